@@ -1,0 +1,35 @@
+"""Class-conditional GANs as data augmentation, with an honest measure of what they bring.
+
+Public names are imported when they are first used, so ``import ganaug`` itself is instant.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ganaug.data import LabelledImages, labelled_images
+    from ganaug.gans import ImageGAN
+    from ganaug.training import TrainingDiverged
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "ImageGAN": "ganaug.gans",
+    "LabelledImages": "ganaug.data",
+    "TrainingDiverged": "ganaug.training",
+    "labelled_images": "ganaug.data",
+}
+
+__all__ = ["ImageGAN", "LabelledImages", "TrainingDiverged", "__version__", "labelled_images"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'ganaug' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

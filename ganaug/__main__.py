@@ -1,0 +1,5 @@
+"""``python -m ganaug``."""
+
+from ganaug.cli import main
+
+main()

@@ -1,0 +1,114 @@
+"""Labelled images from torch, torchvision and Hugging Face datasets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from ganaug.data.folders import array_from_pil, stack_images
+from ganaug.data.images import LabelledImages, images_from_array, labels_from_array
+
+__all__ = ["is_hugging_face", "read_hugging_face", "read_map_dataset"]
+
+
+def is_hugging_face(source: Any) -> bool:
+    """Whether `source` comes from the package ``datasets``, without importing it."""
+    return any(cls.__module__.partition(".")[0] == "datasets" for cls in type(source).__mro__)
+
+
+def read_map_dataset(dataset: Any, *, size: int | tuple[int, int] | None = None) -> LabelledImages:
+    """Read every ``(image, label)`` pair of a map-style dataset.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Has ``__len__`` and ``__getitem__``. Images are PIL images, tensors (channels, height, width) or
+        arrays (height, width[, channels]); uint8, or floating point in [0, 1]. Its own transform is applied
+        once: leave random augmentation and normalisation out of it.
+    size : int or (height, width), optional
+        Resize PIL images to this size.
+
+    Returns
+    -------
+    LabelledImages
+        With the names in ``dataset.classes``, where there are any.
+    """
+    if len(dataset) == 0:
+        raise ValueError("the dataset is empty; pass one with at least two images of each class")
+    images, labels = [], []
+    for index in range(len(dataset)):
+        item = dataset[index]
+        if not isinstance(item, tuple | list) or len(item) != 2:
+            raise TypeError(f"dataset items must be (image, label) pairs, got {type(item).__name__} at index {index}")
+        images.append(_one_image(item[0], size))
+        labels.append(item[1].item() if isinstance(item[1], torch.Tensor) else item[1])
+    names = getattr(dataset, "classes", None)
+    return LabelledImages(
+        stack_images(images),
+        labels_from_array(labels, len(images)),
+        dict(enumerate(map(str, names))) if isinstance(names, list | tuple) else {},
+    )
+
+
+def _one_image(image: Any, size: int | tuple[int, int] | None) -> NDArray[np.uint8]:
+    """Return (height, width) if grey, otherwise (height, width, channels)."""
+    if isinstance(image, Image.Image):
+        return array_from_pil(image, size)
+    if not isinstance(image, torch.Tensor | np.ndarray):
+        raise TypeError(f"images must be PIL images, tensors or arrays, got {type(image).__name__}")
+    array = images_from_array(image[None])[0]
+    return array[0] if len(array) == 1 else array.transpose(1, 2, 0)
+
+
+def read_hugging_face(dataset: Any, *, size: int | tuple[int, int] | None = None) -> LabelledImages:
+    """Read a Hugging Face ``Dataset`` with one Image and one ClassLabel column.
+
+    Parameters
+    ----------
+    dataset : datasets.Dataset
+        The labels stay the integers that the dataset holds; the names of its ClassLabel become class names.
+    size : int or (height, width), optional
+        Resize every image to this size.
+
+    Returns
+    -------
+    LabelledImages
+
+    Raises
+    ------
+    TypeError
+        For a ``DatasetDict`` or a streaming dataset.
+    ValueError
+        Unless exactly one column of each kind is there.
+    """
+    from datasets import ClassLabel, Dataset
+    from datasets import Image as ImageFeature
+
+    if not isinstance(dataset, Dataset):
+        remedy = (
+            "choose one split, such as dataset['train']" if isinstance(dataset, dict) else "load it without streaming"
+        )
+        raise TypeError(f"a datasets.Dataset is needed, got {type(dataset).__name__}; {remedy}")
+    columns = {}
+    for kind in (ImageFeature, ClassLabel):
+        found = [name for name, feature in dataset.features.items() if isinstance(feature, kind)]
+        if len(found) != 1:
+            raise ValueError(
+                f"the dataset must have exactly one {kind.__name__} column, got {found or 'none'} among "
+                f"{dataset.column_names}; "
+                "use select_columns, cast_column or class_encode_column"
+            )
+        columns[kind] = found[0]
+    rows = dataset.select_columns(list(columns.values())).with_format(None)
+    if len(rows) == 0:
+        raise ValueError("the dataset is empty; pass one with at least two images of each class")
+    labels = labels_from_array(rows[columns[ClassLabel]][:], len(rows))
+    if (labels < 0).any():
+        raise ValueError(f"column {columns[ClassLabel]!r} holds unlabelled rows (-1); filter them out first")
+    images = [array_from_pil(image, size) for image in rows[columns[ImageFeature]]]
+    names = dataset.features[columns[ClassLabel]].names
+    return LabelledImages(stack_images(images), labels, dict(enumerate(names)))

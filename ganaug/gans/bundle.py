@@ -1,0 +1,120 @@
+"""The folder a fitted GAN is saved in: ``config.json`` and ``model.safetensors``, never a pickle."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+import ganaug
+from ganaug.data.files import sha256_of, write_atomically
+
+__all__ = ["FORMAT_VERSION", "labels_from_json", "labels_to_json", "read_bundle", "write_bundle"]
+
+FORMAT_VERSION = 1
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+PLAIN_TYPES = (str, bool, int, float)
+
+
+def labels_to_json(labels: NDArray[Any]) -> dict[str, Any]:
+    """Describe an array of labels by its dtype and plain values.
+
+    Examples
+    --------
+    >>> labels_to_json(np.array(["cat", "dog"]))
+    {'dtype': '<U3', 'values': ['cat', 'dog']}
+    """
+    values = labels.tolist()
+    if not all(isinstance(value, PLAIN_TYPES) for value in values):
+        kinds = sorted({type(value).__name__ for value in values})
+        raise ValueError(
+            f"only str, int, float and bool labels can be saved, got {', '.join(kinds)}; convert them first"
+        )
+    return {"dtype": labels.dtype.str if labels.dtype != object else "object", "values": values}
+
+
+def labels_from_json(description: dict[str, Any]) -> NDArray[Any]:
+    """Inverse of :func:`labels_to_json`."""
+    return np.array(description["values"], dtype=description["dtype"])
+
+
+def write_bundle(path: str | Path, kind: str, config: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    """Write a model folder.
+
+    Parameters
+    ----------
+    path : path-like
+        Made if need be; another model in it is replaced. Raises ``ValueError`` where it is a file.
+    kind : str
+        Name of the class that can load it.
+    config : dict
+        JSON values.
+    tensors : dict
+        Written contiguous, from the CPU.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"{path} is a file; pass the name of a folder to save the model in")
+    weights = safetensors.torch.save({name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()})
+    header = {
+        "format": f"ganaug.{kind}",
+        "format_version": FORMAT_VERSION,
+        "ganaug_version": ganaug.__version__,
+        "weights_sha256": sha256_of(weights),
+    }
+    write_atomically(path / WEIGHTS, weights)
+    write_atomically(path / CONFIG, json.dumps({**header, **config}, indent=1, ensure_ascii=False))
+
+
+def read_bundle(path: str | Path, kind: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Read and verify a model folder.
+
+    Returns
+    -------
+    config, tensors : dict
+
+    Raises
+    ------
+    ValueError
+        For a folder that is missing, not a ganaug model, of another kind, of a newer version, or damaged.
+    """
+    path = Path(path)
+    if not (path / CONFIG).is_file():
+        found = "does not exist" if not path.exists() else f"holds no {CONFIG}"
+        raise ValueError(
+            f"{path} is not a saved ganaug model: it {found}; pass a folder written by save() or 'ganaug fit'"
+        )
+    try:
+        config = json.loads((path / CONFIG).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        raise ValueError(f"{path / CONFIG} is damaged: it is not valid JSON; fit and save the model again") from None
+    if not isinstance(config, dict) or not str(config.get("format", "")).startswith("ganaug."):
+        raise ValueError(f"{path} was not written by ganaug; pass a folder written by save() or 'ganaug fit'")
+    if config["format"] != f"ganaug.{kind}":
+        raise ValueError(
+            f"{path} holds a {config['format'].removeprefix('ganaug.')}, not a {kind}; load it with its own class"
+        )
+    version = config.get("format_version")
+    if not isinstance(version, int) or version > FORMAT_VERSION:
+        raise ValueError(
+            f"{path} has format version {version}, this ganaug {ganaug.__version__} reads up to "
+            f"{FORMAT_VERSION}; upgrade ganaug"
+        )
+    try:
+        weights = (path / WEIGHTS).read_bytes()
+    except OSError:
+        raise ValueError(f"{path} is incomplete: {WEIGHTS} is missing; fit and save the model again") from None
+    if sha256_of(weights) != config.get("weights_sha256"):
+        raise ValueError(
+            f"{path / WEIGHTS} is damaged: its checksum differs from {CONFIG}; fit and save the model again"
+        )
+    try:
+        return config, safetensors.torch.load(weights)
+    except safetensors.SafetensorError as error:
+        raise ValueError(f"{path / WEIGHTS} is damaged: {error}; fit and save the model again") from None

@@ -1,0 +1,418 @@
+"""A class-conditional GAN for images."""
+
+from __future__ import annotations
+
+import copy
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+from torch import Generator, Tensor, nn
+
+from ganaug.data import LabelledImages, labelled_images
+from ganaug.data.files import write_atomically
+from ganaug.data.pictures import class_grid, png_bytes
+from ganaug.gans.bundle import labels_from_json, labels_to_json, read_bundle, write_bundle
+from ganaug.gans.image_networks import ImageDiscriminator, ImageGenerator
+from ganaug.gans.presets import PRESETS, ImageGANConfig, resolve_image_config
+from ganaug.training.augment import OPERATIONS, augment
+from ganaug.training.devices import random_generator, resolve_device
+from ganaug.training.initialise import initialise
+from ganaug.training.labels import ClassBalancedSampler
+from ganaug.training.loop import make_players, train
+from ganaug.training.monitor import Monitor
+
+__all__ = ["ImageGAN"]
+
+SAMPLING_BATCH = 500
+
+
+class ImageGAN(BaseEstimator):
+    """Class-conditional GAN for small images.
+
+    Learns to draw images of each class from few examples. Any size from 8x8 to 128x128, square or not, and any
+    number of channels.
+
+    Parameters
+    ----------
+    preset : {"auto", "tiny", "small", "base"}, default="auto"
+        Size of the networks and length of the training. "tiny" is made for a CPU, "small" for a GPU, "base" for
+        a GPU and 5,000 images or more. "auto" takes "tiny" on a CPU and otherwise chooses by the size and number of
+        images.
+    steps : int or "auto", default="auto"
+        Updates of generator and discriminator.
+    batch_size : int or "auto", default="auto"
+        Real images per step; as many are generated.
+    learning_rate : float or "auto", default="auto"
+        Of the discriminator at the start of a cosine schedule that ends at a tenth of it.
+    gamma : float or "auto", default="auto"
+        Weight of the gradient penalty (R1 + R2) / 2 at the start; falls to a tenth.
+    augment : "auto" or sequence of str, default="auto"
+        What the discriminator sees is changed at random by these operations, real and generated images alike:
+        "translation", "cutout", "color", "hflip". "auto" takes translation and cutout, and colour for three channels;
+        never flips, which would be wrong for digits, text or left and right hands.
+    augment_p : float in [0, 1) or "auto", default="auto"
+        Probability of each of these operations for each image. "auto" takes more the fewer images a class has.
+    label_temperature : float in [0, 1], default=0.0
+        0 shows every class equally often in training, 1 as often as it occurs.
+    device : str, default="auto"
+        "cpu", "cuda", "cuda:N" or "mps"; "auto" takes CUDA, else MPS, else the CPU.
+    random_state : int, RandomState, Generator or None, default=None
+        Source of all randomness; the global states are neither read nor changed. The same integer gives the same
+        weights and images on the same machine.
+    verbose : bool or "auto", default="auto"
+        Progress bar with rate and time left; "auto" shows it on a terminal.
+    log_dir : path-like or None, default=None
+        Folder for ``metrics.jsonl`` and, where the package ``tensorboard`` is installed, TensorBoard scalars and
+        sample grids.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Labels as they were given, sorted.
+    class_names_ : dict
+        Display names of classes, where the source had any.
+    image_shape_ : tuple of int
+        Channels, height, width.
+    config_ : ImageGANConfig
+        What the "auto" values became.
+    history_ : list of dict
+        A reading of the losses every 50 steps.
+    generator_, discriminator_ : Module
+        The trained networks; the generator holds the moving average of its weights.
+
+    See Also
+    --------
+    ganaug.labelled_images : Everything that `fit` reads images from.
+
+    References
+    ----------
+    Huang et al., "The GAN is dead; long live the GAN! A Modern GAN Baseline", NeurIPS 2024.
+
+    Examples
+    --------
+    >>> from ganaug import ImageGAN, labelled_images
+    >>> digits = labelled_images("digits").subset(range(200))
+    >>> gan = ImageGAN(steps=5, random_state=0, device="cpu", verbose=False).fit(digits)
+    >>> images = gan.sample([3, 3, 8], random_state=1)
+    >>> images.shape, images.dtype
+    (torch.Size([3, 1, 8, 8]), torch.uint8)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "preset": [StrOptions({"auto", *PRESETS})],
+        "steps": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "learning_rate": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
+        "gamma": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
+        "augment": [StrOptions({"auto"}), "array-like", tuple],
+        "augment_p": [Interval(Real, 0, 1, closed="left"), StrOptions({"auto"})],
+        "label_temperature": [Interval(Real, 0, 1, closed="both")],
+        "device": [str, torch.device],
+        "random_state": ["random_state", np.random.Generator],
+        "verbose": ["boolean", StrOptions({"auto"})],
+        "log_dir": [str, Path, None],
+    }
+
+    def __init__(
+        self,
+        *,
+        preset: str = "auto",
+        steps: Any = "auto",
+        batch_size: Any = "auto",
+        learning_rate: Any = "auto",
+        gamma: Any = "auto",
+        augment: Any = "auto",
+        augment_p: Any = "auto",
+        label_temperature: float = 0.0,
+        device: Any = "auto",
+        random_state: Any = None,
+        verbose: Any = "auto",
+        log_dir: Any = None,
+    ) -> None:
+        self.preset = preset
+        self.steps = steps
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.gamma = gamma
+        self.augment = augment
+        self.augment_p = augment_p
+        self.label_temperature = label_temperature
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+        self.log_dir = log_dir
+
+    def resolve(self, X: Any, y: Any = None) -> ImageGANConfig:
+        """Check parameters and images, and return what `fit` would train, without training it.
+
+        Parameters
+        ----------
+        X, y
+            As for :meth:`fit`.
+
+        Returns
+        -------
+        ImageGANConfig
+        """
+        return self._resolve(labelled_images(X, y, train=True))
+
+    def _resolve(self, data: LabelledImages) -> ImageGANConfig:
+        self._validate_params()
+        if self.augment != "auto":
+            unknown = [name for name in self.augment if name not in OPERATIONS]
+            if unknown:
+                raise ValueError(f"augment knows {sorted(OPERATIONS)}, got {unknown}; leave those out")
+        counts = np.unique(data.labels, return_counts=True)[1]
+        return resolve_image_config(self.get_params(), data.image_shape, counts, resolve_device(self.device))
+
+    def fit(self, X: Any, y: Any = None) -> ImageGAN:
+        """Train on labelled images.
+
+        Parameters
+        ----------
+        X : array, Tensor, dataset, LabelledImages, str or path-like
+            Images of one size: a numpy array (n, height, width[, channels]) or torch tensor (n, channels, height,
+            width), uint8 or floating point in [0, 1]; or any other source that :func:`ganaug.labelled_images` reads,
+            which carries its own labels.
+        y : array-like of shape (n,), optional
+            Class labels beside an array or a tensor: integers, strings or booleans; at least two classes of two images.
+
+        Returns
+        -------
+        ImageGAN
+            Itself, fitted.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For bad input, before any training.
+        TrainingDiverged
+            If the losses do not stay finite after three attempts with lower learning rates.
+        """
+        data = labelled_images(X, y, train=True)
+        config = self._resolve(data)
+        device = resolve_device(self.device)
+        randomness = random_generator(self.random_state)
+
+        classes, indices = np.unique(data.labels, return_inverse=True)
+        networks = []
+        for network in (ImageGenerator(config.architecture), ImageDiscriminator(config.architecture)):
+            initialise(network, randomness)
+            networks.append(network.to(device).to(memory_format=torch.channels_last))
+        players = make_players(networks[0], networks[1])
+        pixels = torch.from_numpy(data.images).to(device)
+
+        def real_images(chosen: Tensor) -> Tensor:
+            return pixels[chosen.to(device)].float() / 127.5 - 1
+
+        def augmented(images: Tensor, p: float) -> Tensor:
+            return augment(images, config.operations, p, randomness)
+
+        names = [data.name(label) for label in classes]
+        with Monitor(
+            config.training.steps,
+            verbose=self.verbose,
+            log_dir=self.log_dir,
+            sample_grid=lambda average: _tensor_grid(average, names),
+        ) as monitor:
+            self.history_ = train(
+                players,
+                config.training,
+                ClassBalancedSampler(indices, config.training.label_temperature),
+                real_images,
+                augmented,
+                randomness,
+                monitor,
+            )
+        self.classes_ = classes
+        self.class_names_ = dict(data.class_names)
+        self.image_shape_ = data.image_shape
+        self.config_ = config
+        self.training_data_ = {"n_images": len(data), "sha256": data.fingerprint()}
+        self.generator_ = players.average.eval()
+        self.discriminator_ = players.discriminator.requires_grad_(False).eval()
+        return self
+
+    def sample(self, labels: Any, *, random_state: Any = None) -> Tensor:
+        """Draw one synthetic image per label.
+
+        Parameters
+        ----------
+        labels : array-like of shape (n,)
+            Classes among ``classes_``; may be empty.
+        random_state : int, RandomState, Generator or None
+            The same integer gives the same images.
+
+        Returns
+        -------
+        Tensor of shape (n, channels, height, width), uint8
+            On the CPU.
+
+        Raises
+        ------
+        ValueError
+            For a label that was not in the training data.
+        """
+        check_is_fitted(self)
+        indices = torch.from_numpy(self._class_indices(labels))
+        device = next(self.generator_.parameters()).device
+        latents = torch.randn(
+            len(indices), self.config_.architecture.latent_dim, generator=random_generator(random_state)
+        )
+        images = torch.empty((len(indices), *self.image_shape_), dtype=torch.uint8)
+        for start in range(0, len(indices), SAMPLING_BATCH):
+            part = slice(start, start + SAMPLING_BATCH)
+            images[part] = _draw(self.generator_, latents[part].to(device), indices[part].to(device)).cpu()
+        return images
+
+    def _class_indices(self, labels: Any) -> np.ndarray:
+        if isinstance(labels, Tensor):
+            labels = labels.detach().cpu().numpy()
+        asked = np.asarray(labels, dtype=self.classes_.dtype if np.size(labels) == 0 else None)
+        if asked.ndim != 1:
+            raise ValueError(f"labels must have one dimension, one label per image, got shape {asked.shape}")
+        position = {label: index for index, label in enumerate(self.classes_.tolist())}
+        unknown = sorted({str(label) for label in asked.tolist() if label not in position})
+        if unknown:
+            known = ", ".join(map(str, self.classes_[:10].tolist())) + (", ..." if len(self.classes_) > 10 else "")
+            raise ValueError(f"cannot sample class {unknown[0]!r}: the GAN was trained on the classes {known}")
+        return np.array([position[label] for label in asked.tolist()], dtype=np.int64)
+
+    def show(self, path: str | Path, *, per_class: int = 8, random_state: Any = 0) -> Path:
+        """Write a grid of synthetic images, one row per class, as PNG.
+
+        Parameters
+        ----------
+        path : path-like
+            File to write.
+        per_class : int
+            Images per row.
+        random_state : int, RandomState, Generator or None
+
+        Returns
+        -------
+        Path
+            The file written.
+        """
+        check_is_fitted(self)
+        if per_class < 1:
+            raise ValueError(f"per_class must be at least 1, got {per_class}")
+        images = self.sample(np.repeat(self.classes_, per_class), random_state=random_state).numpy()
+        names = [self.class_names_.get(label, str(label)) for label in self.classes_.tolist()]
+        rows = list(zip(names, np.split(images, len(names)), strict=True))
+        path = Path(path)
+        write_atomically(path, png_bytes(class_grid(rows)))
+        return path
+
+    def save(self, path: str | Path) -> Path:
+        """Write the fitted GAN to a folder: ``config.json`` and ``model.safetensors``.
+
+        Parameters
+        ----------
+        path : path-like
+            The folder, made if need be.
+
+        Returns
+        -------
+        Path
+            The folder.
+        """
+        check_is_fitted(self)
+        params = {
+            **self.get_params(),
+            "device": str(self.device),
+            "log_dir": None if self.log_dir is None else str(self.log_dir),
+            "augment": self.augment if self.augment == "auto" else list(self.augment),
+            "random_state": int(self.random_state) if isinstance(self.random_state, Integral) else None,
+        }
+        config = {
+            "params": {k: v.item() if isinstance(v, np.generic) else v for k, v in params.items()},
+            "classes": labels_to_json(self.classes_),
+            "class_names": [self.class_names_.get(label) for label in self.classes_.tolist()],
+            "training_data": self.training_data_,
+            **self.config_.to_dict(),
+            "history": self.history_,
+        }
+        tensors = {
+            f"{part}.{name}": tensor
+            for part, network in (("generator", self.generator_), ("discriminator", self.discriminator_))
+            for name, tensor in network.state_dict().items()
+        }
+        write_bundle(path, type(self).__name__, config, tensors)
+        return Path(path)
+
+    @classmethod
+    def load(cls, path: str | Path, *, device: str | torch.device = "auto") -> ImageGAN:
+        """Read a GAN written by :meth:`save`.
+
+        Parameters
+        ----------
+        path : path-like
+        device : str
+            Where the networks are put.
+
+        Returns
+        -------
+        ImageGAN
+            Fitted.
+
+        Raises
+        ------
+        ValueError
+            For a folder that is missing, damaged, foreign, or written by a newer version.
+        """
+        config, tensors = read_bundle(path, cls.__name__)
+        try:
+            gan = cls(**config["params"])
+            gan.config_ = ImageGANConfig.from_dict(config)
+            gan.classes_ = labels_from_json(config["classes"])
+            named = zip(gan.classes_.tolist(), config["class_names"], strict=True)
+            gan.class_names_ = {label: name for label, name in named if name is not None}
+            gan.image_shape_ = gan.config_.architecture.image_shape
+            gan.history_ = config["history"]
+            gan.training_data_ = config["training_data"]
+            for part, network in (
+                ("generator", ImageGenerator(gan.config_.architecture)),
+                ("discriminator", ImageDiscriminator(gan.config_.architecture)),
+            ):
+                prefix = f"{part}."
+                state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+                network.load_state_dict(state)
+                setattr(gan, f"{part}_", network.requires_grad_(False).eval().to(resolve_device(device)))
+        except (KeyError, TypeError, RuntimeError, AttributeError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise ValueError(
+                f"{path} is damaged: config.json and the weights do not describe a GAN ({reason}); fit and save "
+                "the model again"
+            ) from None
+        return gan
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        for name in ("generator_", "discriminator_"):
+            if name in state:
+                # Plain data travels between machines: weights leave the GPU in the copy only.
+                state[name] = copy.deepcopy(state[name]).cpu()
+        return state
+
+
+@torch.no_grad()
+def _draw(generator: nn.Module, latents: Tensor, labels: Tensor) -> Tensor:
+    """Generate uint8 images on the device of the inputs."""
+    return ((generator(latents, labels) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+def _tensor_grid(average: nn.Module, names: list[str], per_class: int = 8) -> Tensor:
+    """Grid of fixed-noise samples, (3, height, width) uint8."""
+    device = next(average.parameters()).device
+    labels = torch.arange(len(names)).repeat_interleave(per_class)
+    latents = torch.randn(len(labels), average.arch.latent_dim, generator=Generator().manual_seed(0))  # type: ignore[arg-type,union-attr]
+    images = _draw(average, latents.to(device), labels.to(device)).cpu().numpy()
+    grid = class_grid(list(zip(names, np.split(images, len(names)), strict=True)))
+    return torch.from_numpy(np.asarray(grid).copy()).permute(2, 0, 1)

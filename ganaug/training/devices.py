@@ -1,0 +1,61 @@
+"""Where a network runs, and where its random numbers come from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+__all__ = ["random_generator", "resolve_device", "seed_from"]
+
+
+def resolve_device(device: str | torch.device) -> torch.device:
+    """Turn "auto" into CUDA, else MPS, else the CPU; check that any other device is there.
+
+    Examples
+    --------
+    >>> resolve_device("cpu")
+    device(type='cpu')
+    """
+    if device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+    except RuntimeError:
+        raise ValueError(f"device must be 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps', got {device!r}") from None
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not available.get(chosen.type, False):
+        raise ValueError(f"device {str(device)!r} is not available here; pass device='auto' or device='cpu'")
+    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
+        raise ValueError(
+            f"device {str(device)!r} is not available here, there are {torch.cuda.device_count()} CUDA devices"
+        )
+    return chosen
+
+
+def seed_from(random_state: Any) -> int:
+    """Derive one seed from what scikit-learn takes as `random_state`.
+
+    None gives fresh entropy; numpy's global state is neither read nor changed. An integer is its own seed.
+    A ``RandomState`` or ``Generator`` is advanced by one draw.
+
+    Examples
+    --------
+    >>> seed_from(7)
+    7
+    """
+    if random_state is None:
+        return int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> np.uint64(1))
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(np.iinfo(np.int64).max, dtype=np.int64))
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(np.iinfo(np.int64).max))
+    return int(random_state)
+
+
+def random_generator(random_state: Any) -> torch.Generator:
+    """Return a torch generator on the CPU, seeded by :func:`seed_from`."""
+    return torch.Generator().manual_seed(seed_from(random_state))

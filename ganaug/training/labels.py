@@ -1,0 +1,53 @@
+"""Which classes, and which real samples of them, a training batch holds."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Generator, Tensor
+
+__all__ = ["ClassBalancedSampler"]
+
+
+class ClassBalancedSampler:
+    """Draws class indices with a temperature, and real samples of given classes.
+
+    Class ``c`` with ``n_c`` samples is drawn with probability proportional to ``n_c ** temperature``:
+    0 shows every class equally often, 1 as often as it occurs.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_samples,), integer
+        Class index of each real sample; every class from 0 to the largest occurs.
+    temperature : float in [0, 1]
+
+    Examples
+    --------
+    >>> import numpy as np, torch
+    >>> sampler = ClassBalancedSampler(np.array([0, 0, 0, 1]), temperature=0.0)
+    >>> sampler.probabilities.tolist()
+    [0.5, 0.5]
+    >>> labels = sampler.draw_labels(8, torch.Generator().manual_seed(0))
+    >>> indices = sampler.draw_indices(labels, torch.Generator().manual_seed(0))
+    >>> bool((torch.tensor([0, 0, 0, 1])[indices] == labels).all())
+    True
+    """
+
+    def __init__(self, labels: NDArray[np.integer], temperature: float = 0.0) -> None:
+        counts = torch.from_numpy(np.bincount(labels))
+        weights = counts.double() ** temperature
+        self.probabilities = weights / weights.sum()
+        self._counts = counts
+        self._order = torch.from_numpy(np.argsort(labels, kind="stable"))
+        self._starts = counts.cumsum(0) - counts
+
+    def draw_labels(self, n: int, generator: Generator) -> Tensor:
+        """Draw `n` class indices: int64 of shape (n,), on the CPU."""
+        return torch.multinomial(self.probabilities, n, replacement=True, generator=generator)
+
+    def draw_indices(self, labels: Tensor, generator: Generator) -> Tensor:
+        """Draw, for each class index, one real sample of that class: int64 of shape (n,)."""
+        uniform = torch.rand(len(labels), generator=generator, dtype=torch.float64)
+        within = (uniform * self._counts[labels]).long()
+        return self._order[self._starts[labels] + within]

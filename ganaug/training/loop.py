@@ -1,0 +1,227 @@
+"""The training loop: schedules, moving average, health and bookkeeping around the step."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from ganaug.training.labels import ClassBalancedSampler
+from ganaug.training.monitor import Monitor
+from ganaug.training.step import Players, adversarial_step
+
+__all__ = ["TrainingConfig", "TrainingDiverged", "make_players", "train"]
+
+CHECK_EVERY = 50  # steps between two readings of the losses
+MAX_ROLLBACKS = 3
+ROLLBACK_FACTOR = 0.5  # of the learning rate
+AUGMENT_RAMP = 0.2  # share of the training over which augmentation reaches its probability
+EMA_RAMP = 0.05  # half-life as a share of the images seen so far
+EMA_MOST = 0.02  # and at most as a share of all images
+
+
+class TrainingDiverged(RuntimeError):  # noqa: N818 - the name users know from Lightning and Keras
+    """Losses became infinite or NaN again and again, in spite of lower learning rates."""
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a GAN is trained.
+
+    Attributes
+    ----------
+    steps : int
+        Updates of each player.
+    batch_size : int
+        Real samples a step; as many are generated.
+    learning_rate, final_learning_rate : float
+        Of the discriminator: start and end of a cosine schedule.
+    generator_ratio : float
+        The generator's learning rate as a multiple of the discriminator's (two time scales, Heusel et al., NeurIPS
+        2017).
+    gamma, final_gamma : float
+        Start and end of a cosine schedule of the weight of (R1 + R2) / 2.
+    penalty_every : int
+        The penalty is taken every so many steps, its weight multiplied by as much (lazy regularisation,
+        Karras et al., CVPR 2020).
+    augment_p : float
+        Probability of each augmentation in front of the discriminator, ramped up from 0 over the first fifth.
+    label_temperature : float
+        0 shows all classes equally often, 1 as often as they occur.
+    latent_dim : int
+        Length of the noise vector.
+    """
+
+    steps: int
+    batch_size: int
+    learning_rate: float
+    final_learning_rate: float
+    generator_ratio: float
+    gamma: float
+    final_gamma: float
+    penalty_every: int
+    augment_p: float
+    label_temperature: float
+    latent_dim: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as written to ``config.json``."""
+        return asdict(self)
+
+
+def cosine(start: float, end: float, progress: float) -> float:
+    """Value of a cosine schedule; `progress` runs from 0 to 1.
+
+    Examples
+    --------
+    >>> cosine(1.0, 0.0, 0.5)
+    0.5
+    """
+    return end + (start - end) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+
+
+def make_players(generator: nn.Module, discriminator: nn.Module) -> Players:
+    """Add optimisers and a moving average to two networks that are on their device."""
+
+    def adam(network: nn.Module) -> torch.optim.Optimizer:
+        return torch.optim.Adam(network.parameters(), lr=0.0, betas=(0.0, 0.9), eps=1e-8, fused=True)
+
+    average = copy.deepcopy(generator).requires_grad_(False)
+    return Players(generator, discriminator, average, adam(generator), adam(discriminator))
+
+
+def _snapshot(players: Players) -> list[dict[str, Any]]:
+    return [copy.deepcopy(part.state_dict()) for part in vars(players).values()]
+
+
+def _restore(players: Players, snapshot: list[dict[str, Any]]) -> None:
+    for part, state in zip(vars(players).values(), snapshot, strict=True):
+        part.load_state_dict(copy.deepcopy(state))
+
+
+def _set_learning_rate(players: Players, value: float, generator_ratio: float) -> None:
+    for optimizer, ratio in ((players.generator_optimizer, generator_ratio), (players.discriminator_optimizer, 1.0)):
+        for group in optimizer.param_groups:
+            group["lr"] = value * ratio
+
+
+@torch.no_grad()
+def _update_average(players: Players, config: TrainingConfig, step: int) -> None:
+    seen = step * config.batch_size
+    half_life = min(EMA_RAMP * seen, EMA_MOST * config.steps * config.batch_size)
+    keep = 0.5 ** (config.batch_size / max(half_life, 1e-8))
+    torch._foreach_lerp_(list(players.average.parameters()), list(players.generator.parameters()), 1 - keep)
+
+
+def _healthy(players: Players, losses: Tensor) -> bool:
+    weights = [*players.generator.parameters(), *players.discriminator.parameters()]
+    finite = torch.stack([w.isfinite().all() for w in weights]).all()
+    return bool(finite) and bool(losses.isfinite().all())
+
+
+def train(
+    players: Players,
+    config: TrainingConfig,
+    sampler: ClassBalancedSampler,
+    real_samples: Callable[[Tensor], Tensor],
+    augment: Callable[..., Tensor],
+    generator: Generator,
+    monitor: Monitor,
+) -> list[dict[str, float]]:
+    """Run the adversarial step `config.steps` times.
+
+    Every 50 steps the losses and weights are looked at. If they are finite, the state is kept;
+    if not, training goes back to the state kept last and on with half the learning rate.
+
+    Parameters
+    ----------
+    players : Players
+        From :func:`make_players`; changed in place.
+    config : TrainingConfig
+    sampler : ClassBalancedSampler
+        Over the labels of the real samples.
+    real_samples : callable
+        Takes int64 indices of shape (batch,) on the CPU, returns those real samples on the networks' device,
+        scaled as the generator's output.
+    augment : callable
+        Called as ``augment(samples, p=probability)``; differentiable.
+    generator : torch.Generator
+        On the CPU; source of all randomness here.
+    monitor : Monitor
+        Told of every reading.
+
+    Returns
+    -------
+    list of dict
+        One entry per reading: step, losses, logit gap, penalty, learning rate, images per second, seconds.
+
+    Raises
+    ------
+    TrainingDiverged
+        After going back three times.
+    """
+    device = next(players.generator.parameters()).device
+    history: list[dict[str, float]] = []
+    good, good_step, rollbacks, scale = _snapshot(players), 0, 0, 1.0
+    sums, penalties, started = torch.zeros(4, device=device), 0, time.perf_counter()
+    last_time, last_step, step = started, 0, 0
+    while step < config.steps:
+        progress = step / max(1, config.steps)
+        rate = scale * cosine(config.learning_rate, config.final_learning_rate, progress)
+        _set_learning_rate(players, rate, config.generator_ratio)
+        penalised = config.gamma > 0 and step % config.penalty_every == 0
+        gamma = cosine(config.gamma, config.final_gamma, progress) * config.penalty_every
+        p = config.augment_p * min(1.0, progress / AUGMENT_RAMP)
+
+        labels = sampler.draw_labels(config.batch_size, generator)
+        real = real_samples(sampler.draw_indices(labels, generator))
+        latents = torch.randn(config.batch_size, config.latent_dim, generator=generator).to(device)
+        sums += adversarial_step(
+            players, real, labels.to(device), latents, functools.partial(augment, p=p), gamma * penalised
+        )
+        penalties += penalised
+        step += 1
+        _update_average(players, config, step)
+
+        if step % CHECK_EVERY and step < config.steps:
+            continue
+        if not _healthy(players, sums):
+            rollbacks += 1
+            if rollbacks > MAX_ROLLBACKS:
+                raise TrainingDiverged(
+                    f"the losses were not finite before step {step}, {rollbacks} times in spite of going back "
+                    "to the last "
+                    f"good state with a lower learning rate; try a learning_rate below {rate:.2g} or a larger gamma"
+                )
+            scale *= ROLLBACK_FACTOR
+            _restore(players, good)
+            monitor.event("rollback", step=step, to_step=good_step, learning_rate=rate * ROLLBACK_FACTOR)
+            step = good_step
+        else:
+            now, taken = time.perf_counter(), step - last_step
+            d_loss, g_loss, gap, penalty = (sums / taken).tolist()
+            history.append(
+                {
+                    "step": step,
+                    "discriminator_loss": d_loss,
+                    "generator_loss": g_loss,
+                    "logit_gap": gap,
+                    "gradient_penalty": penalty * taken / max(1, penalties),
+                    "learning_rate": rate,
+                    "images_per_second": taken * config.batch_size / max(now - last_time, 1e-9),
+                    "seconds": now - started,
+                }
+            )
+            monitor.reading(history[-1], players.average)
+            good, good_step = _snapshot(players), step
+            last_time, last_step = now, step
+        sums.zero_()
+        penalties = 0
+    return history

@@ -1,0 +1,111 @@
+"""What a training run tells: progress bar, JSON lines, TensorBoard."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
+
+__all__ = ["Monitor"]
+
+GRID_EVERY = 500  # steps between two sample grids
+
+
+class Monitor:
+    """Reports a training run while it goes on.
+
+    Parameters
+    ----------
+    steps : int
+        Length of the run.
+    verbose : bool or "auto"
+        Whether a progress bar is drawn on standard error; "auto" draws it on a terminal only.
+    log_dir : path-like or None
+        Folder for ``metrics.jsonl`` (one JSON object a line: readings, and events with an "event" key) and, where
+        the package ``tensorboard`` is installed, TensorBoard scalars and sample grids.
+    sample_grid : callable or None
+        Takes the averaged generator and returns an image tensor (channels, height, width) uint8, for TensorBoard.
+    """
+
+    def __init__(
+        self,
+        steps: int,
+        *,
+        verbose: bool | Literal["auto"] = "auto",
+        log_dir: str | Path | None = None,
+        sample_grid: Callable[[nn.Module], Tensor] | None = None,
+    ) -> None:
+        self._steps = steps
+        self._visible = sys.stderr.isatty() if verbose == "auto" else bool(verbose)
+        self._log_dir = Path(log_dir) if log_dir is not None else None
+        self._sample_grid = sample_grid
+        self._lines: Any = None
+        self._board: Any = None
+        self._last_grid = 0
+
+    def __enter__(self) -> Monitor:
+        self._progress = Progress(
+            TextColumn("training"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[losses]}"),
+            console=Console(stderr=True),
+            disable=not self._visible,
+        )
+        self._task = self._progress.add_task("", total=self._steps, rate="", losses="")
+        self._progress.start()
+        if self._log_dir is not None:
+            self._log_dir.mkdir(parents=True, exist_ok=True)
+            self._lines = (self._log_dir / "metrics.jsonl").open("w", encoding="utf-8", buffering=1)
+            if importlib.util.find_spec("tensorboard") is not None:
+                from torch.utils.tensorboard import SummaryWriter
+
+                self._board = SummaryWriter(str(self._log_dir))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+        for sink in (self._lines, self._board):
+            if sink is not None:
+                sink.close()
+
+    def reading(self, values: dict[str, float], average: nn.Module) -> None:
+        """Record one reading of the losses, and now and then a sample grid."""
+        self._progress.update(
+            self._task,
+            completed=values["step"],
+            rate=f"{values['images_per_second']:,.0f} images/s",
+            losses=f"D {values['discriminator_loss']:.3f}  G {values['generator_loss']:.3f}",
+        )
+        self._write(values)
+        if self._board is None:
+            return
+        step = int(values["step"])
+        for name, value in values.items():
+            if name not in ("step", "seconds"):
+                self._board.add_scalar(name, value, step)
+        due = step - self._last_grid >= GRID_EVERY or step == self._steps
+        if self._sample_grid is not None and due:
+            self._last_grid = step
+            self._board.add_image("samples", self._sample_grid(average), step)
+
+    def event(self, name: str, **values: float) -> None:
+        """Record something out of the ordinary, such as going back to an earlier state."""
+        self._write({"event": name, **values})
+        self._progress.console.print(f"{name}: " + ", ".join(f"{k} {v:g}" for k, v in values.items()))
+
+    def _write(self, values: dict[str, Any]) -> None:
+        if self._lines is not None:
+            self._lines.write(json.dumps(values) + "\n")

@@ -1,0 +1,98 @@
+"""One adversarial update: the algorithm, without the engine around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ganaug.training.losses import gradient_penalty, relativistic_losses
+
+__all__ = ["Players", "adversarial_step"]
+
+
+@dataclass
+class Players:
+    """The two networks, the generator's moving average and the two optimisers.
+
+    Attributes
+    ----------
+    generator : Module
+        Called as ``generator(latents, labels)``; returns samples.
+    discriminator : Module
+        Called as ``discriminator(samples, labels)``; returns logits of shape (batch,). It must treat
+        each sample on its own (no batch normalisation): the penalties rely on it.
+    average : Module
+        Same architecture as `generator`, holding the exponential moving average of its weights.
+    generator_optimizer, discriminator_optimizer : Optimizer
+        Over all parameters of the network they are named after.
+    """
+
+    generator: nn.Module
+    discriminator: nn.Module
+    average: nn.Module
+    generator_optimizer: torch.optim.Optimizer
+    discriminator_optimizer: torch.optim.Optimizer
+
+
+def adversarial_step(
+    players: Players,
+    real: Tensor,
+    labels: Tensor,
+    latents: Tensor,
+    augment: Callable[[Tensor], Tensor],
+    gamma: float,
+) -> Tensor:
+    """Update both players once, from one shared forward pass.
+
+    Sample ``i`` of the real and of the fake half have the same class ``labels[i]``. Both gradients
+    are taken at the same weights before either player moves (a simultaneous update), which halves
+    the forward passes of the usual alternation.
+
+    Parameters
+    ----------
+    players : Players
+        Networks and optimisers; changed in place.
+    real : Tensor of shape (batch, ...)
+        Real samples, scaled as the generator's output.
+    labels : Tensor of shape (batch,), int64
+        Class indices.
+    latents : Tensor of shape (batch, latent_dim)
+        Noise for the generator.
+    augment : callable
+        Applied to what the discriminator sees, real and fake alike. Penalties are taken with respect
+        to the samples before it.
+    gamma : float
+        Weight of (R1 + R2) / 2; 0 leaves the penalties out of this step.
+
+    Returns
+    -------
+    Tensor of shape (4,)
+        Discriminator loss, generator loss, mean of ``D(real) - D(fake)``, and the gradient penalty
+        (0 where it was left out); detached, on the networks' device.
+    """
+    g_weights = list(players.generator.parameters())
+    d_weights = list(players.discriminator.parameters())
+
+    fake = players.generator(latents, labels)
+    samples = torch.cat([real, fake])
+    if gamma > 0 and not samples.requires_grad:
+        samples.requires_grad_()
+    logits = players.discriminator(augment(samples), labels.repeat(2))
+    real_logits, fake_logits = logits.chunk(2)
+
+    d_loss, g_loss = relativistic_losses(real_logits, fake_logits)
+    penalty = gradient_penalty(logits, samples) if gamma > 0 else torch.zeros_like(d_loss)
+    # The mean over both halves is (R1 + R2) / 2.
+    d_gradients = torch.autograd.grad(d_loss + gamma * penalty, d_weights, retain_graph=True)
+    g_gradients = torch.autograd.grad(g_loss, g_weights)
+
+    for weights, gradients in ((g_weights, g_gradients), (d_weights, d_gradients)):
+        for weight, gradient in zip(weights, gradients, strict=True):
+            weight.grad = gradient
+    players.generator_optimizer.step()
+    players.discriminator_optimizer.step()
+    gap = (real_logits - fake_logits).mean()
+    return torch.stack([d_loss, g_loss, gap, penalty]).detach()
