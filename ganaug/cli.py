@@ -31,7 +31,8 @@ app.add_typer(fit_app, name="fit")
 app.add_typer(bench_app, name="bench")
 
 BAD_INPUT = 2
-SAFE_NAME = re.compile(r"[^\w.@ +-]")
+# Also no leading dot and no empty name: a class called ".." must not leave the folder, nor ".x" be hidden in it.
+UNSAFE_IN_NAME = re.compile(r"[^\w.@ +-]|^\.|^$")
 
 
 class Preset(StrEnum):
@@ -114,7 +115,7 @@ def fit_images(
         }
         print(json.dumps({"source": source, "output": str(output), "data": found, **config.to_dict()}, indent=1))
         return
-    _check_writable(output)
+    _check_writable(output, folder=True)
     gan.fit(data)
     gan.save(output)
     gan.show(output / "samples.png")
@@ -145,13 +146,13 @@ def sample(
     kind = output_format or kinds.get(output.suffix, SampleFormat.folder)
     if kind is SampleFormat.folder and output.exists() and not (output.is_dir() and not any(output.iterdir())):
         raise ValueError(f"{output} exists and is not an empty folder; choose another name or delete it")
-    _check_writable(output)
+    _check_writable(output, folder=kind is SampleFormat.folder)
     gan = ImageGAN.load(model, device=device)
     names = {name: key for key, name in _names(gan).items()}
     unknown = [name for name in label or () if name not in names]
     if unknown:
         raise ValueError(f"the model knows no class {unknown[0]!r}; its classes are {', '.join(names)}")
-    asked = [names[name] for name in label] if label else list(names.values())
+    asked = [names[name] for name in dict.fromkeys(label)] if label else list(names.values())
     labels = np.repeat(np.array(asked, dtype=gan.classes_.dtype), per_class)
     images = gan.sample(labels, random_state=seed).numpy()
     write = {SampleFormat.folder: _write_folder, SampleFormat.npz: _write_npz, SampleFormat.parquet: _write_parquet}
@@ -235,7 +236,7 @@ def _write_folder(output: Path, images: Any, labels: Any, gan: ImageGAN) -> None
     if len(images[0]) not in (1, 3):
         raise ValueError(f"PNGs hold 1 or 3 channels, the images have {len(images[0])}; write an .npz file instead")
     names = _names(gan)
-    folders = {label: SAFE_NAME.sub("_", names[label]) for label in names}
+    folders = {label: UNSAFE_IN_NAME.sub("_", names[label]) for label in names}
     if len(set(folders.values())) < len(folders):
         folders = {label: f"{index}_{folder}" for index, (label, folder) in enumerate(folders.items())}
     counters = dict.fromkeys(names, 0)
@@ -287,8 +288,10 @@ def _size(text: str | None) -> int | tuple[int, int] | None:
     return (height, int(match[2])) if match[2] else height
 
 
-def _check_writable(output: Path) -> None:
+def _check_writable(output: Path, *, folder: bool) -> None:
     """Find out before the work, not after it, that its result cannot be written."""
+    if output.exists() and output.is_dir() != folder:
+        raise ValueError(f"cannot write {output}: it is a {'file' if folder else 'folder'}; choose another name")
     parent = next(p for p in (output, *output.absolute().parents) if p.exists())
     if parent.is_file() and parent != output:
         raise ValueError(f"cannot write {output}: {parent} is a file")

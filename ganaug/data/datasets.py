@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,15 +11,18 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from ganaug.data.folders import array_from_pil, stack_images
+from ganaug.data.folders import UNREADABLE, array_from_pil, stack_images
 from ganaug.data.images import LabelledImages, images_from_array, labels_from_array
 
 __all__ = ["is_hugging_face", "read_hugging_face", "read_map_dataset"]
 
+# Not every module called "datasets" is theirs: many projects have one of their own.
+HUGGING_FACE_MODULES = frozenset({"datasets.arrow_dataset", "datasets.iterable_dataset", "datasets.dataset_dict"})
+
 
 def is_hugging_face(source: Any) -> bool:
     """Whether `source` comes from the package ``datasets``, without importing it."""
-    return any(cls.__module__.partition(".")[0] == "datasets" for cls in type(source).__mro__)
+    return any(cls.__module__ in HUGGING_FACE_MODULES for cls in type(source).__mro__)
 
 
 def read_map_dataset(dataset: Any, *, size: int | tuple[int, int] | None = None) -> LabelledImages:
@@ -41,11 +46,17 @@ def read_map_dataset(dataset: Any, *, size: int | tuple[int, int] | None = None)
         raise ValueError("the dataset is empty; pass one with at least two images of each class")
     images, labels = [], []
     for index in range(len(dataset)):
-        item = dataset[index]
+        try:
+            item = dataset[index]
+        except KeyError as error:
+            raise TypeError(
+                f"a map-style dataset has items 0 to len - 1, got a {type(dataset).__name__} without item {index}; "
+                "pass arrays and labels, or a dataset of (image, label) pairs"
+            ) from error
         if not isinstance(item, tuple | list) or len(item) != 2:
             raise TypeError(f"dataset items must be (image, label) pairs, got {type(item).__name__} at index {index}")
         images.append(_one_image(item[0], size))
-        labels.append(item[1].item() if isinstance(item[1], torch.Tensor) else item[1])
+        labels.append(item[1].tolist() if isinstance(item[1], torch.Tensor) else item[1])
     names = getattr(dataset, "classes", None)
     return LabelledImages(
         stack_images(images),
@@ -60,6 +71,8 @@ def _one_image(image: Any, size: int | tuple[int, int] | None) -> NDArray[np.uin
         return array_from_pil(image, size)
     if not isinstance(image, torch.Tensor | np.ndarray):
         raise TypeError(f"images must be PIL images, tensors or arrays, got {type(image).__name__}")
+    if size is not None:
+        raise ValueError("size applies to files and datasets of PIL images, got tensors or arrays; resize them first")
     array = images_from_array(image[None])[0]
     return array[0] if len(array) == 1 else array.transpose(1, 2, 0)
 
@@ -83,7 +96,7 @@ def read_hugging_face(dataset: Any, *, size: int | tuple[int, int] | None = None
     TypeError
         For a ``DatasetDict`` or a streaming dataset.
     ValueError
-        Unless exactly one column of each kind is there.
+        Unless exactly one column of each kind is there, and for an image that is missing or cannot be read.
     """
     from datasets import ClassLabel, Dataset
     from datasets import Image as ImageFeature
@@ -109,6 +122,23 @@ def read_hugging_face(dataset: Any, *, size: int | tuple[int, int] | None = None
     labels = labels_from_array(rows[columns[ClassLabel]][:], len(rows))
     if (labels < 0).any():
         raise ValueError(f"column {columns[ClassLabel]!r} holds unlabelled rows (-1); filter them out first")
-    images = [array_from_pil(image, size) for image in rows[columns[ImageFeature]]]
+    images = [array_from_pil(image, size) for image in _decoded(rows, columns[ImageFeature])]
     names = dataset.features[columns[ClassLabel]].names
     return LabelledImages(stack_images(images), labels, dict(enumerate(names)))
+
+
+def _decoded(rows: Any, column: str) -> Iterator[Image.Image]:
+    if not rows.features[column].decode:
+        rows = rows.cast_column(column, type(rows.features[column])())
+    for index in range(len(rows)):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", Image.DecompressionBombWarning)
+                image = rows[index][column]
+        except UNREADABLE as error:
+            raise ValueError(
+                f"the image in row {index} of column {column!r} cannot be read ({error}); remove that row"
+            ) from None
+        if image is None:
+            raise ValueError(f"row {index} of column {column!r} holds no image; remove that row")
+        yield image

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,17 +10,20 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from ganaug.data.images import LabelledImages
 
-__all__ = ["array_from_pil", "read_image_folder", "stack_images"]
+__all__ = ["UNREADABLE", "array_from_pil", "read_image_folder", "stack_images"]
 
 # Formats with decoders that are memory-safe in practice and need no outside program.
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "PPM", "GIF")
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".pgm", ".gif"})
-GREY_MODES = frozenset({"1", "L"})
+GREY_MODES = frozenset({"1", "L", "LA"})
 DEEP_MODES = ("I", "F")
+# ValueError is what Pillow raises for a decompression bomb in the text of a PNG.
+DAMAGED = (OSError, SyntaxError, ValueError, struct.error)
+UNREADABLE = (*DAMAGED, Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 
 def read_image_folder(root: str | Path, *, size: int | tuple[int, int] | None = None) -> LabelledImages:
@@ -102,9 +106,9 @@ def _read_image(path: Path, size: int | tuple[int, int] | None) -> NDArray[np.ui
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path, formats=FORMATS) as image:
                 image.load()
-                return array_from_pil(image, size)
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning):
+    except UNREADABLE:
         return None
+    return array_from_pil(image, size)
 
 
 def array_from_pil(image: Any, size: int | tuple[int, int] | None = None) -> NDArray[np.uint8]:
@@ -120,12 +124,22 @@ def array_from_pil(image: Any, size: int | tuple[int, int] | None = None) -> NDA
             f"images must have 8 bits per channel, got an image of mode {image.mode!r}"
             f"{' in ' + str(image.filename) if getattr(image, 'filename', '') else ''}; convert it first"
         )
-    image = ImageOps.exif_transpose(image)
+    image = _upright(image)
     image = image.convert("L" if image.mode in GREY_MODES else "RGB")
     if size is not None:
         height, width = (size, size) if isinstance(size, int) else size
         image = image.resize((width, height), Image.Resampling.BILINEAR)
     return np.asarray(image)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Apply the EXIF rotation, unless the EXIF data are damaged: the pixels are sound nonetheless."""
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Corrupt EXIF data", UserWarning)
+            return ImageOps.exif_transpose(image)
+    except DAMAGED:
+        return image
 
 
 def stack_images(images: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:

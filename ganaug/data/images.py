@@ -16,6 +16,7 @@ __all__ = ["LabelledImages", "images_from_array", "labels_from_array"]
 
 MIN_SIDE = 8
 MAX_SIDE = 128
+LABEL_TYPES = (str, bool, int, float)
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,10 @@ def images_from_array(images: Any) -> NDArray[np.uint8]:
     (np.uint8(255), (2, 3, 8, 9))
     """
     channels_last = not isinstance(images, torch.Tensor)
-    array = np.asarray(images) if channels_last else images.detach().cpu().numpy()
+    if isinstance(images, torch.Tensor):
+        images = images.detach().cpu()
+        images = images.float() if images.dtype == torch.bfloat16 else images  # numpy has no such type
+    array = np.asarray(images)
     if array.dtype == object:
         sizes = {np.shape(image) for image in array}
         if len(sizes) > 1:
@@ -136,8 +140,8 @@ def images_from_array(images: Any) -> NDArray[np.uint8]:
             "(n, height, width) or (n, height, width, channels)" if channels_last else "(n, channels, height, width)"
         )
         raise ValueError(f"images must have shape {layout}, got {array.shape}")
-    if array.shape[0] == 0:
-        raise ValueError("images must hold at least one image, got none")
+    if array.size == 0:
+        raise ValueError(f"images must hold at least one image of at least one pixel, got shape {array.shape}")
     if channels_last and array.ndim == 4 and array.shape[1] < MIN_SIDE <= array.shape[3]:
         raise ValueError(
             f"numpy images must have their channels last, got {array.shape}, which looks like channels first; "
@@ -176,7 +180,7 @@ def labels_from_array(labels: Any, n_images: int) -> NDArray[Any]:
     ValueError
         For another length or number of dimensions, missing values, or continuous values.
     TypeError
-        For labels that cannot be sorted together.
+        For labels that cannot be sorted together, or are neither numbers, strings nor booleans.
 
     Examples
     --------
@@ -188,6 +192,11 @@ def labels_from_array(labels: Any, n_images: int) -> NDArray[Any]:
     if isinstance(labels, torch.Tensor):
         labels = labels.detach().cpu().numpy()
     array = np.asarray(labels)
+    if array.dtype.kind == "U" and isinstance(labels, list | tuple) and not all(isinstance(v, str) for v in labels):
+        # numpy has made strings of the numbers and missing values among them.
+        array = np.array(labels, dtype=object)
+    if array.dtype == object:
+        array = np.frompyfunc(lambda value: value.item() if isinstance(value, np.generic) else value, 1, 1)(array)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
@@ -196,10 +205,15 @@ def labels_from_array(labels: Any, n_images: int) -> NDArray[Any]:
         )
     if len(array) != n_images:
         raise ValueError(f"images and labels must have the same length, got {n_images} images and {len(array)} labels")
-    if any(value is None or _is_nan(value) for value in array.tolist()):
+    if any(map(_is_missing, array.tolist())):
         raise ValueError("labels contain missing values; remove those images or name their class")
     if np.issubdtype(array.dtype, np.floating) and not np.all(array == np.rint(array)):
         raise ValueError("labels must name classes, got continuous values; round or bin them first")
+    others = sorted({type(value).__name__ for value in array.tolist() if not isinstance(value, LABEL_TYPES)})
+    if others or array.dtype.kind not in "biufUO":
+        raise TypeError(
+            f"labels must be integers, strings or booleans, got {_list(others or [array.dtype])}; convert them first"
+        )
     try:
         np.unique(array)
     except TypeError:
@@ -208,8 +222,13 @@ def labels_from_array(labels: Any, n_images: int) -> NDArray[Any]:
     return array
 
 
-def _is_nan(value: Any) -> bool:
-    return isinstance(value, float) and math.isnan(value)
+def _is_missing(value: Any) -> bool:
+    # pandas is not needed here, so its missing values are known by their names.
+    return (
+        value is None
+        or (isinstance(value, float) and math.isnan(value))
+        or type(value).__name__ in {"NAType", "NaTType"}
+    )
 
 
 def _list(values: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -79,16 +80,19 @@ def labelled_images(
 
 
 def _read(source: Any, labels: Any, size: int | tuple[int, int] | None) -> LabelledImages:
-    if size is not None and min(np.atleast_1d(size)) < 1:
-        raise ValueError(f"size must be positive pixels, got {size}")
-    if isinstance(source, torch.Tensor | np.ndarray):
-        if size is not None:
+    if size is not None:
+        sides = size if isinstance(size, tuple | list) else (size, size)
+        if len(sides) != 2 or not all(isinstance(side, Integral) and side >= 1 for side in sides):
+            raise ValueError(f"size must be a positive number of pixels or (height, width), got {size!r}")
+        size = (int(sides[0]), int(sides[1]))
+        if isinstance(source, torch.Tensor | np.ndarray | LabelledImages) or str(source) in EMBEDDED:
             raise ValueError("size applies to files and datasets of PIL images; resize arrays before passing them")
+    if isinstance(source, torch.Tensor | np.ndarray):
         images = images_from_array(source)
         return LabelledImages(images, labels_from_array(labels, len(images)))
     if labels is not None:
         if isinstance(source, list | tuple):
-            return _read(np.asarray(source), labels, size)
+            return _read(_stacked(source), labels, size)
         raise ValueError(
             f"labels were given beside a {type(source).__name__}, which carries its own; pass labels=None (y=None)"
         )
@@ -106,6 +110,16 @@ def _read(source: Any, labels: Any, size: int | tuple[int, int] | None) -> Label
     )
 
 
+def _stacked(images: list[Any] | tuple[Any, ...]) -> Any:
+    """Stack images of one size; tensors stay a tensor, with their channels first."""
+    shapes = {np.shape(image) for image in images}
+    if len(shapes) > 1:
+        raise ValueError(f"all images must have the same size, got {len(shapes)} different shapes; resize them first")
+    if images and all(isinstance(image, torch.Tensor) for image in images):
+        return torch.stack(list(images))
+    return np.asarray(images)
+
+
 def _read_path(source: str | Path, size: int | tuple[int, int] | None) -> LabelledImages:
     if str(source) in EMBEDDED:
         return EMBEDDED[str(source)]()
@@ -117,7 +131,7 @@ def _read_path(source: str | Path, size: int | tuple[int, int] | None) -> Labell
     if path.suffix == ".parquet":
         return _read_parquet(path, size)
     if path.suffix == ".npz":
-        return _read_npz(path)
+        return _read_npz(path, size)
     raise ValueError(f"{path} is not a folder, a .parquet or a .npz file; convert it to one of these")
 
 
@@ -135,14 +149,19 @@ def _read_parquet(path: Path, size: int | tuple[int, int] | None) -> LabelledIma
     return read_hugging_face(dataset, size=size)
 
 
-def _read_npz(path: Path) -> LabelledImages:
+def _read_npz(path: Path, size: int | tuple[int, int] | None) -> LabelledImages:
     import zipfile
+    import zlib
 
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"{path} is not an .npz file, or is damaged; write it again with numpy.savez")
     try:
+        # Arrays of Python objects are pickles, which can run code when they are read.
         with np.load(path, allow_pickle=False) as arrays:
-            missing = {"images", "labels"} - set(arrays.files)
-            if missing:
-                raise ValueError(f"{path} must hold the arrays 'images' and 'labels', got {arrays.files}")
-            return _read(arrays["images"], arrays["labels"], None)
-    except (OSError, zipfile.BadZipFile, EOFError) as error:
-        raise ValueError(f"{path} cannot be read as .npz: {error}") from None
+            names = list(arrays.files)
+            found = {name: arrays[name] for name in ("images", "labels") if name in names}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{path} cannot be read as .npz: {error}; write plain arrays with numpy.savez") from None
+    if len(found) < 2:
+        raise ValueError(f"{path} must hold the arrays 'images' and 'labels', got {names}")
+    return _read(found["images"], found["labels"], size)

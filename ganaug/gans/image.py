@@ -22,8 +22,8 @@ from ganaug.gans.image_networks import ImageDiscriminator, ImageGenerator
 from ganaug.gans.presets import PRESETS, ImageGANConfig, resolve_image_config
 from ganaug.training.augment import OPERATIONS, augment
 from ganaug.training.devices import random_generator, resolve_device
-from ganaug.training.initialise import initialise
 from ganaug.training.labels import ClassBalancedSampler
+from ganaug.training.layers import initialise
 from ganaug.training.loop import make_players, train
 from ganaug.training.monitor import Monitor
 
@@ -202,9 +202,9 @@ class ImageGAN(BaseEstimator):
 
         classes, indices = np.unique(data.labels, return_inverse=True)
         networks = []
-        for network in (ImageGenerator(config.architecture), ImageDiscriminator(config.architecture)):
+        for network in _networks(config):
             initialise(network, randomness)
-            networks.append(network.to(device).to(memory_format=torch.channels_last))
+            networks.append(network.to(device))
         players = make_players(networks[0], networks[1])
         pixels = torch.from_numpy(data.images).to(device)
 
@@ -377,10 +377,7 @@ class ImageGAN(BaseEstimator):
             gan.image_shape_ = gan.config_.architecture.image_shape
             gan.history_ = config["history"]
             gan.training_data_ = config["training_data"]
-            for part, network in (
-                ("generator", ImageGenerator(gan.config_.architecture)),
-                ("discriminator", ImageDiscriminator(gan.config_.architecture)),
-            ):
+            for part, network in zip(("generator", "discriminator"), _networks(gan.config_), strict=True):
                 prefix = f"{part}."
                 state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
                 network.load_state_dict(state)
@@ -402,10 +399,16 @@ class ImageGAN(BaseEstimator):
         return state
 
 
+def _networks(config: ImageGANConfig) -> tuple[nn.Module, nn.Module]:
+    """Build generator and discriminator with empty weights, in the memory layout that convolutions like best."""
+    networks = ImageGenerator(config.architecture), ImageDiscriminator(config.architecture)
+    return networks[0].to(memory_format=torch.channels_last), networks[1].to(memory_format=torch.channels_last)
+
+
 @torch.no_grad()
 def _draw(generator: nn.Module, latents: Tensor, labels: Tensor) -> Tensor:
     """Generate uint8 images on the device of the inputs."""
-    return ((generator(latents, labels) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    return ((generator(latents, labels) + 1) * 127.5).round().to(torch.uint8)
 
 
 def _tensor_grid(average: nn.Module, names: list[str], per_class: int = 8) -> Tensor:

@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ganaug.training.layers import Conv2d, Embedding, Linear
+
 __all__ = ["ImageArchitecture", "ImageDiscriminator", "ImageGenerator", "stage_sizes"]
 
 SLOPE = 0.2
@@ -114,12 +116,11 @@ class _Block(nn.Module):
         super().__init__()
         hidden = max(8, int(width * expansion))
         groups = max(1, hidden // group_width) if group_width else 1
-        self.reduce = nn.Conv2d(width, hidden, 1)
-        self.spatial = nn.Conv2d(hidden, hidden, 3, padding=1, groups=groups)
-        self.restore = nn.Conv2d(hidden, width, 1, bias=False)
         # Zhang, Dauphin, Ma, "Fixup Initialization", ICLR 2019, for three layers a branch.
-        for layer, gain in ((self.reduce, n_blocks**-0.25), (self.spatial, n_blocks**-0.25), (self.restore, 0.0)):
-            vars(layer)["init_gain"] = gain
+        gain = n_blocks**-0.25
+        self.reduce = Conv2d(width, hidden, 1, init_gain=gain)
+        self.spatial = Conv2d(hidden, hidden, 3, padding=1, groups=groups, init_gain=gain)
+        self.restore = Conv2d(hidden, width, 1, bias=False, init_gain=0.0)
 
     def forward(self, x: Tensor) -> Tensor:
         h = F.leaky_relu(self.reduce(x), SLOPE)
@@ -144,7 +145,7 @@ class ImageGenerator(nn.Module):
     Notes
     -----
     ``forward(latents, labels)`` takes (batch, latent_dim) and (batch,) int64 and returns
-    (batch, channels, height, width), nominally in [-1, 1] but not clamped.
+    (batch, channels, height, width) in [-1, 1].
     """
 
     def __init__(self, arch: ImageArchitecture) -> None:
@@ -152,12 +153,12 @@ class ImageGenerator(nn.Module):
         self.arch = arch
         sizes = arch.sizes
         stages = range(len(sizes))
-        self.embedding = nn.Embedding(arch.n_classes, arch.embedding_dim)
+        self.embedding = Embedding(arch.n_classes, arch.embedding_dim)
         inputs = arch.latent_dim + arch.embedding_dim
-        self.head = nn.Linear(inputs, arch.width(0) * sizes[0][0] * sizes[0][1])
+        self.head = Linear(inputs, arch.width(0) * sizes[0][0] * sizes[0][1])
         self.stages = nn.ModuleList(_stage(arch, s) for s in stages)
-        self.widen = nn.ModuleList(nn.Conv2d(arch.width(s - 1), arch.width(s), 1) for s in stages if s)
-        self.to_image = nn.Conv2d(arch.width(len(sizes) - 1), arch.image_shape[0] * arch.patch**2, 1)
+        self.widen = nn.ModuleList(Conv2d(arch.width(s - 1), arch.width(s), 1) for s in stages if s)
+        self.to_image = Conv2d(arch.width(len(sizes) - 1), arch.image_shape[0] * arch.patch**2, 1)
 
     def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
         """Generate images; shapes are in the notes of the class."""
@@ -171,6 +172,8 @@ class ImageGenerator(nn.Module):
         x = self.to_image(F.leaky_relu(x, SLOPE))
         if self.arch.patch == 2:
             x = F.pixel_shuffle(x, 2)
+        # Unlike R3GAN: black or white backgrounds, common in small images, are learnt in a fraction of the steps.
+        x = torch.tanh(x)
         _, height, width = self.arch.image_shape
         top, left = (x.shape[2] - height) // 2, (x.shape[3] - width) // 2
         return x[:, :, top : top + height, left : left + width]
@@ -195,13 +198,13 @@ class ImageDiscriminator(nn.Module):
         self.arch = arch
         sizes = arch.sizes
         stages = range(len(sizes))
-        self.from_image = nn.Conv2d(arch.image_shape[0] * arch.patch**2, arch.width(len(sizes) - 1), 1)
+        self.from_image = Conv2d(arch.image_shape[0] * arch.patch**2, arch.width(len(sizes) - 1), 1)
         self.stages = nn.ModuleList(_stage(arch, s) for s in stages)
-        self.widen = nn.ModuleList(nn.Conv2d(arch.width(s), arch.width(s - 1), 1) for s in stages if s)
-        self.pool = nn.Conv2d(arch.width(0), arch.width(0), sizes[0], groups=arch.width(0), bias=False)
-        self.features = nn.Linear(arch.width(0), arch.embedding_dim)
-        self.shared = nn.Linear(arch.embedding_dim, 1, bias=False)
-        self.projection = nn.Embedding(arch.n_classes, arch.embedding_dim)
+        self.widen = nn.ModuleList(Conv2d(arch.width(s), arch.width(s - 1), 1) for s in stages if s)
+        self.pool = Conv2d(arch.width(0), arch.width(0), sizes[0], groups=arch.width(0), bias=False)
+        self.features = Linear(arch.width(0), arch.embedding_dim)
+        self.shared = Linear(arch.embedding_dim, 1, bias=False)
+        self.projection = Embedding(arch.n_classes, arch.embedding_dim)
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
         """Compute logits; shapes are in the notes of the class."""

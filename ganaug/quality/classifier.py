@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ganaug.training.initialise import initialise
+from ganaug.training.layers import Conv2d, Linear, initialise
 from ganaug.training.loop import cosine
 
 __all__ = ["ClassifierConfig", "SmallCNN", "class_consistency", "predict_proba", "train_classifier"]
@@ -55,12 +55,12 @@ class SmallCNN(nn.Module):
     def __init__(self, image_shape: tuple[int, int, int], n_classes: int) -> None:
         super().__init__()
         channels, height, width = image_shape
-        self.conv1 = nn.Conv2d(channels, 32, 3, padding=1)
-        self.conv2 = nn.Conv2d(32, 64, 3, padding=1)
+        self.conv1 = Conv2d(channels, 32, 3, padding=1)
+        self.conv2 = Conv2d(32, 64, 3, padding=1)
         # Photographs of more than 32 pixels are pooled to 8x8 before the linear layers.
         self.pool = nn.AdaptiveAvgPool2d((min(8, height // 4), min(8, width // 4)))
-        self.hidden = nn.Linear(64 * min(8, height // 4) * min(8, width // 4), 128)
-        self.logits = nn.Linear(128, n_classes)
+        self.hidden = Linear(64 * min(8, height // 4) * min(8, width // 4), 128)
+        self.logits = Linear(128, n_classes)
 
     def forward(self, images: Tensor) -> Tensor:
         """Compute logits; shapes are in the notes of the class."""

@@ -1,0 +1,31 @@
+import numpy as np
+import pytest
+import torch
+
+from ganaug.training.devices import resolve_device, seed_from
+
+
+def test_an_integer_is_its_own_seed_and_none_is_fresh():
+    assert seed_from(5) == 5
+    assert seed_from(None) != seed_from(None)
+
+
+@pytest.mark.parametrize("make", [np.random.RandomState, np.random.default_rng])
+def test_numpy_generators_are_advanced(make):
+    source = make(0)
+    first, second = seed_from(source), seed_from(source)
+    assert first != second
+    assert first == seed_from(make(0))
+
+
+def test_no_global_state_is_used():
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()
+    seed_from(None)
+    assert torch.equal(before[0], torch.get_rng_state())
+    assert np.array_equal(before[1], np.random.get_state()[1])
+
+
+@pytest.mark.parametrize(("device", "message"), [("gpu", "device must be"), ("cuda:99", "is not available here")])
+def test_unknown_or_absent_devices_are_refused(device, message):
+    with pytest.raises(ValueError, match=message):
+        resolve_device(device)

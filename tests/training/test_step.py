@@ -1,0 +1,87 @@
+import copy
+
+import torch
+from torch import nn
+
+from ganaug.training.augment import augment
+from ganaug.training.layers import Embedding, Linear, initialise
+from ganaug.training.losses import gradient_penalty, relativistic_losses
+from ganaug.training.step import Players, adversarial_step
+
+
+class Generator(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer, self.embedding = Linear(3, 4), Embedding(2, 4)
+
+    def forward(self, latents, labels):
+        return torch.tanh(self.layer(latents) + self.embedding(labels)).view(-1, 1, 2, 2)
+
+
+class Discriminator(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer, self.embedding = Linear(4, 4), Embedding(2, 4)
+
+    def forward(self, images, labels):
+        return (torch.tanh(self.layer(images.flatten(1))) * self.embedding(labels)).sum(1)
+
+
+def players():
+    networks = [Generator(), Discriminator()]
+    for network in networks:
+        initialise(network, torch.Generator().manual_seed(1))
+    optimizers = [torch.optim.SGD(network.parameters(), lr=1.0) for network in networks]
+    return Players(networks[0], networks[1], copy.deepcopy(networks[0]), optimizers[0], optimizers[1])
+
+
+def test_a_step_moves_both_players_along_their_own_gradient():
+    """One shared forward pass gives the gradients that two separate ones would."""
+    p = players()
+    g0, d0 = copy.deepcopy(p.generator), copy.deepcopy(p.discriminator)
+    random = torch.Generator().manual_seed(2)
+    real, latents = torch.rand(6, 1, 2, 2, generator=random), torch.randn(6, 3, generator=random)
+    labels = torch.tensor([0, 1, 0, 1, 1, 0])
+    adversarial_step(p, real, labels, latents, lambda x: 0.5 * x, gamma=0.7)
+
+    fake = g0(latents, labels)
+    _, g_loss = relativistic_losses(d0(0.5 * real, labels), d0(0.5 * fake, labels))
+    for before, after, gradient in zip(
+        g0.parameters(), p.generator.parameters(), torch.autograd.grad(g_loss, list(g0.parameters())), strict=True
+    ):
+        assert torch.allclose(after, before - gradient, atol=1e-6)
+
+    r, f = real.clone().requires_grad_(), g0(latents, labels).detach().requires_grad_()
+    real_logits, fake_logits = d0(0.5 * r, labels), d0(0.5 * f, labels)
+    d_loss, _ = relativistic_losses(real_logits, fake_logits)
+    d_loss = d_loss + 0.7 / 2 * (gradient_penalty(real_logits, r) + gradient_penalty(fake_logits, f))
+    for before, after, gradient in zip(
+        d0.parameters(), p.discriminator.parameters(), torch.autograd.grad(d_loss, list(d0.parameters())), strict=True
+    ):
+        assert torch.allclose(after, before - gradient, atol=1e-6)
+
+
+def test_without_penalty_the_reading_says_zero():
+    p = players()
+    losses = adversarial_step(
+        p, torch.rand(2, 1, 2, 2), torch.tensor([0, 1]), torch.randn(2, 3), lambda x: x, gamma=0.0
+    )
+    assert losses[3] == 0
+    assert losses.isfinite().all()
+    assert not losses.requires_grad
+
+
+def test_penalty_goes_through_the_augmentation():
+    p = players()
+    random = torch.Generator().manual_seed(0)
+    real = torch.rand(4, 1, 2, 2, generator=random)
+    losses = adversarial_step(
+        p,
+        real,
+        torch.tensor([0, 1, 0, 1]),
+        torch.randn(4, 3, generator=random),
+        lambda x: augment(x, ["translation", "cutout", "color"], 0.5, random),
+        gamma=1.0,
+    )
+    assert losses.isfinite().all()
+    assert losses[3] > 0
