@@ -176,7 +176,10 @@ def bench_run(
         print(json.dumps(loaded.to_dict(), indent=1))
         return
     output = output or Path("runs") / loaded.name
-    _print_summary(run_suite(loaded, output), output)
+    summary = run_suite(loaded, output)
+    _print_summary(summary, output)
+    if summary["failed"]:
+        raise typer.Exit(1)
 
 
 @bench_app.command("report")

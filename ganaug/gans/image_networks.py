@@ -158,7 +158,7 @@ class ImageGenerator(nn.Module):
         self.head = Linear(inputs, arch.width(0) * sizes[0][0] * sizes[0][1])
         self.stages = nn.ModuleList(_stage(arch, s) for s in stages)
         self.widen = nn.ModuleList(Conv2d(arch.width(s - 1), arch.width(s), 1) for s in stages if s)
-        self.to_image = Conv2d(arch.width(len(sizes) - 1), arch.image_shape[0] * arch.patch**2, 1)
+        self.to_image = Conv2d(arch.width(len(sizes) - 1), arch.image_shape[0] * arch.patch**2, 3, padding=1)
 
     def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
         """Generate images; shapes are in the notes of the class."""
@@ -198,7 +198,7 @@ class ImageDiscriminator(nn.Module):
         self.arch = arch
         sizes = arch.sizes
         stages = range(len(sizes))
-        self.from_image = Conv2d(arch.image_shape[0] * arch.patch**2, arch.width(len(sizes) - 1), 1)
+        self.from_image = Conv2d(arch.image_shape[0] * arch.patch**2, arch.width(len(sizes) - 1), 3, padding=1)
         self.stages = nn.ModuleList(_stage(arch, s) for s in stages)
         self.widen = nn.ModuleList(Conv2d(arch.width(s), arch.width(s - 1), 1) for s in stages if s)
         self.pool = Conv2d(arch.width(0), arch.width(0), sizes[0], groups=arch.width(0), bias=False)

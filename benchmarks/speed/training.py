@@ -1,0 +1,155 @@
+"""How fast ImageGAN trains, and where the time goes.
+
+    python benchmarks/speed/training.py [--device cpu] [--threads 1] [-o FILE.md]
+
+For each case: images per second of training, milliseconds per step, and the share of a step spent in the generator
+(forward and backward), in the discriminator, in the gradient penalty, in augmentation and in drawing the batch. The
+shares are differences: the step is timed whole and with a part left out, the variants in turn over several rounds, and
+medians taken. The last column relates a step to a bare forward pass of both networks over the same images in the same
+run: a figure that can be compared between machines.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ganaug import ImageGAN, labelled_images
+from ganaug.data.files import write_atomically
+from ganaug.gans.image import _networks
+from ganaug.training.augment import augment
+from ganaug.training.devices import resolve_device
+from ganaug.training.labels import ClassBalancedSampler
+from ganaug.training.layers import initialise
+from ganaug.training.loop import make_players
+from ganaug.training.step import adversarial_step
+
+ROUNDS = 5
+STEPS = 8  # a multiple of every preset's penalty_every
+
+
+def measure(dataset: str, preset: str, device: torch.device) -> dict[str, float | str]:
+    """Time one case."""
+    data = labelled_images(dataset)
+    labels = np.unique(data.labels, return_inverse=True)[1]
+    config = ImageGAN(preset=preset, device=str(device)).resolve(data)
+    randomness = torch.Generator().manual_seed(0)
+    networks = _networks(config)
+    for network in networks:
+        initialise(network, randomness)
+    generator, discriminator = (network.to(device) for network in networks)
+    players = make_players(generator, discriminator)
+    for optimizer in (players.generator_optimizer, players.discriminator_optimizer):
+        optimizer.param_groups[0]["lr"] = 1e-4
+    sampler = ClassBalancedSampler(labels)
+    pixels = torch.from_numpy(data.images).to(device)
+    training = config.training
+    batch = training.batch_size
+
+    def draw() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        y = sampler.draw_labels(batch, randomness)
+        real = pixels[sampler.draw_indices(y, randomness).to(device)].float() / 127.5 - 1
+        return real, y.to(device), torch.randn(batch, training.latent_dim, generator=randomness).to(device)
+
+    fixed = draw()
+
+    def augmented(images: torch.Tensor) -> torch.Tensor:
+        return augment(images, config.operations, max(0.1, training.augment_p), randomness)
+
+    def step(k: int, *, new_batch: bool = True, penalty: bool = True, augmenting: bool = True) -> None:
+        real, y, z = draw() if new_batch else fixed
+        gamma = training.gamma * (penalty and k % training.penalty_every == 0)
+        adversarial_step(players, real, y, z, augmented if augmenting else lambda x: x, gamma)
+
+    def generator_only(_: int) -> None:
+        _, y, z = fixed
+        loss = generator(z, y).square().mean()
+        torch.autograd.grad(loss, list(generator.parameters()))
+
+    @torch.no_grad()
+    def forward(_: int) -> None:
+        real, y, z = fixed
+        discriminator(torch.cat([real, generator(z, y)]), y.repeat(2))
+
+    variants: dict[str, Callable[[int], None]] = {
+        "whole": step,
+        "no penalty": lambda k: step(k, penalty=False),
+        "no augmentation": lambda k: step(k, augmenting=False),
+        "no data": lambda k: step(k, new_batch=False),
+        "generator": generator_only,
+        "forward": forward,
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in variants}
+    for round_ in range(ROUNDS + 1):
+        for name, variant in variants.items():
+            _synchronise(device)
+            started = time.perf_counter()
+            for k in range(STEPS):
+                variant(k)
+            _synchronise(device)
+            if round_:  # the first one warms up
+                seconds[name].append((time.perf_counter() - started) / STEPS)
+    median = {name: statistics.median(values) for name, values in seconds.items()}
+    whole = median["whole"]
+    shares = {
+        "penalty": whole - median["no penalty"],
+        "augmentation": whole - median["no augmentation"],
+        "data": whole - median["no data"],
+        "generator": median["generator"],
+    }
+    shares["discriminator"] = whole - sum(shares.values())
+    return {
+        "case": f"{dataset}, {preset}",
+        "batch": str(batch),
+        "images/s": f"{batch / whole:,.0f}",
+        "ms/step": f"{1000 * whole:.1f}",
+        **{name: f"{100 * max(0.0, share) / whole:.0f} %" for name, share in shares.items()},
+        "steps / forward passes": f"{whole / median['forward']:.1f}",
+    }
+
+
+def _synchronise(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int, default=None)
+    parser.add_argument("--case", action="append", metavar="DATASET:PRESET", help="default: digits:tiny, mnist5k:tiny")
+    parser.add_argument("-o", "--output", type=Path)
+    arguments = parser.parse_args()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    device = resolve_device(arguments.device)
+    cases = arguments.case or ["digits:tiny", "mnist5k:tiny"]
+    if device.type == "cuda" and not arguments.case:
+        cases += ["mnist5k:small"]
+    rows = [measure(*case.split(":"), device) for case in cases]
+    name = torch.cuda.get_device_name() if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    text = "\n".join(
+        [
+            f"Training speed of ImageGAN on {name} ({platform.machine()}, torch {torch.__version__}), by",
+            "`python benchmarks/speed/training.py`. Shares are of one step.",
+            "",
+            "| " + " | ".join(rows[0]) + " |",
+            "|" + "---|" * len(rows[0]),
+            *("| " + " | ".join(map(str, row.values())) + " |" for row in rows),
+            "",
+        ]
+    )
+    print(text)
+    if arguments.output:
+        write_atomically(arguments.output, text)
+
+
+if __name__ == "__main__":
+    main()

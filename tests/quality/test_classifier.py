@@ -1,0 +1,52 @@
+import numpy as np
+import torch
+
+from ganaug.quality.classifier import ClassifierConfig, SmallCNN, class_consistency, predict_proba, train_classifier
+
+
+def bars(n=60):
+    """Class 0: a bright upper half; class 1: a bright lower half."""
+    images = np.random.default_rng(0).integers(0, 60, (n, 1, 8, 8)).astype(np.uint8)
+    labels = np.arange(n) % 2
+    images[labels == 0, :, :4] += 150
+    images[labels == 1, :, 4:] += 150
+    return images, labels
+
+
+def trained(seed=0):
+    images, labels = bars()
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw(batch_size):
+        chosen = torch.randint(len(images), (batch_size,), generator=generator)
+        return torch.from_numpy(images)[chosen].float() / 255, torch.from_numpy(labels)[chosen]
+
+    return train_classifier(draw, (1, 8, 8), 2, ClassifierConfig(steps=40, batch_size=16), generator)
+
+
+def test_it_learns_and_is_reproducible():
+    before = torch.get_rng_state()
+    network, again = trained(), trained()
+    assert torch.equal(before, torch.get_rng_state())
+    images, labels = bars(100)
+    probabilities = predict_proba(network, images)
+    assert probabilities.shape == (100, 2)
+    assert np.allclose(probabilities.sum(1), 1, atol=1e-5)
+    assert (probabilities.argmax(1) == labels).all()
+    assert np.array_equal(probabilities, predict_proba(again, images))
+
+
+def test_consistency_is_per_class():
+    images, labels = bars(100)
+    wrong = labels.copy()
+    wrong[np.flatnonzero(labels == 0)[:10]] = 1  # of 60 called 1, 10 are of class 0
+    consistency = class_consistency(trained(), images, wrong, 2)
+    assert np.allclose(consistency, [1.0, 50 / 60])
+
+
+def test_larger_images_are_pooled():
+    for shape in ((3, 32, 32), (1, 8, 100), (2, 33, 61)):
+        network = SmallCNN(shape, 5)
+        for p in network.parameters():
+            torch.nn.init.zeros_(p)
+        assert network(torch.zeros(2, *shape)).shape == (2, 5)
