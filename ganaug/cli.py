@@ -265,8 +265,11 @@ def _write_npz(output: Path, images: Any, labels: Any, gan: ImageGAN) -> None:
 
 
 def _write_parquet(output: Path, images: Any, labels: Any, gan: ImageGAN) -> None:
-    from datasets import ClassLabel, Dataset, Features, Image
+    import io
 
+    from datasets import ClassLabel, Dataset, Features, Image, disable_progress_bars
+
+    from ganaug.data.files import write_atomically
     from ganaug.data.pictures import picture
 
     if len(images[0]) not in (1, 3):
@@ -277,8 +280,10 @@ def _write_parquet(output: Path, images: Any, labels: Any, gan: ImageGAN) -> Non
     index = {label: position for position, label in enumerate(names)}
     features = Features({"image": Image(), "label": ClassLabel(names=list(names.values()))})
     columns = {"image": [picture(image) for image in images], "label": [index[label] for label in labels.tolist()]}
-    output.parent.mkdir(parents=True, exist_ok=True)
-    Dataset.from_dict(columns, features=features).to_parquet(str(output))
+    disable_progress_bars()
+    buffer = io.BytesIO()
+    Dataset.from_dict(columns, features=features).to_parquet(buffer)
+    write_atomically(output, buffer.getvalue())
 
 
 def _size(text: str | None) -> int | tuple[int, int] | None:
@@ -314,6 +319,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     Set the environment variable ``GANAUG_TRACEBACK`` to see where an error came from.
     """
+    show = warnings.showwarning
     warnings.showwarning = lambda message, *_args, **_kw: print(f"Warning: {message}", file=sys.stderr)
     try:
         app(arguments, prog_name="ganaug")
@@ -324,6 +330,8 @@ def main(arguments: list[str] | None = None) -> None:
         if not type(error).__module__.startswith("ganaug"):
             raise
         _fail(error, 1)
+    finally:
+        warnings.showwarning = show
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, UndefinedError
 
 from ganaug.bench.suite import Suite
 from ganaug.bench.summary import summarise
@@ -74,13 +74,15 @@ def read_summary(root: str | Path) -> dict[str, Any]:
     """
     path = Path(root) / "summary.json"
     try:
-        summary = json.loads(path.read_text(encoding="utf-8"))
-        _render(Path(root), summary)
+        text = path.read_text(encoding="utf-8")
     except OSError:
         raise ValueError(
             f"{root} holds no finished benchmark: there is no summary.json in it; run 'ganaug bench run' first"
         ) from None
-    except (ValueError, KeyError, TypeError):
+    try:
+        summary = json.loads(text)
+        _render(Path(root), summary)
+    except (ValueError, KeyError, TypeError, UndefinedError):
         raise ValueError(f"{path} is damaged; run 'ganaug bench run' on the folder again") from None
     return summary
 

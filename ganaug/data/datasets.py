@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from ganaug.data.folders import UNREADABLE, array_from_pil, stack_images
+from ganaug.data.folders import UNREADABLE, array_from_pil, open_image, stack_images
 from ganaug.data.images import LabelledImages, images_from_array, labels_from_array
 
 __all__ = ["is_hugging_face", "read_hugging_face", "read_map_dataset"]
@@ -57,7 +58,10 @@ def read_map_dataset(dataset: Any, *, size: int | tuple[int, int] | None = None)
             raise TypeError(f"dataset items must be (image, label) pairs, got {type(item).__name__} at index {index}")
         images.append(_one_image(item[0], size))
         labels.append(item[1].tolist() if isinstance(item[1], torch.Tensor) else item[1])
-    names = getattr(dataset, "classes", None)
+    inner = dataset
+    while not hasattr(inner, "classes") and hasattr(inner, "dataset"):  # such as torch.utils.data.Subset
+        inner = inner.dataset
+    names = getattr(inner, "classes", None)
     return LabelledImages(
         stack_images(images),
         labels_from_array(labels, len(images)),
@@ -77,7 +81,9 @@ def _one_image(image: Any, size: int | tuple[int, int] | None) -> NDArray[np.uin
     return array[0] if len(array) == 1 else array.transpose(1, 2, 0)
 
 
-def read_hugging_face(dataset: Any, *, size: int | tuple[int, int] | None = None) -> LabelledImages:
+def read_hugging_face(
+    dataset: Any, *, size: int | tuple[int, int] | None = None, embedded_only: bool = False
+) -> LabelledImages:
     """Read a Hugging Face ``Dataset`` with one Image and one ClassLabel column.
 
     Parameters
@@ -86,6 +92,9 @@ def read_hugging_face(dataset: Any, *, size: int | tuple[int, int] | None = None
         The labels stay the integers that the dataset holds; the names of its ClassLabel become class names.
     size : int or (height, width), optional
         Resize every image to this size.
+    embedded_only : bool
+        For files that may come from anyone: follow no paths or addresses in the dataset, and decode only the formats
+        that folders are read in.
 
     Returns
     -------
@@ -122,23 +131,24 @@ def read_hugging_face(dataset: Any, *, size: int | tuple[int, int] | None = None
     labels = labels_from_array(rows[columns[ClassLabel]][:], len(rows))
     if (labels < 0).any():
         raise ValueError(f"column {columns[ClassLabel]!r} holds unlabelled rows (-1); filter them out first")
-    images = [array_from_pil(image, size) for image in _decoded(rows, columns[ImageFeature])]
+    images = [array_from_pil(image, size) for image in _decoded(rows, columns[ImageFeature], embedded_only)]
     names = dataset.features[columns[ClassLabel]].names
     return LabelledImages(stack_images(images), labels, dict(enumerate(names)))
 
 
-def _decoded(rows: Any, column: str) -> Iterator[Image.Image]:
-    if not rows.features[column].decode:
-        rows = rows.cast_column(column, type(rows.features[column])())
+def _decoded(rows: Any, column: str, embedded_only: bool) -> Iterator[Image.Image]:
+    rows = rows.cast_column(column, type(rows.features[column])(decode=not embedded_only))
     for index in range(len(rows)):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error", Image.DecompressionBombWarning)
                 image = rows[index][column]
+                if embedded_only and image is not None:
+                    image = open_image(io.BytesIO(image["bytes"])) if image["bytes"] else None
         except UNREADABLE as error:
             raise ValueError(
                 f"the image in row {index} of column {column!r} cannot be read ({error}); remove that row"
             ) from None
         if image is None:
-            raise ValueError(f"row {index} of column {column!r} holds no image; remove that row")
+            raise ValueError(f"row {index} of column {column!r} holds no image data; remove that row")
         yield image

@@ -6,7 +6,7 @@ import struct
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 
 from ganaug.data.images import LabelledImages
 
-__all__ = ["UNREADABLE", "array_from_pil", "read_image_folder", "stack_images"]
+__all__ = ["UNREADABLE", "array_from_pil", "open_image", "read_image_folder", "stack_images"]
 
 # Formats with decoders that are memory-safe in practice and need no outside program.
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "PPM", "GIF")
@@ -102,13 +102,22 @@ def _image_files(folder: Path) -> Iterator[Path]:
 def _read_image(path: Path, size: int | tuple[int, int] | None) -> NDArray[np.uint8] | None:
     """Return (height, width[, channels]) uint8, or None for a file that is no sound image."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=FORMATS) as image:
-                image.load()
+        image = open_image(path)
     except UNREADABLE:
         return None
     return array_from_pil(image, size)
+
+
+def open_image(file: Path | BinaryIO) -> Image.Image:
+    """Decode an image that may come from anyone: only formats with sound decoders, and no decompression bombs.
+
+    Raises one of ``UNREADABLE`` for anything else.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with Image.open(file, formats=FORMATS) as image:
+            image.load()
+    return image
 
 
 def array_from_pil(image: Any, size: int | tuple[int, int] | None = None) -> NDArray[np.uint8]:

@@ -207,7 +207,7 @@ def labels_from_array(labels: Any, n_images: int) -> NDArray[Any]:
         raise ValueError(f"images and labels must have the same length, got {n_images} images and {len(array)} labels")
     if any(map(_is_missing, array.tolist())):
         raise ValueError("labels contain missing values; remove those images or name their class")
-    if np.issubdtype(array.dtype, np.floating) and not np.all(array == np.rint(array)):
+    if np.issubdtype(array.dtype, np.floating) and not np.all(np.isfinite(array) & (array == np.rint(array))):
         raise ValueError("labels must name classes, got continuous values; round or bin them first")
     others = sorted({type(value).__name__ for value in array.tolist() if not isinstance(value, LABEL_TYPES)})
     if others or array.dtype.kind not in "biufUO":

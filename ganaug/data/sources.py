@@ -12,7 +12,7 @@ import torch
 
 from ganaug.data.datasets import is_hugging_face, read_hugging_face, read_map_dataset
 from ganaug.data.folders import read_image_folder
-from ganaug.data.images import LabelledImages, images_from_array, labels_from_array
+from ganaug.data.images import MAX_SIDE, MIN_SIDE, LabelledImages, images_from_array, labels_from_array
 
 __all__ = ["EMBEDDED", "labelled_images"]
 
@@ -82,8 +82,8 @@ def labelled_images(
 def _read(source: Any, labels: Any, size: int | tuple[int, int] | None) -> LabelledImages:
     if size is not None:
         sides = size if isinstance(size, tuple | list) else (size, size)
-        if len(sides) != 2 or not all(isinstance(side, Integral) and side >= 1 for side in sides):
-            raise ValueError(f"size must be a positive number of pixels or (height, width), got {size!r}")
+        if len(sides) != 2 or not all(isinstance(side, Integral) and MIN_SIDE <= side <= MAX_SIDE for side in sides):
+            raise ValueError(f"size must be {MIN_SIDE} to {MAX_SIDE} pixels, or such (height, width), got {size!r}")
         size = (int(sides[0]), int(sides[1]))
         if isinstance(source, torch.Tensor | np.ndarray | LabelledImages) or str(source) in EMBEDDED:
             raise ValueError("size applies to files and datasets of PIL images; resize arrays before passing them")
@@ -146,7 +146,7 @@ def _read_parquet(path: Path, size: int | tuple[int, int] | None) -> LabelledIma
         dataset = Dataset(InMemoryTable(pyarrow.parquet.read_table(path)))
     except (ArrowException, OSError) as error:
         raise ValueError(f"{path} cannot be read as parquet: {str(error).splitlines()[0]}") from None
-    return read_hugging_face(dataset, size=size)
+    return read_hugging_face(dataset, size=size, embedded_only=True)
 
 
 def _read_npz(path: Path, size: int | tuple[int, int] | None) -> LabelledImages:

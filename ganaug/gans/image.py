@@ -382,7 +382,7 @@ class ImageGAN(BaseEstimator):
                 state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
                 network.load_state_dict(state)
                 setattr(gan, f"{part}_", network.requires_grad_(False).eval().to(resolve_device(device)))
-        except (KeyError, TypeError, RuntimeError, AttributeError) as error:
+        except (KeyError, ValueError, TypeError, RuntimeError, AttributeError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ValueError(
                 f"{path} is damaged: config.json and the weights do not describe a GAN ({reason}); fit and save "

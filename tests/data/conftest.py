@@ -47,12 +47,10 @@ def make_folder(tmp_path):
         for name, content in files.items():
             path = root / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            if isinstance(content, np.ndarray):
-                content = Image.fromarray(content)
             if isinstance(content, bytes):
                 path.write_bytes(content)
             else:
-                content.save(path)
+                (Image.fromarray(content) if isinstance(content, np.ndarray) else content).save(path)
         return root
 
     return write

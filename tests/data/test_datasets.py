@@ -31,8 +31,8 @@ def greys(n=4):
     return [Image.new("L", (9, 8), 10 * i) for i in range(n)]
 
 
-def hf(images=None, labels=(0, 1, 0, 1), features=FEATURES):
-    return Dataset.from_dict({"image": images or greys(), "label": list(labels)}, features=features)
+def hf(images=None, labels=(0, 1, 0, 1), features=FEATURES, **columns):
+    return Dataset.from_dict({"image": images or greys(), "label": list(labels), **columns}, features=features)
 
 
 @pytest.mark.parametrize("channels", [1, 3, 5])
@@ -137,7 +137,11 @@ def test_hugging_face_selection_and_size():
         (lambda: hf().to_iterable_dataset(), TypeError, "got IterableDataset; load it without streaming"),
         (lambda: hf().remove_columns("label"), ValueError, r"one ClassLabel column, got none among \['image'\]"),
         (lambda: hf().cast_column("label", Value("int64")), ValueError, "class_encode_column"),
-        (lambda: hf().add_column("again", greys(), feature=ImageFeature()), ValueError, "exactly one Image column"),
+        (
+            lambda: hf(features=Features({**FEATURES, "again": ImageFeature()}), again=greys()),
+            ValueError,
+            "exactly one Image column",
+        ),
         (lambda: hf().select([]), ValueError, "dataset is empty"),
         (lambda: hf(labels=(0, -1, 0, 1)), ValueError, r"'label' holds unlabelled rows \(-1\)"),
         (lambda: hf(labels=(0, None, 0, 1)), ValueError, "missing"),

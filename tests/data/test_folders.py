@@ -1,3 +1,5 @@
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -90,7 +92,7 @@ def test_unreadable_files_are_skipped_and_counted(make_folder, png, noise_png, b
         "empty": b"",
         "text": b"this is no image",
         "bomb": bomb_png,
-        "text bomb": png(grey(), (b"zTXt", b"k\0\0" + _deflated(3_000_000))),
+        "text bomb": png(grey(), (b"zTXt", b"k\0\0" + zlib.compress(bytes(3_000_000)))),
         "foreign format": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n",
     }[kind]
     root = make_folder(two_classes() | {"dog/5.png": content})
@@ -100,12 +102,6 @@ def test_unreadable_files_are_skipped_and_counted(make_folder, png, noise_png, b
     assert data.skipped == (str(root / "dog" / "5.png"),)
 
 
-def _deflated(n):
-    import zlib
-
-    return zlib.compress(b"a" * n)
-
-
 def test_merely_suspicious_image_size_is_skipped_too(make_folder, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # above it Pillow warns, above twice it Pillow refuses
     root = make_folder(two_classes() | {"dog/5.png": grey(0, (12, 12))})
@@ -113,10 +109,9 @@ def test_merely_suspicious_image_size_is_skipped_too(make_folder, monkeypatch):
         assert len(read_image_folder(root)) == 4
 
 
-@pytest.mark.parametrize("dtype", [np.uint16, np.int32])
-def test_sixteen_bit_images_are_refused_by_name(make_folder, dtype):
-    root = make_folder(two_classes() | {"dog/deep.png": Image.fromarray(np.zeros((8, 8), dtype))})
-    with pytest.raises(ValueError, match=r"8 bits per channel, got an image of mode 'I(;16)?' in .*deep\.png"):
+def test_sixteen_bit_images_are_refused_by_name(make_folder):
+    root = make_folder(two_classes() | {"dog/deep.png": np.zeros((8, 8), np.uint16)})
+    with pytest.raises(ValueError, match=r"8 bits per channel, got an image of mode 'I;16' in .*deep\.png"):
         read_image_folder(root)
 
 

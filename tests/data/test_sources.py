@@ -192,10 +192,10 @@ def test_missing_path_and_foreign_file_are_refused(tmp_path):
         labelled_images(tmp_path / "a.csv")
 
 
-@pytest.mark.parametrize("size", [0, -1, (0, 8), (8, 8, 8), 8.5, "32", (8,)])
+@pytest.mark.parametrize("size", [0, -1, 7, 129, (0, 8), (8, 8, 8), 8.5, "32", (8,)])
 def test_bad_sizes_are_refused(make_folder, size):
     root = make_folder({"a/0.png": pixels(8, 8), "b/0.png": pixels(8, 8)})
-    with pytest.raises(ValueError, match="size must be a positive number of pixels"):
+    with pytest.raises(ValueError, match="size must be 8 to 128 pixels"):
         labelled_images(root, size=size)
 
 

@@ -1,0 +1,26 @@
+import re
+from pathlib import Path
+
+from ganaug.bench import available_suites
+
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+
+
+def test_python_blocks_run_in_order(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", README, re.S)
+    assert blocks
+    names: dict = {}
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), names)
+    assert names["images"].shape == (100, 1, 8, 8)
+    assert (tmp_path / "samples.png").is_file()
+
+
+def test_both_set_up_commands_are_there():
+    assert "pip install . && ganaug bench run quick" in README
+    assert 'pip install -e ".[dev]" && pytest' in README
+
+
+def test_suites_named_exist():
+    assert set(re.findall(r"ganaug bench run (\w+)", README)) <= set(available_suites())
