@@ -229,7 +229,7 @@ def _print_summary(summary: dict[str, Any], output: Path) -> None:
 
 def _names(gan: ImageGAN) -> dict[Any, str]:
     """Classes and their display names, made unique."""
-    names = {label: gan.class_names_.get(label, str(label)) for label in gan.classes_.tolist()}
+    names = {label: gan.class_name(label) for label in gan.classes_.tolist()}
     return names if len(set(names.values())) == len(names) else {label: str(label) for label in names}
 
 

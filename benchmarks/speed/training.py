@@ -23,7 +23,7 @@ import torch
 
 from ganaug import ImageGAN, labelled_images
 from ganaug.data.files import write_atomically
-from ganaug.gans.image import _networks
+from ganaug.gans.image_networks import build_networks
 from ganaug.training.augment import augment
 from ganaug.training.devices import resolve_device
 from ganaug.training.labels import ClassBalancedSampler
@@ -41,7 +41,7 @@ def measure(dataset: str, preset: str, device: torch.device) -> dict[str, float 
     labels = np.unique(data.labels, return_inverse=True)[1]
     config = ImageGAN(preset=preset, device=str(device)).resolve(data)
     randomness = torch.Generator().manual_seed(0)
-    networks = _networks(config)
+    networks = build_networks(config.architecture)
     for network in networks:
         initialise(network, randomness)
     generator, discriminator = (network.to(device) for network in networks)

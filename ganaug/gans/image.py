@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import Generator, Tensor, nn
@@ -17,8 +15,8 @@ from torch import Generator, Tensor, nn
 from ganaug.data import LabelledImages, labelled_images
 from ganaug.data.files import write_atomically
 from ganaug.data.pictures import class_grid, png_bytes
-from ganaug.gans.bundle import labels_from_json, labels_to_json, read_bundle, write_bundle
-from ganaug.gans.image_networks import ImageDiscriminator, ImageGenerator
+from ganaug.gans.base import ConditionalGAN
+from ganaug.gans.image_networks import build_networks
 from ganaug.gans.presets import PRESETS, ImageGANConfig, resolve_image_config
 from ganaug.training.augment import OPERATIONS, augment
 from ganaug.training.devices import random_generator, resolve_device
@@ -32,7 +30,7 @@ __all__ = ["ImageGAN"]
 SAMPLING_BATCH = 500
 
 
-class ImageGAN(BaseEstimator):
+class ImageGAN(ConditionalGAN):
     """Class-conditional GAN for small images.
 
     Learns to draw images of each class from few examples. Any size from 8x8 to 128x128, square or not, and any
@@ -202,7 +200,7 @@ class ImageGAN(BaseEstimator):
 
         classes, indices = np.unique(data.labels, return_inverse=True)
         networks = []
-        for network in _networks(config):
+        for network in build_networks(config.architecture):
             initialise(network, randomness)
             networks.append(network.to(device))
         players = make_players(networks[0], networks[1])
@@ -260,7 +258,7 @@ class ImageGAN(BaseEstimator):
             For a label that was not in the training data.
         """
         check_is_fitted(self)
-        indices = torch.from_numpy(self._class_indices(labels))
+        indices = torch.from_numpy(self.class_indices(labels))
         device = next(self.generator_.parameters()).device
         latents = torch.randn(
             len(indices), self.config_.architecture.latent_dim, generator=random_generator(random_state)
@@ -270,19 +268,6 @@ class ImageGAN(BaseEstimator):
             part = slice(start, start + SAMPLING_BATCH)
             images[part] = _draw(self.generator_, latents[part].to(device), indices[part].to(device)).cpu()
         return images
-
-    def _class_indices(self, labels: Any) -> np.ndarray:
-        if isinstance(labels, Tensor):
-            labels = labels.detach().cpu().numpy()
-        asked = np.asarray(labels, dtype=self.classes_.dtype if np.size(labels) == 0 else None)
-        if asked.ndim != 1:
-            raise ValueError(f"labels must have one dimension, one label per image, got shape {asked.shape}")
-        position = {label: index for index, label in enumerate(self.classes_.tolist())}
-        unknown = sorted({str(label) for label in asked.tolist() if label not in position})
-        if unknown:
-            known = ", ".join(map(str, self.classes_[:10].tolist())) + (", ..." if len(self.classes_) > 10 else "")
-            raise ValueError(f"cannot sample class {unknown[0]!r}: the GAN was trained on the classes {known}")
-        return np.array([position[label] for label in asked.tolist()], dtype=np.int64)
 
     def show(self, path: str | Path, *, per_class: int = 8, random_state: Any = 0) -> Path:
         """Write a grid of synthetic images, one row per class, as PNG.
@@ -304,105 +289,19 @@ class ImageGAN(BaseEstimator):
         if per_class < 1:
             raise ValueError(f"per_class must be at least 1, got {per_class}")
         images = self.sample(np.repeat(self.classes_, per_class), random_state=random_state).numpy()
-        names = [self.class_names_.get(label, str(label)) for label in self.classes_.tolist()]
+        names = [self.class_name(label) for label in self.classes_.tolist()]
         rows = list(zip(names, np.split(images, len(names)), strict=True))
         path = Path(path)
         write_atomically(path, png_bytes(class_grid(rows)))
         return path
 
-    def save(self, path: str | Path) -> Path:
-        """Write the fitted GAN to a folder: ``config.json`` and ``model.safetensors``.
+    def _description(self) -> dict[str, Any]:
+        return self.config_.to_dict()
 
-        Parameters
-        ----------
-        path : path-like
-            The folder, made if need be.
-
-        Returns
-        -------
-        Path
-            The folder.
-        """
-        check_is_fitted(self)
-        params = {
-            **self.get_params(),
-            "device": str(self.device),
-            "log_dir": None if self.log_dir is None else str(self.log_dir),
-            "augment": self.augment if self.augment == "auto" else list(self.augment),
-            "random_state": int(self.random_state) if isinstance(self.random_state, Integral) else None,
-        }
-        config = {
-            "params": {k: v.item() if isinstance(v, np.generic) else v for k, v in params.items()},
-            "classes": labels_to_json(self.classes_),
-            "class_names": [self.class_names_.get(label) for label in self.classes_.tolist()],
-            "training_data": self.training_data_,
-            **self.config_.to_dict(),
-            "history": self.history_,
-        }
-        tensors = {
-            f"{part}.{name}": tensor
-            for part, network in (("generator", self.generator_), ("discriminator", self.discriminator_))
-            for name, tensor in network.state_dict().items()
-        }
-        write_bundle(path, type(self).__name__, config, tensors)
-        return Path(path)
-
-    @classmethod
-    def load(cls, path: str | Path, *, device: str | torch.device = "auto") -> ImageGAN:
-        """Read a GAN written by :meth:`save`.
-
-        Parameters
-        ----------
-        path : path-like
-        device : str
-            Where the networks are put.
-
-        Returns
-        -------
-        ImageGAN
-            Fitted.
-
-        Raises
-        ------
-        ValueError
-            For a folder that is missing, damaged, foreign, or written by a newer version.
-        """
-        config, tensors = read_bundle(path, cls.__name__)
-        try:
-            gan = cls(**config["params"])
-            gan.config_ = ImageGANConfig.from_dict(config)
-            gan.classes_ = labels_from_json(config["classes"])
-            named = zip(gan.classes_.tolist(), config["class_names"], strict=True)
-            gan.class_names_ = {label: name for label, name in named if name is not None}
-            gan.image_shape_ = gan.config_.architecture.image_shape
-            gan.history_ = config["history"]
-            gan.training_data_ = config["training_data"]
-            for part, network in zip(("generator", "discriminator"), _networks(gan.config_), strict=True):
-                prefix = f"{part}."
-                state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-                network.load_state_dict(state)
-                setattr(gan, f"{part}_", network.requires_grad_(False).eval().to(resolve_device(device)))
-        except (KeyError, ValueError, TypeError, RuntimeError, AttributeError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise ValueError(
-                f"{path} is damaged: config.json and the weights do not describe a GAN ({reason}); fit and save "
-                "the model again"
-            ) from None
-        return gan
-
-    def __getstate__(self) -> dict[str, Any]:
-        state = dict(super().__getstate__())
-        for name in ("generator_", "discriminator_"):
-            if name in state:
-                # Plain data travels between machines: weights leave the GPU in the copy only.
-                state[name] = copy.deepcopy(state[name]).cpu()
-        return state
-
-
-def _networks(config: ImageGANConfig) -> tuple[nn.Module, nn.Module]:
-    """Build generator and discriminator with empty weights, in the memory layout that convolutions like best."""
-    networks = ImageGenerator(config.architecture), ImageDiscriminator(config.architecture)
-    return networks[0].to(memory_format=torch.channels_last), networks[1].to(memory_format=torch.channels_last)
+    def _restore(self, description: dict[str, Any]) -> tuple[nn.Module, nn.Module]:
+        self.config_ = ImageGANConfig.from_dict(description)
+        self.image_shape_ = self.config_.architecture.image_shape
+        return build_networks(self.config_.architecture)
 
 
 @torch.no_grad()

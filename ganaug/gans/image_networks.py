@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ganaug.training.layers import Conv2d, Embedding, Linear
 
-__all__ = ["ImageArchitecture", "ImageDiscriminator", "ImageGenerator", "stage_sizes"]
+__all__ = ["ImageArchitecture", "ImageDiscriminator", "ImageGenerator", "build_networks", "stage_sizes"]
 
 SLOPE = 0.2
 MAX_BASE_SIDE = 7
@@ -223,3 +223,11 @@ class ImageDiscriminator(nn.Module):
         x = self.features(F.leaky_relu(self.pool(x).flatten(1), SLOPE))
         projected = (x * self.projection(labels)).sum(1) / math.sqrt(self.arch.embedding_dim)
         return self.shared(x).squeeze(1) + projected
+
+
+def build_networks(arch: ImageArchitecture) -> tuple[ImageGenerator, ImageDiscriminator]:
+    """Build both networks, without weights, in the memory layout that convolutions like best."""
+    return (
+        ImageGenerator(arch).to(memory_format=torch.channels_last),
+        ImageDiscriminator(arch).to(memory_format=torch.channels_last),
+    )
