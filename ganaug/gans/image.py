@@ -47,7 +47,7 @@ class ImageGAN(ConditionalGAN):
     batch_size : int or "auto", default="auto"
         Real images per step; as many are generated.
     learning_rate : float or "auto", default="auto"
-        Of the discriminator at the start of a cosine schedule that ends at a tenth of it.
+        Of both networks at the start of a cosine schedule that ends at a tenth of it.
     gamma : float or "auto", default="auto"
         Weight of the gradient penalty (R1 + R2) / 2 at the start; falls to a tenth.
     augment : "auto" or sequence of str, default="auto"

@@ -26,16 +26,15 @@ class _Preset:
     patch: int
     batch_size: int
     learning_rate: float
-    generator_ratio: float
-    gamma: float  # for 32x32
+    gamma: float  # for 28x28
     penalty_every: int
     images: int  # shown in training, for 28x28 and larger
 
 
 PRESETS = {
-    "tiny": _Preset((128, 64), 1, 0.5, 0, 2, 32, 1e-3, 1.0, 1.0, 8, 200_000),
-    "small": _Preset((256, 192, 128, 96), 1, 2.0, 16, 1, 64, 2e-4, 1.0, 1.0, 4, 1_000_000),
-    "base": _Preset((384, 384, 256, 128), 2, 2.0, 32, 1, 128, 2e-4, 1.0, 1.0, 4, 4_000_000),
+    "tiny": _Preset((96, 48), 1, 1.0, 0, 2, 32, 1e-3, 1.0, 8, 96_000),
+    "small": _Preset((256, 192, 128, 96), 1, 2.0, 16, 1, 64, 2e-4, 1.0, 4, 1_000_000),
+    "base": _Preset((384, 384, 256, 128), 2, 2.0, 32, 1, 128, 2e-4, 1.0, 4, 4_000_000),
 }
 
 
@@ -79,9 +78,7 @@ def _auto_preset(side: int, n_images: int, device: torch.device) -> str:
 
 
 def _auto_augment_p(images_per_class: float) -> float:
-    if images_per_class < 100:
-        return 0.6
-    return 0.4 if images_per_class < 1000 else 0.2
+    return 0.3 if images_per_class < 1000 else 0.15
 
 
 def resolve_image_config(
@@ -112,11 +109,11 @@ def resolve_image_config(
     name = choose("preset", _auto_preset(round(side), int(counts.sum()), device))
     preset = PRESETS[name]
     batch_size = int(choose("batch_size", preset.batch_size))
-    # Digits of 8x8 need fewer images than photographs; from 28x28 on the whole budget is used.
-    images = preset.images * min(1.0, side / 28) ** 1.5
+    # Smaller images are learnt from fewer; from 28x28 on the whole budget is used.
+    images = preset.images * min(1.0, side / 28)
     learning_rate = float(choose("learning_rate", preset.learning_rate))
     # R3GAN's weight of the penalty grows with the number of pixels.
-    gamma = float(choose("gamma", preset.gamma * (side / 32) ** 2))
+    gamma = float(choose("gamma", preset.gamma * (side / 28) ** 2))
     operations = ("translation", "cutout", "color") if channels == 3 else ("translation", "cutout")
     return ImageGANConfig(
         preset=name,
@@ -134,7 +131,6 @@ def resolve_image_config(
             batch_size=batch_size,
             learning_rate=learning_rate,
             final_learning_rate=learning_rate / 10,
-            generator_ratio=preset.generator_ratio,
             gamma=gamma,
             final_gamma=gamma / 10,
             penalty_every=preset.penalty_every,

@@ -42,10 +42,7 @@ class TrainingConfig:
     batch_size : int
         Real samples a step; as many are generated.
     learning_rate, final_learning_rate : float
-        Of the discriminator: start and end of a cosine schedule.
-    generator_ratio : float
-        The generator's learning rate as a multiple of the discriminator's (two time scales, Heusel et al., NeurIPS
-        2017).
+        Of both players: start and end of a cosine schedule.
     gamma, final_gamma : float
         Start and end of a cosine schedule of the weight of (R1 + R2) / 2.
     penalty_every : int
@@ -63,7 +60,6 @@ class TrainingConfig:
     batch_size: int
     learning_rate: float
     final_learning_rate: float
-    generator_ratio: float
     gamma: float
     final_gamma: float
     penalty_every: int
@@ -106,10 +102,10 @@ def _restore(players: Players, snapshot: list[dict[str, Any]]) -> None:
         part.load_state_dict(copy.deepcopy(state))
 
 
-def _set_learning_rate(players: Players, value: float, generator_ratio: float) -> None:
-    for optimizer, ratio in ((players.generator_optimizer, generator_ratio), (players.discriminator_optimizer, 1.0)):
+def _set_learning_rate(players: Players, value: float) -> None:
+    for optimizer in (players.generator_optimizer, players.discriminator_optimizer):
         for group in optimizer.param_groups:
-            group["lr"] = value * ratio
+            group["lr"] = value
 
 
 @torch.no_grad()
@@ -175,7 +171,7 @@ def train(
     while step < config.steps:
         progress = step / max(1, config.steps)
         rate = scale * cosine(config.learning_rate, config.final_learning_rate, progress)
-        _set_learning_rate(players, rate, config.generator_ratio)
+        _set_learning_rate(players, rate)
         penalised = config.gamma > 0 and step % config.penalty_every == 0
         gamma = cosine(config.gamma, config.final_gamma, progress) * config.penalty_every
         p = config.augment_p * min(1.0, progress / AUGMENT_RAMP)

@@ -38,7 +38,6 @@ def config(**changes):
         "batch_size": 16,
         "learning_rate": 1e-2,
         "final_learning_rate": 1e-3,
-        "generator_ratio": 1.0,
         "gamma": 0.1,
         "final_gamma": 0.01,
         "penalty_every": 4,
