@@ -7,7 +7,7 @@ import argparse
 
 import numpy as np
 import torch
-from torch.utils.data import ConcatDataset, DataLoader, TensorDataset
+from torch.utils.data import ConcatDataset, DataLoader
 from torchvision.datasets import FakeData
 from torchvision.transforms import v2
 
@@ -24,7 +24,7 @@ real = FakeData(
 
 gan = ImageGAN(steps=arguments.steps, batch_size=16, random_state=0).fit(real)
 labels = np.repeat(gan.classes_, 10)
-synthetic = TensorDataset(gan.sample(labels, random_state=0).float() / 255, torch.from_numpy(labels))
+synthetic = list(zip(gan.sample(labels, random_state=0).float() / 255, labels.tolist(), strict=True))
 
 loader = DataLoader(ConcatDataset([real, synthetic]), batch_size=26, shuffle=True)
 for images, targets in loader:

@@ -87,7 +87,9 @@ def fit_images(
     ] = False,
     device: Device = "auto",
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same model on the same machine.")] = None,
-    log_dir: Annotated[Path | None, typer.Option(help="Folder for metrics.jsonl and TensorBoard files.")] = None,
+    log_dir: Annotated[
+        Path | None, typer.Option(help="Folder for metrics.jsonl and TensorBoard files; default OUTPUT/log.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the full configuration as JSON and stop.")] = False,
 ) -> None:
     """Train a class-conditional GAN on labelled images."""
@@ -100,7 +102,7 @@ def fit_images(
         steps="auto" if steps is None else steps,
         device=device,
         random_state=seed,
-        log_dir=log_dir,
+        log_dir=log_dir or output / "log",
     )
     config = gan.resolve(data)
     if flip:

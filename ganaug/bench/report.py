@@ -24,7 +24,7 @@ PACKAGES = ("ganaug", "torch", "torchvision", "numpy", "scikit-learn")
 
 def environment() -> dict[str, str]:
     """Versions and machine that figures were made with."""
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or platform.machine()
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
     return {
         "python": platform.python_version(),
         **{name: version(name) for name in PACKAGES},

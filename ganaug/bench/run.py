@@ -43,17 +43,18 @@ class _Task:
     arm: Arm | None
     repeat: int
     key: str
-
-    @property
-    def seed(self) -> int:
-        # From the key, so that no two cells share a random start by accident.
-        return int(self.key[:8], 16)
+    seed: int
 
     @property
     def name(self) -> str:
         return f"split {self.split + 1}: " + (
             "GAN" if self.arm is None else f"{self.arm.name}, start {self.repeat + 1}"
         )
+
+
+def _seed(*parts: int | str) -> int:
+    """A seed of 32 bits of its own for each task, the same whatever the version or the data."""
+    return int(digest(parts)[:8], 16)
 
 
 class _Run:
@@ -65,7 +66,7 @@ class _Run:
         self.data = labelled_images(suite.dataset, train=True)
         self.classes, self.targets = np.unique(self.data.labels, return_inverse=True)
         self.training, self.test = disjoint_splits(self.data.labels, suite.n_per_class, suite.splits, suite.seed)
-        ImageGAN(**suite.gan, verbose=False).resolve(self.data.subset(self.training[0]))
+        self.gan_config = ImageGAN(**suite.gan).resolve(self.data.subset(self.training[0])).to_dict()
         self.tasks = list(self._grid())
         self._synthetic: tuple[str, tuple[NDArray[np.uint8], NDArray[np.int64]]] | None = None
         self._judge: SmallCNN | None = None
@@ -79,9 +80,15 @@ class _Run:
         }
         for split, indices in enumerate(self.training):
             of_split = {**shared, "training": digest(indices.tolist()), "test": digest(self.test.tolist())}
-            gan = {**of_split, "kind": "gan", "gan": suite.gan, "synthetic_per_class": suite.synthetic_per_class}
+            gan = {
+                **of_split,
+                "kind": "gan",
+                "gan": suite.gan,
+                "config": self.gan_config,
+                "synthetic_per_class": suite.synthetic_per_class,
+            }
             if any(arm.synthetic > 0 for arm in suite.arms):
-                yield _Task("gan", split, None, 0, digest(gan))
+                yield _Task("gan", split, None, 0, digest(gan), _seed(suite.seed, "gan", split))
             for arm in suite.arms:
                 for repeat in range(suite.repeats):
                     cell = {
@@ -93,7 +100,8 @@ class _Run:
                     }
                     if arm.synthetic > 0:
                         cell["gan"] = digest(gan)
-                    yield _Task("cell", split, arm, repeat, digest(cell))
+                    seed = _seed(suite.seed, "cell", split, arm.name, repeat)
+                    yield _Task("cell", split, arm, repeat, digest(cell), seed)
 
     def gan_task(self, split: int) -> _Task:
         return next(task for task in self.tasks if task.kind == "gan" and task.split == split)
@@ -152,7 +160,13 @@ class _Run:
         if fitted is None or fitted["status"] == "failed":
             raise RuntimeError("the GAN of this split failed")
         if self._synthetic is None or self._synthetic[0] != task.key:
-            gan = ImageGAN.load(self.store.gan_folder(task.key), device=self.suite.gan.get("device", "auto"))
+            folder, device = self.store.gan_folder(task.key), self.suite.gan.get("device", "auto")
+            try:
+                gan = ImageGAN.load(folder, device=device)
+            except ValueError:
+                # Its folder was deleted or damaged after it was finished.
+                self.fit_gan(task)
+                gan = ImageGAN.load(folder, device=device)
             self._synthetic = task.key, self._sample(gan, task)
         return self._synthetic[1]
 

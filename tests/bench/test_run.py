@@ -119,6 +119,16 @@ def test_damaged_cells_are_run_again(suite, tmp_path):
     assert without_times(repeated) == without_times(whole)
 
 
+def test_a_gan_whose_folder_is_damaged_is_fitted_again(suite, tmp_path):
+    whole = run_suite(suite, tmp_path / "run", verbose=False)
+    for record in (tmp_path / "run" / "cells").iterdir():
+        if json.loads(record.read_text())["record"]["arm"] == "gan":
+            record.unlink()
+    for weights in (tmp_path / "run" / "gans").glob("*/model.safetensors"):
+        weights.write_bytes(b"")
+    assert without_times(run_suite(suite, tmp_path / "run", verbose=False)) == without_times(whole)
+
+
 def test_failures_are_rows_with_a_reason_and_are_tried_again(suite, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(run, "train_classifier", lambda *a: 1 / 0)

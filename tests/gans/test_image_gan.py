@@ -251,6 +251,14 @@ def test_auto_resolves_by_images_and_device():
     assert gan.set_params(steps=11, preset="small").resolve(images, y).training.steps == 11
 
 
+@pytest.mark.parametrize("preset", ["tiny", "small", "base"])
+def test_every_preset_trains(preset):
+    images, y = shades(n=4, side=9)
+    gan = ImageGAN(**{**QUICK, "preset": preset, "steps": 1, "batch_size": 2}).fit(images, y)
+    assert gan.config_.preset == preset
+    assert gan.sample(y).shape == (4, 1, 9, 9)
+
+
 def test_conditioning_is_real():
     """A classifier that knows only real digits finds at least 90 % of the synthetic ones to be what was asked for."""
     digits = labelled_images("digits")

@@ -1,0 +1,35 @@
+"""Run a suite and keep its figures, with the machine they came from, in benchmarks/results/SUITE/.
+
+    python benchmarks/run.py mnist5k
+
+Goes on with an interrupted run. This made every accuracy in the README.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+
+from ganaug.bench import run_suite
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("suite")
+    parser.add_argument("-o", "--output", type=Path, help="folder of the run; default runs/SUITE")
+    arguments = parser.parse_args()
+    run = arguments.output or Path("runs") / arguments.suite
+    summary = run_suite(arguments.suite, run)
+    kept = RESULTS / summary["suite"]["name"]
+    kept.mkdir(parents=True, exist_ok=True)
+    for name in ("summary.json", "report.md", "samples.png"):
+        shutil.copyfile(run / name, kept / name)
+    print("\n".join(summary["verdicts"]))
+    print(f"Kept in {kept}.")
+
+
+if __name__ == "__main__":
+    main()
