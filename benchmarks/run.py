@@ -20,9 +20,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("suite")
     parser.add_argument("-o", "--output", type=Path, help="folder of the run; default runs/SUITE")
+    parser.add_argument("--jobs", type=int)
     arguments = parser.parse_args()
     run = arguments.output or Path("runs") / arguments.suite
-    summary = run_suite(arguments.suite, run)
+    summary = run_suite(arguments.suite, run, jobs=arguments.jobs)
     kept = RESULTS / summary["suite"]["name"]
     kept.mkdir(parents=True, exist_ok=True)
     for name in ("summary.json", "report.md", "samples.png"):

@@ -168,6 +168,9 @@ def bench_run(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder of the run; default runs/SUITE.")
     ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes; default one per CPU core. The result does not depend on it.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the full suite as JSON and stop.")] = False,
 ) -> None:
     """Run a benchmark suite, or go on with an interrupted run, and print its table and verdict."""
@@ -178,7 +181,7 @@ def bench_run(
         print(json.dumps(loaded.to_dict(), indent=1))
         return
     output = output or Path("runs") / loaded.name
-    summary = run_suite(loaded, output)
+    summary = run_suite(loaded, output, jobs=jobs)
     _print_summary(summary, output)
     if summary["failed"]:
         raise typer.Exit(1)

@@ -31,7 +31,6 @@ def environment() -> dict[str, str]:
         "platform": platform.platform(),
         "device": device,
         "cpus": str(os.cpu_count()),
-        "threads": str(torch.get_num_threads()),
     }
 
 

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -176,7 +177,12 @@ class _Run:
 
 
 def run_suite(
-    suite: Suite | str | Path, out: str | Path, *, verbose: bool = True, on_cell: Callable[[str], None] | None = None
+    suite: Suite | str | Path,
+    out: str | Path,
+    *,
+    jobs: int | None = None,
+    verbose: bool = True,
+    on_cell: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Run a suite, or go on with an interrupted run of it, and write its report.
 
@@ -186,10 +192,13 @@ def run_suite(
         A suite, or what :func:`~ganaug.bench.suite.load_suite` takes.
     out : path-like
         Folder of the run. Cells that are finished there are not run again; failed ones are.
+    jobs : int, optional
+        Processes to share the work; by default one for each CPU core, or a single one where there is a GPU. Every cell
+        computes on one thread, so that the result does not depend on the number of jobs.
     verbose : bool
         Show the progress and the result.
     on_cell : callable, optional
-        Told the name of each cell before it runs.
+        Told the name of each cell when it is finished.
 
     Returns
     -------
@@ -201,13 +210,17 @@ def run_suite(
     ValueError
         For a suite or a folder that cannot be used, before the first cell runs.
     """
+    if jobs is not None and jobs < 1:
+        raise ValueError(f"jobs must be at least 1, got {jobs}")
     if not isinstance(suite, Suite):
         suite = load_suite(suite)
     store = Store(out)
     run = _Run(suite, store)
     store.open(suite, [task.key for task in run.tasks])
+    jobs = jobs or (1 if torch.cuda.is_available() else joblib.cpu_count())
 
-    records = []
+    stored = ((task.key, store.read(task.key)) for task in run.tasks)
+    records = {key: record for key, record in stored if record is not None and record["status"] == "done"}
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -217,20 +230,43 @@ def run_suite(
         disable=not verbose,
     ) as progress:
         bar = progress.add_task(suite.name, total=len(run.tasks))
-        for task in run.tasks:
-            record = store.read(task.key)
-            if record is None or record["status"] == "failed":
-                progress.update(bar, description=f"{suite.name}, {task.name}")
-                if on_cell is not None:
-                    on_cell(task.name)
-                record = run.execute(task)
-                store.write(task.key, record)
+        for kind in ("gan", "cell"):  # the cells need the GANs
+            of_kind = [task for task in run.tasks if task.kind == kind]
+            waiting = [task for task in of_kind if task.key not in records]
+            progress.update(bar, advance=len(of_kind) - len(waiting))
+            # With one job this runs here, in this process.
+            finished = joblib.Parallel(n_jobs=min(jobs, max(1, len(waiting))), return_as="generator_unordered")(
+                joblib.delayed(_execute)(run if jobs == 1 else (suite, store.root), task) for task in waiting
+            )
+            for task, record in finished:
+                records[task.key] = record
                 if record["status"] == "failed":
                     progress.console.print(f"{task.name} failed: {record['reason']}")
-            records.append(record)
-            progress.advance(bar)
+                progress.update(bar, advance=1, description=f"{suite.name}, {task.name} finished")
+                if on_cell is not None:
+                    on_cell(task.name)
         progress.update(bar, description=suite.name)
-    return write_report(store.root, suite, records, _description(run))
+    return write_report(store.root, suite, [records[task.key] for task in run.tasks], _description(run))
+
+
+_runs: dict[Path, _Run] = {}
+
+
+def _execute(run: _Run | tuple[Suite, Path], task: _Task) -> tuple[_Task, dict[str, Any]]:
+    """Do a task in any process and store its record."""
+    if isinstance(run, tuple):
+        suite, root = run
+        if root not in _runs or _runs[root].suite != suite:
+            _runs[root] = _Run(suite, Store(root))
+        run = _runs[root]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        record = run.execute(task)
+    finally:
+        torch.set_num_threads(threads)
+    run.store.write(task.key, record)
+    return task, record
 
 
 def _description(run: _Run) -> dict[str, Any]:

@@ -162,7 +162,7 @@ class ImageGAN(ConditionalGAN):
 
     def _resolve(self, data: LabelledImages) -> ImageGANConfig:
         self._validate_params()
-        if self.augment != "auto":
+        if not isinstance(self.augment, str):
             unknown = [name for name in self.augment if name not in OPERATIONS]
             if unknown:
                 raise ValueError(f"augment knows {sorted(OPERATIONS)}, got {unknown}; leave those out")

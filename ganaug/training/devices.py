@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,8 @@ def seed_from(random_state: Any) -> int:
         return int(random_state.randint(np.iinfo(np.int64).max, dtype=np.int64))
     if isinstance(random_state, np.random.Generator):
         return int(random_state.integers(np.iinfo(np.int64).max))
+    if not isinstance(random_state, Integral):
+        raise ValueError(f"random_state must be an integer, a numpy random generator or None, got {random_state!r}")
     return int(random_state)
 
 

@@ -52,7 +52,7 @@ def without_times(summary):
 def test_every_cell_of_the_grid_is_run_once_and_reported(suite, tmp_path):
     states = torch.get_rng_state(), np.random.get_state()[1].copy()
     cells = []
-    summary = run_suite(suite, tmp_path / "run", verbose=False, on_cell=cells.append)
+    summary = run_suite(suite, tmp_path / "run", jobs=1, verbose=False, on_cell=cells.append)
     assert len(cells) == len(set(cells)) == 2 * (1 + 4 * 2)
     assert torch.equal(states[0], torch.get_rng_state())
     assert np.array_equal(states[1], np.random.get_state()[1])
@@ -67,7 +67,7 @@ def test_every_cell_of_the_grid_is_run_once_and_reported(suite, tmp_path):
 
 
 def test_differences_are_paired_by_split(suite, tmp_path):
-    summary = run_suite(suite, tmp_path / "run", verbose=False)
+    summary = run_suite(suite, tmp_path / "run", jobs=1, verbose=False)
     records = [json.loads(p.read_text())["record"] for p in (tmp_path / "run" / "cells").iterdir()]
 
     def accuracy(arm, split):
@@ -87,26 +87,35 @@ def test_no_two_cells_share_a_random_start(suite, tmp_path):
     assert len(set(seeds)) == len(seeds) == 18
 
 
-@pytest.mark.parametrize("stop_after", [0, 1, 5, 17])
+@pytest.mark.parametrize("stop_after", [1, 2, 5, 17])
 def test_interrupted_and_resumed_equals_uninterrupted(suite, tmp_path, stop_after):
-    whole = run_suite(suite, tmp_path / "whole", verbose=False)
+    whole = run_suite(suite, tmp_path / "whole", jobs=1, verbose=False)
     first, second = [], []
 
     def interrupt(name):
+        first.append(name)
         if len(first) == stop_after:
             raise KeyboardInterrupt
-        first.append(name)
 
     with pytest.raises(KeyboardInterrupt):
-        run_suite(suite, tmp_path / "parts", verbose=False, on_cell=interrupt)
-    resumed = run_suite(suite, tmp_path / "parts", verbose=False, on_cell=second.append)
+        run_suite(suite, tmp_path / "parts", jobs=1, verbose=False, on_cell=interrupt)
+    resumed = run_suite(suite, tmp_path / "parts", jobs=1, verbose=False, on_cell=second.append)
     assert without_times(resumed) == without_times(whole)
     assert set(first).isdisjoint(second)
     assert len(first) + len(second) == 18
 
 
+def test_the_number_of_jobs_changes_nothing(suite, tmp_path):
+    threads = torch.get_num_threads()
+    one = run_suite(suite, tmp_path / "one", jobs=1, verbose=False)
+    assert torch.get_num_threads() == threads
+    # The judge has a test's number of steps in this process only; what it judges is left out.
+    two = run_suite(suite, tmp_path / "two", jobs=2, verbose=False)
+    assert without_times({**one, "gan": None}) == without_times({**two, "gan": None})
+
+
 def test_damaged_cells_are_run_again(suite, tmp_path):
-    whole = run_suite(suite, tmp_path / "run", verbose=False)
+    whole = run_suite(suite, tmp_path / "run", jobs=1, verbose=False)
     paths = sorted((tmp_path / "run" / "cells").iterdir())
     paths[0].write_text("{")
     content = json.loads(paths[1].read_text())
@@ -114,36 +123,36 @@ def test_damaged_cells_are_run_again(suite, tmp_path):
     paths[1].write_text(json.dumps(content))
     again = []
     with pytest.warns(UserWarning, match="is damaged and counts as not run"):
-        repeated = run_suite(suite, tmp_path / "run", verbose=False, on_cell=again.append)
+        repeated = run_suite(suite, tmp_path / "run", jobs=1, verbose=False, on_cell=again.append)
     assert len(again) == 2
     assert without_times(repeated) == without_times(whole)
 
 
 def test_a_gan_whose_folder_is_damaged_is_fitted_again(suite, tmp_path):
-    whole = run_suite(suite, tmp_path / "run", verbose=False)
+    whole = run_suite(suite, tmp_path / "run", jobs=1, verbose=False)
     for record in (tmp_path / "run" / "cells").iterdir():
         if json.loads(record.read_text())["record"]["arm"] == "gan":
             record.unlink()
     for weights in (tmp_path / "run" / "gans").glob("*/model.safetensors"):
         weights.write_bytes(b"")
-    assert without_times(run_suite(suite, tmp_path / "run", verbose=False)) == without_times(whole)
+    assert without_times(run_suite(suite, tmp_path / "run", jobs=1, verbose=False)) == without_times(whole)
 
 
 def test_failures_are_rows_with_a_reason_and_are_tried_again(suite, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(run, "train_classifier", lambda *a: 1 / 0)
-        summary = run_suite(suite, tmp_path / "run", verbose=False)
+        summary = run_suite(suite, tmp_path / "run", jobs=1, verbose=False)
     assert len(summary["failed"]) == 18
     assert {f["reason"] for f in summary["failed"]} >= {"ZeroDivisionError: division by zero"}
     assert all(arm["accuracy"] is None for arm in summary["arms"])
     assert "too few finished splits" in summary["verdicts"][0]
     assert "failed" in (tmp_path / "run" / "report.md").read_text()
-    assert run_suite(suite, tmp_path / "run", verbose=False)["failed"] == []
+    assert run_suite(suite, tmp_path / "run", jobs=1, verbose=False)["failed"] == []
 
 
 def test_when_a_gan_fails_only_its_arms_do(suite, tmp_path, monkeypatch):
     monkeypatch.setattr(run.ImageGAN, "fit", lambda *a: 1 / 0)
-    summary = run_suite(suite, tmp_path / "run", verbose=False)
+    summary = run_suite(suite, tmp_path / "run", jobs=1, verbose=False)
     reasons = {(f["arm"], f["reason"]) for f in summary["failed"]}
     assert ("GAN", "ZeroDivisionError: division by zero") in reasons
     assert ("gan", "RuntimeError: the GAN of this split failed") in reasons
@@ -152,20 +161,20 @@ def test_when_a_gan_fails_only_its_arms_do(suite, tmp_path, monkeypatch):
 
 
 def test_a_folder_of_another_run_is_refused(suite, tmp_path):
-    run_suite(suite, tmp_path / "run", verbose=False)
+    run_suite(suite, tmp_path / "run", jobs=1, verbose=False)
     for other in (dataclasses.replace(suite, seed=1), dataclasses.replace(suite, gan={**suite.gan, "steps": 1})):
         with pytest.raises(ValueError, match="holds a run of another suite"):
-            run_suite(other, tmp_path / "run", verbose=False)
+            run_suite(other, tmp_path / "run", jobs=1, verbose=False)
 
 
 def test_bad_gan_parameters_are_refused_before_anything_runs(suite, tmp_path):
     with pytest.raises(ValueError, match="steps"):
-        run_suite(dataclasses.replace(suite, gan={"steps": 0}), tmp_path / "run", verbose=False)
+        run_suite(dataclasses.replace(suite, gan={"steps": 0}), tmp_path / "run", jobs=1, verbose=False)
     assert not (tmp_path / "run").exists()
 
 
 def test_report_escapes_what_users_name_and_needs_no_other_file(suite, tmp_path):
-    run_suite(suite, tmp_path / "run", verbose=False)
+    run_suite(suite, tmp_path / "run", jobs=1, verbose=False)
     page = (tmp_path / "run" / "report.html").read_text()
     assert "&lt;b&gt;light&lt;/b&gt;" in page
     assert "<b>light" not in page
@@ -199,7 +208,7 @@ def test_from_the_shell(tmp_path, capsys, monkeypatch):
         "[gan]\nsteps = 1\n[classifier]\nsteps = 2\n"
     )
     with pytest.raises(SystemExit) as ended:
-        main(["bench", "run", "mine.toml"])
+        main(["bench", "run", "mine.toml", "--jobs", "1"])
     assert not ended.value.code
     out = capsys.readouterr().out
     assert "Verdict: gan+classical against classical" in out
@@ -225,6 +234,6 @@ def test_failed_cells_end_the_command_with_status_1(suite, tmp_path, monkeypatch
     monkeypatch.setattr("ganaug.bench.load_suite", lambda _: suite)
     monkeypatch.setattr(run, "train_classifier", lambda *a: 1 / 0)
     with pytest.raises(SystemExit) as ended:
-        main(["bench", "run", "tiny", "-o", str(tmp_path / "run")])
+        main(["bench", "run", "tiny", "-o", str(tmp_path / "run"), "--jobs", "1"])
     assert ended.value.code == 1
     assert "18 cells failed" in capsys.readouterr().out

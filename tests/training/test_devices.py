@@ -18,6 +18,12 @@ def test_numpy_generators_are_advanced(make):
     assert first == seed_from(make(0))
 
 
+@pytest.mark.parametrize("seed", ["7", 1.5, [1]])
+def test_other_things_are_no_seeds(seed):
+    with pytest.raises(ValueError, match="random_state must be an integer"):
+        seed_from(seed)
+
+
 def test_no_global_state_is_used():
     before = torch.get_rng_state(), np.random.get_state()[1].copy()
     seed_from(None)
