@@ -11,7 +11,7 @@ import argparse
 import shutil
 from pathlib import Path
 
-from ganaug.bench import run_suite
+from ganaug.bench import load_suite, run_suite
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -22,12 +22,13 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, help="folder of the run; default runs/SUITE")
     parser.add_argument("--jobs", type=int)
     arguments = parser.parse_args()
-    run = arguments.output or Path("runs") / arguments.suite
+    run = arguments.output or Path("runs") / load_suite(arguments.suite).name
     summary = run_suite(arguments.suite, run, jobs=arguments.jobs)
     kept = RESULTS / summary["suite"]["name"]
     kept.mkdir(parents=True, exist_ok=True)
     for name in ("summary.json", "report.md", "samples.png"):
-        shutil.copyfile(run / name, kept / name)
+        if (run / name).is_file():  # there are no samples of a suite without GANs
+            shutil.copyfile(run / name, kept / name)
     print("\n".join(summary["verdicts"]))
     print(f"Kept in {kept}.")
 

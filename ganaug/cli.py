@@ -86,7 +86,7 @@ def fit_images(
         bool, typer.Option("--flip", help="Left and right may be swapped: mirror images in training.")
     ] = False,
     device: Device = "auto",
-    seed: Annotated[int | None, typer.Option(help="The same seed gives the same model on the same machine.")] = None,
+    seed: Annotated[int | None, typer.Option(help="On a CPU the same seed gives the same model.")] = None,
     log_dir: Annotated[
         Path | None, typer.Option(help="Folder for metrics.jsonl and TensorBoard files; default OUTPUT/log.")
     ] = None,
@@ -95,6 +95,7 @@ def fit_images(
     """Train a class-conditional GAN on labelled images."""
     from ganaug.data import labelled_images
     from ganaug.gans import ImageGAN
+    from ganaug.training.devices import resolve_device
 
     data = labelled_images(source, size=_size(size), train=True)
     gan = ImageGAN(
@@ -115,7 +116,9 @@ def fit_images(
             "classes": [data.name(label) for label in data.classes.tolist()],
             "skipped_files": len(data.skipped),
         }
-        print(json.dumps({"source": source, "output": str(output), "data": found, **config.to_dict()}, indent=1))
+        asked = {"source": source, "output": str(output), "data": found}
+        run = {"device": str(resolve_device(device)), "seed": seed, "log_dir": str(gan.log_dir)}
+        print(json.dumps({**asked, **run, **config.to_dict()}, indent=1))
         return
     _check_writable(output, folder=True)
     gan.fit(data)
@@ -137,7 +140,7 @@ def sample(
         SampleFormat | None, typer.Option("--format", help="Instead of what the output's name says.")
     ] = None,
     device: Device = "auto",
-    seed: Annotated[int | None, typer.Option(help="The same seed gives the same images.")] = None,
+    seed: Annotated[int | None, typer.Option(help="On a CPU the same seed gives the same images.")] = None,
 ) -> None:
     """Draw synthetic images: a folder per class of PNGs, an .npz, or a .parquet file."""
     import numpy as np
@@ -181,7 +184,7 @@ def bench_run(
         print(json.dumps(loaded.to_dict(), indent=1))
         return
     output = output or Path("runs") / loaded.name
-    summary = run_suite(loaded, output, jobs=jobs)
+    summary = run_suite(suite, output, jobs=jobs)
     _print_summary(summary, output)
     if summary["failed"]:
         raise typer.Exit(1)

@@ -3,10 +3,13 @@
     python benchmarks/speed/training.py [--device cpu] [--threads 1] [-o FILE.md]
 
 For each case: images per second of training, milliseconds per step, and the share of a step spent in the generator
-(forward and backward), in the discriminator, in the gradient penalty, in augmentation and in drawing the batch. The
-shares are differences: the step is timed whole and with a part left out, the variants in turn over several rounds, and
-medians taken. The last column relates a step to a bare forward pass of both networks over the same images in the same
-run: a figure that can be compared between machines.
+(its own forward and backward pass), in the gradient penalty, in augmentation and in drawing the batch. These are
+differences: the step is timed whole and with a part left out, the variants in turn over several rounds, and medians
+taken. What remains is the discriminator's share, optimisers included. The moving average and the readings every 50
+steps are not part of a step here.
+
+The last column relates a step to a bare forward pass of both networks over the same images in the same run: a figure
+that can be compared between machines.
 """
 
 from __future__ import annotations

@@ -34,7 +34,9 @@ def environment() -> dict[str, str]:
     }
 
 
-def write_report(root: Path, suite: Suite, records: list[dict[str, Any]], data: dict[str, Any]) -> dict[str, Any]:
+def write_report(
+    root: Path, suite: Suite, records: list[dict[str, Any]], data: dict[str, Any], command: str | None = None
+) -> dict[str, Any]:
     """Write ``summary.json``, ``report.md`` and ``report.html`` into the folder of a run.
 
     Parameters
@@ -45,6 +47,8 @@ def write_report(root: Path, suite: Suite, records: list[dict[str, Any]], data: 
         One per cell and GAN.
     data : dict
         Classes, sizes and hash of the data set.
+    command : str, optional
+        What to type for the same run; None if the suite was made in Python.
 
     Returns
     -------
@@ -56,7 +60,7 @@ def write_report(root: Path, suite: Suite, records: list[dict[str, Any]], data: 
         "data": data,
         **summarise(suite, records),
         "environment": environment(),
-        "command": f"ganaug bench run {suite.name} -o {root.as_posix()}",
+        "command": command,
     }
     write_atomically(root / "summary.json", json.dumps(summary, indent=1))
     _render(root, summary)

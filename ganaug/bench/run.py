@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -29,6 +30,7 @@ from ganaug.data.pictures import png_bytes
 from ganaug.gans import ImageGAN
 from ganaug.quality.classifier import SmallCNN, class_consistency, predict_proba, train_classifier
 from ganaug.quality.sheets import comparison_sheet
+from ganaug.training.devices import random_generator, resolve_device
 
 __all__ = ["run_suite"]
 
@@ -133,10 +135,10 @@ class _Run:
     def train_and_test(self, task: _Task, arm: Arm) -> dict[str, Any]:
         synthetic = self.synthetic(task.split) if arm.synthetic > 0 else None
         chosen = self.training[task.split]
-        generator = torch.Generator().manual_seed(task.seed)
+        generator = random_generator(task.seed, "classifier")
         with torch.random.fork_rng(devices=[]):
             # torchvision's transforms draw from the global state.
-            torch.default_generator.manual_seed(task.seed)
+            torch.default_generator.manual_seed(random_generator(task.seed, "transform").initial_seed())
             draw = batch_drawer(arm, (self.data.images[chosen], self.targets[chosen]), synthetic, generator)
             network = train_classifier(draw, self.data.image_shape, len(self.classes), self.suite.classifier, generator)
         predicted = predict_proba(network, self.data.images[self.test]).argmax(1)
@@ -147,7 +149,7 @@ class _Run:
     def judge(self) -> SmallCNN:
         """A classifier trained on the real test images, which no GAN has seen; it decides nothing."""
         if self._judge is None:
-            generator = torch.Generator().manual_seed(self.suite.seed)
+            generator = random_generator(self.suite.seed, "judge")
             real = self.data.images[self.test], self.targets[self.test]
             draw = batch_drawer(Arm("judge"), real, None, generator)
             config = type(self.suite.classifier)(steps=JUDGE_STEPS)
@@ -193,10 +195,10 @@ def run_suite(
     out : path-like
         Folder of the run. Cells that are finished there are not run again; failed ones are.
     jobs : int, optional
-        Processes to share the work; by default one for each CPU core, or a single one where there is a GPU. Every cell
-        computes on one thread, so that the result does not depend on the number of jobs.
+        Processes to share the work; by default one for each CPU core, or a single one where the GANs are trained on a
+        GPU. Every cell computes on one thread, so that the result does not depend on the number of jobs.
     verbose : bool
-        Show the progress and the result.
+        Show the progress, and cells that failed, on standard error.
     on_cell : callable, optional
         Told the name of each cell when it is finished.
 
@@ -212,12 +214,13 @@ def run_suite(
     """
     if jobs is not None and jobs < 1:
         raise ValueError(f"jobs must be at least 1, got {jobs}")
+    command = None if isinstance(suite, Suite) else f"ganaug bench run {shlex.quote(str(suite))}"
     if not isinstance(suite, Suite):
         suite = load_suite(suite)
     store = Store(out)
     run = _Run(suite, store)
     store.open(suite, [task.key for task in run.tasks])
-    jobs = jobs or (1 if torch.cuda.is_available() else joblib.cpu_count())
+    jobs = jobs or (joblib.cpu_count() if resolve_device(suite.gan.get("device", "auto")).type == "cpu" else 1)
 
     stored = ((task.key, store.read(task.key)) for task in run.tasks)
     records = {key: record for key, record in stored if record is not None and record["status"] == "done"}
@@ -236,29 +239,33 @@ def run_suite(
             progress.update(bar, advance=len(of_kind) - len(waiting))
             # With one job this runs here, in this process.
             finished = joblib.Parallel(n_jobs=min(jobs, max(1, len(waiting))), return_as="generator_unordered")(
-                joblib.delayed(_execute)(run if jobs == 1 else (suite, store.root), task) for task in waiting
+                joblib.delayed(_execute)(run if jobs == 1 else (suite, store.root.resolve()), task) for task in waiting
             )
             for task, record in finished:
                 records[task.key] = record
-                if record["status"] == "failed":
+                if record["status"] == "failed" and verbose:
                     progress.console.print(f"{task.name} failed: {record['reason']}")
                 progress.update(bar, advance=1, description=f"{suite.name}, {task.name} finished")
                 if on_cell is not None:
                     on_cell(task.name)
         progress.update(bar, description=suite.name)
-    return write_report(store.root, suite, [records[task.key] for task in run.tasks], _description(run))
+    return write_report(store.root, suite, [records[task.key] for task in run.tasks], _description(run), command)
 
 
-_runs: dict[Path, _Run] = {}
+_latest: _Run | None = None  # of this process: its data, judge and synthetic images serve one task after another
 
 
 def _execute(run: _Run | tuple[Suite, Path], task: _Task) -> tuple[_Task, dict[str, Any]]:
     """Do a task in any process and store its record."""
     if isinstance(run, tuple):
+        global _latest  # noqa: PLW0603
         suite, root = run
-        if root not in _runs or _runs[root].suite != suite:
-            _runs[root] = _Run(suite, Store(root))
-        run = _runs[root]
+        # The key of a task is the hash of all that it depends on, data included.
+        if _latest is None or _latest.store.root != root or task not in _latest.tasks:
+            _latest = _Run(suite, Store(root))
+        if task not in _latest.tasks:
+            raise RuntimeError(f"{suite.dataset} has changed since the run began; run the suite again")
+        run = _latest
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -53,8 +53,7 @@ def disjoint_splits(
         if len(members) <= needed:
             raise ValueError(
                 f"class {label} has {len(members)} images, but {n_splits} splits of {n_per_class} need {needed} "
-                "and some more "
-                "for the test; ask for fewer splits or a smaller n_per_class"
+                "and some more for the test; ask for fewer splits or a smaller n_per_class"
             )
         for split in range(n_splits):
             training[split].extend(members[split * n_per_class : (split + 1) * n_per_class])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -130,12 +132,24 @@ def load_suite(name: str | Path) -> Suite:
     """
     path = Path(name) if str(name).endswith(".toml") else SUITES / f"{name}.toml"
     values = _read(path, str(name))
+    if not all(isinstance(arm, dict) for arm in _sequence(values, "arms", path.name)):
+        raise ValueError(f"{path.name}: arms must be tables, each under [[arms]], got {values['arms']!r}")
+    if not isinstance(values.get("classifier", {}), dict):
+        raise ValueError(f"{path.name}: classifier must be a table, got {values['classifier']!r}")
+    _sequence(values, "baselines", path.name)
     values["arms"] = tuple(_build(Arm, arm, f"{path.name}: arm") for arm in values.get("arms", ()))
     values["classifier"] = _build(ClassifierConfig, values.get("classifier", {}), f"{path.name}: classifier")
     values["baselines"] = tuple(values.get("baselines", ()))
     suite = _build(Suite, values, path.name)
     _check(suite, path.name)
     return suite
+
+
+def _sequence(values: Mapping[str, Any], key: str, where: str) -> list[Any]:
+    found = values.get(key, [])
+    if not isinstance(found, list):
+        raise ValueError(f"{where}: {key} must be a list, got {found!r}")
+    return found
 
 
 def _read(path: Path, asked: str) -> dict[str, Any]:
@@ -165,9 +179,20 @@ def _build(cls: Any, values: Mapping[str, Any], where: str) -> Any:
 
 
 def _check(suite: Suite, where: str) -> None:
+    for key in ("title", "dataset"):
+        if not isinstance(getattr(suite, key), str):
+            raise ValueError(f"{where}: {key} must be a string, got {getattr(suite, key)!r}")
+    if not isinstance(suite.name, str) or re.fullmatch(r"\w[\w.+-]*", suite.name) is None:
+        raise ValueError(f"{where}: name must hold letters, digits and the signs . + - _ only, got {suite.name!r}")
+    if not isinstance(suite.gan, dict):
+        raise ValueError(f"{where}: gan must be a table of parameters of ImageGAN, got {suite.gan!r}")
     for key in ("n_per_class", "splits", "repeats", "synthetic_per_class"):
-        if not isinstance(getattr(suite, key), int) or getattr(suite, key) < 1:
-            raise ValueError(f"{where}: {key} must be a whole number of at least 1, got {getattr(suite, key)!r}")
+        _check_number(where, key, getattr(suite, key), whole=True, least=1)
+    _check_number(where, "seed", suite.seed, whole=True, least=0)
+    _check_number(where, "rope", suite.rope, least=0)
+    for key in ("steps", "batch_size"):
+        _check_number(where, f"classifier.{key}", getattr(suite.classifier, key), whole=True, least=1)
+    _check_number(where, "classifier.learning_rate", suite.classifier.learning_rate, least=1e-12)
     if suite.splits < 2:
         raise ValueError(f"{where}: splits must be at least 2, or no spread can be told, got {suite.splits}")
     names = [arm.name for arm in suite.arms]
@@ -177,13 +202,21 @@ def _check(suite: Suite, where: str) -> None:
         if name not in names:
             raise ValueError(f"{where}: baseline {name!r} is not among the arms{_nearest(name, names)}")
     for arm in suite.arms:
-        if not 0 <= arm.synthetic <= 1:
-            raise ValueError(f"{where}: synthetic of arm {arm.name!r} must be in [0, 1], got {arm.synthetic}")
+        _check_number(where, f"synthetic of arm {arm.name!r}", arm.synthetic, least=0, most=1)
         if arm.transform is not None and arm.transform not in TRANSFORMS:
             raise ValueError(
                 f"{where}: arm {arm.name!r} has an unknown transform "
                 f"{arm.transform!r}{_nearest(arm.transform, TRANSFORMS)}"
             )
+
+
+def _check_number(
+    where: str, key: str, value: Any, *, whole: bool = False, least: float, most: float = math.inf
+) -> None:
+    if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or not least <= value <= most:
+        kind = "whole number" if whole else "number"
+        reach = f"at least {least:g}" if most == math.inf else f"{least:g} to {most:g}"
+        raise ValueError(f"{where}: {key} must be a {kind} of {reach}, got {value!r}")
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:

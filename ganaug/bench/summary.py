@@ -31,9 +31,8 @@ def summarise(suite: Suite, records: list[dict[str, Any]]) -> dict[str, Any]:
     Returns
     -------
     dict
-        "verdicts" (sentences), "arms" (one entry per arm: accuracy in percent as mean and standard deviation "
-        "over splits,
-        paired differences in percentage points, seconds), "gan" (consistency per class, in percent), "failed".
+        "verdicts" (sentences), "arms" (one entry per arm: accuracy in percent as mean and standard deviation over
+        splits, paired differences in percentage points, seconds), "gan" (consistency per class, in percent), "failed".
     """
     gans = [r for r in records if r["kind"] == "gan" and r["status"] == "done"]
     gan_seconds = float(np.mean([r["fit_seconds"] for r in gans])) if gans else 0.0

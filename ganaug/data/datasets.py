@@ -121,8 +121,7 @@ def read_hugging_face(
         if len(found) != 1:
             raise ValueError(
                 f"the dataset must have exactly one {kind.__name__} column, got {found or 'none'} among "
-                f"{dataset.column_names}; "
-                "use select_columns, cast_column or class_encode_column"
+                f"{dataset.column_names}; use select_columns, cast_column or class_encode_column"
             )
         columns[kind] = found[0]
     rows = dataset.select_columns(list(columns.values())).with_format(None)

@@ -49,7 +49,8 @@ def read_image_folder(root: str | Path, *, size: int | tuple[int, int] | None = 
     Raises
     ------
     ValueError
-        For a folder without images, without class folders, or one level too high, and for differing sizes.
+        For a folder without images, without class folders, or one level too high, for a class folder without a
+        readable image, and for differing sizes.
     """
     root = Path(root)
     if not root.is_dir():
@@ -78,6 +79,12 @@ def read_image_folder(root: str | Path, *, size: int | tuple[int, int] | None = 
                 f"{root} is one level too high: {folder.name}/ holds no images but folders of images such as "
                 f"{nested.name}/; pass {folder} instead"
             )
+    empty = [folder.name for folder in folders if folder.name not in set(labels)]
+    if images and empty:
+        raise ValueError(
+            f"the class folder {empty[0]!r} in {root} holds no readable image; expected files ending in "
+            f"{', '.join(sorted(SUFFIXES))}; add images or remove the folder"
+        )
     if not images:
         raise ValueError(
             f"{root} holds no readable images ({len(skipped)} unreadable) in its {len(folders)} folders; "
@@ -160,8 +167,8 @@ def stack_images(images: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     if len(sizes) > 1:
         first, last = (f"{h} x {w}" for h, w in (sizes[0], sizes[-1]))
         raise ValueError(
-            f"all images must have the same size, got {len(sizes)} sizes from {first} to {last} pixels; pass "
-            "size=(height, width)"
+            f"all images must have the same size, got {len(sizes)} sizes from {first} to {last} pixels; resize "
+            "them, files with labelled_images(path, size=(height, width)) or --size"
         )
     if any(image.ndim == 3 for image in images):
         images = [np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image for image in images]

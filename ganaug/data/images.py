@@ -47,6 +47,22 @@ class LabelledImages:
     class_names: dict[Any, str] = field(default_factory=dict)
     skipped: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        for name in ("images", "labels"):
+            if not isinstance(getattr(self, name), np.ndarray):
+                kind = type(getattr(self, name)).__name__
+                raise TypeError(f"{name} must be a numpy array, got {kind}; use ganaug.labelled_images to convert it")
+        if self.images.dtype != np.uint8 or self.images.ndim != 4:
+            raise ValueError(
+                "images must be uint8 of shape (n, channels, height, width), got "
+                f"{self.images.dtype} of shape {self.images.shape}; use ganaug.labelled_images to convert them"
+            )
+        if self.labels.shape != (len(self.images),):
+            raise ValueError(
+                "labels must have shape (n,) and the length of images, got shape "
+                f"{self.labels.shape} beside {len(self.images)} images"
+            )
+
     def __len__(self) -> int:
         return len(self.images)
 
@@ -81,15 +97,14 @@ class LabelledImages:
         if min(height, width) < MIN_SIDE or max(height, width) > MAX_SIDE:
             raise ValueError(
                 f"images must measure {MIN_SIDE} to {MAX_SIDE} pixels a side, got {height} x {width}; resize "
-                "them first (size=...)"
+                "them first, files with labelled_images(path, size=...) or --size"
             )
         classes, counts = np.unique(self.labels, return_counts=True)
         if len(classes) < 2:
             raise ValueError(
-                f"images of at least two classes are needed, got only class {self.name(classes[0])!r} "
-                f"({len(self)} images); "
-                "if they came from a folder, check that it holds one folder per class and is not one level too "
-                "high or too deep"
+                f"images of at least two classes are needed, got only class {self.name(classes[0])!r} ({len(self)} "
+                "images); if they came from a folder, check that it holds one folder per class and is not one level "
+                "too high or too deep"
             )
         if counts.min() < 2:
             rare = self.name(classes[counts.argmin()])
@@ -146,6 +161,11 @@ def images_from_array(images: Any) -> NDArray[np.uint8]:
         raise ValueError(
             f"numpy images must have their channels last, got {array.shape}, which looks like channels first; "
             "pass torch.from_numpy(images) or images.transpose(0, 2, 3, 1)"
+        )
+    if not channels_last and array.ndim == 4 and array.shape[3] < MIN_SIDE <= array.shape[1]:
+        raise ValueError(
+            f"torch images must have their channels first, got {tuple(array.shape)}, which looks like channels last; "
+            "pass images.permute(0, 3, 1, 2)"
         )
     if array.ndim == 3:
         array = array[:, None]

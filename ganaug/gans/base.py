@@ -67,10 +67,10 @@ class ConditionalGAN(BaseEstimator):
         if asked.ndim != 1:
             raise ValueError(f"labels must have one dimension, one label per sample, got shape {asked.shape}")
         position = {label: index for index, label in enumerate(self.classes_.tolist())}
-        unknown = sorted({str(label) for label in asked.tolist() if label not in position})
+        unknown = sorted({repr(label) for label in asked.tolist() if label not in position})
         if unknown:
-            known = ", ".join(map(str, self.classes_[:10].tolist())) + (", ..." if len(self.classes_) > 10 else "")
-            raise ValueError(f"cannot sample class {unknown[0]!r}: the GAN was trained on the classes {known}")
+            known = ", ".join(map(repr, self.classes_[:10].tolist())) + (", ..." if len(self.classes_) > 10 else "")
+            raise ValueError(f"cannot sample class {unknown[0]}: the GAN was trained on the classes {known}")
         return np.array([position[label] for label in asked.tolist()], dtype=np.int64)
 
     def class_name(self, label: Any) -> str:
@@ -140,7 +140,7 @@ class ConditionalGAN(BaseEstimator):
                 prefix = f"{part}."
                 network.load_state_dict({k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)})
                 setattr(gan, f"{part}_", network.requires_grad_(False).eval().to(target))
-        except (KeyError, ValueError, TypeError, RuntimeError, AttributeError) as error:
+        except (LookupError, ArithmeticError, ValueError, TypeError, RuntimeError, AttributeError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ValueError(
                 f"{path} is damaged: config.json and the weights do not describe a GAN ({reason}); "

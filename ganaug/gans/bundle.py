@@ -62,14 +62,26 @@ def write_bundle(path: str | Path, kind: str, config: dict[str, Any], tensors: d
     if path.exists() and not path.is_dir():
         raise ValueError(f"{path} is a file; pass the name of a folder to save the model in")
     weights = safetensors.torch.save({name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()})
+    checksum = sha256_of(weights)
     header = {
         "format": f"ganaug.{kind}",
         "format_version": FORMAT_VERSION,
         "ganaug_version": ganaug.__version__,
-        "weights_sha256": sha256_of(weights),
+        "weights_sha256": checksum,
     }
-    write_atomically(path / WEIGHTS, weights)
+    # The new configuration takes over from the old one in a single rename, and names its weights by their hash:
+    # whenever this is killed, the folder holds the old model or the new one.
+    pending = _pending(path, checksum)
+    write_atomically(pending, weights)
     write_atomically(path / CONFIG, json.dumps({**header, **config}, indent=1, ensure_ascii=False))
+    pending.replace(path / WEIGHTS)
+    for left in path.glob(_pending(path, "*").name):
+        left.unlink()
+
+
+def _pending(path: Path, checksum: str) -> Path:
+    """Where weights wait until their configuration is written."""
+    return path / f".{WEIGHTS}.{checksum[:16]}"
 
 
 def read_bundle(path: str | Path, kind: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -106,11 +118,12 @@ def read_bundle(path: str | Path, kind: str) -> tuple[dict[str, Any], dict[str, 
             f"{path} has format version {version}, this ganaug {ganaug.__version__} reads up to "
             f"{FORMAT_VERSION}; upgrade ganaug"
         )
-    try:
-        weights = (path / WEIGHTS).read_bytes()
-    except OSError:
-        raise ValueError(f"{path} is incomplete: {WEIGHTS} is missing; fit and save the model again") from None
-    if sha256_of(weights) != config.get("weights_sha256"):
+    checksum = str(config.get("weights_sha256"))
+    places = [place for place in (path / WEIGHTS, _pending(path, checksum)) if place.is_file()]
+    if not places:
+        raise ValueError(f"{path} is incomplete: {WEIGHTS} is missing; fit and save the model again")
+    weights = next((read for place in places if sha256_of(read := place.read_bytes()) == checksum), None)
+    if weights is None:
         raise ValueError(
             f"{path / WEIGHTS} is damaged: its checksum differs from {CONFIG}; fit and save the model again"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from ganaug.data import LabelledImages, labelled_images
 from ganaug.data.files import write_atomically
 from ganaug.data.pictures import class_grid, png_bytes
 from ganaug.gans.base import ConditionalGAN
-from ganaug.gans.image_networks import build_networks
+from ganaug.gans.image_networks import ImageDiscriminator, ImageGenerator, build_networks
 from ganaug.gans.presets import PRESETS, ImageGANConfig, resolve_image_config
 from ganaug.training.augment import OPERATIONS, augment
 from ganaug.training.devices import random_generator, resolve_device
@@ -28,6 +28,7 @@ from ganaug.training.monitor import Monitor
 __all__ = ["ImageGAN"]
 
 SAMPLING_BATCH = 500
+SAMPLING_MEMORY = 2**25  # numbers in the largest feature map of a batch: 128 MiB
 
 
 class ImageGAN(ConditionalGAN):
@@ -61,8 +62,8 @@ class ImageGAN(ConditionalGAN):
     device : str, default="auto"
         "cpu", "cuda", "cuda:N" or "mps"; "auto" takes CUDA, else MPS, else the CPU.
     random_state : int, RandomState, Generator or None, default=None
-        Source of all randomness; the global states are neither read nor changed. The same integer gives the same
-        weights and images on the same machine.
+        Source of all randomness; the global states are neither read nor changed. On a CPU the same integer gives the
+        same weights bit for bit; on a GPU sums are rounded in an order that may change.
     verbose : bool or "auto", default="auto"
         Progress bar with rate and time left; "auto" shows it on a terminal.
     log_dir : path-like or None, default=None
@@ -101,6 +102,9 @@ class ImageGAN(ConditionalGAN):
     >>> images.shape, images.dtype
     (torch.Size([3, 1, 8, 8]), torch.uint8)
     """
+
+    generator_: ImageGenerator
+    discriminator_: ImageDiscriminator
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "preset": [StrOptions({"auto", *PRESETS})],
@@ -196,7 +200,7 @@ class ImageGAN(ConditionalGAN):
         data = labelled_images(X, y, train=True)
         config = self._resolve(data)
         device = resolve_device(self.device)
-        randomness = random_generator(self.random_state)
+        randomness = random_generator(self.random_state, "fit")
 
         classes, indices = np.unique(data.labels, return_inverse=True)
         networks = []
@@ -233,8 +237,8 @@ class ImageGAN(ConditionalGAN):
         self.image_shape_ = data.image_shape
         self.config_ = config
         self.training_data_ = {"n_images": len(data), "sha256": data.fingerprint()}
-        self.generator_ = players.average.eval()
-        self.discriminator_ = players.discriminator.requires_grad_(False).eval()
+        self.generator_ = cast(ImageGenerator, players.average.eval())
+        self.discriminator_ = cast(ImageDiscriminator, players.discriminator.requires_grad_(False).eval())
         return self
 
     def sample(self, labels: Any, *, random_state: Any = None) -> Tensor:
@@ -245,7 +249,7 @@ class ImageGAN(ConditionalGAN):
         labels : array-like of shape (n,)
             Classes among ``classes_``; may be empty.
         random_state : int, RandomState, Generator or None
-            The same integer gives the same images.
+            The same integer gives the same images, on a CPU bit for bit.
 
         Returns
         -------
@@ -259,15 +263,7 @@ class ImageGAN(ConditionalGAN):
         """
         check_is_fitted(self)
         indices = torch.from_numpy(self.class_indices(labels))
-        device = next(self.generator_.parameters()).device
-        latents = torch.randn(
-            len(indices), self.config_.architecture.latent_dim, generator=random_generator(random_state)
-        )
-        images = torch.empty((len(indices), *self.image_shape_), dtype=torch.uint8)
-        for start in range(0, len(indices), SAMPLING_BATCH):
-            part = slice(start, start + SAMPLING_BATCH)
-            images[part] = _draw(self.generator_, latents[part].to(device), indices[part].to(device)).cpu()
-        return images
+        return _draw(self.generator_, indices, random_generator(random_state, "sample"))
 
     def show(self, path: str | Path, *, per_class: int = 8, random_state: Any = 0) -> Path:
         """Write a grid of synthetic images, one row per class, as PNG.
@@ -305,16 +301,22 @@ class ImageGAN(ConditionalGAN):
 
 
 @torch.no_grad()
-def _draw(generator: nn.Module, latents: Tensor, labels: Tensor) -> Tensor:
-    """Generate uint8 images on the device of the inputs."""
-    return ((generator(latents, labels) + 1) * 127.5).round().to(torch.uint8)
+def _draw(network: ImageGenerator, labels: Tensor, randomness: Generator) -> Tensor:
+    """Generate one uint8 image per class index, in batches that fit into memory; the CPU holds inputs and result."""
+    device = next(network.parameters()).device
+    latents = torch.randn(len(labels), network.arch.latent_dim, generator=randomness)
+    images = torch.empty((len(labels), *network.arch.image_shape), dtype=torch.uint8)
+    batch = max(1, min(SAMPLING_BATCH, SAMPLING_MEMORY // network.arch.largest_map))
+    for start in range(0, len(labels), batch):
+        part = slice(start, start + batch)
+        drawn = network(latents[part].to(device), labels[part].to(device))
+        images[part] = ((drawn + 1) * 127.5).round().to(torch.uint8).cpu()
+    return images
 
 
-def _tensor_grid(average: nn.Module, names: list[str], per_class: int = 8) -> Tensor:
+def _tensor_grid(average: ImageGenerator, names: list[str], per_class: int = 8) -> Tensor:
     """Grid of fixed-noise samples, (3, height, width) uint8."""
-    device = next(average.parameters()).device
     labels = torch.arange(len(names)).repeat_interleave(per_class)
-    latents = torch.randn(len(labels), average.arch.latent_dim, generator=Generator().manual_seed(0))  # type: ignore[arg-type,union-attr]
-    images = _draw(average, latents.to(device), labels.to(device)).cpu().numpy()
+    images = _draw(average, labels, random_generator(0, "grid")).numpy()
     grid = class_grid(list(zip(names, np.split(images, len(names)), strict=True)))
     return torch.from_numpy(np.asarray(grid).copy()).permute(2, 0, 1)

@@ -95,6 +95,12 @@ class ImageArchitecture:
         sizes = stage_sizes(*self.image_shape[1:])
         return sizes[:-1] if self.patch == 2 else sizes
 
+    @property
+    def largest_map(self) -> int:
+        """Numbers in the largest feature map of one image: what the memory of a batch grows with."""
+        inside = max(1.0, self.expansion)
+        return round(max(inside * self.width(stage) * h * w for stage, (h, w) in enumerate(self.sizes)))
+
     def width(self, stage: int) -> int:
         """Channels of a stage, counted from the coarsest."""
         return self.widths[min(stage, len(self.widths) - 1)]

@@ -10,6 +10,8 @@ import torch
 
 __all__ = ["random_generator", "resolve_device", "seed_from"]
 
+LARGEST_SEED = 2**32 - 1
+
 
 def resolve_device(device: str | torch.device) -> torch.device:
     """Turn "auto" into CUDA, else MPS, else the CPU; check that any other device is there.
@@ -40,8 +42,8 @@ def resolve_device(device: str | torch.device) -> torch.device:
 def seed_from(random_state: Any) -> int:
     """Derive one seed from what scikit-learn takes as `random_state`.
 
-    None gives fresh entropy; numpy's global state is neither read nor changed. An integer is its own seed.
-    A ``RandomState`` or ``Generator`` is advanced by one draw.
+    None gives fresh entropy; numpy's global state is neither read nor changed. An integer is its own seed and must be
+    in [0, 2**32 - 1], as in scikit-learn. A ``RandomState`` or ``Generator`` is advanced by one draw.
 
     Examples
     --------
@@ -56,9 +58,28 @@ def seed_from(random_state: Any) -> int:
         return int(random_state.integers(np.iinfo(np.int64).max))
     if not isinstance(random_state, Integral):
         raise ValueError(f"random_state must be an integer, a numpy random generator or None, got {random_state!r}")
-    return int(random_state)
+    seed = int(random_state)
+    if not 0 <= seed <= LARGEST_SEED:
+        raise ValueError(f"random_state must be in [0, 2**32 - 1], got {seed}")
+    return seed
 
 
-def random_generator(random_state: Any) -> torch.Generator:
-    """Return a torch generator on the CPU, seeded by :func:`seed_from`."""
-    return torch.Generator().manual_seed(seed_from(random_state))
+def random_generator(random_state: Any, purpose: str) -> torch.Generator:
+    """Return a torch generator on the CPU for one purpose.
+
+    One seed used for two purposes gives two unrelated streams: were it not so, the noise that a GAN is sampled with
+    could equal the weights it started from.
+
+    Parameters
+    ----------
+    random_state : int, RandomState, Generator or None
+        As for :func:`seed_from`.
+    purpose : str
+
+    Examples
+    --------
+    >>> random_generator(0, "fit").initial_seed() == random_generator(0, "sample").initial_seed()
+    False
+    """
+    entropy = [seed_from(random_state), int.from_bytes(purpose.encode())]
+    return torch.Generator().manual_seed(int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0]))

@@ -192,14 +192,14 @@ def train(
             rollbacks += 1
             if rollbacks > MAX_ROLLBACKS:
                 raise TrainingDiverged(
-                    f"the losses were not finite before step {step}, {rollbacks} times in spite of going back "
-                    "to the last "
-                    f"good state with a lower learning rate; try a learning_rate below {rate:.2g} or a larger gamma"
+                    f"the losses were not finite before step {step}, {rollbacks} times in spite of going back to the "
+                    "last good state with a lower learning rate; try a learning_rate below "
+                    f"{rate:.2g} or a larger gamma"
                 )
             scale *= ROLLBACK_FACTOR
             _restore(players, good)
             monitor.event("rollback", step=step, to_step=good_step, learning_rate=rate * ROLLBACK_FACTOR)
-            step = good_step
+            step, last_time = good_step, time.perf_counter()
         else:
             now, taken = time.perf_counter(), step - last_step
             d_loss, g_loss, gap, penalty = (sums / taken).tolist()

@@ -41,7 +41,7 @@ class Monitor:
         *,
         verbose: bool | Literal["auto"] = "auto",
         log_dir: str | Path | None = None,
-        sample_grid: Callable[[nn.Module], Tensor] | None = None,
+        sample_grid: Callable[[Any], Tensor] | None = None,
     ) -> None:
         self._steps = steps
         self._visible = sys.stderr.isatty() if verbose == "auto" else bool(verbose)
@@ -63,14 +63,17 @@ class Monitor:
             disable=not self._visible,
         )
         self._task = self._progress.add_task("", total=self._steps, rate="", losses="")
-        self._progress.start()
         if self._log_dir is not None:
-            self._log_dir.mkdir(parents=True, exist_ok=True)
+            try:
+                self._log_dir.mkdir(parents=True, exist_ok=True)
+            except (FileExistsError, NotADirectoryError):
+                raise ValueError(f"log_dir must be a folder, got {self._log_dir}, where there is a file") from None
             self._lines = (self._log_dir / "metrics.jsonl").open("w", encoding="utf-8", buffering=1)
             if importlib.util.find_spec("tensorboard") is not None:
                 from torch.utils.tensorboard import SummaryWriter
 
                 self._board = SummaryWriter(str(self._log_dir))
+        self._progress.start()
         return self
 
     def __exit__(
@@ -104,7 +107,8 @@ class Monitor:
     def event(self, name: str, **values: float) -> None:
         """Record something out of the ordinary, such as going back to an earlier state."""
         self._write({"event": name, **values})
-        self._progress.console.print(f"{name}: " + ", ".join(f"{k} {v:g}" for k, v in values.items()))
+        if self._visible:
+            self._progress.console.print(f"{name}: " + ", ".join(f"{k} {v:g}" for k, v in values.items()))
 
     def _write(self, values: dict[str, Any]) -> None:
         if self._lines is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -89,10 +89,17 @@ def adversarial_step(
     d_gradients = torch.autograd.grad(d_loss + gamma * penalty, d_weights, retain_graph=True)
     g_gradients = torch.autograd.grad(g_loss, g_weights)
 
-    for weights, gradients in ((g_weights, g_gradients), (d_weights, d_gradients)):
-        for weight, gradient in zip(weights, gradients, strict=True):
-            weight.grad = gradient
+    _set_gradients(g_weights, g_gradients)
+    _set_gradients(d_weights, d_gradients)
     players.generator_optimizer.step()
     players.discriminator_optimizer.step()
     gap = (real_logits - fake_logits).mean()
     return torch.stack([d_loss, g_loss, gap, penalty]).detach()
+
+
+def _set_gradients(weights: Sequence[Tensor], gradients: Sequence[Tensor]) -> None:
+    # Double backward returns other memory layouts than the weights', and torch's fused optimisers pair weights with
+    # gradients by their place in memory, whatever the strides.
+    for weight, gradient in zip(weights, gradients, strict=True):
+        same = gradient.stride() == weight.stride()
+        weight.grad = gradient if same else torch.empty_like(weight).copy_(gradient)

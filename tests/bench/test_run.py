@@ -231,7 +231,8 @@ def test_dry_run_prints_the_whole_suite(tmp_path, capsys, monkeypatch):
 
 
 def test_failed_cells_end_the_command_with_status_1(suite, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("ganaug.bench.load_suite", lambda _: suite)
+    for module in ("ganaug.bench", "ganaug.bench.run"):
+        monkeypatch.setattr(f"{module}.load_suite", lambda _: suite)
     monkeypatch.setattr(run, "train_classifier", lambda *a: 1 / 0)
     with pytest.raises(SystemExit) as ended:
         main(["bench", "run", "tiny", "-o", str(tmp_path / "run"), "--jobs", "1"])

@@ -156,3 +156,9 @@ def test_array_from_pil_keeps_pixels():
 def test_stacking_refuses_differing_channels():
     with pytest.raises(ValueError, match=r"same number of channels, got \[3, 5\]"):
         stack_images([np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8, 5), np.uint8)])
+
+
+@pytest.mark.parametrize("content", [{"owl/notes.txt": b""}, {"owl/0.png": b"no image"}])
+def test_class_folders_without_a_readable_image_are_refused(make_folder, content):
+    with pytest.raises(ValueError, match=r"class folder 'owl' .* holds no readable image"):
+        read_image_folder(make_folder(two_classes(**content)))

@@ -186,3 +186,23 @@ def test_fingerprint_depends_on_every_pixel_label_and_shape():
     assert data_of([2, 2]).fingerprint() == data.fingerprint()
     assert len({data.fingerprint(), *(other.fingerprint() for other in others)}) == 4
     assert len(data.fingerprint()) == hashlib.sha256().digest_size * 2
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "message"),
+    [
+        (np.zeros((2, 1, 8, 8)), np.zeros(2), "must be uint8"),
+        (np.zeros((2, 8, 8), np.uint8), np.zeros(2), "must be uint8 of shape"),
+        (np.zeros((2, 1, 8, 8), np.uint8), np.zeros(3), "the length of images, got shape .3,. beside 2"),
+        ([[0]], np.zeros(1), "images must be a numpy array, got list"),
+        (np.zeros((2, 1, 8, 8), np.uint8), [0, 1], "labels must be a numpy array, got list"),
+    ],
+)
+def test_labelled_images_hold_together(images, labels, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        LabelledImages(images, labels)
+
+
+def test_tensors_with_channels_last_are_refused_with_a_hint():
+    with pytest.raises(ValueError, match=r"channels first.*permute"):
+        images_from_array(torch.zeros(2, 32, 32, 3))

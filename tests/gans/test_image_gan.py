@@ -9,7 +9,9 @@ from PIL import Image
 from sklearn.base import clone
 
 from ganaug import ImageGAN, TrainingDiverged, labelled_images
+from ganaug.gans import bundle, image
 from ganaug.quality.classifier import ClassifierConfig, class_consistency, train_classifier
+from ganaug.training.devices import random_generator
 
 QUICK = {"steps": 3, "batch_size": 8, "device": "cpu", "verbose": False, "random_state": 0}
 
@@ -102,8 +104,8 @@ def test_no_labels_no_images(fitted):
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (["dim"], "cannot sample class 'dim': the GAN was trained on the classes dark, light"),
-        ([0, 1], "cannot sample class '0'"),
+        (["dim"], "cannot sample class 'dim': the GAN was trained on the classes 'dark', 'light'"),
+        ([0, 1], "cannot sample class 0: "),
         ("dark", "labels must have one dimension"),
         ([["dark"]], "labels must have one dimension"),
     ],
@@ -212,6 +214,53 @@ def test_a_flipped_bit_is_noticed(fitted, tmp_path):
         ImageGAN.load(path)
 
 
+@pytest.mark.parametrize("killed_at", [0, 1, 2])
+def test_saving_over_a_model_and_killed_leaves_the_old_or_the_new_one(fitted, tmp_path, monkeypatch, killed_at):
+    path = fitted.save(tmp_path / "model")
+    other = ImageGAN(**{**QUICK, "random_state": 5}).fit(*shades())
+    done = []
+
+    def step(original, *arguments):
+        if len(done) == killed_at:
+            raise KeyboardInterrupt
+        original(*arguments)
+        done.append(arguments)
+
+    write, replace = bundle.write_atomically, type(path).replace
+    monkeypatch.setattr(bundle, "write_atomically", lambda *arguments: step(write, *arguments))
+    monkeypatch.setattr(type(path), "replace", lambda *arguments: step(replace, *arguments))
+    with pytest.raises(KeyboardInterrupt):
+        other.save(path)
+    monkeypatch.undo()
+
+    def drawn(gan):
+        return gan.sample(["dark", "light"], random_state=0)
+
+    assert torch.equal(drawn(ImageGAN.load(path)), drawn(fitted if killed_at < 2 else other))
+    other.save(path)
+    assert torch.equal(drawn(ImageGAN.load(path)), drawn(other))
+    assert sorted(p.name for p in path.iterdir()) == ["config.json", "model.safetensors"]
+
+
+def test_one_seed_for_fitting_and_sampling_gives_unrelated_noise(monkeypatch):
+    seen = []
+    monkeypatch.setattr(image, "random_generator", lambda s, p: seen.append(random_generator(s, p)) or seen[-1])
+    gan = ImageGAN(**QUICK).fit(*shades())
+    gan.sample(["dark"], random_state=QUICK["random_state"])
+    assert len({generator.initial_seed() for generator in seen}) == 2
+
+
+def test_large_samples_are_drawn_in_batches_that_fit_into_memory(fitted, monkeypatch):
+    labels = np.repeat(["dark", "light"], 3)
+    whole = fitted.sample(labels, random_state=0)
+    sizes = []
+    monkeypatch.setattr(image, "SAMPLING_MEMORY", 2 * fitted.config_.architecture.largest_map)
+    with fitted.generator_.register_forward_hook(lambda _, given, __: sizes.append(len(given[0]))):
+        parts = fitted.sample(labels, random_state=0)
+    assert sizes == [2, 2, 2]
+    assert (whole.int() - parts.int()).abs().max() <= 1  # sums of another batch size may round differently
+
+
 def test_pickles_with_equal_samples(fitted):
     copy = pickle.loads(pickle.dumps(fitted))
     assert torch.equal(copy.sample(["dark"], random_state=0), fitted.sample(["dark"], random_state=0))
@@ -227,6 +276,12 @@ def test_show_writes_a_png_with_a_row_per_class(fitted, tmp_path):
     assert sizes[0][1] == sizes[1][1]
     with pytest.raises(ValueError, match="per_class"):
         fitted.show(tmp_path / "none.png", per_class=0)
+
+
+def test_a_log_folder_that_is_a_file_is_refused(tmp_path):
+    (tmp_path / "log").write_text("")
+    with pytest.raises(ValueError, match="log_dir must be a folder"):
+        ImageGAN(**{**QUICK, "log_dir": tmp_path / "log"}).fit(*shades())
 
 
 def test_the_log_folder_is_filled(tmp_path):
@@ -276,9 +331,9 @@ def test_conditioning_is_real():
     assert class_consistency(judge, train.images, train.labels, 10).mean() > 0.95
 
     asked = np.repeat(np.arange(10), 100)
-    images = gan.sample(asked, random_state=0).numpy()
+    images = gan.sample(asked, random_state=1).numpy()
     consistency = class_consistency(judge, images, asked, 10)
-    assert consistency.mean() >= 0.9, consistency
+    assert consistency.min() >= 0.9, consistency
     # And the images of a class differ: each has at least half the spread of the real ones.
     for c in range(10):
         spread = [x[asked_c].std(0).mean() for x, asked_c in ((images, asked == c), (train.images, train.labels == c))]

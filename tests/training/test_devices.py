@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from ganaug.training.devices import resolve_device, seed_from
+from ganaug.training.devices import random_generator, resolve_device, seed_from
 
 
 def test_an_integer_is_its_own_seed_and_none_is_fresh():
@@ -22,6 +22,21 @@ def test_numpy_generators_are_advanced(make):
 def test_other_things_are_no_seeds(seed):
     with pytest.raises(ValueError, match="random_state must be an integer"):
         seed_from(seed)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_integers_out_of_range_are_refused(seed):
+    with pytest.raises(ValueError, match="random_state must be in"):
+        seed_from(seed)
+
+
+def test_one_seed_gives_another_stream_for_each_purpose():
+    def draw(seed, purpose):
+        return torch.randn(4, generator=random_generator(seed, purpose))
+
+    assert torch.equal(draw(3, "fit"), draw(3, "fit"))
+    assert not torch.equal(draw(3, "fit"), draw(3, "sample"))
+    assert not torch.equal(draw(3, "fit"), draw(4, "fit"))
 
 
 def test_no_global_state_is_used():

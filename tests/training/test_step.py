@@ -1,8 +1,10 @@
 import copy
 
+import pytest
 import torch
 from torch import nn
 
+from ganaug.gans.image_networks import ImageArchitecture, build_networks
 from ganaug.training.augment import augment
 from ganaug.training.layers import Embedding, Linear, initialise
 from ganaug.training.losses import gradient_penalty, relativistic_losses
@@ -85,3 +87,31 @@ def test_penalty_goes_through_the_augmentation():
     )
     assert losses.isfinite().all()
     assert losses[3] > 0
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_gradients_reach_their_own_weights_whatever_their_memory_layout(fused):
+    """Fused optimisers go by memory, and double backward returns other layouts than channels_last weights have."""
+    arch = ImageArchitecture(image_shape=(1, 8, 8), n_classes=2, widths=(8,), patch=2, latent_dim=4, embedding_dim=4)
+    generator, discriminator = build_networks(arch)
+    random = torch.Generator().manual_seed(0)
+    for network in (generator, discriminator):
+        initialise(network, random)
+    for weight in discriminator.parameters():  # no zero-initialised layer hides another
+        weight.data.normal_(generator=random)
+    before = [weight.detach().clone() for weight in discriminator.parameters()]
+    optimizers = [torch.optim.SGD(n.parameters(), lr=1.0, fused=fused) for n in (generator, discriminator)]
+    p = Players(generator, discriminator, generator, *optimizers)
+    real, latents = torch.rand(6, 1, 8, 8, generator=random), torch.randn(6, 4, generator=random)
+    labels = torch.tensor([0, 1, 0, 1, 1, 0])
+    with torch.no_grad():
+        fake = generator(latents, labels)
+    samples = torch.cat([real, fake]).requires_grad_()
+    logits = discriminator(samples, labels.repeat(2))
+    loss = relativistic_losses(*logits.chunk(2))[0] + 0.7 * gradient_penalty(logits, samples)
+    expected = torch.autograd.grad(loss, list(discriminator.parameters()))
+    assert any(g.stride() != w.stride() for g, w in zip(expected, before, strict=True)), "no layout differs"
+
+    adversarial_step(p, real, labels, latents, lambda x: x, gamma=0.7)
+    for old, new, gradient in zip(before, discriminator.parameters(), expected, strict=True):
+        torch.testing.assert_close(new.detach(), old - gradient, rtol=1e-4, atol=1e-4)
