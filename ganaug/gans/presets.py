@@ -78,6 +78,9 @@ def _auto_preset(side: int, n_images: int, device: torch.device) -> str:
 
 
 def _auto_augment_p(images_per_class: float) -> float:
+    # Measured at 20 a class, on splits of MNIST that no published figure comes from: +.5 points over .3.
+    if images_per_class < 100:
+        return 0.5
     return 0.3 if images_per_class < 1000 else 0.15
 
 
