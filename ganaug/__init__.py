@@ -10,19 +10,30 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ganaug.data import LabelledImages, labelled_images
-    from ganaug.gans import ImageGAN
+    from ganaug.gans import ImageGAN, TableGAN
+    from ganaug.resampling import GANOverSampler
     from ganaug.training import TrainingDiverged
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "GANOverSampler": "ganaug.resampling",
     "ImageGAN": "ganaug.gans",
     "LabelledImages": "ganaug.data",
+    "TableGAN": "ganaug.gans",
     "TrainingDiverged": "ganaug.training",
     "labelled_images": "ganaug.data",
 }
 
-__all__ = ["ImageGAN", "LabelledImages", "TrainingDiverged", "__version__", "labelled_images"]
+__all__ = [
+    "GANOverSampler",
+    "ImageGAN",
+    "LabelledImages",
+    "TableGAN",
+    "TrainingDiverged",
+    "__version__",
+    "labelled_images",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ganaug.data.folders import UNREADABLE, array_from_pil, open_image, stack_images
-from ganaug.data.images import LabelledImages, images_from_array, labels_from_array
+from ganaug.data.images import LabelledImages, images_from_array
+from ganaug.data.labels import labels_from_array
 
 __all__ = ["is_hugging_face", "read_hugging_face", "read_map_dataset"]
 

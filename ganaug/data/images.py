@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,11 +11,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-__all__ = ["LabelledImages", "images_from_array", "labels_from_array"]
+from ganaug.data.labels import listed
+
+__all__ = ["LabelledImages", "images_from_array"]
 
 MIN_SIDE = 8
 MAX_SIDE = 128
-LABEL_TYPES = (str, bool, int, float)
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def images_from_array(images: Any) -> NDArray[np.uint8]:
     if array.dtype == object:
         sizes = {np.shape(image) for image in array}
         if len(sizes) > 1:
-            raise ValueError(f"all images must have the same size, got {_list(sizes)}; resize them first")
+            raise ValueError(f"all images must have the same size, got {listed(sizes)}; resize them first")
         array = np.stack([np.asarray(image) for image in array])
     if array.ndim not in (3, 4):
         layout = (
@@ -190,69 +190,3 @@ def _to_uint8(array: NDArray[Any]) -> NDArray[np.uint8]:
             "undo the normalisation, or convert to uint8 if the values run from 0 to 255"
         )
     return np.rint(array * 255).astype(np.uint8)
-
-
-def labels_from_array(labels: Any, n_images: int) -> NDArray[Any]:
-    """Check labels and return them as an array of shape (n_images,).
-
-    Raises
-    ------
-    ValueError
-        For another length or number of dimensions, missing values, or continuous values.
-    TypeError
-        For labels that cannot be sorted together, or are neither numbers, strings nor booleans.
-
-    Examples
-    --------
-    >>> labels_from_array(["cat", "dog"], 2).tolist()
-    ['cat', 'dog']
-    """
-    if labels is None:
-        raise ValueError("labels are needed beside an array of images, got None; pass y")
-    if isinstance(labels, torch.Tensor):
-        labels = labels.detach().cpu().numpy()
-    array = np.asarray(labels)
-    if array.dtype.kind == "U" and isinstance(labels, list | tuple) and not all(isinstance(v, str) for v in labels):
-        # numpy has made strings of the numbers and missing values among them.
-        array = np.array(labels, dtype=object)
-    if array.dtype == object:
-        array = np.frompyfunc(lambda value: value.item() if isinstance(value, np.generic) else value, 1, 1)(array)
-    if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
-    if array.ndim != 1:
-        raise ValueError(
-            f"labels must have one dimension, got shape {array.shape}; pass class labels, not one-hot rows"
-        )
-    if len(array) != n_images:
-        raise ValueError(f"images and labels must have the same length, got {n_images} images and {len(array)} labels")
-    if any(map(_is_missing, array.tolist())):
-        raise ValueError("labels contain missing values; remove those images or name their class")
-    if np.issubdtype(array.dtype, np.floating) and not np.all(np.isfinite(array) & (array == np.rint(array))):
-        raise ValueError("labels must name classes, got continuous values; round or bin them first")
-    others = sorted({type(value).__name__ for value in array.tolist() if not isinstance(value, LABEL_TYPES)})
-    if others or array.dtype.kind not in "biufUO":
-        raise TypeError(
-            f"labels must be integers, strings or booleans, got {_list(others or [array.dtype])}; convert them first"
-        )
-    try:
-        np.unique(array)
-    except TypeError:
-        kinds = sorted({type(value).__name__ for value in array.tolist()})
-        raise TypeError(f"labels must be of one type, got {_list(kinds)}; convert them to strings") from None
-    return array
-
-
-def _is_missing(value: Any) -> bool:
-    # pandas is not needed here, so its missing values are known by their names.
-    return (
-        value is None
-        or (isinstance(value, float) and math.isnan(value))
-        or type(value).__name__ in {"NAType", "NaTType"}
-    )
-
-
-def _list(values: Any) -> str:
-    """Write a few values out, and how many more there are."""
-    texts = [str(value) for value in list(values)[:4]]
-    rest = len(values) - len(texts)
-    return ", ".join(texts) + (f" and {rest} more" if rest else "")

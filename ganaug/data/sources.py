@@ -12,7 +12,8 @@ import torch
 
 from ganaug.data.datasets import is_hugging_face, read_hugging_face, read_map_dataset
 from ganaug.data.folders import read_image_folder
-from ganaug.data.images import MAX_SIDE, MIN_SIDE, LabelledImages, images_from_array, labels_from_array
+from ganaug.data.images import MAX_SIDE, MIN_SIDE, LabelledImages, images_from_array
+from ganaug.data.labels import labels_from_array
 
 __all__ = ["EMBEDDED", "labelled_images"]
 

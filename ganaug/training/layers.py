@@ -9,9 +9,9 @@ import math
 from typing import Any
 
 import torch
-from torch import Generator, nn
+from torch import Generator, Tensor, nn
 
-__all__ = ["Conv2d", "Embedding", "Linear", "initialise"]
+__all__ = ["Conv2d", "Embedding", "Linear", "ParallelLinear", "initialise"]
 
 
 class _Blank:
@@ -37,6 +37,37 @@ class Linear(_Blank, nn.Linear):
 
 class Embedding(_Blank, nn.Embedding):
     """``torch.nn.Embedding`` without initial weights."""
+
+
+class ParallelLinear(nn.Module):
+    """Linear layers side by side; row ``i`` of a batch goes through that of member ``i % members``.
+
+    Several small networks are trained in the time of one: most of that is the overhead of each operation.
+
+    Parameters
+    ----------
+    members, in_features, out_features : int
+    init_gain : float
+        Factor of the initial weights.
+
+    Notes
+    -----
+    ``forward(x)`` takes and returns (batch, features); `batch` is a multiple of `members`.
+    """
+
+    def __init__(self, members: int, in_features: int, out_features: int, *, init_gain: float = 1.0) -> None:
+        super().__init__()
+        self.init_gain = init_gain
+        self.weight = nn.Parameter(torch.empty(members, in_features, out_features))
+        self.bias = nn.Parameter(torch.empty(members, 1, out_features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply each member's layer to its rows."""
+        members, _, width = self.weight.shape
+        if members == 1:
+            return torch.addmm(self.bias[0], x, self.weight[0])
+        rows = x.unflatten(0, (-1, members)).transpose(0, 1)
+        return torch.baddbmm(self.bias, rows, self.weight).transpose(0, 1).reshape(-1, width)
 
 
 @torch.no_grad()
@@ -69,6 +100,10 @@ def initialise(network: nn.Module, generator: Generator, *, slope: float = 0.2) 
             module.weight.normal_(generator=generator).mul_(scale)
             if module.bias is not None:
                 module.bias.zero_()
+        elif isinstance(module, ParallelLinear):
+            scale = gain * module.init_gain / math.sqrt(module.weight.shape[1])
+            module.weight.normal_(generator=generator).mul_(scale)
+            module.bias.zero_()
         elif isinstance(module, Embedding):
             module.weight.normal_(generator=generator).mul_(module.init_gain)
         elif next(module.parameters(recurse=False), None) is not None:

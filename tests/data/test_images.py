@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from ganaug.data import LabelledImages
-from ganaug.data.images import MAX_SIDE, images_from_array, labels_from_array
+from ganaug.data.images import MAX_SIDE, images_from_array
+from ganaug.data.labels import labels_from_array
 
 
 def ramp(*shape):

@@ -1,0 +1,124 @@
+"""Selection by class consistency: keep rows that a classifier finds as typical of their class as real ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+__all__ = ["ClassConsistency", "select"]
+
+FOLDS = 5
+MAX_ROWS = 10_000  # of a class that the classifiers are trained on
+
+
+class ClassConsistency:
+    """Scores how typical a row is of a class, by classifiers trained on real rows only.
+
+    The score is the mean probability of the class under logistic regression and extremely randomised trees, both with
+    balanced class weights, over the models of a cross-validation. Real rows are scored by the models that have not seen
+    them, so that real and synthetic scores can be compared.
+
+    Parameters
+    ----------
+    quantile : float in [0, 1]
+        A row is consistent if it scores at least this quantile of the scores of the real rows of its class.
+
+    Attributes
+    ----------
+    thresholds_ : ndarray of shape (n_classes,)
+        That quantile for each class.
+    """
+
+    def __init__(self, quantile: float = 0.2) -> None:
+        self.quantile = quantile
+
+    def fit(
+        self, rows: NDArray[np.float32], labels: NDArray[np.integer], randomness: np.random.Generator
+    ) -> ClassConsistency:
+        """Train the classifiers.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_rows, width)
+        labels : ndarray of shape (n_rows,)
+            Classes 0 to n_classes - 1. Those of fewer than five rows are trained on, but have a threshold of zero.
+        randomness : Generator
+        """
+        kept = np.concatenate([_at_most(np.flatnonzero(labels == c), randomness) for c in np.unique(labels)])
+        rows, labels = rows[kept], labels[kept]
+        seed = int(randomness.integers(2**31))
+        counts = np.bincount(labels)
+        rare = counts < FOLDS
+        folded = np.flatnonzero(~rare[labels])
+        splits = StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(rows[folded], labels[folded])
+        own = np.zeros(len(labels))
+        self._models: list[list[Any]] = []
+        for _, held_out in splits:
+            test = folded[held_out]
+            train = np.setdiff1d(np.arange(len(labels)), test)
+            models = [
+                make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000, class_weight="balanced")),
+                ExtraTreesClassifier(100, min_samples_leaf=3, class_weight="balanced", random_state=seed),
+            ]
+            self._models.append([model.fit(rows[train], labels[train]) for model in models])
+            own[test] = _probability([self._models[-1]], rows[test], labels[test])
+        quantiles = [0.0 if rare[c] else np.quantile(own[labels == c], self.quantile) for c in range(len(counts))]
+        self.thresholds_ = np.array(quantiles)
+        return self
+
+    def score(self, rows: NDArray[np.float32], labels: NDArray[np.integer]) -> NDArray[np.float64]:
+        """Probability of its class for each row: shape (n_rows,), in [0, 1]."""
+        return _probability(self._models, rows, labels)
+
+    def consistent(self, rows: NDArray[np.float32], labels: NDArray[np.integer]) -> NDArray[np.bool_]:
+        """Whether each row reaches the threshold of its class: shape (n_rows,)."""
+        return self.score(rows, labels) >= self.thresholds_[labels]
+
+
+def select(
+    scores: NDArray[np.float64], threshold: float, n: int, randomness: np.random.Generator
+) -> tuple[NDArray[np.int64], int]:
+    """Choose `n` candidates: at random among those that reach the threshold, then the best of the rest.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_candidates,)
+    threshold : float
+    n : int
+        At most the number of candidates.
+    randomness : Generator
+
+    Returns
+    -------
+    chosen : ndarray of shape (n,), int64
+    accepted : int
+        Candidates that reach the threshold.
+
+    Examples
+    --------
+    >>> chosen, accepted = select(np.array([0.9, 0.1, 0.3]), 0.5, 2, np.random.default_rng(0))
+    >>> chosen.tolist(), accepted
+    ([0, 2], 1)
+    """
+    good = np.flatnonzero(scores >= threshold)
+    if len(good) >= n:
+        return randomness.choice(good, n, replace=False), len(good)
+    rest = np.flatnonzero(scores < threshold)
+    best = rest[np.argsort(-scores[rest], kind="stable")]
+    return np.concatenate([good, best])[:n], len(good)
+
+
+def _probability(folds: list[list[Any]], rows: NDArray[np.float32], labels: NDArray[np.integer]) -> NDArray[np.float64]:
+    each = [model.predict_proba(rows)[np.arange(len(rows)), labels] for models in folds for model in models]
+    return np.mean(each, axis=0)
+
+
+def _at_most(members: NDArray[np.int64], randomness: np.random.Generator) -> NDArray[np.int64]:
+    return members if len(members) <= MAX_ROWS else np.sort(randomness.choice(members, MAX_ROWS, replace=False))

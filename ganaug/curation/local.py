@@ -1,0 +1,115 @@
+"""Synthetic rows near real ones: what SMOTE does, with the local covariance of more than one neighbour."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.neighbors import NearestNeighbors
+
+__all__ = ["LocalSampler"]
+
+MAX_REFERENCE = 10_000  # rows of a class among which neighbours are sought
+
+
+class LocalSampler:
+    """Draws encoded rows around real ones of the same class.
+
+    From an anchor ``x`` and its nearest neighbours ``x_j`` of the class, a row is drawn as ``x + sum_j w_j (x_j - x)``
+    with normal weights ``w_j``: a Gaussian around the anchor with the covariance of its surroundings. Each group of
+    levels is the anchor's, or that of a random neighbour.
+
+    Parameters
+    ----------
+    n_neighbors : int
+        Neighbours of an anchor, fewer where the class has fewer.
+    spread : float
+        Standard deviation of the sum of the weights.
+    swap : float in [0, 1]
+        Probability with which a group of levels is taken from a neighbour.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rows = np.array([[0.0], [1.0], [9.0]], dtype=np.float32)
+    >>> sampler = LocalSampler(spread=0.1).fit(rows, np.array([0, 0, 1]))
+    >>> drawn, anchors = sampler.sample(np.array([0, 0, 1]), np.random.default_rng(0))
+    >>> bool(np.all(np.abs(drawn[:2]) < 2)), drawn[2].tolist(), anchors.tolist()[2]
+    (True, [9.0], 2)
+    """
+
+    def __init__(self, n_neighbors: int = 8, spread: float = 0.7, swap: float = 0.33) -> None:
+        self.n_neighbors = n_neighbors
+        self.spread = spread
+        self.swap = swap
+
+    def fit(self, rows: NDArray[np.float32], labels: NDArray[np.integer], blocks: Sequence[slice] = ()) -> LocalSampler:
+        """Keep the rows.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_rows, width)
+        labels : ndarray of shape (n_rows,)
+            Class of each row.
+        blocks : sequence of slice
+            One-hot groups; all entries before the first are numbers.
+        """
+        self._rows, self._labels, self._blocks = rows, labels, list(blocks)
+        self._n_numbers = self._blocks[0].start if self._blocks else rows.shape[1]
+        return self
+
+    def sample(
+        self, labels: NDArray[Any], randomness: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Draw a row for each label.
+
+        Parameters
+        ----------
+        labels : ndarray of shape (n,)
+        randomness : Generator
+
+        Returns
+        -------
+        rows : ndarray of shape (n, width), float32
+        anchors : ndarray of shape (n,), int64
+            Index of the real row that each grew from. The only row of a class is repeated as it is.
+        """
+        drawn = np.empty((len(labels), self._rows.shape[1]), dtype=np.float32)
+        anchors = np.empty(len(labels), dtype=np.int64)
+        for label in np.unique(labels):
+            chosen = np.flatnonzero(labels == label)
+            members = np.flatnonzero(self._labels == label)
+            anchors[chosen] = randomness.choice(members, len(chosen))
+            drawn[chosen] = self._around(anchors[chosen], members, randomness)
+        return drawn, anchors
+
+    def _around(
+        self, anchors: NDArray[np.int64], members: NDArray[np.int64], randomness: np.random.Generator
+    ) -> NDArray[np.float32]:
+        drawn = self._rows[anchors].copy()
+        k = min(self.n_neighbors, len(members) - 1)
+        if k < 1 or drawn.shape[1] == 0:
+            return drawn
+        reference = members if len(members) <= MAX_REFERENCE else randomness.choice(members, MAX_REFERENCE, False)
+        different, inverse = np.unique(anchors, return_inverse=True)
+        found = (
+            NearestNeighbors(n_neighbors=k + 1)
+            .fit(self._rows[reference])
+            .kneighbors(self._rows[different], return_distance=False)
+        )
+        found = reference[found]
+        # The anchor itself is left out; it need not be the first among equals, nor be there at all.
+        itself = found == different[:, None]
+        itself[~itself.any(1), -1] = True
+        found = found[~itself].reshape(len(different), k)[inverse]
+        numbers = self._rows[:, : self._n_numbers]
+        weights = randomness.normal(scale=self.spread / np.sqrt(k), size=(len(anchors), k)).astype(np.float32)
+        for j in range(k):
+            drawn[:, : self._n_numbers] += weights[:, j : j + 1] * (numbers[found[:, j]] - numbers[anchors])
+        for block in self._blocks:
+            swapped = randomness.random(len(anchors)) < self.swap
+            source = found[np.arange(len(anchors)), randomness.integers(k, size=len(anchors))]
+            drawn[swapped, block] = self._rows[source[swapped], block]
+        return drawn

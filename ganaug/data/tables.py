@@ -1,0 +1,255 @@
+"""Tables of mixed columns: read from any container, encoded for a network, and given back as they came."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+import scipy.sparse
+from numpy.typing import NDArray
+from pandas.api import types
+
+from ganaug.data.columns import Column, column_from_state, fit_column, is_numeric
+from ganaug.data.labels import listed
+
+__all__ = ["Container", "TableEncoder", "as_table"]
+
+MAX_LEVELS = 32
+
+
+@dataclass(frozen=True)
+class Container:
+    """What a table came in, so that rows can be given back in the same.
+
+    Attributes
+    ----------
+    kind : {"dataframe", "ndarray", "sparse"}
+    dtypes : tuple of str
+        Of the columns of a data frame, or the one of an array.
+    sparse_format : str
+        Such as "csr".
+    sparse_array : bool
+        Whether it is a sparse array rather than a sparse matrix.
+    """
+
+    kind: str
+    dtypes: tuple[Any, ...]
+    sparse_format: str = ""
+    sparse_array: bool = False
+
+    def restore(self, table: pd.DataFrame) -> Any:
+        """Rows of a data frame in this container."""
+        if self.kind == "dataframe":
+            for name, dtype in zip(table.columns, self.dtypes, strict=True):
+                if isinstance(dtype, pd.SparseDtype):
+                    table[name] = table[name].astype(dtype)
+            return table
+        array = table.to_numpy(dtype=self.dtypes[0])
+        if self.kind == "ndarray":
+            return array
+        make = scipy.sparse.csr_array if self.sparse_array else scipy.sparse.csr_matrix
+        return make(array).asformat(self.sparse_format)
+
+
+def as_table(X: Any) -> tuple[pd.DataFrame, Container]:
+    """Turn a table in any container into a data frame with a plain index.
+
+    Parameters
+    ----------
+    X : DataFrame, ndarray of shape (n_rows, n_columns), sparse matrix or sequence of rows
+
+    Returns
+    -------
+    table : DataFrame
+    container : Container
+
+    Raises
+    ------
+    ValueError, TypeError
+        For a table without rows or columns, duplicated column names, and anything that is not two-dimensional.
+
+    Examples
+    --------
+    >>> table, container = as_table(np.zeros((3, 2), dtype=np.float32))
+    >>> table.shape, container.restore(table).dtype
+    ((3, 2), dtype('float32'))
+    """
+    if isinstance(X, pd.DataFrame):
+        container = Container("dataframe", tuple(X.dtypes))
+        table = X.reset_index(drop=True)
+        for name, dtype in zip(table.columns, X.dtypes, strict=True):
+            if isinstance(dtype, pd.SparseDtype) and not table.columns.has_duplicates:
+                table[name] = table[name].sparse.to_dense()
+    elif scipy.sparse.issparse(X):
+        container = Container("sparse", (X.dtype,), X.format, isinstance(X, scipy.sparse.sparray))
+        table = pd.DataFrame(X.toarray())
+    else:
+        array = np.asarray(X)
+        if array.ndim != 2:
+            raise ValueError(f"a table must have two dimensions, rows and columns, got shape {array.shape}")
+        container = Container("ndarray", (array.dtype,))
+        table = pd.DataFrame(array.astype(object) if array.dtype.kind in "US" else array)
+    if 0 in table.shape:
+        raise ValueError(f"the table must have at least one row and one column, got {table.shape}")
+    if table.columns.has_duplicates:
+        name = table.columns[table.columns.duplicated()][0]
+        raise ValueError(f"column names must differ, got {name!r} twice; rename one")
+    return table, container
+
+
+class TableEncoder:
+    """Rows of mixed columns as vectors of numbers and one-hot levels, and back.
+
+    Parameters
+    ----------
+    categorical_features : "auto", None, array-like of int, str or bool
+        Columns to take for names, beside those that hold no numbers anyway: positions, names, or a mask. "auto" and
+        None add none.
+    max_levels : int
+        Levels with an input of their own in a categorical column; rarer ones share the last.
+
+    Attributes
+    ----------
+    columns_ : list of Column
+    n_numbers_ : int
+        The first so many entries of a row are normal scores.
+    blocks_ : list of slice
+        Where the one-hot groups are, in the order of the columns that have levels.
+    width_ : int
+        Entries of an encoded row.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"age": [20, 30, None], "city": ["Rome", "Oslo", "Rome"]})
+    >>> encoder = TableEncoder().fit(table)
+    >>> encoder.transform(table).shape
+    (3, 5)
+    >>> encoder.inverse_transform(encoder.transform(table)).equals(table)
+    True
+    """
+
+    def __init__(self, categorical_features: Any = "auto", max_levels: int = MAX_LEVELS) -> None:
+        self.categorical_features = categorical_features
+        self.max_levels = max_levels
+
+    def fit(self, table: pd.DataFrame) -> Self:
+        """Learn the columns from training rows, as :func:`as_table` returns them."""
+        declared = _declared(self.categorical_features, table)
+        self.columns_: list[Column] = []
+        for name in table.columns:
+            column = fit_column(table[name], categorical=name in declared, max_levels=self.max_levels)
+            if _is_text(column, table[name]):
+                warnings.warn(
+                    f"column {name!r} holds a different text in every row; only its most frequent values are learnt, "
+                    "leave it out if it is an identifier",
+                    UserWarning,
+                    stacklevel=2,
+                )
+            self.columns_.append(column)
+        self._set_layout()
+        return self
+
+    def _set_layout(self) -> None:
+        self.n_numbers_ = sum(column.has_number for column in self.columns_)
+        starts = self.n_numbers_ + np.cumsum([0, *(column.n_levels for column in self.columns_)])
+        self.blocks_ = [slice(int(a), int(b)) for a, b in itertools.pairwise(starts) if b > a]
+        self.width_ = int(starts[-1])
+
+    def transform(self, table: pd.DataFrame) -> NDArray[np.float32]:
+        """Encode rows: shape (n_rows, ``width_``)."""
+        names = [column.name for column in self.columns_]
+        if list(table.columns) != names:
+            asked, got = (listed(list(map(repr, found))) for found in (names, table.columns))
+            raise ValueError(f"the columns must be {asked} as in the training data, got {got}")
+        encoded = np.zeros((len(table), self.width_), dtype=np.float32)
+        number, block = 0, 0
+        for column in self.columns_:
+            scores, levels = column.encode(table[column.name])
+            if column.has_number:
+                encoded[:, number] = scores
+                number += 1
+            if column.n_levels:
+                encoded[np.arange(len(table)), self.blocks_[block].start + levels] = 1
+                block += 1
+        return encoded
+
+    def inverse_transform(
+        self, encoded: NDArray[np.floating], random_state: int | np.random.Generator = 0
+    ) -> pd.DataFrame:
+        """Decode rows; of each block the largest entry counts.
+
+        Parameters
+        ----------
+        encoded : ndarray of shape (n_rows, width_)
+        random_state : int or Generator
+            Chooses among rare values that share a level.
+
+        Returns
+        -------
+        DataFrame
+            Names, order, dtypes and categories as in the training data.
+        """
+        randomness = np.random.default_rng(random_state)
+        number, block, series = 0, 0, []
+        nothing = np.zeros(len(encoded)), np.zeros(len(encoded), dtype=np.int64)
+        for column in self.columns_:
+            scores, levels = nothing
+            if column.has_number:
+                scores = encoded[:, number].astype(np.float64)
+                number += 1
+            if column.n_levels:
+                levels = encoded[:, self.blocks_[block]].argmax(1)
+                block += 1
+            series.append(column.decode(scores, levels, randomness))
+        return pd.concat(series, axis=1)
+
+    def to_state(self) -> list[dict[str, Any]]:
+        """JSON values from which :meth:`from_state` makes the fitted encoder."""
+        return [column.to_state() for column in self.columns_]
+
+    @classmethod
+    def from_state(cls, state: Iterable[dict[str, Any]]) -> Self:
+        """Inverse of :meth:`to_state`."""
+        encoder = cls()
+        encoder.columns_ = [column_from_state(column) for column in state]
+        encoder._set_layout()
+        return encoder
+
+
+def _declared(features: Any, table: pd.DataFrame) -> set[Any]:
+    """Names of the columns that are declared categorical."""
+    if features is None or (isinstance(features, str) and features == "auto"):
+        return set()
+    names = list(table.columns)
+    chosen = np.asarray(features)
+    if chosen.dtype == bool:
+        if len(chosen) != len(names):
+            raise ValueError(f"categorical_features has {len(chosen)} entries for {len(names)} columns")
+        return {name for name, yes in zip(names, chosen, strict=True) if yes}
+    found = set()
+    for feature in chosen.ravel().tolist():
+        if feature in names:
+            found.add(feature)
+        elif isinstance(feature, int) and -len(names) <= feature < len(names):
+            found.add(names[feature])
+        else:
+            known = listed(list(map(repr, names)))
+            raise ValueError(f"categorical_features names {feature!r}, which is none of the columns {known}")
+    return found
+
+
+def _is_text(column: Column, series: pd.Series) -> bool:
+    return (
+        column.kind == "categorical"
+        and not is_numeric(series)
+        and not isinstance(series.dtype, pd.CategoricalDtype)
+        and not types.is_bool_dtype(series.dtype)
+        and series.notna().sum() > MAX_LEVELS
+        and series.is_unique
+    )

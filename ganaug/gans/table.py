@@ -1,0 +1,317 @@
+"""A class-conditional GAN for tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+from torch import Generator, Tensor, nn
+
+from ganaug.data.labels import labels_from_array
+from ganaug.data.tables import Container, TableEncoder, as_table
+from ganaug.gans.base import ConditionalGAN
+from ganaug.gans.table_networks import TableArchitecture, TableDiscriminator, TableGenerator, build_networks
+from ganaug.training.devices import random_generator, resolve_device
+from ganaug.training.labels import ClassBalancedSampler
+from ganaug.training.layers import initialise
+from ganaug.training.loop import TrainingConfig, make_players, train
+from ganaug.training.monitor import Monitor
+
+__all__ = ["TableGAN", "TableGANConfig"]
+
+INPUT_NOISE = 0.1  # standard deviation of what is added to the rows that the discriminator sees
+SAMPLING_BATCH = 4096
+
+
+@dataclass(frozen=True)
+class TableGANConfig:
+    """Everything that training a :class:`TableGAN` depends on beside the data and the seed.
+
+    Attributes
+    ----------
+    architecture : TableArchitecture
+    training : TrainingConfig
+    """
+
+    architecture: TableArchitecture
+    training: TrainingConfig
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as written to ``config.json``."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> TableGANConfig:
+        """Inverse of :meth:`to_dict`, also after a trip through JSON; other keys are passed over."""
+        return cls(TableArchitecture.from_dict(values["architecture"]), TrainingConfig(**values["training"]))
+
+
+class TableGAN(ConditionalGAN):
+    """Class-conditional GAN for tables of mixed columns.
+
+    Parameters
+    ----------
+    steps : int, default=1000
+        Updates of generator and discriminator, whatever the number of rows.
+    batch_size : int, default=64
+        Real rows per step and member; as many are generated.
+    members : int, default=1
+        GANs trained side by side from different starts; each draws its share of the rows.
+    width : int, default=128
+        Units in each of the two hidden layers.
+    learning_rate : float, default=1e-3
+        Of both networks at the start of a cosine schedule that ends at a tenth of it.
+    gamma : float, default=1.0
+        Weight of the gradient penalty (R1 + R2) / 2 at the start; falls to a tenth.
+    categorical_features : "auto", None or array-like, default="auto"
+        Columns to take for names though they hold numbers: positions, names or a mask.
+    label_temperature : float in [0, 1], default=0.0
+        0 shows every class equally often in training, 1 as often as it occurs.
+    device : str, default="cpu"
+        "cpu", "cuda", "cuda:N", "mps" or "auto". Networks this small are no faster on a GPU.
+    random_state : int, RandomState, Generator or None, default=None
+        Source of all randomness; the global states are neither read nor changed.
+    verbose : bool or "auto", default="auto"
+        Progress bar with rate and time left; "auto" shows it on a terminal.
+    log_dir : path-like or None, default=None
+        Folder for ``metrics.jsonl`` and TensorBoard scalars.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Labels as they were given, sorted.
+    encoder_ : TableEncoder
+        Between rows and what the networks see.
+    config_ : TableGANConfig
+        What was trained.
+    history_ : list of dict
+        Readings every 50 steps.
+    generator_, discriminator_ : Module
+        The trained networks; the generator holds the moving average of its weights.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_wine
+    >>> X, y = load_wine(return_X_y=True, as_frame=True)
+    >>> gan = TableGAN(steps=5, random_state=0, verbose=False).fit(X, y)
+    >>> rows = gan.sample([2, 2, 0], random_state=1)
+    >>> rows.shape, list(rows.columns) == list(X.columns)
+    ((3, 13), True)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "steps": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "members": [Interval(Integral, 1, None, closed="left")],
+        "width": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "gamma": [Interval(Real, 0, None, closed="left")],
+        "categorical_features": [StrOptions({"auto"}), "array-like", None],
+        "label_temperature": [Interval(Real, 0, 1, closed="both")],
+        "device": [str, torch.device],
+        "random_state": ["random_state", np.random.Generator],
+        "verbose": ["boolean", StrOptions({"auto"})],
+        "log_dir": [str, Path, None],
+    }
+
+    generator_: TableGenerator
+    discriminator_: TableDiscriminator
+
+    def __init__(
+        self,
+        *,
+        steps: int = 1000,
+        batch_size: int = 64,
+        members: int = 1,
+        width: int = 128,
+        learning_rate: float = 1e-3,
+        gamma: float = 1.0,
+        categorical_features: Any = "auto",
+        label_temperature: float = 0.0,
+        device: Any = "cpu",
+        random_state: Any = None,
+        verbose: Any = "auto",
+        log_dir: Any = None,
+    ) -> None:
+        self.steps = steps
+        self.batch_size = batch_size
+        self.members = members
+        self.width = width
+        self.learning_rate = learning_rate
+        self.gamma = gamma
+        self.categorical_features = categorical_features
+        self.label_temperature = label_temperature
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+        self.log_dir = log_dir
+
+    def fit(self, X: Any, y: Any) -> TableGAN:
+        """Train on labelled rows.
+
+        Parameters
+        ----------
+        X : DataFrame, ndarray of shape (n_rows, n_columns) or sparse matrix
+            Numbers, dates, strings, booleans, categories; values may be missing in any column.
+        y : array-like of shape (n_rows,)
+            Class labels: integers, strings or booleans.
+
+        Returns
+        -------
+        TableGAN
+            Itself, fitted.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For bad input, before any training.
+        TrainingDiverged
+            If the losses do not stay finite after three attempts with lower learning rates.
+        """
+        self._validate_params()
+        table, self.container_ = as_table(X)
+        labels = labels_from_array(y, len(table), of="rows")
+        encoder = TableEncoder(self.categorical_features).fit(table)
+        return self._fit_encoded(encoder, encoder.transform(table), labels)
+
+    def _fit_encoded(self, encoder: TableEncoder, rows: NDArray[np.float32], labels: NDArray[Any]) -> TableGAN:
+        """Train on rows that are encoded already."""
+        if encoder.width_ == 0:
+            raise ValueError("no column of the table varies, so that there is nothing to learn; add columns")
+        device = resolve_device(self.device)
+        randomness = random_generator(self.random_state, "fit")
+        classes, indices = np.unique(labels, return_inverse=True)
+        config = self._config(encoder, len(classes))
+        training = config.training
+
+        generator, discriminator = build_networks(config.architecture)
+        for network in (generator, discriminator):
+            initialise(network, randomness)
+        _set_statistics(generator, rows, indices)
+        real = torch.from_numpy(rows).to(device)
+        players = make_players(generator.to(device), discriminator.to(device))
+
+        def noisy(samples: Tensor, p: float) -> Tensor:
+            return samples + INPUT_NOISE * torch.randn(samples.shape, generator=randomness).to(device)
+
+        with Monitor(training.steps, verbose=self.verbose, log_dir=self.log_dir) as monitor:
+            self.history_ = train(
+                players,
+                training,
+                ClassBalancedSampler(indices, training.label_temperature),
+                lambda chosen: real[chosen.to(device)],
+                noisy,
+                randomness,
+                monitor,
+            )
+        self.classes_ = classes
+        self.class_names_ = {}
+        self.encoder_ = encoder
+        self.config_ = config
+        self.training_data_ = {"n_rows": len(rows)}
+        self.generator_ = cast(TableGenerator, players.average.eval())
+        self.discriminator_ = cast(TableDiscriminator, players.discriminator.requires_grad_(False).eval())
+        return self
+
+    def _config(self, encoder: TableEncoder, n_classes: int) -> TableGANConfig:
+        columns = encoder.columns_
+        with_levels = [column for column in columns if column.n_levels]
+        architecture = TableArchitecture(
+            n_numbers=encoder.n_numbers_,
+            blocks=tuple(column.n_levels for column in with_levels),
+            gates=tuple(
+                next((k for k, other in enumerate(with_levels) if other is column), -1)
+                for column in columns
+                if column.has_number
+            ),
+            n_classes=n_classes,
+            members=int(self.members),
+            width=int(self.width),
+        )
+        return TableGANConfig(
+            architecture,
+            TrainingConfig(
+                steps=int(self.steps),
+                batch_size=int(self.batch_size) * int(self.members),
+                learning_rate=float(self.learning_rate),
+                final_learning_rate=float(self.learning_rate) / 10,
+                gamma=float(self.gamma),
+                final_gamma=float(self.gamma) / 10,
+                penalty_every=1,
+                augment_p=0.0,
+                label_temperature=float(self.label_temperature),
+                latent_dim=architecture.noise_dim,
+            ),
+        )
+
+    def sample(self, labels: Any, *, random_state: Any = None) -> Any:
+        """Draw one synthetic row per label.
+
+        Parameters
+        ----------
+        labels : array-like of shape (n,)
+            Classes among ``classes_``; may be empty.
+        random_state : int, RandomState, Generator or None
+
+        Returns
+        -------
+        DataFrame, ndarray or sparse matrix
+            Rows like those of the training data: the same container, columns, dtypes and range, with missing values
+            where they were.
+
+        Raises
+        ------
+        ValueError
+            For a label that was not in the training data.
+        """
+        check_is_fitted(self)
+        randomness = random_generator(random_state, "sample")
+        rows = self._sample_encoded(self.class_indices(labels), randomness)
+        table = self.encoder_.inverse_transform(rows, np.random.default_rng(randomness.initial_seed()))
+        return self.container_.restore(table)
+
+    @torch.no_grad()
+    def _sample_encoded(self, indices: NDArray[np.integer], randomness: Generator) -> NDArray[np.float32]:
+        network, arch = self.generator_, self.config_.architecture
+        device = next(network.parameters()).device
+        labels = torch.from_numpy(np.asarray(indices, dtype=np.int64))
+        rows = torch.empty(len(labels), arch.row_width)
+        batch = SAMPLING_BATCH - SAMPLING_BATCH % arch.members or arch.members
+        for start in range(0, len(labels), batch):
+            part = labels[start : start + batch]
+            # Members take turns, so that a batch must be filled up to a multiple of them.
+            full = torch.cat([part, part.new_zeros(-len(part) % arch.members)])
+            noise = torch.randn(len(full), arch.noise_dim, generator=randomness)
+            rows[start : start + batch] = network(noise.to(device), full.to(device))[: len(part)].cpu()
+        return rows.numpy()
+
+    def _description(self) -> dict[str, Any]:
+        container = asdict(self.container_) | {"dtypes": [str(dtype) for dtype in self.container_.dtypes]}
+        return {**self.config_.to_dict(), "columns": self.encoder_.to_state(), "container": container}
+
+    def _restore(self, description: dict[str, Any]) -> tuple[nn.Module, nn.Module]:
+        self.config_ = TableGANConfig.from_dict(description)
+        self.encoder_ = TableEncoder.from_state(description["columns"])
+        container = description["container"]
+        self.container_ = Container(**container | {"dtypes": tuple(container["dtypes"])})
+        return build_networks(self.config_.architecture)
+
+
+@torch.no_grad()
+def _set_statistics(generator: TableGenerator, rows: NDArray[np.float32], labels: NDArray[np.integer]) -> None:
+    """Let the generator start from each class's mean and spread of numbers and its frequencies of levels."""
+    n_numbers, n_classes = generator.arch.n_numbers, generator.arch.n_classes
+    by_class = [torch.from_numpy(rows[labels == c]) for c in range(n_classes)]
+    if n_numbers:
+        generator.centre.copy_(torch.stack([part[:, :n_numbers].mean(0) for part in by_class]))
+        generator.scale.copy_(torch.stack([part[:, :n_numbers].std(0, correction=0) for part in by_class]) + 0.1)
+    shares = torch.stack([part[:, n_numbers:].mean(0) for part in by_class])
+    generator.level_logits.copy_((shares + 0.02).log())

@@ -1,0 +1,217 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse
+
+from ganaug.data.tables import TableEncoder, as_table
+
+N = 120
+
+
+def mixed(n=N, missing=True):
+    """Every kind of column there is, with values missing where the dtype has a way to say so."""
+    rng = np.random.default_rng(0)
+    hours = pd.date_range("2020-01-01", periods=n, freq="h", tz="Europe/Rome")
+    table = pd.DataFrame(
+        {
+            "float": rng.normal(size=n),
+            "float32": rng.normal(size=n).astype(np.float32),
+            "price": np.round(rng.random(n) * 10, 2),
+            "int": rng.integers(-50, 1000, n),
+            "uint8": rng.integers(0, 255, n).astype(np.uint8),
+            "large": 2**62 + 3 * rng.integers(0, 100, n),
+            "bool": rng.random(n) < 0.3,
+            "str": rng.choice(["a", "b"], n),
+            "object": pd.Series(rng.choice(["x", "y"], n), dtype=object),
+            "numbers": pd.Series(rng.integers(0, 50, n).tolist(), dtype=object),
+            "category": pd.Categorical(rng.choice(["low", "high"], n), ["low", "never", "high"], ordered=True),
+            "Int64": pd.array(rng.integers(0, 9, n), dtype="Int64"),
+            "Float64": pd.array(rng.random(n), dtype="Float64"),
+            "boolean": pd.array(rng.random(n) < 0.5, dtype="boolean"),
+            "string": pd.array(rng.choice(["q", "r"], n), dtype="string"),
+            "date": pd.date_range("2020-01-01", periods=n),
+            "hour": hours[rng.permutation(n)],
+            "duration": pd.to_timedelta(rng.integers(0, 100, n), unit="min"),
+            "rain": np.where(rng.random(n) < 0.4, 0, rng.exponential(size=n)),
+            "constant": 7,
+            "nothing": np.nan,
+        }
+    )
+    if missing:
+        for name in table.columns.difference(["float32", "int", "uint8", "large", "bool", "constant", "nothing"]):
+            table.loc[rng.random(n) < 0.1, name] = None
+    return table
+
+
+@pytest.mark.parametrize("name", mixed().columns)
+@pytest.mark.parametrize("missing", [False, True])
+def test_every_kind_of_column_makes_the_round_trip(name, missing):
+    table = mixed(missing=missing)[[name]]
+    encoder = TableEncoder().fit(table)
+    back = encoder.inverse_transform(encoder.transform(table))
+    assert back[name].dtype == table[name].dtype
+    pd.testing.assert_frame_equal(back, table, rtol=1e-5)
+
+
+def test_the_encoder_survives_json():
+    table = mixed()
+    encoder = TableEncoder().fit(table)
+    rows = encoder.transform(table)
+    again = TableEncoder.from_state(json.loads(json.dumps(encoder.to_state())))
+    pd.testing.assert_frame_equal(again.inverse_transform(rows), encoder.inverse_transform(rows))
+    assert np.array_equal(again.transform(table), rows)
+
+
+def test_rows_are_numbers_first_and_then_one_hot_blocks():
+    table = mixed()
+    encoder = TableEncoder().fit(table)
+    rows = encoder.transform(table)
+    assert rows.dtype == np.float32
+    assert rows.shape == (N, encoder.width_)
+    assert encoder.blocks_[0].start == encoder.n_numbers_
+    assert encoder.blocks_[-1].stop == encoder.width_
+    for block in encoder.blocks_:
+        assert (rows[:, block].sum(1) == 1).all()
+    assert np.abs(rows[:, : encoder.n_numbers_]).max() < 4
+
+
+def test_skewed_numbers_are_tamed_and_gaps_stay_open():
+    rng = np.random.default_rng(0)
+    skewed = pd.DataFrame({"x": rng.exponential(size=2000) ** 3})
+    scores = TableEncoder().fit(skewed).transform(skewed)[:, 0]
+    assert 0.5 < scores.std() < 1.2
+    assert np.abs(scores).max() < 4.5
+    groups = pd.DataFrame({"x": np.concatenate([rng.normal(size=190), 20 + rng.normal(size=10)])})
+    scores = TableEncoder().fit(groups).transform(groups)[:, 0]
+    assert scores[190:].min() - scores[:190].max() > 0.5 * scores[190:].std()
+
+
+def test_decoded_values_stay_in_range_and_on_their_grid():
+    table = mixed(missing=False)
+    encoder = TableEncoder().fit(table)
+    rng = np.random.default_rng(1)
+    back = encoder.inverse_transform(rng.normal(scale=3, size=(500, encoder.width_)))
+    for name in ("float", "price", "int", "large", "date", "hour", "duration", "Int64"):
+        assert back[name].min() >= table[name].min()
+        assert back[name].max() <= table[name].max()
+    assert (back["price"].round(2) == back["price"]).all()
+    assert ((back["large"] - 2**62) % 3 == 0).all()
+    assert (back["date"] == back["date"].dt.normalize()).all()
+    assert (back["rain"] == 0).any()
+    assert set(back["category"].unique()) == {"low", "high"}
+
+
+def test_integers_are_rounded_without_bias():
+    table = pd.DataFrame({"x": np.arange(11)})
+    encoder = TableEncoder().fit(table)
+    middle = encoder.transform(table)[5, 0]
+    assert encoder.inverse_transform(np.full((1, 1), middle + 1e-3))["x"].item() == 5
+    assert encoder.inverse_transform(np.full((1, 1), middle - 1e-3))["x"].item() == 5
+
+
+def test_many_levels_share_inputs_and_come_back_as_often_as_they_were():
+    names = [f"v{i}" for i in range(200)]
+    values = np.random.default_rng(0).choice(names + ["v0"] * 100, 4000)
+    table = pd.DataFrame({"x": values})
+    encoder = TableEncoder(max_levels=10).fit(table)
+    assert encoder.width_ == 10
+    back = encoder.inverse_transform(encoder.transform(table), 1)["x"]
+    assert (back[values == "v0"] == "v0").all()
+    assert set(back) <= set(names)
+    assert back.nunique() > 150
+
+
+@pytest.mark.parametrize(
+    "features", [["code"], [1], [-1], [False, True], np.array([1]), pd.Index(["code"])], ids=lambda f: str(list(f))
+)
+def test_columns_can_be_declared_categorical(features):
+    table = pd.DataFrame({"x": np.arange(6.0), "code": [1, 5, 9, 1, 5, 9]})
+    encoder = TableEncoder(features).fit(table)
+    assert [column.kind for column in encoder.columns_] == ["numeric", "categorical"]
+    assert encoder.inverse_transform(encoder.transform(table))["code"].tolist() == table["code"].tolist()
+
+
+@pytest.mark.parametrize("features", [["nothing"], [2], [True]])
+def test_unknown_columns_cannot_be_declared(features):
+    with pytest.raises(ValueError, match="categorical_features"):
+        TableEncoder(features).fit(pd.DataFrame({"x": [1.0, 2.0], "y": [1.0, 2.0]}))
+
+
+@pytest.mark.parametrize(
+    ("X", "dtype"),
+    [
+        (np.array([[1, 2.5], [3, 4]]), np.float64),
+        (np.array([[1, 2], [3, 4]], np.float32), np.float32),
+        (np.array([[1, 2], [3, 4]], np.int16), np.int16),
+        (np.array([["a", 2], ["b", None]], object), object),
+        (np.array([["a", "b"], ["c", "d"]]), "<U1"),
+        ([[1.0, 2.0], [3.0, 4.0]], np.float64),
+    ],
+)
+def test_arrays_come_back_with_their_dtype(X, dtype):
+    table, container = as_table(X)
+    encoder = TableEncoder().fit(table)
+    back = container.restore(encoder.inverse_transform(encoder.transform(table)))
+    assert isinstance(back, np.ndarray)
+    assert back.dtype == dtype
+    assert back.tolist() == np.asarray(X).tolist()
+
+
+@pytest.mark.parametrize("make", [scipy.sparse.csr_matrix, scipy.sparse.csc_array])
+def test_sparse_tables_come_back_sparse(make):
+    X = make(np.array([[0, 1.0], [2.0, 0]]))
+    table, container = as_table(X)
+    back = container.restore(table)
+    assert type(back) is type(X)
+    assert back.toarray().tolist() == X.toarray().tolist()
+
+
+def test_sparse_columns_of_a_frame_come_back_sparse():
+    X = pd.DataFrame({"x": pd.arrays.SparseArray([0, 0, 1.0]), "y": [1, 2, 3]})
+    table, container = as_table(X)
+    encoder = TableEncoder().fit(table)
+    back = container.restore(encoder.inverse_transform(encoder.transform(table)))
+    assert (back.dtypes == X.dtypes).all()
+
+
+@pytest.mark.parametrize(
+    ("X", "error", "message"),
+    [
+        (np.zeros((0, 2)), ValueError, "at least one row"),
+        (np.zeros((2, 0)), ValueError, "at least one row and one column"),
+        (np.zeros(3), ValueError, "two dimensions"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), ValueError, "column names must differ, got 'a' twice"),
+        (pd.DataFrame({"x": [1.0, np.inf]}), ValueError, "column 'x' holds infinite values"),
+        (pd.DataFrame({"x": [1j, 2j]}), TypeError, "complex"),
+        (pd.DataFrame({"x": [[1], [2]]}), TypeError, "column 'x' holds values that cannot be compared"),
+    ],
+)
+def test_bad_tables_are_refused_in_one_sentence(X, error, message):
+    with pytest.raises(error, match=message) as caught:
+        TableEncoder().fit(as_table(X)[0])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"x": [1.0], "s": ["c"]}, "column 's' holds 'c', which was not in the training data"),
+        ({"x": [1.0], "s": [None]}, "column 's' holds a missing value"),
+        ({"x": [np.nan], "s": ["a"]}, "column 'x' has missing values"),
+        ({"x": ["a"], "s": ["a"]}, "column 'x' held numbers"),
+        ({"s": ["a"], "x": [1.0]}, "the columns must be 'x', 's'"),
+    ],
+)
+def test_what_was_not_in_the_training_data_is_refused(other, message):
+    encoder = TableEncoder().fit(pd.DataFrame({"x": [1.0, 2.0], "s": ["a", "b"]}))
+    with pytest.raises(ValueError, match=message):
+        encoder.transform(pd.DataFrame(other))
+
+
+def test_a_text_of_its_own_in_every_row_is_told():
+    table = pd.DataFrame({"x": np.arange(50.0), "name": [f"person {i}" for i in range(50)]})
+    with pytest.warns(UserWarning, match="column 'name' holds a different text in every row"):
+        encoder = TableEncoder().fit(table)
+    assert encoder.width_ <= 1 + 32

@@ -1,0 +1,262 @@
+import pickle
+from collections import Counter
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse
+import torch
+from imblearn.pipeline import make_pipeline
+from imblearn.utils.estimator_checks import parametrize_with_checks as parametrize_with_imblearn_checks
+from sklearn.base import clone
+from sklearn.datasets import make_classification
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, TunedThresholdClassifierCV, cross_val_score
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from ganaug import GANOverSampler, TableGAN
+from ganaug.resampling import over_sampler
+
+QUICK = TableGAN(steps=5, batch_size=16, width=16, verbose=False)
+
+
+def sampler(**params):
+    return GANOverSampler(**{"generator": QUICK, "random_state": 0, **params})
+
+
+def listed(mark):
+    """The checks as a list: pytest no longer takes a generator."""
+    return pytest.mark.parametrize(mark.args[0], list(mark.args[1]), **mark.kwargs)
+
+
+@listed(parametrize_with_imblearn_checks([sampler()]))
+def test_imbalanced_learn_conventions(estimator, check):
+    check(estimator)
+
+
+@listed(parametrize_with_checks([sampler()]))
+def test_scikit_learn_conventions(estimator, check):
+    check(estimator)
+
+
+@pytest.fixture
+def three():
+    return make_classification(
+        200, 6, n_informative=4, n_classes=3, weights=[0.7, 0.2, 0.1], n_clusters_per_class=1, random_state=0
+    )
+
+
+def mixed(n=100):
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {
+            "amount": np.where(rng.random(n) < 0.2, np.nan, rng.lognormal(size=n)),
+            "visits": rng.integers(0, 40, n),
+            "country": pd.Categorical(rng.choice(["it", "no", "de"], n), ["de", "fr", "it", "no"]),
+            "member": rng.random(n) < 0.4,
+            "day": pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 300, n), unit="D"),
+            "code": pd.array(rng.integers(0, 9, n), dtype="Int64"),
+        }
+    )
+    table.loc[rng.random(n) < 0.1, "code"] = pd.NA
+    return table, pd.Series(np.where(np.arange(n) < 85, "keep", "leave"), name="status")
+
+
+STRATEGIES = {
+    "auto": {0: 0, 1: 1, 2: 1},
+    "minority": {0: 0, 1: 0, 2: 1},
+    "not minority": {0: 0, 1: 1, 2: 0},
+    "not majority": {0: 0, 1: 1, 2: 1},
+    "all": {0: 0, 1: 1, 2: 1},
+}
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_strategies_by_name_give_exact_counts(three, strategy):
+    X, y = three
+    before = Counter(y.tolist())
+    _, resampled = sampler(sampling_strategy=strategy).fit_resample(X, y)
+    for label, raised in STRATEGIES[strategy].items():
+        assert Counter(resampled.tolist())[label] == (before[0] if raised else before[label])
+
+
+@pytest.mark.parametrize("strategy", [{1: 70, 2: 33}, lambda y: {1: 70, 2: 33}])
+def test_strategies_by_number_give_exact_counts(three, strategy):
+    X, y = three
+    _, resampled = sampler(sampling_strategy=strategy).fit_resample(X, y)
+    assert Counter(resampled.tolist()) == {0: Counter(y.tolist())[0], 1: 70, 2: 33}
+
+
+def test_a_ratio_gives_exact_counts():
+    X, y = make_classification(100, weights=[0.9], random_state=0)
+    counts = Counter(y.tolist())
+    _, resampled = sampler(sampling_strategy=0.5).fit_resample(X, y)
+    assert Counter(resampled.tolist())[1] == int(0.5 * counts[0])
+
+
+def test_originals_come_first_and_provenance_is_told(three):
+    X, y = three
+    s = sampler()
+    X_new, y_new = s.fit_resample(X, y)
+    assert np.array_equal(X_new[: len(X)], X)
+    assert np.array_equal(y_new[: len(y)], y)
+    assert s.synthetic_mask_.tolist() == [False] * len(X) + [True] * (len(X_new) - len(X))
+    grown = s.anchor_indices_ >= 0
+    assert not grown[: len(X)].any()
+    assert (y[s.anchor_indices_[grown]] == y_new[grown]).all()
+    assert grown.sum() == pytest.approx((len(X_new) - len(X)) / 2, abs=2)
+    assert s.fallback_ == {}
+
+
+def test_frames_keep_columns_dtypes_and_categories():
+    X, y = mixed()
+    X_new, y_new = sampler().fit_resample(X, y)
+    assert (X_new.dtypes == X.dtypes).all()
+    assert X_new["country"].cat.categories.tolist() == ["de", "fr", "it", "no"]
+    assert isinstance(y_new, pd.Series)
+    assert Counter(y_new) == {"keep": 85, "leave": 85}
+    pd.testing.assert_frame_equal(X_new[: len(X)], X)
+    added = X_new[len(X) :]
+    assert added["visits"].between(0, 39).all()
+    assert added["amount"].isna().any()
+    assert not added["visits"].isna().any()
+
+
+@pytest.mark.parametrize("make", [np.asarray, pd.DataFrame, scipy.sparse.csr_matrix, np.ndarray.tolist])
+def test_the_container_changes_nothing(three, make):
+    X, y = three
+    expected, _ = sampler().fit_resample(X, y)
+    got, _ = sampler().fit_resample(make(X), y)
+    got = got.toarray() if scipy.sparse.issparse(got) else np.asarray(got)
+    assert np.array_equal(got, expected)
+
+
+def test_same_seed_same_rows_another_seed_others_and_global_states_untouched(three):
+    X, y = three
+    states = np.random.get_state()[1].copy(), torch.get_rng_state()
+    first, second, third = (sampler(random_state=seed).fit_resample(X, y)[0] for seed in (0, 0, 1))
+    assert np.array_equal(first, second)
+    assert not np.array_equal(first, third)
+    assert np.array_equal(np.random.get_state()[1], states[0])
+    assert torch.equal(torch.get_rng_state(), states[1])
+
+
+def test_nothing_to_add_means_no_training(monkeypatch):
+    X, y = make_classification(40, weights=[0.5], flip_y=0, random_state=0)
+    monkeypatch.setattr(TableGAN, "_fit_encoded", lambda *a: pytest.fail("a GAN was trained"))
+    s = sampler()
+    X_new, y_new = s.fit_resample(X, y)
+    assert np.array_equal(X_new, X)
+    assert np.array_equal(y_new, y)
+    assert s.generator_ is None
+    assert not s.synthetic_mask_.any()
+
+
+@pytest.mark.parametrize(("rows", "fallback"), [(1, "copies"), (2, "local"), (5, "local"), (8, None)])
+def test_tiny_classes_are_left_to_the_local_sampler(rows, fallback):
+    X, y = np.random.default_rng(0).normal(size=(40 + rows, 3)), np.repeat(["many", "few"], [40, rows])
+    s = sampler()
+    if rows == 1:
+        with pytest.warns(UserWarning, match="class 'few' has a single row"):
+            X_new, y_new = s.fit_resample(X, y)
+        assert (X_new[41:] == X[40]).all()
+    else:
+        X_new, y_new = s.fit_resample(X, y)
+    assert Counter(y_new.tolist()) == {"many": 40, "few": 40}
+    assert s.fallback_ == ({"few": fallback} if fallback else {})
+    assert (s.generator_ is None) == (fallback is not None)
+
+
+def test_a_table_in_which_nothing_varies_is_repeated():
+    X, y = np.ones((20, 2)), np.repeat([0, 1], [14, 6])
+    X_new, y_new = sampler().fit_resample(X, y)
+    assert (X_new == 1).all()
+    assert Counter(y_new.tolist()) == {0: 14, 1: 14}
+
+
+def test_the_local_share_is_kept(three):
+    X, y = three
+    for share in (0.0, 1.0):
+        s = sampler(local_share=share)
+        s.fit_resample(X, y)
+        assert (s.anchor_indices_[s.synthetic_mask_] >= 0).mean() == share
+    assert s.generator_ is None  # nothing for it to draw
+
+
+def test_a_fitted_generator_is_used_as_it_is(three, monkeypatch):
+    X, y = three
+    gan = clone(QUICK).set_params(random_state=3).fit(X, y)
+    monkeypatch.setattr(TableGAN, "_fit_encoded", lambda *a: pytest.fail("a GAN was trained"))
+    s = sampler(generator=gan, prefit=True)
+    _, y_new = s.fit_resample(X, y)
+    assert s.generator_ is gan
+    assert len(set(Counter(y_new.tolist()).values())) == 1
+
+
+def test_the_generator_given_is_not_changed(three):
+    gan = clone(QUICK)
+    s = sampler(generator=gan)
+    s.fit_resample(*three)
+    assert not hasattr(gan, "generator_")
+    assert gan.random_state is None
+    assert s.generator_.steps == gan.steps
+
+
+def test_rows_are_selected_for_class_consistency():
+    """Of two overlapping classes, selected rows are easier to tell from the other class than unselected ones."""
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1], [200, 40])
+    X = rng.normal(size=(240, 2)) + 1.5 * y[:, None]
+    judge = LogisticRegression(class_weight="balanced").fit(X, y)
+
+    def share(candidates):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(over_sampler, "CANDIDATES", candidates)
+            X_new, _ = sampler(local_share=1.0).fit_resample(X, y)
+        return judge.predict(X_new[240:]).mean()
+
+    assert share(4) > share(1)
+
+
+def test_it_works_in_pipelines_grids_caches_and_processes(three, tmp_path):
+    X, y = three
+    y = (y > 0).astype(int)
+    pipeline = make_pipeline(sampler(), LogisticRegression(), memory=joblib.Memory(tmp_path, verbose=0))
+    grid = GridSearchCV(pipeline, {"ganoversampler__generator__steps": [2, 3]}, cv=2, n_jobs=2).fit(X, y)
+    assert grid.best_params_["ganoversampler__generator__steps"] in (2, 3)
+    tuned = TunedThresholdClassifierCV(make_pipeline(sampler(), LogisticRegression()), cv=2).fit(X, y)
+    assert 0 < tuned.best_threshold_ < 1
+    assert np.isfinite(cross_val_score(make_pipeline(sampler(), LogisticRegression()), X, y, cv=2)).all()
+
+
+def test_it_pickles_and_clones_after_use(three):
+    s = sampler()
+    expected, _ = s.fit_resample(*three)
+    assert np.array_equal(pickle.loads(pickle.dumps(s)).fit_resample(*three)[0], expected)
+    assert np.array_equal(clone(s).fit_resample(*three)[0], expected)
+
+
+@pytest.mark.filterwarnings("ignore:invalid value encountered in cast")  # scikit-learn's, on labels that are NaN
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"y": [0] * 20}, ValueError, "class"),
+        ({"y": [0.5] * 10 + [1.5] * 10}, ValueError, "continuous"),
+        ({"y": [0] * 15 + [np.nan] * 5}, ValueError, "NaN"),
+        ({"X": np.zeros((0, 2)), "y": []}, ValueError, "0 sample"),
+        ({"X": np.full((20, 2), np.inf)}, ValueError, "infinite"),
+        ({"X": pd.DataFrame(np.ones((20, 2)), columns=["a", "a"])}, ValueError, "unique column names"),
+        ({"sampling_strategy": {0: 3}}, ValueError, "over-sampling"),
+        ({"sampling_strategy": {7: 30}}, ValueError, "not present"),
+        ({"local_share": 1.5}, ValueError, "local_share"),
+        ({"generator": 3}, ValueError, "generator"),
+        ({"generator": TableGAN(steps=0)}, ValueError, "steps"),
+        ({"categorical_features": [9]}, ValueError, "categorical_features"),
+    ],
+)
+def test_bad_input_is_refused(change, error, message):
+    X = np.random.default_rng(0).normal(size=(20, 2))
+    X, y = change.pop("X", X), change.pop("y", [0] * 12 + [1] * 8)
+    with pytest.raises(error, match=message):
+        sampler(**change).fit_resample(X, y)
