@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ganaug.data import LabelledImages, labelled_images
     from ganaug.gans import ImageGAN, TableGAN
-    from ganaug.resampling import GANOverSampler
+    from ganaug.resampling import GANOverSampler, SafeOverSampler
     from ganaug.training import TrainingDiverged
 
 __version__ = "0.1.0"
@@ -20,6 +20,7 @@ _HOMES = {
     "GANOverSampler": "ganaug.resampling",
     "ImageGAN": "ganaug.gans",
     "LabelledImages": "ganaug.data",
+    "SafeOverSampler": "ganaug.resampling",
     "TableGAN": "ganaug.gans",
     "TrainingDiverged": "ganaug.training",
     "labelled_images": "ganaug.data",
@@ -29,6 +30,7 @@ __all__ = [
     "GANOverSampler",
     "ImageGAN",
     "LabelledImages",
+    "SafeOverSampler",
     "TableGAN",
     "TrainingDiverged",
     "__version__",

@@ -103,16 +103,16 @@ class NumericColumn:
         column.missing_value = None if known.all() else series[~known].iloc[0]
         return column
 
-    def encode(self, series: pd.Series) -> tuple[Floats, Levels]:
-        """Normal score (0 where a level stands for the value) and level of each value."""
+    def encode(self, series: pd.Series, *, strict: bool = True) -> tuple[Floats, Levels]:
+        """Normal score (0 where a level stands for the value) and level of each value; -1 for one never seen."""
         known = series.notna().to_numpy()
-        if not known.all() and not self.missing:
+        if not known.all() and not self.missing and strict:
             raise ValueError(f"column {self.name!r} has missing values, but had none in the training data")
         numbers = self._numbers(series)
         levels = np.zeros(len(numbers), dtype=np.int64)
         for position, atom in enumerate(self.atoms):
             levels[numbers == atom] = self._first_atom + position
-        levels[~known] = self._first_atom + len(self.atoms)
+        levels[~known] = self._first_atom + len(self.atoms) if self.missing else -1
         scores = np.zeros(len(numbers))
         if self.has_number:
             inside = known & (levels == 0)
@@ -263,17 +263,18 @@ class CategoricalColumn:
             ordered=bool(dtype.ordered) if isinstance(dtype, pd.CategoricalDtype) else False,
         )
 
-    def encode(self, series: pd.Series) -> tuple[Floats, Levels]:
-        """Zeros, and the level of each value."""
+    def encode(self, series: pd.Series, *, strict: bool = True) -> tuple[Floats, Levels]:
+        """Zeros, and the level of each value; -1 for one never seen."""
         codes, values = _factorize(series)
         place = {value: position for position, value in enumerate(self.levels)}
         place |= dict.fromkeys(self.others, len(self.levels))
         unknown = [value for value in values if value not in place]
-        if unknown or (not self.missing and (codes < 0).any()):
+        if strict and (unknown or (not self.missing and (codes < 0).any())):
             what = repr(unknown[0]) if unknown else "a missing value"
             raise ValueError(f"column {self.name!r} holds {what}, which was not in the training data")
         # The last entry is where the code -1, of a missing value, points to.
-        table = np.array([*(place[value] for value in values), self._n_levels - 1], dtype=np.int64)
+        absent = self._n_levels - 1 if self.missing else -1
+        table = np.array([*(place.get(value, -1) for value in values), absent], dtype=np.int64)
         return np.zeros(len(series)), table[codes]
 
     def decode(self, _: Floats, levels: Levels, randomness: np.random.Generator) -> pd.Series:

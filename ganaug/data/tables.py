@@ -161,8 +161,20 @@ class TableEncoder:
         self.blocks_ = [slice(int(a), int(b)) for a, b in itertools.pairwise(starts) if b > a]
         self.width_ = int(starts[-1])
 
-    def transform(self, table: pd.DataFrame) -> NDArray[np.float32]:
-        """Encode rows: shape (n_rows, ``width_``)."""
+    def transform(self, table: pd.DataFrame, *, strict: bool = True) -> NDArray[np.float32]:
+        """Encode rows.
+
+        Parameters
+        ----------
+        table : DataFrame
+        strict : bool
+            Refuse values that cannot be decoded: levels that were not in the training data, and missing values where
+            none were. Otherwise their group of levels is left empty.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, ``width_``), float32
+        """
         names = [column.name for column in self.columns_]
         if list(table.columns) != names:
             asked, got = (listed(list(map(repr, found))) for found in (names, table.columns))
@@ -170,12 +182,13 @@ class TableEncoder:
         encoded = np.zeros((len(table), self.width_), dtype=np.float32)
         number, block = 0, 0
         for column in self.columns_:
-            scores, levels = column.encode(table[column.name])
+            scores, levels = column.encode(table[column.name], strict=strict)
             if column.has_number:
                 encoded[:, number] = scores
                 number += 1
             if column.n_levels:
-                encoded[np.arange(len(table)), self.blocks_[block].start + levels] = 1
+                known = np.flatnonzero(levels >= 0)
+                encoded[known, self.blocks_[block].start + levels[known]] = 1
                 block += 1
         return encoded
 

@@ -15,7 +15,7 @@ from torch import Tensor
 import ganaug
 from ganaug.data.files import sha256_of, write_atomically
 
-__all__ = ["FORMAT_VERSION", "labels_from_json", "labels_to_json", "read_bundle", "write_bundle"]
+__all__ = ["FORMAT_VERSION", "kind_of", "labels_from_json", "labels_to_json", "read_bundle", "write_bundle"]
 
 FORMAT_VERSION = 1
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -82,6 +82,15 @@ def write_bundle(path: str | Path, kind: str, config: dict[str, Any], tensors: d
 def _pending(path: Path, checksum: str) -> Path:
     """Where weights wait until their configuration is written."""
     return path / f".{WEIGHTS}.{checksum[:16]}"
+
+
+def kind_of(path: str | Path) -> str:
+    """Name of the class that a model folder was saved by; empty if it cannot be told."""
+    try:
+        config = json.loads((Path(path) / CONFIG).read_text(encoding="utf-8"))
+        return str(config["format"]).removeprefix("ganaug.")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return ""
 
 
 def read_bundle(path: str | Path, kind: str) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -154,6 +154,24 @@ class TableGAN(ConditionalGAN):
         self.verbose = verbose
         self.log_dir = log_dir
 
+    def resolve(self, X: Any, y: Any) -> TableGANConfig:
+        """Check parameters and rows, and return what `fit` would train, without training it.
+
+        Parameters
+        ----------
+        X, y
+            As for :meth:`fit`.
+
+        Returns
+        -------
+        TableGANConfig
+        """
+        self._validate_params()
+        resolve_device(self.device)
+        table, _ = as_table(X)
+        labels = labels_from_array(y, len(table), of="rows")
+        return self._config(TableEncoder(self.categorical_features).fit(table), len(np.unique(labels)))
+
     def fit(self, X: Any, y: Any) -> TableGAN:
         """Train on labelled rows.
 

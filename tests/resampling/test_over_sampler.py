@@ -8,12 +8,10 @@ import pytest
 import scipy.sparse
 import torch
 from imblearn.pipeline import make_pipeline
-from imblearn.utils.estimator_checks import parametrize_with_checks as parametrize_with_imblearn_checks
 from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, TunedThresholdClassifierCV, cross_val_score
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from ganaug import GANOverSampler, TableGAN
 from ganaug.resampling import over_sampler
@@ -23,21 +21,6 @@ QUICK = TableGAN(steps=5, batch_size=16, width=16, verbose=False)
 
 def sampler(**params):
     return GANOverSampler(**{"generator": QUICK, "random_state": 0, **params})
-
-
-def listed(mark):
-    """The checks as a list: pytest no longer takes a generator."""
-    return pytest.mark.parametrize(mark.args[0], list(mark.args[1]), **mark.kwargs)
-
-
-@listed(parametrize_with_imblearn_checks([sampler()]))
-def test_imbalanced_learn_conventions(estimator, check):
-    check(estimator)
-
-
-@listed(parametrize_with_checks([sampler()]))
-def test_scikit_learn_conventions(estimator, check):
-    check(estimator)
 
 
 @pytest.fixture

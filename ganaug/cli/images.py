@@ -1,36 +1,24 @@
-"""The command line: fit, sample and bench.
-
-Nothing heavy is imported before a command runs, so that ``ganaug --help`` answers at once.
-"""
+"""``ganaug fit images`` and ``ganaug sample``."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import sys
-import warnings
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ganaug.cli.common import TABLE_SUFFIXES, Device, app, check_writable, fit_app
+from ganaug.cli.tables import write_rows
+
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ganaug.gans import ImageGAN
+    from ganaug.gans.base import ConditionalGAN
 
-app = typer.Typer(
-    help="Class-conditional GANs as data augmentation, with an honest measure of what they bring.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-fit_app = typer.Typer(help="Train a GAN on labelled data.", no_args_is_help=True)
-bench_app = typer.Typer(help="Measure whether augmentation helps a classifier.", no_args_is_help=True)
-app.add_typer(fit_app, name="fit")
-app.add_typer(bench_app, name="bench")
-
-BAD_INPUT = 2
 # Also no leading dot and no empty name: a class called ".." must not leave the folder, nor ".x" be hidden in it.
 UNSAFE_IN_NAME = re.compile(r"[^\w.@ +-]|^\.|^$")
 
@@ -50,26 +38,6 @@ class SampleFormat(StrEnum):
     folder = "folder"
     npz = "npz"
     parquet = "parquet"
-
-
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
-
-
-def _version(asked: bool) -> None:
-    if asked:
-        import ganaug
-
-        print(ganaug.__version__)
-        raise typer.Exit
-
-
-@app.callback()
-def _root(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
-    pass
 
 
 @fit_app.command("images")
@@ -120,7 +88,7 @@ def fit_images(
         run = {"device": str(resolve_device(device)), "seed": seed, "log_dir": str(gan.log_dir)}
         print(json.dumps({**asked, **run, **config.to_dict()}, indent=1))
         return
-    _check_writable(output, folder=True)
+    check_writable(output, folder=True)
     gan.fit(data)
     gan.save(output)
     gan.show(output / "samples.png")
@@ -132,9 +100,11 @@ def fit_images(
 
 @app.command()
 def sample(
-    model: Annotated[Path, typer.Argument(help="Folder written by 'ganaug fit images'.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder, .npz or .parquet file to write.")],
-    per_class: Annotated[int, typer.Option(min=1, help="Images of each class.")] = 100,
+    model: Annotated[Path, typer.Argument(help="Folder written by 'ganaug fit'.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="For images a folder, .npz or .parquet; for rows .csv or .parquet.")
+    ],
+    per_class: Annotated[int, typer.Option(min=1, help="Samples of each class.")] = 100,
     label: Annotated[list[str] | None, typer.Option("--class", help="Only this class; may be repeated.")] = None,
     output_format: Annotated[
         SampleFormat | None, typer.Option("--format", help="Instead of what the output's name says.")
@@ -142,100 +112,45 @@ def sample(
     device: Device = "auto",
     seed: Annotated[int | None, typer.Option(help="On a CPU the same seed gives the same images.")] = None,
 ) -> None:
-    """Draw synthetic images: a folder per class of PNGs, an .npz, or a .parquet file."""
-    import numpy as np
+    """Draw synthetic images (a folder per class of PNGs, an .npz, or a .parquet file) or rows of a table."""
+    from ganaug.gans import ImageGAN, TableGAN
+    from ganaug.gans.bundle import kind_of
 
-    from ganaug.gans import ImageGAN
-
+    if kind_of(model) == TableGAN.__name__:
+        if output.suffix not in TABLE_SUFFIXES:
+            raise ValueError(f"the model draws rows of a table; {output} must end in .csv or .parquet")
+        check_writable(output, folder=False)
+        table_gan = TableGAN.load(model, device=device)
+        labels = _labels(table_gan, label, per_class)
+        write_rows(table_gan, labels, output, seed)
+        print(f"Wrote {len(labels):,} rows of {len(labels) // per_class} classes to {output}.")
+        return
     kinds = {".npz": SampleFormat.npz, ".parquet": SampleFormat.parquet}
     kind = output_format or kinds.get(output.suffix, SampleFormat.folder)
     if kind is SampleFormat.folder and output.exists() and not (output.is_dir() and not any(output.iterdir())):
         raise ValueError(f"{output} exists and is not an empty folder; choose another name or delete it")
-    _check_writable(output, folder=kind is SampleFormat.folder)
+    check_writable(output, folder=kind is SampleFormat.folder)
     gan = ImageGAN.load(model, device=device)
-    names = {name: key for key, name in _names(gan).items()}
-    unknown = [name for name in label or () if name not in names]
-    if unknown:
-        raise ValueError(f"the model knows no class {unknown[0]!r}; its classes are {', '.join(names)}")
-    asked = [names[name] for name in dict.fromkeys(label)] if label else list(names.values())
-    labels = np.repeat(np.array(asked, dtype=gan.classes_.dtype), per_class)
+    labels = _labels(gan, label, per_class)
     images = gan.sample(labels, random_state=seed).numpy()
     write = {SampleFormat.folder: _write_folder, SampleFormat.npz: _write_npz, SampleFormat.parquet: _write_parquet}
     write[kind](output, images, labels, gan)
-    print(f"Wrote {len(images):,} images of {len(asked)} classes to {output}.")
+    print(f"Wrote {len(images):,} images of {len(images) // per_class} classes to {output}.")
 
 
-@bench_app.command("run")
-def bench_run(
-    suite: Annotated[str, typer.Argument(help="quick, smoke, mnist5k, or the path of a .toml file.")],
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder of the run; default runs/SUITE.")
-    ] = None,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, help="Processes; default one per CPU core. The result does not depend on it.")
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the full suite as JSON and stop.")] = False,
-) -> None:
-    """Run a benchmark suite, or go on with an interrupted run, and print its table and verdict."""
-    from ganaug.bench import load_suite, run_suite
+def _labels(gan: ConditionalGAN, asked: list[str] | None, per_class: int) -> NDArray[Any]:
+    """Labels of the classes asked for by their names, or of all."""
+    import numpy as np
 
-    loaded = load_suite(suite)
-    if dry_run:
-        print(json.dumps(loaded.to_dict(), indent=1))
-        return
-    output = output or Path("runs") / loaded.name
-    summary = run_suite(suite, output, jobs=jobs)
-    _print_summary(summary, output)
-    if summary["failed"]:
-        raise typer.Exit(1)
+    names = {name: key for key, name in _names(gan).items()}
+    unknown = [name for name in asked or () if name not in names]
+    if unknown:
+        raise ValueError(f"the model knows no class {unknown[0]!r}; its classes are {', '.join(names)}")
+    chosen = [names[name] for name in dict.fromkeys(asked)] if asked else list(names.values())
+    return np.repeat(np.array(chosen, dtype=gan.classes_.dtype), per_class)
 
 
-@bench_app.command("report")
-def bench_report(
-    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
-) -> None:
-    """Print the table of a finished run and write its pages anew."""
-    from ganaug.bench.report import read_summary
-
-    _print_summary(read_summary(run), run)
-
-
-def _print_summary(summary: dict[str, Any], output: Path) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    bases = summary["suite"]["baselines"]
-    table = Table(title=summary["suite"]["title"], title_justify="left")
-    table.add_column("arm")
-    table.add_column("accuracy (SD), %", justify="right")
-    for base in bases:
-        table.add_column(f"against {escape(base)} [95 % interval]".replace("[95", r"\[95"), justify="right")
-    table.add_column("seconds", justify="right")
-    for arm in summary["arms"]:
-        differences = [arm["differences"].get(base) for base in bases]
-        accuracy = "failed" if arm["accuracy"] is None else f"{arm['accuracy']:.2f} ({arm['deviation'] or 0:.2f})"
-        seconds = (arm["seconds_classifier"] or 0) + arm["seconds_gan"]
-        table.add_row(
-            escape(arm["name"]),
-            accuracy,
-            *(escape(f"{d['mean']:+.2f} [{d['low']:+.2f}, {d['high']:+.2f}]") if d else "" for d in differences),
-            f"{seconds:.1f}",
-        )
-    console = Console(width=None if sys.stdout.isatty() else 110)
-    console.print(table)
-    if summary["gan"]:
-        shares = summary["gan"]["consistency"]
-        listed = ", ".join(f"{n} {v:.0f} %" for n, v in zip(summary["data"]["classes"], shares, strict=True))
-        console.print(f"Synthetic images of the class asked for: {escape(listed)}.")
-    if summary["failed"]:
-        console.print(f"{len(summary['failed'])} cells failed; the report says why.")
-    for sentence in summary["verdicts"]:
-        console.print(f"Verdict: {escape(sentence)}")
-    console.print(f"Report: {escape(str(output / 'report.html'))}", soft_wrap=True)
-
-
-def _names(gan: ImageGAN) -> dict[Any, str]:
+def _names(gan: ConditionalGAN) -> dict[Any, str]:
     """Classes and their display names, made unique."""
     names = {label: gan.class_name(label) for label in gan.classes_.tolist()}
     return names if len(set(names.values())) == len(names) else {label: str(label) for label in names}
@@ -302,45 +217,3 @@ def _size(text: str | None) -> int | tuple[int, int] | None:
         raise ValueError(f"--size must be a number of pixels such as 32, or HEIGHTxWIDTH such as 32x48, got {text!r}")
     height = int(match[1])
     return (height, int(match[2])) if match[2] else height
-
-
-def _check_writable(output: Path, *, folder: bool) -> None:
-    """Find out before the work, not after it, that its result cannot be written."""
-    if output.exists() and output.is_dir() != folder:
-        raise ValueError(f"cannot write {output}: it is a {'file' if folder else 'folder'}; choose another name")
-    parent = next(p for p in (output, *output.absolute().parents) if p.exists())
-    if parent.is_file() and parent != output:
-        raise ValueError(f"cannot write {output}: {parent} is a file")
-    if not os.access(parent, os.W_OK):
-        raise ValueError(f"cannot write {output}: no permission to write in {parent}")
-
-
-def _fail(error: BaseException, status: int) -> NoReturn:
-    if os.environ.get("GANAUG_TRACEBACK"):
-        raise error
-    print(f"Error: {error}", file=sys.stderr)
-    raise SystemExit(status)
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; bad input ends it with one sentence and status 2.
-
-    Set the environment variable ``GANAUG_TRACEBACK`` to see where an error came from.
-    """
-    show = warnings.showwarning
-    warnings.showwarning = lambda message, *_args, **_kw: print(f"Warning: {message}", file=sys.stderr)
-    try:
-        app(arguments, prog_name="ganaug")
-    except (ValueError, TypeError, OSError) as error:
-        _fail(error, BAD_INPUT)
-    except RuntimeError as error:
-        # Only what the package itself raises is a message to the user; the rest keeps its traceback.
-        if not type(error).__module__.startswith("ganaug"):
-            raise
-        _fail(error, 1)
-    finally:
-        warnings.showwarning = show
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,38 @@
+"""What all commands share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["TABLE_SUFFIXES", "Device", "app", "augment_app", "bench_app", "check_writable", "fit_app"]
+
+app = typer.Typer(
+    help="Class-conditional GANs as data augmentation, with an honest measure of what they bring.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+fit_app = typer.Typer(help="Train a GAN on labelled data.", no_args_is_help=True)
+augment_app = typer.Typer(help="Add synthetic samples to labelled data.", no_args_is_help=True)
+bench_app = typer.Typer(help="Measure whether augmentation helps a classifier.", no_args_is_help=True)
+app.add_typer(fit_app, name="fit")
+app.add_typer(augment_app, name="augment")
+app.add_typer(bench_app, name="bench")
+
+TABLE_SUFFIXES = (".csv", ".parquet")
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
+
+
+def check_writable(output: Path, *, folder: bool) -> None:
+    """Find out before the work, not after it, that its result cannot be written."""
+    if output.exists() and output.is_dir() != folder:
+        raise ValueError(f"cannot write {output}: it is a {'file' if folder else 'folder'}; choose another name")
+    parent = next(p for p in (output, *output.absolute().parents) if p.exists())
+    if parent.is_file() and parent != output:
+        raise ValueError(f"cannot write {output}: {parent} is a file")
+    if not os.access(parent, os.W_OK):
+        raise ValueError(f"cannot write {output}: no permission to write in {parent}")

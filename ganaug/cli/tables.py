@@ -1,0 +1,117 @@
+"""``ganaug fit table``, ``ganaug augment table``, and what ``ganaug sample`` does with a table's model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ganaug.cli.common import TABLE_SUFFIXES, augment_app, check_writable, fit_app
+
+if TYPE_CHECKING:
+    from ganaug.gans import TableGAN
+
+SYNTHETIC = "is_synthetic"
+
+Source = Annotated[Path, typer.Argument(help="A .csv or .parquet file.")]
+Target = Annotated[str, typer.Option(help="Column of the class labels.")]
+Steps = Annotated[int, typer.Option(min=1, help="Updates of both networks.")]
+Categorical = Annotated[
+    list[str] | None, typer.Option("--categorical", help="Column of numbers that are only names; may be repeated.")
+]
+Seed = Annotated[int | None, typer.Option(help="The same seed gives the same rows.")]
+
+
+@fit_app.command("table")
+def fit_table(
+    source: Source,
+    target: Target,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write the model to.")],
+    steps: Steps = 1000,
+    categorical: Categorical = None,
+    seed: Seed = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the full configuration as JSON and stop.")] = False,
+) -> None:
+    """Train a class-conditional GAN on a table with labels."""
+    import numpy as np
+
+    from ganaug.data.table_files import read_table, split_target
+    from ganaug.gans import TableGAN
+
+    table, labels = split_target(read_table(source), target, source)
+    gan = TableGAN(steps=steps, categorical_features=categorical or "auto", random_state=seed, log_dir=output / "log")
+    if dry_run:
+        classes, counts = np.unique(labels, return_counts=True)
+        found = {"n_rows": len(labels), "classes": dict(zip(map(str, classes), counts.tolist(), strict=True))}
+        asked = {"source": str(source), "target": target, "output": str(output), "seed": seed}
+        print(json.dumps({**asked, "data": found, **gan.resolve(table, labels).to_dict()}, indent=1))
+        return
+    check_writable(output, folder=True)
+    gan.fit(table, labels)
+    gan.training_data_["target"] = target
+    gan.save(output)
+    print(
+        f"Trained on {len(labels):,} rows of {len(gan.classes_)} classes in {gan.history_[-1]['seconds']:.0f} s. "
+        f"Model in {output}."
+    )
+
+
+@augment_app.command("table")
+def augment_table(
+    source: Source,
+    target: Target,
+    output: Annotated[Path, typer.Option("--output", "-o", help="A .csv or .parquet file to write.")],
+    strategy: Annotated[
+        str,
+        typer.Option(help="auto, minority, 'not minority', all, or for two classes the ratio to reach, such as 0.5."),
+    ] = "auto",
+    steps: Steps = 1000,
+    categorical: Categorical = None,
+    seed: Seed = None,
+) -> None:
+    """Add synthetic rows to the rarer classes of a table, and a column that says which rows they are."""
+    from ganaug.data.table_files import read_table, split_target, write_table
+    from ganaug.gans import TableGAN
+    from ganaug.resampling import GANOverSampler
+
+    if output.suffix not in TABLE_SUFFIXES:
+        raise ValueError(f"{output} must end in .csv or .parquet")
+    check_writable(output, folder=False)
+    whole = read_table(source)
+    if SYNTHETIC in whole.columns:
+        raise ValueError(f"{source} has a column {SYNTHETIC!r} already; rename or drop it")
+    table, labels = split_target(whole, target, source)
+    sampler = GANOverSampler(
+        generator=TableGAN(steps=steps),
+        sampling_strategy=_strategy(strategy),
+        categorical_features=categorical or "auto",
+        random_state=seed,
+    )
+    rows, new_labels = sampler.fit_resample(table, labels)
+    rows.insert(list(whole.columns).index(target), target, new_labels)
+    rows[target] = rows[target].astype(whole[target].dtype)
+    rows[SYNTHETIC] = sampler.synthetic_mask_
+    write_table(rows, output)
+    print(f"Wrote {len(rows):,} rows, {int(sampler.synthetic_mask_.sum()):,} of them synthetic, to {output}.")
+    for label, instead in sampler.fallback_.items():
+        print(
+            f"Class {label!r} is too small for a GAN; its new rows are {instead if instead == 'copies' else 'local'}."
+        )
+
+
+def write_rows(gan: TableGAN, labels: Any, output: Path, seed: int | None) -> None:
+    """Draw rows and write them with their labels."""
+    from ganaug.data.table_files import write_table
+
+    rows = gan.sample(labels, random_state=seed)
+    rows[gan.training_data_.get("target", "label")] = labels
+    write_table(rows, output)
+
+
+def _strategy(text: str) -> str | float:
+    try:
+        return float(text)
+    except ValueError:
+        return text

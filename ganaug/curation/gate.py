@@ -1,0 +1,92 @@
+"""The gate: how much synthetic data to add, zero included, by inner validation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+__all__ = ["GateDecision", "decide"]
+
+
+@dataclass(frozen=True)
+class GateDecision:
+    """What the gate chose, and how well it could see.
+
+    Attributes
+    ----------
+    ratio : float
+        The choice, one of the ratios offered.
+    best_ratio : float
+        The one with the highest mean score.
+    gain : float
+        Mean gain in score of `best_ratio` over adding nothing.
+    smallest_gain : float
+        Standard error of that gain: a smaller one would not have been told from noise.
+    reason : str
+        The decision in a sentence.
+    """
+
+    ratio: float
+    best_ratio: float
+    gain: float
+    smallest_gain: float
+    reason: str
+
+
+def decide(scores: ArrayLike, ratios: Sequence[float], test_share: float) -> GateDecision:
+    """Choose the smallest ratio that is within one standard error of the best.
+
+    Parameters
+    ----------
+    scores : array-like of shape (n_folds, n_ratios)
+        Validation scores, higher being better; a row holds scores on the same rows.
+    ratios : sequence of float
+        Increasing; the first is 0.
+    test_share : float
+        Share of the rows that a fold validates on.
+
+    Returns
+    -------
+    GateDecision
+
+    Notes
+    -----
+    Folds share training rows, so that their differences are not independent; their variance is enlarged by the
+    ratio of validation to training rows (Nadeau and Bengio, "Inference for the Generalization Error", Machine Learning
+    2003).
+
+    Examples
+    --------
+    >>> decide([[0.7, 0.8], [0.6, 0.7], [0.7, 0.81]], [0, 1], 1 / 3).ratio
+    1
+    >>> decide([[0.7, 0.8], [0.6, 0.5], [0.7, 0.71]], [0, 1], 1 / 3).ratio
+    0
+    """
+    table = np.asarray(scores, dtype=float)
+    means = table.mean(0)
+    best = int(means.argmax())
+
+    def error(column: int) -> float:
+        differences = table[:, best] - table[:, column]
+        return float(np.sqrt(differences.var(ddof=1) * (1 / len(table) + test_share / (1 - test_share))))
+
+    chosen = next(column for column in range(best + 1) if means[best] - means[column] <= error(column))
+    gain, smallest = float(means[best] - means[0]), error(0)
+    if best == 0:
+        # How well the largest ratio could have been told from nothing.
+        differences = table[:, -1] - table[:, 0]
+        smallest = float(np.sqrt(differences.var(ddof=1) * (1 / len(table) + test_share / (1 - test_share))))
+        reason = f"no ratio scored better than adding nothing; a gain below {smallest:.3f} could not have been seen"
+    elif chosen == 0:
+        reason = (
+            f"ratio {ratios[best]:g} scored {gain:+.3f}, within one standard error ({smallest:.3f}) of adding nothing; "
+            "a smaller gain than that cannot be seen with so few rows"
+        )
+    else:
+        reason = f"ratio {ratios[best]:g} scored {gain:+.3f} over adding nothing (standard error {smallest:.3f})"
+        if chosen != best:
+            reason += f"; ratio {ratios[chosen]:g} is within one standard error of it"
+    return GateDecision(ratios[chosen], ratios[best], gain, smallest, reason)

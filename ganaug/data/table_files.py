@@ -1,0 +1,112 @@
+"""Tables from and to CSV and parquet files."""
+
+from __future__ import annotations
+
+import difflib
+import io
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ganaug.data.files import write_atomically
+from ganaug.data.labels import labels_from_array, listed
+
+__all__ = ["read_table", "split_target", "write_table"]
+
+DATE_FORMATS = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S")
+
+
+def read_table(path: str | Path) -> pd.DataFrame:
+    """Read a table from a ``.csv`` or ``.parquet`` file.
+
+    In CSV files whole numbers stay whole beside missing values, and text columns of ISO dates become dates.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    DataFrame
+
+    Raises
+    ------
+    ValueError
+        For a file that is missing, of another kind, cannot be read, or is empty.
+    """
+    path = Path(path)
+    if path.suffix not in (".csv", ".parquet"):
+        raise ValueError(f"{path} must be a .csv or a .parquet file; convert it first")
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist or is no file; pass a .csv or .parquet file")
+    try:
+        if path.suffix == ".parquet":
+            table = pd.read_parquet(path)
+        else:
+            # Without inference duplicated names would silently be renamed.
+            names = pd.read_csv(path, header=None, nrows=1, dtype=str).iloc[0].tolist()
+            if len(set(names)) < len(names):
+                name = next(n for n in names if names.count(n) > 1)
+                raise ValueError(f"column names must differ, got {name!r} twice")
+            table = pd.read_csv(path, dtype_backend="numpy_nullable")
+    except (ValueError, OSError) as error:
+        raise ValueError(f"{path} cannot be read as {path.suffix[1:]}: {str(error).splitlines()[0]}") from None
+    if table.empty:
+        raise ValueError(f"{path} holds no rows; pass a table with at least two classes")
+    return table if path.suffix == ".parquet" else table.apply(_dates)
+
+
+def _dates(column: pd.Series) -> pd.Series:
+    if not pd.api.types.is_string_dtype(column.dtype):
+        return column
+    for date_format in DATE_FORMATS:
+        found = pd.to_datetime(column, format=date_format, errors="coerce")
+        if found.notna().any() and (found.isna() == column.isna()).all():
+            return found
+    return column
+
+
+def write_table(table: pd.DataFrame, path: str | Path) -> None:
+    """Write a table to a ``.csv`` or ``.parquet`` file, dates as :func:`read_table` reads them."""
+    buffer = io.BytesIO()
+    if Path(path).suffix == ".parquet":
+        table.to_parquet(buffer, index=False)
+    else:
+        table.to_csv(buffer, index=False)
+    write_atomically(path, buffer.getvalue())
+
+
+def split_target(table: pd.DataFrame, target: str, source: str | Path) -> tuple[pd.DataFrame, NDArray]:
+    """Part a table into its features and the labels in one column.
+
+    Parameters
+    ----------
+    table : DataFrame
+    target : str
+        Name of the column of labels.
+    source : path-like
+        Where the table is from, for messages.
+
+    Returns
+    -------
+    features : DataFrame
+    labels : ndarray of shape (n_rows,)
+
+    Raises
+    ------
+    ValueError
+        If there is no such column, no other one, fewer than two classes, or a missing or continuous label.
+    """
+    if target not in table.columns:
+        close = difflib.get_close_matches(target, map(str, table.columns), n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else f"; there are {listed(list(table.columns))}"
+        raise ValueError(f"{source} has no column {target!r}{hint}")
+    if table.shape[1] == 1:
+        raise ValueError(f"{source} holds the column {target!r} only; add columns to learn from")
+    column = table[target]
+    labels = labels_from_array([None if pd.isna(v) else v for v in column.tolist()], len(table), of="rows")
+    if len(np.unique(labels)) < 2:
+        raise ValueError(f"column {target!r} holds the single class {labels[0]!r}; at least two are needed")
+    return table.drop(columns=target), labels

@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+
+from ganaug.curation.gate import decide
+
+RATIOS = [0, 0.25, 0.5, 1]
+
+
+def folds(means, noise, n=10, seed=0):
+    rng = np.random.default_rng(seed)
+    shared = rng.normal(scale=0.1, size=(n, 1))  # folds differ in how hard they are; arms of a fold share that
+    return np.asarray(means) + shared + noise * rng.normal(size=(n, len(means)))
+
+
+def test_a_clear_gain_is_taken():
+    decision = decide(folds([0.7, 0.72, 0.75, 0.8], 0.005), RATIOS, 0.2)
+    assert decision.ratio == decision.best_ratio == 1
+    assert decision.gain == pytest.approx(0.1, abs=0.02)
+    assert "+0." in decision.reason
+
+
+def test_noise_is_not_taken_for_a_gain():
+    chosen = [decide(folds([0.7] * 4, 0.02, seed=seed), RATIOS, 0.2).ratio for seed in range(100)]
+    assert chosen.count(0) >= 75
+
+
+def test_harm_is_avoided_and_the_smallest_gain_told():
+    decision = decide(folds([0.8, 0.75, 0.7, 0.6], 0.01), RATIOS, 0.2)
+    assert decision.ratio == decision.best_ratio == 0
+    assert decision.smallest_gain > 0
+    assert "no ratio scored better" in decision.reason
+
+
+def test_of_equal_ratios_the_smallest_that_gains_is_taken():
+    decision = decide(folds([0.7, 0.8, 0.8, 0.8], 0.004, seed=1), RATIOS, 0.2)
+    assert decision.ratio == 0.25
+
+
+def test_a_gain_within_one_standard_error_is_no_gain_and_said_so():
+    decision = decide([[0.7, 0.9], [0.7, 0.55], [0.7, 0.75]], [0, 1], 0.2)
+    assert decision.ratio == 0
+    assert decision.best_ratio == 1
+    assert decision.gain < decision.smallest_gain
+    assert "within one standard error" in decision.reason

@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+
+from ganaug.curation import LocalSampler
+
+
+def rows(n=60, seed=0):
+    """Two numbers and a block of three levels; the classes are far apart."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(n) % 2
+    levels = np.eye(3, dtype=np.float32)[rng.integers(3, size=n)]
+    return np.hstack([rng.normal(size=(n, 2)) + 50 * labels[:, None], levels]).astype(np.float32), labels
+
+
+def sampler(**params):
+    data, labels = rows()
+    return LocalSampler(**params).fit(data, labels, [slice(2, 5)])
+
+
+def test_rows_stay_near_their_anchor_and_in_their_class():
+    data, labels = rows()
+    asked = np.array([0, 1] * 200)
+    drawn, anchors = sampler().sample(asked, np.random.default_rng(0))
+    assert (labels[anchors] == asked).all()
+    assert np.abs(drawn[:, :2] - data[anchors, :2]).max() < 6
+    assert (drawn[:, 2:].sum(1) == 1).all()
+    assert set(np.unique(drawn[:, 2:])) == {0, 1}
+
+
+def test_without_spread_and_swap_rows_are_copies():
+    data, _ = rows()
+    drawn, anchors = sampler(spread=0.0, swap=0.0).sample(np.zeros(50, int), np.random.default_rng(0))
+    assert np.array_equal(drawn, data[anchors])
+
+
+def test_the_spread_follows_the_local_covariance():
+    rng = np.random.default_rng(0)
+    along = rng.normal(size=400)
+    line = np.stack([along, along + 0.01 * rng.normal(size=400)], axis=1).astype(np.float32)
+    drawn, anchors = LocalSampler().fit(line, np.zeros(400, int)).sample(np.zeros(400, int), rng)
+    moved = drawn - line[anchors]
+    assert np.corrcoef(moved.T)[0, 1] > 0.5
+    assert np.abs(drawn[:, 0] - drawn[:, 1]).max() < 0.2
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_classes_of_a_few_rows(n):
+    data = np.arange(2 * n, dtype=np.float32).reshape(n, 2)
+    drawn, _ = LocalSampler().fit(data, np.zeros(n, int)).sample(np.zeros(20, int), np.random.default_rng(0))
+    assert np.isfinite(drawn).all()
+    assert (len(np.unique(drawn, axis=0)) > 1) == (n > 1)
+
+
+def test_duplicated_rows_do_not_count_as_their_own_neighbours_only():
+    data = np.zeros((12, 1), np.float32)
+    data[10:] = 1
+    drawn, _ = (
+        LocalSampler(n_neighbors=3).fit(data, np.zeros(12, int)).sample(np.zeros(90, int), np.random.default_rng(0))
+    )
+    assert np.isfinite(drawn).all()
+
+
+def test_same_seed_same_rows():
+    one, two, other = (sampler().sample(np.zeros(9, int), np.random.default_rng(s))[0] for s in (0, 0, 1))
+    assert np.array_equal(one, two)
+    assert not np.array_equal(one, other)

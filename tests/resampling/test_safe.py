@@ -1,0 +1,130 @@
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+import pytest
+from imblearn.combine import SMOTEENN
+from imblearn.over_sampling import SMOTE, RandomOverSampler
+from imblearn.pipeline import make_pipeline
+from sklearn.base import clone
+from sklearn.datasets import make_classification
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+
+from ganaug import GANOverSampler, SafeOverSampler, TableGAN
+
+
+def safe(sampler=None, **params):
+    return SafeOverSampler(sampler or RandomOverSampler(random_state=0), **{"random_state": 0, "cv": 3, **params})
+
+
+@pytest.fixture
+def rare():
+    """A rare class that logistic regression overlooks unless it is made less rare."""
+    return make_classification(400, 5, weights=[0.92], class_sep=0.8, flip_y=0, random_state=1)
+
+
+def test_it_adds_rows_where_that_pays(rare):
+    X, y = rare
+    s = safe(SMOTE(random_state=0))
+    X_new, y_new = s.fit_resample(X, y)
+    counts = Counter(y.tolist())
+    assert s.ratio_ > 0
+    assert Counter(y_new.tolist())[1] == counts[1] + round(s.ratio_ * (counts[0] - counts[1]))
+    assert np.array_equal(X_new[: len(X)], X)
+    assert s.synthetic_mask_.sum() == len(X_new) - len(X)
+    assert s.scores_.shape == (6, 4)
+    assert s.decision_.gain > 0
+
+
+def test_it_adds_nothing_where_rows_are_harmful(rare):
+    X, y = rare
+
+    class Poison(RandomOverSampler):
+        """Its rows are those of the other class."""
+
+        def _fit_resample(self, X, y):
+            X_new, y_new = super()._fit_resample(X, y)
+            X_new[len(y) :] = X[y == 0][np.arange(len(X_new) - len(y)) % (y == 0).sum()]
+            return X_new, y_new
+
+    s = safe(Poison(random_state=0), scoring="average_precision")
+    X_new, _ = s.fit_resample(X, y)
+    assert s.ratio_ == 0
+    assert s.sampler_ is None
+    assert np.array_equal(X_new, X)
+    assert s.decision_.smallest_gain > 0
+
+
+def test_the_estimator_the_metric_and_the_ratios_are_the_users(rare):
+    X, y = rare
+    s = safe(estimator=KNeighborsClassifier(3), scoring="f1", ratios=(1, 0.1), cv=4)
+    s.fit_resample(X, y)
+    assert s.scores_.shape == (8, 3)
+    assert s.ratio_ in (0, 0.1, 1)
+
+
+def test_the_sampler_sees_training_parts_only(rare):
+    X, y = rare
+    seen = []
+
+    class Spy(RandomOverSampler):
+        def _fit_resample(self, X, y):
+            seen.append(len(y))
+            return super()._fit_resample(X, y)
+
+    safe(Spy(random_state=0), cv=4).fit_resample(X, y)
+    assert seen[:8] == [300] * 8
+
+
+def test_mixed_tables_with_a_gan():
+    rng = np.random.default_rng(0)
+    n = 90
+    X = pd.DataFrame(
+        {"x": rng.normal(size=n), "k": rng.choice(list("abc"), n), "many": [f"m{i % 40}" for i in range(n)]}
+    )
+    X.loc[3, "x"] = np.nan
+    y = np.repeat(["no", "yes"], [72, 18])
+    X.loc[72:, "x"] += 2
+    s = safe(GANOverSampler(generator=TableGAN(steps=5, verbose=False)))
+    X_new, y_new = s.fit_resample(X, y)
+    assert (X_new.dtypes == X.dtypes).all()
+    again, _ = clone(s).fit_resample(X, y)
+    pd.testing.assert_frame_equal(again, X_new)
+    assert set(y_new) == {"no", "yes"}
+
+
+def test_balanced_classes_and_single_rows_are_left_alone():
+    X, y = np.random.default_rng(0).normal(size=(20, 2)), np.repeat([0, 1], 10)
+    s = safe()
+    assert np.array_equal(s.fit_resample(X, y)[0], X)
+    assert "nothing to add" in s.decision_.reason
+    with pytest.warns(UserWarning, match="a class has a single row"):
+        X_new, _ = s.fit_resample(X, np.repeat([0, 1], [19, 1]))
+    assert np.array_equal(X_new, X)
+
+
+def test_it_is_a_step_of_a_pipeline(rare):
+    X, y = rare
+    pipeline = make_pipeline(safe(), LogisticRegression()).fit(X, y)
+    assert pipeline.predict(X).shape == y.shape
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"ratios": [0, 2]}, "ratios must be numbers in"),
+        ({"ratios": []}, "ratios must be numbers in"),
+        ({"scoring": "acuracy"}, "scoring"),
+        ({"cv": "five"}, "cv"),
+        ({"estimator": 3}, "estimator"),
+    ],
+)
+def test_bad_parameters_are_refused(rare, params, message):
+    with pytest.raises(ValueError, match=message):
+        safe(**params).fit_resample(*rare)
+
+
+def test_samplers_that_remove_rows_are_refused(rare):
+    with pytest.raises(ValueError, match="sampler must return the original rows first"):
+        safe(SMOTEENN(random_state=0)).fit_resample(*rare)
