@@ -108,5 +108,5 @@ def split_target(table: pd.DataFrame, target: str, source: str | Path) -> tuple[
     column = table[target]
     labels = labels_from_array([None if pd.isna(v) else v for v in column.tolist()], len(table), of="rows")
     if len(np.unique(labels)) < 2:
-        raise ValueError(f"column {target!r} holds the single class {labels[0]!r}; at least two are needed")
+        raise ValueError(f"column {target!r} holds the single class {labels.tolist()[0]!r}; at least two are needed")
     return table.drop(columns=target), labels

@@ -37,13 +37,16 @@ class GANOverSampler(BaseOverSampler):
     Parameters
     ----------
     generator : TableGAN or None, default=None
-        The GAN; None stands for ``TableGAN()``. It is cloned, unless `prefit`.
+        The GAN; None stands for ``TableGAN()``. It is cloned, unless `prefit`. Anything else with ``fit(X, y)`` and
+        ``sample(labels, random_state=...)`` on data frames takes its place.
     sampling_strategy : float, str, dict or callable, default="auto"
         What imbalanced-learn means by it.
     categorical_features : "auto", None or array-like, default="auto"
         Columns to take for names though they hold numbers: positions, names or a mask.
     local_share : float in [0, 1], default=0.5
         Share of the rows that the local sampler draws.
+    selection : bool, default=True
+        Keep rows only that are consistent with their class, as far as enough can be drawn.
     prefit : bool, default=False
         Take `generator` as it is, fitted before on rows with the same columns and classes.
     random_state : int, RandomState or None, default=None
@@ -87,6 +90,7 @@ class GANOverSampler(BaseOverSampler):
         "generator": [HasMethods(["fit", "sample"]), None],
         "categorical_features": ["array-like", str, None],
         "local_share": [Interval(Real, 0, 1, closed="both")],
+        "selection": ["boolean"],
         "prefit": ["boolean"],
         "random_state": ["random_state"],
     }
@@ -98,6 +102,7 @@ class GANOverSampler(BaseOverSampler):
         sampling_strategy: Any = "auto",
         categorical_features: Any = "auto",
         local_share: float = 0.5,
+        selection: bool = True,
         prefit: bool = False,
         random_state: Any = None,
     ) -> None:
@@ -105,6 +110,7 @@ class GANOverSampler(BaseOverSampler):
         self.generator = generator
         self.categorical_features = categorical_features
         self.local_share = local_share
+        self.selection = selection
         self.prefit = prefit
         self.random_state = random_state
 
@@ -128,7 +134,7 @@ class GANOverSampler(BaseOverSampler):
         seeds = check_random_state(self.random_state).randint(2**31 - 1, size=3)
         encoder = self._encoder(table)
         rows = encoder.transform(table)
-        drawn, anchors = self._draw(encoder, rows, y, wanted, seeds)
+        drawn, anchors = self._draw(encoder, table, rows, y, wanted, seeds)
         self.anchor_indices_[len(y) :] = anchors
         synthetic = encoder.inverse_transform(drawn, np.random.default_rng(seeds[2]))
         together = pd.concat([table, synthetic], ignore_index=True)
@@ -143,6 +149,7 @@ class GANOverSampler(BaseOverSampler):
     def _draw(
         self,
         encoder: TableEncoder,
+        table: pd.DataFrame,
         rows: NDArray[np.float32],
         y: NDArray[Any],
         wanted: dict[Any, int],
@@ -152,8 +159,8 @@ class GANOverSampler(BaseOverSampler):
         classes, targets, counts = np.unique(y, return_inverse=True, return_counts=True)
         randomness = np.random.default_rng(seeds[0])
         local = LocalSampler().fit(rows, targets, encoder.blocks_)
-        # Where everything is rare there is nothing to learn from.
-        sound = encoder.width_ and counts.max() >= MIN_ADVERSARIAL
+        # Where every class is tiny there is nothing to learn from.
+        sound = self.selection and encoder.width_ and counts.max() >= MIN_ADVERSARIAL
         consistency = ClassConsistency().fit(rows, targets, randomness) if sound else None
         parts, anchors = [], []
         for label, n in wanted.items():
@@ -164,9 +171,7 @@ class GANOverSampler(BaseOverSampler):
                     continue
                 targets_drawn = np.full(CANDIDATES * number, index)
                 if from_gan:
-                    gan = self._fitted(encoder, rows, y, int(seeds[1]))
-                    generator = random_generator(int(seeds[1]), f"resample {index}")
-                    candidates = gan._sample_encoded(gan.class_indices(classes[targets_drawn]), generator)
+                    candidates = self._from_generator(encoder, table, rows, y, classes[targets_drawn], seeds[1])
                     from_anchor = np.full(len(candidates), -1)
                 else:
                     candidates, from_anchor = local.sample(targets_drawn, randomness)
@@ -190,15 +195,32 @@ class GANOverSampler(BaseOverSampler):
             )
         return n
 
-    def _fitted(self, encoder: TableEncoder, rows: NDArray[np.float32], y: NDArray[Any], seed: int) -> TableGAN:
-        """The GAN, trained when it is first needed."""
+    def _from_generator(
+        self,
+        encoder: TableEncoder,
+        table: pd.DataFrame,
+        rows: NDArray[np.float32],
+        y: NDArray[Any],
+        labels: NDArray[Any],
+        seed: np.integer,
+    ) -> NDArray[np.float32]:
+        """Encoded rows from the generator, which is trained when it is first needed."""
         if self.generator_ is None:
-            gan = TableGAN() if self.generator is None else clone(self.generator)
-            if gan.random_state is None:
-                gan.set_params(random_state=seed)
-            gan._validate_params()
-            self.generator_ = gan._fit_encoded(encoder, rows, y)
-        return self.generator_
+            generator = TableGAN() if self.generator is None else clone(self.generator)
+            if generator.get_params().get("random_state", 0) is None:
+                generator.set_params(random_state=int(seed))
+            if isinstance(generator, TableGAN):
+                generator._validate_params()
+                self.generator_ = generator._fit_encoded(encoder, rows, y)
+            else:
+                self.generator_ = generator.fit(table, y)
+        # Each class has noise of its own.
+        random_state = (int(seed) + int(np.flatnonzero(np.unique(y) == labels[0])[0])) % 2**31
+        if isinstance(self.generator_, TableGAN):
+            indices = self.generator_.class_indices(labels)
+            return self.generator_._sample_encoded(indices, random_generator(random_state, "resample"))
+        drawn, _ = as_table(self.generator_.sample(labels, random_state=random_state))
+        return encoder.transform(drawn)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -1,0 +1,162 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ganaug.cli import main
+
+QUICK = ("--steps", "3", "--seed", "0")
+
+
+def run(*arguments):
+    """Exit status of the command line."""
+    with pytest.raises(SystemExit) as stop:
+        main([str(argument) for argument in arguments])
+    return stop.value.code or 0
+
+
+@pytest.fixture
+def refused(capsys):
+    """Run a command that must end in one sentence and status 2; return the sentence."""
+
+    def check(*arguments):
+        assert run(*arguments) == 2
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        assert printed.err.startswith("Error: ")
+        assert printed.err.count("\n") == 1
+        return printed.err
+
+    return check
+
+
+@pytest.fixture
+def clients(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {
+            "age": pd.array(rng.integers(18, 80, 60), dtype="Int64"),
+            "status": np.where(np.arange(60) < 48, "keep", "leave"),
+            "income": np.round(rng.lognormal(size=60), 2),
+            "city": rng.choice(["Oslo", "Rome"], 60),
+            "since": pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 300, 60), unit="D"),
+            "code": rng.integers(1, 4, 60),
+        }
+    )
+    table.loc[3, "age"] = pd.NA
+    table.loc[5, "city"] = None
+    table.to_csv("clients.csv", index=False)
+    table.to_parquet("clients.parquet", index=False)
+    return table
+
+
+@pytest.mark.parametrize("out", ["new.csv", "new.parquet"])
+@pytest.mark.parametrize("source", ["clients.csv", "clients.parquet"])
+def test_augment_keeps_the_table_and_says_what_is_new(clients, source, out, capsys):
+    assert run("augment", "table", source, "--target", "status", "-o", out, *QUICK) == 0
+    assert "96 rows, 36 of them synthetic" in capsys.readouterr().out
+    new = pd.read_csv(out) if out.endswith("csv") else pd.read_parquet(out)
+    assert list(new.columns) == [*clients.columns, "is_synthetic"]
+    assert new["status"].value_counts().to_dict() == {"keep": 48, "leave": 48}
+    assert new["is_synthetic"].tolist() == [False] * 60 + [True] * 36
+    assert new["code"].isin([1, 2, 3]).all()
+    assert set(new["city"].dropna()) == {"Oslo", "Rome"}
+
+
+def test_original_rows_of_a_csv_are_written_as_they_were_read(clients, tmp_path):
+    run("augment", "table", "clients.csv", "--target", "status", "-o", "new.csv", *QUICK)
+    before = (tmp_path / "clients.csv").read_text().splitlines()
+    after = (tmp_path / "new.csv").read_text().splitlines()
+    assert after[0] == before[0] + ",is_synthetic"
+    assert after[1:61] == [line + ",False" for line in before[1:]]
+
+
+def test_the_same_seed_writes_the_same_file(clients, tmp_path):
+    for name in ("a.csv", "b.csv"):
+        run("augment", "table", "clients.csv", "--target", "status", "-o", name, *QUICK)
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+
+
+def test_a_ratio_can_be_asked_for(clients):
+    run("augment", "table", "clients.csv", "--target", "status", "-o", "new.csv", "--strategy", "0.5", *QUICK)
+    assert pd.read_csv("new.csv")["status"].value_counts().to_dict() == {"keep": 48, "leave": 24}
+
+
+def test_fit_and_sample(clients, capsys):
+    command = ("fit", "table", "clients.csv", "--target", "status", "-o", "model", "--categorical", "code", *QUICK)
+    assert run(*command) == 0
+    assert run("sample", "model", "-o", "rows.csv", "--per-class", "4", "--seed", "1") == 0
+    assert "8 rows of 2 classes" in capsys.readouterr().out
+    rows = pd.read_csv("rows.csv")
+    assert sorted(rows.columns) == sorted(clients.columns)
+    assert rows["status"].tolist() == ["keep"] * 4 + ["leave"] * 4
+    assert run("sample", "model", "-o", "few.parquet", "--per-class", "2", "--class", "leave") == 0
+    assert pd.read_parquet("few.parquet")["status"].tolist() == ["leave"] * 2
+
+
+def test_dry_run_prints_the_configuration(clients, capsys, tmp_path):
+    assert run("fit", "table", "clients.csv", "--target", "status", "-o", "model", "--dry-run", *QUICK) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["training"]["steps"] == 3
+    assert printed["data"] == {"n_rows": 60, "classes": {"keep": 48, "leave": 12}}
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"source": "nothing.csv"}, "nothing.csv does not exist"),
+        ({"source": "clients.xls"}, "must be a .csv or a .parquet file"),
+        ({"target": "statu"}, "has no column 'statu'; did you mean 'status'?"),
+        ({"target": "income"}, "continuous values"),
+        ({"target": "city"}, "labels contain missing values"),
+        ({"output": "new.txt"}, "must end in .csv or .parquet"),
+        ({"output": "."}, "must end in .csv"),
+        ({"output": "no/such/clients.csv/x.csv"}, None),
+        ({"strategy": "some"}, "sampling_strategy"),
+        ({"strategy": "0.1"}, "ratio"),
+        ({"categorical": "colour"}, "categorical_features names 'colour'"),
+    ],
+)
+def test_bad_input_ends_with_one_sentence(clients, refused, change, message):
+    asked = {"source": "clients.csv", "target": "status", "output": "new.csv", **change}
+    options = [part for key in ("strategy", "categorical") if key in asked for part in (f"--{key}", asked[key])]
+    command = (
+        "augment",
+        "table",
+        asked["source"],
+        "--target",
+        asked["target"],
+        "-o",
+        asked["output"],
+        *options,
+        *QUICK,
+    )
+    if message is None:
+        assert run(*command, *QUICK) == 0  # folders are made
+    else:
+        assert message in refused(*command, *QUICK)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "cannot be read as csv"),
+        ("a,b\n", "holds no rows"),
+        ("a,a,status\n1,2,x\n3,4,y\n", "column names must differ, got 'a' twice"),
+        ("status\nx\ny\n", "holds the column 'status' only"),
+        ("a,status\n1,x\n2,x\n", "the single class 'x'"),
+        ("a,status,is_synthetic\n1,x,0\n2,y,0\n", "has a column 'is_synthetic' already"),
+    ],
+)
+def test_bad_files_end_with_one_sentence(refused, tmp_path, monkeypatch, content, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bad.csv").write_text(content)
+    assert message in refused("augment", "table", "bad.csv", "--target", "status", "-o", "new.csv", *QUICK)
+
+
+def test_a_model_of_rows_is_not_written_as_images(clients, refused):
+    run("fit", "table", "clients.csv", "--target", "status", "-o", "model", *QUICK)
+    assert "draws rows of a table" in refused("sample", "model", "-o", "out")
