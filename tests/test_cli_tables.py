@@ -157,6 +157,7 @@ def test_bad_files_end_with_one_sentence(refused, tmp_path, monkeypatch, content
     assert message in refused("augment", "table", "bad.csv", "--target", "status", "-o", "new.csv", *QUICK)
 
 
-def test_a_model_of_rows_is_not_written_as_images(clients, refused):
+def test_a_model_of_rows_is_not_written_as_images(clients, refused, capsys):
     run("fit", "table", "clients.csv", "--target", "status", "-o", "model", *QUICK)
+    capsys.readouterr()
     assert "draws rows of a table" in refused("sample", "model", "-o", "out")

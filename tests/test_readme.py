@@ -1,9 +1,13 @@
+import json
 import re
 from pathlib import Path
 
+import pytest
+
 from ganaug.bench import available_suites
 
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_python_blocks_run_in_order(tmp_path, monkeypatch):
@@ -24,3 +28,13 @@ def test_both_set_up_commands_are_there():
 
 def test_suites_named_exist():
     assert set(re.findall(r"ganaug bench run (\w+)", README)) <= set(available_suites())
+
+
+@pytest.mark.parametrize("suite", ["quick", "mnist5k"])
+def test_figures_are_those_that_are_kept(suite):
+    summary = json.loads((ROOT / "benchmarks" / "results" / suite / "summary.json").read_text())
+    for arm in summary["arms"]:
+        assert f"{arm['accuracy']:.2f} ({arm['deviation']:.2f})" in README
+        for difference in arm["differences"].values():
+            interval = f"{difference['mean']:+.2f} [{difference['low']:+.2f}, {difference['high']:+.2f}]"
+            assert interval in README or arm["name"] in summary["suite"]["baselines"]
