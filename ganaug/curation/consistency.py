@@ -22,8 +22,8 @@ class ClassConsistency:
     """Scores how typical a row is of a class, by classifiers trained on real rows only.
 
     The score is the mean probability of the class under logistic regression and extremely randomised trees, both with
-    balanced class weights, over the models of a cross-validation. Real rows are scored by the models that have not seen
-    them, so that real and synthetic scores can be compared.
+    balanced class weights, over the models of a cross-validation. Real rows, and synthetic ones that grew from them,
+    are scored by the models that have not seen them.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class ClassConsistency:
         randomness : Generator
         """
         kept = np.concatenate([_at_most(np.flatnonzero(labels == c), randomness) for c in np.unique(labels)])
-        rows, labels = rows[kept], labels[kept]
+        n_rows, rows, labels = len(rows), rows[kept], labels[kept]
         seed = int(randomness.integers(2**31))
         counts = np.bincount(labels)
         rare = counts < FOLDS
@@ -60,8 +60,10 @@ class ClassConsistency:
         splits = StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(rows[folded], labels[folded])
         own = np.zeros(len(labels))
         self._models: list[list[Any]] = []
-        for _, held_out in splits:
+        self._fold = np.full(n_rows, -1)
+        for fold, (_, held_out) in enumerate(splits):
             test = folded[held_out]
+            self._fold[kept[test]] = fold
             train = np.setdiff1d(np.arange(len(labels)), test)
             models = [
                 make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000, class_weight="balanced")),
@@ -73,18 +75,36 @@ class ClassConsistency:
         self.thresholds_ = np.array(quantiles)
         return self
 
-    def score(self, rows: NDArray[np.float32], labels: NDArray[np.integer]) -> NDArray[np.float64]:
-        """Probability of its class for each row: shape (n_rows,), in [0, 1]."""
-        return _probability(self._models, rows, labels)
+    def score(
+        self,
+        rows: NDArray[np.float32],
+        labels: NDArray[np.integer],
+        anchors: NDArray[np.integer] | None = None,
+    ) -> NDArray[np.float64]:
+        """Probability of its class for each row.
 
-    def consistent(self, rows: NDArray[np.float32], labels: NDArray[np.integer]) -> NDArray[np.bool_]:
-        """Whether each row reaches the threshold of its class: shape (n_rows,)."""
-        return self.score(rows, labels) >= self.thresholds_[labels]
+        Parameters
+        ----------
+        rows : ndarray of shape (n_rows, width)
+        labels : ndarray of shape (n_rows,)
+        anchors : ndarray of shape (n_rows,), optional
+            The training row that each grew from, -1 for none: it is scored by the models that have not seen that row.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,)
+            In [0, 1].
+        """
+        fold = np.full(len(rows), -1) if anchors is None else np.where(anchors >= 0, self._fold[anchors], -1)
+        scores = np.empty(len(rows))
+        for which in np.unique(fold):
+            part = fold == which
+            models = self._models if which < 0 else [self._models[which]]
+            scores[part] = _probability(models, rows[part], labels[part])
+        return scores
 
 
-def select(
-    scores: NDArray[np.float64], threshold: float, n: int, randomness: np.random.Generator
-) -> tuple[NDArray[np.int64], int]:
+def select(scores: NDArray[np.float64], threshold: float, n: int, randomness: np.random.Generator) -> NDArray[np.int64]:
     """Choose `n` candidates: at random among those that reach the threshold, then the best of the rest.
 
     Parameters
@@ -97,22 +117,19 @@ def select(
 
     Returns
     -------
-    chosen : ndarray of shape (n,), int64
-    accepted : int
-        Candidates that reach the threshold.
+    ndarray of shape (n,), int64
 
     Examples
     --------
-    >>> chosen, accepted = select(np.array([0.9, 0.1, 0.3]), 0.5, 2, np.random.default_rng(0))
-    >>> chosen.tolist(), accepted
-    ([0, 2], 1)
+    >>> select(np.array([0.9, 0.1, 0.3]), 0.5, 2, np.random.default_rng(0)).tolist()
+    [0, 2]
     """
     good = np.flatnonzero(scores >= threshold)
     if len(good) >= n:
-        return randomness.choice(good, n, replace=False), len(good)
+        return randomness.choice(good, n, replace=False)
     rest = np.flatnonzero(scores < threshold)
     best = rest[np.argsort(-scores[rest], kind="stable")]
-    return np.concatenate([good, best])[:n], len(good)
+    return np.concatenate([good, best])[:n]
 
 
 def _probability(folds: list[list[Any]], rows: NDArray[np.float32], labels: NDArray[np.integer]) -> NDArray[np.float64]:

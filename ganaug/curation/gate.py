@@ -24,7 +24,8 @@ class GateDecision:
     gain : float
         Mean gain in score of `best_ratio` over adding nothing.
     smallest_gain : float
-        Standard error of that gain: a smaller one would not have been told from noise.
+        Standard error of that gain: a smaller one would not have been told from noise. NaN where validation could not
+        decide at all.
     reason : str
         The decision in a sentence.
     """
@@ -66,19 +67,25 @@ def decide(scores: ArrayLike, ratios: Sequence[float], test_share: float) -> Gat
     0
     """
     table = np.asarray(scores, dtype=float)
+    if len(table) < 2:
+        raise ValueError(f"the gate needs at least two validation folds, got {len(table)}; pass a cv of more splits")
+    if not np.isfinite(table).all():
+        raise ValueError("a validation score is not finite; choose a scoring that is defined in every fold")
     means = table.mean(0)
     best = int(means.argmax())
 
-    def error(column: int) -> float:
-        differences = table[:, best] - table[:, column]
+    def error(one: int, other: int) -> float:
+        differences = table[:, one] - table[:, other]
         return float(np.sqrt(differences.var(ddof=1) * (1 / len(table) + test_share / (1 - test_share))))
 
-    chosen = next(column for column in range(best + 1) if means[best] - means[column] <= error(column))
-    gain, smallest = float(means[best] - means[0]), error(0)
-    if best == 0:
-        # How well the largest ratio could have been told from nothing.
-        differences = table[:, -1] - table[:, 0]
-        smallest = float(np.sqrt(differences.var(ddof=1) * (1 / len(table) + test_share / (1 - test_share))))
+    chosen = next(column for column in range(best + 1) if means[best] - means[column] <= error(best, column))
+    gain = float(means[best] - means[0])
+    # If nothing is best: how well the largest ratio could have been told from it.
+    smallest = error(best, 0) if best else error(-1, 0)
+    if not (table != table[:, :1]).any():
+        smallest = float("nan")
+        reason = "validation cannot decide: every ratio scored the same in every fold"
+    elif best == 0:
         reason = f"no ratio scored better than adding nothing; a gain below {smallest:.3f} could not have been seen"
     elif chosen == 0:
         reason = (

@@ -45,7 +45,13 @@ class LocalSampler:
         self.spread = spread
         self.swap = swap
 
-    def fit(self, rows: NDArray[np.float32], labels: NDArray[np.integer], blocks: Sequence[slice] = ()) -> LocalSampler:
+    def fit(
+        self,
+        rows: NDArray[np.float32],
+        labels: NDArray[np.integer],
+        blocks: Sequence[slice] = (),
+        gates: Sequence[int] = (),
+    ) -> LocalSampler:
         """Keep the rows.
 
         Parameters
@@ -55,9 +61,18 @@ class LocalSampler:
             Class of each row.
         blocks : sequence of slice
             One-hot groups; all entries before the first are numbers.
+        gates : sequence of int
+            For each number the group whose first level says that there is a number at all; -1 where there always is.
         """
-        self._rows, self._labels, self._blocks = rows, labels, list(blocks)
+        self._rows, self._labels, self._blocks, self._gates = rows, labels, list(blocks), list(gates)
         self._n_numbers = self._blocks[0].start if self._blocks else rows.shape[1]
+        self._numbers = rows[:, : self._n_numbers]
+        self._present: NDArray[np.bool_] | None = None
+        if any(gate >= 0 for gate in self._gates):
+            self._present = np.ones(self._numbers.shape, dtype=bool)
+            for number, gate in enumerate(self._gates):
+                if gate >= 0:
+                    self._present[:, number] = rows[:, self._blocks[gate].start] == 1
         return self
 
     def sample(
@@ -104,12 +119,18 @@ class LocalSampler:
         itself = found == different[:, None]
         itself[~itself.any(1), -1] = True
         found = found[~itself].reshape(len(different), k)[inverse]
-        numbers = self._rows[:, : self._n_numbers]
         weights = randomness.normal(scale=self.spread / np.sqrt(k), size=(len(anchors), k)).astype(np.float32)
+        present = self._present
         for j in range(k):
-            drawn[:, : self._n_numbers] += weights[:, j : j + 1] * (numbers[found[:, j]] - numbers[anchors])
-        for block in self._blocks:
-            swapped = randomness.random(len(anchors)) < self.swap
-            source = found[np.arange(len(anchors)), randomness.integers(k, size=len(anchors))]
-            drawn[swapped, block] = self._rows[source[swapped], block]
+            step = self._numbers[found[:, j]] - self._numbers[anchors]
+            if present is not None:  # a number moves along neighbours that have one
+                step *= present[found[:, j]] & present[anchors]
+            drawn[:, : self._n_numbers] += weights[:, j : j + 1] * step
+        for index, block in enumerate(self._blocks):
+            swapped = np.flatnonzero(randomness.random(len(anchors)) < self.swap)
+            source = found[swapped, randomness.integers(k, size=len(swapped))]
+            drawn[swapped, block] = self._rows[source, block]
+            if index in self._gates:
+                number = self._gates.index(index)
+                drawn[swapped, number] = self._rows[source, number]
         return drawn

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -16,8 +15,9 @@ from pandas.api import types
 
 from ganaug.data.columns import Column, column_from_state, fit_column, is_numeric
 from ganaug.data.labels import listed
+from ganaug.data.wide import WideEncoder, is_wide
 
-__all__ = ["Container", "TableEncoder", "as_table"]
+__all__ = ["Container", "Encoder", "TableEncoder", "as_table", "encoder_from_state", "fit_encoder"]
 
 MAX_LEVELS = 32
 
@@ -120,6 +120,8 @@ class TableEncoder:
         The first so many entries of a row are normal scores.
     blocks_ : list of slice
         Where the one-hot groups are, in the order of the columns that have levels.
+    gates_ : tuple of int
+        For each number the block whose first level says that there is a number at all; -1 where there always is.
     width_ : int
         Entries of an encoded row.
 
@@ -134,16 +136,28 @@ class TableEncoder:
     True
     """
 
+    kind: ClassVar[str] = "columns"
+
     def __init__(self, categorical_features: Any = "auto", max_levels: int = MAX_LEVELS) -> None:
         self.categorical_features = categorical_features
         self.max_levels = max_levels
 
-    def fit(self, table: pd.DataFrame) -> Self:
-        """Learn the columns from training rows, as :func:`as_table` returns them."""
+    def fit(self, table: pd.DataFrame, classes: NDArray[np.int64] | None = None) -> Self:
+        """Learn the columns from training rows.
+
+        Parameters
+        ----------
+        table : DataFrame
+            As :func:`as_table` returns it.
+        classes : ndarray of shape (n_rows,), int64, optional
+            Class of each row, from 0 on: rare categories are given back as often as they occur in their class.
+        """
         declared = _declared(self.categorical_features, table)
+        classes = np.zeros(len(table), dtype=np.int64) if classes is None else classes
+        self.names_ = table.columns
         self.columns_: list[Column] = []
         for name in table.columns:
-            column = fit_column(table[name], categorical=name in declared, max_levels=self.max_levels)
+            column = fit_column(table[name], categorical=name in declared, max_levels=self.max_levels, classes=classes)
             if _is_text(column, table[name]):
                 warnings.warn(
                     f"column {name!r} holds a different text in every row; only its most frequent values are learnt, "
@@ -160,6 +174,12 @@ class TableEncoder:
         starts = self.n_numbers_ + np.cumsum([0, *(column.n_levels for column in self.columns_)])
         self.blocks_ = [slice(int(a), int(b)) for a, b in itertools.pairwise(starts) if b > a]
         self.width_ = int(starts[-1])
+        block = np.cumsum([bool(column.n_levels) for column in self.columns_]) - 1
+        self.gates_ = tuple(
+            int(k) if column.n_levels else -1
+            for column, k in zip(self.columns_, block, strict=True)
+            if column.has_number
+        )
 
     def transform(self, table: pd.DataFrame, *, strict: bool = True) -> NDArray[np.float32]:
         """Encode rows.
@@ -193,15 +213,20 @@ class TableEncoder:
         return encoded
 
     def inverse_transform(
-        self, encoded: NDArray[np.floating], random_state: int | np.random.Generator = 0
+        self,
+        encoded: NDArray[np.floating],
+        classes: NDArray[np.int64] | None = None,
+        random_state: int | np.random.Generator = 0,
     ) -> pd.DataFrame:
         """Decode rows; of each block the largest entry counts.
 
         Parameters
         ----------
         encoded : ndarray of shape (n_rows, width_)
+        classes : ndarray of shape (n_rows,), int64, optional
+            Class of each row, if the encoder was fitted with classes.
         random_state : int or Generator
-            Chooses among rare values that share a level.
+            Chooses among rare categories that share a level.
 
         Returns
         -------
@@ -209,6 +234,7 @@ class TableEncoder:
             Names, order, dtypes and categories as in the training data.
         """
         randomness = np.random.default_rng(random_state)
+        classes = np.zeros(len(encoded), dtype=np.int64) if classes is None else classes
         number, block, series = 0, 0, []
         nothing = np.zeros(len(encoded)), np.zeros(len(encoded), dtype=np.int64)
         for column in self.columns_:
@@ -219,20 +245,38 @@ class TableEncoder:
             if column.n_levels:
                 levels = encoded[:, self.blocks_[block]].argmax(1)
                 block += 1
-            series.append(column.decode(scores, levels, randomness))
-        return pd.concat(series, axis=1)
+            series.append(column.decode(scores, levels, classes, randomness))
+        table = pd.concat(series, axis=1)
+        table.columns = self.names_
+        return table
 
-    def to_state(self) -> list[dict[str, Any]]:
+    def to_state(self) -> dict[str, Any]:
         """JSON values from which :meth:`from_state` makes the fitted encoder."""
-        return [column.to_state() for column in self.columns_]
+        return {"kind": self.kind, "columns": [column.to_state() for column in self.columns_]}
 
     @classmethod
-    def from_state(cls, state: Iterable[dict[str, Any]]) -> Self:
+    def from_state(cls, state: dict[str, Any]) -> Self:
         """Inverse of :meth:`to_state`."""
         encoder = cls()
-        encoder.columns_ = [column_from_state(column) for column in state]
+        encoder.columns_ = [column_from_state(column) for column in state["columns"]]
+        encoder.names_ = pd.Index([column.name for column in encoder.columns_])
         encoder._set_layout()
         return encoder
+
+
+def fit_encoder(table: pd.DataFrame, classes: NDArray[np.int64], categorical_features: Any = "auto") -> Encoder:
+    """Choose how a table is encoded, and learn it: wide tables of numbers by their principal components."""
+    if not _declared(categorical_features, table) and is_wide(table):
+        return WideEncoder().fit(table)
+    return TableEncoder(categorical_features).fit(table, classes)
+
+
+def encoder_from_state(state: dict[str, Any]) -> Encoder:
+    """Inverse of the encoders' ``to_state``."""
+    return {e.kind: e for e in (TableEncoder, WideEncoder)}[state["kind"]].from_state(state)
+
+
+Encoder = TableEncoder | WideEncoder
 
 
 def _declared(features: Any, table: pd.DataFrame) -> set[Any]:
@@ -240,13 +284,13 @@ def _declared(features: Any, table: pd.DataFrame) -> set[Any]:
     if features is None or (isinstance(features, str) and features == "auto"):
         return set()
     names = list(table.columns)
-    chosen = np.asarray(features)
-    if chosen.dtype == bool:
+    chosen = features.tolist() if isinstance(features, np.ndarray | pd.Index | pd.Series) else list(features)
+    if chosen and all(isinstance(feature, bool) for feature in chosen):
         if len(chosen) != len(names):
             raise ValueError(f"categorical_features has {len(chosen)} entries for {len(names)} columns")
         return {name for name, yes in zip(names, chosen, strict=True) if yes}
     found = set()
-    for feature in chosen.ravel().tolist():
+    for feature in chosen:
         if feature in names:
             found.add(feature)
         elif isinstance(feature, int) and -len(names) <= feature < len(names):

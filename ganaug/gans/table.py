@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -16,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Generator, Tensor, nn
 
 from ganaug.data.labels import labels_from_array
-from ganaug.data.tables import Container, TableEncoder, as_table
+from ganaug.data.tables import Container, Encoder, as_table, encoder_from_state, fit_encoder
 from ganaug.gans.base import ConditionalGAN
 from ganaug.gans.table_networks import TableArchitecture, TableDiscriminator, TableGenerator, build_networks
 from ganaug.training.devices import random_generator, resolve_device
@@ -88,7 +89,7 @@ class TableGAN(ConditionalGAN):
     ----------
     classes_ : ndarray of shape (n_classes,)
         Labels as they were given, sorted.
-    encoder_ : TableEncoder
+    encoder_ : TableEncoder or WideEncoder
         Between rows and what the networks see.
     config_ : TableGANConfig
         What was trained.
@@ -170,7 +171,8 @@ class TableGAN(ConditionalGAN):
         resolve_device(self.device)
         table, _ = as_table(X)
         labels = labels_from_array(y, len(table), of="rows")
-        return self._config(TableEncoder(self.categorical_features).fit(table), len(np.unique(labels)))
+        classes, indices = np.unique(labels, return_inverse=True)
+        return self._config(fit_encoder(table, indices, self.categorical_features), len(classes))
 
     def fit(self, X: Any, y: Any) -> TableGAN:
         """Train on labelled rows.
@@ -195,12 +197,14 @@ class TableGAN(ConditionalGAN):
             If the losses do not stay finite after three attempts with lower learning rates.
         """
         self._validate_params()
-        table, self.container_ = as_table(X)
+        table, container = as_table(X)
         labels = labels_from_array(y, len(table), of="rows")
-        encoder = TableEncoder(self.categorical_features).fit(table)
-        return self._fit_encoded(encoder, encoder.transform(table), labels)
+        encoder = fit_encoder(table, np.unique(labels, return_inverse=True)[1], self.categorical_features)
+        return self._fit_encoded(encoder, encoder.transform(table), labels, container)
 
-    def _fit_encoded(self, encoder: TableEncoder, rows: NDArray[np.float32], labels: NDArray[Any]) -> TableGAN:
+    def _fit_encoded(
+        self, encoder: Encoder, rows: NDArray[np.float32], labels: NDArray[Any], container: Container
+    ) -> TableGAN:
         """Train on rows that are encoded already."""
         if encoder.width_ == 0:
             raise ValueError("no column of the table varies, so that there is nothing to learn; add columns")
@@ -233,23 +237,18 @@ class TableGAN(ConditionalGAN):
         self.classes_ = classes
         self.class_names_ = {}
         self.encoder_ = encoder
+        self.container_ = container
         self.config_ = config
         self.training_data_ = {"n_rows": len(rows)}
         self.generator_ = cast(TableGenerator, players.average.eval())
         self.discriminator_ = cast(TableDiscriminator, players.discriminator.requires_grad_(False).eval())
         return self
 
-    def _config(self, encoder: TableEncoder, n_classes: int) -> TableGANConfig:
-        columns = encoder.columns_
-        with_levels = [column for column in columns if column.n_levels]
+    def _config(self, encoder: Encoder, n_classes: int) -> TableGANConfig:
         architecture = TableArchitecture(
             n_numbers=encoder.n_numbers_,
-            blocks=tuple(column.n_levels for column in with_levels),
-            gates=tuple(
-                next((k for k, other in enumerate(with_levels) if other is column), -1)
-                for column in columns
-                if column.has_number
-            ),
+            blocks=tuple(block.stop - block.start for block in encoder.blocks_),
+            gates=encoder.gates_,
             n_classes=n_classes,
             members=int(self.members),
             width=int(self.width),
@@ -292,8 +291,9 @@ class TableGAN(ConditionalGAN):
         """
         check_is_fitted(self)
         randomness = random_generator(random_state, "sample")
-        rows = self._sample_encoded(self.class_indices(labels), randomness)
-        table = self.encoder_.inverse_transform(rows, np.random.default_rng(randomness.initial_seed()))
+        indices = self.class_indices(labels)
+        rows = self._sample_encoded(indices, randomness)
+        table = self.encoder_.inverse_transform(rows, indices, randomness.initial_seed())
         return self.container_.restore(table)
 
     @torch.no_grad()
@@ -313,13 +313,14 @@ class TableGAN(ConditionalGAN):
 
     def _description(self) -> dict[str, Any]:
         container = asdict(self.container_) | {"dtypes": [str(dtype) for dtype in self.container_.dtypes]}
-        return {**self.config_.to_dict(), "columns": self.encoder_.to_state(), "container": container}
+        return {**self.config_.to_dict(), "encoder": self.encoder_.to_state(), "container": container}
 
     def _restore(self, description: dict[str, Any]) -> tuple[nn.Module, nn.Module]:
         self.config_ = TableGANConfig.from_dict(description)
-        self.encoder_ = TableEncoder.from_state(description["columns"])
+        self.encoder_ = encoder_from_state(description["encoder"])
         container = description["container"]
-        self.container_ = Container(**container | {"dtypes": tuple(container["dtypes"])})
+        dtypes = tuple(pd.api.types.pandas_dtype(dtype) for dtype in container["dtypes"])
+        self.container_ = Container(**container | {"dtypes": dtypes})
         return build_networks(self.config_.architecture)
 
 
@@ -329,7 +330,21 @@ def _set_statistics(generator: TableGenerator, rows: NDArray[np.float32], labels
     n_numbers, n_classes = generator.arch.n_numbers, generator.arch.n_classes
     by_class = [torch.from_numpy(rows[labels == c]) for c in range(n_classes)]
     if n_numbers:
-        generator.centre.copy_(torch.stack([part[:, :n_numbers].mean(0) for part in by_class]))
-        generator.scale.copy_(torch.stack([part[:, :n_numbers].std(0, correction=0) for part in by_class]) + 0.1)
+        for c, part in enumerate(by_class):
+            numbers = part[:, :n_numbers]
+            there = _present(part, generator.arch)
+            count = there.sum(0).clamp(min=1)
+            generator.centre[c] = (numbers * there).sum(0) / count
+            generator.scale[c] = (((numbers - generator.centre[c]) ** 2 * there).sum(0) / count).sqrt() + 0.1
     shares = torch.stack([part[:, n_numbers:].mean(0) for part in by_class])
     generator.level_logits.copy_((shares + 0.02).log())
+
+
+def _present(rows: Tensor, arch: TableArchitecture) -> Tensor:
+    """1 where a row has a number, 0 where a level stands for it: shape (n_rows, n_numbers)."""
+    present = torch.ones(len(rows), arch.n_numbers)
+    starts = np.cumsum([arch.n_numbers, *arch.blocks])
+    for number, block in enumerate(arch.gates):
+        if block >= 0:
+            present[:, number] = rows[:, starts[block]]
+    return present

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 from imblearn.over_sampling.base import BaseOverSampler
-from imblearn.utils import check_target_type
 from numpy.typing import NDArray
 from sklearn.base import clone
-from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval
-from sklearn.utils.validation import validate_data
 
-from ganaug.curation import ClassConsistency, LocalSampler, select
-from ganaug.data.tables import TableEncoder, as_table
+from ganaug.curation import ClassConsistency, GaussianSampler, LocalSampler, select
+from ganaug.data.labels import listed
+from ganaug.data.tables import Container, Encoder, as_table, fit_encoder
+from ganaug.data.wide import WideEncoder
 from ganaug.gans.table import TableGAN
+from ganaug.resampling.base import TableOverSampler, seeds
 from ganaug.training.devices import random_generator
 
 __all__ = ["GANOverSampler"]
@@ -27,7 +28,7 @@ MIN_ADVERSARIAL = 8  # rows of a class below which no GAN learns anything about 
 CANDIDATES = 2  # drawn for each row that is kept
 
 
-class GANOverSampler(BaseOverSampler):
+class GANOverSampler(TableOverSampler):
     """Over-sample classes with a class-conditional GAN.
 
     Rows are drawn by two generators, a GAN and a local sampler that stays near real rows, and selected: a classifier
@@ -42,13 +43,13 @@ class GANOverSampler(BaseOverSampler):
     sampling_strategy : float, str, dict or callable, default="auto"
         What imbalanced-learn means by it.
     categorical_features : "auto", None or array-like, default="auto"
-        Columns to take for names though they hold numbers: positions, names or a mask.
+        Columns to take for names though they hold numbers: positions, names or a mask. "auto" takes the generator's.
     local_share : float in [0, 1], default=0.5
         Share of the rows that the local sampler draws.
     selection : bool, default=True
         Keep rows only that are consistent with their class, as far as enough can be drawn.
     prefit : bool, default=False
-        Take `generator` as it is, fitted before on rows with the same columns and classes.
+        Take `generator` as it is, fitted before on other rows with the same columns and classes. Clones share it.
     random_state : int, RandomState or None, default=None
         The same integer gives the same rows, whatever container they come in.
 
@@ -61,7 +62,8 @@ class GANOverSampler(BaseOverSampler):
     synthetic_mask_ : ndarray of shape (n_rows_new,), bool
         Which rows of the result are synthetic: the last ones.
     anchor_indices_ : ndarray of shape (n_rows_new,), int64
-        The row of `X` that each synthetic row of the local sampler grew from; -1 for other rows.
+        The row of `X` that each synthetic row of the local sampler grew from; -1 for those of the GAN, which have none,
+        and for original rows.
     fallback_ : dict
         Classes that were too small for the GAN, and what drew their rows instead: "local", or "copies" for a class of
         one row.
@@ -114,15 +116,9 @@ class GANOverSampler(BaseOverSampler):
         self.prefit = prefit
         self.random_state = random_state
 
-    def _check_X_y(self, X: Any, y: Any) -> tuple[Any, Any, bool]:  # noqa: N802 - imbalanced-learn's name
-        y, binarize_y = check_target_type(y, indicate_one_vs_all=True)
-        if not isinstance(X, pd.DataFrame):
-            X = check_array(X, dtype=None, accept_sparse=["csr", "csc"], ensure_all_finite=False)
-        validate_data(self, X=X, y=y, reset=True, skip_check_array=True)
-        return X, y, binarize_y
-
     def _fit_resample(self, X: Any, y: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
-        wanted = {np.asarray(label).item(): int(n) for label, n in self.sampling_strategy_.items() if n > 0}
+        self._check_generator()
+        wanted = self._wanted()
         n_new = sum(wanted.values())
         self.synthetic_mask_ = np.arange(len(y) + n_new) >= len(y)
         self.anchor_indices_ = np.full(len(y) + n_new, -1, dtype=np.int64)
@@ -131,58 +127,69 @@ class GANOverSampler(BaseOverSampler):
         table, container = as_table(X)
         if not n_new:
             return X.copy(), y.copy()
-        seeds = check_random_state(self.random_state).randint(2**31 - 1, size=3)
-        encoder = self._encoder(table)
-        rows = encoder.transform(table)
-        drawn, anchors = self._draw(encoder, table, rows, y, wanted, seeds)
+        classes, targets = np.unique(y, return_inverse=True)
+        run = _Run(table, container, y, classes, targets, *map(int, seeds(self.random_state, 3)))
+        encoder = self._encoder(run)
+        drawn, anchors, drawn_targets = self._draw(encoder, run, wanted)
         self.anchor_indices_[len(y) :] = anchors
-        synthetic = encoder.inverse_transform(drawn, np.random.default_rng(seeds[2]))
-        together = pd.concat([table, synthetic], ignore_index=True)
+        synthetic = encoder.inverse_transform(drawn, drawn_targets, run.decode_seed)
         labels = np.repeat(np.array(list(wanted), dtype=y.dtype), list(wanted.values()))
+        together = pd.concat([table, _like(synthetic, table)], ignore_index=True)
         return container.restore(together), np.concatenate([y, labels])
 
-    def _encoder(self, table: pd.DataFrame) -> TableEncoder:
-        if self.prefit:
+    def _check_generator(self) -> None:
+        if not self.prefit:
+            return
+        if self.generator is None or (isinstance(self.generator, TableGAN) and not hasattr(self.generator, "encoder_")):
+            raise ValueError("prefit=True needs a fitted generator; fit it first, or pass prefit=False")
+
+    def _encoder(self, run: _Run) -> Encoder:
+        if self.prefit and isinstance(self.generator, TableGAN):
+            if self.generator.classes_.tolist() != run.classes.tolist():
+                raise ValueError(
+                    f"the prefit generator knows the classes {listed(self.generator.classes_.tolist())}, "
+                    f"y holds {listed(run.classes.tolist())}; fit it on the same classes"
+                )
             return self.generator.encoder_
-        return TableEncoder(self.categorical_features).fit(table)
+        features, unset = self.categorical_features, self.categorical_features is None
+        if (unset or isinstance(features, str)) and isinstance(self.generator, TableGAN):
+            features = self.generator.categorical_features
+        return fit_encoder(run.table, run.targets, features)
 
     def _draw(
-        self,
-        encoder: TableEncoder,
-        table: pd.DataFrame,
-        rows: NDArray[np.float32],
-        y: NDArray[Any],
-        wanted: dict[Any, int],
-        seeds: NDArray[np.integer],
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Encoded rows of each class in turn, and their anchors."""
-        classes, targets, counts = np.unique(y, return_inverse=True, return_counts=True)
-        randomness = np.random.default_rng(seeds[0])
-        local = LocalSampler().fit(rows, targets, encoder.blocks_)
+        self, encoder: Encoder, run: _Run, wanted: dict[Any, int]
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
+        """Encoded rows of each class in turn, their anchors, and the positions of their classes."""
+        rows, targets = encoder.transform(run.table), run.targets
+        counts = np.bincount(targets)
+        randomness = np.random.default_rng(run.seed)
+        # In many dimensions neighbours say little, but the covariance of all classes together does.
+        local = GaussianSampler() if isinstance(encoder, WideEncoder) else LocalSampler()
+        local.fit(rows, targets, encoder.blocks_, encoder.gates_)
         # Where every class is tiny there is nothing to learn from.
         sound = self.selection and encoder.width_ and counts.max() >= MIN_ADVERSARIAL
         consistency = ClassConsistency().fit(rows, targets, randomness) if sound else None
-        parts, anchors = [], []
+        parts, anchors, drawn_targets = [], [], []
         for label, n in wanted.items():
-            index = int(np.flatnonzero(classes == label)[0])
+            index = int(np.flatnonzero(run.classes == label)[0])
             n_local = self._n_local(label, n, counts[index]) if encoder.width_ else n
             for number, from_gan in ((n - n_local, True), (n_local, False)):
                 if number == 0:
                     continue
-                targets_drawn = np.full(CANDIDATES * number, index)
+                asked = np.full(CANDIDATES * number if consistency else number, index)
                 if from_gan:
-                    candidates = self._from_generator(encoder, table, rows, y, classes[targets_drawn], seeds[1])
+                    candidates = self._from_generator(encoder, run, rows, index, len(asked))
                     from_anchor = np.full(len(candidates), -1)
                 else:
-                    candidates, from_anchor = local.sample(targets_drawn, randomness)
-                if consistency is None:
-                    chosen = np.arange(number)
-                else:
-                    scores = consistency.score(candidates, targets_drawn)
-                    chosen, _ = select(scores, consistency.thresholds_[index], number, randomness)
+                    candidates, from_anchor = local.sample(asked, randomness)
+                chosen = np.arange(number)
+                if consistency is not None:
+                    scores = consistency.score(candidates, asked, from_anchor)
+                    chosen = select(scores, consistency.thresholds_[index], number, randomness)
                 parts.append(candidates[chosen])
                 anchors.append(from_anchor[chosen])
-        return np.concatenate(parts), np.concatenate(anchors)
+                drawn_targets.append(asked[:number])
+        return np.concatenate(parts), np.concatenate(anchors), np.concatenate(drawn_targets)
 
     def _n_local(self, label: Any, n: int, count: int) -> int:
         """Rows of a class that the local sampler draws."""
@@ -190,41 +197,58 @@ class GANOverSampler(BaseOverSampler):
             return round(self.local_share * n)
         self.fallback_[label] = "local" if count > 1 else "copies"
         if count == 1:
-            warnings.warn(
-                f"class {label!r} has a single row, which is repeated; collect more", UserWarning, stacklevel=2
-            )
+            message = f"class {label!r} has a single row, which is repeated; collect more"
+            warnings.warn(message, UserWarning, stacklevel=2)
         return n
 
     def _from_generator(
-        self,
-        encoder: TableEncoder,
-        table: pd.DataFrame,
-        rows: NDArray[np.float32],
-        y: NDArray[Any],
-        labels: NDArray[Any],
-        seed: np.integer,
+        self, encoder: Encoder, run: _Run, rows: NDArray[np.float32], index: int, n: int
     ) -> NDArray[np.float32]:
-        """Encoded rows from the generator, which is trained when it is first needed."""
+        """Encoded rows of one class from the generator, which is trained when it is first needed."""
         if self.generator_ is None:
             generator = TableGAN() if self.generator is None else clone(self.generator)
             if generator.get_params().get("random_state", 0) is None:
-                generator.set_params(random_state=int(seed))
+                generator.set_params(random_state=run.gan_seed)
             if isinstance(generator, TableGAN):
                 generator._validate_params()
-                self.generator_ = generator._fit_encoded(encoder, rows, y)
+                self.generator_ = generator._fit_encoded(encoder, rows, run.y, run.container)
             else:
-                self.generator_ = generator.fit(table, y)
+                self.generator_ = generator.fit(run.table, run.y)
         # Each class has noise of its own.
-        random_state = (int(seed) + int(np.flatnonzero(np.unique(y) == labels[0])[0])) % 2**31
+        random_state = (run.gan_seed + index) % 2**31
         if isinstance(self.generator_, TableGAN):
-            indices = self.generator_.class_indices(labels)
-            return self.generator_._sample_encoded(indices, random_generator(random_state, "resample"))
-        drawn, _ = as_table(self.generator_.sample(labels, random_state=random_state))
+            return self.generator_._sample_encoded(np.full(n, index), random_generator(random_state, "resample"))
+        drawn, _ = as_table(self.generator_.sample(np.repeat(run.classes[index], n), random_state=random_state))
+        if len(drawn) != n:
+            raise ValueError(f"generator must draw one row per label, {n} were asked for and {len(drawn)} came")
+        drawn.columns = run.table.columns
         return encoder.transform(drawn)
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.input_tags.string = True
-        tags.input_tags.sparse = True
-        return tags
+    def __sklearn_clone__(self) -> GANOverSampler:
+        params = self.get_params(deep=False)
+        if not self.prefit:
+            params["generator"] = clone(self.generator, safe=False)
+        return type(self)(**params)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What one call of ``fit_resample`` works on."""
+
+    table: pd.DataFrame
+    container: Container
+    y: NDArray[Any]
+    classes: NDArray[Any]
+    targets: NDArray[np.int64]
+    seed: int
+    gan_seed: int
+    decode_seed: int
+
+
+def _like(rows: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """Rows with the dtypes of a table, rounded where these are whole numbers: a prefit generator may have others."""
+    for name, dtype in table.dtypes.items():
+        if rows[name].dtype != dtype:
+            rounded = rows[name].round() if pd.api.types.is_integer_dtype(dtype) else rows[name]
+            rows[name] = rounded.astype(dtype)
+    return rows

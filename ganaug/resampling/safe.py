@@ -7,28 +7,27 @@ from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
-import pandas as pd
 from imblearn.over_sampling.base import BaseOverSampler
-from imblearn.utils import check_target_type
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.model_selection import RepeatedStratifiedKFold, check_cv
-from sklearn.utils import _safe_indexing, check_array, check_random_state
+from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import HasMethods, StrOptions
-from sklearn.utils.validation import validate_data
 
 from ganaug.curation.gate import GateDecision, decide
 from ganaug.data.tables import TableEncoder, as_table
+from ganaug.resampling.base import TableOverSampler, seeds
 from ganaug.resampling.over_sampler import GANOverSampler
 
 __all__ = ["SafeOverSampler"]
 
 REPEATS = 2
+ENOUGH = 10  # rows of a class with which every sampler works on the training part of a fold
 
 
-class SafeOverSampler(BaseOverSampler):
+class SafeOverSampler(TableOverSampler):
     """Choose how much an over-sampler adds, nothing included, by inner validation.
 
     In each inner fold the sampler is fitted on the training part and a classifier on the result, once for each ratio;
@@ -73,10 +72,10 @@ class SafeOverSampler(BaseOverSampler):
     >>> from sklearn.datasets import load_breast_cancer
     >>> from ganaug import SafeOverSampler
     >>> X, y = load_breast_cancer(return_X_y=True)
-    >>> safe = SafeOverSampler(SMOTE(random_state=0), scoring="roc_auc", random_state=0)
+    >>> safe = SafeOverSampler(SMOTE(random_state=0), random_state=0)
     >>> X_resampled, y_resampled = safe.fit_resample(X, y)
-    >>> safe.ratio_, len(X_resampled) - len(X)
-    (0.0, 0)
+    >>> safe.ratio_ == 0, len(X_resampled) - len(X)
+    (True, 0)
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -108,20 +107,15 @@ class SafeOverSampler(BaseOverSampler):
         self.cv = cv
         self.random_state = random_state
 
-    def _check_X_y(self, X: Any, y: Any) -> tuple[Any, Any, bool]:  # noqa: N802 - imbalanced-learn's name
-        y, binarize_y = check_target_type(y, indicate_one_vs_all=True)
-        if not isinstance(X, pd.DataFrame):
-            X = check_array(X, dtype=None, accept_sparse=["csr", "csc"], ensure_all_finite=False)
-        validate_data(self, X=X, y=y, reset=True, skip_check_array=True)
-        return X, y, binarize_y
-
     def _fit_resample(self, X: Any, y: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
         ratios = _checked(self.ratios)
-        seeds = check_random_state(self.random_state).randint(2**31 - 1, size=3)
-        wanted = {np.asarray(label).item(): int(n) for label, n in self.sampling_strategy_.items() if n > 0}
+        if self.sampler is not None and self.sampler.get_params().get("prefit"):
+            raise ValueError("sampler must not be prefit: its generator has seen the rows that are validated on")
+        own_seeds = seeds(self.random_state, 3)
+        wanted = self._wanted()
         self.sampler_, self.ratio_ = None, 0.0
         if wanted and len(ratios) > 1:
-            self.decision_, self.scores_ = self._choose(X, y, wanted, ratios, seeds)
+            self.decision_, self.scores_ = self._choose(X, y, wanted, ratios, own_seeds)
             self.ratio_ = self.decision_.ratio
         else:
             self.decision_ = GateDecision(0.0, 0.0, 0.0, float("nan"), "there is nothing to add")
@@ -129,13 +123,13 @@ class SafeOverSampler(BaseOverSampler):
         if self.ratio_ == 0:
             self.synthetic_mask_ = np.zeros(len(y), dtype=bool)
             return X.copy(), y.copy()
-        self.sampler_ = self._sampler(int(seeds[1]))
+        self.sampler_ = self._sampler(int(own_seeds[1]))
         X_new, y_new = self._resample(self.sampler_, X, y, wanted, self.ratio_)
         self.synthetic_mask_ = np.arange(len(y_new)) >= len(y)
         return X_new, y_new
 
     def _choose(
-        self, X: Any, y: NDArray[Any], wanted: dict[Any, int], ratios: list[float], seeds: NDArray[np.integer]
+        self, X: Any, y: NDArray[Any], wanted: dict[Any, int], ratios: list[float], own_seeds: NDArray[np.integer]
     ) -> tuple[GateDecision, NDArray[np.float64]]:
         rare = int(np.unique(y, return_counts=True)[1].min())
         if rare < 2:
@@ -144,12 +138,21 @@ class SafeOverSampler(BaseOverSampler):
             return GateDecision(0.0, 0.0, 0.0, float("nan"), reason), np.empty((0, len(ratios)))
         cv = self.cv
         if cv is None or isinstance(cv, Integral):
-            cv = RepeatedStratifiedKFold(n_splits=min(cv or 5, rare), n_repeats=REPEATS, random_state=int(seeds[0]))
+            cv = RepeatedStratifiedKFold(n_splits=min(cv or 5, rare), n_repeats=REPEATS, random_state=int(own_seeds[0]))
         scores, shares = [], []
         for fold, (train, test) in enumerate(check_cv(cv, y, classifier=True).split(X, y)):
             parts = [_safe_indexing(X, part) for part in (train, test)]
-            seed = (int(seeds[2]) + fold) % 2**31
-            scores.append(self._scores_of_fold(parts, y[train], y[test], wanted, ratios, len(train) / len(y), seed))
+            seed = (int(own_seeds[2]) + fold) % 2**31
+            share = len(train) / len(y)
+            try:
+                scores.append(self._scores_of_fold(parts, y[train], y[test], wanted, ratios, share, seed))
+            except ValueError as error:
+                if rare >= ENOUGH:
+                    raise
+                # Few rows are fewer still in the training part of a fold.
+                reason = f"with {rare} rows in a class an inner fold could not be tried ({error})"
+                warnings.warn(f"nothing is added: {reason}", UserWarning, stacklevel=2)
+                return GateDecision(0.0, 0.0, 0.0, float("nan"), reason), np.empty((0, len(ratios)))
             shares.append(len(test) / len(y))
         return decide(scores, ratios, float(np.mean(shares))), np.array(scores)
 
@@ -194,13 +197,6 @@ class SafeOverSampler(BaseOverSampler):
                 "pass an over-sampler, not one that cleans or under-samples"
             )
         return X_new, y_new
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.input_tags.string = True
-        tags.input_tags.sparse = True
-        return tags
 
 
 class _EncodedLogisticRegression(ClassifierMixin, BaseEstimator):

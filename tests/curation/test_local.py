@@ -51,13 +51,26 @@ def test_classes_of_a_few_rows(n):
     assert (len(np.unique(drawn, axis=0)) > 1) == (n > 1)
 
 
-def test_duplicated_rows_do_not_count_as_their_own_neighbours_only():
-    data = np.zeros((12, 1), np.float32)
-    data[10:] = 1
-    drawn, _ = (
-        LocalSampler(n_neighbors=3).fit(data, np.zeros(12, int)).sample(np.zeros(90, int), np.random.default_rng(0))
+def test_an_anchor_is_not_its_own_neighbour():
+    """With one neighbour each, two rows far from the others move towards each other."""
+    data = np.array([[0.0], [1.0], [50.0], [51.0]], np.float32)
+    drawn, anchors = (
+        LocalSampler(n_neighbors=1).fit(data, np.zeros(4, int)).sample(np.zeros(200, int), np.random.default_rng(0))
     )
-    assert np.isfinite(drawn).all()
+    assert (drawn[:, 0] != data[anchors, 0]).all()
+    assert (np.abs(drawn[:, 0] - data[anchors, 0]) < 4).all()
+
+
+def test_a_number_and_the_level_that_says_there_is_one_stay_together():
+    rng = np.random.default_rng(0)
+    there = rng.random(80) < 0.5
+    data = np.zeros((80, 3), np.float32)
+    data[:, 0] = np.where(there, 10 + rng.normal(size=80), 0)
+    data[:, 1], data[:, 2] = there, ~there
+    s = LocalSampler().fit(data, np.zeros(80, int), [slice(1, 3)], [0])
+    drawn, _ = s.sample(np.zeros(400, int), rng)
+    assert (drawn[drawn[:, 2] == 1, 0] == 0).all()
+    assert (drawn[drawn[:, 1] == 1, 0] > 5).all()
 
 
 def test_same_seed_same_rows():
