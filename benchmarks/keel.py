@@ -318,8 +318,8 @@ def report(root: Path) -> str:
     n_classifiers = complete.index.get_level_values("classifier").nunique()
     repeats = results[results["arm"].str.startswith("ganaug")]["repeat"].nunique()
     lines = [
-        f"Means over {n_tables} KEEL tables, {n_folds} folds in all and {n_classifiers} classifiers; what draws at random "
-        f"with {repeats} seed{'s' if repeats != 1 else ''}.",
+        f"Means over {n_tables} KEEL tables, {n_folds} folds in all and {n_classifiers} classifiers; what draws at "
+        f"random with {repeats} seed{'s' if repeats != 1 else ''}.",
         "In brackets the mean rank among the over-samplers over tables and classifiers.",
         "",
         "| arm | " + " | ".join(metrics) + " | median seconds |",
@@ -368,9 +368,7 @@ def main() -> None:
     run = commands.add_parser("run")
     run.add_argument("-o", "--output", type=Path, required=True)
     run.add_argument("--arms", default=",".join(ARMS), help="separated by commas")
-    run.add_argument(
-        "--datasets", default="published", help="published, tuning, confirmation, or names, separated by commas"
-    )
+    run.add_argument("--datasets", default="published", help="published, tuning, confirmation, or names")
     run.add_argument("--folds", default="0,1,2,3,4")
     run.add_argument("--seeds", type=int, default=3, help="of every arm that draws at random")
     run.add_argument("--jobs", type=int, default=joblib.cpu_count())

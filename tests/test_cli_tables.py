@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ganaug import TableGAN
 from ganaug.cli import main
 
 QUICK = ("--steps", "3", "--seed", "0")
@@ -71,6 +72,25 @@ def test_original_rows_of_a_csv_are_written_as_they_were_read(clients, tmp_path)
     after = (tmp_path / "new.csv").read_text().splitlines()
     assert after[0] == before[0] + ",is_synthetic"
     assert after[1:61] == [line + ",False" for line in before[1:]]
+
+
+def test_fields_of_a_csv_are_not_rewritten(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = [f"0{i:03d},1e3,TRUE,NA,{'a' if i < 20 else 'b'},2024-01-01 00:00:00" for i in range(30)]
+    (tmp_path / "odd.csv").write_text("\n".join(["zip,x,flag,gone,status,when", *rows]) + "\n")
+    assert run("augment", "table", "odd.csv", "--target", "status", "-o", "new.csv", *QUICK) == 0
+    after = (tmp_path / "new.csv").read_text().splitlines()
+    assert after[1:31] == [row + ",False" for row in rows]
+    assert len(after) == 41
+    assert all(row.startswith("0") for row in after[31:])
+
+
+def test_rows_of_a_model_fitted_on_an_array_can_be_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    X = np.random.default_rng(0).normal(size=(20, 2))
+    TableGAN(steps=1, verbose=False).fit(X, np.arange(20) % 2).save("model")
+    assert run("sample", "model", "-o", "rows.csv", "--per-class", "2") == 0
+    assert list(pd.read_csv("rows.csv").columns) == ["0", "1", "label"]
 
 
 def test_the_same_seed_writes_the_same_file(clients, tmp_path):
@@ -148,6 +168,7 @@ def test_bad_input_ends_with_one_sentence(clients, refused, change, message):
         ("a,a,status\n1,2,x\n3,4,y\n", "column names must differ, got 'a' twice"),
         ("status\nx\ny\n", "holds the column 'status' only"),
         ("a,status\n1,x\n2,x\n", "the single class 'x'"),
+        ("a,status\n1,x,9\n2,y,9\n", "a row has more fields than the header"),
         ("a,status,is_synthetic\n1,x,0\n2,y,0\n", "has a column 'is_synthetic' already"),
     ],
 )

@@ -117,7 +117,7 @@ def sample(
     from ganaug.gans.bundle import kind_of
 
     if kind_of(model) == TableGAN.__name__:
-        if output.suffix not in TABLE_SUFFIXES:
+        if output.suffix.lower() not in TABLE_SUFFIXES:
             raise ValueError(f"the model draws rows of a table; {output} must end in .csv or .parquet")
         check_writable(output, folder=False)
         table_gan = TableGAN.load(model, device=device)

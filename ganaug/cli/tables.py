@@ -38,6 +38,7 @@ def fit_table(
     import numpy as np
 
     from ganaug.data.table_files import read_table, split_target
+    from ganaug.data.tables import fit_encoder
     from ganaug.gans import TableGAN
 
     table, labels = split_target(read_table(source), target, source)
@@ -49,6 +50,7 @@ def fit_table(
         print(json.dumps({**asked, "data": found, **gan.resolve(table, labels).to_dict()}, indent=1))
         return
     check_writable(output, folder=True)
+    fit_encoder(table, np.unique(labels, return_inverse=True)[1]).to_state()  # what cannot be saved is told now
     gan.fit(table, labels)
     gan.training_data_["target"] = target
     gan.save(output)
@@ -72,11 +74,11 @@ def augment_table(
     seed: Seed = None,
 ) -> None:
     """Add synthetic rows to the rarer classes of a table, and a column that says which rows they are."""
-    from ganaug.data.table_files import read_table, split_target, write_table
+    from ganaug.data.table_files import read_table, read_text, split_target, write_table
     from ganaug.gans import TableGAN
     from ganaug.resampling import GANOverSampler
 
-    if output.suffix not in TABLE_SUFFIXES:
+    if output.suffix.lower() not in TABLE_SUFFIXES:
         raise ValueError(f"{output} must end in .csv or .parquet")
     check_writable(output, folder=False)
     whole = read_table(source)
@@ -93,20 +95,24 @@ def augment_table(
     rows.insert(list(whole.columns).index(target), target, new_labels)
     rows[target] = rows[target].astype(whole[target].dtype)
     rows[SYNTHETIC] = sampler.synthetic_mask_
-    write_table(rows, output)
+    write_table(rows, output, originals=read_text(source) if source.suffix.lower() == ".csv" else None)
     print(f"Wrote {len(rows):,} rows, {int(sampler.synthetic_mask_.sum()):,} of them synthetic, to {output}.")
     for label, instead in sampler.fallback_.items():
-        print(
-            f"Class {label!r} is too small for a GAN; its new rows are {instead if instead == 'copies' else 'local'}."
-        )
+        how = "copies of its only row" if instead == "copies" else "from the local sampler alone"
+        print(f"Class {label!r} is too small for a GAN; its new rows are {how}.")
 
 
 def write_rows(gan: TableGAN, labels: Any, output: Path, seed: int | None) -> None:
     """Draw rows and write them with their labels."""
+    import pandas as pd
+
     from ganaug.data.table_files import write_table
 
-    rows = gan.sample(labels, random_state=seed)
-    rows[gan.training_data_.get("target", "label")] = labels
+    rows = pd.DataFrame(gan.sample(labels, random_state=seed)).rename(columns=str)
+    name = gan.training_data_.get("target", "label")
+    while name in rows.columns:
+        name = f"_{name}"
+    rows[name] = labels
     write_table(rows, output)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ganaug.data.files import write_atomically
 from ganaug.data.labels import labels_from_array, listed
 
-__all__ = ["read_table", "split_target", "write_table"]
+__all__ = ["read_table", "read_text", "split_target", "write_table"]
 
 DATE_FORMATS = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S")
 
@@ -37,12 +37,12 @@ def read_table(path: str | Path) -> pd.DataFrame:
         For a file that is missing, of another kind, cannot be read, or is empty.
     """
     path = Path(path)
-    if path.suffix not in (".csv", ".parquet"):
+    if path.suffix.lower() not in (".csv", ".parquet"):
         raise ValueError(f"{path} must be a .csv or a .parquet file; convert it first")
     if not path.is_file():
         raise ValueError(f"{path} does not exist or is no file; pass a .csv or .parquet file")
     try:
-        if path.suffix == ".parquet":
+        if path.suffix.lower() == ".parquet":
             table = pd.read_parquet(path)
         else:
             # Without inference duplicated names would silently be renamed.
@@ -50,12 +50,22 @@ def read_table(path: str | Path) -> pd.DataFrame:
             if len(set(names)) < len(names):
                 name = next(n for n in names if names.count(n) > 1)
                 raise ValueError(f"column names must differ, got {name!r} twice")
-            table = pd.read_csv(path, dtype_backend="numpy_nullable")
+            text = read_text(path)
+            # Numbers do not begin with a zero; codes do.
+            codes = {name: "string" for name in text if text[name].str.match(r"0\d").any()}
+            table = pd.read_csv(path, dtype_backend="numpy_nullable", dtype=codes)
+            if not isinstance(table.index, pd.RangeIndex):
+                raise ValueError("a row has more fields than the header")
     except (ValueError, OSError) as error:
         raise ValueError(f"{path} cannot be read as {path.suffix[1:]}: {str(error).splitlines()[0]}") from None
     if table.empty:
         raise ValueError(f"{path} holds no rows; pass a table with at least two classes")
-    return table if path.suffix == ".parquet" else table.apply(_dates)
+    return table if path.suffix.lower() == ".parquet" else table.apply(_dates)
+
+
+def read_text(path: str | Path) -> pd.DataFrame:
+    """The fields of a CSV file as they stand there."""
+    return pd.read_csv(path, dtype=str, keep_default_na=False, na_filter=False)
 
 
 def _dates(column: pd.Series) -> pd.Series:
@@ -68,12 +78,25 @@ def _dates(column: pd.Series) -> pd.Series:
     return column
 
 
-def write_table(table: pd.DataFrame, path: str | Path) -> None:
-    """Write a table to a ``.csv`` or ``.parquet`` file, dates as :func:`read_table` reads them."""
+def write_table(table: pd.DataFrame, path: str | Path, *, originals: pd.DataFrame | None = None) -> None:
+    """Write a table to a ``.csv`` or ``.parquet`` file.
+
+    Parameters
+    ----------
+    table : DataFrame
+    path : path-like
+    originals : DataFrame, optional
+        For a CSV file: text of the fields of the first rows, which are written just so.
+    """
     buffer = io.BytesIO()
-    if Path(path).suffix == ".parquet":
+    if Path(path).suffix.lower() == ".parquet":
         table.to_parquet(buffer, index=False)
     else:
+        if originals is not None:
+            text = table.to_csv(index=False)
+            fields = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, na_filter=False)
+            fields.loc[: len(originals) - 1, originals.columns] = originals.to_numpy()
+            table = fields
         table.to_csv(buffer, index=False)
     write_atomically(path, buffer.getvalue())
 

@@ -165,4 +165,6 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, Path | torch.device):
         return str(value)
-    return None if isinstance(value, np.random.RandomState | np.random.Generator) else list(value)
+    if isinstance(value, np.random.RandomState | np.random.Generator):
+        return None
+    return np.asarray(value).tolist()

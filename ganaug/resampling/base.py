@@ -52,9 +52,12 @@ class TableOverSampler(BaseOverSampler):
     def _check_X_y(self, X: Any, y: Any) -> tuple[Any, Any, bool]:  # noqa: N802 - imbalanced-learn's name
         y, binarize_y = check_target_type(y, indicate_one_vs_all=True)
         if not isinstance(X, pd.DataFrame):
-            X = check_array(X, dtype=None, accept_sparse=["csr", "csc"], ensure_all_finite=False)
+            X = check_array(X, dtype=None, accept_sparse=["csr", "csc"], ensure_all_finite=False, allow_nd=True)
         check_consistent_length(X, y)
-        validate_data(self, X=X, y=y, reset=True, skip_check_array=True)
+        if getattr(X, "ndim", 2) not in (2, 4):
+            raise ValueError(f"X must be a table or images (n, height, width, channels), got shape {X.shape}")
+        flat = X.reshape(len(X), -1) if getattr(X, "ndim", 2) == 4 else X
+        validate_data(self, X=flat, y=y, reset=True, skip_check_array=True)
         return X, y, binarize_y
 
     def _wanted(self) -> dict[Any, int]:

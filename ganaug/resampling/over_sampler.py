@@ -20,6 +20,7 @@ from ganaug.data.tables import Container, Encoder, as_table, fit_encoder
 from ganaug.data.wide import WideEncoder
 from ganaug.gans.table import TableGAN
 from ganaug.resampling.base import TableOverSampler, seeds
+from ganaug.resampling.images import as_images, fitted_image_gan, like_images
 from ganaug.training.devices import random_generator
 
 __all__ = ["GANOverSampler"]
@@ -37,9 +38,9 @@ class GANOverSampler(TableOverSampler):
 
     Parameters
     ----------
-    generator : TableGAN or None, default=None
-        The GAN; None stands for ``TableGAN()``. It is cloned, unless `prefit`. Anything else with ``fit(X, y)`` and
-        ``sample(labels, random_state=...)`` on data frames takes its place.
+    generator : TableGAN, ImageGAN or None, default=None
+        The GAN; None stands for ``TableGAN()``, or for images ``ImageGAN()``. It is cloned, unless `prefit`. Anything
+        else with ``fit(X, y)`` and ``sample(labels, random_state=...)`` on data frames takes its place.
     sampling_strategy : float, str, dict or callable, default="auto"
         What imbalanced-learn means by it.
     categorical_features : "auto", None or array-like, default="auto"
@@ -48,6 +49,9 @@ class GANOverSampler(TableOverSampler):
         Share of the rows that the local sampler draws.
     selection : bool, default=True
         Keep rows only that are consistent with their class, as far as enough can be drawn.
+    image_shape : tuple of int or None, default=None
+        (height, width) or (height, width, channels): the rows of `X` are images, for an :class:`ganaug.ImageGAN`.
+        Arrays of shape (n, height, width, channels) are images anyway. Images come from the GAN alone, unselected.
     prefit : bool, default=False
         Take `generator` as it is, fitted before on other rows with the same columns and classes. Clones share it.
     random_state : int, RandomState or None, default=None
@@ -57,7 +61,7 @@ class GANOverSampler(TableOverSampler):
     ----------
     sampling_strategy_ : dict
         Rows to add to each class.
-    generator_ : TableGAN or None
+    generator_ : TableGAN, ImageGAN or None
         The fitted GAN; None if there was nothing for it to draw.
     synthetic_mask_ : ndarray of shape (n_rows_new,), bool
         Which rows of the result are synthetic: the last ones.
@@ -93,6 +97,7 @@ class GANOverSampler(TableOverSampler):
         "categorical_features": ["array-like", str, None],
         "local_share": [Interval(Real, 0, 1, closed="both")],
         "selection": ["boolean"],
+        "image_shape": ["array-like", tuple, None],
         "prefit": ["boolean"],
         "random_state": ["random_state"],
     }
@@ -105,6 +110,7 @@ class GANOverSampler(TableOverSampler):
         categorical_features: Any = "auto",
         local_share: float = 0.5,
         selection: bool = True,
+        image_shape: Any = None,
         prefit: bool = False,
         random_state: Any = None,
     ) -> None:
@@ -113,6 +119,7 @@ class GANOverSampler(TableOverSampler):
         self.categorical_features = categorical_features
         self.local_share = local_share
         self.selection = selection
+        self.image_shape = image_shape
         self.prefit = prefit
         self.random_state = random_state
 
@@ -124,9 +131,11 @@ class GANOverSampler(TableOverSampler):
         self.anchor_indices_ = np.full(len(y) + n_new, -1, dtype=np.int64)
         self.generator_ = self.generator if self.prefit else None
         self.fallback_: dict[Any, str] = {}
-        table, container = as_table(X)
         if not n_new:
             return X.copy(), y.copy()
+        if self.image_shape is not None or getattr(X, "ndim", 2) == 4:
+            return self._resample_images(X, y, wanted)
+        table, container = as_table(X)
         classes, targets = np.unique(y, return_inverse=True)
         run = _Run(table, container, y, classes, targets, *map(int, seeds(self.random_state, 3)))
         encoder = self._encoder(run)
@@ -136,6 +145,18 @@ class GANOverSampler(TableOverSampler):
         labels = np.repeat(np.array(list(wanted), dtype=y.dtype), list(wanted.values()))
         together = pd.concat([table, _like(synthetic, table)], ignore_index=True)
         return container.restore(together), np.concatenate([y, labels])
+
+    def _resample_images(self, X: Any, y: NDArray[Any], wanted: dict[Any, int]) -> tuple[Any, NDArray[Any]]:
+        fit_seed, sample_seed = map(int, seeds(self.random_state, 2))
+        images = as_images(np.asarray(X), self.image_shape)
+        self.generator_ = fitted_image_gan(self.generator, images, y, fit_seed, prefit=self.prefit)
+        labels = np.repeat(np.array(list(wanted), dtype=y.dtype), list(wanted.values()))
+        drawn = like_images(self.generator_.sample(labels, random_state=sample_seed), np.asarray(X))
+        y = np.concatenate([y, labels])
+        if isinstance(X, pd.DataFrame):
+            new = pd.DataFrame(drawn, columns=X.columns).astype(X.dtypes.to_dict())
+            return pd.concat([X, new], ignore_index=True), y
+        return np.concatenate([X, drawn]), y
 
     def _check_generator(self) -> None:
         if not self.prefit:

@@ -36,6 +36,19 @@ def test_of_equal_ratios_the_smallest_that_gains_is_taken():
     assert decision.ratio == 0.25
 
 
+def test_equal_scores_are_no_sight():
+    decision = decide(np.ones((4, 4)), RATIOS, 0.2)
+    assert decision.ratio == 0
+    assert np.isnan(decision.smallest_gain)
+    assert "cannot decide" in decision.reason
+
+
+@pytest.mark.parametrize(("scores", "message"), [([[1, 2]], "two validation folds"), ([[1, 2], [1, np.nan]], "finite")])
+def test_scores_that_decide_nothing_are_refused(scores, message):
+    with pytest.raises(ValueError, match=message):
+        decide(scores, [0, 1], 0.2)
+
+
 def test_a_gain_within_one_standard_error_is_no_gain_and_said_so():
     decision = decide([[0.7, 0.9], [0.7, 0.55], [0.7, 0.75]], [0, 1], 0.2)
     assert decision.ratio == 0

@@ -13,7 +13,7 @@ from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, TunedThresholdClassifierCV, cross_val_score
 
-from ganaug import GANOverSampler, TableGAN
+from ganaug import GANOverSampler, ImageGAN, TableGAN
 from ganaug.resampling import over_sampler
 
 QUICK = TableGAN(steps=5, batch_size=16, width=16, verbose=False)
@@ -125,6 +125,14 @@ def test_same_seed_same_rows_another_seed_others_and_global_states_untouched(thr
     assert torch.equal(torch.get_rng_state(), states[1])
 
 
+def test_without_a_seed_global_states_are_untouched_too(three):
+    states = np.random.get_state()[1].copy(), torch.get_rng_state()
+    drawn = [sampler(random_state=None).fit_resample(*three)[0] for _ in range(2)]
+    assert not np.array_equal(*drawn)
+    assert np.array_equal(np.random.get_state()[1], states[0])
+    assert torch.equal(torch.get_rng_state(), states[1])
+
+
 def test_nothing_to_add_means_no_training(monkeypatch):
     X, y = make_classification(40, weights=[0.5], flip_y=0, random_state=0)
     monkeypatch.setattr(TableGAN, "_fit_encoded", lambda *a: pytest.fail("a GAN was trained"))
@@ -186,6 +194,108 @@ def test_the_generator_given_is_not_changed(three):
     assert s.generator_.steps == gan.steps
 
 
+def test_a_fitted_generator_survives_cloning_and_keeps_original_rows(three):
+    X, y = three
+    gan = clone(QUICK).set_params(random_state=3).fit(X, y)
+    s = clone(sampler(generator=gan, prefit=True))
+    assert s.generator is gan
+    whole = np.round(10 * X).astype(np.int64)
+    whole[0, 0] = 2**60 + 1
+    X_new, _ = s.fit_resample(whole, y)
+    assert X_new.dtype == np.int64
+    assert np.array_equal(X_new[: len(X)], whole)
+    assert len(cross_val_score(make_pipeline(s, LogisticRegression()), X, y, cv=2)) == 2
+
+
+@pytest.mark.parametrize("generator", [None, TableGAN()])
+def test_prefit_needs_a_fitted_generator(three, generator):
+    with pytest.raises(ValueError, match="prefit=True needs a fitted generator"):
+        sampler(generator=generator, prefit=True).fit_resample(*three)
+
+
+def test_a_prefit_generator_of_other_classes_is_refused(three):
+    X, y = three
+    gan = clone(QUICK).fit(X, y + 1)
+    with pytest.raises(ValueError, match="knows the classes 1, 2, 3, y holds 0, 1, 2"):
+        sampler(generator=gan, prefit=True).fit_resample(X, y)
+
+
+def test_the_fitted_generator_can_be_used_and_saved(three, tmp_path):
+    s = sampler()
+    s.fit_resample(*three)
+    s.generator_.save(tmp_path / "model")
+    assert TableGAN.load(tmp_path / "model").sample([1, 2]).shape == (2, 6)
+
+
+def test_categorical_features_of_the_generator_count():
+    X = np.random.default_rng(0).integers(0, 3, (40, 2)).astype(float)
+    s = sampler(generator=clone(QUICK).set_params(categorical_features=[1]))
+    s.fit_resample(X, np.repeat([0, 1], [28, 12]))
+    assert [column.kind for column in s.generator_.encoder_.columns_] == ["numeric", "categorical"]
+
+
+class Means:
+    """A generator that is no GAN."""
+
+    def __init__(self, extra=0):
+        self.extra = extra
+
+    def get_params(self, deep=True):
+        return {"extra": self.extra}
+
+    def fit(self, X, y):
+        self.X, self.y = X, y
+        return self
+
+    def sample(self, labels, random_state):
+        mean = self.X[self.y == labels[0]].mean()
+        return pd.DataFrame([mean] * (len(labels) + self.extra))
+
+
+def test_any_generator_takes_the_place_of_the_gan(three):
+    X, y = three
+    s = sampler(generator=Means(), local_share=0.0)
+    X_new, y_new = s.fit_resample(X, y)
+    assert np.allclose(X_new[len(X) :][y_new[len(y) :] == 2], X[y == 2].mean(0), atol=0.05)
+    with pytest.raises(ValueError, match="generator must draw one row per label"):
+        sampler(generator=Means(extra=1)).fit_resample(X, y)
+
+
+@pytest.mark.parametrize("flat", [False, True])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_images_are_drawn_by_an_image_gan(flat, dtype):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (20, 8, 9, 3)).astype(np.uint8)
+    images = images if dtype == np.uint8 else (images / 255).astype(dtype)
+    X = images.reshape(20, -1) if flat else images
+    gan = ImageGAN(steps=2, batch_size=4, device="cpu", verbose=False)
+    s = sampler(generator=gan, image_shape=(8, 9, 3) if flat else None)
+    X_new, y_new = s.fit_resample(X, np.repeat(["a", "b"], [13, 7]))
+    assert X_new.shape == (26, *X.shape[1:])
+    assert X_new.dtype == dtype
+    assert np.array_equal(X_new[:20], X)
+    assert X_new.min() >= 0
+    assert X_new.max() <= (255 if dtype == np.uint8 else 1)
+    assert Counter(y_new.tolist()) == {"a": 13, "b": 13}
+    assert isinstance(s.generator_, ImageGAN)
+
+
+def test_rows_that_do_not_fit_the_image_shape_are_refused(three):
+    with pytest.raises(ValueError, match="rows must hold the 64 values"):
+        sampler(generator=ImageGAN(steps=1), image_shape=(8, 8)).fit_resample(*three)
+
+
+def test_wide_tables_of_numbers_are_reduced():
+    X, y = make_classification(120, 100, n_informative=20, weights=[0.8], random_state=0)
+    s = sampler()
+    X_new, _y_new = s.fit_resample(X, y)
+    assert s.generator_.encoder_.kind == "wide"
+    assert np.array_equal(X_new[:120], X)
+    added = X_new[120:]
+    assert np.abs(added.std(0) / X.std(0) - 1).max() < 0.5
+    assert LogisticRegression().fit(X, y).predict(added).mean() > 0.8
+
+
 def test_rows_are_selected_for_class_consistency():
     """Of two overlapping classes, selected rows are easier to tell from the other class than unselected ones."""
     rng = np.random.default_rng(0)
@@ -220,7 +330,6 @@ def test_it_pickles_and_clones_after_use(three):
     assert np.array_equal(clone(s).fit_resample(*three)[0], expected)
 
 
-@pytest.mark.filterwarnings("ignore:invalid value encountered in cast")  # scikit-learn's, on labels that are NaN
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
@@ -232,6 +341,9 @@ def test_it_pickles_and_clones_after_use(three):
         ({"X": pd.DataFrame(np.ones((20, 2)), columns=["a", "a"])}, ValueError, "unique column names"),
         ({"sampling_strategy": {0: 3}}, ValueError, "over-sampling"),
         ({"sampling_strategy": {7: 30}}, ValueError, "not present"),
+        ({"y": ["a"] * 12 + [None] * 8}, ValueError, "y contains NaN or other missing"),
+        ({"y": [0] * 12 + [1] * 7}, ValueError, "inconsistent numbers of samples"),
+        ({"X": np.zeros((20, 2, 2))}, ValueError, "table or images"),
         ({"local_share": 1.5}, ValueError, "local_share"),
         ({"generator": 3}, ValueError, "generator"),
         ({"generator": TableGAN(steps=0)}, ValueError, "steps"),

@@ -125,6 +125,20 @@ def test_bad_parameters_are_refused(rare, params, message):
         safe(**params).fit_resample(*rare)
 
 
+def test_few_rows_and_a_sampler_that_needs_more_add_nothing():
+    X, y = np.random.default_rng(0).normal(size=(60, 3)), np.repeat([0, 1], [54, 6])
+    SMOTE().fit_resample(X, y)
+    with pytest.warns(UserWarning, match="an inner fold could not be tried"):
+        X_new, _ = safe(SMOTE()).fit_resample(X, y)
+    assert np.array_equal(X_new, X)
+
+
+def test_prefit_generators_are_refused(rare):
+    gan = TableGAN(steps=1, verbose=False).fit(*rare)
+    with pytest.raises(ValueError, match="sampler must not be prefit"):
+        safe(GANOverSampler(generator=gan, prefit=True)).fit_resample(*rare)
+
+
 def test_samplers_that_remove_rows_are_refused(rare):
     with pytest.raises(ValueError, match="sampler must return the original rows first"):
         safe(SMOTEENN(random_state=0)).fit_resample(*rare)

@@ -1,0 +1,52 @@
+"""Over-sampling of images: arrays of shape (n, height, width, channels), or rows that hold an image each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from ganaug.gans.image import ImageGAN
+
+__all__ = ["as_images", "fitted_image_gan", "like_images"]
+
+
+def as_images(X: NDArray[Any], image_shape: Any) -> NDArray[Any]:
+    """Images (n, height, width, channels) from such an array or from rows of pixels.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, height, width, channels) or (n, n_pixels)
+    image_shape : tuple of int or None
+        (height, width) or (height, width, channels) of the images in rows.
+
+    Returns
+    -------
+    ndarray of shape (n, height, width, channels)
+    """
+    if X.ndim == 4:
+        return X
+    shape = tuple(int(side) for side in np.atleast_1d(image_shape))
+    if len(shape) not in (2, 3) or min(shape) < 1:
+        raise ValueError(f"image_shape must be (height, width) or (height, width, channels), got {image_shape!r}")
+    if X.ndim != 2 or X.shape[1] != np.prod(shape):
+        raise ValueError(f"rows must hold the {np.prod(shape)} values of image_shape {shape}, got shape {X.shape}")
+    return X.reshape(len(X), *shape) if len(shape) == 3 else X.reshape(len(X), *shape, 1)
+
+
+def fitted_image_gan(generator: Any, images: NDArray[Any], y: NDArray[Any], seed: int, *, prefit: bool) -> Any:
+    """The generator, trained on the images unless it was before."""
+    if prefit:
+        return generator
+    gan = ImageGAN() if generator is None else clone(generator)
+    if gan.get_params().get("random_state", 0) is None:
+        gan.set_params(random_state=seed)
+    return gan.fit(images, y)
+
+
+def like_images(drawn: Any, X: NDArray[Any]) -> NDArray[Any]:
+    """Drawn images, uint8 (n, channels, height, width), with the shape, dtype and range of those in `X`."""
+    images = np.asarray(drawn).transpose(0, 2, 3, 1).reshape(-1, *X.shape[1:])
+    return images if X.dtype == np.uint8 else (images / 255).astype(X.dtype)
