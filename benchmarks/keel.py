@@ -243,7 +243,7 @@ def scores(y: np.ndarray, probability: np.ndarray, predicted: np.ndarray) -> dic
 
 def run_cell(root: Path, name: str, fold: int, arm: str, repeat: int) -> None:
     """Resample once and score every classifier; the result is one file."""
-    path = root / f"{name}.{fold}.{re.sub(r'[^a-z]+', '-', arm.lower())}.{repeat}.json"
+    path = root / f"{name}.{fold}.{re.sub(r'[^a-z0-9]+', '-', arm.lower())}.{repeat}.json"
     if path.is_file():
         return
     torch.set_num_threads(1)

@@ -3,7 +3,8 @@
     python benchmarks/speed/tables.py [-o FILE.md]
 
 Cases, all on one thread: over-sampling a table of 1,000 rows and 20 columns, beside SMOTE and, where the package ctgan
-is installed, a CTGAN fit at its defaults (timed for a tenth of its 300 epochs); over-sampling 50,000 rows of 15 mixed columns, with the peak memory of a process of its own; and drawing rows from a fitted GAN.
+is installed, a CTGAN fit at its defaults (timed for a tenth of its 300 epochs); over-sampling 50,000 rows of 15 mixed
+columns, with the peak memory of a process of its own; and drawing rows from a fitted GAN.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from pandas.api import types
 
 from ganaug.data.columns import Column, column_from_state, fit_column, is_numeric
 from ganaug.data.labels import listed
-from ganaug.data.wide import WideEncoder, is_wide
+from ganaug.data.wide import WideEncoder, check_columns, is_wide
 
 __all__ = ["Container", "Encoder", "TableEncoder", "as_table", "encoder_from_state", "fit_encoder"]
 
@@ -195,10 +195,7 @@ class TableEncoder:
         -------
         ndarray of shape (n_rows, ``width_``), float32
         """
-        names = [column.name for column in self.columns_]
-        if list(table.columns) != names:
-            asked, got = (listed(list(map(repr, found))) for found in (names, table.columns))
-            raise ValueError(f"the columns must be {asked} as in the training data, got {got}")
+        check_columns(table, [column.name for column in self.columns_])
         encoded = np.zeros((len(table), self.width_), dtype=np.float32)
         number, block = 0, 0
         for column in self.columns_:

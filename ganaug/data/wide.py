@@ -11,7 +11,7 @@ from sklearn.decomposition import PCA
 
 from ganaug.data.labels import listed
 
-__all__ = ["WideEncoder", "is_wide"]
+__all__ = ["WideEncoder", "check_columns", "is_wide"]
 
 WIDE = 64  # columns from which a table of numbers is taken for an embedding
 MAX_COMPONENTS = 128
@@ -21,6 +21,13 @@ def is_wide(table: pd.DataFrame) -> bool:
     """Whether a table has many columns, all of them floating-point numbers without missing ones."""
     floats = all(isinstance(dtype, np.dtype) and dtype.kind == "f" for dtype in table.dtypes)
     return table.shape[1] >= WIDE and floats and not bool(table.isna().to_numpy().any())
+
+
+def check_columns(table: pd.DataFrame, names: list[Any]) -> None:
+    """Raise ``ValueError`` unless a table has the columns of the training data, in their order."""
+    if list(table.columns) != names:
+        asked, got = (listed(list(map(repr, found))) for found in (names, table.columns))
+        raise ValueError(f"the columns must be {asked} as in the training data, got {got}")
 
 
 class WideEncoder:
@@ -80,9 +87,7 @@ class WideEncoder:
 
     def transform(self, table: pd.DataFrame, *, strict: bool = True) -> NDArray[np.float32]:
         """Encode rows: shape (n_rows, ``width_``), float32."""
-        if list(table.columns) != self.names_:
-            asked, got = (listed(list(map(repr, found))) for found in (self.names_, table.columns))
-            raise ValueError(f"the columns must be {asked} as in the training data, got {got}")
+        check_columns(table, self.names_)
         directions = self.components_ / self.scale_
         weights = directions / np.square(directions).sum(1, keepdims=True)
         return (((self._values(table) - self.centre_) / self.scale_) @ weights.T).astype(np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from numbers import Integral
 from pathlib import Path
 from typing import Any, Self
@@ -12,10 +13,14 @@ import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from ganaug.gans.bundle import labels_from_json, labels_to_json, read_bundle, write_bundle
 from ganaug.training.devices import resolve_device
+from ganaug.training.labels import ClassBalancedSampler
+from ganaug.training.layers import initialise
+from ganaug.training.loop import TrainingConfig, make_players, train
+from ganaug.training.monitor import Monitor
 
 __all__ = ["ConditionalGAN"]
 
@@ -32,8 +37,11 @@ class ConditionalGAN(BaseEstimator):
     class_names_: dict[Any, str]
     history_: list[dict[str, float]]
     training_data_: dict[str, Any]
-    generator_: nn.Module
-    discriminator_: nn.Module
+    generator_: Any
+    discriminator_: Any
+    device: Any
+    verbose: Any
+    log_dir: Any
 
     def _description(self) -> dict[str, Any]:
         """JSON values from which :meth:`_restore` can build the networks."""
@@ -42,6 +50,27 @@ class ConditionalGAN(BaseEstimator):
     def _restore(self, description: dict[str, Any]) -> tuple[nn.Module, nn.Module]:
         """Set the subclass's fitted attributes and return generator and discriminator with any weights."""
         raise NotImplementedError
+
+    def _train(
+        self,
+        networks: tuple[nn.Module, nn.Module],
+        config: TrainingConfig,
+        class_indices: NDArray[np.int64],
+        real_samples: Callable[[Tensor], Tensor],
+        augment: Callable[..., Tensor],
+        randomness: Generator,
+        sample_grid: Callable[[Any], Tensor] | None = None,
+    ) -> None:
+        """Initialise generator and discriminator, train them, and keep them and the history; as for :func:`train`."""
+        for network in networks:
+            initialise(network, randomness)
+        device = resolve_device(self.device)
+        players = make_players(*(network.to(device) for network in networks))
+        sampler = ClassBalancedSampler(class_indices, config.label_temperature)
+        with Monitor(config.steps, verbose=self.verbose, log_dir=self.log_dir, sample_grid=sample_grid) as monitor:
+            self.history_ = train(players, config, sampler, real_samples, augment, randomness, monitor)
+        self.generator_ = players.average.eval()
+        self.discriminator_ = players.discriminator.requires_grad_(False).eval()
 
     def class_indices(self, labels: Any) -> NDArray[np.int64]:
         """Translate labels into positions in ``classes_``.

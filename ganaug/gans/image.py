@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -20,10 +20,6 @@ from ganaug.gans.image_networks import ImageDiscriminator, ImageGenerator, build
 from ganaug.gans.presets import PRESETS, ImageGANConfig, resolve_image_config
 from ganaug.training.augment import OPERATIONS, augment
 from ganaug.training.devices import random_generator, resolve_device
-from ganaug.training.labels import ClassBalancedSampler
-from ganaug.training.layers import initialise
-from ganaug.training.loop import make_players, train
-from ganaug.training.monitor import Monitor
 
 __all__ = ["ImageGAN"]
 
@@ -203,11 +199,6 @@ class ImageGAN(ConditionalGAN):
         randomness = random_generator(self.random_state, "fit")
 
         classes, indices = np.unique(data.labels, return_inverse=True)
-        networks = []
-        for network in build_networks(config.architecture):
-            initialise(network, randomness)
-            networks.append(network.to(device))
-        players = make_players(networks[0], networks[1])
         pixels = torch.from_numpy(data.images).to(device)
 
         def real_images(chosen: Tensor) -> Tensor:
@@ -217,28 +208,20 @@ class ImageGAN(ConditionalGAN):
             return augment(images, config.operations, p, randomness)
 
         names = [data.name(label) for label in classes]
-        with Monitor(
-            config.training.steps,
-            verbose=self.verbose,
-            log_dir=self.log_dir,
+        self._train(
+            build_networks(config.architecture),
+            config.training,
+            indices,
+            real_images,
+            augmented,
+            randomness,
             sample_grid=lambda average: _tensor_grid(average, names),
-        ) as monitor:
-            self.history_ = train(
-                players,
-                config.training,
-                ClassBalancedSampler(indices, config.training.label_temperature),
-                real_images,
-                augmented,
-                randomness,
-                monitor,
-            )
+        )
         self.classes_ = classes
         self.class_names_ = dict(data.class_names)
         self.image_shape_ = data.image_shape
         self.config_ = config
         self.training_data_ = {"n_images": len(data), "sha256": data.fingerprint()}
-        self.generator_ = cast(ImageGenerator, players.average.eval())
-        self.discriminator_ = cast(ImageDiscriminator, players.discriminator.requires_grad_(False).eval())
         return self
 
     def sample(self, labels: Any, *, random_state: Any = None) -> Tensor:

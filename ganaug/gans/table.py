@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -21,10 +21,7 @@ from ganaug.data.tables import Container, Encoder, as_table, encoder_from_state,
 from ganaug.gans.base import ConditionalGAN
 from ganaug.gans.table_networks import TableArchitecture, TableDiscriminator, TableGenerator, build_networks
 from ganaug.training.devices import random_generator, resolve_device
-from ganaug.training.labels import ClassBalancedSampler
-from ganaug.training.layers import initialise
-from ganaug.training.loop import TrainingConfig, make_players, train
-from ganaug.training.monitor import Monitor
+from ganaug.training.loop import TrainingConfig
 
 __all__ = ["TableGAN", "TableGANConfig"]
 
@@ -212,36 +209,21 @@ class TableGAN(ConditionalGAN):
         randomness = random_generator(self.random_state, "fit")
         classes, indices = np.unique(labels, return_inverse=True)
         config = self._config(encoder, len(classes))
-        training = config.training
 
-        generator, discriminator = build_networks(config.architecture)
-        for network in (generator, discriminator):
-            initialise(network, randomness)
-        _set_statistics(generator, rows, indices)
+        networks = build_networks(config.architecture)
+        _set_statistics(networks[0], rows, indices)
         real = torch.from_numpy(rows).to(device)
-        players = make_players(generator.to(device), discriminator.to(device))
 
         def noisy(samples: Tensor, p: float) -> Tensor:
             return samples + INPUT_NOISE * torch.randn(samples.shape, generator=randomness).to(device)
 
-        with Monitor(training.steps, verbose=self.verbose, log_dir=self.log_dir) as monitor:
-            self.history_ = train(
-                players,
-                training,
-                ClassBalancedSampler(indices, training.label_temperature),
-                lambda chosen: real[chosen.to(device)],
-                noisy,
-                randomness,
-                monitor,
-            )
+        self._train(networks, config.training, indices, lambda chosen: real[chosen.to(device)], noisy, randomness)
         self.classes_ = classes
         self.class_names_ = {}
         self.encoder_ = encoder
         self.container_ = container
         self.config_ = config
         self.training_data_ = {"n_rows": len(rows)}
-        self.generator_ = cast(TableGenerator, players.average.eval())
-        self.discriminator_ = cast(TableDiscriminator, players.discriminator.requires_grad_(False).eval())
         return self
 
     def _config(self, encoder: Encoder, n_classes: int) -> TableGANConfig:

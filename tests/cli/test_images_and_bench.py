@@ -7,6 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 from PIL import Image
+from shell import run
 
 import ganaug
 from ganaug import ImageGAN, TrainingDiverged, labelled_images
@@ -14,28 +15,6 @@ from ganaug.cli import main
 
 QUICK = ("--steps", "3", "--device", "cpu", "--seed", "0")
 CPU = ("--device", "cpu")
-
-
-def run(*arguments):
-    """Exit status of the command line."""
-    with pytest.raises(SystemExit) as stop:
-        main([str(argument) for argument in arguments])
-    return stop.value.code or 0
-
-
-@pytest.fixture
-def refused(capsys):
-    """Run a command that must end in one sentence and status 2; return the sentence."""
-
-    def check(*arguments):
-        assert run(*arguments) == 2
-        printed = capsys.readouterr()
-        assert printed.out == ""
-        assert printed.err.startswith("Error: ")
-        assert printed.err.count("\n") == 1
-        return printed.err
-
-    return check
 
 
 def shades(channels=1):

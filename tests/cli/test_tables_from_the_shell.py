@@ -3,33 +3,11 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from shell import run
 
 from ganaug import TableGAN
-from ganaug.cli import main
 
 QUICK = ("--steps", "3", "--seed", "0")
-
-
-def run(*arguments):
-    """Exit status of the command line."""
-    with pytest.raises(SystemExit) as stop:
-        main([str(argument) for argument in arguments])
-    return stop.value.code or 0
-
-
-@pytest.fixture
-def refused(capsys):
-    """Run a command that must end in one sentence and status 2; return the sentence."""
-
-    def check(*arguments):
-        assert run(*arguments) == 2
-        printed = capsys.readouterr()
-        assert printed.out == ""
-        assert printed.err.startswith("Error: ")
-        assert printed.err.count("\n") == 1
-        return printed.err
-
-    return check
 
 
 @pytest.fixture

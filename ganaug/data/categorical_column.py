@@ -1,0 +1,164 @@
+"""Columns of names: one level for each, or for all rare ones together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandas.api import types
+
+from ganaug.data.column_values import MISSING, missing_name, plain
+
+__all__ = ["CategoricalColumn"]
+
+Floats = NDArray[np.float64]
+Levels = NDArray[np.int64]
+
+
+@dataclass
+class CategoricalColumn:
+    """Strings, booleans, categories and other things that are only equal or not.
+
+    Attributes
+    ----------
+    name : object
+    dtype : dtype
+        Of the pandas Series, with all its categories where it has any.
+    levels : list
+        Values with a level of their own.
+    others : list
+        Rarer values, which share one level: a column with a thousand values does not make a thousand inputs.
+    weights : ndarray of shape (n_classes, n_others)
+        How often each of them occurs in each class: from their level a value is drawn by these weights.
+    missing : bool
+        Whether the last level means a missing value.
+    missing_value : object
+        What stands for it in an object column.
+    """
+
+    kind: ClassVar[str] = "categorical"
+    has_number: ClassVar[bool] = False
+
+    name: Any
+    dtype: Any
+    levels: list[Any]
+    others: list[Any]
+    weights: NDArray[np.int64]
+    missing: bool = False
+    missing_value: Any = None
+
+    @property
+    def n_levels(self) -> int:
+        """Levels; 0 if there is but one."""
+        return self._n_levels if self._n_levels > 1 else 0
+
+    @property
+    def _n_levels(self) -> int:
+        return len(self.levels) + int(bool(self.others)) + int(self.missing)
+
+    @classmethod
+    def fit(cls, series: pd.Series, max_levels: int, classes: Levels) -> CategoricalColumn:
+        """Learn the levels from training values, and their frequencies in each class."""
+        codes, values = _factorize(series)
+        known = codes >= 0
+        counts = np.zeros((int(classes.max()) + 1, len(values)), dtype=np.int64)
+        np.add.at(counts, (classes[known], codes[known]), 1)
+        order = sorted(range(len(values)), key=lambda i: _sort_key(values[i]))
+        frequent = set(order)
+        if len(order) > max_levels:
+            frequent = set(sorted(order, key=lambda i: -counts[:, i].sum())[: max_levels - 1])
+        rare = [i for i in order if i not in frequent]
+        return cls(
+            name=series.name,
+            dtype=series.dtype,
+            levels=[values[i] for i in order if i in frequent],
+            others=[values[i] for i in rare],
+            weights=counts[:, rare],
+            missing=not known.all(),
+            missing_value=None if known.all() else series[~known].iloc[0],
+        )
+
+    def encode(self, series: pd.Series, *, strict: bool = True) -> tuple[Floats, Levels]:
+        """Zeros, and the level of each value; -1 for one never seen."""
+        codes, values = _factorize(series)
+        place = {value: position for position, value in enumerate(self.levels)}
+        place |= dict.fromkeys(self.others, len(self.levels))
+        unknown = [value for value in values if value not in place]
+        if strict and (unknown or (not self.missing and (codes < 0).any())):
+            what = repr(unknown[0]) if unknown else "a missing value"
+            raise ValueError(f"column {self.name!r} holds {what}, which was not in the training data")
+        # The last entry is where the code -1, of a missing value, points to.
+        absent = self._n_levels - 1 if self.missing else -1
+        table = np.array([*(place.get(value, -1) for value in values), absent], dtype=np.int64)
+        return np.zeros(len(series)), table[codes]
+
+    def decode(self, _: Floats, levels: Levels, classes: Levels, randomness: np.random.Generator) -> pd.Series:
+        """Inverse of :meth:`encode`."""
+        if not self.n_levels:
+            levels = np.zeros(len(levels), dtype=np.int64)
+        table = np.empty(self._n_levels, dtype=object)
+        table[: len(self.levels)] = self.levels
+        if self.missing:
+            table[-1] = self.missing_value
+        values = table[levels]
+        if self.others:
+            others = np.empty(len(self.others), dtype=object)
+            others[:] = self.others
+            rare = levels == len(self.levels)
+            for label in np.unique(classes[rare]):
+                chosen = np.flatnonzero(rare & (classes == label))
+                weights = self.weights[label] if self.weights[label].any() else self.weights.sum(0)
+                values[chosen] = others[randomness.choice(len(others), len(chosen), p=weights / weights.sum())]
+        return pd.Series(values, name=self.name, dtype=object).astype(self.dtype)
+
+    def to_state(self) -> dict[str, Any]:
+        """JSON values."""
+        category = isinstance(self.dtype, pd.CategoricalDtype)
+        return {
+            "kind": self.kind,
+            "name": plain(self.name),
+            "dtype": str(self.dtype),
+            "categories": [plain(value) for value in self.dtype.categories] if category else None,
+            "categories_dtype": str(self.dtype.categories.dtype) if category else None,
+            "ordered": bool(self.dtype.ordered) if category else False,
+            "levels": [plain(value) for value in self.levels],
+            "others": [plain(value) for value in self.others],
+            "weights": self.weights.tolist(),
+            "missing": self.missing,
+            "missing_value": missing_name(self.missing_value),
+        }
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Self:
+        """Inverse of :meth:`to_state`."""
+        dtype = state["dtype"]
+        if state["categories"] is not None:
+            categories = pd.Index(state["categories"], dtype=state["categories_dtype"])
+            dtype = pd.CategoricalDtype(categories, ordered=state["ordered"])
+        return cls(
+            name=state["name"],
+            dtype=types.pandas_dtype(dtype),
+            levels=state["levels"],
+            others=state["others"],
+            weights=np.array(state["weights"], dtype=np.int64).reshape(len(state["weights"]), len(state["others"])),
+            missing=state["missing"],
+            missing_value=MISSING[state["missing_value"]],
+        )
+
+
+def _factorize(series: pd.Series) -> tuple[Levels, list[Any]]:
+    """Codes, -1 for missing, and distinct values."""
+    try:
+        codes, values = pd.factorize(series.astype(object), use_na_sentinel=True)
+    except TypeError:
+        raise TypeError(f"column {series.name!r} holds values that cannot be compared, such as lists") from None
+    return codes, list(values)
+
+
+def _sort_key(value: Any) -> tuple[str, Any]:
+    if isinstance(value, bool | int | float | np.number):
+        return "", float(value)
+    return type(value).__name__, str(value)

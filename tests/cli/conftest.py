@@ -1,0 +1,17 @@
+import pytest
+from shell import run
+
+
+@pytest.fixture
+def refused(capsys):
+    """Run a command that must end in one sentence and status 2; return the sentence."""
+
+    def check(*arguments):
+        assert run(*arguments) == 2
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        assert printed.err.startswith("Error: ")
+        assert printed.err.count("\n") == 1
+        return printed.err
+
+    return check
