@@ -44,13 +44,14 @@ def fit_table(
     table, labels = split_target(read_table(source), target, source)
     gan = TableGAN(steps=steps, categorical_features=categorical or "auto", random_state=seed, log_dir=output / "log")
     if dry_run:
-        classes, counts = np.unique(labels, return_counts=True)
-        found = {"n_rows": len(labels), "classes": dict(zip(map(str, classes), counts.tolist(), strict=True))}
+        names, counts = np.unique(labels, return_counts=True)
+        found = {"n_rows": len(labels), "classes": dict(zip(map(str, names), counts.tolist(), strict=True))}
         asked = {"source": str(source), "target": target, "output": str(output), "seed": seed}
         print(json.dumps({**asked, "data": found, **gan.resolve(table, labels).to_dict()}, indent=1))
         return
     check_writable(output, folder=True)
-    fit_encoder(table, np.unique(labels, return_inverse=True)[1]).to_state()  # what cannot be saved is told now
+    classes = np.unique(labels, return_inverse=True)[1]
+    fit_encoder(table, classes, gan.categorical_features).to_state()  # what cannot be saved is told now, not after
     gan.fit(table, labels)
     gan.training_data_["target"] = target
     gan.save(output)
