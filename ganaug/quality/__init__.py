@@ -1,6 +1,7 @@
-"""How good samples are: a judge trained on real images, and sheets to look at."""
+"""How good samples are: a judge trained on real images, features to compare them by, and sheets to look at."""
 
 from ganaug.quality.classifier import class_consistency
+from ganaug.quality.features import features
 from ganaug.quality.sheets import comparison_sheet, nearest
 
-__all__ = ["class_consistency", "comparison_sheet", "nearest"]
+__all__ = ["class_consistency", "comparison_sheet", "features", "nearest"]
