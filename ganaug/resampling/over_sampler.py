@@ -46,7 +46,8 @@ class GANOverSampler(TableOverSampler):
     categorical_features : "auto", None or array-like, default="auto"
         Columns to take for names though they hold numbers: positions, names or a mask. "auto" takes the generator's.
     local_share : float in [0, 1], default=0.5
-        Share of the rows that the local sampler draws.
+        Share of the rows that the local sampler draws. Which share serves a table best can be searched for like any
+        parameter, inside the training data.
     selection : bool, default=True
         Keep rows only that are consistent with their class, as far as enough can be drawn.
     image_shape : tuple of int or None, default=None
