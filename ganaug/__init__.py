@@ -9,31 +9,43 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ganaug.curation import SyntheticPool
     from ganaug.data import LabelledImages, labelled_images
     from ganaug.gans import ImageGAN, TableGAN
     from ganaug.resampling import GANOverSampler, SafeOverSampler
     from ganaug.training import TrainingDiverged
+    from ganaug.transforms import AugmentedDataset, RandomSynthetic, SyntheticMix, augment_dataset
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AugmentedDataset": "ganaug.transforms",
     "GANOverSampler": "ganaug.resampling",
     "ImageGAN": "ganaug.gans",
     "LabelledImages": "ganaug.data",
+    "RandomSynthetic": "ganaug.transforms",
     "SafeOverSampler": "ganaug.resampling",
+    "SyntheticMix": "ganaug.transforms",
+    "SyntheticPool": "ganaug.curation",
     "TableGAN": "ganaug.gans",
     "TrainingDiverged": "ganaug.training",
+    "augment_dataset": "ganaug.transforms",
     "labelled_images": "ganaug.data",
 }
 
 __all__ = [
+    "AugmentedDataset",
     "GANOverSampler",
     "ImageGAN",
     "LabelledImages",
+    "RandomSynthetic",
     "SafeOverSampler",
+    "SyntheticMix",
+    "SyntheticPool",
     "TableGAN",
     "TrainingDiverged",
     "__version__",
+    "augment_dataset",
     "labelled_images",
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,23 +13,32 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-__all__ = ["ClassConsistency", "select"]
+__all__ = ["FOLDS", "ClassConsistency", "select"]
 
 FOLDS = 5
 MAX_ROWS = 10_000  # of a class that the classifiers are trained on
 
 
+def _for_tables(seed: int) -> list[Any]:
+    return [
+        make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000, class_weight="balanced")),
+        ExtraTreesClassifier(100, min_samples_leaf=3, class_weight="balanced", random_state=seed),
+    ]
+
+
 class ClassConsistency:
     """Scores how typical a row is of a class, by classifiers trained on real rows only.
 
-    The score is the mean probability of the class under logistic regression and extremely randomised trees, both with
-    balanced class weights, over the models of a cross-validation. Real rows, and synthetic ones that grew from them,
-    are scored by the models that have not seen them.
+    The score is the mean probability of the class over the models of a cross-validation. Real rows, and synthetic ones
+    that grew from them, are scored by the models that have not seen them.
 
     Parameters
     ----------
     quantile : float in [0, 1]
         A row is consistent if it scores at least this quantile of the scores of the real rows of its class.
+    models : callable
+        Takes a seed; returns the classifiers, with ``fit`` and ``predict_proba``, whose mean probability counts. For
+        tables these are logistic regression and extremely randomised trees, both with balanced class weights.
 
     Attributes
     ----------
@@ -36,17 +46,16 @@ class ClassConsistency:
         That quantile for each class.
     """
 
-    def __init__(self, quantile: float = 0.2) -> None:
+    def __init__(self, quantile: float = 0.2, models: Callable[[int], list[Any]] = _for_tables) -> None:
         self.quantile = quantile
+        self.models = models
 
-    def fit(
-        self, rows: NDArray[np.float32], labels: NDArray[np.integer], randomness: np.random.Generator
-    ) -> ClassConsistency:
+    def fit(self, rows: NDArray[Any], labels: NDArray[np.integer], randomness: np.random.Generator) -> ClassConsistency:
         """Train the classifiers.
 
         Parameters
         ----------
-        rows : ndarray of shape (n_rows, width)
+        rows : ndarray of shape (n_rows, ...)
         labels : ndarray of shape (n_rows,)
             Classes 0 to n_classes - 1. Those of fewer than five rows are trained on, but have a threshold of zero.
         randomness : Generator
@@ -65,11 +74,7 @@ class ClassConsistency:
             test = folded[held_out]
             self._fold[kept[test]] = fold
             train = np.setdiff1d(np.arange(len(labels)), test)
-            models = [
-                make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000, class_weight="balanced")),
-                ExtraTreesClassifier(100, min_samples_leaf=3, class_weight="balanced", random_state=seed),
-            ]
-            self._models.append([model.fit(rows[train], labels[train]) for model in models])
+            self._models.append([model.fit(rows[train], labels[train]) for model in self.models(seed)])
             own[test] = _probability([self._models[-1]], rows[test], labels[test])
         quantiles = [0.0 if rare[c] else np.quantile(own[labels == c], self.quantile) for c in range(len(counts))]
         self.thresholds_ = np.array(quantiles)
@@ -77,7 +82,7 @@ class ClassConsistency:
 
     def score(
         self,
-        rows: NDArray[np.float32],
+        rows: NDArray[Any],
         labels: NDArray[np.integer],
         anchors: NDArray[np.integer] | None = None,
     ) -> NDArray[np.float64]:
@@ -85,7 +90,7 @@ class ClassConsistency:
 
         Parameters
         ----------
-        rows : ndarray of shape (n_rows, width)
+        rows : ndarray of shape (n_rows, ...)
         labels : ndarray of shape (n_rows,)
         anchors : ndarray of shape (n_rows,), optional
             The training row that each grew from, -1 for none: it is scored by the models that have not seen that row.
@@ -132,7 +137,7 @@ def select(scores: NDArray[np.float64], threshold: float, n: int, randomness: np
     return np.concatenate([good, best])[:n]
 
 
-def _probability(folds: list[list[Any]], rows: NDArray[np.float32], labels: NDArray[np.integer]) -> NDArray[np.float64]:
+def _probability(folds: list[list[Any]], rows: NDArray[Any], labels: NDArray[np.integer]) -> NDArray[np.float64]:
     each = [model.predict_proba(rows)[np.arange(len(rows)), labels] for models in folds for model in models]
     return np.mean(each, axis=0)
 

@@ -14,9 +14,9 @@ from PIL import Image
 
 from ganaug.data.folders import UNREADABLE, array_from_pil, open_image, stack_images
 from ganaug.data.images import LabelledImages, images_from_array
-from ganaug.data.labels import labels_from_array
+from ganaug.data.labels import labels_from_array, listed
 
-__all__ = ["is_hugging_face", "read_hugging_face", "read_map_dataset"]
+__all__ = ["image_and_label_columns", "is_hugging_face", "read_hugging_face", "read_map_dataset"]
 
 # Not every module called "datasets" is theirs: many projects have one of their own.
 HUGGING_FACE_MODULES = frozenset({"datasets.arrow_dataset", "datasets.iterable_dataset", "datasets.dataset_dict"})
@@ -108,32 +108,50 @@ def read_hugging_face(
     ValueError
         Unless exactly one column of each kind is there, and for an image that is missing or cannot be read.
     """
-    from datasets import ClassLabel, Dataset
-    from datasets import Image as ImageFeature
+    from datasets import Dataset
 
     if not isinstance(dataset, Dataset):
         remedy = (
             "choose one split, such as dataset['train']" if isinstance(dataset, dict) else "load it without streaming"
         )
         raise TypeError(f"a datasets.Dataset is needed, got {type(dataset).__name__}; {remedy}")
-    columns = {}
-    for kind in (ImageFeature, ClassLabel):
-        found = [name for name, feature in dataset.features.items() if isinstance(feature, kind)]
+    image_column, label_column = image_and_label_columns(dataset.features)
+    rows = dataset.select_columns([image_column, label_column]).with_format(None)
+    if len(rows) == 0:
+        raise ValueError("the dataset is empty; pass one with at least two images of each class")
+    labels = labels_from_array(rows[label_column][:], len(rows))
+    if (labels < 0).any():
+        raise ValueError(f"column {label_column!r} holds unlabelled rows (-1); filter them out first")
+    images = [array_from_pil(image, size) for image in _decoded(rows, image_column, embedded_only)]
+    names = dataset.features[label_column].names
+    return LabelledImages(stack_images(images), labels, dict(enumerate(names)))
+
+
+def image_and_label_columns(
+    features: Any, image_column: str | None = None, label_column: str | None = None
+) -> tuple[str, str]:
+    """Find the Image and the ClassLabel column of a Hugging Face dataset, unless they are named.
+
+    Raises
+    ------
+    ValueError
+        Unless exactly one column of each kind is there, or a column that is named is missing.
+    """
+    from datasets import ClassLabel
+    from datasets import Image as ImageFeature
+
+    columns = []
+    for kind, named in ((ImageFeature, image_column), (ClassLabel, label_column)):
+        if named is not None and named not in features:
+            raise ValueError(f"the dataset has no column {named!r}; its columns are {listed(list(features))}")
+        found = [named] if named else [name for name, feature in features.items() if isinstance(feature, kind)]
         if len(found) != 1:
             raise ValueError(
                 f"the dataset must have exactly one {kind.__name__} column, got {found or 'none'} among "
-                f"{dataset.column_names}; use select_columns, cast_column or class_encode_column"
+                f"{list(features)}; use select_columns, cast_column or class_encode_column"
             )
-        columns[kind] = found[0]
-    rows = dataset.select_columns(list(columns.values())).with_format(None)
-    if len(rows) == 0:
-        raise ValueError("the dataset is empty; pass one with at least two images of each class")
-    labels = labels_from_array(rows[columns[ClassLabel]][:], len(rows))
-    if (labels < 0).any():
-        raise ValueError(f"column {columns[ClassLabel]!r} holds unlabelled rows (-1); filter them out first")
-    images = [array_from_pil(image, size) for image in _decoded(rows, columns[ImageFeature], embedded_only)]
-    names = dataset.features[columns[ClassLabel]].names
-    return LabelledImages(stack_images(images), labels, dict(enumerate(names)))
+        columns.append(found[0])
+    return columns[0], columns[1]
 
 
 def _decoded(rows: Any, column: str, embedded_only: bool) -> Iterator[Image.Image]:

@@ -7,7 +7,7 @@ import os
 import tempfile
 from pathlib import Path
 
-__all__ = ["sha256_of", "write_atomically"]
+__all__ = ["sha256_of", "umask", "write_atomically"]
 
 
 def write_atomically(path: str | Path, content: bytes | str) -> None:
@@ -29,13 +29,18 @@ def write_atomically(path: str | Path, content: bytes | str) -> None:
             file.flush()
             os.fsync(file.fileno())
         # mkstemp makes files for the owner alone; give what an ordinary open would have given.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
+        os.chmod(temporary, 0o666 & ~umask())
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def umask() -> int:
+    """Permissions that this process takes from new files."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def sha256_of(content: bytes) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-__all__ = ["labels_from_array", "listed"]
+__all__ = ["class_positions", "labels_from_array", "listed"]
 
 LABEL_TYPES = (str, bool, int, float)
 
@@ -74,6 +74,44 @@ def labels_from_array(labels: Any, n: int, *, of: str = "images") -> NDArray[Any
         kinds = sorted({type(value).__name__ for value in array.tolist()})
         raise TypeError(f"labels must be of one type, got {listed(kinds)}; convert them to strings") from None
     return array
+
+
+def class_positions(labels: Any, classes: NDArray[Any], known: str) -> NDArray[np.int64]:
+    """Translate labels into positions in `classes`.
+
+    Parameters
+    ----------
+    labels : array-like of shape (n,)
+        May be empty.
+    classes : ndarray of shape (n_classes,)
+        Sorted, distinct.
+    known : str
+        What is said before the classes, for messages.
+
+    Returns
+    -------
+    ndarray of shape (n,), int64
+
+    Raises
+    ------
+    ValueError
+        For a label that is not among the classes.
+
+    Examples
+    --------
+    >>> class_positions(["dog", "cat", "dog"], np.array(["cat", "dog"]), "there are the classes").tolist()
+    [1, 0, 1]
+    """
+    if isinstance(labels, torch.Tensor):
+        labels = labels.detach().cpu().numpy()
+    asked = np.asarray(labels)
+    if asked.ndim != 1:
+        raise ValueError(f"labels must have one dimension, one label per sample, got shape {asked.shape}")
+    position = {label: index for index, label in enumerate(classes.tolist())}
+    unknown = sorted({repr(label) for label in asked.tolist() if label not in position})
+    if unknown:
+        raise ValueError(f"cannot sample class {unknown[0]}: {known} {listed(list(map(repr, classes.tolist())))}")
+    return np.array([position[label] for label in asked.tolist()], dtype=np.int64)
 
 
 def _is_missing(value: Any) -> bool:

@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from torch import Generator, Tensor, nn
 
+from ganaug.data.labels import class_positions
 from ganaug.gans.bundle import labels_from_json, labels_to_json, read_bundle, write_bundle
 from ganaug.training.devices import resolve_device
 from ganaug.training.labels import ClassBalancedSampler
@@ -90,17 +91,7 @@ class ConditionalGAN(BaseEstimator):
             For a label that was not in the training data.
         """
         check_is_fitted(self)
-        if isinstance(labels, Tensor):
-            labels = labels.detach().cpu().numpy()
-        asked = np.asarray(labels)
-        if asked.ndim != 1:
-            raise ValueError(f"labels must have one dimension, one label per sample, got shape {asked.shape}")
-        position = {label: index for index, label in enumerate(self.classes_.tolist())}
-        unknown = sorted({repr(label) for label in asked.tolist() if label not in position})
-        if unknown:
-            known = ", ".join(map(repr, self.classes_[:10].tolist())) + (", ..." if len(self.classes_) > 10 else "")
-            raise ValueError(f"cannot sample class {unknown[0]}: the GAN was trained on the classes {known}")
-        return np.array([position[label] for label in asked.tolist()], dtype=np.int64)
+        return class_positions(labels, self.classes_, "the GAN was trained on the classes")
 
     def class_name(self, label: Any) -> str:
         """Display name of a class."""
@@ -128,13 +119,16 @@ class ConditionalGAN(BaseEstimator):
             **self._description(),
             "history": self.history_,
         }
-        tensors = {
+        write_bundle(path, type(self).__name__, config, self.tensors())
+        return Path(path)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All weights by name, as :meth:`save` writes them."""
+        return {
             f"{part}.{name}": tensor
             for part in ("generator", "discriminator")
             for name, tensor in getattr(self, f"{part}_").state_dict().items()
         }
-        write_bundle(path, type(self).__name__, config, tensors)
-        return Path(path)
 
     @classmethod
     def load(cls, path: str | Path, *, device: str | torch.device = "auto") -> Self:

@@ -15,7 +15,15 @@ from torch import Tensor
 import ganaug
 from ganaug.data.files import sha256_of, write_atomically
 
-__all__ = ["FORMAT_VERSION", "kind_of", "labels_from_json", "labels_to_json", "read_bundle", "write_bundle"]
+__all__ = [
+    "FORMAT_VERSION",
+    "kind_of",
+    "labels_from_json",
+    "labels_to_json",
+    "read_bundle",
+    "weights_checksum",
+    "write_bundle",
+]
 
 FORMAT_VERSION = 1
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -61,7 +69,7 @@ def write_bundle(path: str | Path, kind: str, config: dict[str, Any], tensors: d
     path = Path(path)
     if path.exists() and not path.is_dir():
         raise ValueError(f"{path} is a file; pass the name of a folder to save the model in")
-    weights = safetensors.torch.save({name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()})
+    weights = _serialised(tensors)
     checksum = sha256_of(weights)
     header = {
         "format": f"ganaug.{kind}",
@@ -77,6 +85,15 @@ def write_bundle(path: str | Path, kind: str, config: dict[str, Any], tensors: d
     pending.replace(path / WEIGHTS)
     for left in path.glob(_pending(path, "*").name):
         left.unlink()
+
+
+def weights_checksum(tensors: dict[str, Tensor]) -> str:
+    """The SHA-256 that a model folder with these weights has in its configuration."""
+    return sha256_of(_serialised(tensors))
+
+
+def _serialised(tensors: dict[str, Tensor]) -> bytes:
+    return safetensors.torch.save({name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()})
 
 
 def _pending(path: Path, checksum: str) -> Path:

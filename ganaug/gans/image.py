@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import Generator, Tensor, nn
@@ -244,9 +245,40 @@ class ImageGAN(ConditionalGAN):
         ValueError
             For a label that was not in the training data.
         """
+        return self.sample_positions(torch.from_numpy(self.class_indices(labels)), random_state=random_state)
+
+    def sample_positions(
+        self, positions: Tensor, *, random_state: Any = None, device: str | torch.device = "cpu"
+    ) -> Tensor:
+        """As :meth:`sample`, for positions in ``classes_`` in place of labels, with the result on `device`."""
         check_is_fitted(self)
+        return _draw(self.generator_, positions, random_generator(random_state, "sample"), device)
+
+    @torch.no_grad()
+    def discriminator_scores(self, images: Any, labels: Any) -> NDArray[np.float32]:
+        """How real the discriminator finds images of given classes.
+
+        Parameters
+        ----------
+        images : ndarray or Tensor of shape (n, channels, height, width), uint8
+        labels : array-like of shape (n,)
+
+        Returns
+        -------
+        ndarray of shape (n,), float32
+            Higher is more real. The loss fixes differences only, so scores may be compared within a class, not between
+            classes or models.
+        """
         indices = torch.from_numpy(self.class_indices(labels))
-        return _draw(self.generator_, indices, random_generator(random_state, "sample"))
+        if len(indices) == 0:
+            return np.empty(0, dtype=np.float32)
+        device = next(self.discriminator_.parameters()).device
+        pixels = torch.as_tensor(images)
+        scores = [
+            self.discriminator_(part.to(device).float() / 127.5 - 1, classes.to(device)).float().cpu()
+            for part, classes in zip(pixels.split(SAMPLING_BATCH), indices.split(SAMPLING_BATCH), strict=True)
+        ]
+        return torch.cat(scores).numpy()
 
     def show(self, path: str | Path, *, per_class: int = 8, random_state: Any = 0) -> Path:
         """Write a grid of synthetic images, one row per class, as PNG.
@@ -284,16 +316,18 @@ class ImageGAN(ConditionalGAN):
 
 
 @torch.no_grad()
-def _draw(network: ImageGenerator, labels: Tensor, randomness: Generator) -> Tensor:
-    """Generate one uint8 image per class index, in batches that fit into memory; the CPU holds inputs and result."""
+def _draw(
+    network: ImageGenerator, labels: Tensor, randomness: Generator, result_on: str | torch.device = "cpu"
+) -> Tensor:
+    """Generate one uint8 image per class index, in batches that fit into memory; the CPU holds the inputs."""
     device = next(network.parameters()).device
     latents = torch.randn(len(labels), network.arch.latent_dim, generator=randomness)
-    images = torch.empty((len(labels), *network.arch.image_shape), dtype=torch.uint8)
+    images = torch.empty((len(labels), *network.arch.image_shape), dtype=torch.uint8, device=result_on)
     batch = max(1, min(SAMPLING_BATCH, SAMPLING_MEMORY // network.arch.largest_map))
     for start in range(0, len(labels), batch):
         part = slice(start, start + batch)
         drawn = network(latents[part].to(device), labels[part].to(device))
-        images[part] = ((drawn + 1) * 127.5).round().to(torch.uint8).cpu()
+        images[part] = ((drawn + 1) * 127.5).round().to(torch.uint8)
     return images
 
 

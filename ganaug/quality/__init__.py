@@ -2,6 +2,7 @@
 
 from ganaug.quality.classifier import class_consistency
 from ganaug.quality.features import features
-from ganaug.quality.sheets import comparison_sheet, nearest
+from ganaug.quality.neighbours import nearest, nearest_other
+from ganaug.quality.sheets import comparison_sheet
 
-__all__ = ["class_consistency", "comparison_sheet", "features", "nearest"]
+__all__ = ["class_consistency", "comparison_sheet", "features", "nearest", "nearest_other"]

@@ -11,10 +11,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ganaug.training.labels import ClassBalancedSampler
 from ganaug.training.layers import Conv2d, Linear, initialise
 from ganaug.training.loop import cosine
 
-__all__ = ["ClassifierConfig", "SmallCNN", "class_consistency", "predict_proba", "train_classifier"]
+__all__ = ["ClassifierConfig", "ImageClassifier", "SmallCNN", "class_consistency", "predict_proba", "train_classifier"]
 
 PREDICTION_BATCH = 1000
 
@@ -103,6 +104,48 @@ def train_classifier(
         F.cross_entropy(network(images), labels).backward()
         optimizer.step()
     return network.eval()
+
+
+class ImageClassifier:
+    """A :class:`SmallCNN` in scikit-learn's manner, trained on classes in equal shares.
+
+    Parameters
+    ----------
+    n_classes : int
+    seed : int
+    config : ClassifierConfig
+
+    Examples
+    --------
+    >>> images = np.zeros((20, 1, 8, 8), np.uint8)
+    >>> images[10:] = 255
+    >>> model = ImageClassifier(2, seed=0, config=ClassifierConfig(steps=20)).fit(images, np.repeat([0, 1], 10))
+    >>> model.predict_proba(images).argmax(1)[[0, -1]].tolist()
+    [0, 1]
+    """
+
+    def __init__(self, n_classes: int, seed: int, config: ClassifierConfig = ClassifierConfig()) -> None:
+        self.n_classes = n_classes
+        self.seed = seed
+        self.config = config
+
+    def fit(self, images: NDArray[np.uint8], labels: NDArray[np.integer]) -> ImageClassifier:
+        """Train on uint8 images (n, channels, height, width) and their class indices."""
+        generator = torch.Generator().manual_seed(self.seed)
+        sampler = ClassBalancedSampler(labels, temperature=0.0)
+
+        def draw(batch_size: int) -> tuple[Tensor, Tensor]:
+            classes = sampler.draw_labels(batch_size, generator)
+            chosen = sampler.draw_indices(classes, generator)
+            return torch.from_numpy(images[chosen.numpy()]).float() / 255, classes
+
+        shape = (images.shape[1], images.shape[2], images.shape[3])
+        self.network_ = train_classifier(draw, shape, self.n_classes, self.config, generator)
+        return self
+
+    def predict_proba(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Class probabilities: shape (n, n_classes)."""
+        return predict_proba(self.network_, images)
 
 
 @torch.no_grad()

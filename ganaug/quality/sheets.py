@@ -5,45 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
 from ganaug.data import LabelledImages
 from ganaug.data.pictures import class_grid
+from ganaug.quality.neighbours import nearest
 
-__all__ = ["comparison_sheet", "nearest"]
-
-
-def nearest(queries: NDArray[np.uint8], images: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Find the image closest to each query by Euclidean distance of pixels.
-
-    Parameters
-    ----------
-    queries, images : ndarray of shape (n, channels, height, width), uint8
-
-    Returns
-    -------
-    indices : ndarray of shape (n_queries,), int64
-    distances : ndarray of shape (n_queries,), float32
-        On pixels in [0, 255].
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> images = np.zeros((2, 1, 8, 8), np.uint8)
-    >>> images[1] = 9
-    >>> nearest(images[1:], images)[0].tolist()
-    [1]
-    """
-    distances = torch.cdist(
-        torch.from_numpy(queries).flatten(1).float(),
-        torch.from_numpy(images).flatten(1).float(),
-        # The faster expansion into inner products would make copies look a little apart.
-        compute_mode="donot_use_mm_for_euclid_dist",
-    )
-    least = distances.min(1)
-    return least.indices.numpy(), least.values.numpy()
+__all__ = ["comparison_sheet"]
 
 
 def comparison_sheet(

@@ -1,0 +1,164 @@
+"""Filters for synthetic images: which of the candidates of a class go into a pool."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Protocol, Self, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganaug.curation.consistency import FOLDS, ClassConsistency
+from ganaug.data import LabelledImages
+from ganaug.gans import ImageGAN
+from ganaug.quality import nearest, nearest_other
+from ganaug.quality.classifier import ImageClassifier
+
+__all__ = ["DiscriminatorRank", "ImageConsistency", "ImageFilter", "NoCopies", "filters_for"]
+
+
+@runtime_checkable
+class ImageFilter(Protocol):
+    """What a filter is: fitted once, then asked about candidates of one class at a time."""
+
+    name: str
+    needs_real: bool
+
+    def fit(self, gan: ImageGAN, real: LabelledImages | None, randomness: np.random.Generator) -> Self:
+        """Learn what is needed; `real` holds the GAN's training images."""
+
+    def accepts(self, images: NDArray[np.uint8], position: int) -> NDArray[np.bool_]:
+        """Which candidates of the class at this position in the GAN's ``classes_`` are kept."""
+
+    def describe(self) -> dict[str, Any]:
+        """Name and parameters as JSON values."""
+
+
+class DiscriminatorRank:
+    """Keeps the candidates that the discriminator finds most real.
+
+    Its logits have no absolute meaning (a relativistic loss fixes differences only), so candidates are ranked among
+    those of their class that were drawn together.
+
+    Parameters
+    ----------
+    share : float in (0, 1]
+        Of the candidates that are kept.
+    """
+
+    name = "discriminator rank"
+    needs_real = False
+
+    def __init__(self, share: float = 0.5) -> None:
+        if not 0 < share <= 1:
+            raise ValueError(f"share must be in (0, 1], got {share}")
+        self.share = share
+
+    def fit(self, gan: ImageGAN, real: LabelledImages | None, randomness: np.random.Generator) -> DiscriminatorRank:
+        """Keep the GAN."""
+        self._gan = gan
+        return self
+
+    def accepts(self, images: NDArray[np.uint8], position: int) -> NDArray[np.bool_]:
+        """Which candidates are kept; see :class:`ImageFilter`."""
+        scores = self._gan.discriminator_scores(images, np.repeat(self._gan.classes_[position], len(images)))
+        kept = np.zeros(len(images), dtype=bool)
+        kept[np.argsort(-scores, kind="stable")[: max(1, round(self.share * len(images)))]] = True
+        return kept
+
+    def describe(self) -> dict[str, Any]:
+        """Name and parameters."""
+        return {"name": self.name, "share": self.share}
+
+
+class ImageConsistency:
+    """Keeps candidates that a classifier trained on real images only finds typical of their class.
+
+    Classifiers of a five-fold cross-validation score each candidate; it must reach a quantile of the scores that the
+    real images of its class got from the classifiers that had not seen them.
+
+    Parameters
+    ----------
+    quantile : float in [0, 1]
+        As many of the real images would be rejected.
+    """
+
+    name = "class consistency"
+    needs_real = True
+
+    def __init__(self, quantile: float = 0.2) -> None:
+        if not 0 <= quantile <= 1:
+            raise ValueError(f"quantile must be in [0, 1], got {quantile}")
+        self.quantile = quantile
+
+    def fit(self, gan: ImageGAN, real: LabelledImages | None, randomness: np.random.Generator) -> ImageConsistency:
+        """Train the classifiers."""
+        assert real is not None
+        n_classes, labels = len(gan.classes_), gan.class_indices(real.labels)
+        if np.bincount(labels).max() < FOLDS:
+            raise ValueError(f"class consistency needs {FOLDS} real images of some class; leave it out of keep")
+        consistency = ClassConsistency(self.quantile, models=lambda seed: [ImageClassifier(n_classes, seed)])
+        self._consistency = consistency.fit(real.images, labels, randomness)
+        return self
+
+    def accepts(self, images: NDArray[np.uint8], position: int) -> NDArray[np.bool_]:
+        """Which candidates are kept; see :class:`ImageFilter`."""
+        scores = self._consistency.score(images, np.full(len(images), position))
+        return scores >= self._consistency.thresholds_[position]
+
+    def describe(self) -> dict[str, Any]:
+        """Name and parameters."""
+        return {"name": self.name, "quantile": self.quantile}
+
+
+class NoCopies:
+    """Drops candidates that lie closer to a training image than training images of their class lie to each other.
+
+    Parameters
+    ----------
+    quantile : float in [0, 1]
+        The limit for a class is this quantile of the distances of its training images to the nearest other training
+        image, of whatever class. Exact copies are dropped at any limit.
+    """
+
+    name = "no copies"
+    needs_real = True
+
+    def __init__(self, quantile: float = 0.05) -> None:
+        if not 0 <= quantile <= 1:
+            raise ValueError(f"quantile must be in [0, 1], got {quantile}")
+        self.quantile = quantile
+
+    def fit(self, gan: ImageGAN, real: LabelledImages | None, randomness: np.random.Generator) -> NoCopies:
+        """Measure how far real images lie apart."""
+        assert real is not None
+        distances, labels = nearest_other(real.images), gan.class_indices(real.labels)
+        self._images = real.images
+        self._limits = [np.quantile(distances[labels == c], self.quantile) for c in range(len(gan.classes_))]
+        return self
+
+    def accepts(self, images: NDArray[np.uint8], position: int) -> NDArray[np.bool_]:
+        """Which candidates are kept; see :class:`ImageFilter`."""
+        distances = nearest(images, self._images)[1]
+        return (distances >= self._limits[position]) & (distances > 0)
+
+    def describe(self) -> dict[str, Any]:
+        """Name and parameters."""
+        return {"name": self.name, "quantile": self.quantile}
+
+
+def filters_for(
+    keep: str | Iterable[ImageFilter], gan: ImageGAN, real: LabelledImages | None, randomness: np.random.Generator
+) -> list[ImageFilter]:
+    """Fit the filters that `keep` stands for."""
+    if isinstance(keep, str):
+        if keep != "auto":
+            raise ValueError(f"keep must be 'auto' or a sequence of filters, got {keep!r}")
+        keep = [] if real is None else [ImageConsistency(), NoCopies()]
+    filters = list(keep)
+    for step in filters:
+        if not isinstance(step, ImageFilter):
+            raise TypeError(f"keep must hold filters such as NoCopies(), got {type(step).__name__}")
+        if step.needs_real and real is None:
+            raise ValueError(f"{type(step).__name__} compares with the training images; pass real=")
+    return [step.fit(gan, real, randomness) for step in filters]

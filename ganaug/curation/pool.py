@@ -1,0 +1,427 @@
+"""A pool of synthetic images on disk, shared by all workers and processes that read it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Generator, Tensor
+
+import ganaug
+from ganaug.curation.image_filters import ImageFilter, filters_for
+from ganaug.data import LabelledImages, labelled_images
+from ganaug.data.files import umask, write_atomically
+from ganaug.data.labels import class_positions, listed
+from ganaug.gans import ImageGAN
+from ganaug.gans.bundle import labels_from_json, labels_to_json, weights_checksum
+from ganaug.training.devices import seed_from
+
+__all__ = ["SyntheticPool"]
+
+FORMAT, FORMAT_VERSION = "ganaug.SyntheticPool", 1
+HEADER, IMAGES = "pool.json", "images.u8"
+MIN_BATCH, MAX_BATCH = 64, 4096  # candidates drawn at a time
+REMEDY = "build the pool again"
+
+
+class SyntheticPool:
+    """Labelled synthetic images in a folder: ``images.u8``, the pixels class by class, and ``pool.json``.
+
+    Images are read one by one when they are drawn, so a pool of any size takes no memory, and a pickled pool is a few
+    bytes: it goes into the workers of a DataLoader whatever way they are started. It is also a dataset of
+    ``(image, label)`` pairs.
+
+    Parameters
+    ----------
+    path : path-like
+        A folder written by :meth:`build` or ``ganaug sample --pool``.
+    verify : bool, default=True
+        Compare the checksum of the pixels, which reads all of them once. Their number is always checked.
+
+    Attributes
+    ----------
+    path : Path
+    classes : ndarray of shape (n_classes,)
+        Sorted labels.
+    class_names : dict
+        Display names of classes that have one.
+    image_shape : tuple of int
+        Channels, height and width.
+    counts : ndarray of shape (n_classes,), int64
+        Images of each class.
+    provenance : dict
+        Which model, seed and filters made the pool, and what each filter let through of each class.
+
+    Raises
+    ------
+    ValueError
+        If the folder is no pool, was truncated or edited, or was made by a newer version.
+
+    See Also
+    --------
+    ganaug.SyntheticMix, ganaug.AugmentedDataset : What draws from a pool.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from ganaug import ImageGAN, labelled_images
+    >>> gan = ImageGAN(steps=2, random_state=0, verbose=False).fit(labelled_images("digits").subset(range(100)))
+    >>> pool = SyntheticPool.build(gan, tempfile.mkdtemp(), per_class=5, random_state=0)
+    >>> pool
+    SyntheticPool(50 images of 1x8x8, 10 classes)
+    >>> pool.draw([3, 3, 8]).shape
+    torch.Size([3, 1, 8, 8])
+    """
+
+    def __init__(self, path: str | Path, *, verify: bool = True) -> None:
+        self.path = Path(path).absolute()
+        header = _read_header(self.path)
+        try:
+            self.classes: NDArray[Any] = labels_from_json(header["classes"])
+            named = zip(self.classes.tolist(), header["class_names"], strict=True)
+            self.class_names = {label: str(name) for label, name in named if name is not None}
+            channels, height, width = map(int, header["image_shape"])
+            self.image_shape = (channels, height, width)
+            self.counts: NDArray[np.int64] = np.array(header["counts"], dtype=np.int64).reshape(len(self.classes))
+            self.provenance: dict[str, Any] = dict(header["provenance"])
+            checksum = str(header["images_sha256"])
+        except (LookupError, ValueError, TypeError) as error:
+            raise ValueError(f"{self.path / HEADER} is damaged ({error}); {REMEDY}") from None
+        self._ends = np.cumsum(self.counts)
+        self._descriptor: int | None = None
+        pixels = self.path / IMAGES
+        expected = int(self.counts.sum()) * self._image_bytes
+        found = pixels.stat().st_size if pixels.is_file() else 0
+        if found != expected:
+            raise ValueError(f"{pixels} should hold {expected:,} bytes and holds {found:,}; {REMEDY}")
+        self._state = _file_state(pixels)
+        if verify:
+            with pixels.open("rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != checksum:
+                    raise ValueError(f"{pixels} is damaged: its checksum differs from {HEADER}; {REMEDY}")
+
+    @classmethod
+    def build(
+        cls,
+        gan: ImageGAN,
+        path: str | Path,
+        *,
+        per_class: int | Mapping[Any, int],
+        real: Any = None,
+        keep: str | Iterable[ImageFilter] = "auto",
+        max_draws: int = 10,
+        random_state: Any = None,
+    ) -> SyntheticPool:
+        """Draw images, keep those that pass all filters, and write them.
+
+        Parameters
+        ----------
+        gan : ImageGAN
+            Fitted.
+        path : path-like
+            A folder that is empty or does not exist yet.
+        per_class : int or dict
+            Images of each class; a dict gives the number for each label, classes that are not in it get none.
+        real : any source of labelled images, optional
+            The images that the GAN was trained on, never others that something is to be evaluated on: what filters
+            compare with.
+        keep : "auto" or sequence of filters, default="auto"
+            Filters, applied in this order. "auto" takes :class:`ImageConsistency` and :class:`NoCopies` if `real` is
+            given, and otherwise none.
+        max_draws : int, default=10
+            For each image that is asked for at most this many are drawn. A class that stays short is warned of.
+        random_state : int, RandomState, Generator or None
+
+        Returns
+        -------
+        SyntheticPool
+
+        Raises
+        ------
+        ValueError
+            For a folder in use, a class that the GAN does not know, a filter that needs `real`, or if not a single
+            image passes.
+        """
+        path = Path(path)
+        if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+            raise ValueError(f"{path} exists and is not an empty folder; choose another name or delete it")
+        wanted = _wanted(gan, per_class)
+        if max_draws < 1:
+            raise ValueError(f"max_draws must be at least 1, got {max_draws}")
+        seed = seed_from(random_state)
+        data = None if real is None else _real_images(gan, real)
+        filters = filters_for(keep, gan, data, np.random.default_rng(seed))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+        try:
+            records = []
+            with (temporary / IMAGES).open("wb") as file:
+                for position, n in enumerate(wanted.tolist()):
+                    randomness = np.random.default_rng([seed, position])
+                    records.append(_fill(file, gan, position, n, filters, n * max_draws, randomness))
+                file.flush()
+                os.fsync(file.fileno())
+            counts = [record["kept"] for record in records]
+            if not any(counts):
+                raise ValueError("not a single image passed the filters; train the GAN longer, or keep more")
+            with (temporary / IMAGES).open("rb") as file:
+                checksum = hashlib.file_digest(file, "sha256").hexdigest()
+            provenance = {
+                "gan": {
+                    "class": type(gan).__name__,
+                    "weights_sha256": weights_checksum(gan.tensors()),
+                    "training_data": gan.training_data_,
+                },
+                "random_state": seed,
+                "filters": [step.describe() for step in filters],
+                "classes": records,
+            }
+            header = {
+                "image_shape": list(gan.image_shape_),
+                "classes": labels_to_json(gan.classes_),
+                "class_names": [gan.class_names_.get(label) for label in gan.classes_.tolist()],
+                "counts": counts,
+                "images_sha256": checksum,
+                "provenance": provenance,
+            }
+            _write_header(temporary, header)
+            os.chmod(temporary, 0o777 & ~umask())
+            temporary.replace(path)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+        return cls(path, verify=False)
+
+    def class_indices(self, labels: Any) -> NDArray[np.int64]:
+        """Translate labels into positions in ``classes``; ``ValueError`` for one that is not among them."""
+        return class_positions(labels, self.classes, "the pool holds the classes")
+
+    def draw(self, labels: Any, generator: Generator | None = None) -> Tensor:
+        """Draw a random image for each label, with replacement.
+
+        Parameters
+        ----------
+        labels : array-like of shape (n,)
+        generator : Generator, optional
+            On the CPU. By default torch's global one, which a DataLoader seeds in each of its workers.
+
+        Returns
+        -------
+        Tensor of shape (n, channels, height, width), uint8
+        """
+        return self.draw_positions(self.class_indices(labels), generator)
+
+    def draw_positions(self, positions: NDArray[np.int64], generator: Generator | None = None) -> Tensor:
+        """As :meth:`draw`, for positions in ``classes`` in place of labels."""
+        counts = self.counts[positions]
+        if len(counts) and counts.min() == 0:
+            empty = self.class_name(self.classes[positions[counts.argmin()]].item())
+            raise ValueError(f"the pool holds no images of class {empty!r}; {REMEDY} with some")
+        shares = torch.rand(len(positions), generator=generator, dtype=torch.float64).numpy()
+        return self.read(self._ends[positions] - counts + (shares * counts).astype(np.int64))
+
+    def first_of_each(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Indices of different images, one for each position in ``classes``: the first that there are.
+
+        Raises
+        ------
+        ValueError
+            If there are not as many of some class.
+        """
+        asked = np.bincount(positions, minlength=len(self.classes))
+        short = np.flatnonzero(asked > self.counts)
+        if len(short):
+            c = short[0]
+            raise ValueError(
+                f"the pool holds {self.counts[c]:,} images of class {self.class_name(self.classes[c].item())!r}, "
+                f"{asked[c]:,} are asked for; build a larger pool or ask for fewer"
+            )
+        indices = np.empty(len(positions), dtype=np.int64)
+        for c in np.unique(positions):
+            indices[positions == c] = self._ends[c] - self.counts[c] + np.arange(asked[c])
+        return indices
+
+    def read(self, indices: Any) -> Tensor:
+        """Return the images at these positions in the pool, (n, channels, height, width), uint8."""
+        indices = np.asarray(indices, dtype=np.int64).reshape(-1)
+        if len(indices) and not (indices.min() >= 0 and indices.max() < len(self)):
+            raise IndexError(f"the pool holds images 0 to {len(self) - 1}, got {indices.min()} to {indices.max()}")
+        images = np.empty((len(indices), *self.image_shape), dtype=np.uint8)
+        descriptor = self._open()
+        # Reads leave no trace in the memory of the process, unlike the pages of a memory map.
+        for index, image in zip(indices.tolist(), images, strict=True):
+            if _read_at(descriptor, image, index * self._image_bytes) != self._image_bytes:
+                raise ValueError(f"{self.path / IMAGES} ends early; {REMEDY}")
+        return torch.from_numpy(images)
+
+    @property
+    def labels(self) -> NDArray[Any]:
+        """Label of each image, in the order of the pool."""
+        return np.repeat(self.classes, self.counts)
+
+    def class_name(self, label: Any) -> str:
+        """Display name of a class."""
+        return self.class_names.get(label, str(label))
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Any]:
+        """Image (channels, height, width), uint8, and label."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"the pool holds images 0 to {len(self) - 1}, got {index}")
+        return self.read([index])[0], self.classes[np.searchsorted(self._ends, index, side="right")].item()
+
+    def close(self) -> None:
+        """Close the file; it is opened again when it is needed."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    @property
+    def _image_bytes(self) -> int:
+        return int(np.prod(self.image_shape))
+
+    def _open(self) -> int:
+        if self._descriptor is None:
+            pixels = self.path / IMAGES
+            if not pixels.is_file() or _file_state(pixels) != self._state:
+                raise ValueError(f"{pixels} was changed after the pool was opened; open it again")
+            self._descriptor = os.open(pixels, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        return self._descriptor
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_descriptor": None}
+
+    def __del__(self) -> None:
+        if getattr(self, "_descriptor", None) is not None:
+            self.close()
+
+    def __repr__(self) -> str:
+        shape = "x".join(map(str, self.image_shape))
+        return f"SyntheticPool({len(self):,} images of {shape}, {len(self.classes)} classes)"
+
+
+def _fill(
+    file: Any,
+    gan: ImageGAN,
+    position: int,
+    wanted: int,
+    filters: list[ImageFilter],
+    max_draws: int,
+    randomness: np.random.Generator,
+) -> dict[str, Any]:
+    """Write as many images of a class as are wanted and can be had; say what happened."""
+    label = gan.classes_[position]
+    drawn = kept = 0
+    seen, passed = np.zeros(len(filters), dtype=int), np.zeros(len(filters), dtype=int)
+    while kept < wanted and drawn < max_draws:
+        rate = max(kept / drawn, 0.05) if drawn else 1.0
+        n = min(max(int((wanted - kept) / rate) + 1, MIN_BATCH), MAX_BATCH, max_draws - drawn)
+        images = gan.sample(np.repeat(label, n), random_state=randomness).numpy()
+        drawn += n
+        for number, step in enumerate(filters):
+            seen[number] += len(images)
+            images = images[step.accepts(images, position)] if len(images) else images
+            passed[number] += len(images)
+        images = images[: wanted - kept]
+        file.write(np.ascontiguousarray(images).tobytes())
+        kept += len(images)
+    rates = {step.name: round(float(p / s), 4) if s else None for step, p, s in zip(filters, passed, seen, strict=True)}
+    name = gan.class_name(label.item())
+    if kept < wanted:
+        warnings.warn(
+            f"class {name!r} could not be filled: of {drawn:,} images drawn {kept:,} passed the filters, {wanted:,} "
+            f"were asked for (passed: {', '.join(f'{k} {v}' for k, v in rates.items())})",
+            UserWarning,
+            stacklevel=3,
+        )
+    return {"class": name, "asked": wanted, "drawn": drawn, "kept": kept, "passed": rates}
+
+
+def _wanted(gan: ImageGAN, per_class: int | Mapping[Any, int]) -> NDArray[np.int64]:
+    """Images to keep of each of the GAN's classes."""
+    wanted = np.zeros(len(gan.classes_), dtype=np.int64)
+    if isinstance(per_class, Mapping):
+        labels = list(per_class)
+        wanted[gan.class_indices(labels)] = [int(per_class[label]) for label in labels]
+    else:
+        wanted[:] = per_class
+    if wanted.min() < 0 or wanted.max() < 1:
+        raise ValueError(f"per_class must ask for at least one image and for no negative number, got {per_class}")
+    return wanted
+
+
+def _real_images(gan: ImageGAN, real: Any) -> LabelledImages:
+    data = labelled_images(real)
+    if data.image_shape != gan.image_shape_:
+        raise ValueError(f"the real images have shape {data.image_shape}, the GAN draws {gan.image_shape_}")
+    gan.class_indices(data.labels)
+    missing = sorted(set(gan.classes_.tolist()) - set(data.labels.tolist()))
+    if missing:
+        raise ValueError(f"real holds no images of class {listed(missing)}; pass what the GAN was trained on")
+    if data.fingerprint() != gan.training_data_.get("sha256"):
+        warnings.warn(
+            "real is not what the GAN was trained on: copies of its training images will not be found",
+            UserWarning,
+            stacklevel=3,
+        )
+    return data
+
+
+def _read_header(path: Path) -> dict[str, Any]:
+    if not (path / HEADER).is_file():
+        found = "does not exist" if not path.exists() else f"holds no {HEADER}"
+        raise ValueError(f"{path} is no pool: it {found}; pass a folder written by SyntheticPool.build")
+    try:
+        header = json.loads((path / HEADER).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        raise ValueError(f"{path / HEADER} is damaged: it is not valid JSON; {REMEDY}") from None
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise ValueError(f"{path} is no pool of ganaug's; pass a folder written by SyntheticPool.build")
+    version = header.get("format_version")
+    if not isinstance(version, int) or version > FORMAT_VERSION:
+        raise ValueError(
+            f"{path} has format version {version}, this ganaug {ganaug.__version__} reads up to {FORMAT_VERSION}; "
+            "upgrade ganaug"
+        )
+    if header.pop("header_sha256", None) != _checksum(header):
+        raise ValueError(f"{path / HEADER} was edited: its checksum differs; {REMEDY}")
+    return header
+
+
+def _write_header(path: Path, header: dict[str, Any]) -> None:
+    known = {"format": FORMAT, "format_version": FORMAT_VERSION, "ganaug_version": ganaug.__version__}
+    header = json.loads(json.dumps({**known, **header}))
+    write_atomically(
+        path / HEADER, json.dumps({**header, "header_sha256": _checksum(header)}, indent=1, ensure_ascii=False)
+    )
+
+
+def _checksum(header: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(header, sort_keys=True).encode()).hexdigest()
+
+
+def _file_state(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns
+
+
+def _read_at(descriptor: int, into: Any, offset: int) -> int:
+    """Fill an array from a place in a file."""
+    if hasattr(os, "preadv"):
+        return os.preadv(descriptor, [into], offset)
+    os.lseek(descriptor, offset, os.SEEK_SET)
+    content = os.read(descriptor, into.nbytes)
+    into.reshape(-1)[: len(content)] = np.frombuffer(content, dtype=np.uint8)
+    return len(content)

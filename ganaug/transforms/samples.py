@@ -1,0 +1,59 @@
+"""Finding the image and the label in whatever a dataset or a DataLoader hands out, as torchvision does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from PIL import Image
+from torch import Tensor
+from torchvision import tv_tensors
+
+__all__ = ["find_image", "find_label", "label_finder"]
+
+
+def label_finder(labels_getter: Any) -> Callable[[Any], Any]:
+    """Check what a user passed as `labels_getter`."""
+    if labels_getter == "default":
+        return find_label
+    if callable(labels_getter):
+        return labels_getter
+    if labels_getter is None:
+        raise ValueError("labels_getter must find labels, got None: a synthetic image needs to know its class")
+    raise ValueError(f"labels_getter must be 'default' or a callable, got {labels_getter!r}")
+
+
+def find_label(sample: Any) -> Any:
+    """Take the second item of a pair, or of a mapping the key "labels", else the first that contains "label".
+
+    Examples
+    --------
+    >>> find_label((None, 3)), find_label({"image": None, "label": 7})
+    (3, 7)
+    """
+    if isinstance(sample, Sequence) and not isinstance(sample, str) and len(sample) > 1:
+        sample = sample[1]
+        if not isinstance(sample, Mapping):
+            return sample
+    if isinstance(sample, Mapping):
+        keys = [key for key in sample if isinstance(key, str) and "label" in key.lower()]
+        keys.sort(key=lambda key: key.lower() != "labels")
+        if keys:
+            return sample[keys[0]]
+    raise ValueError(
+        f"cannot tell where the labels are in a {type(sample).__name__}; pass images and labels, a mapping with a key "
+        "'labels', or labels_getter="
+    )
+
+
+def find_image(flat: list[Any], label: Any) -> int:
+    """Position of the only image: a tv_tensors.Image or PIL image, else the first tensor that can be one."""
+    explicit = [i for i, item in enumerate(flat) if isinstance(item, tv_tensors.Image | Image.Image)]
+    if len(explicit) > 1:
+        raise ValueError(f"a sample must hold one image or batch of images, got {len(explicit)}")
+    tensors = [i for i, item in enumerate(flat) if isinstance(item, Tensor) and item is not label]
+    shaped = [i for i in tensors if flat[i].ndim >= 3]
+    found = explicit or shaped or tensors
+    if not found:
+        raise ValueError("there is no image: pass a tensor, a tv_tensors.Image or a PIL image beside the label")
+    return found[0]

@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+
+from ganaug import ImageGAN, labelled_images
+from ganaug.curation import DiscriminatorRank, ImageConsistency, NoCopies
+
+
+@pytest.fixture(scope="module")
+def digits():
+    # In the order they come in, later ones were written by other people.
+    return labelled_images("digits").subset(np.random.default_rng(0).permutation(1797)[:600])
+
+
+@pytest.fixture(scope="module")
+def train(digits):
+    return digits.subset(range(300))
+
+
+@pytest.fixture(scope="module")
+def gan(train):
+    return ImageGAN(steps=20, device="cpu", random_state=0, verbose=False).fit(train)
+
+
+def of(data, label):
+    return data.images[data.labels == label]
+
+
+def test_consistent_images_are_those_of_the_class(gan, digits, train):
+    step = ImageConsistency().fit(gan, train, np.random.default_rng(0))
+    fresh = digits.subset(range(300, 600))
+    own = np.mean([step.accepts(of(fresh, c), c).mean() for c in range(10)])
+    other = np.mean([step.accepts(of(fresh, (c + 1) % 10), c).mean() for c in range(10)])
+    assert 0.7 < own < 0.9  # four in five, as the quantile says
+    assert other < 0.02
+
+
+def test_copies_are_dropped_and_fresh_images_are_not(gan, digits, train):
+    step = NoCopies().fit(gan, train, np.random.default_rng(0))
+    fresh = digits.subset(range(300, 600))
+    for label in (0, 5, 8):
+        copies = of(train, label)
+        assert not step.accepts(copies, label).any()
+        noise = np.random.default_rng(0).integers(-3, 4, copies.shape)
+        assert step.accepts(np.clip(copies + noise, 0, 255).astype(np.uint8), label).mean() < 0.05
+    assert np.mean([step.accepts(of(fresh, c), c).mean() for c in range(10)]) > 0.8
+
+
+def test_duplicates_in_the_training_images_do_not_let_copies_through(gan, train):
+    doubled = train.subset(np.repeat(np.arange(300), 2))
+    step = NoCopies().fit(gan, doubled, np.random.default_rng(0))
+    assert not step.accepts(of(train, 4), 4).any()
+
+
+def test_rank_keeps_the_share_that_the_discriminator_likes_best(gan, train):
+    step = DiscriminatorRank(0.25).fit(gan, None, np.random.default_rng(0))
+    images = of(train, 2)[:20]
+    scores = gan.discriminator_scores(images, [2] * 20)
+    kept = step.accepts(images, 2)
+    assert kept.sum() == 5
+    assert scores[kept].min() >= scores[~kept].max()
+
+
+def test_scores_do_not_depend_on_the_batch(gan, train):
+    images, labels = train.images[:30], train.labels[:30]
+    whole = gan.discriminator_scores(images, labels)
+    assert whole.dtype == np.float32
+    parts = [gan.discriminator_scores(images[i : i + 1], labels[i : i + 1])[0] for i in range(30)]
+    np.testing.assert_allclose(whole, parts, rtol=1e-4, atol=1e-5)
+    assert len(gan.discriminator_scores(images[:0], [])) == 0
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: DiscriminatorRank(0), r"share must be in \(0, 1\]"),
+        (lambda: ImageConsistency(1.5), r"quantile must be in \[0, 1\]"),
+        (lambda: NoCopies(-0.1), r"quantile must be in \[0, 1\]"),
+    ],
+)
+def test_bad_limits_are_refused(make, said):
+    with pytest.raises(ValueError, match=said):
+        make()
+
+
+def test_consistency_needs_a_few_images(gan, train):
+    first = np.array([np.flatnonzero(train.labels == c)[:3] for c in range(10)]).ravel()
+    with pytest.raises(ValueError, match="class consistency needs 5 real images of some class"):
+        ImageConsistency().fit(gan, train.subset(first), np.random.default_rng(0))

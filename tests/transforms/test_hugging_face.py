@@ -1,0 +1,149 @@
+import numpy as np
+import pytest
+import torch
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, Value
+
+from ganaug import ImageGAN, SyntheticPool, augment_dataset
+from ganaug.data.pictures import picture
+
+NAMES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+
+
+def from_images(images, labels, names=NAMES, **columns):
+    features = {"image": Image(), "label": ClassLabel(names=names)}
+    kinds = {str: Value("string"), int: Value("int64")}
+    features |= {name: kinds[type(values[0])] for name, values in columns.items()}
+    rows = {"image": [picture(image) for image in images], "label": labels, **columns}
+    return Dataset.from_dict(rows, features=Features(features))
+
+
+@pytest.fixture(scope="module")
+def dataset(digits):
+    """Of class 0 to 9: 11, 9, 10, ... images."""
+    return from_images(digits.images[:95], digits.labels[:95])
+
+
+@pytest.fixture(scope="module")
+def counts(digits):
+    return np.bincount(digits.labels[:95])
+
+
+def pixels(image):
+    return np.asarray(image).tobytes()
+
+
+@pytest.fixture(params=["gan", "pool"])
+def source(request):
+    return request.getfixturevalue(request.param)
+
+
+def test_classes_are_filled_up_behind_the_originals(dataset, source, counts):
+    augmented = augment_dataset(dataset, source)
+    assert np.bincount(augmented["label"][:]).tolist() == [counts.max()] * 10
+    assert augmented["is_synthetic"][:] == [False] * 95 + [True] * (len(augmented) - 95)
+    assert augmented.features == {**dataset.features, "is_synthetic": Value("bool")}
+    assert [pixels(image) for image in augmented["image"][:95]] == [pixels(image) for image in dataset["image"][:]]
+    assert augmented[len(augmented) - 1]["image"].mode == "L"
+
+
+def test_images_are_of_their_class(dataset, pool, of_class):
+    augmented = augment_dataset(dataset, pool, sampling_strategy={"three": 16, 7: 14})
+    new = augmented.filter(lambda flag: flag, input_columns="is_synthetic")
+    assert set(new["label"][:]) == {3, 7}
+    assert all(pixels(row["image"]) in of_class[row["label"]] for row in new)
+
+
+def test_same_seed_same_images(dataset, gan):
+    first, again, other = (augment_dataset(dataset, gan, seed=seed) for seed in (0, 0, 1))
+    images = [[pixels(image) for image in a["image"][95:]] for a in (first, again, other)]
+    assert images[0] == images[1] != images[2]
+
+
+def test_only_train_is_augmented(dataset, pool):
+    augmented = augment_dataset(DatasetDict(train=dataset, test=dataset), pool)
+    assert list(augmented) == ["train", "test"]
+    assert sum(augmented["train"]["is_synthetic"][:]) > 0
+    assert sum(augmented["test"]["is_synthetic"][:]) == 0
+    assert augmented["train"].features == augmented["test"].features
+    with pytest.raises(ValueError, match="only the split 'train' is augmented, there are test; pass one of them"):
+        augment_dataset(DatasetDict(test=dataset), pool)
+
+
+def test_streams(dataset, pool, counts):
+    augmented = augment_dataset(dataset.to_iterable_dataset(), pool)
+    rows = list(augmented)
+    assert [row["is_synthetic"] for row in rows] == [False] * 95 + [True] * (10 * counts.max() - 95)
+    assert {type(row["image"]).__name__ for row in rows} == {"PngImageFile"}
+    assert np.bincount([row["label"] for row in rows]).tolist() == [counts.max()] * 10
+    assert len(list(augmented.shuffle(seed=0, buffer_size=20).take(7))) == 7
+
+
+def test_the_format_is_kept(dataset, pool):
+    shown = augment_dataset(dataset.with_format("torch"), pool)[100]
+    assert shown["image"].dtype == torch.uint8
+    columns = augment_dataset(dataset.with_format("numpy", columns=["label"]), pool).format["columns"]
+    assert set(columns) == {"label", "is_synthetic"}
+
+
+def test_parquet_and_back(dataset, pool, tmp_path):
+    augmented = augment_dataset(dataset, pool)
+    augmented.to_parquet(tmp_path / "a.parquet")
+    read = Dataset.from_parquet(str(tmp_path / "a.parquet"), cache_dir=str(tmp_path))
+    assert read.features == augmented.features
+    assert [pixels(image) for image in read["image"][:]] == [pixels(image) for image in augmented["image"][:]]
+    gan = ImageGAN(steps=2, device="cpu", verbose=False).fit(read.remove_columns("is_synthetic"))
+    assert gan.class_name(3) == "three"
+
+
+def test_other_columns_need_values(digits, pool, counts):
+    dataset = from_images(digits.images[:95], digits.labels[:95], path=[f"{i}.png" for i in range(95)])
+    with pytest.raises(ValueError, match="synthetic images have no value for the column 'path'"):
+        augment_dataset(dataset, pool)
+    augmented = augment_dataset(dataset, pool, fill_values={"path": ""})
+    assert augmented["path"][:] == [*dataset["path"][:], *[""] * (counts.max() * 10 - 95)]
+
+
+def test_labels_may_be_values_and_columns_may_be_named(digits, pool):
+    dataset = from_images(digits.images[:40], digits.labels[:40]).cast_column("label", Value("int64"))
+    with pytest.raises(ValueError, match="exactly one ClassLabel column"):
+        augment_dataset(dataset, pool)
+    augmented = augment_dataset(dataset, pool, label_column="label", flag_column="generated")
+    assert sum(augmented["generated"][:]) == len(augmented) - 40
+    with pytest.raises(ValueError, match="has no column 'target'"):
+        augment_dataset(dataset, pool, label_column="target")
+
+
+def test_names_tie_class_labels_to_classes_that_are_strings(colour_pool):
+    images = np.random.default_rng(0).integers(256, size=(5, 3, 8, 8)).astype(np.uint8)
+    dataset = from_images(images, [0, 0, 0, 1, 1], names=["fox", "dog"])
+    augmented = augment_dataset(dataset, colour_pool)
+    dogs = {image.permute(1, 2, 0).numpy().tobytes() for image, name in colour_pool if name == "dog"}
+    assert augmented["label"][5:] == [1]
+    assert pixels(augmented[5]["image"]) in dogs
+
+
+def test_images_of_another_size(digits, pool):
+    larger = from_images(np.repeat(digits.images[:95], 2, axis=3), digits.labels[:95])
+    with pytest.raises(ValueError, match=r"images measure 8 x 16, synthetic ones 8 x 8; .* resize=True"):
+        augment_dataset(larger, pool)
+    augmented = augment_dataset(larger, pool, resize=True)
+    assert augmented[len(augmented) - 1]["image"].size == (16, 8)
+
+
+def test_what_cannot_be_augmented_is_refused(dataset, pool, gan, tmp_path):
+    with pytest.raises(TypeError, match="a dataset of the package datasets is needed, got list"):
+        augment_dataset([1, 2], pool)
+    with pytest.raises(ValueError, match="has a column 'is_synthetic' already"):
+        augment_dataset(augment_dataset(dataset, pool), pool)
+    with pytest.raises(ValueError, match="the dataset is empty"):
+        augment_dataset(dataset.select([]), pool)
+    small = SyntheticPool.build(gan, tmp_path / "small", per_class=1)
+    with pytest.raises(ValueError, match=r"the pool holds 1 images of class .*, . are asked for"):
+        augment_dataset(dataset, small)
+    with pytest.raises(ValueError, match="With over-sampling methods"):
+        augment_dataset(dataset, pool, sampling_strategy={0: 1})
+
+
+def test_unlabelled_rows_are_refused(digits, pool):
+    with pytest.raises(ValueError, match="column 'label' holds unlabelled rows; filter them out first"):
+        augment_dataset(from_images(digits.images[:3], [0, 1, -1]), pool)
