@@ -50,7 +50,7 @@ def test_synthetic_items_are_the_first_of_the_pool_none_twice(tensors, pool, of_
     dataset = AugmentedDataset(tensors, pool, per_class=6)
     items = [dataset[index] for index in range(100, 160)]
     assert len({image.numpy().tobytes() for image, _ in items}) == len({i.numpy().tobytes() for i, _ in pool})
-    assert all(image.numpy().tobytes() in of_class[label] for image, label in items)
+    assert all(image.numpy().tobytes() in of_class[int(label)] for image, label in items)
     assert torch.equal(dataset[100][0], pool[0][0])
 
 
@@ -154,7 +154,7 @@ def test_normalised_tensors(tensors, pool, of_class):
         AugmentedDataset(TensorDataset(images, tensors.tensors[1]), pool, per_class=1)
     dataset = AugmentedDataset(TensorDataset(images, tensors.tensors[1]), pool, 1, mean=0.5, std=0.25)
     image, label = dataset[104]
-    assert ((image * 0.25 + 0.5) * 255).round().to(torch.uint8).numpy().tobytes() in of_class[label]
+    assert ((image * 0.25 + 0.5) * 255).round().to(torch.uint8).numpy().tobytes() in of_class[int(label)]
 
 
 def test_it_pickles_and_copies(tensors, pool):
