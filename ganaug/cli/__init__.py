@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from ganaug.cli import bench, images, tables  # noqa: F401 - they add their commands to the app
+from ganaug.cli import bench, images, sample, tables  # noqa: F401 - they add their commands to the app
 from ganaug.cli.common import app
 
 __all__ = ["app", "main"]

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-__all__ = ["TABLE_SUFFIXES", "Device", "app", "augment_app", "bench_app", "check_writable", "fit_app"]
+__all__ = [
+    "SYNTHETIC",
+    "TABLE_SUFFIXES",
+    "Device",
+    "app",
+    "augment_app",
+    "bench_app",
+    "check_writable",
+    "fit_app",
+    "image_size",
+]
 
 app = typer.Typer(
     help="Class-conditional GANs as data augmentation, with an honest measure of what they bring.",
@@ -24,6 +35,7 @@ app.add_typer(augment_app, name="augment")
 app.add_typer(bench_app, name="bench")
 
 TABLE_SUFFIXES = (".csv", ".parquet")
+SYNTHETIC = "is_synthetic"  # the column that tells which samples are
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
 
 
@@ -36,3 +48,14 @@ def check_writable(output: Path, *, folder: bool) -> None:
         raise ValueError(f"cannot write {output}: {parent} is a file")
     if not os.access(parent, os.W_OK):
         raise ValueError(f"cannot write {output}: no permission to write in {parent}")
+
+
+def image_size(text: str | None) -> int | tuple[int, int] | None:
+    """Read ``--size``."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+)(?:x(\d+))?", text)
+    if match is None:
+        raise ValueError(f"--size must be a number of pixels such as 32, or HEIGHTxWIDTH such as 32x48, got {text!r}")
+    height = int(match[1])
+    return (height, int(match[2])) if match[2] else height

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganaug.cli.common import TABLE_SUFFIXES, augment_app, check_writable, fit_app
+from ganaug.cli.common import SYNTHETIC, TABLE_SUFFIXES, augment_app, check_writable, fit_app
 
 if TYPE_CHECKING:
     from ganaug.gans import TableGAN
-
-SYNTHETIC = "is_synthetic"
 
 Source = Annotated[Path, typer.Argument(help="A .csv or .parquet file.")]
 Target = Annotated[str, typer.Option(help="Column of the class labels.")]

@@ -1,5 +1,6 @@
 """Which samples, and how many: samplers that stay near real rows, selection, filters for images, pools of images."""
 
+from ganaug.curation.amounts import images_to_add
 from ganaug.curation.consistency import ClassConsistency, select
 from ganaug.curation.gaussian import GaussianSampler
 from ganaug.curation.image_filters import DiscriminatorRank, ImageConsistency, NoCopies
@@ -14,5 +15,6 @@ __all__ = [
     "LocalSampler",
     "NoCopies",
     "SyntheticPool",
+    "images_to_add",
     "select",
 ]

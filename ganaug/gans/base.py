@@ -97,6 +97,10 @@ class ConditionalGAN(BaseEstimator):
         """Display name of a class."""
         return self.class_names_.get(label, str(label))
 
+    def names(self) -> dict[Any, str]:
+        """Display name of each class."""
+        return {label: self.class_name(label) for label in self.classes_.tolist()}
+
     def save(self, path: str | Path) -> Path:
         """Write the fitted GAN to a folder: ``config.json`` and ``model.safetensors``.
 

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from ganaug.curation import SyntheticPool
-from ganaug.data.labels import labels_from_array, listed
+from ganaug.curation import SyntheticPool, images_to_add
+from ganaug.data.labels import labels_from_array
 from ganaug.gans import ImageGAN
 from ganaug.transforms.pixels import Pixels
 from ganaug.transforms.source import Source
 
-__all__ = ["AugmentedDataset", "images_to_add"]
+__all__ = ["AugmentedDataset"]
 
 
 class AugmentedDataset(Dataset[tuple[Any, Any]]):
@@ -153,32 +153,6 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
     def __repr__(self) -> str:
         n = len(self) - len(self.real)
         return f"AugmentedDataset({len(self.real):,} real and {n:,} synthetic images from {self._source!r})"
-
-
-def images_to_add(per_class: float | str | Mapping[Any, int], counts: Mapping[Any, int]) -> dict[Any, int]:
-    """Number of synthetic images for each label.
-
-    Examples
-    --------
-    >>> images_to_add("balance", {"cat": 5, "dog": 2}), images_to_add(0.5, {"cat": 5, "dog": 2})
-    ({'cat': 0, 'dog': 3}, {'cat': 2, 'dog': 1})
-    """
-    if isinstance(per_class, Mapping):
-        unknown = [label for label in per_class if label not in counts]
-        if unknown:
-            raise ValueError(f"per_class asks for class {unknown[0]!r}, there are {listed(list(counts))}")
-        added = {label: int(n) for label, n in per_class.items()}
-    elif isinstance(per_class, str):
-        if per_class != "balance":
-            raise ValueError(f"per_class must be a number, a share, 'balance' or a dict, got {per_class!r}")
-        added = {label: max(counts.values()) - n for label, n in counts.items()}
-    elif isinstance(per_class, float):
-        added = {label: round(per_class * n) for label, n in counts.items()}
-    else:
-        added = dict.fromkeys(counts, int(per_class))
-    if min(added.values(), default=0) < 0:
-        raise ValueError(f"per_class must not be negative, got {per_class}")
-    return added
 
 
 def _attribute(dataset: Any, name: str) -> Any:

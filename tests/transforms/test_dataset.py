@@ -10,7 +10,6 @@ from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
 from ganaug import AugmentedDataset, ImageGAN, SyntheticPool
-from ganaug.transforms.dataset import images_to_add
 
 
 @pytest.fixture
@@ -191,10 +190,6 @@ def test_datasets_that_do_not_fit(tensors, pool, colour_pool, digits):
         AugmentedDataset(TensorDataset(torch.zeros(0, 1, 8, 8), torch.zeros(0)), pool, 1)
     with pytest.raises(IndexError, match="the dataset holds 110 items, got index 110"):
         AugmentedDataset(tensors, pool, 1)[110]
-
-
-def test_rounding_of_shares():
-    assert images_to_add(0.1, {"a": 100, "b": 4}) == {"a": 10, "b": 0}
 
 
 def test_a_gan_of_the_folder_itself(folder):

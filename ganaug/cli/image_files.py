@@ -1,0 +1,117 @@
+"""Labelled images as a folder per class, an .npz or a .parquet file."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ganaug.cli.common import SYNTHETIC, check_writable
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["ImageFormat", "check_image_output", "unique_names", "write_images"]
+
+# Also no leading dot and no empty name: a class called ".." must not leave the folder, nor ".x" be hidden in it.
+UNSAFE_IN_NAME = re.compile(r"[^\w.@ +-]|^\.|^$")
+
+
+class ImageFormat(StrEnum):
+    """What images are written as."""
+
+    folder = "folder"
+    npz = "npz"
+    parquet = "parquet"
+
+
+def check_image_output(output: Path, asked: ImageFormat | None) -> ImageFormat:
+    """Tell the format by the output's name, unless it is asked for, and find out whether it can be written."""
+    by_suffix = {".npz": ImageFormat.npz, ".parquet": ImageFormat.parquet}
+    kind = asked or by_suffix.get(output.suffix, ImageFormat.folder)
+    if kind is ImageFormat.folder and output.exists() and not (output.is_dir() and not any(output.iterdir())):
+        raise ValueError(f"{output} exists and is not an empty folder; choose another name or delete it")
+    check_writable(output, folder=kind is ImageFormat.folder)
+    return kind
+
+
+def unique_names(names: dict[Any, str]) -> dict[Any, str]:
+    """Display names of classes; the labels themselves where names repeat."""
+    return names if len(set(names.values())) == len(names) else {label: str(label) for label in names}
+
+
+def write_images(
+    output: Path,
+    kind: ImageFormat,
+    images: NDArray[Any],
+    labels: NDArray[Any],
+    names: dict[Any, str],
+    synthetic: NDArray[Any] | None = None,
+) -> None:
+    """Write uint8 images (n, channels, height, width); `synthetic`, where given, says of each whether it is."""
+    if kind is not ImageFormat.npz and images.shape[1] not in (1, 3):
+        raise ValueError(f"PNGs hold 1 or 3 channels, the images have {images.shape[1]}; write an .npz file instead")
+    writers = {
+        ImageFormat.folder: _write_folder,
+        ImageFormat.npz: _write_npz,
+        ImageFormat.parquet: _write_parquet,
+    }
+    writers[kind](output, images, labels, unique_names(names), synthetic)
+
+
+def _write_folder(
+    output: Path, images: NDArray[Any], labels: NDArray[Any], names: dict[Any, str], synthetic: NDArray[Any] | None
+) -> None:
+    from ganaug.data.pictures import picture
+
+    folders = {label: UNSAFE_IN_NAME.sub("_", names[label]) for label in names}
+    if len(set(folders.values())) < len(folders):
+        folders = {label: f"{index}_{folder}" for index, (label, folder) in enumerate(folders.items())}
+    prefixes = [""] * len(images) if synthetic is None else ["synthetic_" if flag else "" for flag in synthetic]
+    counters = dict.fromkeys(names, 0)
+    for image, label, prefix in zip(images, labels.tolist(), prefixes, strict=True):
+        folder = output / folders[label]
+        folder.mkdir(parents=True, exist_ok=True)
+        picture(image).save(folder / f"{prefix}{counters[label]:06d}.png")
+        counters[label] += 1
+
+
+def _write_npz(
+    output: Path, images: NDArray[Any], labels: NDArray[Any], names: dict[Any, str], synthetic: NDArray[Any] | None
+) -> None:
+    import io
+
+    import numpy as np
+
+    from ganaug.data.files import write_atomically
+
+    if labels.dtype == object:
+        labels = labels.astype(str)
+    arrays = {"images": images.transpose(0, 2, 3, 1), "labels": labels}
+    if synthetic is not None:
+        arrays[SYNTHETIC] = synthetic
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    write_atomically(output, buffer.getvalue())
+
+
+def _write_parquet(
+    output: Path, images: NDArray[Any], labels: NDArray[Any], names: dict[Any, str], synthetic: NDArray[Any] | None
+) -> None:
+    import io
+
+    from datasets import ClassLabel, Dataset, Features, Image, Value, disable_progress_bars
+
+    from ganaug.data.files import write_atomically
+    from ganaug.data.pictures import picture
+
+    index = {label: position for position, label in enumerate(names)}
+    features = {"image": Image(), "label": ClassLabel(names=list(names.values()))}
+    columns = {"image": [picture(image) for image in images], "label": [index[label] for label in labels.tolist()]}
+    if synthetic is not None:
+        features[SYNTHETIC], columns[SYNTHETIC] = Value("bool"), synthetic.tolist()
+    disable_progress_bars()
+    buffer = io.BytesIO()
+    Dataset.from_dict(columns, features=Features(features)).to_parquet(buffer)
+    write_atomically(output, buffer.getvalue())

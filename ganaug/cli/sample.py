@@ -1,0 +1,114 @@
+"""``ganaug sample``: samples of a saved model as files, or a pool of images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ganaug.cli.common import TABLE_SUFFIXES, Device, app, check_writable
+from ganaug.cli.image_files import ImageFormat, check_image_output, unique_names, write_images
+from ganaug.cli.tables import write_rows
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ganaug.gans import ImageGAN
+    from ganaug.gans.base import ConditionalGAN
+
+
+@app.command()
+def sample(
+    model: Annotated[Path, typer.Argument(help="Folder written by 'ganaug fit'.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="For images a folder, .npz or .parquet; for rows .csv or .parquet.")
+    ],
+    per_class: Annotated[int, typer.Option(min=1, help="Samples of each class.")] = 100,
+    label: Annotated[list[str] | None, typer.Option("--class", help="Only this class; may be repeated.")] = None,
+    output_format: Annotated[
+        ImageFormat | None, typer.Option("--format", help="Instead of what the output's name says.")
+    ] = None,
+    pool: Annotated[bool, typer.Option("--pool", help="Write a pool for transforms and datasets.")] = False,
+    real: Annotated[
+        str | None,
+        typer.Option(
+            help="With --pool: the training images; drops copies of them, and what is untypical of its class."
+        ),
+    ] = None,
+    rank: Annotated[
+        float | None, typer.Option(help="With --pool: the share that the discriminator finds most real, such as 0.5.")
+    ] = None,
+    size: Annotated[str | None, typer.Option(help="With --real: as for 'ganaug fit images'.")] = None,
+    device: Device = "auto",
+    seed: Annotated[int | None, typer.Option(help="On a CPU the same seed gives the same images.")] = None,
+) -> None:
+    """Draw synthetic images (a folder per class of PNGs, an .npz or .parquet file, a pool) or rows of a table."""
+    from ganaug.gans import ImageGAN, TableGAN
+    from ganaug.gans.bundle import kind_of
+
+    if not pool and (real is not None or rank is not None):
+        raise ValueError("--real and --rank choose what goes into a pool; add --pool")
+    if kind_of(model) == TableGAN.__name__:
+        if pool:
+            raise ValueError(f"{model} draws rows of a table; only images are kept in pools")
+        if output.suffix.lower() not in TABLE_SUFFIXES:
+            raise ValueError(f"the model draws rows of a table; {output} must end in .csv or .parquet")
+        check_writable(output, folder=False)
+        table_gan = TableGAN.load(model, device=device)
+        labels = _labels(table_gan, label, per_class)
+        write_rows(table_gan, labels, output, seed)
+        print(f"Wrote {len(labels):,} rows of {len(labels) // per_class} classes to {output}.")
+        return
+    if pool:
+        if output_format is not None:
+            raise ValueError("--format and --pool exclude each other")
+        _write_pool(ImageGAN.load(model, device=device), output, per_class, label, real, rank, size, seed)
+        return
+    kind = check_image_output(output, output_format)
+    gan = ImageGAN.load(model, device=device)
+    labels = _labels(gan, label, per_class)
+    images = gan.sample(labels, random_state=seed).numpy()
+    write_images(output, kind, images, labels, gan.names())
+    print(f"Wrote {len(images):,} images of {len(images) // per_class} classes to {output}.")
+
+
+def _write_pool(
+    gan: ImageGAN,
+    output: Path,
+    per_class: int,
+    asked: list[str] | None,
+    real: str | None,
+    rank: float | None,
+    size: str | None,
+    seed: int | None,
+) -> None:
+    from ganaug.cli.common import image_size
+    from ganaug.curation import DiscriminatorRank, ImageConsistency, NoCopies, SyntheticPool
+    from ganaug.curation.image_filters import ImageFilter
+    from ganaug.data import labelled_images
+
+    filters: list[ImageFilter] = [] if rank is None else [DiscriminatorRank(rank)]
+    filters += [] if real is None else [ImageConsistency(), NoCopies()]
+    data = None if real is None else labelled_images(real, size=image_size(size))
+    wanted = dict.fromkeys(_labels(gan, asked, 1).tolist(), per_class)
+    check_writable(output, folder=True)
+    built = SyntheticPool.build(gan, output, per_class=wanted, real=data, keep=filters, random_state=seed)
+    print(f"Wrote a pool of {len(built):,} images of {len(wanted)} classes to {output}.")
+    for record in built.provenance["classes"]:
+        if record["passed"] and record["asked"]:
+            rates = {name: share for name, share in record["passed"].items() if share is not None}
+            passed = ", ".join(f"{100 * share:.0f} % {name}" for name, share in rates.items())
+            print(f"  {record['class']}: {record['kept']:,} of {record['drawn']:,} drawn; passed {passed}")
+
+
+def _labels(gan: ConditionalGAN, asked: list[str] | None, per_class: int) -> NDArray[Any]:
+    """Labels of the classes asked for by their names, or of all."""
+    import numpy as np
+
+    names = {name: key for key, name in unique_names(gan.names()).items()}
+    unknown = [name for name in asked or () if name not in names]
+    if unknown:
+        raise ValueError(f"the model knows no class {unknown[0]!r}; its classes are {', '.join(names)}")
+    chosen = [names[name] for name in dict.fromkeys(asked)] if asked else list(names.values())
+    return np.repeat(np.array(chosen, dtype=gan.classes_.dtype), per_class)

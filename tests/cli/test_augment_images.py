@@ -1,0 +1,129 @@
+import numpy as np
+import pytest
+from datasets import Dataset
+from PIL import Image
+from shell import run
+
+from ganaug import ImageGAN, SyntheticPool, labelled_images
+
+QUICK = ("--steps", "3", "--device", "cpu", "--seed", "0")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """8 dark and 3 light pictures."""
+    path = tmp_path_factory.mktemp("images") / "photos"
+    randomness = np.random.default_rng(0)
+    for name, n, shade in (("dark", 8, 0), ("light", 3, 150)):
+        (path / name).mkdir(parents=True)
+        for number in range(n):
+            pixels = randomness.integers(shade, shade + 100, (8, 8, 3)).astype(np.uint8)
+            Image.fromarray(pixels).save(path / name / f"{number}.png")
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(folder, tmp_path_factory):
+    path = tmp_path_factory.mktemp("models") / "model"
+    assert run("fit", "images", folder, "-o", path, *QUICK) == 0
+    return path
+
+
+def test_a_folder_gets_marked_files(folder, tmp_path, capsys):
+    assert run("augment", "images", folder, "-o", tmp_path / "out", "--keep-all", *QUICK) == 0
+    assert "Wrote 16 images, 5 of them synthetic" in capsys.readouterr().out
+    new = sorted(path.name for path in (tmp_path / "out" / "light").glob("synthetic_*"))
+    assert new == [f"synthetic_{i:06d}.png" for i in range(3, 8)]
+    data = labelled_images(str(tmp_path / "out"))
+    assert np.unique(data.labels, return_counts=True)[1].tolist() == [8, 8]
+    originals = {image.tobytes() for image in labelled_images(str(folder)).images}
+    assert originals < {image.tobytes() for image in data.images}
+
+
+def test_parquet_gets_a_column(folder, tmp_path):
+    out = tmp_path / "out.parquet"
+    assert run("augment", "images", folder, "-o", out, "--keep-all", "--per-class", "4", *QUICK) == 0
+    rows = Dataset.from_parquet(str(out), cache_dir=str(tmp_path))
+    assert rows["is_synthetic"][:] == [False] * 11 + [True] * 8
+    assert rows["label"][11:] == [0] * 4 + [1] * 4
+    assert rows.features["label"].names == ["dark", "light"]
+
+
+def test_npz_gets_an_array_and_the_same_seed_the_same_file(folder, tmp_path):
+    for name in ("a.npz", "b.npz"):
+        command = ("augment", "images", folder, "-o", tmp_path / name, "--keep-all", "--per-class", "0.5", *QUICK)
+        assert run(*command) == 0
+    first, second = (np.load(tmp_path / name) for name in ("a.npz", "b.npz"))
+    assert first["is_synthetic"].sum() == 4 + 2
+    assert (first["images"] == second["images"]).all()
+
+
+def test_a_model_takes_the_place_of_training(folder, model, tmp_path, monkeypatch):
+    monkeypatch.setattr(ImageGAN, "fit", lambda *a: 1 / 0)
+    out = tmp_path / "out.npz"
+    assert run("augment", "images", folder, "-o", out, "--keep-all", "--model", model, "--device", "cpu") == 0
+    assert np.load(out)["is_synthetic"].sum() == 5
+
+
+def test_nothing_to_add_means_no_training(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(ImageGAN, "fit", lambda *a: 1 / 0)
+    assert run("augment", "images", folder, "-o", tmp_path / "out.npz", "--per-class", "0") == 0
+    assert not np.load(tmp_path / "out.npz")["is_synthetic"].any()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--per-class", "all"), "per_class must be a number, a share, 'balance' or a dict, got 'all'"),
+        (("--per-class", "-3"), "per_class must not be negative"),
+        (("--model", "MODEL", "--steps", "3"), "are for training; leave them out with --model"),
+        (("--model", "MODEL", "--size", "12"), "draws images of shape (3, 8, 8), those in"),
+        (("--model", "nowhere"), "is not a saved ganaug model"),
+        (("--size", "large"), "--size must be a number of pixels"),
+    ],
+)
+def test_bad_requests_end_with_one_sentence(folder, model, tmp_path, refused, options, said):
+    options = [model if option == "MODEL" else option for option in options]
+    assert said in refused("augment", "images", folder, "-o", tmp_path / "out.npz", *options)
+    assert not (tmp_path / "out.npz").exists()
+
+
+def test_a_folder_in_use_is_not_written_into(folder, refused):
+    assert "exists and is not an empty folder" in refused("augment", "images", folder, "-o", folder)
+
+
+def test_a_pool_of_samples(model, tmp_path, capsys):
+    out = tmp_path / "pool"
+    assert run("sample", model, "-o", out, "--pool", "--per-class", "7", "--class", "light", "--seed", "1") == 0
+    assert "Wrote a pool of 7 images of 1 classes" in capsys.readouterr().out
+    pool = SyntheticPool(out)
+    assert pool.counts.tolist() == [0, 7]
+    assert pool.provenance["random_state"] == 1
+
+
+def test_a_pool_with_filters_tells_their_rates(tmp_path, capsys):
+    model = tmp_path / "model"
+    data = labelled_images("digits")
+    np.savez(tmp_path / "digits.npz", images=data.images[:200, 0], labels=data.labels[:200])
+    assert run("fit", "images", tmp_path / "digits.npz", "-o", model, "--steps", "60", "--device", "cpu") == 0
+    assert run("sample", model, "-o", tmp_path / "p", "--pool", "--rank", "0.5", "--real", tmp_path / "digits.npz") == 0
+    printed = capsys.readouterr()
+    assert "Warning: class '0' could not be filled" in printed.err
+    assert "50 % discriminator rank" in printed.out
+    assert "% class consistency" in printed.out
+    assert "% no copies" in printed.out
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--rank", "0.5"), "--real and --rank choose what goes into a pool; add --pool"),
+        (("--pool", "--rank", "2"), "share must be in (0, 1], got 2.0"),
+        (("--pool", "--format", "npz"), "--format and --pool exclude each other"),
+        (("--pool", "--class", "red"), "the model knows no class 'red'; its classes are dark, light"),
+        (("--pool", "--real", "nowhere/"), "nowhere"),
+    ],
+)
+def test_bad_pools_end_with_one_sentence(model, tmp_path, refused, options, said):
+    assert said in refused("sample", model, "-o", tmp_path / "pool", *options)
+    assert not (tmp_path / "pool").exists()
