@@ -101,6 +101,7 @@ def test_a_pool_of_samples(model, tmp_path, capsys):
     assert pool.provenance["random_state"] == 1
 
 
+@pytest.mark.filterwarnings("always:class .* could not be filled:UserWarning")
 def test_a_pool_with_filters_tells_their_rates(tmp_path, capsys):
     model = tmp_path / "model"
     data = labelled_images("digits")
