@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import platform
 import resource
 import statistics
 import subprocess
@@ -25,10 +24,10 @@ import numpy as np
 import pandas as pd
 import torch
 from imblearn.over_sampling import SMOTE
+from report import publish
 from sklearn.datasets import make_classification
 
 from ganaug import GANOverSampler, TableGAN
-from ganaug.data.files import write_atomically
 
 ROUNDS = 3
 
@@ -103,20 +102,7 @@ def main() -> None:
     result = subprocess.run([sys.executable, __file__, "--memory"], capture_output=True, text=True, check=True)
     taken, before, peak = map(float, result.stdout.split())
     rows.append(("over-sample 50,000 x 15 mixed", f"{taken:.0f} s", f"peak {peak:,.0f} MiB, {before:,.0f} before"))
-    text = "\n".join(
-        [
-            f"Speed on tables, one thread ({platform.machine()}, torch {torch.__version__}), by",
-            "`python benchmarks/speed/tables.py`.",
-            "",
-            "| case | measured | ratio |",
-            "|---|---|---|",
-            *(f"| {' | '.join(row)} |" for row in rows),
-            "",
-        ]
-    )
-    print(text)
-    if arguments.output:
-        write_atomically(arguments.output, text)
+    publish("Speed on tables, one thread", "tables.py", rows, arguments.output)
 
 
 if __name__ == "__main__":

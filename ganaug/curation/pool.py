@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -100,7 +101,7 @@ class SyntheticPool:
         self._ends = np.cumsum(self.counts)
         self._descriptor: int | None = None
         pixels = self.path / IMAGES
-        expected = int(self.counts.sum()) * self._image_bytes
+        expected = int(self.counts.sum()) * math.prod(self.image_shape)
         found = pixels.stat().st_size if pixels.is_file() else 0
         if found != expected:
             raise ValueError(f"{pixels} should hold {expected:,} bytes and holds {found:,}; {REMEDY}")
@@ -257,10 +258,10 @@ class SyntheticPool:
         if len(indices) and not (indices.min() >= 0 and indices.max() < len(self)):
             raise IndexError(f"the pool holds images 0 to {len(self) - 1}, got {indices.min()} to {indices.max()}")
         images = np.empty((len(indices), *self.image_shape), dtype=np.uint8)
-        descriptor = self._open()
+        descriptor, size = self._open(), math.prod(self.image_shape)
         # Reads leave no trace in the memory of the process, unlike the pages of a memory map.
-        for index, image in zip(indices.tolist(), images, strict=True):
-            if _read_at(descriptor, image, index * self._image_bytes) != self._image_bytes:
+        for offset, image in zip((indices * size).tolist(), images.reshape(len(images), size), strict=True):
+            if _read_at(descriptor, image, offset) != size:
                 raise ValueError(f"{self.path / IMAGES} ends early; {REMEDY}")
         return torch.from_numpy(images)
 
@@ -287,10 +288,6 @@ class SyntheticPool:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
-
-    @property
-    def _image_bytes(self) -> int:
-        return int(np.prod(self.image_shape))
 
     def _open(self) -> int:
         if self._descriptor is None:

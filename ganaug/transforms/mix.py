@@ -165,7 +165,10 @@ class SyntheticMix(_Synthetic):
             return images, new_labels
         synthetic = self._pixels.like(self._source.draw(positions, images.device), images)
         mixed = images.clone()
-        mixed[chosen.to(images.device)] = synthetic
+        if mixed.device.type == "cpu" and mixed.dtype != torch.bfloat16:  # which numpy, the faster one here, lacks
+            mixed.detach().numpy()[chosen.numpy()] = synthetic.numpy()
+        else:
+            mixed[chosen.to(images.device)] = synthetic
         return tv_tensors.wrap(mixed, like=images) if isinstance(images, tv_tensors.Image) else mixed, new_labels
 
     def _as_labels(self, positions: Tensor, labels: Tensor) -> Tensor:
