@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from torch import Generator, Tensor
 if TYPE_CHECKING:
     from ganaug.bench.suite import Arm
 
-__all__ = ["TRANSFORMS", "batch_drawer"]
+__all__ = ["MIXES", "TRANSFORMS", "batch_drawer", "find_transform"]
 
 
 def _affine() -> Callable[[Tensor], Tensor]:
@@ -40,7 +41,51 @@ def _crop_flip() -> Callable[[Tensor], Tensor]:
     return CropFlip()
 
 
-TRANSFORMS: dict[str, Callable[[], Callable[[Tensor], Tensor]]] = {"affine": _affine, "crop+flip": _crop_flip}
+def _trivial_augment() -> Callable[[Tensor], Tensor]:
+    from torchvision.transforms import v2
+
+    return v2.TrivialAugmentWide(interpolation=v2.InterpolationMode.BILINEAR)
+
+
+def _rand_augment() -> Callable[[Tensor], Tensor]:
+    from torchvision.transforms import v2
+
+    return v2.RandAugment(interpolation=v2.InterpolationMode.BILINEAR)
+
+
+TRANSFORMS: dict[str, Callable[[], Callable[[Tensor], Tensor]]] = {
+    "affine": _affine,
+    "crop+flip": _crop_flip,
+    "trivialaugment": _trivial_augment,
+    "randaugment": _rand_augment,
+}
+MIXES = {"mixup": "MixUp", "cutmix": "CutMix"}  # classes of torchvision.transforms.v2
+
+
+def find_transform(name: str) -> Callable[[Tensor], Tensor]:
+    """Make a transform by its name in ``TRANSFORMS``, or by the import path of a class that needs no arguments.
+
+    Raises
+    ------
+    ValueError
+        If it is not there, or cannot be made.
+    """
+    if name in TRANSFORMS:
+        return TRANSFORMS[name]()
+    module, _, attribute = name.rpartition(".")
+    try:
+        transform = getattr(importlib.import_module(module), attribute)()
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
+        raise ValueError(f"cannot make the transform {name!r}: {error}") from None
+    if not callable(transform):
+        raise ValueError(f"cannot make the transform {name!r}: it is not callable")
+    return transform
+
+
+def _mix(name: str, n_classes: int) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    from torchvision.transforms import v2
+
+    return getattr(v2, MIXES[name])(num_classes=n_classes)
 
 
 def batch_drawer(
@@ -53,7 +98,8 @@ def batch_drawer(
 
     A batch is drawn from the real images with replacement. In arms with synthetic images each is then replaced, with
     the arm's probability, by a random synthetic one of its class, so that all arms see the same classes equally often.
-    Last, the arm's transform is applied to each image on its own.
+    Then the arm's transform is applied to each image on its own, and its mix to the batch, which makes labels soft.
+    As all arms train for the same number of steps, real images that are merely repeated change nothing.
 
     Parameters
     ----------
@@ -66,10 +112,11 @@ def batch_drawer(
     Returns
     -------
     callable
-        Takes a batch size; returns float images in [0, 1] and int64 labels.
+        Takes a batch size; returns float images in [0, 1], and int64 labels or, mixed, class probabilities.
     """
     images, labels = (torch.from_numpy(np.ascontiguousarray(array)) for array in real)
-    transform = TRANSFORMS[arm.transform]() if arm.transform else None
+    transform = find_transform(arm.transform) if arm.transform else None
+    mix = _mix(arm.mix, int(real[1].max()) + 1) if arm.mix else None
     pools: Any = None
     if arm.synthetic > 0:
         if synthetic is None:
@@ -87,6 +134,6 @@ def batch_drawer(
         batch = batch.float() / 255
         if transform is not None:
             batch = torch.stack([transform(image) for image in batch])
-        return batch, targets
+        return mix(batch, targets) if mix is not None else (batch, targets)
 
     return draw

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from jinja2 import Environment, PackageLoader, StrictUndefined, UndefinedError
 
+from ganaug.bench.metrics import METRICS
 from ganaug.bench.suite import Suite
 from ganaug.bench.summary import summarise
 from ganaug.data.files import write_atomically
@@ -102,7 +103,7 @@ def _render(root: Path, summary: dict[str, Any]) -> None:
     )
     templates.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", " ")
     for name, extra in (("report.html", {"sheet": image, "plot": _forest(summary)}), ("report.md", {"sheet": image})):
-        write_atomically(root / name, templates.get_template(name).render(**summary, **extra))
+        write_atomically(root / name, templates.get_template(name).render(**summary, **extra, metrics=list(METRICS)))
 
 
 def _forest(summary: dict[str, Any]) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shlex
 import time
@@ -20,6 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 import ganaug
 from ganaug.bench.arms import batch_drawer
+from ganaug.bench.metrics import scores
 from ganaug.bench.report import write_report
 from ganaug.bench.splits import disjoint_splits
 from ganaug.bench.store import Store
@@ -141,10 +143,12 @@ class _Run:
             torch.default_generator.manual_seed(random_generator(task.seed, "transform").initial_seed())
             draw = batch_drawer(arm, (self.data.images[chosen], self.targets[chosen]), synthetic, generator)
             network = train_classifier(draw, self.data.image_shape, len(self.classes), self.suite.classifier, generator)
-        predicted = predict_proba(network, self.data.images[self.test]).argmax(1)
-        hit = predicted == self.targets[self.test]
-        recall = [float(hit[self.targets[self.test] == c].mean()) for c in range(len(self.classes))]
-        return {"accuracy": float(hit.mean()), "recall": recall, "predictions": predicted.tolist()}
+        probabilities = predict_proba(network, self.data.images[self.test])
+        targets = self.targets[self.test]
+        hit = probabilities.argmax(1) == targets
+        recall = [float(hit[targets == c].mean()) for c in range(len(self.classes))]
+        kept = base64.b64encode(probabilities.astype(np.float16).tobytes()).decode()
+        return {"metrics": scores(targets, probabilities), "recall": recall, "probabilities": kept}
 
     def judge(self) -> SmallCNN:
         """A classifier trained on the real test images, which no GAN has seen; it decides nothing."""

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from ganaug.bench.arms import TRANSFORMS
+from ganaug.bench.arms import MIXES, TRANSFORMS, find_transform
 from ganaug.data.files import sha256_of
 from ganaug.quality.classifier import ClassifierConfig
 
@@ -31,12 +31,16 @@ class Arm:
     synthetic : float in [0, 1]
         Probability with which an image of a training batch is replaced by a synthetic one of its class.
     transform : str or None
-        Name of a transform applied to every training image, real or synthetic.
+        What is applied to every training image, real or synthetic: a name, or the import path of a class such as
+        ``torchvision.transforms.v2.RandomHorizontalFlip``.
+    mix : {"mixup", "cutmix"} or None
+        What is applied to every batch last, and makes labels soft.
     """
 
     name: str
     synthetic: float = 0.0
     transform: str | None = None
+    mix: str | None = None
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,8 @@ class Suite:
         """The arm that differs from `arm` only in using no synthetic images."""
         if arm.synthetic == 0:
             return None
-        return next((a for a in self.arms if a.synthetic == 0 and a.transform == arm.transform), None)
+        alike = (a for a in self.arms if a.synthetic == 0 and (a.transform, a.mix) == (arm.transform, arm.mix))
+        return next(alike, None)
 
 
 def digest(value: Any) -> str:
@@ -128,7 +133,7 @@ def load_suite(name: str | Path) -> Suite:
     Examples
     --------
     >>> [arm.name for arm in load_suite("quick").arms]
-    ['real', 'classical', 'gan', 'gan+classical']
+    ['real', 'classical', 'mixup', 'cutmix', 'synthetic only', 'gan', 'gan+classical']
     """
     path = Path(name) if str(name).endswith(".toml") else SUITES / f"{name}.toml"
     values = _read(path, str(name))
@@ -203,11 +208,22 @@ def _check(suite: Suite, where: str) -> None:
             raise ValueError(f"{where}: baseline {name!r} is not among the arms{_nearest(name, names)}")
     for arm in suite.arms:
         _check_number(where, f"synthetic of arm {arm.name!r}", arm.synthetic, least=0, most=1)
-        if arm.transform is not None and arm.transform not in TRANSFORMS:
-            raise ValueError(
-                f"{where}: arm {arm.name!r} has an unknown transform "
-                f"{arm.transform!r}{_nearest(arm.transform, TRANSFORMS)}"
-            )
+        _check_transform(where, arm)
+        if arm.mix is not None and arm.mix not in MIXES:
+            raise ValueError(f"{where}: arm {arm.name!r} has an unknown mix {arm.mix!r}{_nearest(arm.mix, MIXES)}")
+
+
+def _check_transform(where: str, arm: Arm) -> None:
+    if arm.transform is None:
+        return
+    if arm.transform not in TRANSFORMS and "." not in str(arm.transform):
+        raise ValueError(
+            f"{where}: arm {arm.name!r} has an unknown transform {arm.transform!r}{_nearest(arm.transform, TRANSFORMS)}"
+        )
+    try:
+        find_transform(arm.transform)
+    except ValueError as error:
+        raise ValueError(f"{where}: arm {arm.name!r}: {error}") from None
 
 
 def _check_number(
@@ -219,7 +235,7 @@ def _check_number(
         raise ValueError(f"{where}: {key} must be a {kind} of {reach}, got {value!r}")
 
 
-def _nearest(word: str, known: Iterable[str]) -> str:
+def _nearest(word: object, known: Iterable[str]) -> str:
     known = list(known)
-    close = difflib.get_close_matches(word, known, n=1)
+    close = difflib.get_close_matches(str(word), known, n=1)
     return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(map(repr, known))}"

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ganaug.bench.metrics import METRICS
 from ganaug.bench.stats import Difference, paired_difference
 from ganaug.bench.suite import Arm, Suite
 
@@ -32,7 +33,8 @@ def summarise(suite: Suite, records: list[dict[str, Any]]) -> dict[str, Any]:
     -------
     dict
         "verdicts" (sentences), "arms" (one entry per arm: accuracy in percent as mean and standard deviation over
-        splits, paired differences in percentage points, seconds), "gan" (consistency per class, in percent), "failed".
+        splits, paired differences in percentage points, means of all metrics, seconds), "gan" (consistency per class,
+        in percent), "failed".
     """
     gans = [r for r in records if r["kind"] == "gan" and r["status"] == "done"]
     gan_seconds = float(np.mean([r["fit_seconds"] for r in gans])) if gans else 0.0
@@ -49,6 +51,7 @@ def summarise(suite: Suite, records: list[dict[str, Any]]) -> dict[str, Any]:
                 "accuracy": float(np.mean(values)) if values else None,
                 "deviation": float(np.std(values, ddof=1)) if len(values) > 1 else None,
                 "splits": len(values),
+                "metrics": _mean_metrics(arm.name, records),
                 "recall": (100 * np.mean(recalls, axis=0)).tolist() if recalls else None,
                 "seconds_classifier": float(np.mean(seconds)) if seconds else None,
                 "seconds_gan": gan_seconds if arm.synthetic > 0 else 0.0,
@@ -78,12 +81,18 @@ def summarise(suite: Suite, records: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def _mean_metrics(arm: str, records: list[dict[str, Any]]) -> dict[str, float] | None:
+    """Mean of each metric over splits and starts."""
+    found = [r["metrics"] for r in records if r["arm"] == arm and r["status"] == "done"]
+    return {name: float(np.mean([metrics[name] for metrics in found])) for name in METRICS} if found else None
+
+
 def _accuracy_by_split(arm: str, records: list[dict[str, Any]]) -> dict[int, float]:
     """Mean accuracy over the classifier starts of each split, in percent."""
     splits: dict[int, list[float]] = {}
     for record in records:
         if record["arm"] == arm and record["status"] == "done":
-            splits.setdefault(record["split"], []).append(100 * record["accuracy"])
+            splits.setdefault(record["split"], []).append(100 * record["metrics"]["accuracy"])
     return {split: float(np.mean(values)) for split, values in splits.items()}
 
 

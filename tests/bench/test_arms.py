@@ -1,7 +1,8 @@
 import numpy as np
+import pytest
 import torch
 
-from ganaug.bench.arms import batch_drawer
+from ganaug.bench.arms import TRANSFORMS, batch_drawer, find_transform
 from ganaug.bench.suite import Arm
 
 LABELS = np.array([0, 0, 0, 1])
@@ -47,3 +48,37 @@ def test_crop_and_flip_keeps_the_size():
     images, _ = batch(Arm("classical", transform="crop+flip"), n=20)
     assert images.shape == (20, 1, 8, 8)
     assert len({image.numpy().tobytes() for image in images}) > 5
+
+
+@pytest.mark.parametrize("name", sorted(TRANSFORMS))
+def test_every_transform_takes_grey_and_colour_and_stays_in_range(name):
+    torch.manual_seed(0)
+    transform = find_transform(name)
+    for channels in (1, 3):
+        images = torch.rand(30, channels, 8, 8)
+        changed = torch.stack([transform(image) for image in images])
+        assert changed.shape == images.shape
+        assert changed.min() >= 0
+        assert changed.max() <= 1
+        assert (changed != images).any()
+
+
+def test_transforms_by_import_path():
+    flipped, _ = batch(Arm("flip", transform="torchvision.transforms.v2.RandomVerticalFlip"), n=5)
+    assert flipped.shape == (5, 1, 8, 8)
+    with pytest.raises(ValueError, match=r"cannot make the transform 'torchvision\.transforms\.v2\.Nothing'"):
+        find_transform("torchvision.transforms.v2.Nothing")
+
+
+@pytest.mark.parametrize("mix", ["mixup", "cutmix"])
+def test_mixes_make_labels_soft_and_come_last(mix):
+    torch.manual_seed(0)
+    images, labels = batch(Arm("mixed", synthetic=0.5, mix=mix), n=200)
+    assert labels.shape == (200, 2)
+    torch.testing.assert_close(labels.sum(1), torch.ones(200))
+    assert len(images.unique()) > 2
+
+
+def test_synthetic_images_alone():
+    images, _ = batch(Arm("synthetic only", synthetic=1.0))
+    assert set(images.unique().tolist()) == {200.0, 201.0}

@@ -1,3 +1,4 @@
+import base64
 import dataclasses
 import json
 import re
@@ -7,6 +8,8 @@ import pytest
 import torch
 
 from ganaug.bench import Suite, run, run_suite
+from ganaug.bench.metrics import METRICS, scores
+from ganaug.bench.splits import disjoint_splits
 from ganaug.bench.store import Store
 from ganaug.bench.suite import Arm
 from ganaug.cli import main
@@ -58,6 +61,7 @@ def test_every_cell_of_the_grid_is_run_once_and_reported(suite, tmp_path):
     assert np.array_equal(states[1], np.random.get_state()[1])
     assert [arm["name"] for arm in summary["arms"]] == ["real", "classical", "gan", "gan+classical"]
     assert all(0 <= arm["accuracy"] <= 100 and arm["splits"] == 2 for arm in summary["arms"])
+    assert all(arm["accuracy"] == pytest.approx(100 * arm["metrics"]["accuracy"]) for arm in summary["arms"])
     assert summary["failed"] == []
     assert len(summary["gan"]["consistency"]) == 2
     assert summary["data"]["n_train"] == 8
@@ -71,14 +75,23 @@ def test_differences_are_paired_by_split(suite, tmp_path):
     records = [json.loads(p.read_text())["record"] for p in (tmp_path / "run" / "cells").iterdir()]
 
     def accuracy(arm, split):
-        return 100 * np.mean([r["accuracy"] for r in records if r["arm"] == arm and r["split"] == split])
+        return 100 * np.mean([r["metrics"]["accuracy"] for r in records if r["arm"] == arm and r["split"] == split])
 
     by_hand = np.mean([accuracy("gan", s) - accuracy("real", s) for s in (0, 1)])
     arms = {arm["name"]: arm for arm in summary["arms"]}
     assert arms["gan"]["differences"]["real"]["mean"] == pytest.approx(by_hand)
-    for record in records:
+
+
+def test_metrics_can_be_computed_again_from_the_probabilities_that_are_kept(suite, tmp_path):
+    run_suite(suite, tmp_path / "run", jobs=1, verbose=False)
+    data = np.load(tmp_path / "shades.npz")
+    classes, targets = np.unique(data["labels"], return_inverse=True)
+    _, test = disjoint_splits(data["labels"], suite.n_per_class, suite.splits, suite.seed)
+    for path in (tmp_path / "run" / "cells").iterdir():
+        record = json.loads(path.read_text())["record"]
         if record["kind"] == "cell":
-            assert len(record["predictions"]) == 14
+            kept = np.frombuffer(base64.b64decode(record["probabilities"]), np.float16).reshape(len(test), len(classes))
+            assert scores(targets[test], kept) == pytest.approx(record["metrics"], abs=0.01)
 
 
 def test_no_two_cells_share_a_random_start(suite, tmp_path):
@@ -190,7 +203,7 @@ def test_report_says_plainly_when_there_is_no_gain(suite):
 
     def cell(arm, split, accuracy):
         common = {"kind": "cell", "status": "done", "repeat": 0, "seconds": 1.0, "recall": [accuracy, accuracy]}
-        return {**common, "arm": arm, "split": split, "accuracy": accuracy}
+        return {**common, "arm": arm, "split": split, "metrics": dict.fromkeys(METRICS, accuracy)}
 
     scores = {"real": (0.80, 0.82), "classical": (0.90, 0.92), "gan": (0.85, 0.87), "gan+classical": (0.88, 0.93)}
     records = [cell(arm, split, score) for arm, both in scores.items() for split, score in enumerate(both)]

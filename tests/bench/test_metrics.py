@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+
+from ganaug.bench.metrics import METRICS, expected_calibration_error, scores
+
+TARGETS = np.repeat([0, 1, 2], [60, 30, 10])
+
+
+def noisy(seed=0, n_classes=3, weight=2.0):
+    logits = np.random.default_rng(seed).normal(size=(len(TARGETS), n_classes)) + weight * np.eye(n_classes)[TARGETS]
+    odds = np.exp(logits)
+    return odds / odds.sum(1, keepdims=True)
+
+
+def test_perfect_and_constant_predictions():
+    perfect = scores(TARGETS, np.eye(3)[TARGETS])
+    assert all(perfect[name] == 1 for name, more in METRICS.items() if more)
+    assert all(perfect[name] < 1e-5 for name, more in METRICS.items() if not more)
+    constant = scores(TARGETS, np.tile([0.6, 0.3, 0.1], (100, 1)))
+    assert constant["accuracy"] == 0.6
+    assert constant["balanced accuracy"] == pytest.approx(1 / 3)
+    assert constant["AUC"] == 0.5
+    assert constant["MCC"] == constant["G-mean"] == 0
+    assert constant["ECE"] == pytest.approx(0)
+    assert constant["Brier"] == pytest.approx(0.6 * 0.26 + 0.3 * 0.86 + 0.1 * 1.26)
+    assert constant["log-loss"] == pytest.approx(-0.6 * np.log(0.6) - 0.3 * np.log(0.3) - 0.1 * np.log(0.1))
+
+
+def test_better_probabilities_score_better_on_every_metric():
+    better, worse = scores(TARGETS, noisy(weight=4)), scores(TARGETS, noisy(weight=1))
+    assert set(better) == set(METRICS)
+    assert all((better[name] > worse[name]) == more for name, more in METRICS.items())
+
+
+def test_two_classes():
+    found = scores(np.array([0, 0, 1, 1]), np.array([[0.9, 0.1], [0.4, 0.6], [0.3, 0.7], [0.6, 0.4]]))
+    assert found["accuracy"] == 0.5
+    assert found["AUC"] == 0.75
+
+
+def test_certain_and_wrong_is_finite():
+    assert np.isfinite(scores(TARGETS, np.eye(3)[(TARGETS + 1) % 3])["log-loss"])
+
+
+def test_calibration_error_is_the_gap_between_confidence_and_accuracy():
+    confident = np.tile([0.9, 0.1], (10, 1))
+    assert expected_calibration_error(np.repeat([0, 1], 5), confident) == pytest.approx(0.4)
+    assert expected_calibration_error(np.repeat([0, 1], [9, 1]), confident) == pytest.approx(0)
