@@ -2,7 +2,15 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from ganaug.bench.stats import paired_difference
+from ganaug.bench.stats import (
+    bayesian_signed_rank,
+    bootstrap_interval,
+    corrected_resampled_difference,
+    harm_rate,
+    holm,
+    paired_difference,
+    wilcoxon,
+)
 
 
 def test_interval_is_the_paired_t_interval():
@@ -38,3 +46,83 @@ def test_verdicts(values, verdict):
 def test_one_difference_is_not_enough(values):
     with pytest.raises(ValueError, match="at least two differences"):
         paired_difference(values, rope=0.5)
+
+
+def overlapping(rng, n, test_share, mean=0.0):
+    """Differences of resamples that correlate as their test share (Nadeau and Bengio's model)."""
+    common = rng.normal(scale=np.sqrt(test_share))
+    return mean + common + rng.normal(scale=np.sqrt(1 - test_share), size=n)
+
+
+def test_the_corrected_interval_covers_where_the_plain_one_does_not():
+    rng = np.random.default_rng(2)
+    draws = [overlapping(rng, 10, 0.2, mean=1.0) for _ in range(2000)]
+    plain = [(d := paired_difference(v, rope=0)).low <= 1 <= d.high for v in draws]
+    corrected = [(d := corrected_resampled_difference(v, test_share=0.2, rope=0)).low <= 1 <= d.high for v in draws]
+    assert np.mean(plain) < 0.8
+    assert np.mean(corrected) == pytest.approx(0.95, abs=0.02)
+
+
+def test_wilcoxon_finds_as_many_differences_under_the_null_as_it_says():
+    rng = np.random.default_rng(3)
+    p_values = np.array([wilcoxon(rng.normal(size=12)) for _ in range(2000)])
+    for alpha in (0.05, 0.2, 0.5):
+        assert np.mean(p_values <= alpha) == pytest.approx(alpha, abs=0.03)
+    assert wilcoxon([0.0, 0.0, 0.0]) == 1
+
+
+def test_holm_keeps_the_rate_of_any_false_find_and_is_ordered():
+    rng = np.random.default_rng(4)
+    any_found = [holm(rng.random(6)).min() <= 0.05 for _ in range(4000)]
+    assert np.mean(any_found) == pytest.approx(0.05, abs=0.015)
+    adjusted = holm([0.2, 0.001, 0.04])
+    assert adjusted.tolist() == pytest.approx([0.2, 0.003, 0.08])
+
+
+def test_signed_rank_weighs_practical_equivalence():
+    rng = np.random.default_rng(5)
+    better = bayesian_signed_rank(rng.normal(0.05, 0.01, 12), rope=0.01)
+    equal = bayesian_signed_rank(rng.normal(0.0, 0.003, 12), rope=0.01)
+    worse = bayesian_signed_rank(rng.normal(-0.05, 0.01, 12), rope=0.01)
+    unknown = bayesian_signed_rank([0.1, -0.1, 0.05, -0.04], rope=0.01)
+    assert better.better > 0.99
+    assert equal.equal > 0.99
+    assert worse.worse > 0.99
+    assert max(unknown.worse, unknown.better) < 0.8
+    for found in (better, equal, worse, unknown):
+        assert found.worse + found.equal + found.better == pytest.approx(1)
+
+
+def test_signed_rank_seldom_claims_a_difference_under_the_null():
+    rng = np.random.default_rng(6)
+    claims = [max((f := bayesian_signed_rank(rng.normal(size=10), rope=0)).worse, f.better) > 0.975 for _ in range(200)]
+    assert np.mean(claims) < 0.12
+
+
+def test_bootstrap_interval_covers_about_as_often_as_it_says():
+    rng = np.random.default_rng(7)
+    covered = []
+    for number in range(200):
+        effects = rng.normal(0.5, 1, 15)
+        low, high = bootstrap_interval([rng.normal(e, 0.5, 5) for e in effects], seed=number, samples=500)
+        covered.append(low <= 0.5 <= high)
+    assert 0.86 < np.mean(covered) <= 1
+
+
+def test_harm_counts_only_what_is_worse_than_the_region():
+    assert harm_rate([-0.02, -0.01, 0.0, 0.5], rope=0.01) == 0.25
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: corrected_resampled_difference([1, 2], test_share=1.0, rope=0), r"test_share must be in \(0, 1\)"),
+        (lambda: wilcoxon([1.0]), "at least two differences"),
+        (lambda: bayesian_signed_rank([1.0], rope=0), "at least two differences"),
+        (lambda: bootstrap_interval([[1.0]]), "at least two datasets"),
+        (lambda: bootstrap_interval([[1.0], []]), "none without splits"),
+    ],
+)
+def test_too_little_to_go_by(call, said):
+    with pytest.raises(ValueError, match=said):
+        call()
