@@ -51,7 +51,14 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from ganaug import GANOverSampler, SafeOverSampler
-from ganaug.bench.stats import bayesian_signed_rank, bootstrap_interval, harm_rate, holm, wilcoxon
+from ganaug.bench.stats import (
+    bayesian_signed_rank,
+    bootstrap_interval,
+    corrected_resampled_difference,
+    harm_rate,
+    holm,
+    wilcoxon,
+)
 from ganaug.data.files import write_atomically
 
 FOLD_SEED = 20261123
@@ -351,25 +358,29 @@ def _tests(by_fold: pd.DataFrame) -> list[str]:
         of_tables = difference.groupby("table").mean().to_numpy()
         of_folds = [values.to_numpy() for _, values in difference.groupby(["table", "fold"]).mean().groupby("table")]
         of_pairs = difference.groupby(["table", "classifier"]).mean()
-        found.append((of_tables, bootstrap_interval(of_folds), harm_rate(of_pairs, rope=ROPE)))
-    p_values = [wilcoxon(of_tables) for of_tables, _, _ in found]
+        alone = [corrected_resampled_difference(folds, test_share=0.2, rope=ROPE).verdict for folds in of_folds]
+        clear = f"{alone.count('gain')} : {alone.count('harm')}"
+        found.append((of_tables, bootstrap_interval(of_folds), clear, harm_rate(of_pairs, rope=ROPE)))
+    p_values = [wilcoxon(of_tables) for of_tables, *_ in found]
     lines = [
         "ganaug against others: mean difference with a 95 % interval (tables, then folds, drawn with replacement),",
         "tables won and lost, Wilcoxon signed-rank p over tables and Holm's, chances that ganaug is worse, equal,",
         f"better on another table (Bayesian signed-rank test, equal within {ROPE}); harm: share of table x classifier",
-        f"pairs that are worse by more than {ROPE}.",
+        f"pairs that are worse by more than {ROPE}. Clear: tables where it is a gain or harm by itself, by the",
+        "corrected resampled t-test over its folds.",
         "",
-        "| against | metric | difference | won : lost | p | p (Holm) | worse / equal / better | harm |",
-        "|---|---|---|---|---|---|---|---|",
+        "| against | metric | difference | won : lost | clear | p | p (Holm) | worse / equal / better | harm |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     rows = zip(tested, found, p_values, holm(p_values), strict=True)
-    for (other, metric), (of_tables, (low, high), harm), p, adjusted in rows:
+    for (other, metric), (of_tables, (low, high), clear, harm), p, adjusted in rows:
         chances = bayesian_signed_rank(of_tables, rope=ROPE)
         cells = (
             other,
             metric,
             f"{of_tables.mean():+.3f} [{low:+.3f}, {high:+.3f}]",
             f"{(of_tables > 0).sum()} : {(of_tables < 0).sum()}",
+            clear,
             f"{p:.3g}",
             f"{adjusted:.3g}",
             f"{chances.worse:.2f} / {chances.equal:.2f} / {chances.better:.2f}",
