@@ -4,8 +4,8 @@
 
 Cases, on one thread: SyntheticMix from a pool beside torchvision's CutMix, on the same batch of 256 uint8 images of
 3x32x32; an epoch of a ResNet-18 with and without the pool, everything in one process; memory that a pool of a million
-images adds to a worker that has drawn from all of it (the pool, 3 GB, is written to the temporary folder); and the rate
-at which a pool is built, with the generator's share of it. Timings that are compared take turns.
+images adds to a worker that has drawn from all over it (the pool, 3 GB, is written to the temporary folder); and the
+rate at which a pool is built, with the generator's share of it. Timings that are compared take turns.
 """
 
 from __future__ import annotations

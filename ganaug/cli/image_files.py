@@ -29,7 +29,7 @@ class ImageFormat(StrEnum):
 def check_image_output(output: Path, asked: ImageFormat | None) -> ImageFormat:
     """Tell the format by the output's name, unless it is asked for, and find out whether it can be written."""
     by_suffix = {".npz": ImageFormat.npz, ".parquet": ImageFormat.parquet}
-    kind = asked or by_suffix.get(output.suffix, ImageFormat.folder)
+    kind = asked or by_suffix.get(output.suffix.lower(), ImageFormat.folder)
     if kind is ImageFormat.folder and output.exists() and not (output.is_dir() and not any(output.iterdir())):
         raise ValueError(f"{output} exists and is not an empty folder; choose another name or delete it")
     check_writable(output, folder=kind is ImageFormat.folder)

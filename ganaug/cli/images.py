@@ -127,6 +127,11 @@ def augment_images(
             raise ValueError(
                 f"{model} draws images of shape {gan.image_shape_}, those in {source} have {data.image_shape}"
             )
+        for label in data.classes.tolist():
+            if gan.class_name(label) != data.name(label):
+                raise ValueError(
+                    f"label {label!r} is {data.name(label)!r} in {source} and {gan.class_name(label)!r} for {model}"
+                )
         with tempfile.TemporaryDirectory() as temporary:
             real = None if keep_all else data
             pool = SyntheticPool.build(gan, Path(temporary) / "pool", per_class=added, real=real, random_state=seed)

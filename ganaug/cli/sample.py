@@ -47,8 +47,8 @@ def sample(
     from ganaug.gans import ImageGAN, TableGAN
     from ganaug.gans.bundle import kind_of
 
-    if not pool and (real is not None or rank is not None):
-        raise ValueError("--real and --rank choose what goes into a pool; add --pool")
+    if not pool and (real is not None or rank is not None or size is not None):
+        raise ValueError("--real, --rank and --size are for pools; add --pool")
     if kind_of(model) == TableGAN.__name__:
         if pool:
             raise ValueError(f"{model} draws rows of a table; only images are kept in pools")
@@ -63,6 +63,10 @@ def sample(
     if pool:
         if output_format is not None:
             raise ValueError("--format and --pool exclude each other")
+        if output.suffix.lower() in (*TABLE_SUFFIXES, ".npz"):
+            raise ValueError(f"a pool is a folder; {output} looks like a file")
+        if size is not None and real is None:
+            raise ValueError("--size is for --real; the model draws images of the size it was trained on")
         _write_pool(ImageGAN.load(model, device=device), output, per_class, label, real, rank, size, seed)
         return
     kind = check_image_output(output, output_format)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from typing import Any, Protocol, Self, runtime_checkable
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from ganaug.curation.consistency import FOLDS, ClassConsistency
 from ganaug.data import LabelledImages
+from ganaug.data.labels import listed
 from ganaug.gans import ImageGAN
 from ganaug.quality import nearest, nearest_other
 from ganaug.quality.classifier import ImageClassifier
@@ -27,8 +29,8 @@ class ImageFilter(Protocol):
     def fit(self, gan: ImageGAN, real: LabelledImages | None, randomness: np.random.Generator) -> Self:
         """Learn what is needed; `real` holds the GAN's training images."""
 
-    def accepts(self, images: NDArray[np.uint8], position: int) -> NDArray[np.bool_]:
-        """Which candidates of the class at this position in the GAN's ``classes_`` are kept."""
+    def accepts(self, images: NDArray[np.uint8], position: int) -> NDArray[np.bool_] | None:
+        """Which candidates of the class at this position in the GAN's ``classes_`` are kept; None if it cannot tell."""
 
     def describe(self) -> dict[str, Any]:
         """Name and parameters as JSON values."""
@@ -81,6 +83,10 @@ class ImageConsistency:
     ----------
     quantile : float in [0, 1]
         As many of the real images would be rejected.
+
+    Notes
+    -----
+    Classes of fewer than five real images cannot be cross-fitted: it warns, and lets all of their candidates pass.
     """
 
     name = "class consistency"
@@ -97,12 +103,20 @@ class ImageConsistency:
         n_classes, labels = len(gan.classes_), gan.class_indices(real.labels)
         if np.bincount(labels).max() < FOLDS:
             raise ValueError(f"class consistency needs {FOLDS} real images of some class; leave it out of keep")
+        counts = np.bincount(labels, minlength=n_classes)
+        self._known = counts >= FOLDS
+        if not self._known.all():
+            few = [gan.class_name(label) for label in gan.classes_[~self._known].tolist()]
+            message = f"classes of fewer than {FOLDS} real images are not filtered by class consistency: {listed(few)}"
+            warnings.warn(message, UserWarning, stacklevel=4)
         consistency = ClassConsistency(self.quantile, models=lambda seed: [ImageClassifier(n_classes, seed)])
         self._consistency = consistency.fit(real.images, labels, randomness)
         return self
 
-    def accepts(self, images: NDArray[np.uint8], position: int) -> NDArray[np.bool_]:
+    def accepts(self, images: NDArray[np.uint8], position: int) -> NDArray[np.bool_] | None:
         """Which candidates are kept; see :class:`ImageFilter`."""
+        if not self._known[position]:
+            return None
         scores = self._consistency.score(images, np.full(len(images), position))
         return scores >= self._consistency.thresholds_[position]
 
@@ -112,12 +126,12 @@ class ImageConsistency:
 
 
 class NoCopies:
-    """Drops candidates that lie closer to a training image than training images of their class lie to each other.
+    """Drops candidates that lie closer to a training image than training images lie to each other.
 
     Parameters
     ----------
     quantile : float in [0, 1]
-        The limit for a class is this quantile of the distances of its training images to the nearest other training
+        The limit for a class is this quantile of the distances of its training images to the nearest different training
         image, of whatever class. Exact copies are dropped at any limit.
     """
 
@@ -132,8 +146,11 @@ class NoCopies:
     def fit(self, gan: ImageGAN, real: LabelledImages | None, randomness: np.random.Generator) -> NoCopies:
         """Measure how far real images lie apart."""
         assert real is not None
-        distances, labels = nearest_other(real.images), gan.class_indices(real.labels)
-        self._images = real.images
+        flat = real.images.reshape(len(real), -1)
+        _, first, which = np.unique(flat, axis=0, return_index=True, return_inverse=True)
+        # Among different images only: a single duplicate would set the limit to zero.
+        self._images = real.images[first]
+        distances, labels = nearest_other(self._images)[which.reshape(-1)], gan.class_indices(real.labels)
         self._limits = [np.quantile(distances[labels == c], self.quantile) for c in range(len(gan.classes_))]
         return self
 
@@ -155,10 +172,12 @@ def filters_for(
         if keep != "auto":
             raise ValueError(f"keep must be 'auto' or a sequence of filters, got {keep!r}")
         keep = [] if real is None else [ImageConsistency(), NoCopies()]
+    if not isinstance(keep, Iterable):
+        raise TypeError(f"keep must be 'auto' or a sequence of filters, got {keep!r}; pass [] for none")
     filters = list(keep)
     for step in filters:
-        if not isinstance(step, ImageFilter):
-            raise TypeError(f"keep must hold filters such as NoCopies(), got {type(step).__name__}")
+        if isinstance(step, type) or not isinstance(step, ImageFilter):
+            raise TypeError(f"keep must hold filters such as NoCopies(), got {step!r}")
         if step.needs_real and real is None:
             raise ValueError(f"{type(step).__name__} compares with the training images; pass real=")
     return [step.fit(gan, real, randomness) for step in filters]

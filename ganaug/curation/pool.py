@@ -8,8 +8,10 @@ import math
 import os
 import shutil
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterable, Mapping
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,8 @@ FORMAT, FORMAT_VERSION = "ganaug.SyntheticPool", 1
 HEADER, IMAGES = "pool.json", "images.u8"
 MIN_BATCH, MAX_BATCH = 64, 4096  # candidates drawn at a time
 REMEDY = "build the pool again"
+OPEN = "_descriptor"
+_seeking = threading.Lock()
 
 
 class SyntheticPool:
@@ -99,7 +103,6 @@ class SyntheticPool:
         except (LookupError, ValueError, TypeError) as error:
             raise ValueError(f"{self.path / HEADER} is damaged ({error}); {REMEDY}") from None
         self._ends = np.cumsum(self.counts)
-        self._descriptor: int | None = None
         pixels = self.path / IMAGES
         expected = int(self.counts.sum()) * math.prod(self.image_shape)
         found = pixels.stat().st_size if pixels.is_file() else 0
@@ -153,7 +156,9 @@ class SyntheticPool:
             For a folder in use, a class that the GAN does not know, a filter that needs `real`, or if not a single
             image passes.
         """
-        path = Path(path)
+        if not hasattr(gan, "generator_"):
+            raise ValueError("gan must be a fitted ImageGAN; call fit first, or load a saved one")
+        path = Path(path).resolve()
         if path.exists() and not (path.is_dir() and not any(path.iterdir())):
             raise ValueError(f"{path} exists and is not an empty folder; choose another name or delete it")
         wanted = _wanted(gan, per_class)
@@ -162,8 +167,11 @@ class SyntheticPool:
         seed = seed_from(random_state)
         data = None if real is None else _real_images(gan, real)
         filters = filters_for(keep, gan, data, np.random.default_rng(seed))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+        # A folder that is there already may be a mount point, which nothing can be renamed to.
+        inside = path.exists()
+        home = path if inside else path.parent
+        home.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=home, prefix=f".{path.name}."))
         try:
             records = []
             with (temporary / IMAGES).open("wb") as file:
@@ -196,8 +204,13 @@ class SyntheticPool:
                 "provenance": provenance,
             }
             _write_header(temporary, header)
-            os.chmod(temporary, 0o777 & ~umask())
-            temporary.replace(path)
+            if inside:
+                for name in (IMAGES, HEADER):
+                    (temporary / name).replace(path / name)
+                temporary.rmdir()
+            else:
+                os.chmod(temporary, 0o777 & ~umask())
+                temporary.replace(path)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
@@ -224,12 +237,17 @@ class SyntheticPool:
 
     def draw_positions(self, positions: NDArray[np.int64], generator: Generator | None = None) -> Tensor:
         """As :meth:`draw`, for positions in ``classes`` in place of labels."""
+        self.check_available(positions)
+        counts = self.counts[positions]
+        shares = torch.rand(len(positions), generator=generator, dtype=torch.float64).numpy()
+        return self.read(self._ends[positions] - counts + (shares * counts).astype(np.int64))
+
+    def check_available(self, positions: NDArray[np.int64]) -> None:
+        """Raise ``ValueError`` if there is no image of one of these classes, given by their positions."""
         counts = self.counts[positions]
         if len(counts) and counts.min() == 0:
             empty = self.class_name(self.classes[positions[counts.argmin()]].item())
             raise ValueError(f"the pool holds no images of class {empty!r}; {REMEDY} with some")
-        shares = torch.rand(len(positions), generator=generator, dtype=torch.float64).numpy()
-        return self.read(self._ends[positions] - counts + (shares * counts).astype(np.int64))
 
     def first_of_each(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
         """Indices of different images, one for each position in ``classes``: the first that there are.
@@ -285,24 +303,27 @@ class SyntheticPool:
 
     def close(self) -> None:
         """Close the file; it is opened again when it is needed."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        descriptor = self.__dict__.pop(OPEN, None)
+        if descriptor is not None:
+            os.close(descriptor)
 
     def _open(self) -> int:
-        if self._descriptor is None:
+        descriptor = self.__dict__.get(OPEN)
+        if descriptor is None:
             pixels = self.path / IMAGES
             if not pixels.is_file() or _file_state(pixels) != self._state:
                 raise ValueError(f"{pixels} was changed after the pool was opened; open it again")
-            self._descriptor = os.open(pixels, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-        return self._descriptor
+            opened = os.open(pixels, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+            descriptor = self.__dict__.setdefault(OPEN, opened)  # another thread may have been faster
+            if descriptor != opened:
+                os.close(opened)
+        return descriptor
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_descriptor": None}
+        return {name: value for name, value in self.__dict__.items() if name != OPEN}
 
     def __del__(self) -> None:
-        if getattr(self, "_descriptor", None) is not None:
-            self.close()
+        self.close()
 
     def __repr__(self) -> str:
         shape = "x".join(map(str, self.image_shape))
@@ -328,9 +349,11 @@ def _fill(
         images = gan.sample(np.repeat(label, n), random_state=randomness).numpy()
         drawn += n
         for number, step in enumerate(filters):
-            seen[number] += len(images)
-            images = images[step.accepts(images, position)] if len(images) else images
-            passed[number] += len(images)
+            accepted = step.accepts(images, position) if len(images) else None
+            if accepted is not None:
+                seen[number] += len(images)
+                images = images[accepted]
+                passed[number] += len(images)
         images = images[: wanted - kept]
         file.write(np.ascontiguousarray(images).tobytes())
         kept += len(images)
@@ -349,6 +372,9 @@ def _fill(
 def _wanted(gan: ImageGAN, per_class: int | Mapping[Any, int]) -> NDArray[np.int64]:
     """Images to keep of each of the GAN's classes."""
     wanted = np.zeros(len(gan.classes_), dtype=np.int64)
+    numbers = list(per_class.values()) if isinstance(per_class, Mapping) else [per_class]
+    if not all(isinstance(n, Integral) for n in numbers):
+        raise ValueError(f"per_class must be a whole number, or a dict of them, got {per_class!r}")
     if isinstance(per_class, Mapping):
         labels = list(per_class)
         wanted[gan.class_indices(labels)] = [int(per_class[label]) for label in labels]
@@ -364,6 +390,11 @@ def _real_images(gan: ImageGAN, real: Any) -> LabelledImages:
     if data.image_shape != gan.image_shape_:
         raise ValueError(f"the real images have shape {data.image_shape}, the GAN draws {gan.image_shape_}")
     gan.class_indices(data.labels)
+    for label in data.classes.tolist():
+        if label in data.class_names and gan.class_names_.get(label, data.name(label)) != data.name(label):
+            raise ValueError(
+                f"label {label!r} is {data.name(label)!r} in real and {gan.class_name(label)!r} for the GAN"
+            )
     missing = sorted(set(gan.classes_.tolist()) - set(data.labels.tolist()))
     if missing:
         raise ValueError(f"real holds no images of class {listed(missing)}; pass what the GAN was trained on")
@@ -418,7 +449,8 @@ def _read_at(descriptor: int, into: Any, offset: int) -> int:
     """Fill an array from a place in a file."""
     if hasattr(os, "preadv"):
         return os.preadv(descriptor, [into], offset)
-    os.lseek(descriptor, offset, os.SEEK_SET)
-    content = os.read(descriptor, into.nbytes)
+    with _seeking:
+        os.lseek(descriptor, offset, os.SEEK_SET)
+        content = os.read(descriptor, into.nbytes)
     into.reshape(-1)[: len(content)] = np.frombuffer(content, dtype=np.uint8)
     return len(content)

@@ -65,6 +65,9 @@ def _flat(images: NDArray[np.uint8]) -> Tensor:
 
 
 def _search(queries: Tensor, images: Tensor, *, exclude_self: bool) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    # Inner products of centred images are smaller, and so are their rounding errors.
+    centre = images.mean(0)
+    queries, images = queries - centre, images - centre
     indices = torch.empty(len(queries), dtype=torch.int64)
     least = torch.empty(len(queries))
     squares = images.square().sum(1)

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import ConcatDataset, Dataset
 
 from ganaug.curation import SyntheticPool, images_to_add
 from ganaug.data.labels import labels_from_array
@@ -20,12 +19,16 @@ from ganaug.transforms.source import Source
 
 __all__ = ["AugmentedDataset"]
 
+CHECKED = 16  # real images whose values are looked at
+
 
 class AugmentedDataset(Dataset[tuple[Any, Any]]):
     """Real ``(image, label)`` pairs, followed by synthetic ones.
 
-    Works with every map-style dataset, also with torchvision's ``ImageFolder`` and ``CIFAR10``, whose transforms see no
-    labels. Synthetic images pass through the same transform as real ones: that of the real dataset, then `transform`.
+    Works with map-style datasets of PIL images or tensors, such as torchvision's ``ImageFolder`` and ``CIFAR10``, whose
+    transforms see no labels, with subsets of them, and with several put together. Synthetic images pass through the
+    same transforms as real ones: those of the real dataset, then `transform`. Classes are matched by name where both
+    sides have names.
 
     Parameters
     ----------
@@ -37,7 +40,7 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
         Synthetic images of each class: a number; a share of the real ones (a float); as many as the class has fewer
         than the largest; or a number for each label.
     transform : callable, optional
-        Applied to every image, real or synthetic, after the real dataset's own transform.
+        Applied to every image, real or synthetic, after the real dataset's own.
     mean, std : sequence of float, optional
         What the images of a dataset without a transform of its own are normalised with, if they are.
     random_state : int, RandomState, Generator or None
@@ -83,39 +86,52 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
         std: Any = None,
         random_state: Any = None,
     ) -> None:
+        if not hasattr(real, "__len__") or not hasattr(real, "__getitem__"):
+            raise TypeError(f"real must be a map-style dataset, got {type(real).__name__}, which is none")
         if len(real) == 0:
             raise ValueError("the real dataset is empty")
         self.real = real
         self.transform = transform
-        self._source = Source(source)
-        real_targets = _targets(real)
-        names = _attribute(real, "classes")
+        chain = _chain(real)
+        self._transforms = _transforms(chain)
+        names = next((found for link in chain if (found := getattr(link, "classes", None)) is not None), None)
         if isinstance(names, Sequence) and not isinstance(names, str):
             self.classes = list(names)
-        labels, positions = self._source.match(np.unique(labels_from_array(real_targets, len(real))), names)
-        counts = {
-            label: int(n) for label, n in zip(*np.unique(np.array(real_targets), return_counts=True), strict=True)
-        }
-        added = images_to_add(per_class, {label: counts[label] for label in labels})
-        chosen = np.repeat([positions[label] for label in added], list(added.values())).astype(np.int64)
-        self.targets = [*real_targets, *np.repeat(np.array(list(added)), list(added.values())).tolist()]
-        self._own_transform = _attribute(real, "transform")
-        self._example, self._label_example = _raw_example(real)
+        where = Source(source, names)
+        self._shown = repr(where)
+        real_targets = _targets(real)
+        labels, counts = np.unique(labels_from_array(real_targets, len(real)), return_counts=True)
+        added = images_to_add(per_class, dict(zip(labels.tolist(), counts.tolist(), strict=True)))
+        added = {label: n for label, n in added.items() if n}
+        new_labels = np.repeat(np.array(list(added), dtype=labels.dtype), list(added.values()))
+        chosen = where.positions(new_labels)
+        self.targets = [*real_targets, *new_labels.tolist()]
+        self._example, self._label_example = _raw(chain, 0)
         self._pixels = Pixels(mean, std)
         self._images: Tensor | None = None
-        self._indices: NDArray[np.int64] | None = None
+        self._pool: SyntheticPool | None = None
         if isinstance(source, SyntheticPool):
-            self._indices = source.first_of_each(chosen)
+            self._pool, self._indices = source, source.first_of_each(chosen)
         else:
             self._images = source.sample_positions(torch.from_numpy(chosen), random_state=random_state)
         if len(chosen):
-            # Images that do not fit are found now and not in a worker.
-            shapes = [tuple(self[index][0].shape) for index in (0, len(real)) if isinstance(self[index][0], Tensor)]
-            if len(set(shapes)) > 1:
-                raise ValueError(
-                    f"transformed, a real image has shape {shapes[0]} and a synthetic one {shapes[1]}; resize them in "
-                    "the transform"
-                )
+            self._check_fit(where.image_shape, chain)
+
+    def _check_fit(self, shape: tuple[int, int, int], chain: list[Any]) -> None:
+        """Find out now, and not in a worker, whether synthetic images fit."""
+        for index in np.linspace(0, len(self.real) - 1, min(len(self.real), CHECKED)).astype(int).tolist():
+            example, _ = _raw(chain, index)
+            if isinstance(example, Tensor) and example.ndim == 3:
+                self._pixels.check(example, shape, same_size=False)
+        with torch.random.fork_rng(devices=[]):  # transforms may be random
+            real, again, synthetic = (self[index][0] for index in (0, 0, len(self.real)))
+        if not all(isinstance(image, Tensor) for image in (real, again, synthetic)) or real.shape != again.shape:
+            return
+        if synthetic.shape != real.shape:
+            raise ValueError(
+                f"transformed, a real image has shape {tuple(real.shape)} and a synthetic one "
+                f"{tuple(synthetic.shape)}; resize them in the transform"
+            )
 
     def is_synthetic(self, index: int) -> bool:
         """Whether the item at `index` is synthetic."""
@@ -145,25 +161,95 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
         if self._images is not None:
             pixels = self._images[number]
         else:
-            assert self._indices is not None
-            pixels = self._source.origin.read([self._indices[number]])[0]
+            assert self._pool is not None
+            pixels = self._pool.read([self._indices[number]])[0]
         image = self._pixels.one_like(pixels, self._example, same_size=False)
-        return image if self._own_transform is None else self._own_transform(image)
+        for transform in self._transforms:
+            image = transform(image)
+        return image
 
     def __repr__(self) -> str:
         n = len(self) - len(self.real)
-        return f"AugmentedDataset({len(self.real):,} real and {n:,} synthetic images from {self._source!r})"
+        return f"AugmentedDataset({len(self.real):,} real and {n:,} synthetic images from {self._shown})"
 
 
-def _attribute(dataset: Any, name: str) -> Any:
-    """An attribute of a dataset, or of the one that it is a subset of."""
-    while not hasattr(dataset, name) and hasattr(dataset, "dataset"):
-        dataset = dataset.dataset
-    return getattr(dataset, name, None)
+def _chain(dataset: Any) -> list[Any]:
+    """A dataset and those that it is made of, from the outermost to the innermost."""
+    chain = [dataset]
+    while True:
+        if isinstance(dataset, AugmentedDataset):
+            dataset = dataset.real
+        elif isinstance(dataset, ConcatDataset):
+            parts = [[link.transform for link in _chain(part) if _own(link)] for part in dataset.datasets]
+            if any(part != parts[0] for part in parts):
+                raise ValueError(
+                    "the datasets put together have different transforms, and it cannot be told which is for synthetic "
+                    "images; leave them out and pass transform="
+                )
+            dataset = dataset.datasets[0]
+        elif hasattr(dataset, "dataset"):
+            dataset = dataset.dataset
+        else:
+            return chain
+        chain.append(dataset)
+
+
+def _own(dataset: Any) -> bool:
+    """Whether a dataset transforms images by itself."""
+    if getattr(dataset, "target_transform", None) is not None:
+        raise ValueError(
+            "the real dataset has a target_transform, which synthetic labels would not pass through; leave it out and "
+            "change labels in the training loop"
+        )
+    transform, joint = getattr(dataset, "transform", None), getattr(dataset, "transforms", None)
+    if transform is None and joint is not None:
+        raise ValueError(
+            "the real dataset has a joint transforms=, which synthetic images cannot be passed through; leave it out "
+            "and pass transform="
+        )
+    return transform is not None
+
+
+def _transforms(chain: list[Any]) -> list[Callable[[Any], Any]]:
+    """Transforms of all datasets of a chain, in the order in which an image passes them."""
+    return [link.transform for link in reversed(chain) if _own(link)]
+
+
+def _unchanged(image: Any) -> Any:
+    return image
+
+
+def _raw(chain: list[Any], index: int) -> tuple[Any, Any]:
+    """An item of the real dataset before any transform."""
+    for link in chain[:-1]:
+        if isinstance(link, ConcatDataset):
+            index = min(index, link.cumulative_sizes[0] - 1)
+        elif hasattr(link, "indices"):
+            index = link.indices[index]
+        elif isinstance(link, AugmentedDataset):
+            index = min(index, len(link.real) - 1)
+    innermost = chain[-1]
+    if getattr(innermost, "transform", None) is not None:
+        innermost = copy.copy(innermost)
+        innermost.transform = _unchanged
+    try:
+        item = innermost[index]
+    except LookupError as error:
+        raise TypeError(
+            f"real must hold (image, label) pairs at 0 to len - 1, got a {type(innermost).__name__} without {error}"
+        ) from None
+    if not isinstance(item, tuple | list) or len(item) != 2:
+        raise TypeError(
+            f"real must hold (image, label) pairs, got items of type {type(item).__name__}"
+            + ("; for Hugging Face datasets there is augment_dataset" if isinstance(item, Mapping) else "")
+        )
+    return item[0], item[1]
 
 
 def _targets(dataset: Any) -> list[Any]:
     """Label of every item, without loading images where the dataset knows its labels."""
+    if isinstance(dataset, ConcatDataset):
+        return [label for part in dataset.datasets for label in _targets(part)]
     if hasattr(dataset, "indices") and hasattr(dataset, "dataset"):  # torch.utils.data.Subset
         inner = _targets(dataset.dataset)
         return [inner[index] for index in dataset.indices]
@@ -171,20 +257,7 @@ def _targets(dataset: Any) -> list[Any]:
         known = getattr(dataset, name, None)
         if known is not None and len(known) == len(dataset):
             return known.tolist() if isinstance(known, Tensor | np.ndarray) else list(known)
-    if isinstance(dataset, torch.utils.data.TensorDataset):
+    if isinstance(dataset, torch.utils.data.TensorDataset) and len(dataset.tensors) > 1:
         return dataset.tensors[1].tolist()
-    labels = [dataset[index][1] for index in range(len(dataset))]
-    return [label.item() if isinstance(label, Tensor | np.generic) else label for label in labels]
-
-
-def _raw_example(dataset: Any) -> tuple[Any, Any]:
-    """An image of a dataset as it is before the dataset's own transform, and its label."""
-    index = 0
-    while hasattr(dataset, "indices") and hasattr(dataset, "dataset"):
-        index, dataset = dataset.indices[index], dataset.dataset
-    if getattr(dataset, "transform", None) is not None:
-        dataset = copy.copy(dataset)
-        dataset.transform = None
-        if hasattr(dataset, "transforms"):  # torchvision keeps it twice
-            dataset.transforms = None
-    return dataset[index]
+    labels = [_raw([dataset], index)[1] for index in range(len(dataset))]
+    return [label.tolist() if isinstance(label, Tensor | np.generic) else label for label in labels]

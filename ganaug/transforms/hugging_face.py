@@ -41,8 +41,8 @@ def augment_dataset(
 
     Parameters
     ----------
-    dataset : Dataset, DatasetDict or IterableDataset
-        With a column of images and one of labels. Of a ``DatasetDict`` only "train" is augmented, the other splits get
+    dataset : Dataset, IterableDataset, DatasetDict or IterableDatasetDict
+        With a column of images and one of labels. Of several splits only "train" is augmented, the other splits get
         the flag alone. Of a streaming dataset the labels are read once, to count them.
     source : SyntheticPool or ImageGAN
         Of a pool the first images of each class are taken, none twice.
@@ -62,7 +62,7 @@ def augment_dataset(
 
     Returns
     -------
-    Dataset, DatasetDict or IterableDataset
+    Dataset, IterableDataset, DatasetDict or IterableDatasetDict
         As what came in: the same columns, features and format, originals first and unchanged, then synthetic images. A
         stream comes back without a format.
 
@@ -85,10 +85,10 @@ def augment_dataset(
     >>> sum(augmented["is_synthetic"]), set(np.bincount(augmented["label"]).tolist())
     (15, {11})
     """
-    from datasets import Dataset, DatasetDict, IterableDataset
+    from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict
     from imblearn.utils import check_sampling_strategy
 
-    if isinstance(dataset, DatasetDict):
+    if isinstance(dataset, DatasetDict | IterableDatasetDict):
         if SPLIT not in dataset:
             raise ValueError(f"only the split {SPLIT!r} is augmented, there are {', '.join(dataset)}; pass one of them")
         options: dict[str, Any] = {
@@ -100,7 +100,7 @@ def augment_dataset(
             "fill_values": fill_values,
             "resize": resize,
         }
-        return DatasetDict(
+        return type(dataset)(
             {
                 name: augment_dataset(split, source, **options) if name == SPLIT else _flagged(split, flag_column)
                 for name, split in dataset.items()
@@ -114,6 +114,9 @@ def augment_dataset(
     if flag_column in dataset.features:
         raise ValueError(f"the dataset has a column {flag_column!r} already; rename it or pass flag_column=")
     fill = dict(fill_values or {})
+    strange = [name for name in fill if name not in dataset.features or name in (image_column, label_column)]
+    if strange:
+        raise ValueError(f"fill_values are for columns beside images and labels, got {strange[0]!r}")
     unfilled = [name for name in dataset.features if name not in (image_column, label_column, *fill)]
     if unfilled:
         raise ValueError(
@@ -121,19 +124,22 @@ def augment_dataset(
         )
     labels = _labels(dataset, label_column)
     names = getattr(dataset.features[label_column], "names", None)
-    where = Source(source)
-    plain, positions = where.match(np.unique(labels), names)
+    where = Source(source, names)
     if names is not None and isinstance(sampling_strategy, Mapping):
         by_name = {name: index for index, name in enumerate(names)}
         sampling_strategy = {by_name.get(key, key): n for key, n in sampling_strategy.items()}
     added = check_sampling_strategy(sampling_strategy, labels, "over-sampling")
-    wanted = {label: int(added.get(label, 0)) for label in plain}
-    chosen = np.repeat([positions[label] for label in wanted], list(wanted.values())).astype(np.int64)
+    new_labels = np.repeat(np.array(list(added), dtype=labels.dtype), list(added.values()))
+    if len(new_labels) == 0:
+        return _flagged(dataset, flag_column)
+    chosen = where.positions(new_labels)
+    if not getattr(dataset.features[image_column], "decode", True):
+        raise ValueError(f"column {image_column!r} is not decoded; cast it to Image() first")
     example = next(iter(dataset.select_columns([image_column]).with_format(None)))[image_column]
     rows = {
         image_column: [{"bytes": content, "path": None} for content in _pictures(where, chosen, seed, example, resize)],
-        label_column: np.repeat(np.array(list(wanted)), list(wanted.values())).tolist(),
-        **{name: [value] * len(chosen) for name, value in fill.items() if name in dataset.features},
+        label_column: new_labels.tolist(),
+        **{name: [value] * len(chosen) for name, value in fill.items()},
         flag_column: [True] * len(chosen),
     }
     return _joined(_flagged(dataset, flag_column), rows)
@@ -144,6 +150,8 @@ def _labels(dataset: Any, column: str) -> NDArray[Any]:
     labels = np.array([label for batch in batches for label in batch[column]])
     if len(labels) == 0:
         raise ValueError("the dataset is empty")
+    if labels.ndim != 1:
+        raise ValueError(f"column {column!r} must hold one label per image")
     if labels.dtype == object or (labels.dtype.kind in "iu" and labels.min() < 0):
         raise ValueError(f"column {column!r} holds unlabelled rows; filter them out first")
     return labels
@@ -191,4 +199,10 @@ def _joined(real: Any, rows: dict[str, list[Any]]) -> Any:
         return concatenate_datasets([real, stream])
     shown = real.format
     joined = concatenate_datasets([real.with_format(None), synthetic])
-    return joined.with_format(shown["type"], columns=shown["columns"], **shown["format_kwargs"])
+    joined = Dataset(joined.data, info=joined.info, split=real.split)
+    return joined.with_format(
+        shown["type"],
+        columns=shown["columns"],
+        output_all_columns=shown["output_all_columns"],
+        **shown["format_kwargs"],
+    )

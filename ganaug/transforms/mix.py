@@ -15,6 +15,7 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from ganaug.curation import SyntheticPool
+from ganaug.data.labels import listed
 from ganaug.gans import ImageGAN
 from ganaug.transforms.pixels import Pixels
 from ganaug.transforms.samples import find_image, label_finder
@@ -34,13 +35,14 @@ class _Synthetic(v2.Transform):
         std: Any,
         resize: bool,
         labels_getter: str | Callable[[Any], Any],
+        classes: Sequence[str] | None,
     ) -> None:
         super().__init__()
-        if not 0.0 <= p <= 1.0:
-            raise ValueError(f"p must be in [0, 1], got {p}")
+        if isinstance(p, str) or not 0.0 <= p <= 1.0:
+            raise ValueError(f"p must be in [0, 1], got {p!r}")
         self.p = p
         # Neither is a Module: the GAN's weights must not become parameters of a transform.
-        self._source = Source(source)
+        self._source = Source(source, classes)
         self._pixels = Pixels(mean, std, resize=resize)
         self._find_label = label_finder(labels_getter)
 
@@ -57,6 +59,8 @@ class _Synthetic(v2.Transform):
 
     def forward(self, *inputs: Any) -> Any:
         """Replace images in a sample or batch of any structure that holds one image and its labels."""
+        if not inputs:
+            raise ValueError("pass images and labels, or a sample that holds both")
         sample = inputs if len(inputs) > 1 else inputs[0]
         label = self._find_label(sample)
         flat, structure = pytree.tree_flatten(sample)
@@ -96,6 +100,9 @@ class SyntheticMix(_Synthetic):
     labels_getter : "default" or callable, default="default"
         Finds the labels in the input, as for CutMix. By default the second of two inputs, or of a mapping the key
         "labels", else the first that contains "label". For workers that are spawned it must be a function of a module.
+    classes : sequence of str, optional
+        Names that the labels 0, 1, ... stand for, such as ``ImageFolder(...).classes``. They are found by name in the
+        source; without it integer labels are the source's own, or count its classes where these are strings.
 
     Raises
     ------
@@ -112,7 +119,8 @@ class SyntheticMix(_Synthetic):
     -----
     Images are a tensor (batch, channels, height, width) or a ``tv_tensors.Image``: uint8, floating point in [0, 1], or
     normalised with `mean` and `std`. Output has the input's type, dtype, size and device; the input is not changed.
-    Random numbers come from torch's global state, so ``DataLoader(generator=...)`` repeats them and its workers differ.
+    Random numbers come from torch's global state: workers of a DataLoader differ, and ``DataLoader(generator=...)``
+    repeats what they do; in the main process ``torch.manual_seed`` does.
 
     Examples
     --------
@@ -134,10 +142,15 @@ class SyntheticMix(_Synthetic):
         std: Any = None,
         resize: bool = False,
         labels_getter: str | Callable[[Any], Any] = "default",
+        classes: Sequence[str] | None = None,
     ) -> None:
-        super().__init__(source, p, mean, std, resize, labels_getter)
+        super().__init__(source, p, mean, std, resize, labels_getter, classes)
+        if balance is not None and classes is not None:
+            raise ValueError("balance and classes exclude each other; train the GAN on the labels of the data")
         self.balance = balance
         self._weights = _weights(balance, len(self._source.classes))
+        if self._weights is not None:
+            self._source.check_available(np.flatnonzero(self._weights.numpy() > 0))
 
     def _replace(self, images: Any, labels: Any) -> tuple[Any, Any]:
         if isinstance(images, Image.Image):
@@ -160,13 +173,16 @@ class SyntheticMix(_Synthetic):
             new_labels[chosen.to(labels.device)] = self._as_labels(drawn, labels)
         else:
             # All labels are looked at, so that a wrong one is found in the first batch that holds it.
-            positions = self._source.positions(hard)[chosen.numpy()]
+            places = self._source.positions(hard)
+            self._source.check_available(places)
+            positions = places[chosen.numpy()]
         if len(chosen) == 0:
             return images, new_labels
         synthetic = self._pixels.like(self._source.draw(positions, images.device), images)
         mixed = images.clone()
-        if mixed.device.type == "cpu" and mixed.dtype != torch.bfloat16:  # which numpy, the faster one here, lacks
-            mixed.detach().numpy()[chosen.numpy()] = synthetic.numpy()
+        # numpy is faster here, but knows neither bfloat16 nor gradients.
+        if mixed.device.type == "cpu" and mixed.dtype != torch.bfloat16 and not mixed.requires_grad:
+            mixed.numpy()[chosen.numpy()] = synthetic.numpy()
         else:
             mixed[chosen.to(images.device)] = synthetic
         return tv_tensors.wrap(mixed, like=images) if isinstance(images, tv_tensors.Image) else mixed, new_labels
@@ -176,6 +192,10 @@ class SyntheticMix(_Synthetic):
         classes = self._source.classes
         values = positions if classes.dtype.kind in "UO" else torch.from_numpy(classes.astype(np.int64))[positions]
         if labels.ndim == 2:
+            if int(values.max()) >= labels.shape[1]:
+                raise ValueError(
+                    f"labels have {labels.shape[1]} columns, too few for the source's classes {listed(classes)}"
+                )
             values = torch.nn.functional.one_hot(values, labels.shape[1])
         return values.to(labels.device, labels.dtype)
 
@@ -192,7 +212,7 @@ class RandomSynthetic(_Synthetic):
         In workers of a DataLoader a pool, or a small GAN on the CPU.
     p : float in [0, 1], default=0.3
         Probability with which the image is replaced.
-    mean, std, resize, labels_getter
+    mean, std, resize, labels_getter, classes
         As for :class:`SyntheticMix`.
 
     Notes
@@ -219,13 +239,17 @@ class RandomSynthetic(_Synthetic):
         std: Any = None,
         resize: bool = False,
         labels_getter: str | Callable[[Any], Any] = "default",
+        classes: Sequence[str] | None = None,
     ) -> None:
-        super().__init__(source, p, mean, std, resize, labels_getter)
+        super().__init__(source, p, mean, std, resize, labels_getter, classes)
 
     def _replace(self, image: Any, label: Any) -> tuple[Any, Any]:
-        one = label.detach().cpu().reshape(-1) if isinstance(label, Tensor) else np.array([label])
+        one = (label.detach().cpu() if isinstance(label, Tensor) else np.asarray(label)).reshape(-1)
         if len(one) != 1:
-            raise ValueError(f"RandomSynthetic takes one image and its label, got {len(one)} labels; use SyntheticMix")
+            raise ValueError(
+                f"RandomSynthetic takes one image and its label, got {len(one)} numbers; for batches there is "
+                "SyntheticMix, and a one-hot row is no label here"
+            )
         position = self._source.positions(one)
         if torch.rand(()) >= self.p:
             return image, label
@@ -236,10 +260,15 @@ def _hard(labels: Tensor) -> Tensor:
     """Class indices of labels (batch,) or one-hot rows."""
     if labels.ndim == 1 and not labels.is_floating_point():
         return labels
-    one_hot = labels.ndim == 2 and bool((((labels == 0) | (labels == 1)).all()) and (labels.sum(1) == 1).all())
+    one_hot = (
+        labels.ndim == 2
+        and labels.shape[1] > 1
+        and bool((((labels == 0) | (labels == 1)).all()) and (labels.sum(1) == 1).all())
+    )
     if not one_hot:
         raise ValueError(
-            "labels must be class indices or one-hot rows, got soft labels; place SyntheticMix before CutMix or MixUp"
+            "labels must be integer class indices (batch,) or one-hot rows (batch, classes), got others of shape "
+            f"{tuple(labels.shape)}, {labels.dtype}; soft labels come later: place SyntheticMix before CutMix or MixUp"
         )
     return labels.argmax(1)
 
@@ -251,8 +280,15 @@ def _weights(balance: Any, n_classes: int) -> Tensor | None:
         if balance != "uniform":
             raise ValueError(f"balance must be None, 'uniform' or a weight for each class, got {balance!r}")
         return torch.ones(n_classes)
+    if not isinstance(balance, Sequence | Tensor | np.ndarray):
+        raise ValueError(f"balance must be None, 'uniform' or a weight for each class, got {balance!r}")
     weights = torch.as_tensor(balance, dtype=torch.float64)
-    if weights.shape != (n_classes,) or not bool((weights >= 0).all()) or not weights.sum() > 0:
+    if (
+        not bool(weights.isfinite().all())
+        or weights.shape != (n_classes,)
+        or not bool((weights >= 0).all())
+        or not weights.sum() > 0
+    ):
         raise ValueError(
             f"balance must hold a weight for each of the {n_classes} classes, none negative, got {balance}"
         )

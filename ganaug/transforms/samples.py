@@ -48,6 +48,10 @@ def find_label(sample: Any) -> Any:
 
 def find_image(flat: list[Any], label: Any) -> int:
     """Position of the only image: a tv_tensors.Image or PIL image, else the first tensor that can be one."""
+    others = [type(item).__name__ for item in flat if isinstance(item, tv_tensors.TVTensor)]
+    others = [name for name in others if name != "Image"]
+    if others:
+        raise ValueError(f"a sample with {others[0]} is not supported: it would not fit a synthetic image")
     explicit = [i for i, item in enumerate(flat) if isinstance(item, tv_tensors.Image | Image.Image)]
     if len(explicit) > 1:
         raise ValueError(f"a sample must hold one image or batch of images, got {len(explicit)}")

@@ -118,8 +118,10 @@ def test_a_pool_with_filters_tells_their_rates(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--rank", "0.5"), "--real and --rank choose what goes into a pool; add --pool"),
+        (("--rank", "0.5"), "--real, --rank and --size are for pools; add --pool"),
         (("--pool", "--rank", "2"), "share must be in (0, 1], got 2.0"),
+        (("--size", "8"), "--real, --rank and --size are for pools; add --pool"),
+        (("--pool", "--size", "8"), "--size is for --real"),
         (("--pool", "--format", "npz"), "--format and --pool exclude each other"),
         (("--pool", "--class", "red"), "the model knows no class 'red'; its classes are dark, light"),
         (("--pool", "--real", "nowhere/"), "nowhere"),

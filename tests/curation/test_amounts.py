@@ -25,6 +25,8 @@ def test_numbers_shares_balance_and_single_classes(per_class, added):
         (-1, "must not be negative, got -1"),
         (float("nan"), "must be a finite share, got nan"),
         ("all", "must be a number, a share, 'balance' or a dict, got 'all'"),
+        ({"cat": 0.5}, "must hold whole numbers"),
+        (None, "must be a number, a share, 'balance' or a dict, got None"),
         ({"cow": 1}, "asks for class 'cow', there are cat, dog"),
     ],
 )

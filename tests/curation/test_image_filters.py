@@ -48,7 +48,18 @@ def test_copies_are_dropped_and_fresh_images_are_not(gan, digits, train):
 def test_duplicates_in_the_training_images_do_not_let_copies_through(gan, train):
     doubled = train.subset(np.repeat(np.arange(300), 2))
     step = NoCopies().fit(gan, doubled, np.random.default_rng(0))
-    assert not step.accepts(of(train, 4), 4).any()
+    copies = of(train, 4)
+    assert not step.accepts(copies, 4).any()
+    noise = np.random.default_rng(0).integers(-1, 2, copies.shape)
+    assert not step.accepts(np.clip(copies + noise, 0, 255).astype(np.uint8), 4).any()
+
+
+def test_classes_of_a_few_images_are_not_judged_and_this_is_told(gan, train):
+    few = np.concatenate([np.flatnonzero(train.labels == c)[: 4 if c == 4 else 20] for c in range(10)])
+    with pytest.warns(UserWarning, match="fewer than 5 real images are not filtered by class consistency: 4"):
+        step = ImageConsistency().fit(gan, train.subset(few), np.random.default_rng(0))
+    assert step.accepts(train.images[:3], 4) is None
+    assert step.accepts(train.images[:3], 5) is not None
 
 
 def test_rank_keeps_the_share_that_the_discriminator_likes_best(gan, train):

@@ -1,4 +1,5 @@
 import json
+import os
 import pickle
 import threading
 
@@ -102,10 +103,13 @@ def test_threads_may_share_it(pool):
     expected = pool.read(range(50))
     found = []
     threads = [threading.Thread(target=lambda: found.append(pool.read(list(range(50)) * 20))) for _ in range(8)]
+    pool.close()
+    before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    assert not before or len(os.listdir("/proc/self/fd")) <= before + 1
     assert all(torch.equal(images, expected.repeat(20, 1, 1, 1)) for images in found)
 
 
@@ -119,7 +123,9 @@ def test_an_existing_folder_is_not_overwritten(gan, pool, tmp_path):
     with pytest.raises(ValueError, match="exists and is not an empty folder"):
         SyntheticPool.build(gan, pool.path, per_class=1)
     (tmp_path / "empty").mkdir()
-    assert len(SyntheticPool.build(gan, tmp_path / "empty", per_class=1)) == 10
+    (tmp_path / "link").symlink_to(tmp_path / "empty")
+    assert len(SyntheticPool.build(gan, tmp_path / "link", per_class=1)) == 10
+    assert sorted(path.name for path in (tmp_path / "empty").iterdir()) == ["images.u8", "pool.json"]
 
 
 def test_a_failed_build_leaves_nothing(gan, tmp_path, monkeypatch):
@@ -188,6 +194,10 @@ def test_a_pool_that_changes_while_it_is_used_is_refused(pool):
         ({"per_class": 0}, ValueError, "per_class must ask for at least one image"),
         ({"per_class": {0: -1, 1: 2}}, ValueError, "for no negative number"),
         ({"per_class": {"zero": 1}}, ValueError, "cannot sample class 'zero'"),
+        ({"per_class": 2.9}, ValueError, "per_class must be a whole number, or a dict of them, got 2.9"),
+        ({"per_class": "balance"}, ValueError, "per_class must be a whole number"),
+        ({"keep": NoCopies()}, TypeError, "keep must be 'auto' or a sequence of filters"),
+        ({"keep": [NoCopies]}, TypeError, "keep must hold filters such as NoCopies"),
         ({"max_draws": 0}, ValueError, "max_draws must be at least 1"),
         ({"keep": "best"}, ValueError, "keep must be 'auto' or a sequence of filters, got 'best'"),
         ({"keep": [NoCopies()]}, ValueError, "NoCopies compares with the training images; pass real="),
@@ -205,6 +215,18 @@ def test_images_that_are_not_there(pool, index):
         pool[index]
     with pytest.raises(IndexError, match="the pool holds images 0 to 49"):
         pool.read([0, index])
+
+
+def test_an_unfitted_gan(tmp_path):
+    with pytest.raises(ValueError, match="gan must be a fitted ImageGAN"):
+        SyntheticPool.build(ImageGAN(), tmp_path / "pool", per_class=1)
+
+
+def test_real_images_whose_names_differ_are_refused(digits, tmp_path):
+    named = [LabelledImages(digits.images, digits.labels, {0: name}) for name in ("zero", "null")]
+    gan = ImageGAN(steps=2, device="cpu", verbose=False).fit(named[0])
+    with pytest.raises(ValueError, match="label 0 is 'null' in real and 'zero' for the GAN"):
+        SyntheticPool.build(gan, tmp_path / "pool", per_class=1, real=named[1])
 
 
 def test_filters_record_what_they_let_through(gan, digits, tmp_path):

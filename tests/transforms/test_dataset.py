@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch.utils.data import Dataset, Subset, TensorDataset, WeightedRandomSampler
+from torch.utils.data import ConcatDataset, Dataset, Subset, TensorDataset, WeightedRandomSampler
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
@@ -124,6 +124,96 @@ def test_classes_are_found_by_their_names(folder, colour_pool):
     (folder / "fox").rename(folder / "wolf")
     with pytest.raises(ValueError, match="the source has no class 'wolf'; its classes are cat, dog, fox"):
         AugmentedDataset(ImageFolder(folder), colour_pool)
+
+
+def test_integer_classes_with_names_are_found_by_their_names(folder, tmp_path_factory):
+    (folder / "fox" / "1.png").write_bytes((folder / "fox" / "0.png").read_bytes())
+    gan = ImageGAN(steps=2, device="cpu", verbose=False, random_state=0).fit(ImageFolder(folder))
+    assert gan.classes_.tolist() == [0, 1, 2]
+    pool = SyntheticPool.build(gan, tmp_path_factory.mktemp("p") / "pool", per_class=2)
+    for path in (folder / "cat").iterdir():
+        path.unlink()
+    (folder / "cat").rmdir()
+    dataset = AugmentedDataset(ImageFolder(folder), pool, per_class=1)
+    dogs = [image.permute(1, 2, 0).numpy().tobytes() for image, label in pool if label == 1]
+    assert dataset.targets[-2:] == [0, 1]
+    assert np.asarray(dataset[len(dataset) - 2][0]).tobytes() in dogs
+
+
+def invert(image):
+    return 1 - ToFloat()(image)
+
+
+@pytest.mark.parametrize("wrap", ["concat", "nested", "subset of concat"])
+def test_transforms_of_the_real_images_are_found_inside(folder, colour_pool, wrap):
+    inner = ImageFolder(folder, transform=invert)
+    real = AugmentedDataset(inner, colour_pool, 1) if wrap == "nested" else ConcatDataset([inner, inner])
+    if wrap == "subset of concat":
+        real = Subset(real, [0, 12])
+    dataset = AugmentedDataset(real, colour_pool, per_class={0: 2})
+    cats = {image.numpy().tobytes() for image, name in colour_pool if name == "cat"}
+    pixels = ((1 - dataset[len(dataset) - 1][0]) * 255).round().to(torch.uint8)
+    assert pixels.numpy().tobytes() in cats
+
+
+def test_what_synthetic_images_cannot_be_passed_through_is_refused(folder, colour_pool):
+    with pytest.raises(ValueError, match="has a target_transform, which synthetic labels would not pass through"):
+        AugmentedDataset(ImageFolder(folder, target_transform=int), colour_pool)
+    mixed = ConcatDataset([ImageFolder(folder, transform=invert), ImageFolder(folder)])
+    with pytest.raises(ValueError, match="have different transforms"):
+        AugmentedDataset(mixed, colour_pool)
+    joint = ImageFolder(folder)
+    joint.transforms = lambda image, label: (image, label)
+    with pytest.raises(ValueError, match="has a joint transforms="):
+        AugmentedDataset(joint, colour_pool)
+
+
+def test_a_transform_that_a_dataset_always_calls(digits, pool):
+    class Always(Dataset):
+        transform = torch.neg
+
+        def __len__(self):
+            return 20
+
+        def __getitem__(self, index):
+            return self.transform(torch.from_numpy(digits.images[index]).float() / 255), int(digits.labels[index])
+
+    Always.transform = staticmethod(torch.neg)
+    dataset = AugmentedDataset(Always(), pool, 1)
+    assert dataset[20][0].max() <= 0
+
+
+def test_building_leaves_the_global_random_state_alone(folder, colour_pool):
+    flips = v2.Compose([ToFloat(), v2.RandomHorizontalFlip()])
+    before = torch.get_rng_state()
+    AugmentedDataset(ImageFolder(folder, transform=flips), colour_pool)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_only_classes_that_get_images_are_needed(tensors, gan, tmp_path):
+    rare = SyntheticPool.build(gan, tmp_path / "pool", per_class={9: 3})
+    assert len(AugmentedDataset(tensors, rare, {9: 3})) == 103
+
+
+@pytest.mark.parametrize(
+    ("real", "said"),
+    [
+        ([{"image": 1, "label": 2}], "must hold .image, label. pairs, got items of type dict; for Hugging Face"),
+        ([(1, 2, 3)], "must hold .image, label. pairs, got items of type tuple"),
+        (iter([1]), "real must be a map-style dataset, got list_iterator"),
+        ({"a": (1, 2)}, "must hold .image, label. pairs at 0 to len - 1, got a dict without 0"),
+    ],
+)
+def test_what_is_no_dataset_of_pairs(real, pool, said):
+    with pytest.raises(TypeError, match=said):
+        AugmentedDataset(real, pool)
+
+
+def test_later_images_are_looked_at_too(digits, pool):
+    images = torch.from_numpy(digits.images).float() / 255
+    images[1:] -= 0.5
+    with pytest.raises(ValueError, match="for normalised images pass mean= and std="):
+        AugmentedDataset(TensorDataset(images, torch.from_numpy(digits.labels)), pool, 1)
 
 
 def test_subsets(folder, colour_pool):

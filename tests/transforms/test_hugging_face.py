@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, Value
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, IterableDatasetDict, Value
 
 from ganaug import ImageGAN, SyntheticPool, augment_dataset
 from ganaug.data.pictures import picture
@@ -120,6 +120,52 @@ def test_names_tie_class_labels_to_classes_that_are_strings(colour_pool):
     dogs = {image.permute(1, 2, 0).numpy().tobytes() for image, name in colour_pool if name == "dog"}
     assert augmented["label"][5:] == [1]
     assert pixels(augmented[5]["image"]) in dogs
+
+
+def test_names_win_over_numbers(dataset, gan, of_class, pool):
+    named = from_images(np.stack([np.asarray(i)[None] for i in dataset["image"][:4]]), [0, 0, 0, 1], ["nine", "two"])
+    fitted = ImageGAN(steps=2, device="cpu", random_state=0, verbose=False).fit(dataset)
+    assert fitted.class_name(2) == "two"
+    augmented = augment_dataset(named, fitted, seed=0)
+    expected = fitted.sample([2, 2], random_state=0)
+    assert [pixels(row["image"]) for row in augmented.select([4, 5])] == [i.numpy().tobytes() for i in expected]
+
+
+def test_nothing_to_add(digits, pool):
+    balanced = from_images(digits.images[:3], [1, 2, 3])
+    for dataset in (balanced, balanced.to_iterable_dataset()):
+        assert [row["is_synthetic"] for row in augment_dataset(dataset, pool)] == [False] * 3
+
+
+def test_splits_and_all_columns_are_kept(dataset, pool):
+    named = Dataset(dataset.data, info=dataset.info, split="train")
+    shown = named.with_format("torch", columns=["label"], output_all_columns=True)
+    augmented = augment_dataset(shown, pool)
+    assert augmented.split == "train"
+    assert "image" in augmented[100]
+
+
+def test_streams_with_splits(dataset, pool):
+    streams = IterableDatasetDict(train=dataset.to_iterable_dataset(), test=dataset.to_iterable_dataset())
+    augmented = augment_dataset(streams, pool)
+    assert type(augmented) is IterableDatasetDict
+    assert sum(row["is_synthetic"] for row in augmented["test"]) == 0
+
+
+@pytest.mark.parametrize("column", ["label", "image", "pth"])
+def test_values_for_other_columns_only(dataset, pool, column):
+    with pytest.raises(ValueError, match=f"fill_values are for columns beside images and labels, got '{column}'"):
+        augment_dataset(dataset, pool, fill_values={column: 0})
+
+
+def test_columns_of_another_kind(dataset, pool):
+    with pytest.raises(ValueError, match="column 'image' is not decoded"):
+        augment_dataset(dataset.cast_column("image", Image(decode=False)), pool)
+    several = Dataset.from_dict({"image": dataset["image"][:2], "label": [[0, 1], [1, 2]]}).cast_column(
+        "image", Image()
+    )
+    with pytest.raises(ValueError, match="column 'label' must hold one label per image"):
+        augment_dataset(several, pool, label_column="label")
 
 
 def test_images_of_another_size(digits, pool):

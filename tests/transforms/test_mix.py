@@ -209,6 +209,41 @@ def test_integers_count_classes_that_are_strings(colour_pool):
     assert torch.equal(same, labels)
 
 
+def test_names_tie_integer_labels_to_classes(colour_pool):
+    images = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
+    mixed, labels = SyntheticMix(colour_pool, 1.0, classes=["fox", "cat"])(images, torch.tensor([0, 1]))
+    of_class = {c: {i.numpy().tobytes() for i, name in colour_pool if name == c} for c in ("cat", "fox")}
+    assert mixed[0].numpy().tobytes() in of_class["fox"]
+    assert mixed[1].numpy().tobytes() in of_class["cat"]
+    assert labels.tolist() == [0, 1]
+    with pytest.raises(ValueError, match="the source has no class 'cow'; its classes are cat, dog, fox"):
+        SyntheticMix(colour_pool, 1.0, classes=["cow", "cat"])(images, labels)
+    with pytest.raises(ValueError, match="labels must be 0 to 0"):
+        SyntheticMix(colour_pool, 1.0, classes=["cat"])(images, labels)
+
+
+def test_integers_beside_numbers_in_another_order_are_refused():
+    images = LabelledImages(np.zeros((6, 1, 8, 8), np.uint8), np.array(["0", "1", "10"] * 2))
+    gan = ImageGAN(steps=2, device="cpu", verbose=False).fit(images)
+    with pytest.raises(ValueError, match="cannot be told whether integer labels mean the classes 0, 1, 10 or their pl"):
+        SyntheticMix(gan)(ZEROS, LABELS)
+    SyntheticMix(gan, classes=["0", "1", "10"])(ZEROS, LABELS)
+
+
+@pytest.mark.parametrize("kind", [tv_tensors.Mask, tv_tensors.Video])
+def test_what_belongs_to_an_image_is_not_left_beside_another(pool, kind):
+    with pytest.raises(ValueError, match=f"a sample with {kind.__name__} is not supported"):
+        SyntheticMix(pool)({"image": ZEROS, "other": kind(torch.zeros(2, 1, 8, 8)), "label": LABELS})
+
+
+def test_no_gradient_flows_into_images_that_are_gone(pool):
+    images = torch.rand(10, 1, 8, 8, requires_grad=True)
+    mixed, _ = SyntheticMix(pool, 0.5)(images, torch.arange(10))
+    gone = replaced(images, mixed)
+    mixed.sum().backward()
+    assert torch.equal(images.grad.flatten(1).any(1), ~gone)
+
+
 def test_an_empty_batch_is_an_empty_batch(pool):
     images, labels = SyntheticMix(pool, 1.0)(torch.zeros(0, 1, 8, 8), torch.zeros(0, dtype=torch.long))
     assert images.shape == (0, 1, 8, 8)
@@ -236,8 +271,9 @@ LABELS = torch.tensor([0, 1])
         (ZEROS.expand(2, 3, 8, 8), LABELS, "images have 3 channels, synthetic ones 1"),
         (ZEROS - 1, LABELS, r"must have values in \[0, 1\], got \[-1, -1\]; for normalised images pass mean="),
         (ZEROS * torch.nan, LABELS, r"must have values in \[0, 1\]"),
-        (ZEROS, torch.full((2, 10), 0.1), "got soft labels; place SyntheticMix before CutMix"),
-        (ZEROS, torch.tensor([0.0, 1.0]), "got soft labels"),
+        (ZEROS, torch.full((2, 10), 0.1), "soft labels come later: place SyntheticMix before CutMix"),
+        (ZEROS, torch.ones(2, 1), r"got others of shape \(2, 1\)"),
+        (ZEROS, torch.tensor([0.0, 1.0]), r"got others of shape \(2,\), torch\.float32"),
         (ZEROS, [0, 1], "the labels must be a tensor, got list"),
         (ZEROS, torch.arange(3), r"got \(2, 1, 8, 8\) with \(3,\)"),
         (ZEROS[0], torch.arange(1), r"got \(1, 8, 8\) with \(1,\)"),
@@ -254,6 +290,8 @@ def test_whole_numbers_that_are_no_pixels_are_refused(pool):
 
 
 def test_samples_without_labels_or_images_are_refused(pool):
+    with pytest.raises(ValueError, match="pass images and labels"):
+        SyntheticMix(pool)()
     with pytest.raises(ValueError, match="cannot tell where the labels are in a Tensor"):
         SyntheticMix(pool)(ZEROS)
     with pytest.raises(ValueError, match="cannot tell where the labels are in a dict"):
@@ -274,6 +312,10 @@ def test_samples_without_labels_or_images_are_refused(pool):
         ({"mean": (0.1, 0.2), "std": (1.0,)}, "mean and std must be of one length"),
         ({"labels_getter": None}, "labels_getter must find labels"),
         ({"labels_getter": "target"}, "labels_getter must be 'default' or a callable, got 'target'"),
+        ({"p": "often"}, "p must be in"),
+        ({"balance": {0: 1}}, "a weight for each class, got {0: 1}"),
+        ({"balance": [float("inf")] * 10}, "a weight for each of the 10 classes"),
+        ({"balance": "uniform", "classes": list("abcdefghij")}, "balance and classes exclude each other"),
         ({"balance": "equal"}, "balance must be None, 'uniform' or a weight for each class, got 'equal'"),
         ({"balance": [1, 2]}, "a weight for each of the 10 classes"),
         ({"balance": [-1] + [1] * 9}, "none negative"),
@@ -293,10 +335,11 @@ def test_sources_that_are_none_are_refused():
 
 def test_a_class_without_images_is_named(gan, tmp_path):
     pool = SyntheticPool.build(gan, tmp_path / "pool", per_class={0: 3})
-    mix = SyntheticMix(pool, 1.0)
-    mix(ZEROS, torch.tensor([0, 0]))
+    SyntheticMix(pool, 1.0)(ZEROS, torch.tensor([0, 0]))
     with pytest.raises(ValueError, match="the pool holds no images of class '1'"):
-        mix(ZEROS, LABELS)
+        SyntheticMix(pool, 0.0)(ZEROS, LABELS)  # in the first batch, not in the first that needs one
+    with pytest.raises(ValueError, match="the pool holds no images of class '1'"):
+        SyntheticMix(pool, balance="uniform")
 
 
 def test_boolean_classes(tmp_path):

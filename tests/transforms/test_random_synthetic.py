@@ -54,7 +54,7 @@ def test_other_sizes_on_request(pool):
     [
         (Image.new("RGB", (8, 8)), 1, ValueError, "the image has mode 'RGB', synthetic ones 1 channels"),
         (Image.new("L", (8, 8)), 11, ValueError, "cannot sample class 11"),
-        (torch.zeros(2, 1, 8, 8), torch.tensor([1, 2]), ValueError, "got 2 labels; use SyntheticMix"),
+        (torch.zeros(2, 1, 8, 8), torch.tensor([1, 2]), ValueError, "got 2 numbers; for batches there is SyntheticMix"),
         (torch.zeros(8, 8), 1, TypeError, r"a tensor of shape \(8, 8\)"),
         (torch.full((1, 8, 8), -1.0), 1, ValueError, r"values in \[0, 1\]"),
     ],
