@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import ConcatDataset, Dataset
+from torch.utils.data import ConcatDataset, Dataset, Subset
 
 from ganaug.curation import SyntheticPool, images_to_add
 from ganaug.data.labels import labels_from_array
@@ -94,7 +94,7 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
         self.transform = transform
         chain = _chain(real)
         self._transforms = _transforms(chain)
-        names = next((found for link in chain if (found := getattr(link, "classes", None)) is not None), None)
+        names = next((found for link in _wrapped(chain) if (found := getattr(link, "classes", None)) is not None), None)
         if isinstance(names, Sequence) and not isinstance(names, str):
             self.classes = list(names)
         where = Source(source, names)
@@ -187,11 +187,19 @@ def _chain(dataset: Any) -> list[Any]:
                     "images; leave them out and pass transform="
                 )
             dataset = dataset.datasets[0]
-        elif hasattr(dataset, "dataset"):
+        elif isinstance(dataset, Subset):
             dataset = dataset.dataset
-        else:
+        else:  # what other wrappers do with an image is theirs to know
             return chain
         chain.append(dataset)
+
+
+def _wrapped(chain: list[Any]) -> list[Any]:
+    """A chain, and behind it whatever its last dataset is wrapped around."""
+    found = list(chain)
+    while isinstance(getattr(found[-1], "dataset", None), Dataset):
+        found.append(found[-1].dataset)
+    return found
 
 
 def _own(dataset: Any) -> bool:
@@ -224,7 +232,7 @@ def _raw(chain: list[Any], index: int) -> tuple[Any, Any]:
     for link in chain[:-1]:
         if isinstance(link, ConcatDataset):
             index = min(index, link.cumulative_sizes[0] - 1)
-        elif hasattr(link, "indices"):
+        elif isinstance(link, Subset):
             index = link.indices[index]
         elif isinstance(link, AugmentedDataset):
             index = min(index, len(link.real) - 1)
@@ -250,7 +258,7 @@ def _targets(dataset: Any) -> list[Any]:
     """Label of every item, without loading images where the dataset knows its labels."""
     if isinstance(dataset, ConcatDataset):
         return [label for part in dataset.datasets for label in _targets(part)]
-    if hasattr(dataset, "indices") and hasattr(dataset, "dataset"):  # torch.utils.data.Subset
+    if isinstance(dataset, Subset):
         inner = _targets(dataset.dataset)
         return [inner[index] for index in dataset.indices]
     for name in ("targets", "labels"):

@@ -183,6 +183,24 @@ def test_a_transform_that_a_dataset_always_calls(digits, pool):
     assert dataset[20][0].max() <= 0
 
 
+def test_wrappers_of_ones_own_give_what_they_give(folder, colour_pool):
+    class Wrapper(Dataset):
+        def __init__(self, dataset):
+            self.dataset = dataset
+
+        def __len__(self):
+            return len(self.dataset)
+
+        def __getitem__(self, index):
+            image, label = self.dataset[index]
+            return ToFloat()(image), label
+
+    dataset = AugmentedDataset(Wrapper(ImageFolder(folder)), colour_pool)
+    assert dataset[len(dataset) - 1][0].dtype == torch.float32
+    assert dataset.classes == ["cat", "dog", "fox"]
+    assert np.bincount(dataset.targets).tolist() == [6, 6, 6]
+
+
 def test_building_leaves_the_global_random_state_alone(folder, colour_pool):
     flips = v2.Compose([ToFloat(), v2.RandomHorizontalFlip()])
     before = torch.get_rng_state()
