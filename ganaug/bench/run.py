@@ -23,7 +23,7 @@ import ganaug
 from ganaug.bench.arms import batch_drawer
 from ganaug.bench.metrics import scores
 from ganaug.bench.report import write_report
-from ganaug.bench.splits import disjoint_splits
+from ganaug.bench.splits import copies, disjoint_splits
 from ganaug.bench.store import Store
 from ganaug.bench.suite import Arm, Suite, digest, load_suite
 from ganaug.data import LabelledImages, labelled_images
@@ -179,7 +179,13 @@ class _Run:
 
     def _sample(self, gan: ImageGAN, task: _Task) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         labels = np.repeat(np.arange(len(self.classes)), self.suite.synthetic_per_class)
-        return gan.sample(self.classes[labels], random_state=task.seed).numpy(), labels
+        images = gan.sample(self.classes[labels], random_state=task.seed).numpy()
+        # What stands in both parts of the data itself is no sign of a leak.
+        test, training = self.data.images[self.test], self.data.images[self.training[task.split]]
+        leaked = copies(images, test) & ~copies(images, training)
+        if leaked.any():
+            raise RuntimeError(f"{leaked.sum()} of {len(images)} synthetic images are test images: the test set leaked")
+        return images, labels
 
 
 def run_suite(
@@ -287,6 +293,7 @@ def _description(run: _Run) -> dict[str, Any]:
         "image_shape": list(data.image_shape),
         "n_train": len(run.training[0]),
         "n_test": len(run.test),
+        "duplicates": int(copies(data.images[run.test], data.images[np.concatenate(run.training)]).sum()),
         "sha256": data.fingerprint(),
         "grid": json.loads((run.store.root / "suite.json").read_text())["grid"],
     }

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["disjoint_splits"]
+__all__ = ["copies", "disjoint_splits"]
 
 
 def disjoint_splits(
@@ -59,3 +59,24 @@ def disjoint_splits(
             training[split].extend(members[split * n_per_class : (split + 1) * n_per_class])
         test.extend(members[needed:])
     return [np.sort(np.array(part)) for part in training], np.sort(np.array(test))
+
+
+def copies(samples: NDArray[Any], of: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which samples are equal to one in `of`.
+
+    Parameters
+    ----------
+    samples, of : ndarray of shape (n, ...)
+        Of one dtype.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), bool
+
+    Examples
+    --------
+    >>> copies(np.array([[1, 2], [3, 4]]), np.array([[3, 4]])).tolist()
+    [False, True]
+    """
+    known = {sample.tobytes() for sample in of}
+    return np.array([sample.tobytes() in known for sample in samples], dtype=bool)
