@@ -1,6 +1,8 @@
 """Run a suite and keep its figures, with the machine they came from, in benchmarks/results/SUITE/.
 
+    pip install ".[bench]"
     python benchmarks/run.py mnist5k
+    python benchmarks/run.py keel
 
 Goes on with an interrupted run. This made every accuracy in the README.
 """
@@ -22,13 +24,14 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, help="folder of the run; default runs/SUITE")
     parser.add_argument("--jobs", type=int)
     arguments = parser.parse_args()
-    run = arguments.output or Path("runs") / load_suite(arguments.suite).name
+    name = load_suite(arguments.suite).name
+    run = arguments.output or Path("runs") / name
     summary = run_suite(arguments.suite, run, jobs=arguments.jobs)
-    kept = RESULTS / summary["suite"]["name"]
+    assert summary is not None  # it is when all shards are one
+    kept = RESULTS / name
     kept.mkdir(parents=True, exist_ok=True)
-    for name in ("summary.json", "report.md", "samples.png"):
-        if (run / name).is_file():  # there are no samples of a suite without GANs
-            shutil.copyfile(run / name, kept / name)
+    for path in [run / "summary.json", run / "report.md", *run.glob("samples-*.png")]:
+        shutil.copyfile(path, kept / path.name)
     print("\n".join(summary["verdicts"]))
     print(f"Kept in {kept}.")
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ganaug.bench import available_suites
+from ganaug.bench import available_suites, load_suite
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -27,34 +27,33 @@ def test_both_set_up_commands_are_there():
 
 
 def test_suites_named_exist():
-    assert set(re.findall(r"ganaug bench run (\w+)", README)) <= set(available_suites())
+    named = set(re.findall(r"ganaug bench run ([\w-]+)(?= |`|\n)", README)) - {"--data"}
+    assert named == {"quick", "keel"}
+    for table_row in re.findall(r"^\| `([a-z0-9-]+)`(?:, `([a-z-]+)`, `([a-z-]+)`)? \|", README, re.M):
+        assert set(filter(None, table_row)) <= set(available_suites())
 
 
-@pytest.mark.parametrize("suite", ["quick", "mnist5k"])
-def test_figures_are_those_that_are_kept(suite):
+@pytest.mark.parametrize(("suite", "experiment", "case"), [("quick", 0, 0), ("quick", 1, 0)])
+def test_figures_are_those_that_are_kept(suite, experiment, case):
     summary = json.loads((ROOT / "benchmarks" / "results" / suite / "summary.json").read_text())
-    for arm in summary["arms"]:
-        assert f"{arm['accuracy']:.2f} ({arm['deviation']:.2f})" in README
+    kind = summary["experiments"][experiment]["kind"]
+    for arm in summary["experiments"][experiment]["cases"][case]["arms"]:
+        assert f"{arm['mean']:.2f} ({arm['deviation']:.2f})" in README
         for difference in arm["differences"].values():
             interval = f"{difference['mean']:+.2f} [{difference['low']:+.2f}, {difference['high']:+.2f}]"
-            assert interval in README or arm["name"] in summary["suite"]["baselines"]
+            assert interval in README or arm["name"] in summary["suite"][kind]["baselines"]
+
+
+def test_the_suite_in_it_can_be_read(tmp_path):
+    (text,) = re.findall(r"```toml\n(.*?)```", README, re.S)
+    (tmp_path / "mine.toml").write_text(text)
+    suite = load_suite(tmp_path / "mine.toml")
+    assert [arm.name for arm, _ in suite.tables.pairs()] == ["gan", "gan"]
 
 
 def test_figures_on_tables_are_those_that_are_kept():
-    kept = (ROOT / "benchmarks" / "results" / "keel.md").read_text().partition("against others")[0]
-    rows = {}
-    for line in kept.splitlines():
-        cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if len(cells) == 8 and cells[0] != "arm" and "---" not in cells[0]:
-            rows[cells[0]] = [cells[i] for i in (1, 3, 4, 6)]
-    for name, arm in {
-        "nothing": "none",
-        "nothing, but a tuned threshold": "none + threshold",
-        "class weights": "class weight",
-        "random over-sampling": "random",
-        "SMOTE": "smote",
-        "Gaussian copula": "copula",
-        "the same with a copula in the GAN's place": "ganaug (copula for GAN)",
-    }.items():
-        assert f"| {name} | {' | '.join(rows[arm])} |" in README
-    assert "| `GANOverSampler()` | " + " | ".join(f"**{cell}**" for cell in rows["ganaug"]) + " |" in README
+    summary = json.loads((ROOT / "benchmarks" / "results" / "keel" / "summary.json").read_text())
+    for arm in summary["experiments"][0]["overall"]:
+        metrics = ("AP", "balanced accuracy", "F1", "MCC")
+        cells = [f"{arm['metrics'][m]:.1f} ({arm['ranks'][m]:.2f})" for m in metrics]
+        assert re.search(rf"^\| {re.escape(arm['name'])}(: .*)? \| {re.escape(' | '.join(cells))} \|$", README, re.M)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-if TYPE_CHECKING:
-    from ganaug.bench.suite import Arm
+from ganaug.bench.plugins import resolve
+from ganaug.bench.suite import ImageArm
+from ganaug.training.labels import ClassBalancedSampler
 
 __all__ = ["MIXES", "TRANSFORMS", "batch_drawer", "find_transform"]
 
@@ -70,12 +70,10 @@ def find_transform(name: str) -> Callable[[Tensor], Tensor]:
     ValueError
         If it is not there, or cannot be made.
     """
-    if name in TRANSFORMS:
-        return TRANSFORMS[name]()
-    module, _, attribute = name.rpartition(".")
+    make = resolve("transforms", name, TRANSFORMS)
     try:
-        transform = getattr(importlib.import_module(module), attribute)()
-    except (ImportError, AttributeError, ValueError, TypeError) as error:
+        transform = make()
+    except (TypeError, ValueError) as error:
         raise ValueError(f"cannot make the transform {name!r}: {error}") from None
     if not callable(transform):
         raise ValueError(f"cannot make the transform {name!r}: it is not callable")
@@ -89,21 +87,22 @@ def _mix(name: str, n_classes: int) -> Callable[[Tensor, Tensor], tuple[Tensor, 
 
 
 def batch_drawer(
-    arm: Arm,
+    arm: ImageArm,
     real: tuple[NDArray[np.uint8], NDArray[np.integer]],
     synthetic: tuple[NDArray[np.uint8], NDArray[np.integer]] | None,
     generator: Generator,
 ) -> Callable[[int], tuple[Tensor, Tensor]]:
     """Make the function that draws an arm's training batches.
 
-    A batch is drawn from the real images with replacement. In arms with synthetic images each is then replaced, with
-    the arm's probability, by a random synthetic one of its class, so that all arms see the same classes equally often.
-    Then the arm's transform is applied to each image on its own, and its mix to the batch, which makes labels soft.
+    A batch is drawn from the real images with replacement, in balanced arms each class equally often. In arms with
+    synthetic images each is then replaced, with the arm's probability, by a random synthetic one of its class, so that
+    all arms see the same classes equally often. Then the arm's transform is applied to each image on its own, and its
+    mix to the batch, which makes labels soft.
     As all arms train for the same number of steps, real images that are merely repeated change nothing.
 
     Parameters
     ----------
-    arm : Arm
+    arm : ImageArm
     real, synthetic : tuple of (images, labels)
         uint8 (n, channels, height, width) and class indices; `synthetic` holds equally many of each class.
     generator : torch.Generator
@@ -124,8 +123,13 @@ def batch_drawer(
         drawn, drawn_labels = (torch.from_numpy(array) for array in synthetic)
         pools = torch.stack([drawn[drawn_labels == c] for c in range(int(drawn_labels.max()) + 1)])
 
+    sampler = ClassBalancedSampler(labels.numpy(), temperature=0.0) if arm.balanced else None
+
     def draw(batch_size: int) -> tuple[Tensor, Tensor]:
-        chosen = torch.randint(len(images), (batch_size,), generator=generator)
+        if sampler is None:
+            chosen = torch.randint(len(images), (batch_size,), generator=generator)
+        else:
+            chosen = sampler.draw_indices(sampler.draw_labels(batch_size, generator), generator)
         batch, targets = images[chosen], labels[chosen].long()
         if pools is not None:
             which = torch.randint(pools.shape[1], (batch_size,), generator=generator)

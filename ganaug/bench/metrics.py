@@ -10,11 +10,12 @@ from sklearn.metrics import (
     f1_score,
     log_loss,
     matthews_corrcoef,
+    precision_score,
     recall_score,
     roc_auc_score,
 )
 
-__all__ = ["METRICS", "expected_calibration_error", "scores"]
+__all__ = ["METRICS", "MINORITY", "calibration", "expected_calibration_error", "scores"]
 
 BINS = 15
 SMALLEST = 1e-7  # probability, for the logarithm
@@ -32,9 +33,17 @@ METRICS = {
     "Brier": False,
     "ECE": False,
 }
+#: Metrics of the rarer of two classes; AP, too, is of that class there.
+MINORITY = {"F1": True, "precision": True, "recall": True}
 
 
-def scores(targets: NDArray[np.integer], probabilities: NDArray[np.floating]) -> dict[str, float]:
+def scores(
+    targets: NDArray[np.integer],
+    probabilities: NDArray[np.floating],
+    *,
+    predicted: NDArray[np.integer] | None = None,
+    positive: int | None = None,
+) -> dict[str, float]:
     """Score class probabilities by every metric in ``METRICS``.
 
     Parameters
@@ -43,12 +52,16 @@ def scores(targets: NDArray[np.integer], probabilities: NDArray[np.floating]) ->
         True class indices; every class occurs.
     probabilities : ndarray of shape (n, n_classes)
         Rows sum to one.
+    predicted : ndarray of shape (n,), integer, optional
+        Class indices; by default the most probable classes, of two the second only from one half on.
+    positive : int, optional
+        The class that is looked for, of two: AP is of this class, and the metrics in ``MINORITY`` are added.
 
     Returns
     -------
     dict
-        AUC and AP are means over classes, each against the rest; G-mean is the geometric mean of the classes' recalls;
-        Brier is the sum over classes of squared differences (Brier, 1950), from 0 to 2.
+        AUC and, without `positive`, AP are means over classes, each against the rest; G-mean is the geometric mean of
+        the classes' recalls; Brier is the sum over classes of squared differences (Brier, 1950), from 0 to 2.
 
     Examples
     --------
@@ -59,21 +72,58 @@ def scores(targets: NDArray[np.integer], probabilities: NDArray[np.floating]) ->
     probabilities = np.asarray(probabilities, dtype=np.float64)
     n_classes = probabilities.shape[1]
     one_hot = np.eye(n_classes)[targets]
-    predicted = probabilities.argmax(1)
+    if predicted is None:
+        predicted = probabilities.argmax(1)
+        if positive is not None:
+            predicted = np.where(probabilities[:, positive] >= 0.5, positive, 1 - positive)
     recalls = recall_score(targets, predicted, labels=np.arange(n_classes), average=None, zero_division=0)
     clipped = np.clip(probabilities, SMALLEST, 1)
-    return {
+    ap_of: int | slice = slice(None) if positive is None else positive
+    found = {
         "accuracy": float((predicted == targets).mean()),
         "balanced accuracy": float(balanced_accuracy_score(targets, predicted)),
         "macro F1": float(f1_score(targets, predicted, average="macro", zero_division=0)),
         "AUC": float(roc_auc_score(one_hot, probabilities, average="macro")),
-        "AP": float(average_precision_score(one_hot, probabilities, average="macro")),
+        "AP": float(average_precision_score(one_hot[:, ap_of], probabilities[:, ap_of], average="macro")),
         "MCC": float(matthews_corrcoef(targets, predicted)),
         "G-mean": float(np.prod(recalls) ** (1 / n_classes)),
         "log-loss": float(log_loss(targets, clipped / clipped.sum(1, keepdims=True), labels=np.arange(n_classes))),
         "Brier": float(np.square(probabilities - one_hot).sum(1).mean()),
         "ECE": expected_calibration_error(targets, probabilities),
     }
+    if positive is not None:
+        of_minority = {"pos_label": positive, "zero_division": 0}
+        found["F1"] = float(f1_score(targets, predicted, **of_minority))
+        found["precision"] = float(precision_score(targets, predicted, **of_minority))
+        found["recall"] = float(recall_score(targets, predicted, **of_minority))
+    return found
+
+
+def calibration(
+    targets: NDArray[np.integer], probabilities: NDArray[np.floating]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Confidence and accuracy over 15 bins of confidence.
+
+    Parameters
+    ----------
+    targets : ndarray of shape (n,), integer
+    probabilities : ndarray of shape (n, n_classes)
+
+    Returns
+    -------
+    count, confidence, hits : ndarray of shape (15,)
+        Samples in each bin, the sum of the probabilities of their most probable classes, and how often these are right.
+
+    Examples
+    --------
+    >>> count, confidence, hits = calibration(np.array([0, 0, 0, 1]), np.tile([0.75, 0.25], (4, 1)))
+    >>> count.sum(), confidence.sum(), hits.sum()
+    (np.float64(4.0), np.float64(3.0), np.float64(3.0))
+    """
+    confidence, hit = probabilities.max(1), probabilities.argmax(1) == targets
+    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    count = np.bincount(bins, minlength=BINS).astype(float)
+    return count, np.bincount(bins, confidence, BINS).astype(float), np.bincount(bins, hit, BINS).astype(float)
 
 
 def expected_calibration_error(targets: NDArray[np.integer], probabilities: NDArray[np.floating]) -> float:
@@ -94,8 +144,5 @@ def expected_calibration_error(targets: NDArray[np.integer], probabilities: NDAr
     >>> expected_calibration_error(np.array([0, 0, 0, 1]), np.tile([0.75, 0.25], (4, 1)))
     0.0
     """
-    confidence, hit = probabilities.max(1), probabilities.argmax(1) == targets
-    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    count = np.bincount(bins, minlength=BINS)
-    gap = np.abs(np.bincount(bins, hit, BINS) - np.bincount(bins, confidence, BINS))
-    return float(gap[count > 0].sum() / len(targets))
+    _, confidence, hits = calibration(targets, probabilities)
+    return float(np.abs(hits - confidence).sum() / len(targets))

@@ -1,4 +1,4 @@
-"""The result of a run as JSON, Markdown and one self-contained HTML page."""
+"""The result of a run as JSON, CSV, Markdown and one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from jinja2 import Environment, PackageLoader, StrictUndefined, UndefinedError
 
-from ganaug.bench.metrics import METRICS
+from ganaug.bench.figures import critical_difference, curve_chart, forest, reliability
+from ganaug.bench.metrics import METRICS, MINORITY
+from ganaug.bench.store import Store
 from ganaug.bench.suite import Suite
-from ganaug.bench.summary import summarise
+from ganaug.bench.summary import cell_table, summarise
 from ganaug.data.files import write_atomically
 
 __all__ = ["read_summary", "write_report"]
 
-PACKAGES = ("ganaug", "torch", "torchvision", "numpy", "scikit-learn")
+PACKAGES = ("ganaug", "torch", "torchvision", "numpy", "scikit-learn", "imbalanced-learn")
+OPEN_CASES = 3  # of more the details are folded away
 
 
 def environment() -> dict[str, str]:
@@ -36,9 +40,13 @@ def environment() -> dict[str, str]:
 
 
 def write_report(
-    root: Path, suite: Suite, records: list[dict[str, Any]], data: dict[str, Any], command: str | None = None
+    root: Path,
+    suite: Suite,
+    records: list[dict[str, Any]],
+    data: list[dict[str, Any]],
+    command: str | None = None,
 ) -> dict[str, Any]:
-    """Write ``summary.json``, ``report.md`` and ``report.html`` into the folder of a run.
+    """Write ``summary.json``, ``cells.csv``, ``report.md`` and ``report.html`` into the folder of a run.
 
     Parameters
     ----------
@@ -46,8 +54,8 @@ def write_report(
     suite : Suite
     records : list of dict
         One per cell and GAN.
-    data : dict
-        Classes, sizes and hash of the data set.
+    data : list of dict
+        Of each case: name, classes, sizes and hash.
     command : str, optional
         What to type for the same run; None if the suite was made in Python.
 
@@ -56,16 +64,30 @@ def write_report(
     dict
         The summary.
     """
+    cells = cell_table(records)
+    cells["case"] = cells["case"].map(lambda index: data[index]["name"])
+    cells[["split", "repeat"]] += 1
     summary = {
         "suite": suite.to_dict(),
-        "data": data,
-        **summarise(suite, records),
+        "grid": Store(root).declaration()["grid"],
+        **summarise(suite, records, data),
         "environment": environment(),
         "command": command,
     }
-    write_atomically(root / "summary.json", json.dumps(summary, indent=1))
+    write_atomically(root / "cells.csv", cells.to_csv(index=False))
+    summary = _rounded(summary)
+    write_atomically(root / "summary.json", json.dumps(summary))
     _render(root, summary)
     return summary
+
+
+def _rounded(value: Any) -> Any:
+    """Plain values with six significant digits: more would only be rounding errors."""
+    if isinstance(value, dict):
+        return {key: _rounded(content) for key, content in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(content) for content in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 def read_summary(root: str | Path) -> dict[str, Any]:
@@ -86,14 +108,12 @@ def read_summary(root: str | Path) -> dict[str, Any]:
     try:
         summary = json.loads(text)
         _render(Path(root), summary)
-    except (ValueError, KeyError, TypeError, UndefinedError):
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, UndefinedError):
         raise ValueError(f"{path} is damaged; run 'ganaug bench run' on the folder again") from None
     return summary
 
 
 def _render(root: Path, summary: dict[str, Any]) -> None:
-    sheet = root / "samples.png"
-    image = base64.b64encode(sheet.read_bytes()).decode() if sheet.is_file() else None
     templates = Environment(
         loader=PackageLoader("ganaug.bench"),
         autoescape=lambda name: name is not None and name.endswith(".html"),
@@ -102,31 +122,70 @@ def _render(root: Path, summary: dict[str, Any]) -> None:
         lstrip_blocks=True,
     )
     templates.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", " ")
-    for name, extra in (("report.html", {"sheet": image, "plot": _forest(summary)}), ("report.md", {"sheet": image})):
-        write_atomically(root / name, templates.get_template(name).render(**summary, **extra, metrics=list(METRICS)))
+    templates.globals.update(reliability=reliability, less_is_better=_less_is_better)
+    sheets = {
+        case["index"]: base64.b64encode(path.read_bytes()).decode()
+        for experiment in summary["experiments"]
+        for case in experiment["cases"]
+        if (path := Store(root).sheet(case["index"])).is_file()
+    }
+    charts = [_charts(experiment, summary["suite"][experiment["kind"]]) for experiment in summary["experiments"]]
+    for name in ("report.html", "report.md"):
+        page = templates.get_template(name).render(**summary, sheets=sheets, charts=charts, open_cases=OPEN_CASES)
+        write_atomically(root / name, page)
 
 
-def _forest(summary: dict[str, Any]) -> list[dict[str, Any]]:
-    """Positions, in percent of the width, of each difference and its interval for a forest plot."""
-    rows = [
-        {"arm": arm["name"], "base": base, **difference}
-        for arm in summary["arms"]
-        for base, difference in arm["differences"].items()
-        if arm["name"] not in summary["suite"]["baselines"]
-    ]
-    reach = max([1.0, *(abs(row[end]) for row in rows for end in ("low", "high"))]) * 1.05
+def _less_is_better(metric: str) -> bool:
+    return not {**METRICS, **MINORITY}[metric]
 
-    def position(value: float) -> float:
-        return round(50 + 50 * value / reach, 2)
 
-    return [
+def _charts(experiment: dict[str, Any], declared: dict[str, Any]) -> dict[str, Any]:
+    """Everything that the pages draw for one experiment."""
+    rope = declared["rope"]
+    first = experiment["compared"][0]
+    forests = {
+        case["index"]: forest(
+            [
+                {"arm": arm["name"], "base": base, **difference}
+                for arm in case["arms"]
+                for base, difference in arm["differences"].items()
+                if arm["name"] not in declared["baselines"]
+            ],
+            rope,
+        )
+        for case in experiment["cases"]
+    }
+    pairs = dict.fromkeys((test["arm"], test["base"]) for test in experiment["tests"])
+    over_datasets = [
         {
-            **row,
-            "x": position(row["mean"]),
-            "x1": position(row["low"]),
-            "x2": position(row["high"]),
-            "rope1": position(-summary["suite"]["rope"]),
-            "rope2": position(summary["suite"]["rope"]),
+            "arm": arm,
+            "base": base,
+            "rows": forest(
+                [
+                    {"case": case["name"], **found["differences"][base]}
+                    for case in experiment["cases"]
+                    for found in case["arms"]
+                    if found["name"] == arm and base in found["differences"]
+                ],
+                rope,
+            ),
         }
-        for row in rows
+        for arm, base in pairs
     ]
+    values = pd.DataFrame(
+        [{arm["name"]: arm["mean"] for arm in case["arms"]} | {"": case["dataset"]} for case in experiment["cases"]]
+    )
+    by_dataset = values.groupby("").mean().dropna()
+    sign = -1 if _less_is_better(first) else 1
+    return {
+        "forests": forests,
+        "over_datasets": over_datasets,
+        "critical_difference": critical_difference(sign * by_dataset) if experiment["tests"] else None,
+        "curves": [
+            {**curve, "chart": curve_chart(curve["points"], logarithmic=True)} for curve in experiment["curves"]
+        ],
+        "amounts": [
+            {**found, "chart": curve_chart({found["arm"]: found["points"]}, zero=True)}
+            for found in experiment["amounts"]
+        ],
+    }

@@ -1,36 +1,59 @@
-"""Which images are trained on and which are tested on."""
+"""Which samples are trained on and which are tested on."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedKFold
 
-__all__ = ["copies", "disjoint_splits"]
+__all__ = ["Splits", "copies", "drawn_splits", "folds"]
 
 
-def disjoint_splits(
-    labels: NDArray[Any], n_per_class: int, n_splits: int, seed: int
-) -> tuple[list[NDArray[np.int64]], NDArray[np.int64]]:
-    """Draw training sets without a common sample, and one test set for all of them.
+@dataclass(frozen=True)
+class Splits:
+    """Training and test sets.
 
-    Because the training sets are independent draws, the results of the splits are too (given the test set), and an
-    ordinary paired t-interval over splits is valid. Overlapping training sets would make it too narrow.
+    Attributes
+    ----------
+    training, test : tuple of ndarray
+        Sorted indices, of each split.
+    test_share : float or None
+        Share of the samples that is tested on, where the training sets of two splits have common samples and intervals
+        must be corrected for it; None where they are independent draws and have one test set.
+    """
+
+    training: tuple[NDArray[np.int64], ...]
+    test: tuple[NDArray[np.int64], ...]
+    test_share: float | None
+
+    def __len__(self) -> int:
+        return len(self.training)
+
+
+def drawn_splits(labels: NDArray[Any], n_per_class: int, n_splits: int, seed: int, imbalance: float = 1.0) -> Splits:
+    """Draw training sets of a given size; everything else is for the test.
+
+    Where the data allow it, no sample is in two training sets and all have one test set: the results of the splits are
+    then independent (given the test set), and an ordinary paired t-interval over splits is valid. Otherwise each
+    training set is drawn on its own, and intervals must be corrected.
 
     Parameters
     ----------
     labels : ndarray of shape (n_samples,)
     n_per_class : int
-        Samples of each class in each training set.
+        Samples of the largest class in each training set.
     n_splits : int
     seed : int
+    imbalance : float
+        How often the largest class has the samples of the smallest; the sizes of the classes between lie on a geometric
+        line, and which class has which size is drawn anew for each split. Of two classes the rarer one stays the rarer.
 
     Returns
     -------
-    training : list of ndarray of shape (n_classes * n_per_class,)
-    test : ndarray
-        Indices of all other samples.
+    Splits
 
     Raises
     ------
@@ -39,26 +62,71 @@ def disjoint_splits(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> training, test = disjoint_splits(np.repeat([0, 1], 10), n_per_class=2, n_splits=3, seed=0)
-    >>> [len(part) for part in training], len(test)
-    ([4, 4, 4], 8)
+    >>> splits = drawn_splits(np.repeat([0, 1], 10), n_per_class=2, n_splits=3, seed=0)
+    >>> [len(part) for part in splits.training], len(splits.test[0]), splits.test_share
+    ([4, 4, 4], 8, None)
     """
+    classes = np.unique(labels)
+    sizes = _sizes(n_per_class, imbalance, len(classes))
     randomness = np.random.default_rng(seed)
-    training: list[list[int]] = [[] for _ in range(n_splits)]
-    test: list[int] = []
-    for label in np.unique(labels):
-        members = randomness.permutation(np.flatnonzero(labels == label))
-        needed = n_splits * n_per_class
-        if len(members) <= needed:
+    members = [randomness.permutation(np.flatnonzero(labels == label)) for label in classes]
+    for label, of_class in zip(classes, members, strict=True):
+        if len(of_class) <= n_per_class:
             raise ValueError(
-                f"class {label} has {len(members)} images, but {n_splits} splits of {n_per_class} need {needed} "
-                "and some more for the test; ask for fewer splits or a smaller n_per_class"
+                f"class {label} has {len(of_class)} samples, but n_per_class = {n_per_class} needs that many and some "
+                "more for the test; ask for a smaller n_per_class"
             )
-        for split in range(n_splits):
-            training[split].extend(members[split * n_per_class : (split + 1) * n_per_class])
-        test.extend(members[needed:])
-    return [np.sort(np.array(part)) for part in training], np.sort(np.array(test))
+    orders = [_order(list(map(len, members)), seed, split) for split in range(n_splits)]
+    if min(map(len, members)) > n_splits * n_per_class:
+        training = [
+            [m[split * n_per_class :][:n] for m, n in zip(members, sizes[order], strict=True)]
+            for split, order in enumerate(orders)
+        ]
+        rest = np.sort(np.concatenate([m[n_splits * n_per_class :] for m in members]))
+        return Splits(tuple(np.sort(np.concatenate(part)) for part in training), (rest,) * n_splits, None)
+    drawn = [
+        np.sort(np.concatenate([randomness.permutation(m)[:n] for m, n in zip(members, sizes[order], strict=True)]))
+        for order in orders
+    ]
+    test = tuple(np.setdiff1d(np.arange(len(labels)), part) for part in drawn)
+    return Splits(tuple(drawn), test, float(np.mean([len(part) for part in test]) / len(labels)))
+
+
+def folds(labels: NDArray[Any], n_folds: int, seed: int) -> Splits:
+    """Split by a stratified, shuffled cross-validation.
+
+    Raises
+    ------
+    ValueError
+        If a class has fewer samples than there are folds, so that a test set would lack it.
+
+    Examples
+    --------
+    >>> splits = folds(np.repeat([0, 1], 10), n_folds=5, seed=0)
+    >>> len(splits), len(splits.training[0]), len(splits.test[0]), splits.test_share
+    (5, 16, 4, 0.2)
+    """
+    values, counts = np.unique(labels, return_counts=True)
+    if counts.min() < n_folds:
+        raise ValueError(
+            f"class {values[counts.argmin()]} has {counts.min()} samples, too few for {n_folds} folds: the test set of "
+            "some would lack it; ask for fewer folds, or merge or drop the class"
+        )
+    parts = list(StratifiedKFold(n_folds, shuffle=True, random_state=seed).split(np.zeros(len(labels)), labels))
+    return Splits(tuple(train for train, _ in parts), tuple(test for _, test in parts), 1 / n_folds)
+
+
+def _sizes(n_per_class: int, imbalance: float, n_classes: int) -> NDArray[np.int64]:
+    """Samples of the classes from the largest to the smallest, at least one of each."""
+    steps = np.arange(n_classes) / max(1, n_classes - 1)
+    return np.maximum(1, np.rint(n_per_class * imbalance**-steps)).astype(int)
+
+
+def _order(counts: list[int], seed: int, split: int) -> NDArray[np.int64]:
+    """Place of each class in the tail."""
+    if len(counts) == 2:
+        return np.array([0, 1] if counts[0] >= counts[1] else [1, 0])
+    return np.random.default_rng([seed, split]).permutation(len(counts))
 
 
 def copies(samples: NDArray[Any], of: NDArray[Any]) -> NDArray[np.bool_]:

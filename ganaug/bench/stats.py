@@ -35,6 +35,9 @@ class Difference:
         Mean and ends of the confidence interval.
     n : int
         Pairs.
+    harm : float
+        Probability that the true difference is below the region of practical equivalence, by the t-distribution that
+        the interval is from.
     verdict : {"gain", "harm", "equal", "unclear"}
         "gain" and "harm" where the interval excludes zero, "equal" where it lies within the region of practical
         equivalence, "unclear" otherwise.
@@ -44,6 +47,7 @@ class Difference:
     low: float
     high: float
     n: int
+    harm: float
     verdict: str
 
     def to_dict(self) -> dict[str, float | int | str]:
@@ -241,8 +245,9 @@ def _checked(differences: ArrayLike) -> NDArray[np.float64]:
 
 
 def _interval(values: NDArray[np.float64], variance: float, rope: float, confidence: float) -> Difference:
-    mean = float(values.mean())
-    half = float(scipy.stats.t.ppf(0.5 + confidence / 2, len(values) - 1) * np.sqrt(variance))
+    mean, scale = float(values.mean()), float(np.sqrt(variance))
+    half = float(scipy.stats.t.ppf(0.5 + confidence / 2, len(values) - 1)) * scale
+    harm = float(scipy.stats.t.cdf((-rope - mean) / scale, len(values) - 1)) if scale > 0 else float(mean < -rope)
     low, high = mean - half, mean + half
     if low > 0:
         verdict = "gain"
@@ -250,4 +255,4 @@ def _interval(values: NDArray[np.float64], variance: float, rope: float, confide
         verdict = "harm"
     else:
         verdict = "equal" if -rope < low and high < rope else "unclear"
-    return Difference(mean, low, high, len(values), verdict)
+    return Difference(mean, low, high, len(values), harm, verdict)

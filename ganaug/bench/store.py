@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import ganaug
 from ganaug.bench.suite import Suite, digest
 from ganaug.data.files import write_atomically
 
@@ -30,26 +31,45 @@ class Store:
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
 
-    def open(self, suite: Suite, keys: list[str]) -> None:
+    def open(self, suite: Suite, keys: list[str], data: dict[str, str]) -> None:
         """Declare the grid of a suite, or check that the same one is declared already.
+
+        Parameters
+        ----------
+        suite : Suite
+        keys : list of str
+            Of all records.
+        data : dict
+            Hash of the data of each case.
 
         Raises
         ------
         ValueError
             If the folder holds the run of another suite, or of the same one on other data or with other code.
         """
-        declared = {"suite": suite.to_dict(), "grid": digest(keys), "cells": len(keys)}
+        declared = {
+            "version": ganaug.__version__,
+            "suite": suite.to_dict(),
+            "data": data,
+            "grid": digest(keys),
+            "cells": len(keys),
+        }
         path = self.root / "suite.json"
         if path.is_file():
-            if self.declaration() != json.loads(json.dumps(declared)):
-                raise ValueError(
-                    f"{self.root} holds a run of another suite, data set or version of ganaug; pass another "
-                    "folder or delete it"
-                )
-            return
+            found = self.declaration()
+            if found == declared:
+                return
+            name = found.get("suite", {}).get("name")
+            if name != suite.name:
+                other = f"the run of another suite, {name!r}"
+            else:
+                words = {"version": f"version of ganaug, {found.get('version')}", "suite": "content of its file"}
+                key = next((key for key in ("version", "suite", "data") if found.get(key) != declared[key]), "data")
+                other = f"a run of suite {name!r} with another {words.get(key, 'data set')}"
+            raise ValueError(f"{self.root} holds {other}; pass another folder, or delete it")
         if self.root.is_file():
             raise ValueError(f"{self.root} is a file; pass the name of a folder for the run")
-        write_atomically(path, json.dumps(declared, indent=1))
+        self._write(path, json.dumps(declared, indent=1))
 
     def declaration(self) -> dict[str, Any]:
         """Content of ``suite.json``."""
@@ -77,11 +97,24 @@ class Store:
 
     def write(self, key: str, record: dict[str, Any]) -> None:
         """Keep the record of a finished cell."""
-        write_atomically(self._path(key), json.dumps({"sha256": digest(record), "record": record}))
+        self._write(self._path(key), json.dumps({"sha256": digest(record), "record": record}))
 
     def gan_folder(self, key: str) -> Path:
         """Where the fitted GAN of a key is kept."""
         return self.root / "gans" / key[:20]
+
+    def sheet(self, case: int) -> Path:
+        """Where the picture of a case's samples is kept."""
+        return self.root / f"samples-{case + 1}.png"
+
+    def _write(self, path: Path, content: str) -> None:
+        try:
+            write_atomically(path, content)
+        except OSError as error:
+            raise OSError(
+                f"cannot write {path}: {error.strerror or error}; what is finished is kept, so make room or give "
+                "permission and run the same command again"
+            ) from error
 
     def _path(self, key: str) -> Path:
         return self.root / "cells" / f"{key[:20]}.json"

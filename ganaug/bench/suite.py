@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-import math
-import re
-import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar
 
-from ganaug.bench.arms import MIXES, TRANSFORMS, find_transform
+from ganaug.bench.plugins import Plugin
 from ganaug.data.files import sha256_of
 from ganaug.quality.classifier import ClassifierConfig
 
-__all__ = ["Arm", "Suite", "available_suites", "digest", "load_suite"]
-
-SUITES = Path(__file__).parent / "suites"
+__all__ = ["Arm", "Experiment", "ImageArm", "ImageExperiment", "Suite", "TableArm", "TableExperiment", "digest"]
 
 
 @dataclass(frozen=True)
-class Arm:
-    """One way of augmenting.
+class ImageArm:
+    """One way of augmenting images.
 
     Attributes
     ----------
@@ -35,12 +28,179 @@ class Arm:
         ``torchvision.transforms.v2.RandomHorizontalFlip``.
     mix : {"mixup", "cutmix"} or None
         What is applied to every batch last, and makes labels soft.
+    balanced : bool
+        Draw all classes equally often, as if the images of rare classes were duplicated.
+    class_weight : bool
+        Weigh the loss of each image by the inverse frequency of its class.
+    against : tuple of str
+        Arms that a verdict compares this one with; if empty, and `synthetic` is not zero, the arm that is alike but for
+        synthetic images.
     """
 
     name: str
     synthetic: float = 0.0
     transform: str | None = None
     mix: str | None = None
+    balanced: bool = False
+    class_weight: bool = False
+    against: tuple[str, ...] = ()
+
+    @property
+    def amount(self) -> float:
+        """How much is synthetic."""
+        return self.synthetic
+
+    def likeness(self) -> dict[str, Any]:
+        """All but the name and the amount of synthetic data."""
+        return {k: v for k, v in asdict(self).items() if k not in ("name", "synthetic", "against")}
+
+
+@dataclass(frozen=True)
+class TableArm:
+    """One way of treating the classes of a table.
+
+    Attributes
+    ----------
+    name : str
+    sampler : Plugin or None
+        An over-sampler, fitted on the training rows.
+    ratio : float in [0, 1]
+        Share that is added of what each class lacks to be as large as the largest.
+    class_weight : bool
+        Give classifiers that take it ``class_weight="balanced"``.
+    threshold : bool
+        Tune the decision threshold for balanced accuracy on the training rows; for two classes.
+    prior_correction : bool
+        Divide predicted probabilities by the class frequencies that the classifier was trained on.
+    raw : bool
+        Give a sampler that is found by its import path the table as it is, and not its columns as numbers.
+    against : tuple of str
+        Arms that a verdict compares this one with.
+    """
+
+    name: str
+    sampler: Plugin | None = None
+    ratio: float = 1.0
+    class_weight: bool = False
+    threshold: bool = False
+    prior_correction: bool = False
+    raw: bool = False
+    against: tuple[str, ...] = ()
+
+    @property
+    def amount(self) -> float:
+        """How much is synthetic."""
+        return self.ratio if self.sampler is not None else 0.0
+
+    def likeness(self) -> dict[str, Any]:
+        """All but the name and the amount of synthetic data."""
+        return {k: v for k, v in asdict(self).items() if k not in ("name", "ratio", "against")}
+
+
+Arm = ImageArm | TableArm
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What images and tables have in common; see :class:`ImageExperiment` and :class:`TableExperiment`.
+
+    Attributes
+    ----------
+    datasets : tuple of Plugin
+    arms : tuple of ImageArm or TableArm
+    baselines : tuple of str
+        Arms that all others are compared with.
+    classifiers : tuple of Plugin
+    n_per_class : tuple of int
+        Sizes of the training sets: samples of the largest class. If empty, all data are used in `folds`.
+    imbalance : tuple of float
+        How often the largest class has the samples of the smallest; the classes between lie on a geometric line, in a
+        random order in each split.
+    splits : int
+        Training sets of each size, without a common sample where the data allow it; the rest is the test set.
+    folds : int
+        Of a stratified cross-validation, where `n_per_class` is empty.
+    repeats : int
+        Random starts of sampler and classifier per arm and split; none is shared by two cells.
+    metrics : tuple of str
+        What is compared; the verdict is on the first.
+    rope : float
+        Points (hundredths of the metric) within which two arms count as equal.
+    """
+
+    datasets: tuple[Plugin, ...]
+    arms: tuple[Any, ...]
+    baselines: tuple[str, ...]
+    classifiers: tuple[Plugin, ...]
+    metrics: tuple[str, ...]
+    n_per_class: tuple[int, ...] = ()
+    imbalance: tuple[float, ...] = (1.0,)
+    splits: int = 5
+    folds: int = 5
+    repeats: int = 1
+    rope: float = 0.5
+
+    kind: ClassVar[str]
+    arm_type: ClassVar[type[ImageArm] | type[TableArm]]
+
+    def arm(self, name: str) -> Any:
+        """The arm of a name."""
+        return next(arm for arm in self.arms if arm.name == name)
+
+    def pairs(self) -> Iterator[tuple[Any, Any]]:
+        """Each arm that a verdict is given on, with the one it is compared with."""
+        for arm in self.arms:
+            for name in arm.against:
+                yield arm, self.arm(name)
+            if not arm.against and isinstance(arm, ImageArm) and arm.synthetic > 0:
+                yield from ((arm, a) for a in self.arms if a.synthetic == 0 and a.likeness() == arm.likeness())
+
+
+@dataclass(frozen=True)
+class ImageExperiment(Experiment):
+    """Arms of image classification.
+
+    Attributes
+    ----------
+    classifiers : tuple of Plugin
+        Networks.
+    training : ClassifierConfig
+        How every network is trained.
+    gan : dict
+        Parameters of :class:`ganaug.ImageGAN`.
+    synthetic_per_class : int
+        Images of each class sampled from each GAN.
+    device : str
+        Where GANs and classifiers are trained: "auto", "cpu", "cuda", "mps".
+    """
+
+    classifiers: tuple[Plugin, ...] = (Plugin("small-cnn", "small-cnn"),)
+    metrics: tuple[str, ...] = ("accuracy",)
+    training: ClassifierConfig = field(default_factory=ClassifierConfig)
+    gan: dict[str, Any] = field(default_factory=dict)
+    synthetic_per_class: int = 200
+    device: str = "auto"
+
+    kind: ClassVar[str] = "images"
+    arm_type: ClassVar[type[ImageArm]] = ImageArm
+
+
+@dataclass(frozen=True)
+class TableExperiment(Experiment):
+    """Arms of classification on tables: rows are drawn once per arm, split and repeat, for all classifiers.
+
+    Attributes
+    ----------
+    components : int or None
+        Principal components, of the training rows, that the encoded columns are reduced to.
+    """
+
+    classifiers: tuple[Plugin, ...] = tuple(Plugin(n, n) for n in ("logistic", "knn", "forest", "boosting"))
+    metrics: tuple[str, ...] = ("balanced accuracy",)
+    components: int | None = None
+
+    kind: ClassVar[str] = "tables"
+    arm_type: ClassVar[type[TableArm]] = TableArm
 
 
 @dataclass(frozen=True)
@@ -50,51 +210,32 @@ class Suite:
     Attributes
     ----------
     name, title : str
-    dataset : str
-        Anything :func:`ganaug.labelled_images` reads from a string.
-    n_per_class : int
-        Real training images of each class in each split.
-    splits : int
-        Training sets, without a common image; the rest of the data is the test set of all.
-    repeats : int
-        Random starts of the classifier per arm and split; none is shared by two cells.
+    images : ImageExperiment or None
+    tables : TableExperiment or None
     seed : int
-    arms : tuple of Arm
-    baselines : tuple of str
-        Arms that all others are compared with.
-    rope : float
-        Percentage points of accuracy within which two arms count as equal.
-    synthetic_per_class : int
-        Images of each class sampled from each GAN.
-    gan : dict
-        Parameters of :class:`ganaug.ImageGAN`.
-    classifier : ClassifierConfig
+    timeout : float or None
+        Seconds after which a cell, or the fit of a GAN, is given up.
     """
 
     name: str
     title: str
-    dataset: str
-    n_per_class: int
-    splits: int
-    arms: tuple[Arm, ...]
-    baselines: tuple[str, ...]
-    repeats: int = 1
+    images: ImageExperiment | None = None
+    tables: TableExperiment | None = None
     seed: int = 0
-    rope: float = 0.5
-    synthetic_per_class: int = 200
-    gan: dict[str, Any] = field(default_factory=dict)
-    classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
+    timeout: float | None = None
+
+    @property
+    def experiments(self) -> tuple[ImageExperiment | TableExperiment, ...]:
+        """Those that there are."""
+        return tuple(part for part in (self.images, self.tables) if part is not None)
+
+    def experiment(self, kind: str) -> Any:
+        """The experiment of a kind, "images" or "tables"."""
+        return getattr(self, kind)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as written to ``suite.json``."""
-        return asdict(self)
-
-    def counterpart(self, arm: Arm) -> Arm | None:
-        """The arm that differs from `arm` only in using no synthetic images."""
-        if arm.synthetic == 0:
-            return None
-        alike = (a for a in self.arms if a.synthetic == 0 and (a.transform, a.mix) == (arm.transform, arm.mix))
-        return next(alike, None)
+        return json.loads(json.dumps(asdict(self)))
 
 
 def digest(value: Any) -> str:
@@ -106,136 +247,3 @@ def digest(value: Any) -> str:
     True
     """
     return sha256_of(json.dumps(value, sort_keys=True, separators=(",", ":"), default=str).encode())
-
-
-def available_suites() -> list[str]:
-    """Names of the suites that come with the package."""
-    return sorted(path.stem for path in SUITES.glob("*.toml"))
-
-
-def load_suite(name: str | Path) -> Suite:
-    """Read a suite by the name of one that comes with the package, or from a TOML file.
-
-    Parameters
-    ----------
-    name : str or path-like
-        A name out of :func:`available_suites`, or a path that ends in ``.toml``.
-
-    Returns
-    -------
-    Suite
-
-    Raises
-    ------
-    ValueError
-        Naming the file and key that is wrong.
-
-    Examples
-    --------
-    >>> [arm.name for arm in load_suite("quick").arms]
-    ['real', 'classical', 'mixup', 'cutmix', 'synthetic only', 'gan', 'gan+classical']
-    """
-    path = Path(name) if str(name).endswith(".toml") else SUITES / f"{name}.toml"
-    values = _read(path, str(name))
-    if not all(isinstance(arm, dict) for arm in _sequence(values, "arms", path.name)):
-        raise ValueError(f"{path.name}: arms must be tables, each under [[arms]], got {values['arms']!r}")
-    if not isinstance(values.get("classifier", {}), dict):
-        raise ValueError(f"{path.name}: classifier must be a table, got {values['classifier']!r}")
-    _sequence(values, "baselines", path.name)
-    values["arms"] = tuple(_build(Arm, arm, f"{path.name}: arm") for arm in values.get("arms", ()))
-    values["classifier"] = _build(ClassifierConfig, values.get("classifier", {}), f"{path.name}: classifier")
-    values["baselines"] = tuple(values.get("baselines", ()))
-    suite = _build(Suite, values, path.name)
-    _check(suite, path.name)
-    return suite
-
-
-def _sequence(values: Mapping[str, Any], key: str, where: str) -> list[Any]:
-    found = values.get(key, [])
-    if not isinstance(found, list):
-        raise ValueError(f"{where}: {key} must be a list, got {found!r}")
-    return found
-
-
-def _read(path: Path, asked: str) -> dict[str, Any]:
-    if not path.is_file():
-        raise ValueError(f"there is no suite {asked!r}{_nearest(asked, available_suites())}")
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not valid TOML: {error}") from None
-    if "extends" not in values:
-        return values
-    base = _read(SUITES / f"{values.pop('extends')}.toml", "of extends")
-    for key, value in values.items():
-        base[key] = {**base.get(key, {}), **value} if isinstance(value, dict) else value
-    return base
-
-
-def _build(cls: Any, values: Mapping[str, Any], where: str) -> Any:
-    known = [f.name for f in fields(cls)]
-    for key in values:
-        if key not in known:
-            raise ValueError(f"{where} has an unknown key {key!r}{_nearest(key, known)}")
-    try:
-        return cls(**values)
-    except TypeError as error:
-        raise ValueError(f"{where} is incomplete: {str(error).partition(') ')[2] or error}") from None
-
-
-def _check(suite: Suite, where: str) -> None:
-    for key in ("title", "dataset"):
-        if not isinstance(getattr(suite, key), str):
-            raise ValueError(f"{where}: {key} must be a string, got {getattr(suite, key)!r}")
-    if not isinstance(suite.name, str) or re.fullmatch(r"\w[\w.+-]*", suite.name) is None:
-        raise ValueError(f"{where}: name must hold letters, digits and the signs . + - _ only, got {suite.name!r}")
-    if not isinstance(suite.gan, dict):
-        raise ValueError(f"{where}: gan must be a table of parameters of ImageGAN, got {suite.gan!r}")
-    for key in ("n_per_class", "splits", "repeats", "synthetic_per_class"):
-        _check_number(where, key, getattr(suite, key), whole=True, least=1)
-    _check_number(where, "seed", suite.seed, whole=True, least=0)
-    _check_number(where, "rope", suite.rope, least=0)
-    for key in ("steps", "batch_size"):
-        _check_number(where, f"classifier.{key}", getattr(suite.classifier, key), whole=True, least=1)
-    _check_number(where, "classifier.learning_rate", suite.classifier.learning_rate, least=1e-12)
-    if suite.splits < 2:
-        raise ValueError(f"{where}: splits must be at least 2, or no spread can be told, got {suite.splits}")
-    names = [arm.name for arm in suite.arms]
-    if len(set(names)) < len(names) or not names:
-        raise ValueError(f"{where}: arms must be there and have different names, got {names}")
-    for name in suite.baselines:
-        if name not in names:
-            raise ValueError(f"{where}: baseline {name!r} is not among the arms{_nearest(name, names)}")
-    for arm in suite.arms:
-        _check_number(where, f"synthetic of arm {arm.name!r}", arm.synthetic, least=0, most=1)
-        _check_transform(where, arm)
-        if arm.mix is not None and arm.mix not in MIXES:
-            raise ValueError(f"{where}: arm {arm.name!r} has an unknown mix {arm.mix!r}{_nearest(arm.mix, MIXES)}")
-
-
-def _check_transform(where: str, arm: Arm) -> None:
-    if arm.transform is None:
-        return
-    if arm.transform not in TRANSFORMS and "." not in str(arm.transform):
-        raise ValueError(
-            f"{where}: arm {arm.name!r} has an unknown transform {arm.transform!r}{_nearest(arm.transform, TRANSFORMS)}"
-        )
-    try:
-        find_transform(arm.transform)
-    except ValueError as error:
-        raise ValueError(f"{where}: arm {arm.name!r}: {error}") from None
-
-
-def _check_number(
-    where: str, key: str, value: Any, *, whole: bool = False, least: float, most: float = math.inf
-) -> None:
-    if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or not least <= value <= most:
-        kind = "whole number" if whole else "number"
-        reach = f"at least {least:g}" if most == math.inf else f"{least:g} to {most:g}"
-        raise ValueError(f"{where}: {key} must be a {kind} of {reach}, got {value!r}")
-
-
-def _nearest(word: object, known: Iterable[str]) -> str:
-    known = list(known)
-    close = difflib.get_close_matches(str(word), known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(map(repr, known))}"

@@ -1,17 +1,31 @@
-"""From finished cells to a table and a verdict."""
+"""From finished cells to tables and verdicts."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from ganaug.bench.metrics import METRICS
-from ganaug.bench.stats import Difference, paired_difference
-from ganaug.bench.suite import Arm, Suite
+from ganaug.bench.metrics import METRICS, MINORITY
+from ganaug.bench.stats import (
+    Difference,
+    bayesian_signed_rank,
+    bootstrap_interval,
+    corrected_resampled_difference,
+    harm_rate,
+    holm,
+    paired_difference,
+    wilcoxon,
+)
+from ganaug.bench.suite import Arm, Experiment, Suite
 
-__all__ = ["summarise"]
+__all__ = ["ENOUGH_DATASETS", "cell_table", "summarise"]
 
+SIGNIFICANT = 0.05
+ENOUGH_DATASETS = 6  # below, no signed-rank test over datasets can find anything at 5 %
 WORDS = {
     "gain": "a gain",
     "harm": "harm",
@@ -20,7 +34,32 @@ WORDS = {
 }
 
 
-def summarise(suite: Suite, records: list[dict[str, Any]]) -> dict[str, Any]:
+def cell_table(records: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    """One row per cell, failed ones included, without what differs from run to run.
+
+    Parameters
+    ----------
+    records : iterable of dict
+
+    Returns
+    -------
+    DataFrame
+        Case, split, arm, classifier, repeat, status, reason, note, and a column per metric.
+    """
+    rows = [
+        {
+            **{key: r[key] for key in ("case", "split", "arm", "classifier", "repeat", "status")},
+            "reason": r.get("reason", ""),
+            "note": r.get("note", ""),
+            **r.get("metrics", dict.fromkeys(METRICS, np.nan)),
+        }
+        for r in records
+        if r["kind"] == "cell"
+    ]
+    return pd.DataFrame(rows)
+
+
+def summarise(suite: Suite, records: list[dict[str, Any]], data: list[dict[str, Any]]) -> dict[str, Any]:
     """Summarise the records of a run.
 
     Parameters
@@ -28,99 +67,365 @@ def summarise(suite: Suite, records: list[dict[str, Any]]) -> dict[str, Any]:
     suite : Suite
     records : list of dict
         One per cell and fitted GAN, failed ones included.
+    data : list of dict
+        Of each case: name, kind, classes, sizes, and how it was split.
 
     Returns
     -------
     dict
-        "verdicts" (sentences), "arms" (one entry per arm: accuracy in percent as mean and standard deviation over
-        splits, paired differences in percentage points, means of all metrics, seconds), "gan" (consistency per class,
-        in percent), "failed".
+        "verdicts" (sentences, the most telling first), "experiments" (one entry each for images and tables) and
+        "failed". Means and differences are in points, hundredths of the metric; a positive difference is better.
     """
-    gans = [r for r in records if r["kind"] == "gan" and r["status"] == "done"]
-    gan_seconds = float(np.mean([r["fit_seconds"] for r in gans])) if gans else 0.0
-    by_split = {arm.name: _accuracy_by_split(arm.name, records) for arm in suite.arms}
-
-    arms = []
-    for arm in suite.arms:
-        values = list(by_split[arm.name].values())
-        seconds = [r["seconds"] for r in records if r["arm"] == arm.name and r["status"] == "done"]
-        recalls = [r["recall"] for r in records if r["arm"] == arm.name and r["status"] == "done"]
-        arms.append(
-            {
-                "name": arm.name,
-                "accuracy": float(np.mean(values)) if values else None,
-                "deviation": float(np.std(values, ddof=1)) if len(values) > 1 else None,
-                "splits": len(values),
-                "metrics": _mean_metrics(arm.name, records),
-                "recall": (100 * np.mean(recalls, axis=0)).tolist() if recalls else None,
-                "seconds_classifier": float(np.mean(seconds)) if seconds else None,
-                "seconds_gan": gan_seconds if arm.synthetic > 0 else 0.0,
-                "differences": {
-                    base: difference.to_dict()
-                    for base in suite.baselines
-                    if base != arm.name
-                    and (difference := _difference(by_split, arm.name, base, suite.rope)) is not None
-                },
-            }
-        )
+    cells = cell_table(records)
+    experiments = []
+    for experiment in suite.experiments:
+        numbered = [(i, about) for i, about in enumerate(data) if about["kind"] == experiment.kind]
+        experiments.append(_Experiment(experiment, cells, records, numbered).to_dict())
     return {
-        "verdicts": _verdicts(suite, by_split),
-        "arms": arms,
-        "gan": {
-            "consistency": (100 * np.mean([r["consistency"] for r in gans], axis=0)).tolist(),
-            "seconds": gan_seconds,
-            "steps": gans[0]["steps"],
-        }
-        if gans
-        else None,
+        "verdicts": [sentence for found in experiments for sentence in found["verdicts"]],
+        "experiments": experiments,
         "failed": [
-            {"arm": r["arm"] or "GAN", "split": r["split"], "repeat": r["repeat"], "reason": r["reason"]}
+            {
+                **{key: r[key] for key in ("split", "repeat", "classifier", "status", "reason")},
+                "arm": r["arm"] or "GAN",
+                "case": data[r["case"]]["name"],
+            }
             for r in records
-            if r["status"] == "failed"
+            if r["status"] != "done"
         ],
     }
 
 
-def _mean_metrics(arm: str, records: list[dict[str, Any]]) -> dict[str, float] | None:
-    """Mean of each metric over splits and starts."""
-    found = [r["metrics"] for r in records if r["arm"] == arm and r["status"] == "done"]
-    return {name: float(np.mean([metrics[name] for metrics in found])) for name in METRICS} if found else None
+class _Experiment:
+    """The results of images or of tables."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        cells: pd.DataFrame,
+        records: list[dict[str, Any]],
+        cases: list[tuple[int, dict[str, Any]]],
+    ) -> None:
+        self.experiment = experiment
+        self.cases = cases
+        done = cells[(cells["status"] == "done") & cells["case"].isin([i for i, _ in cases])]
+        self.metrics = [
+            m for m in (*METRICS, *MINORITY) if m in done.columns and (m in METRICS or done[m].notna().any())
+        ]
+        self.sign = {m: 1.0 if {**METRICS, **MINORITY}[m] else -1.0 for m in (*METRICS, *MINORITY)}
+        keys = ["case", "split", "arm", "classifier"]
+        # Starts are averaged: what counts is the split.
+        self.by_split = 100 * done.groupby(keys)[self.metrics].mean() if len(done) else pd.DataFrame()
+        self.records = [r for r in records if r["case"] in {i for i, _ in cases}]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything that the report shows."""
+        several = len({about["dataset"] for _, about in self.cases}) >= ENOUGH_DATASETS
+        tests = self._tests() if several else []
+        return {
+            "kind": self.experiment.kind,
+            "verdicts": self._verdicts_over_datasets(tests) if several else self._verdicts_per_case(),
+            "metrics": self.metrics,
+            "compared": list(self.experiment.metrics),
+            "cases": [self._case(i, about) for i, about in self.cases],
+            "overall": self._overall() if len(self.cases) > 1 else [],
+            "tests": tests,
+            "curves": self._curves(),
+            "amounts": self._amounts(),
+            "notes": self._notes(),
+        }
+
+    def _values(self, arm: str, metric: str, case: int, classifier: str | None = None) -> pd.Series:
+        """Of each split, the mean over classifiers, or of one."""
+        if not len(self.by_split):
+            return pd.Series(dtype=float)
+        index = self.by_split.index
+        chosen = (index.get_level_values("arm") == arm) & (index.get_level_values("case") == case)
+        if classifier is not None:
+            chosen &= index.get_level_values("classifier") == classifier
+        found = self.by_split.loc[chosen, metric]
+        if classifier is None:
+            # A split counts with all its classifiers only, or means would be of different ones.
+            count = found.groupby("split").transform("count")
+            found = found[count == len(self.experiment.classifiers)]
+        return found.groupby("split").mean()
+
+    def _better(self, arm: str, base: str, metric: str, case: int, classifier: str | None = None) -> pd.Series:
+        """By how many points an arm is better, of each split."""
+        pair = pd.concat(
+            [self._values(arm, metric, case, classifier), self._values(base, metric, case, classifier)], axis=1
+        ).dropna()
+        return self.sign[metric] * (pair.iloc[:, 0] - pair.iloc[:, 1])
+
+    def _difference(self, arm: str, base: str, case: int, classifier: str | None = None) -> Difference | None:
+        better = self._better(arm, base, self.experiment.metrics[0], case, classifier)
+        if len(better) < 2:
+            return None
+        share = dict(self.cases)[case]["test_share"]
+        if share is None:
+            return paired_difference(better, rope=self.experiment.rope)
+        return corrected_resampled_difference(better, test_share=share, rope=self.experiment.rope)
+
+    def _case(self, index: int, about: dict[str, Any]) -> dict[str, Any]:
+        gans = [r for r in self.records if r["case"] == index and r["kind"] == "gan" and r["status"] == "done"]
+        gan_seconds = float(np.mean([r["fit_seconds"] for r in gans])) if gans else 0.0
+        return {
+            **about,
+            "index": index,
+            "arms": [self._arm(index, arm, gan_seconds) for arm in self.experiment.arms],
+            "gan": {
+                "consistency": (100 * np.mean([r["consistency"] for r in gans], axis=0)).tolist(),
+                "seconds": gan_seconds,
+                "steps": gans[0]["steps"],
+            }
+            if gans
+            else None,
+        }
+
+    def _arm(self, index: int, arm: Arm, gan_seconds: float) -> dict[str, Any]:
+        first = self.experiment.metrics[0]
+        values = self._values(arm.name, first, index)
+        mine = [r for r in self.records if r["arm"] == arm.name and r["case"] == index and r["status"] == "done"]
+        names = [c.name for c in self.experiment.classifiers]
+        bases = [base for base in self.experiment.baselines if base != arm.name]
+        made = [r["fit_seconds"] for r in mine if "fit_seconds" in r]
+        synthetic = arm.amount > 0
+        return {
+            "name": arm.name,
+            "mean": float(values.mean()) if len(values) else None,
+            "deviation": float(values.std(ddof=1)) if len(values) > 1 else None,
+            "splits": len(values),
+            "metrics": {m: self._mean_metric(mine, m) for m in self.metrics} if mine else None,
+            "recall": (100 * np.mean([r["recall"] for r in mine], axis=0)).tolist() if mine else None,
+            "calibration": np.sum([r["calibration"] for r in mine], axis=0).tolist() if mine else None,
+            "seconds": float(np.mean([r["seconds"] for r in mine])) if mine else None,
+            "seconds_synthetic": (float(np.median(made)) if made else gan_seconds) if synthetic else 0.0,
+            "differences": _some({base: self._difference(arm.name, base, index) for base in bases}),
+            "classifiers": {
+                name: {
+                    "mean": _mean(self._values(arm.name, first, index, name)),
+                    "differences": _some({base: self._difference(arm.name, base, index, name) for base in bases}),
+                }
+                for name in names
+            },
+        }
+
+    def _mean_metric(self, records: list[dict[str, Any]], metric: str) -> float | None:
+        """Over records; None for a metric of two classes where there are more."""
+        values = [100 * r["metrics"][metric] for r in records if metric in r["metrics"]]
+        return float(np.mean(values)) if values else None
+
+    def _verdicts_per_case(self) -> list[str]:
+        """One sentence per case and pair, that against the strongest arm first: beating a weak one is easy."""
+        first = self.experiment.metrics[0]
+        sentences = []
+        for index, about in self.cases:
+            where = f" on {about['name']}" if len(self.cases) > 1 else ""
+            means = {arm.name: _mean(self._values(arm.name, first, index)) for arm in self.experiment.arms}
+            strength = {name: -np.inf if mean is None else self.sign[first] * mean for name, mean in means.items()}
+            pairs = sorted(self.experiment.pairs(), key=lambda pair: strength[pair[1].name], reverse=True)
+            for arm, base in pairs:
+                difference = self._difference(arm.name, base.name, index)
+                what = f"{arm.name} against {base.name}{where}"
+                if difference is None:
+                    sentences.append(f"{what}: too few finished splits to tell.")
+                    continue
+                sentences.append(
+                    f"{what}: {WORDS[difference.verdict]}, {difference.mean:+.1f} points of {first} "
+                    f"(95 % interval {difference.low:+.1f} to {difference.high:+.1f}, {difference.n} splits; "
+                    f"probability of harm {_chance(difference.harm)})."
+                )
+        return sentences
+
+    def _tests(self) -> list[dict[str, Any]]:
+        """Each pair and metric over datasets: intervals, signed-rank tests with Holm's correction, probabilities."""
+        rope = self.experiment.rope
+        found: list[dict[str, Any]] = []
+        for arm, base in self.experiment.pairs():
+            for metric in self.experiment.metrics:
+                of_splits: dict[str, list[float]] = {}
+                clear: Counter[str] = Counter()
+                pairs = []
+                for index, about in self.cases:
+                    better = self._better(arm.name, base.name, metric, index)
+                    of_splits.setdefault(about["dataset"], []).extend(better)
+                    for classifier in self.experiment.classifiers:
+                        pairs.append(_mean(self._better(arm.name, base.name, metric, index, classifier.name)))
+                    if len(better) > 1 and about["test_share"] is not None:
+                        share = about["test_share"]
+                        clear[corrected_resampled_difference(better, test_share=share, rope=rope).verdict] += 1
+                    elif len(better) > 1:
+                        clear[paired_difference(better, rope=rope).verdict] += 1
+                finished = [values for values in of_splits.values() if values]
+                if len(finished) < ENOUGH_DATASETS:
+                    continue
+                means = np.array([np.mean(values) for values in finished])
+                low, high = bootstrap_interval(finished)
+                chances = bayesian_signed_rank(means, rope=rope)
+                found.append(
+                    {
+                        "arm": arm.name,
+                        "base": base.name,
+                        "metric": metric,
+                        "datasets": len(means),
+                        "mean": float(means.mean()),
+                        "low": low,
+                        "high": high,
+                        "won": int((means > 0).sum()),
+                        "lost": int((means < 0).sum()),
+                        "clear_gain": clear["gain"],
+                        "clear_harm": clear["harm"],
+                        "p": wilcoxon(means),
+                        "worse": chances.worse,
+                        "equal": chances.equal,
+                        "better": chances.better,
+                        "harm": harm_rate([p for p in pairs if p is not None], rope=rope),
+                    }
+                )
+        for test, p in zip(found, holm([test["p"] for test in found]) if found else (), strict=True):
+            test["p_holm"] = float(p)
+        return found
+
+    def _verdicts_over_datasets(self, tests: list[dict[str, Any]]) -> list[str]:
+        first = self.experiment.metrics[0]
+        of_first = [test for test in tests if test["metric"] == first]
+        strength = {row["name"]: self.sign[first] * row["metrics"][first] for row in self._overall() if row["metrics"]}
+        sentences = []
+        for test in sorted(of_first, key=lambda test: strength.get(test["base"], -np.inf), reverse=True):
+            word = self._word(test)
+            sentences.append(
+                f"{test['arm']} against {test['base']} over {test['datasets']} datasets: {word}, {test['mean']:+.1f} "
+                f"points of {first} (95 % interval {test['low']:+.1f} to {test['high']:+.1f}, Holm's p "
+                f"{test['p_holm']:.2g}); on another dataset worse with probability {_chance(test['worse'])}, better "
+                f"with {_chance(test['better'])}; worse by more than {self.experiment.rope:g} in "
+                f"{100 * test['harm']:.0f} % of the pairs of dataset and classifier."
+            )
+        return sentences or ["Too few finished datasets to tell."]
+
+    def _word(self, test: dict[str, Any]) -> str:
+        """The interval is of the mean, the signed-rank test of what most datasets show: both count."""
+        side = WORDS["gain" if test["mean"] > 0 else "harm"]
+        in_mean, in_most = test["low"] > 0 or test["high"] < 0, test["p_holm"] <= SIGNIFICANT
+        if in_mean and in_most:
+            return side
+        if in_mean:
+            return f"{side}, though not after correction for the number of tests"
+        if in_most:
+            return f"{side} on most datasets, but not clearly in the mean"
+        rope = self.experiment.rope
+        return WORDS["equal" if -rope < test["low"] and test["high"] < rope else "unclear"]
+
+    def _overall(self) -> list[dict[str, Any]]:
+        """Means and mean ranks of each arm over the pairs of case and classifier in which every arm has finished."""
+        if not len(self.by_split):
+            return [{"name": arm.name, "metrics": None, "ranks": None} for arm in self.experiment.arms]
+        blocks = self.by_split.groupby(["case", "classifier", "arm"]).mean().unstack("arm")
+        tables = {metric: blocks[metric].dropna() for metric in self.metrics}
+        complete = set(tables[self.experiment.metrics[0]])
+        rows = []
+        for arm in self.experiment.arms:
+            there = arm.name in complete and len(tables[self.experiment.metrics[0]])
+            ranks = {m: (self.sign[m] * tables[m]).rank(axis=1, ascending=False) for m in self.metrics} if there else {}
+            rows.append(
+                {
+                    "name": arm.name,
+                    "metrics": {m: _mean(tables[m][arm.name]) for m in self.metrics} if there else None,
+                    "ranks": {m: _mean(ranks[m][arm.name]) for m in self.metrics} if there else None,
+                }
+            )
+        return rows
+
+    def _curves(self) -> list[dict[str, Any]]:
+        """The first metric against the number of real samples, and what synthetic ones are worth in such."""
+        first = self.experiment.metrics[0]
+        groups: dict[tuple[str, float], list[tuple[int, dict[str, Any]]]] = {}
+        for index, about in self.cases:
+            if about["n_per_class"] is not None:
+                groups.setdefault((about["dataset"], about["imbalance"]), []).append((index, about))
+        curves = []
+        for (dataset, imbalance), cases in groups.items():
+            ordered = sorted(cases, key=lambda case: case[1]["n_per_class"])
+            if len(ordered) < 2:
+                continue
+            points = {
+                arm.name: [
+                    [about["n_per_class"], mean]
+                    for index, about in ordered
+                    if (mean := _mean(self._values(arm.name, first, index))) is not None
+                ]
+                for arm in self.experiment.arms
+            }
+            worth = []
+            for arm, base in self.experiment.pairs():
+                for index, about in ordered:
+                    difference = self._difference(arm.name, base.name, index)
+                    if difference is not None:
+                        n = about["n_per_class"]
+                        found = _worth(points[base.name], n, difference, self.sign[first])
+                        worth.append({"arm": arm.name, "base": base.name, "n": n, **found})
+            curves.append({"dataset": dataset, "imbalance": imbalance, "points": points, "worth": worth})
+        return curves
+
+    def _amounts(self) -> list[dict[str, Any]]:
+        """Gain against how much is synthetic, for arms that differ in nothing else."""
+        groups: dict[str, list[Arm]] = {}
+        for arm in self.experiment.arms:
+            if arm.amount > 0:
+                groups.setdefault(repr(arm.likeness()), []).append(arm)
+        found = []
+        for arms in groups.values():
+            if len({arm.amount for arm in arms}) < 2:
+                continue
+            bases = dict.fromkeys(base.name for arm, base in self.experiment.pairs() if arm in arms)
+            for base in bases:
+                for index, about in self.cases:
+                    differences = [(arm.amount, self._difference(arm.name, base, index)) for arm in arms]
+                    points = [[amount, d.mean, d.low, d.high] for amount, d in differences if d is not None]
+                    found.append({"case": about["name"], "arm": arms[0].name, "base": base, "points": sorted(points)})
+        return found
+
+    def _notes(self) -> list[dict[str, Any]]:
+        """What could not be done as asked, and how often."""
+        counted = Counter((r["arm"], r["note"]) for r in self.records if "note" in r)
+        return [{"arm": arm, "note": note, "cells": n} for (arm, note), n in sorted(counted.items())]
 
 
-def _accuracy_by_split(arm: str, records: list[dict[str, Any]]) -> dict[int, float]:
-    """Mean accuracy over the classifier starts of each split, in percent."""
-    splits: dict[int, list[float]] = {}
-    for record in records:
-        if record["arm"] == arm and record["status"] == "done":
-            splits.setdefault(record["split"], []).append(100 * record["metrics"]["accuracy"])
-    return {split: float(np.mean(values)) for split, values in splits.items()}
+def _worth(curve: list[list[float]], n: int, difference: Difference, sign: float) -> dict[str, Any]:
+    """Extra real samples a class that would have given the same gain, on the curve of the other arm.
 
-
-def _difference(by_split: dict[str, dict[int, float]], arm: str, base: str, rope: float) -> Difference | None:
-    common = sorted(by_split[arm].keys() & by_split[base].keys())
-    if len(common) < 2:
-        return None
-    return paired_difference([by_split[arm][s] - by_split[base][s] for s in common], rope=rope)
-
-
-def _verdicts(suite: Suite, by_split: dict[str, dict[int, float]]) -> list[str]:
-    """One sentence per arm with synthetic images, on what these add to the same arm without them.
-
-    The arm whose counterpart is the strongest baseline comes first: beating a weak one says little.
+    Between the sizes that were measured, the curve is taken for straight in the logarithm of the size. None stands for
+    more, or fewer, than the curve can tell.
     """
+    sizes = np.log([size for size, _ in curve])
+    level = np.maximum.accumulate([sign * value for _, value in curve])
+    here = float(np.interp(np.log(n), sizes, level))
 
-    def strength(pair: tuple[Arm, Arm]) -> float:
-        return float(np.mean(list(by_split[pair[1].name].values()) or [0.0]))
+    def extra(gain: float) -> float | None:
+        wanted = here + gain
+        if wanted > level[-1] or wanted < level[0]:
+            return None
+        # Where the curve is flat, the smallest size counts.
+        place = int(np.searchsorted(level, wanted, side="left"))
+        if place == 0:
+            return float(np.exp(sizes[0])) - n
+        share = (wanted - level[place - 1]) / (level[place] - level[place - 1])
+        return float(np.exp(sizes[place - 1] + share * (sizes[place] - sizes[place - 1])) - n)
 
-    pairs = [(arm, base) for arm in suite.arms if (base := suite.counterpart(arm)) is not None]
-    sentences = []
-    for arm, base in sorted(pairs, key=strength, reverse=True):
-        difference = _difference(by_split, arm.name, base.name, suite.rope)
-        if difference is None:
-            sentences.append(f"{arm.name} against {base.name}: too few finished splits to tell.")
-            continue
-        sentences.append(
-            f"{arm.name} against {base.name}: {WORDS[difference.verdict]}, {difference.mean:+.1f} points of accuracy "
-            f"(95 % interval {difference.low:+.1f} to {difference.high:+.1f}, {difference.n} splits)."
-        )
-    return sentences
+    return {"extra": extra(difference.mean), "low": extra(difference.low), "high": extra(difference.high)}
+
+
+def _mean(values: pd.Series) -> float | None:
+    return float(values.mean()) if len(values) else None
+
+
+def _some(differences: dict[str, Difference | None]) -> dict[str, dict[str, Any]]:
+    return {base: difference.to_dict() for base, difference in differences.items() if difference is not None}
+
+
+def _chance(p: float) -> str:
+    """A probability for a sentence; a posterior from a few splits is never certain."""
+    if p < 0.005:
+        return "below .01"
+    if p > 0.995:
+        return "above .99"
+    return f"{p:.2f}".removeprefix("0")

@@ -3,38 +3,83 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ganaug.cli.common import bench_app
+from ganaug.cli.common import bench_app, check_writable
+
+SHOWN_CASES = 6
 
 
 @bench_app.command("run")
 def bench_run(
-    suite: Annotated[str, typer.Argument(help="quick, smoke, mnist5k, or the path of a .toml file.")],
+    suite: Annotated[
+        str | None, typer.Argument(help="Name of a suite (see 'ganaug bench list'), or the path of a .toml file.")
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Your own data in place of a suite's: a table with --target, or labelled images.")
+    ] = None,
+    target: Annotated[str | None, typer.Option(help="Column of the class labels of a table.")] = None,
+    size: Annotated[int | None, typer.Option(help="Height and width that images are resized to.")] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder of the run; default runs/SUITE.")
     ] = None,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Processes; default one per CPU core. The result does not depend on it.")
     ] = None,
+    backend: Annotated[str, typer.Option(help="processes, dask or ray.")] = "processes",
+    scheduler: Annotated[str | None, typer.Option(help="Address of an existing dask scheduler or ray cluster.")] = None,
+    shard: Annotated[str | None, typer.Option(help="i/n: do the i-th of n parts, for batch systems.")] = None,
+    timeout: Annotated[
+        float | None, typer.Option(min=0.001, help="Seconds after which a cell is given up; it is reported as such.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the full suite as JSON and stop.")] = False,
 ) -> None:
     """Run a benchmark suite, or go on with an interrupted run, and print its table and verdict."""
-    from ganaug.bench import load_suite, run_suite
+    from dataclasses import replace
 
-    loaded = load_suite(suite)
+    from ganaug.bench import load_suite, run_suite
+    from ganaug.bench.custom import custom_suite
+
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # arms of one's own, by import path
+    if (suite is None) == (data is None):
+        raise ValueError("pass the name of a suite, or --data with your own data")
+    if data is not None:
+        loaded = custom_suite(data, target=target, size=size)
+    elif target is not None or size is not None:
+        raise ValueError("--target and --size belong to --data")
+    else:
+        loaded = load_suite(str(suite))
+    if timeout is not None:
+        loaded = replace(loaded, timeout=timeout)
     if dry_run:
         print(json.dumps(loaded.to_dict(), indent=1))
         return
     output = output or Path("runs") / loaded.name
-    summary = run_suite(suite, output, jobs=jobs)
+    check_writable(output, folder=True)
+    summary = run_suite(
+        loaded, output, jobs=jobs, backend=backend, scheduler=scheduler, shard=shard, command=_command()
+    )
+    if summary is None:
+        print(f"This part is finished; the report follows when the others are. Folder: {output}")
+        return
     _print_summary(summary, output)
     if summary["failed"]:
         raise typer.Exit(1)
+
+
+@bench_app.command("list")
+def bench_list() -> None:
+    """List the suites that come with the package."""
+    from ganaug.bench import available_suites, load_suite
+
+    for name in available_suites():
+        print(f"{name:16} {load_suite(name).title}")
 
 
 @bench_app.command("report")
@@ -47,36 +92,80 @@ def bench_report(
     _print_summary(read_summary(run), run)
 
 
+def _command() -> str:
+    """What was typed, less what only says how and where it is run."""
+    import shlex
+
+    kept, skip = [], False
+    own = ("--jobs", "--backend", "--scheduler", "--shard", "--output", "-o")
+    for word in sys.argv[1:]:
+        if skip or word in own:
+            skip = not skip
+        elif not word.startswith(tuple(f"{option}=" for option in own if option.startswith("--"))):
+            kept.append(word)
+    return shlex.join(["ganaug", *kept])
+
+
 def _print_summary(summary: dict[str, Any], output: Path) -> None:
     from rich.console import Console
     from rich.markup import escape
-    from rich.table import Table
 
-    bases = summary["suite"]["baselines"]
-    table = Table(title=summary["suite"]["title"], title_justify="left")
-    table.add_column("arm")
-    table.add_column("accuracy (SD), %", justify="right")
-    for base in bases:
-        table.add_column(f"against {escape(base)} [95 % interval]".replace("[95", r"\[95"), justify="right")
-    table.add_column("seconds", justify="right")
-    for arm in summary["arms"]:
-        differences = [arm["differences"].get(base) for base in bases]
-        accuracy = "failed" if arm["accuracy"] is None else f"{arm['accuracy']:.2f} ({arm['deviation'] or 0:.2f})"
-        seconds = (arm["seconds_classifier"] or 0) + arm["seconds_gan"]
-        table.add_row(
-            escape(arm["name"]),
-            accuracy,
-            *(escape(f"{d['mean']:+.2f} [{d['low']:+.2f}, {d['high']:+.2f}]") if d else "" for d in differences),
-            f"{seconds:.1f}",
-        )
     console = Console(width=None if sys.stdout.isatty() else 110)
-    console.print(table)
-    if summary["gan"]:
-        shares = summary["gan"]["consistency"]
-        listed = ", ".join(f"{n} {v:.0f} %" for n, v in zip(summary["data"]["classes"], shares, strict=True))
-        console.print(f"Synthetic images of the class asked for: {escape(listed)}.")
+    for experiment in summary["experiments"]:
+        declared = summary["suite"][experiment["kind"]]
+        if experiment["overall"]:
+            console.print(_overall(experiment, len(experiment["cases"])))
+        for case in experiment["cases"] if len(experiment["cases"]) <= SHOWN_CASES else ():
+            console.print(_table(case, declared["baselines"], experiment["compared"][0]))
+            if case["gan"]:
+                shares = case["gan"]["consistency"]
+                listed = ", ".join(f"{n} {v:.0f} %" for n, v in zip(case["classes"], shares, strict=True))
+                console.print(f"Synthetic images of the class asked for: {escape(listed)}.")
+        for note in experiment["notes"]:
+            console.print(escape(f"Not as asked: {note['arm']}: {note['note']} ({note['cells']} cells)."))
     if summary["failed"]:
         console.print(f"{len(summary['failed'])} cells failed; the report says why.")
     for sentence in summary["verdicts"]:
         console.print(f"Verdict: {escape(sentence)}")
     console.print(f"Report: {escape(str(output / 'report.html'))}", soft_wrap=True)
+
+
+def _table(case: dict[str, Any], bases: list[str], metric: str) -> Any:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=escape(case["name"]), title_justify="left")
+    table.add_column("arm")
+    table.add_column(f"{metric} (SD), %", justify="right")
+    for base in bases:
+        table.add_column(escape(f"against {base} [95 % interval]"), justify="right")
+    table.add_column("seconds", justify="right")
+    for arm in case["arms"]:
+        differences = [arm["differences"].get(base) for base in bases]
+        mean = "failed" if arm["mean"] is None else f"{arm['mean']:.2f} ({arm['deviation'] or 0:.2f})"
+        table.add_row(
+            escape(arm["name"]),
+            mean,
+            *(escape(f"{d['mean']:+.2f} [{d['low']:+.2f}, {d['high']:+.2f}]") if d else "" for d in differences),
+            f"{(arm['seconds'] or 0) + arm['seconds_synthetic']:.1f}",
+        )
+    return table
+
+
+def _overall(experiment: dict[str, Any], n_cases: int) -> Any:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(
+        title=f"Means over {n_cases} cases and the classifiers, in hundredths (mean rank)", title_justify="left"
+    )
+    table.add_column("arm")
+    for metric in experiment["compared"]:
+        table.add_column(metric, justify="right")
+    for arm in experiment["overall"]:
+        shown = [
+            f"{arm['metrics'][m]:.2f} ({arm['ranks'][m]:.2f})" if arm["metrics"] else "failed"
+            for m in experiment["compared"]
+        ]
+        table.add_row(escape(arm["name"]), *shown)
+    return table

@@ -1,4 +1,4 @@
-"""A small convolutional classifier: what augmentation is measured with, and what judges samples."""
+"""Training image classifiers: what augmentation is measured with, and what judges samples."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ganaug.quality.networks import SmallCNN
 from ganaug.training.labels import ClassBalancedSampler
-from ganaug.training.layers import Conv2d, Linear, initialise
 from ganaug.training.loop import cosine
 
-__all__ = ["ClassifierConfig", "ImageClassifier", "SmallCNN", "class_consistency", "predict_proba", "train_classifier"]
+__all__ = ["ClassifierConfig", "ImageClassifier", "class_consistency", "predict_proba", "train_classifier"]
 
 PREDICTION_BATCH = 1000
 
@@ -38,70 +38,56 @@ class ClassifierConfig:
     learning_rate: float = 1e-3
 
 
-class SmallCNN(nn.Module):
-    """Two convolutions with pooling and two linear layers.
-
-    Parameters
-    ----------
-    image_shape : tuple of int
-        Channels, height, width.
-    n_classes : int
-
-    Notes
-    -----
-    ``forward(images)`` takes float images (batch, channels, height, width) in [0, 1] and returns logits
-    (batch, n_classes).
-    """
-
-    def __init__(self, image_shape: tuple[int, int, int], n_classes: int) -> None:
-        super().__init__()
-        channels, height, width = image_shape
-        self.conv1 = Conv2d(channels, 32, 3, padding=1)
-        self.conv2 = Conv2d(32, 64, 3, padding=1)
-        # Photographs of more than 32 pixels are pooled to 8x8 before the linear layers.
-        self.pool = nn.AdaptiveAvgPool2d((min(8, height // 4), min(8, width // 4)))
-        self.hidden = Linear(64 * min(8, height // 4) * min(8, width // 4), 128)
-        self.logits = Linear(128, n_classes)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Compute logits; shapes are in the notes of the class."""
-        x = F.max_pool2d(F.relu(self.conv1(2 * images - 1)), 2)
-        x = F.max_pool2d(F.relu(self.conv2(x)), 2)
-        return self.logits(F.relu(self.hidden(self.pool(x).flatten(1))))
-
-
 def train_classifier(
     draw_batch: Callable[[int], tuple[Tensor, Tensor]],
     image_shape: tuple[int, int, int],
     n_classes: int,
     config: ClassifierConfig,
     generator: torch.Generator,
-) -> SmallCNN:
-    """Train a :class:`SmallCNN` from its own random start.
+    *,
+    make_network: Callable[[tuple[int, int, int], int], nn.Module] = SmallCNN,
+    class_weight: Tensor | None = None,
+    device: torch.device | str = "cpu",
+) -> nn.Module:
+    """Train a network from its own random start.
 
     Parameters
     ----------
     draw_batch : callable
-        Takes a batch size; returns float images in [0, 1] and int64 class indices.
+        Takes a batch size; returns float images in [0, 1], and int64 class indices or class probabilities.
     image_shape : tuple of int
     n_classes : int
     config : ClassifierConfig
     generator : torch.Generator
         On the CPU; draws the initial weights.
+    make_network : callable
+        Takes image shape and number of classes; returns a module from images to logits. If it has a method ``reset``,
+        that draws the weights from `generator`; otherwise torch's global generator, seeded by it, does.
+    class_weight : Tensor of shape (n_classes,), optional
+        Of the loss.
+    device : device
 
     Returns
     -------
-    SmallCNN
-        In evaluation mode, on the CPU.
+    Module
+        In evaluation mode, on `device`.
     """
-    network = SmallCNN(image_shape, n_classes)
-    initialise(network, generator, slope=0.0)
-    optimizer = torch.optim.Adam(network.parameters(), fused=True)
+    with torch.random.fork_rng(devices=[]):
+        if not hasattr(make_network, "reset"):
+            torch.default_generator.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+        network = make_network(image_shape, n_classes)
+    reset = getattr(network, "reset", None)
+    if reset is not None:
+        reset(generator)
+    network.to(device).train()
+    weights = [weight for weight in network.parameters() if weight.requires_grad]
+    weight_of_class = class_weight.to(device) if class_weight is not None else None
+    optimizer = torch.optim.Adam(weights, fused=True)
     for step in range(config.steps):
         optimizer.param_groups[0]["lr"] = cosine(config.learning_rate, 0.0, step / config.steps)
-        images, labels = draw_batch(config.batch_size)
+        images, labels = (part.to(device, non_blocking=True) for part in draw_batch(config.batch_size))
         optimizer.zero_grad()
-        F.cross_entropy(network(images), labels).backward()
+        F.cross_entropy(network(images), labels, weight=weight_of_class).backward()
         optimizer.step()
     return network.eval()
 
@@ -151,8 +137,9 @@ class ImageClassifier:
 @torch.no_grad()
 def predict_proba(network: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Class probabilities of uint8 images (n, channels, height, width): shape (n, n_classes)."""
+    device = next(network.parameters()).device
     parts = [
-        network(torch.from_numpy(images[start : start + PREDICTION_BATCH]).float() / 255).softmax(1)
+        network(torch.from_numpy(images[start : start + PREDICTION_BATCH]).to(device).float() / 255).softmax(1).cpu()
         for start in range(0, len(images), PREDICTION_BATCH)
     ]
     return torch.cat(parts).numpy()

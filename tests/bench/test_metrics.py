@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ganaug.bench.metrics import METRICS, expected_calibration_error, scores
+from ganaug.bench.metrics import METRICS, MINORITY, calibration, expected_calibration_error, scores
 
 TARGETS = np.repeat([0, 1, 2], [60, 30, 10])
 
@@ -46,3 +46,33 @@ def test_calibration_error_is_the_gap_between_confidence_and_accuracy():
     confident = np.tile([0.9, 0.1], (10, 1))
     assert expected_calibration_error(np.repeat([0, 1], 5), confident) == pytest.approx(0.4)
     assert expected_calibration_error(np.repeat([0, 1], [9, 1]), confident) == pytest.approx(0)
+
+
+def test_of_two_classes_the_positive_one_is_looked_for():
+    targets = np.array([0] * 8 + [1] * 2)
+    probabilities = np.stack([1 - np.linspace(0, 1, 10), np.linspace(0, 1, 10)], axis=1)
+    found = scores(targets, probabilities, positive=1)
+    assert found["AP"] == 1
+    assert (found["precision"], found["recall"], found["F1"]) == pytest.approx((0.4, 1, 4 / 7))
+    assert set(found) == {*METRICS, *MINORITY}
+    # The other class turned round is the same task.
+    other = scores(1 - targets, probabilities[:, ::-1], positive=0)
+    assert {name: other[name] for name in MINORITY} == pytest.approx({name: found[name] for name in MINORITY})
+
+
+def test_a_probability_of_one_half_counts_for_the_positive_class():
+    assert scores(np.array([1, 0]), np.full((2, 2), 0.5), positive=1)["recall"] == 1
+    assert scores(np.array([1, 0]), np.full((2, 2), 0.5), positive=0)["recall"] == 1
+
+
+def test_predictions_may_differ_from_what_is_most_probable():
+    found = scores(np.array([0, 1]), np.array([[0.9, 0.1], [0.8, 0.2]]), predicted=np.array([0, 1]), positive=1)
+    assert found["accuracy"] == found["F1"] == 1
+    assert found["Brier"] == pytest.approx((0.02 + 1.28) / 2)
+
+
+def test_calibration_bins_hold_every_sample():
+    count, confidence, hits = calibration(TARGETS, noisy())
+    assert count.sum() == len(TARGETS)
+    assert hits.sum() == (noisy().argmax(1) == TARGETS).sum()
+    assert confidence.sum() == pytest.approx(noisy().max(1).sum())

@@ -1,7 +1,8 @@
 import numpy as np
 import torch
 
-from ganaug.quality.classifier import ClassifierConfig, SmallCNN, class_consistency, predict_proba, train_classifier
+from ganaug.quality.classifier import ClassifierConfig, class_consistency, predict_proba, train_classifier
+from ganaug.quality.networks import SmallCNN
 
 
 def bars(n=60):

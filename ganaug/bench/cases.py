@@ -1,0 +1,229 @@
+"""A case: one dataset at one size, with its splits and the tasks on it."""
+
+from __future__ import annotations
+
+import base64
+import time
+import traceback
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import ganaug
+from ganaug.bench.metrics import calibration, scores
+from ganaug.bench.plugins import Plugin
+from ganaug.bench.splits import Splits, drawn_splits, folds
+from ganaug.bench.store import Store
+from ganaug.bench.suite import Experiment, Suite, digest
+
+__all__ = ["Case", "CaseSpec", "Task", "case_specs", "failure", "heading", "scored", "seed_of"]
+
+GAN, CELLS = 0, 1  # stages: cells need the GANs
+
+
+@dataclass(frozen=True)
+class CaseSpec:
+    """What a case is declared by.
+
+    Attributes
+    ----------
+    kind : {"images", "tables"}
+    dataset : Plugin
+    n_per_class : int or None
+        None stands for all data, in folds.
+    imbalance : float
+    """
+
+    kind: str
+    dataset: Plugin
+    n_per_class: int | None
+    imbalance: float
+
+    @property
+    def name(self) -> str:
+        """Dataset and size."""
+        size = "" if self.n_per_class is None else f", {self.n_per_class} a class"
+        if self.imbalance > 1:
+            size = f", {self.n_per_class} down to {max(1, round((self.n_per_class or 0) / self.imbalance))} a class"
+        return f"{self.dataset.name}{size}"
+
+
+def case_specs(suite: Suite) -> list[CaseSpec]:
+    """All cases of a suite."""
+    return [
+        CaseSpec(experiment.kind, dataset, n, imbalance)
+        for experiment in suite.experiments
+        for dataset in experiment.datasets
+        for n in experiment.n_per_class or (None,)
+        for imbalance in experiment.imbalance
+    ]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What one process does at a time: the fit of a GAN, or all cells that share one draw of synthetic samples.
+
+    Attributes
+    ----------
+    case : int
+        Position among the cases of the suite.
+    stage : {0, 1}
+        GANs come before the cells that need them.
+    split : int
+    arm : str or None
+        None for the fit of a GAN.
+    repeat : int
+    keys : tuple of str
+        Of the records that it makes: hashes of all that they depend on.
+    classifiers : tuple of str
+        Of each record; one empty name for a GAN.
+    """
+
+    case: int
+    stage: int
+    split: int
+    arm: str | None
+    repeat: int
+    keys: tuple[str, ...]
+    classifiers: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"split {self.split + 1}: " + ("GAN" if self.arm is None else f"{self.arm}, start {self.repeat + 1}")
+
+
+def seed_of(*parts: int | str) -> int:
+    """A seed of 32 bits of its own for each thing that draws, the same whatever the version or the data."""
+    return int(digest(parts)[:8], 16)
+
+
+class Case(ABC):
+    """One dataset at one size: its splits, its tasks, and what these share.
+
+    Parameters
+    ----------
+    suite : Suite
+    index : int
+        Position among :func:`case_specs`.
+    store : Store
+    """
+
+    def __init__(self, suite: Suite, index: int, store: Store) -> None:
+        self.suite = suite
+        self.index = index
+        self.store = store
+        self.spec = case_specs(suite)[index]
+        self.experiment: Any = suite.experiment(self.spec.kind)
+
+    def split(self, labels: NDArray[Any]) -> Splits:
+        """Training and test sets, with the name of the dataset in errors."""
+        experiment: Experiment = self.experiment
+        try:
+            if self.spec.n_per_class is None:
+                return folds(labels, experiment.folds, self.suite.seed)
+            return drawn_splits(labels, self.spec.n_per_class, experiment.splits, self.suite.seed, self.spec.imbalance)
+        except ValueError as error:
+            raise ValueError(f"{self.spec.dataset.name}: {error}") from None
+
+    @property
+    def splits(self) -> Splits:
+        """Set by the constructor."""
+        return self._splits
+
+    _splits: Splits
+
+    def shared(self, split: int, fingerprint: str) -> dict[str, Any]:
+        """What every record of a split depends on."""
+        return {
+            "version": ganaug.__version__,
+            "data": fingerprint,
+            "seed": self.suite.seed,
+            "training_samples": digest(self.splits.training[split].tolist()),
+            "test_samples": digest(self.splits.test[split].tolist()),
+        }
+
+    def seed(self, *parts: int | str) -> int:
+        """A seed of a thing of this case."""
+        return seed_of(self.suite.seed, self.spec.name, *parts)
+
+    @cached_property
+    def declared(self) -> frozenset[Task]:
+        """All tasks."""
+        return frozenset(self.tasks())
+
+    @abstractmethod
+    def tasks(self) -> Iterator[Task]:
+        """All tasks, in the order they are reported in."""
+
+    @abstractmethod
+    def run(self, task: Task, keys: frozenset[str]) -> Iterator[tuple[str, dict[str, Any]] | None]:
+        """Make the records of some keys; None tells that what the cells share is there.
+
+        Exceptions of a single cell are records too. One that is raised concerns all records not made yet.
+        """
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """Classes, sizes and hash, for the report."""
+
+    def execute(self, task: Task, keys: frozenset[str]) -> Iterator[tuple[str, dict[str, Any]] | None]:
+        """Do a task; a failure becomes a record with its reason, never a gap."""
+        left = set(keys)
+        started = time.perf_counter()
+        try:
+            for made in self.run(task, keys):
+                if made is None:
+                    yield None
+                    started = time.perf_counter()
+                    continue
+                key, result = made
+                seconds = {} if "status" in result else {"status": "done", "seconds": time.perf_counter() - started}
+                left.discard(key)
+                yield key, {**heading(task, key), **seconds, **result}
+                started = time.perf_counter()
+        except Exception as error:
+            for key in sorted(left, key=task.keys.index):
+                yield key, {**heading(task, key), **failure(error)}
+
+
+def heading(task: Task, key: str) -> dict[str, Any]:
+    """What a record is of."""
+    return {
+        "kind": "gan" if task.stage == GAN else "cell",
+        "case": task.case,
+        "split": task.split,
+        "arm": task.arm,
+        "classifier": task.classifiers[task.keys.index(key)],
+        "repeat": task.repeat,
+    }
+
+
+def failure(error: Exception) -> dict[str, Any]:
+    """The record of an exception."""
+    return {
+        "status": "failed",
+        "reason": f"{type(error).__name__}: {error}",
+        "traceback": "".join(traceback.format_exception(error)),
+    }
+
+
+def scored(
+    targets: NDArray[np.integer],
+    probabilities: NDArray[np.floating],
+    predicted: NDArray[np.integer] | None = None,
+    positive: int | None = None,
+) -> dict[str, Any]:
+    """What the record of a cell holds of its predictions."""
+    best = probabilities.argmax(1) if predicted is None else predicted
+    return {
+        "metrics": scores(targets, probabilities, predicted=predicted, positive=positive),
+        "recall": [float((best[targets == c] == c).mean()) for c in range(probabilities.shape[1])],
+        "calibration": [part.tolist() for part in calibration(targets, probabilities)],
+        "probabilities": base64.b64encode(probabilities.astype(np.float16).tobytes()).decode(),
+    }

@@ -1,0 +1,70 @@
+"""A suite for data of one's own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from ganaug.bench.datasets import load_images, load_table
+from ganaug.bench.plugins import Plugin
+from ganaug.bench.reading import load_suite
+from ganaug.bench.suite import Suite
+
+__all__ = ["custom_suite"]
+
+
+def custom_suite(data: str, *, target: str | None = None, size: int | None = None) -> Suite:
+    """Put data of one's own in the place of a suite's: the arms and classifiers of suite "custom", in five folds.
+
+    Parameters
+    ----------
+    data : str
+        A CSV or parquet file with a column of labels, or labelled images: a folder with a folder per class, a parquet
+        or ``.npz`` file, or a dataset saved by Hugging Face.
+    target : str, optional
+        The column of labels: `data` is a table.
+    size : int, optional
+        Height and width that images are resized to.
+
+    Returns
+    -------
+    Suite
+
+    Raises
+    ------
+    ValueError
+        If there are no such data, or no classes can be learnt from them.
+
+    Examples
+    --------
+    >>> custom_suite("digits").images.datasets[0].name
+    'digits'
+    """
+    suite = load_suite("custom")
+    if target is None and Path(data).suffix.lower() == ".csv":
+        raise ValueError(f"{data} is a table; name its column of labels with --target")
+    if target is not None:
+        if size is not None:
+            raise ValueError("size belongs to images, but a target was given: data is a table")
+        source = Plugin.of({"source": data, "target": target}, "source")
+        table = load_table(source)
+        assert suite.tables is not None
+        tables = replace(suite.tables, datasets=(source,))
+        if len(set(table.y.tolist())) > 2:
+            # Thresholds are for two classes, and so is F1.
+            tables = replace(tables, arms=tuple(arm for arm in tables.arms if not arm.threshold))
+        else:
+            tables = replace(tables, arms=tuple(arm for arm in tables.arms if not arm.prior_correction))
+        names = [arm.name for arm in tables.arms]
+        arms = tuple(replace(arm, against=tuple(n for n in arm.against if n in names)) for arm in tables.arms)
+        baselines = tuple(name for name in tables.baselines if name in names)
+        experiment = replace(tables, arms=arms, baselines=baselines)
+        return replace(suite, title=_title(data), images=None, tables=experiment)
+    source = Plugin.of({"source": data, **({"size": size} if size is not None else {})}, "source")
+    load_images(source)
+    assert suite.images is not None
+    return replace(suite, title=_title(data), images=replace(suite.images, datasets=(source,)), tables=None)
+
+
+def _title(data: str) -> str:
+    return f"Does augmentation help on {Path(data).name}?"

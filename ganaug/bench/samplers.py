@@ -1,0 +1,193 @@
+"""Over-samplers of tables, from imbalanced-learn, from here and from anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from imblearn.over_sampling import ADASYN, SMOTE, SMOTEN, SMOTENC, BorderlineSMOTE, RandomOverSampler
+from numpy.typing import NDArray
+from sklearn.preprocessing import StandardScaler
+
+from ganaug.bench.classifiers import Columns
+from ganaug.bench.datasets import TableData
+from ganaug.bench.generators import GENERATORS
+from ganaug.bench.plugins import Plugin, construct, nearest, require, resolve
+from ganaug.bench.suite import TableArm
+from ganaug.gans import TableGAN
+from ganaug.resampling import GANOverSampler, SafeOverSampler
+
+__all__ = ["SAMPLERS", "check_sampler", "resample"]
+
+NEIGHBOURS = 5
+Rows = tuple[NDArray[np.float64], NDArray[np.int64]]
+
+
+def check_sampler(sampler: Plugin) -> None:
+    """Find out whether there is such an over-sampler.
+
+    Raises
+    ------
+    ValueError
+        With the nearest name, or what to install.
+    """
+    resolve("samplers", sampler.target, SAMPLERS)
+    if sampler.target in ("ctgan", "tvae") or sampler.params.get("generator") in ("ctgan", "tvae"):
+        require("ctgan", sampler.target)
+    generator = sampler.params.get("generator")
+    if isinstance(generator, str) and generator not in GENERATORS:
+        raise ValueError(f"there is no generator {generator!r}{nearest(generator, GENERATORS)}")
+
+
+def resample(arm: TableArm, data: TableData, encode: Columns, seed: int) -> tuple[Rows, str | None]:
+    """Apply the sampler of an arm to training rows.
+
+    Parameters
+    ----------
+    arm : TableArm
+    data : TableData
+        Training rows; labels are class indices.
+    encode : Columns
+        Learnt from the same rows.
+    seed : int
+
+    Returns
+    -------
+    rows : tuple of ndarray
+        Encoded rows and class indices.
+    note : str or None
+        What could not be done as asked.
+    """
+    if arm.sampler is None or arm.ratio == 0:
+        return (encode(data.X), data.y), None
+    counts = np.bincount(data.y)
+    strategy: Any = "auto"
+    if arm.ratio < 1:
+        strategy = {c: int(n + round(arm.ratio * (counts.max() - n))) for c, n in enumerate(counts) if n < counts.max()}
+    make = resolve("samplers", arm.sampler.target, SAMPLERS)
+    if arm.sampler.target in SAMPLERS:
+        return make(data, encode, strategy, seed, arm.sampler.params)
+    sampler = construct(make, arm.sampler.params, random_state=seed)
+    if arm.ratio < 1:
+        sampler.set_params(sampling_strategy=strategy)
+    if arm.raw:
+        X, y = sampler.fit_resample(data.X, data.y)
+        return (encode(pd.DataFrame(X)), np.asarray(y)), None
+    X, y = sampler.fit_resample(encode(data.X), data.y)
+    return (np.asarray(X, dtype=float), np.asarray(y)), None
+
+
+def _random(data: TableData, encode: Columns, strategy: Any, seed: int, params: dict[str, Any]) -> Any:
+    sampler = RandomOverSampler(**{"sampling_strategy": strategy, "random_state": seed, **params})
+    return sampler.fit_resample(encode(data.X), data.y), None
+
+
+def _smoothed(data: TableData, encode: Columns, strategy: Any, seed: int, params: dict[str, Any]) -> Any:
+    return _random(data, encode, strategy, seed, {"shrinkage": 1.0, **params})
+
+
+def _interpolating(cls: Any, neighbours: str) -> Callable[..., Any]:
+    """SMOTE or a relative of it, with as many neighbours as the smallest class allows."""
+
+    def apply(data: TableData, encode: Columns, strategy: Any, seed: int, params: dict[str, Any]) -> Any:
+        counts = np.bincount(data.y)
+        few = max(1, min(NEIGHBOURS, int(counts.min()) - 1))
+        X, y, note = encode(data.X), data.y, None
+        if counts.min() < 2:
+            # Two copies of an only row, between which there is nothing but copies.
+            alone = np.flatnonzero(counts[y] == 1)
+            X, y = np.concatenate([X, X[alone]]), np.concatenate([y, y[alone]])
+            note = "classes of one row were duplicated"
+        options = {"sampling_strategy": strategy, "random_state": seed, neighbours: few, **params}
+        try:
+            return cls(**options).fit_resample(X, y), note
+        except (ValueError, RuntimeError) as error:
+            if cls is SMOTE:
+                raise
+            # ADASYN and Borderline-SMOTE refuse tables whose classes lie far apart.
+            plain = SMOTE(sampling_strategy=strategy, random_state=seed, k_neighbors=few)
+            return plain.fit_resample(X, y), f"SMOTE in its place, for it refused: {str(error).splitlines()[0]}"
+
+    return apply
+
+
+def _smotenc(data: TableData, encode: Columns, strategy: Any, seed: int, params: dict[str, Any]) -> Any:
+    if not data.nominal:
+        return SAMPLERS["smote"](data, encode, strategy, seed, params)
+    numeric = data.numeric
+    few = max(1, min(NEIGHBOURS, int(np.bincount(data.y).min()) - 1))
+    options = {"sampling_strategy": strategy, "random_state": seed, "k_neighbors": few, **params}
+    if not numeric:
+        X, y = SMOTEN(**options).fit_resample(data.X, data.y)
+        return (encode(pd.DataFrame(X, columns=data.X.columns)), y), None
+    scaler = StandardScaler().fit(data.X[numeric])
+    scaled = data.X.astype(dict.fromkeys(numeric, float))
+    scaled[numeric] = scaler.transform(scaled[numeric])
+    X, y = SMOTENC(list(data.nominal), **options).fit_resample(scaled, data.y)
+    X[numeric] = scaler.inverse_transform(X[numeric])
+    return (encode(X), y), None
+
+
+def _generator_alone(name: str) -> Callable[..., Any]:
+    def apply(data: TableData, encode: Columns, strategy: Any, seed: int, params: dict[str, Any]) -> Any:
+        options = {"generator": {"class": name, **params}, "local_share": 0.0, "selection": False}
+        return _gan(data, encode, strategy, seed, options)
+
+    return apply
+
+
+def _gan(data: TableData, encode: Columns, strategy: Any, seed: int, params: dict[str, Any]) -> Any:
+    sampler = _gan_sampler(data, strategy, seed, params)
+    X, y = sampler.fit_resample(data.X, data.y)
+    note = None
+    if sampler.fallback_:
+        note = f"classes too small for a generator: {len(sampler.fallback_)}"
+    return (encode(X), np.asarray(y)), note
+
+
+def _gan_sampler(data: TableData, strategy: Any, seed: int, params: dict[str, Any]) -> GANOverSampler:
+    """Read the parameters: `generator` is the name of a peer, a table with its class, or parameters of TableGAN."""
+    options = dict(params)
+    asked = options.pop("generator", None)
+    asked = {"class": asked} if isinstance(asked, str) else dict(asked or {})
+    if "class" in asked:
+        generator = GENERATORS[asked.pop("class")](nominal=data.nominal, **asked)
+    else:
+        generator = TableGAN(**{"verbose": False, **asked})
+    return GANOverSampler(
+        **{
+            "generator": generator,
+            "sampling_strategy": strategy,
+            "categorical_features": list(data.nominal) or "auto",
+            "random_state": seed,
+            **options,
+        }
+    )
+
+
+def _safe(data: TableData, encode: Columns, strategy: Any, seed: int, params: dict[str, Any]) -> Any:
+    options = dict(params)
+    inner = options.pop("sampler", {})
+    safe = SafeOverSampler(
+        _gan_sampler(data, "auto", seed, inner), **{"sampling_strategy": strategy, "random_state": seed, **options}
+    )
+    X, y = safe.fit_resample(data.X, data.y)
+    return (encode(X), np.asarray(y)), f"ratio {safe.ratio_:g} chosen"
+
+
+SAMPLERS: dict[str, Callable[..., Any]] = {
+    "random": _random,
+    "smoothed-bootstrap": _smoothed,
+    "smote": _interpolating(SMOTE, "k_neighbors"),
+    "borderline": _interpolating(BorderlineSMOTE, "k_neighbors"),
+    "adasyn": _interpolating(ADASYN, "n_neighbors"),
+    "smotenc": _smotenc,
+    "kde": _generator_alone("kde"),
+    "copula": _generator_alone("copula"),
+    "ctgan": _generator_alone("ctgan"),
+    "tvae": _generator_alone("tvae"),
+    "gan": _gan,
+    "safe": _safe,
+}

@@ -1,0 +1,149 @@
+"""Cases of tables: rows drawn once for all classifiers."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganaug.bench.cases import CELLS, Case, Task, failure, scored
+from ganaug.bench.classifiers import Columns, fit_predict
+from ganaug.bench.datasets import TableData, load_table
+from ganaug.bench.samplers import resample
+from ganaug.bench.splits import copies
+from ganaug.bench.store import Store
+from ganaug.bench.suite import Suite, TableExperiment, digest
+
+__all__ = ["TableCase", "leaked_rows"]
+
+
+class TableCase(Case):
+    """Rows of one table; see :class:`~ganaug.bench.cases.Case`."""
+
+    experiment: TableExperiment
+
+    def __init__(self, suite: Suite, index: int, store: Store) -> None:
+        super().__init__(suite, index, store)
+        self.data = load_table(self.spec.dataset)
+        classes, targets, counts = np.unique(self.data.y, return_inverse=True, return_counts=True)
+        if len(classes) < 2:
+            raise ValueError(f"{self.spec.dataset.name}: there is a single class, {classes[0]!r}; two are needed")
+        # Of two classes the rarer one is looked for: it comes last.
+        swap = len(classes) == 2 and counts[0] < counts[1]
+        self.classes = classes[::-1] if swap else classes
+        self.targets = 1 - targets if swap else targets
+        self.positive = 1 if len(classes) == 2 else None
+        self._splits = self.split(self.data.y)
+        if len(classes) > 2 and (arm := next((a for a in self.experiment.arms if a.threshold), None)):
+            raise ValueError(
+                f"{self.spec.dataset.name} has {len(classes)} classes, but arm {arm.name!r} tunes a threshold, which "
+                "is for two; use prior_correction in its place"
+            )
+        if len(classes) > 2 and (unknown := [m for m in self.experiment.metrics if m in ("F1", "precision", "recall")]):
+            raise ValueError(
+                f"{self.spec.dataset.name} has {len(classes)} classes, but {unknown[0]} is a metric of the rarer of two"
+            )
+
+    def tasks(self) -> Iterator[Task]:
+        """One task per arm and repeat, with a cell per classifier."""
+        fingerprint = self.data.fingerprint()
+        for split in range(len(self.splits)):
+            shared = self.shared(split, fingerprint)
+            for arm in self.experiment.arms:
+                for repeat in range(self.experiment.repeats):
+                    cells = [
+                        {
+                            **shared,
+                            "arm": asdict(arm),
+                            "repeat": repeat,
+                            "classifier": asdict(classifier),
+                            "components": self.experiment.components,
+                        }
+                        for classifier in self.experiment.classifiers
+                    ]
+                    names = tuple(classifier.name for classifier in self.experiment.classifiers)
+                    yield Task(self.index, CELLS, split, arm.name, repeat, tuple(map(digest, cells)), names)
+
+    def run(self, task: Task, keys: frozenset[str]) -> Iterator[tuple[str, dict[str, Any]] | None]:
+        """Draw rows once, then train and test every classifier."""
+        arm = self.experiment.arm(str(task.arm))
+        train, test = self.splits.training[task.split], self.splits.test[task.split]
+        data = TableData(self.data.X.iloc[train].reset_index(drop=True), self.targets[train], self.data.nominal)
+        encode = Columns(data, self.experiment.components)
+        X_test, y_test = encode(self.data.X.iloc[test]), self.targets[test]
+        started = time.perf_counter()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # what the samplers say of classes is told in the note
+            rows, note = resample(arm, data, encode, self.seed("sampler", task.split, arm.name, task.repeat))
+        seconds = time.perf_counter() - started
+        n_leaked = leaked_rows(rows[0], encode(data.X), X_test)
+        if n_leaked:
+            raise RuntimeError(f"{n_leaked} of {len(rows[0])} rows are test rows: the test set leaked")
+        yield None
+        for key, classifier in zip(task.keys, self.experiment.classifiers, strict=True):
+            if key not in keys:
+                continue
+            seed = self.seed("classifier", task.split, arm.name, classifier.name, task.repeat)
+            try:
+                probabilities, predicted, remark = fit_predict(arm, classifier, rows, X_test, len(self.classes), seed)
+            except Exception as error:
+                yield key, failure(error)
+                continue
+            notes = [text for text in (note, remark) if text]
+            yield (
+                key,
+                {
+                    **scored(y_test, probabilities, predicted, self.positive),
+                    "fit_seconds": seconds,
+                    "n_rows": len(rows[0]),
+                    **({"note": "; ".join(notes)} if notes else {}),
+                },
+            )
+
+    def describe(self) -> dict[str, Any]:
+        """Classes, sizes and hash."""
+        rows = np.ascontiguousarray(self.data.X.astype(str).to_numpy(dtype="U"))
+        again = [copies(rows[b], rows[a]).sum() for a, b in zip(self.splits.training, self.splits.test, strict=True)]
+        return {
+            "classes": [str(label) for label in self.classes.tolist()],
+            "shape": f"{len(self.data.X.columns)} columns",
+            "n_train": len(self.splits.training[0]),
+            "n_test": len(self.splits.test[0]),
+            "duplicates": int(max(again)),
+            "sha256": self.data.fingerprint(),
+        }
+
+
+def leaked_rows(rows: NDArray[np.float64], training: NDArray[np.float64], test: NDArray[np.float64]) -> int:
+    """Rows that can only be from the test set.
+
+    Those are rows equal to a test row with a value that no training row has in the same column: rows made of known
+    values may be met by chance, in tables of few columns or of names alone. One in a hundred may be chance as well.
+
+    Parameters
+    ----------
+    rows, training, test : ndarray of shape (n, n_columns)
+
+    Returns
+    -------
+    int
+        0 if there are no more than chance would have.
+
+    Examples
+    --------
+    >>> training, test = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1.5, 2.0], [1.0, 4.0]])
+    >>> leaked_rows(np.array([[1.5, 2.0], [1.5, 2.0], [1.0, 4.0]]), training, test)
+    2
+    """
+    same = copies(rows, test) & ~copies(rows, training)
+    if not same.any():
+        return 0
+    new = np.zeros(int(same.sum()), dtype=bool)
+    for column, known in zip(rows[same].T, training.T, strict=True):
+        new |= ~np.isin(column, known)
+    return int(new.sum()) if new.sum() > max(1, 0.01 * len(rows)) else 0

@@ -1,0 +1,135 @@
+"""Data of one's own, from the shell."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from ganaug.bench import images
+from ganaug.bench.custom import custom_suite
+from ganaug.cli import main
+
+
+def run(*arguments):
+    with pytest.raises(SystemExit) as ended:
+        main(["bench", "run", *map(str, arguments)])
+    return ended.value.code or 0
+
+
+@pytest.fixture
+def clients(tmp_path):
+    rng = np.random.default_rng(0)
+    status = rng.permutation(np.repeat(["ok", "late", "lost"], [60, 30, 20]))
+    table = pd.DataFrame({"age": rng.integers(18, 80, 110), "town": rng.choice(["a", "b"], 110), "status": status})
+    table["income"] = rng.normal(size=110) + (status == "late")
+    table.loc[3, "age"] = None
+    table.to_csv(tmp_path / "clients.csv", index=False)
+    return tmp_path / "clients.csv"
+
+
+@pytest.fixture
+def quick(monkeypatch, tmp_path):
+    """The suite with less training."""
+    import dataclasses
+
+    from ganaug.bench import custom
+    from ganaug.bench.plugins import Plugin
+
+    whole = custom.load_suite("custom")
+    short = dataclasses.replace(
+        whole,
+        images=dataclasses.replace(
+            whole.images,
+            folds=2,
+            gan={"steps": 2, "batch_size": 8},
+            training=dataclasses.replace(whole.images.training, steps=3),
+            synthetic_per_class=5,
+        ),
+        tables=dataclasses.replace(
+            whole.tables,
+            folds=2,
+            repeats=1,
+            classifiers=whole.tables.classifiers[:2],
+            arms=tuple(
+                dataclasses.replace(arm, sampler=Plugin("gan", "gan", {"generator": {"steps": 3}}))
+                if arm.name in ("gan", "safe gan")
+                else arm
+                for arm in whole.tables.arms
+            ),
+        ),
+    )
+    monkeypatch.setattr(custom, "load_suite", lambda name: short)
+    monkeypatch.setattr(images, "JUDGE_STEPS", 5)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_table_with_three_classes(clients, tmp_path, capsys):
+    assert run("--data", clients, "--target", "status", "--jobs", 1) == 0
+    out = capsys.readouterr().out
+    assert "Verdict: gan against prior-corrected" in out
+    assert "tuned threshold" not in out
+    summary = json.loads((tmp_path / "runs" / "custom" / "summary.json").read_text())
+    assert summary["experiments"][0]["cases"][0]["classes"] == ["late", "lost", "ok"]
+    assert summary["failed"] == []
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_table_with_two_classes_has_the_rarer_one_looked_for(clients, tmp_path, capsys):
+    table = pd.read_csv(clients)
+    table.assign(status=table["status"] == "lost").to_parquet(tmp_path / "two.parquet")
+    assert run("--data", "two.parquet", "--target", "status", "--jobs", 1) == 0
+    assert "Verdict: gan against tuned threshold" in capsys.readouterr().out
+    summary = json.loads((tmp_path / "runs" / "custom" / "summary.json").read_text())
+    assert summary["experiments"][0]["cases"][0]["classes"] == ["False", "True"]
+    assert "recall" in summary["experiments"][0]["metrics"]
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_folder_of_images(tmp_path, capsys):
+    for label, level in (("day", 200), ("night", 40)):
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        for i in range(10):
+            noise = np.random.default_rng(i).integers(0, 40, (20, 24, 3), np.uint8)
+            Image.fromarray(noise + np.uint8(level)).save(tmp_path / "photos" / label / f"{i}.png")
+    assert run("--data", "photos", "--size", 16, "--jobs", 1, "-o", "out") == 0
+    assert "Verdict: gan+classical against classical" in capsys.readouterr().out
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["experiments"][0]["cases"][0]["shape"] == "3x16x16"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "pass the name of a suite, or --data with your own data"),
+        (("quick", "--data", "x.csv"), "pass the name of a suite, or --data with your own data"),
+        (("quick", "--target", "y"), "--target and --size belong to --data"),
+        (("--data", "clients.csv"), "clients.csv is a table; name its column of labels with --target"),
+        (("--data", "clients.csv", "--target", "satus"), "no column 'satus'; did you mean 'status'"),
+        (("--data", "clients.csv", "--target", "income"), "continuous"),
+        (("--data", "clients.csv", "--target", "status", "--size", "8"), "size belongs to images"),
+        (("--data", "one.csv", "--target", "y"), "class"),
+        (("--data", "none.csv", "--target", "y"), "none.csv does not exist"),
+        (("--data", "nowhere"), "nowhere does not exist"),
+        (("--data", "rare.csv", "--target", "y"), "class b has 2 samples, too few for 5 folds"),
+        (("quick", "--backend", "sparc"), "there is no backend 'sparc'"),
+        (("quick", "--shard", "0/2"), "shard must be i/n"),
+    ],
+)
+def test_bad_input_is_one_sentence(clients, tmp_path, monkeypatch, capsys, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    pd.DataFrame({"x": range(9), "y": 1}).to_csv("one.csv", index=False)
+    pd.DataFrame({"x": range(40), "y": ["a"] * 38 + ["b"] * 2}).to_csv("rare.csv", index=False)
+    assert run(*arguments) == 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
+    assert not (tmp_path / "runs" / "quick" / "cells").exists()
+
+
+def test_images_by_a_name_of_the_package():
+    suite = custom_suite("digits")
+    assert suite.tables is None
+    assert suite.title == "Does augmentation help on digits?"

@@ -1,0 +1,156 @@
+import pytest
+
+from ganaug.bench import Suite, available_suites, load_suite
+from ganaug.bench.reading import check_suite
+from ganaug.bench.suite import digest
+
+GOOD = """
+name = "mine"
+title = "Mine"
+seed = 3
+
+[images]
+datasets = ["digits"]
+n_per_class = 5
+splits = 2
+baselines = ["real"]
+[[images.arms]]
+name = "real"
+[[images.arms]]
+name = "gan"
+synthetic = 0.5
+
+[tables]
+datasets = ["wine"]
+folds = 3
+baselines = ["none"]
+classifiers = ["logistic"]
+[[tables.arms]]
+name = "none"
+[[tables.arms]]
+name = "over"
+sampler = {class = "smote", k_neighbors = 3}
+against = "none"
+"""
+
+
+@pytest.fixture
+def suite_file(tmp_path):
+    def write(text):
+        path = tmp_path / "mine.toml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("name", available_suites())
+def test_shipped_suites_load_under_their_own_name_and_judge_something(name):
+    suite = load_suite(name)
+    assert suite.name == name
+    for experiment in suite.experiments:
+        assert list(experiment.pairs())
+
+
+def test_extending_changes_only_what_it_names():
+    quick, smoke = load_suite("quick"), load_suite("smoke")
+    assert smoke.images.arms == quick.images.arms
+    assert smoke.images.training.batch_size == quick.images.training.batch_size
+    assert smoke.images.training.steps < quick.images.training.steps
+    assert smoke.images.gan["preset"] == quick.images.gan["preset"]
+    assert [c.name for c in smoke.tables.classifiers] == ["logistic"]
+
+
+def test_an_arm_with_synthetic_images_is_judged_against_its_like_without():
+    pairs = [(arm.name, base.name) for arm, base in load_suite("quick").images.pairs()]
+    assert pairs == [("synthetic only", "real"), ("gan", "real"), ("gan+classical", "classical")]
+
+
+def test_a_file_of_ones_own(suite_file):
+    suite = load_suite(suite_file(GOOD))
+    assert suite.images.n_per_class == (5,)
+    assert suite.tables.arm("over").sampler.params == {"k_neighbors": 3}
+    assert [(a.name, b.name) for a, b in suite.tables.pairs()] == [("over", "none")]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "n_per_class",
+            "n_per_clas",
+            r"mine.toml, line 8: .images. has an unknown key 'n_per_clas'; did you mean 'n_per_class'",
+        ),
+        ("title = ", "tile = ", "mine.toml, line 3: unknown key 'tile'; did you mean 'title'"),
+        ("[tables]", "[tabels]", "mine.toml, line 17: unknown key 'tabels'; did you mean 'tables'"),
+        ("seed = 3", "seeds = 3", "mine.toml, line 4: unknown key 'seeds'; did you mean 'seed'"),
+        ('datasets = ["digits"]', "", "images. is incomplete: it lacks datasets"),
+        ("splits = 2", "splits = 1", "images: splits must be a whole number of at least 2, got 1"),
+        ("splits = 2", 'splits = "2"', "splits must be a whole number"),
+        ("folds = 3", "folds = 1", "tables: folds must be a whole number of at least 2"),
+        ("n_per_class = 5", "n_per_class = [5, 0]", "n_per_class must be a whole number of at least 1, got 0"),
+        ("n_per_class = 5", "n_per_class = 5\nimbalance = 0.5", "imbalance must be a number of at least 1"),
+        ("folds = 3", "imbalance = 10", "imbalance needs n_per_class"),
+        ('["real"]', '["rael"]', "baseline 'rael' is not among the arms; did you mean 'real'"),
+        ('against = "none"', 'against = "nnone"', "arm 'over' is against 'nnone', no other arm; did you mean 'none'"),
+        ('against = "none"', 'against = ["over"]', "arm 'over' is against 'over', no other arm"),
+        ("synthetic = 0.5", "synthetic = 1.5", "synthetic of arm 'gan' must be a number of 0 to 1"),
+        (
+            "synthetic = 0.5",
+            'transform = "afine"',
+            "arm 'gan': there is no transform 'afine'; did you mean 'affine'",
+        ),
+        ("synthetic = 0.5", 'transform = "torch.nothing"', "arm 'gan': cannot import 'torch.nothing'"),
+        ("synthetic = 0.5", 'mix = "cutmx"', "has an unknown mix 'cutmx'; did you mean 'cutmix'"),
+        ('name = "gan"', 'name = "real"', "have different names"),
+        ("synthetic = 0.5", "sintetic = 0.5", "mine.toml, line 15: arm 'gan' has an unknown key 'sintetic'"),
+        ("synthetic = 0.5", "transform = 3", "there is no transform '3'; known are"),
+        ("splits = 2", "splits = ", "not valid TOML: .*line"),
+        ("splits = 2", "splits = true", "splits must be a whole number"),
+        ("synthetic = 0.5", 'synthetic = "0.5"', "synthetic of arm 'gan' must be a number of 0 to 1, got '0.5'"),
+        ('title = "Mine"', "title = 3", "title must be a string, got 3"),
+        ('name = "mine"', 'name = "../mine"', "name must hold letters, .* got '../mine'"),
+        ("seed = 3", "seed = -1", "seed must be a whole number of at least 0"),
+        ('title = "Mine"', 'title = "Mine"\ntimeout = 0', "timeout must be a number of at least 0.001"),
+        ("splits = 2", "splits = 2\nrope = nan", "rope must be a number of at least 0"),
+        ("splits = 2", "splits = 2\ngan = 3", "gan must be a table"),
+        ("splits = 2", "splits = 2\ntraining = 3", "line 10: training must be a table"),
+        ("splits = 2", "splits = 2\ntraining = {steps = 0}", "training.steps must be a whole number of at least 1"),
+        ("splits = 2", "splits = 2\ntraining = {learning_rate = 0}", "training.learning_rate must be"),
+        ("splits = 2", 'splits = 2\nmetrics = ["acuracy"]', "there is no metric 'acuracy'; did you mean 'accuracy'"),
+        ("splits = 2", 'splits = 2\nmetrics = ["F1"]', "images: there is no metric 'F1'"),
+        ("splits = 2", 'splits = 2\nclassifiers = ["resnet"]', "there is no network 'resnet'; did you mean 'resnet18'"),
+        ('["logistic"]', '["logistik"]', "there is no classifier 'logistik'; did you mean 'logistic'"),
+        ('["logistic"]', '["sklearn.svm.SVX"]', "cannot import 'sklearn.svm.SVX'"),
+        ('["logistic"]', '["nopackage.Forest"]', "needs the package nopackage, which is not there: pip install nopack"),
+        ('["logistic"]', "[3]", "line 21: classifiers must be a name, an import path, or a table with a key 'class'"),
+        ('class = "smote"', 'class = "smot"', "arm 'over': there is no sampler 'smot'; did you mean 'smote'"),
+        ('class = "smote"', 'clas = "smote"', "sampler must be a name, .* or a table with a key 'class', got"),
+        ('against = "none"', "ratio = 2", "ratio of arm 'over' must be a number of 0 to 1"),
+        (
+            'against = "none"',
+            "threshold = true\nprior_correction = true",
+            "arm 'over' must either tune a threshold or correct for priors",
+        ),
+        ('against = "none"', "threshold = true", "arm 'over' tunes a threshold on rows of its sampler"),
+        ('["real"]', '"real"', "line 10: baselines must be a list"),
+    ],
+)
+def test_mistakes_are_named(suite_file, old, new, message):
+    with pytest.raises(ValueError, match=message):
+        load_suite(suite_file(GOOD.replace(old, new, 1)))
+
+
+def test_unknown_suites_get_a_suggestion():
+    with pytest.raises(ValueError, match="there is no suite 'quik'; did you mean 'quick'"):
+        load_suite("quik")
+
+
+def test_a_suite_that_compares_nothing_is_refused():
+    with pytest.raises(ValueError, match=r"there is neither \[images\] nor \[tables\]"):
+        check_suite(Suite("empty", "Empty"))
+
+
+def test_digest_ignores_the_order_of_keys_only():
+    assert digest({"a": 1, "b": [1, 2]}) == digest({"b": [1, 2], "a": 1})
+    assert digest({"a": 1, "b": [1, 2]}) != digest({"a": 1, "b": [2, 1]})

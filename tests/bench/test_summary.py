@@ -1,0 +1,204 @@
+"""Verdicts on records with known effects, and the harness's own error rates."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from ganaug.bench import ImageArm, ImageExperiment, Suite, TableArm, TableExperiment
+from ganaug.bench.metrics import METRICS, MINORITY
+from ganaug.bench.plugins import Plugin
+from ganaug.bench.summary import summarise
+
+
+def about(name, kind="images", n=20, share=None, dataset=None):
+    return {"name": name, "kind": kind, "dataset": dataset or name, "n_per_class": n, "imbalance": 1.0} | {
+        "splits": 2,
+        "test_share": share,
+    }
+
+
+def cell(arm, split, score, case=0, classifier="small-cnn", repeat=0, **more):
+    return {
+        **{"kind": "cell", "case": case, "split": split, "arm": arm, "classifier": classifier, "repeat": repeat},
+        **{"status": "done", "seconds": 1.0, "recall": [score, score]},
+        "metrics": dict.fromkeys((*METRICS, *MINORITY), score),
+        "calibration": [[0.0] * 15] * 3,
+        **more,
+    }
+
+
+def image_suite(arms, n=(20,), **changes):
+    return Suite("s", "S", images=ImageExperiment((Plugin("d", "d"),), arms, ("real",), n_per_class=n, **changes))
+
+
+GAN_ARMS = (
+    ImageArm("real"),
+    ImageArm("classical", transform="affine"),
+    ImageArm("gan", 0.5),
+    ImageArm("gan+classical", 0.5, "affine"),
+)
+
+
+def test_it_says_plainly_when_there_is_no_gain_and_the_strongest_comparison_comes_first():
+    scores = {"real": (0.80, 0.82), "classical": (0.90, 0.92), "gan": (0.85, 0.87), "gan+classical": (0.88, 0.93)}
+    records = [cell(arm, split, score) for arm, both in scores.items() for split, score in enumerate(both)]
+    against_classical, against_real = summarise(image_suite(GAN_ARMS), records, [about("d")])["verdicts"]
+    assert against_classical.startswith("gan+classical against classical: no gain shown")
+    assert against_real.startswith("gan against real: a gain, +5.0 points of accuracy")
+    assert "probability of harm below .01" in against_real
+
+
+def test_of_metrics_of_which_less_is_better_less_is_a_gain():
+    suite = image_suite(GAN_ARMS[::2], metrics=("log-loss",))
+    records = [cell(arm, split, score) for arm, score in (("real", 0.5), ("gan", 0.3)) for split in range(3)]
+    for record in records:
+        record["metrics"]["log-loss"] += 0.001 * record["split"]
+    (verdict,) = summarise(suite, records, [about("d")])["verdicts"]
+    assert verdict.startswith("gan against real: a gain, +20.0 points of log-loss")
+
+
+def verdict(randomness, gain, spread=0.01, splits=6, share=None):
+    """What the harness says of an arm with a known effect."""
+    records = []
+    for split in range(splits):
+        of_split = randomness.normal(0.9, 0.02)
+        for arm, effect in (("real", 0.0), ("gan", gain)):
+            records.append(cell(arm, split, of_split + effect + randomness.normal(0, spread)))
+    summary = summarise(image_suite(GAN_ARMS[::2]), records, [about("d", share=share)])
+    arms = {arm["name"]: arm for arm in summary["experiments"][0]["cases"][0]["arms"]}
+    return arms["gan"]["differences"]["real"]["verdict"]
+
+
+def test_two_equal_arms_are_called_different_as_seldom_as_alpha_says():
+    randomness = np.random.default_rng(0)
+    called = [verdict(randomness, 0.0) in ("gain", "harm") for _ in range(200)]
+    assert np.mean(called) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 200)
+
+
+def test_a_real_gain_is_found_and_harm_is_told():
+    randomness = np.random.default_rng(1)
+    assert np.mean([verdict(randomness, 0.025) == "gain" for _ in range(100)]) >= 0.8
+    assert np.mean([verdict(randomness, -0.025) == "harm" for _ in range(100)]) >= 0.8
+    assert "gain" not in {verdict(randomness, -0.05) for _ in range(100)}
+
+
+def test_overlapping_training_sets_widen_the_interval():
+    found = [verdict(np.random.default_rng(2), 0.02, share=share) for share in (None, 0.8)]
+    assert found == ["gain", "unclear"]
+
+
+TABLE_ARMS = (TableArm("none"), TableArm("SMOTE"), TableArm("gan", against=("SMOTE",)))
+
+
+def table_summary(randomness, gain, n_datasets=12, classifiers=("a", "b")):
+    experiment = TableExperiment(
+        tuple(Plugin(f"t{i}", f"t{i}") for i in range(n_datasets)),
+        TABLE_ARMS,
+        ("none",),
+        tuple(Plugin(c, c) for c in classifiers),
+        ("AP", "F1"),
+        rope=1.0,
+    )
+    records = []
+    for case in range(n_datasets):
+        level, effect = randomness.uniform(0.4, 0.8), randomness.normal(gain, 0.01)
+        for split in range(5):
+            for arm in ("none", "SMOTE", "gan"):
+                for classifier in classifiers:
+                    score = level + randomness.normal(0, 0.01) + (effect if arm == "gan" else 0)
+                    records.append(cell(arm, split, score, case, classifier))
+    data = [about(f"t{i}", "tables", None, 0.2) for i in range(n_datasets)]
+    return summarise(Suite("s", "S", tables=experiment), records, data), experiment
+
+
+def test_over_datasets_a_gain_is_found_with_all_its_figures():
+    summary, _ = table_summary(np.random.default_rng(0), 0.03)
+    (verdict,) = summary["verdicts"]
+    assert verdict.startswith("gan against SMOTE over 12 datasets: a gain, +")
+    ap, f1 = summary["experiments"][0]["tests"]
+    assert (ap["metric"], f1["metric"]) == ("AP", "F1")
+    assert ap["won"] + ap["lost"] == 12
+    assert ap["low"] < ap["mean"] < ap["high"]
+    assert ap["p"] <= ap["p_holm"] <= 2 * ap["p"] + 1e-12
+    assert ap["worse"] + ap["equal"] + ap["better"] == pytest.approx(1)
+    assert ap["better"] > 0.9
+    assert 0 <= ap["harm"] < 0.2
+    overall = {row["name"]: row for row in summary["experiments"][0]["overall"]}
+    assert overall["gan"]["ranks"]["AP"] < overall["SMOTE"]["ranks"]["AP"]
+
+
+def test_over_datasets_equal_samplers_are_called_different_as_seldom_as_alpha_says():
+    randomness = np.random.default_rng(3)
+    p_values = [table_summary(randomness, 0.0)[0]["experiments"][0]["tests"][0]["p"] for _ in range(40)]
+    assert np.mean(np.array(p_values) < 0.05) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 40)
+    assert 0.3 < np.mean(p_values) < 0.7
+
+
+def test_harm_counts_pairs_of_dataset_and_classifier():
+    summary, _ = table_summary(np.random.default_rng(4), -0.05)
+    assert summary["experiments"][0]["tests"][0]["harm"] > 0.9
+    assert "against SMOTE over 12 datasets: harm" in summary["verdicts"][0]
+
+
+def curve_summary(gain):
+    level = {10: 0.70, 20: 0.80, 40: 0.90}
+    records = [
+        cell(arm, split, level[n] + (gain if arm == "gan" else 0) + 0.001 * split, case)
+        for case, n in enumerate(level)
+        for arm in ("real", "gan")
+        for split in range(4)
+    ]
+    data = [about(f"d, {n}", n=n, dataset="d") for n in level]
+    return summarise(image_suite(GAN_ARMS[::2], tuple(level)), records, data)["experiments"][0]["curves"]
+
+
+def test_worth_is_read_from_the_curve_of_the_real_arm():
+    (curve,) = curve_summary(0.05)
+    assert curve["points"]["real"] == [
+        [10, pytest.approx(70.15)],
+        [20, pytest.approx(80.15)],
+        [40, pytest.approx(90.15)],
+    ]
+    at_10, at_20, at_40 = curve["worth"]
+    assert at_10["extra"] == pytest.approx(10 * np.sqrt(2) - 10)
+    assert at_20["extra"] == pytest.approx(20 * np.sqrt(2) - 20)
+    assert at_40["extra"] is None  # beyond what was measured
+    assert curve_summary(0.0)[0]["worth"][1]["extra"] == pytest.approx(0)
+    assert curve_summary(-0.05)[0]["worth"][1]["extra"] == pytest.approx(20 / np.sqrt(2) - 20)
+
+
+def test_arms_that_differ_in_the_amount_only_make_a_curve():
+    arms = (ImageArm("real"), *(ImageArm(f"gan {p}", p) for p in (0.2, 0.5)), ImageArm("other", 0.5, "affine"))
+    records = [cell(a.name, split, 0.8 + a.synthetic / 10 + 0.001 * split) for a in arms for split in range(3)]
+    (found,) = summarise(image_suite(arms), records, [about("d")])["experiments"][0]["amounts"]
+    assert [point[:2] for point in found["points"]] == [[0.2, pytest.approx(2)], [0.5, pytest.approx(5)]]
+
+
+def test_failures_and_notes_are_counted_never_dropped():
+    records = [cell(arm, split, 0.8) for arm in ("real", "gan") for split in range(3)]
+    failed = {"status": "timed out", "reason": "not finished after 3 s"}
+    records[-1] = {k: v for k, v in records[-1].items() if k not in ("metrics", "recall", "calibration")} | failed
+    records[0]["note"] = "SMOTE in its place"
+    summary = summarise(image_suite(GAN_ARMS[::2]), records, [about("d")])
+    assert [(f["arm"], f["split"], f["status"]) for f in summary["failed"]] == [("gan", 2, "timed out")]
+    assert summary["experiments"][0]["notes"] == [{"arm": "real", "note": "SMOTE in its place", "cells": 1}]
+    gan = summary["experiments"][0]["cases"][0]["arms"][1]
+    assert gan["splits"] == 2
+    assert gan["differences"]["real"]["n"] == 2
+
+
+def test_a_dataset_without_finished_cells_leaves_the_tests_to_the_others():
+    summary, experiment = table_summary(np.random.default_rng(0), 0.03, n_datasets=7)
+    assert summary["experiments"][0]["tests"][0]["datasets"] == 7
+    few = dataclasses.replace(experiment, datasets=experiment.datasets[:5])
+    records = [
+        cell(arm, split, 0.5 + 0.01 * split, case, c)
+        for case in range(5)
+        for split in range(3)
+        for arm in ("none", "SMOTE", "gan")
+        for c in ("a", "b")
+    ]
+    data = [about(f"t{i}", "tables", None, 0.2) for i in range(5)]
+    # With few datasets no test over them can find anything: each gets a verdict of its own.
+    assert len(summarise(Suite("s", "S", tables=few), records, data)["verdicts"]) == 5
