@@ -169,7 +169,8 @@ def critical_difference(values: pd.DataFrame) -> str | None:
             p_values.loc[a, b] = p_values.loc[b, a] = p
         figure = Figure(figsize=(7.2, 0.6 + 0.22 * len(values.columns)))
         ranks = values.rank(axis=1, ascending=False).mean()
-        scikit_posthocs.critical_difference_diagram(ranks, p_values, ax=figure.subplots())
+        ink = dict.fromkeys(values.columns, "#000000")
+        scikit_posthocs.critical_difference_diagram(ranks, p_values, ax=figure.subplots(), color_palette=ink)
         out = io.StringIO()
         figure.savefig(out, format="svg", transparent=True, bbox_inches="tight", metadata={"Date": None})
     text = out.getvalue()

@@ -1,0 +1,119 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from ganaug.bench.classifiers import CLASSIFIERS, Columns, fit_predict
+from ganaug.bench.datasets import TableData
+from ganaug.bench.plugins import Plugin
+from ganaug.bench.suite import TableArm
+
+
+def rows(counts=(80, 16), seed=0, gap=1.2):
+    rng = np.random.default_rng(seed)
+    y = np.repeat(np.arange(len(counts)), counts)
+    return rng.normal(size=(len(y), 3)) + gap * y[:, None], y
+
+
+def predict(arm, target="logistic", counts=(80, 16), **params):
+    X, y = rows(counts)
+    return fit_predict(arm, Plugin(target, target, params), (X, y), rows(counts, seed=1)[0], len(counts), 0)
+
+
+@pytest.mark.parametrize("name", sorted(CLASSIFIERS))
+@pytest.mark.parametrize("counts", [(80, 16), (60, 30, 12)])
+def test_every_classifier_predicts_probabilities(name, counts):
+    probabilities, predicted, note = predict(TableArm("none"), name, counts)
+    assert probabilities.shape == (sum(counts), len(counts))
+    np.testing.assert_allclose(probabilities.sum(1), 1)
+    assert (probabilities.argmax(1) == rows(counts, seed=1)[1]).mean() > 0.6
+    assert predicted is None
+    assert note is None
+
+
+def test_class_weights_help_the_rare_class_where_they_are_taken():
+    plain, weighted = (predict(TableArm("a", class_weight=weight))[0] for weight in (False, True))
+    assert weighted[:, 1].mean() > plain[:, 1].mean() + 0.05
+    assert predict(TableArm("a", class_weight=True), "knn")[2] == "it takes no class weights"
+
+
+def test_a_threshold_changes_predictions_and_no_probability():
+    arm = TableArm("tuned", threshold=True)
+    probabilities, predicted, _ = predict(arm)
+    np.testing.assert_array_equal(probabilities, predict(TableArm("none"))[0])
+    assert predicted.mean() > (probabilities[:, 1] >= 0.5).mean()
+    assert set(predicted) == {0, 1}
+
+
+def test_constant_predictions_have_no_threshold_and_that_is_told():
+    probabilities, predicted, note = predict(TableArm("t", threshold=True), "sklearn.dummy.DummyClassifier")
+    assert "no threshold was tuned" in note
+    assert set(predicted) == {0}
+    assert len(np.unique(probabilities, axis=0)) == 1
+
+
+def test_prior_correction_divides_by_the_shares_of_the_classes():
+    plain = predict(TableArm("none"))[0]
+    corrected = predict(TableArm("prior", prior_correction=True))[0]
+    by_hand = plain / [80 / 96, 16 / 96]
+    np.testing.assert_allclose(corrected, by_hand / by_hand.sum(1, keepdims=True))
+
+
+def test_scores_stand_for_probabilities_where_there_are_none():
+    for counts in ((80, 16), (60, 30, 12)):
+        probabilities, _, _ = predict(TableArm("none"), "sklearn.svm.LinearSVC", counts, dual=False)
+        np.testing.assert_allclose(probabilities.sum(1), 1)
+        assert (probabilities.argmax(1) == rows(counts, seed=1)[1]).mean() > 0.6
+
+
+def test_a_class_that_training_lacks_gets_no_probability():
+    X, y = rows((50, 30))
+    probabilities, _, _ = fit_predict(TableArm("a"), Plugin("l", "logistic"), (X, y), X, 3, 0)
+    assert (probabilities[:, 2] == 0).all()
+
+
+def test_parameters_and_seeds_reach_the_classifier():
+    shallow = predict(TableArm("none"), "forest", n_estimators=1, max_depth=1)[0]
+    assert len(np.unique(shallow[:, 0])) == 2
+    np.testing.assert_array_equal(shallow, predict(TableArm("none"), "forest", n_estimators=1, max_depth=1)[0])
+
+
+TABLE = pd.DataFrame(
+    {
+        "age": [20.0, None, 40.0, 60.0],
+        "count": pd.array([1, 2, None, 4], dtype="Int64"),
+        "since": pd.to_datetime(["2020-01-01", None, "2020-01-03", "2020-01-05"]),
+        "town": ["a", None, "b", "a"],
+        "member": [True, False, True, None],
+        "mixed": ["a", 1, None, 2.5],
+    }
+)
+DATA = TableData(TABLE, np.array([0, 0, 1, 1]), ("town", "member", "mixed"))
+
+
+def test_columns_of_any_kind_become_finite_numbers():
+    encoded = Columns(DATA)(TABLE)
+    assert encoded.shape == (4, 3 + 3 + 3 + 4)
+    assert np.isfinite(encoded).all()
+    # A missing number is the median; a missing name is a name of its own.
+    np.testing.assert_allclose(encoded[:, :3].mean(0), 0, atol=1e-12)
+    assert encoded[1, 0] == pytest.approx(0)
+    assert np.array_equal(np.unique(encoded[:, 3:]), [0, 1])
+    assert (encoded[:, 3:].sum(1) == 3).all()
+
+
+def test_names_that_training_lacks_are_no_name():
+    test = TABLE.assign(town="z")
+    assert (Columns(DATA)(test)[:, 3:].sum(1) == 2).all()
+
+
+def test_test_rows_change_nothing_that_was_learnt():
+    encode = Columns(DATA)
+    np.testing.assert_array_equal(encode(TABLE.iloc[[0]]), encode(TABLE)[[0]])
+
+
+def test_components_are_of_the_training_rows():
+    X, y = rows()
+    data = TableData(pd.DataFrame(X).add_prefix("x"), y, ())
+    encode = Columns(data, components=2)
+    assert encode(data.X).shape == (96, 2)
+    assert Columns(data, components=50)(data.X).shape == (96, 3)

