@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import multiprocessing
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO, Any
@@ -26,6 +27,7 @@ __all__ = ["BACKENDS", "execute", "lease", "make_case", "parallel"]
 
 BACKENDS = ("processes", "dask", "ray")
 PATIENCE = 30  # seconds in which a scheduler must answer
+BATCH = 8  # tasks for each process of ray at a time
 CASES_KEPT = 2
 _cases: dict[tuple[Path, int, str], Case] = {}  # of this process: data and GANs serve one task after another
 _lease: tuple[int, IO[str] | None] | None = None
@@ -247,9 +249,16 @@ def parallel(backend: str, jobs: int, scheduler: str | None) -> Iterator[Callabl
     elif backend == "ray":
         _start_ray(scheduler)
         with joblib.parallel_config(backend="ray"):
-            yield joblib.Parallel(n_jobs=jobs, **options)
+            yield lambda calls: _in_batches(joblib.Parallel(n_jobs=jobs), calls, BATCH * jobs)
     else:
         raise ValueError(f"there is no backend {backend!r}{nearest(backend, BACKENDS)}")
+
+
+def _in_batches(parallel: joblib.Parallel, calls: Iterable[Any], size: int) -> Iterator[Any]:
+    """Hand calls out in batches, where a backend of joblib can only return all results at once."""
+    waiting = iter(calls)
+    while batch := list(itertools.islice(waiting, size)):
+        yield from parallel(batch)
 
 
 def _dask_client(scheduler: str | None) -> Any:

@@ -132,6 +132,17 @@ def test_a_dask_cluster_makes_the_same_table(table_suite, tmp_path):
     assert table(tmp_path / "dask") == table(tmp_path / "one")
 
 
+@pytest.mark.filterwarnings("default")  # of ray itself
+def test_ray_makes_the_same_table(table_suite, tmp_path):
+    ray = pytest.importorskip("ray")
+    run_suite(table_suite, tmp_path / "one", jobs=1, verbose=False)
+    try:
+        run_suite(table_suite, tmp_path / "ray", jobs=2, verbose=False, backend="ray")
+    finally:
+        ray.shutdown()
+    assert table(tmp_path / "ray") == table(tmp_path / "one")
+
+
 def test_a_cluster_that_does_not_answer_is_told(table_suite, tmp_path, monkeypatch):
     pytest.importorskip("distributed")
     monkeypatch.setattr("ganaug.bench.workers.PATIENCE", 1)
