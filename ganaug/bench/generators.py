@@ -17,7 +17,7 @@ from ganaug.bench.plugins import require
 
 __all__ = ["GENERATORS", "CTGANGenerator", "Copula", "Kernel"]
 
-DRAWS = 20  # rows that a generator which cannot be conditioned may draw for each row wanted
+DRAWS = 200  # times that a generator which cannot be conditioned may draw as many rows as are wanted
 
 
 class _ByClass(BaseEstimator):
@@ -168,7 +168,7 @@ class CTGANGenerator(BaseEstimator):
             for label, n in wanted.items():
                 condition = {"condition_column": "\0", "condition_value": label} if self.model == "CTGAN" else {}
                 for _ in range(DRAWS):
-                    rows = self.model_.sample(max(n, 100), **condition)
+                    rows = self.model_.sample(max(n, 500), **condition)
                     found[label].append(rows[rows["\0"] == label].drop(columns="\0"))
                     if sum(map(len, found[label])) >= n:
                         break
