@@ -38,13 +38,17 @@ class _ByClass(BaseEstimator):
         drawn = [
             self._draw(self.parts_[label], int((labels == label).sum()), randomness) for label in np.unique(labels)
         ]
-        rows = pd.concat(drawn, ignore_index=True)
-        place = np.empty(len(labels), dtype=int)
-        place[np.argsort(labels, kind="stable")] = np.arange(len(labels))
-        return rows.iloc[place].reset_index(drop=True)
+        return _in_order(pd.concat(drawn, ignore_index=True), labels)
 
     def _draw(self, part: pd.DataFrame, n: int, randomness: np.random.Generator) -> pd.DataFrame:
         raise NotImplementedError
+
+
+def _in_order(rows: pd.DataFrame, labels: NDArray[Any]) -> pd.DataFrame:
+    """Bring rows that are sorted by class into the order of the labels."""
+    place = np.empty(len(labels), dtype=int)
+    place[np.argsort(labels, kind="stable")] = np.arange(len(labels))
+    return rows.iloc[place].reset_index(drop=True)
 
 
 class Copula(_ByClass):
@@ -175,10 +179,7 @@ class CTGANGenerator(BaseEstimator):
                 else:
                     raise RuntimeError(f"{self.model} draws too few rows of class {label}")
         parts = {label: pd.concat(rows, ignore_index=True).iloc[: wanted[label]] for label, rows in found.items()}
-        rows = pd.concat([parts[f"{label}"] for label in np.unique(labels)], ignore_index=True)
-        place = np.empty(len(labels), dtype=int)
-        place[np.argsort(labels, kind="stable")] = np.arange(len(labels))
-        return rows.iloc[place].reset_index(drop=True)
+        return _in_order(pd.concat([parts[f"{label}"] for label in np.unique(labels)], ignore_index=True), labels)
 
 
 class _global_numpy:  # noqa: N801 - a context manager
