@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ganaug.curation import SyntheticPool
+    from ganaug.curation import SyntheticPool, choose_ratio
     from ganaug.data import LabelledImages, labelled_images
     from ganaug.gans import ImageGAN, TableGAN
     from ganaug.resampling import GANOverSampler, SafeOverSampler
@@ -30,6 +30,7 @@ _HOMES = {
     "TableGAN": "ganaug.gans",
     "TrainingDiverged": "ganaug.training",
     "augment_dataset": "ganaug.transforms",
+    "choose_ratio": "ganaug.curation",
     "labelled_images": "ganaug.data",
 }
 
@@ -46,6 +47,7 @@ __all__ = [
     "TrainingDiverged",
     "__version__",
     "augment_dataset",
+    "choose_ratio",
     "labelled_images",
 ]
 

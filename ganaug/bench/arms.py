@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,9 +11,10 @@ from torch import Generator, Tensor
 
 from ganaug.bench.plugins import resolve
 from ganaug.bench.suite import ImageArm
-from ganaug.training.labels import ClassBalancedSampler
+from ganaug.curation.image_filters import FILTERS, ImageFilter
+from ganaug.quality.batches import batch_drawer
 
-__all__ = ["MIXES", "TRANSFORMS", "batch_drawer", "find_transform"]
+__all__ = ["MIXES", "TRANSFORMS", "arm_batches", "find_filter", "find_transform"]
 
 
 def _affine() -> Callable[[Tensor], Tensor]:
@@ -80,64 +80,62 @@ def find_transform(name: str) -> Callable[[Tensor], Tensor]:
     return transform
 
 
+def find_filter(name: str) -> ImageFilter:
+    """Make a filter for synthetic images by its name, or by the import path of a class that needs no arguments.
+
+    Raises
+    ------
+    ValueError
+        If it is not there, or is no filter.
+    """
+    made = resolve("filters", name, FILTERS)()
+    if not isinstance(made, ImageFilter):
+        raise ValueError(f"{name!r} is no filter for images: it lacks fit, accepts, describe, name or needs_real")
+    return made
+
+
 def _mix(name: str, n_classes: int) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
     from torchvision.transforms import v2
 
     return getattr(v2, MIXES[name])(num_classes=n_classes)
 
 
-def batch_drawer(
+def arm_batches(
     arm: ImageArm,
     real: tuple[NDArray[np.uint8], NDArray[np.integer]],
     synthetic: tuple[NDArray[np.uint8], NDArray[np.integer]] | None,
     generator: Generator,
+    share: NDArray[np.floating] | None = None,
 ) -> Callable[[int], tuple[Tensor, Tensor]]:
     """Make the function that draws an arm's training batches.
 
-    A batch is drawn from the real images with replacement, in balanced arms each class equally often. In arms with
-    synthetic images each is then replaced, with the arm's probability, by a random synthetic one of its class, so that
-    all arms see the same classes equally often. Then the arm's transform is applied to each image on its own, and its
-    mix to the batch, which makes labels soft.
+    See :func:`ganaug.quality.batches.batch_drawer`; the arm's mix is applied to the batch last, and makes labels soft.
     As all arms train for the same number of steps, real images that are merely repeated change nothing.
 
     Parameters
     ----------
     arm : ImageArm
     real, synthetic : tuple of (images, labels)
-        uint8 (n, channels, height, width) and class indices; `synthetic` holds equally many of each class.
+        uint8 (n, channels, height, width) and class indices.
     generator : torch.Generator
         Draws which images; transforms draw from torch's global generator, as torchvision's do.
+    share : ndarray of shape (n_classes,), optional
+        Of synthetic images of each class, in place of the arm's.
 
     Returns
     -------
     callable
         Takes a batch size; returns float images in [0, 1], and int64 labels or, mixed, class probabilities.
     """
-    images, labels = (torch.from_numpy(np.ascontiguousarray(array)) for array in real)
-    transform = find_transform(arm.transform) if arm.transform else None
-    mix = _mix(arm.mix, int(real[1].max()) + 1) if arm.mix else None
-    pools: Any = None
-    if arm.synthetic > 0:
-        if synthetic is None:
-            raise ValueError(f"arm {arm.name!r} needs synthetic images")
-        drawn, drawn_labels = (torch.from_numpy(array) for array in synthetic)
-        pools = torch.stack([drawn[drawn_labels == c] for c in range(int(drawn_labels.max()) + 1)])
-
-    sampler = ClassBalancedSampler(labels.numpy(), temperature=0.0) if arm.balanced else None
-
-    def draw(batch_size: int) -> tuple[Tensor, Tensor]:
-        if sampler is None:
-            chosen = torch.randint(len(images), (batch_size,), generator=generator)
-        else:
-            chosen = sampler.draw_indices(sampler.draw_labels(batch_size, generator), generator)
-        batch, targets = images[chosen], labels[chosen].long()
-        if pools is not None:
-            which = torch.randint(pools.shape[1], (batch_size,), generator=generator)
-            replaced = torch.rand(batch_size, generator=generator) < arm.synthetic
-            batch = torch.where(replaced[:, None, None, None], pools[targets, which], batch)
-        batch = batch.float() / 255
-        if transform is not None:
-            batch = torch.stack([transform(image) for image in batch])
-        return mix(batch, targets) if mix is not None else (batch, targets)
-
-    return draw
+    draw = batch_drawer(
+        real,
+        generator,
+        synthetic=synthetic,
+        share=arm.synthetic if share is None else share,
+        balanced=arm.balanced,
+        transform=find_transform(arm.transform) if arm.transform else None,
+    )
+    if arm.mix is None:
+        return draw
+    mix = _mix(arm.mix, int(real[1].max()) + 1)
+    return lambda batch_size: mix(*draw(batch_size))

@@ -81,7 +81,7 @@ class Task:
     keys : tuple of str
         Of the records that it makes: hashes of all that they depend on.
     classifiers : tuple of str
-        Of each record; one empty name for a GAN.
+        Of each record; for a GAN one name, empty or of the part of the training samples that it is fitted on.
     """
 
     case: int
@@ -95,7 +95,8 @@ class Task:
     @property
     def name(self) -> str:
         """For people."""
-        return f"split {self.split + 1}: " + ("GAN" if self.arm is None else f"{self.arm}, start {self.repeat + 1}")
+        what = f"{self.arm}, start {self.repeat + 1}" if self.arm is not None else f"GAN {self.classifiers[0]}".strip()
+        return f"split {self.split + 1}: {what}"
 
 
 def seed_of(*parts: int | str) -> int:

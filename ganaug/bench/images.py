@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+import warnings
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -11,13 +13,18 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ganaug.bench.arms import batch_drawer
+from ganaug.bench.arms import arm_batches, find_filter, find_transform
 from ganaug.bench.cases import CELLS, GAN, Case, Task, scored
 from ganaug.bench.datasets import load_images
-from ganaug.bench.plugins import construct, resolve
+from ganaug.bench.plugins import Plugin, construct, resolve
 from ganaug.bench.splits import copies
 from ganaug.bench.store import Store
 from ganaug.bench.suite import ImageArm, ImageExperiment, Suite, digest
+from ganaug.curation import choose_ratio
+from ganaug.curation.drawing import draw_filtered
+from ganaug.curation.image_filters import ImageFilter
+from ganaug.curation.inner_validation import inner_split
+from ganaug.data import LabelledImages
 from ganaug.data.files import write_atomically
 from ganaug.data.pictures import png_bytes
 from ganaug.gans import ImageGAN
@@ -29,6 +36,9 @@ from ganaug.training.devices import random_generator, resolve_device
 __all__ = ["ImageCase"]
 
 JUDGE_STEPS = 1000
+INNER = "of the inner split"
+GATE_RATIOS = (0, 0.25, 0.5, 1)  # of the synthetic images per real one that an arm has at most
+Labelled = tuple[NDArray[np.uint8], NDArray[np.int64]]
 
 
 class ImageCase(Case):
@@ -45,7 +55,8 @@ class ImageCase(Case):
         self.needs_gan = any(arm.synthetic > 0 for arm in self.experiment.arms)
         first = self.data.subset(self.splits.training[0])
         self.gan_config = ImageGAN(**self.gan_params).resolve(first).to_dict() if self.needs_gan else None
-        self._synthetic: tuple[str, tuple[NDArray[np.uint8], NDArray[np.int64]]] | None = None
+        self.gated = any(arm.gate for arm in self.experiment.arms)
+        self._synthetic: dict[tuple[str, tuple[str, ...]], Labelled] = {}  # of one split
         self._judges: dict[int, nn.Module] = {}
 
     def tasks(self) -> Iterator[Task]:
@@ -54,6 +65,8 @@ class ImageCase(Case):
             gan = self._gan_key(split)
             if self.needs_gan:
                 yield Task(self.index, GAN, split, None, 0, (gan,), ("",))
+            if self.gated:
+                yield Task(self.index, GAN, split, None, 0, (self._gan_key(split, INNER),), (INNER,))
             for arm in self.experiment.arms:
                 for repeat in range(self.experiment.repeats):
                     for network in self.experiment.classifiers:
@@ -64,13 +77,15 @@ class ImageCase(Case):
                             "network": asdict(network),
                             "training": asdict(self.experiment.training),
                             "gan": gan if arm.synthetic > 0 else None,
+                            "inner_gan": self._gan_key(split, INNER) if arm.gate else None,
                         }
                         yield Task(self.index, CELLS, split, arm.name, repeat, (digest(cell),), (network.name,))
 
-    def _gan_key(self, split: int) -> str:
+    def _gan_key(self, split: int, part: str = "") -> str:
         return digest(
             {
                 **self.shared(split, self.data.fingerprint()),
+                "part": part,
                 "gan": self.experiment.gan,
                 "config": self.gan_config,
                 "synthetic_per_class": self.experiment.synthetic_per_class,
@@ -81,56 +96,100 @@ class ImageCase(Case):
         """Fit the GAN of a split, or train and test one classifier."""
         (key,) = keys
         if task.arm is None:
-            yield key, self._fit_gan(task.split)
+            yield key, self._fit_gan(task.split, task.classifiers[0])
         else:
             yield key, self._train_and_test(task, self.experiment.arm(task.arm))
 
-    def _fit_gan(self, split: int) -> dict[str, Any]:
-        real = self.data.subset(self.splits.training[split])
-        seed = self.seed("gan", split)
+    def _training(self, split: int, part: str = "") -> LabelledImages:
+        """The training images of a split, or those of them that its gate trains on."""
+        chosen = self.splits.training[split]
+        return self.data.subset(chosen[self._inner(split)[0]] if part else chosen)
+
+    def _inner(self, split: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        return inner_split(self.data.labels[self.splits.training[split]], self.seed("inner split", split))
+
+    def _fit_gan(self, split: int, part: str) -> dict[str, Any]:
+        real = self._training(split, part)
+        seed = self.seed(f"gan {part}".strip(), split)
         gan = ImageGAN(**{"random_state": seed, **self.gan_params, "verbose": False}).fit(real)
-        gan.save(self.store.gan_folder(self._gan_key(split)))
-        images, labels = self._sample(gan, split)
+        gan.save(self.store.gan_folder(self._gan_key(split, part)))
+        about = {"fit_seconds": gan.history_[-1]["seconds"], "steps": gan.config_.training.steps}
+        if part:
+            return about
+        images, labels = self._draw(gan, split, ())
         consistency = class_consistency(self._judge(split), images, labels, len(self.classes))
         if split == 0:
             sheet = comparison_sheet(real, images, self.classes[labels])
             write_atomically(self.store.sheet(self.index), png_bytes(sheet))
-        return {
-            "fit_seconds": gan.history_[-1]["seconds"],
-            "consistency": consistency.tolist(),
-            "steps": gan.config_.training.steps,
-        }
+        return {**about, "consistency": consistency.tolist()}
 
     def _train_and_test(self, task: Task, arm: ImageArm) -> dict[str, Any]:
         (network,) = (n for n in self.experiment.classifiers if n.name == task.classifiers[0])
-        make = resolve("networks", network.target, NETWORKS)
-        synthetic = self._synthetic_images(task.split) if arm.synthetic > 0 else None
+        make = self._network(network)
         chosen = self.splits.training[task.split]
         targets = self.targets[chosen]
         counts = np.bincount(targets, minlength=len(self.classes))
         weight = torch.from_numpy(len(targets) / (len(counts) * counts)).float() if arm.class_weight else None
         seed = self.seed("cell", task.split, arm.name, network.name, task.repeat)
         generator = random_generator(seed, "classifier")
+        about: dict[str, Any] = {}
+        share, keep = np.full(len(self.classes), arm.synthetic), tuple(find_filter(name) for name in arm.keep)
+        if arm.gate:
+            share, keep, about = self._ask_gate(task.split, arm, make, seed)
+        synthetic = self._synthetic_images(task.split, keep) if share.any() else None
+        if synthetic is not None:
+            share[np.bincount(synthetic[1], minlength=len(self.classes)) == 0] = 0
         with torch.random.fork_rng(devices=[]):
             # torchvision's transforms draw from the global state.
             torch.default_generator.manual_seed(random_generator(seed, "transform").initial_seed())
-            draw = batch_drawer(arm, (self.data.images[chosen], targets), synthetic, generator)
+            draw = arm_batches(arm, (self.data.images[chosen], targets), synthetic, generator, share)
             trained = train_classifier(
                 draw,
                 self.data.image_shape,
                 len(self.classes),
                 self.experiment.training,
                 generator,
-                make_network=make
-                if not network.params
-                else lambda *shape: construct(
-                    make, network.params, **dict(zip(("image_shape", "n_classes"), shape, strict=True))
-                ),
+                make_network=make,
                 class_weight=weight,
                 device=resolve_device(self.experiment.device),
             )
         test = self.splits.test[task.split]
-        return scored(self.targets[test], predict_proba(trained, self.data.images[test]))
+        return {**scored(self.targets[test], predict_proba(trained, self.data.images[test])), **about}
+
+    def _network(self, network: Plugin) -> Callable[..., nn.Module]:
+        make = resolve("networks", network.target, NETWORKS)
+        if not network.params:
+            return make
+        return lambda image_shape, n_classes: construct(
+            make, network.params, image_shape=image_shape, n_classes=n_classes
+        )
+
+    def _ask_gate(
+        self, split: int, arm: ImageArm, make_network: Callable[..., nn.Module], seed: int
+    ) -> tuple[NDArray[np.float64], tuple[ImageFilter, ...], dict[str, Any]]:
+        """Share of synthetic images of each class, their filters, and what the record says of the choice."""
+        started = time.perf_counter()
+        most = arm.synthetic / (1 - arm.synthetic)
+        fixed = tuple(find_filter(name) for name in arm.keep)
+        decision = choose_ratio(
+            lambda: _Fitted(self._gan(split, INNER)),
+            self._training(split),
+            classifier=make_network,
+            ratios=[ratio * most for ratio in GATE_RATIOS],
+            filters=[fixed] if fixed else None,
+            cv=[self._inner(split)],
+            transform=find_transform(arm.transform) if arm.transform else None,
+            training=self.experiment.training,
+            starts=1,
+            per_class=self.experiment.synthetic_per_class,
+            device=self.experiment.device,
+            random_state=seed,
+        )
+        ratios = np.array([decision.ratios_per_class[label] for label in self.classes.tolist()])
+        fits = [self._fitted(split, part)["fit_seconds"] for part in ("", INNER)]
+        note = f"{decision.candidates[decision.decision.position]} chosen"
+        seconds = sum(fits) + time.perf_counter() - started
+        return ratios / (1 + ratios), decision.keep, {"note": note, "gate": decision.to_dict(), "fit_seconds": seconds}
 
     def _judge(self, split: int) -> nn.Module:
         """A classifier trained on the real test images, which the GAN has not seen; it decides nothing."""
@@ -139,7 +198,7 @@ class ImageCase(Case):
         place = 0 if one_test else split
         if place not in self._judges:
             generator = random_generator(self.seed("judge", place), "judge")
-            draw = batch_drawer(ImageArm("judge"), (self.data.images[test], self.targets[test]), None, generator)
+            draw = arm_batches(ImageArm("judge"), (self.data.images[test], self.targets[test]), None, generator)
             config = type(self.experiment.training)(steps=JUDGE_STEPS)
             device = resolve_device(self.experiment.device)
             self._judges[place] = train_classifier(
@@ -147,26 +206,42 @@ class ImageCase(Case):
             )
         return self._judges[place]
 
-    def _synthetic_images(self, split: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        """The synthetic images of a split, from its saved GAN."""
-        key = self._gan_key(split)
-        fitted = self.store.read(key)
-        if fitted is None or fitted["status"] != "done":
-            raise RuntimeError("the GAN of this split failed")
-        if self._synthetic is None or self._synthetic[0] != key:
-            folder, device = self.store.gan_folder(key), self.gan_params["device"]
-            try:
-                gan = ImageGAN.load(folder, device=device)
-            except ValueError:
-                # Its folder was deleted or damaged after it was finished.
-                self._fit_gan(split)
-                gan = ImageGAN.load(folder, device=device)
-            self._synthetic = key, self._sample(gan, split)
-        return self._synthetic[1]
+    def _fitted(self, split: int, part: str) -> dict[str, Any]:
+        record = self.store.read(self._gan_key(split, part))
+        if record is None or record["status"] != "done":
+            raise RuntimeError(f"the GAN {part or 'of this split'} failed")
+        return record
 
-    def _sample(self, gan: ImageGAN, split: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        labels = np.repeat(np.arange(len(self.classes)), self.experiment.synthetic_per_class)
-        images = gan.sample(self.classes[labels], random_state=self.seed("sample", split)).cpu().numpy()
+    def _gan(self, split: int, part: str) -> ImageGAN:
+        """A saved GAN."""
+        self._fitted(split, part)
+        folder, device = self.store.gan_folder(self._gan_key(split, part)), self.gan_params["device"]
+        try:
+            return ImageGAN.load(folder, device=device)
+        except ValueError:
+            # Its folder was deleted or damaged after it was finished.
+            self._fit_gan(split, part)
+            return ImageGAN.load(folder, device=device)
+
+    def _synthetic_images(self, split: int, keep: tuple[ImageFilter, ...]) -> Labelled:
+        """The synthetic images of a split that pass some filters, from its saved GAN."""
+        key = self._gan_key(split)
+        names = tuple(step.name for step in keep)
+        if (key, names) not in self._synthetic:
+            drawn = self._draw(self._gan(split, ""), split, keep)
+            self._synthetic = {k: images for k, images in self._synthetic.items() if k[0] == key}
+            self._synthetic[key, names] = drawn
+        return self._synthetic[key, names]
+
+    def _draw(self, gan: ImageGAN, split: int, keep: tuple[ImageFilter, ...]) -> Labelled:
+        n, seed = self.experiment.synthetic_per_class, self.seed("sample", split)
+        if keep:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # classes that stay short are shown fewer
+                images, labels = draw_filtered(gan, n, real=self._training(split), keep=keep, random_state=seed)
+        else:
+            labels = np.repeat(np.arange(len(self.classes)), n)
+            images = gan.sample(self.classes[labels], random_state=seed).cpu().numpy()
         # What stands in both parts of the data itself is no sign of a leak.
         test, training = self.data.images[self.splits.test[split]], self.data.images[self.splits.training[split]]
         leaked = copies(images, test) & ~copies(images, training)
@@ -188,3 +263,16 @@ class ImageCase(Case):
             "duplicates": int(max(again)),
             "sha256": self.data.fingerprint(),
         }
+
+
+class _Fitted:
+    """A GAN that is fitted already, on just the images that it is asked to fit."""
+
+    def __init__(self, gan: ImageGAN) -> None:
+        self._gan = gan
+
+    def fit(self, real: LabelledImages) -> ImageGAN:
+        """Check that, and return the GAN."""
+        if self._gan.training_data_["sha256"] != real.fingerprint():
+            raise AssertionError("the inner GAN was fitted on other images")
+        return self._gan

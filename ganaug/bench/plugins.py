@@ -88,7 +88,7 @@ def resolve(group: str, target: str, built_in: Mapping[str, Any]) -> Any:
     Parameters
     ----------
     group : str
-        "samplers", "classifiers", "transforms", "networks" or "datasets".
+        "samplers", "classifiers", "transforms", "filters", "networks" or "datasets".
     target : str
     built_in : mapping
         What the harness knows itself.

@@ -10,7 +10,7 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
-from ganaug.bench.arms import MIXES, find_transform
+from ganaug.bench.arms import MIXES, find_filter, find_transform
 from ganaug.bench.classifiers import CLASSIFIERS
 from ganaug.bench.metrics import METRICS, MINORITY
 from ganaug.bench.plugins import Plugin, nearest, resolve
@@ -137,8 +137,9 @@ def _arm(cls: type[ImageArm] | type[TableArm], values: dict[str, Any], where: _W
     values = dict(values)
     if "sampler" in values and cls is TableArm:
         values["sampler"] = _plugin(values["sampler"], "class", "sampler", where)
-    if "against" in values:
-        values["against"] = tuple(values["against"] if isinstance(values["against"], list) else [values["against"]])
+    for key in ("against", "keep"):
+        if key in values:
+            values[key] = tuple(values[key] if isinstance(values[key], list) else [values[key]])
     return _build(cls, values, where, f"arm {values.get('name', '')!r}")
 
 
@@ -262,6 +263,12 @@ def _check_image_arm(where: str, arm: ImageArm) -> None:
     _check_number(where, f"synthetic of arm {arm.name!r}", arm.synthetic, least=0, most=1)
     if arm.transform is not None:
         _told(f"{where}: arm {arm.name!r}", find_transform, str(arm.transform))
+    for name in arm.keep:
+        _told(f"{where}: arm {arm.name!r}", find_filter, str(name))
+    if arm.gate and not 0 < arm.synthetic < 1:
+        raise ValueError(
+            f"{where}: arm {arm.name!r} has a gate; its synthetic, the most that is tried, must be in (0, 1)"
+        )
     if arm.mix is not None and arm.mix not in MIXES:
         raise ValueError(f"{where}: arm {arm.name!r} has an unknown mix {arm.mix!r}{nearest(arm.mix, MIXES)}")
 

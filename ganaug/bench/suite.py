@@ -32,6 +32,12 @@ class ImageArm:
         Draw all classes equally often, as if the images of rare classes were duplicated.
     class_weight : bool
         Weigh the loss of each image by the inverse frequency of its class.
+    keep : tuple of str
+        Filters that synthetic images pass, in this order: "discriminator rank", "class consistency",
+        "learning dynamics", "no copies".
+    gate : bool
+        Choose by inner validation how much is synthetic, from nothing to `synthetic`, and through which filters
+        (:func:`ganaug.choose_ratio`, with one split).
     against : tuple of str
         Arms that a verdict compares this one with; if empty, and `synthetic` is not zero, the arm that is alike but for
         synthetic images.
@@ -43,6 +49,8 @@ class ImageArm:
     mix: str | None = None
     balanced: bool = False
     class_weight: bool = False
+    keep: tuple[str, ...] = ()
+    gate: bool = False
     against: tuple[str, ...] = ()
 
     @property
@@ -53,6 +61,10 @@ class ImageArm:
     def likeness(self) -> dict[str, Any]:
         """All but the name and the amount of synthetic data."""
         return {k: v for k, v in asdict(self).items() if k not in ("name", "synthetic", "against")}
+
+    def without_synthetic(self) -> dict[str, Any]:
+        """What is left of the arm without synthetic data, but for its name."""
+        return {k: v for k, v in self.likeness().items() if k not in ("keep", "gate")}
 
 
 @dataclass(frozen=True)
@@ -153,7 +165,8 @@ class Experiment:
             for name in arm.against:
                 yield arm, self.arm(name)
             if not arm.against and isinstance(arm, ImageArm) and arm.synthetic > 0:
-                yield from ((arm, a) for a in self.arms if a.synthetic == 0 and a.likeness() == arm.likeness())
+                alike = arm.without_synthetic()
+                yield from ((arm, a) for a in self.arms if a.synthetic == 0 and a.without_synthetic() == alike)
 
 
 @dataclass(frozen=True)

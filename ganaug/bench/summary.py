@@ -167,7 +167,7 @@ class _Experiment:
         return corrected_resampled_difference(better, test_share=share, rope=self.experiment.rope)
 
     def _case(self, index: int, about: dict[str, Any]) -> dict[str, Any]:
-        gans = [r for r in self.records if r["case"] == index and r["kind"] == "gan" and r["status"] == "done"]
+        gans = [r for r in self.records if r["case"] == index and "consistency" in r and r["status"] == "done"]
         gan_seconds = float(np.mean([r["fit_seconds"] for r in gans])) if gans else 0.0
         return {
             **about,

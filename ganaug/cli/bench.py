@@ -122,7 +122,7 @@ def _print_summary(summary: dict[str, Any], output: Path) -> None:
                 listed = ", ".join(f"{n} {v:.0f} %" for n, v in zip(case["classes"], shares, strict=True))
                 console.print(f"Synthetic images of the class asked for: {escape(listed)}.")
         for note in experiment["notes"]:
-            console.print(escape(f"Not as asked: {note['arm']}: {note['note']} ({note['cells']} cells)."))
+            console.print(escape(f"Note: {note['arm']}: {note['note']} ({note['cells']} cells)."))
     if summary["failed"]:
         console.print(f"{len(summary['failed'])} cells failed; the report says why.")
     for sentence in summary["verdicts"]:

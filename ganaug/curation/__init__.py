@@ -2,19 +2,25 @@
 
 from ganaug.curation.amounts import images_to_add
 from ganaug.curation.consistency import ClassConsistency, select
+from ganaug.curation.gate import GateDecision
 from ganaug.curation.gaussian import GaussianSampler
-from ganaug.curation.image_filters import DiscriminatorRank, ImageConsistency, NoCopies
+from ganaug.curation.image_filters import DiscriminatorRank, ImageConsistency, LearningDynamics, NoCopies
+from ganaug.curation.image_gate import ImageGateDecision, choose_ratio
 from ganaug.curation.local import LocalSampler
 from ganaug.curation.pool import SyntheticPool
 
 __all__ = [
     "ClassConsistency",
     "DiscriminatorRank",
+    "GateDecision",
     "GaussianSampler",
     "ImageConsistency",
+    "ImageGateDecision",
+    "LearningDynamics",
     "LocalSampler",
     "NoCopies",
     "SyntheticPool",
+    "choose_ratio",
     "images_to_add",
     "select",
 ]

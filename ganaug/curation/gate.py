@@ -28,6 +28,8 @@ class GateDecision:
         decide at all.
     reason : str
         The decision in a sentence.
+    position : int
+        Of the choice among the candidates.
     """
 
     ratio: float
@@ -35,19 +37,25 @@ class GateDecision:
     gain: float
     smallest_gain: float
     reason: str
+    position: int = 0
 
 
-def decide(scores: ArrayLike, ratios: Sequence[float], test_share: float) -> GateDecision:
+def decide(
+    scores: ArrayLike, ratios: Sequence[float], test_share: float, *, names: Sequence[str] | None = None
+) -> GateDecision:
     """Choose the smallest ratio that is within one standard error of the best.
 
     Parameters
     ----------
-    scores : array-like of shape (n_folds, n_ratios)
-        Validation scores, higher being better; a row holds scores on the same rows.
+    scores : array-like of shape (n_folds, n_candidates)
+        Validation scores, higher being better; a row holds scores on the same rows. In place of folds, rows may be
+        samples of one validation set.
     ratios : sequence of float
-        Increasing; the first is 0.
+        Of each candidate, never decreasing; the first is 0.
     test_share : float
-        Share of the rows that a fold validates on.
+        Share of the rows that a fold validates on; 0 for samples of one validation set.
+    names : sequence of str, optional
+        Of the candidates, for the reason; by default "ratio" and the number.
 
     Returns
     -------
@@ -67,6 +75,7 @@ def decide(scores: ArrayLike, ratios: Sequence[float], test_share: float) -> Gat
     0
     """
     table = np.asarray(scores, dtype=float)
+    called = names or [f"ratio {ratio:g}" for ratio in ratios]
     if len(table) < 2:
         raise ValueError(f"the gate needs at least two validation folds, got {len(table)}; pass a cv of more splits")
     if not np.isfinite(table).all():
@@ -89,11 +98,11 @@ def decide(scores: ArrayLike, ratios: Sequence[float], test_share: float) -> Gat
         reason = f"no ratio scored better than adding nothing; a gain below {smallest:.3f} could not have been seen"
     elif chosen == 0:
         reason = (
-            f"ratio {ratios[best]:g} scored {gain:+.3f}, within one standard error ({smallest:.3f}) of adding nothing; "
-            "a smaller gain than that cannot be seen with so few rows"
+            f"{called[best]} scored {gain:+.3f}, within one standard error ({smallest:.3f}) of adding nothing; "
+            "a smaller gain than that cannot be seen with so few samples"
         )
     else:
-        reason = f"ratio {ratios[best]:g} scored {gain:+.3f} over adding nothing (standard error {smallest:.3f})"
+        reason = f"{called[best]} scored {gain:+.3f} over adding nothing (standard error {smallest:.3f})"
         if chosen != best:
-            reason += f"; ratio {ratios[chosen]:g} is within one standard error of it"
-    return GateDecision(ratios[chosen], ratios[best], gain, smallest, reason)
+            reason += f"; {called[chosen]} is within one standard error of it"
+    return GateDecision(ratios[chosen], ratios[best], gain, smallest, reason, chosen)

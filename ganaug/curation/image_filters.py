@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
-from typing import Any, Protocol, Self, runtime_checkable
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,17 @@ from ganaug.data import LabelledImages
 from ganaug.data.labels import listed
 from ganaug.gans import ImageGAN
 from ganaug.quality import nearest, nearest_other
-from ganaug.quality.classifier import ImageClassifier
+from ganaug.quality.classifier import DynamicsClassifier, ImageClassifier
 
-__all__ = ["DiscriminatorRank", "ImageConsistency", "ImageFilter", "NoCopies", "filters_for"]
+__all__ = [
+    "FILTERS",
+    "DiscriminatorRank",
+    "ImageConsistency",
+    "ImageFilter",
+    "LearningDynamics",
+    "NoCopies",
+    "filters_for",
+]
 
 
 @runtime_checkable
@@ -91,6 +99,7 @@ class ImageConsistency:
 
     name = "class consistency"
     needs_real = True
+    _classifier: ClassVar[type[ImageClassifier]] = ImageClassifier
 
     def __init__(self, quantile: float = 0.2) -> None:
         if not 0 <= quantile <= 1:
@@ -109,7 +118,7 @@ class ImageConsistency:
             few = [gan.class_name(label) for label in gan.classes_[~self._known].tolist()]
             message = f"classes of fewer than {FOLDS} real images are not filtered by class consistency: {listed(few)}"
             warnings.warn(message, UserWarning, stacklevel=4)
-        consistency = ClassConsistency(self.quantile, models=lambda seed: [ImageClassifier(n_classes, seed)])
+        consistency = ClassConsistency(self.quantile, models=lambda seed: [self._classifier(n_classes, seed)])
         self._consistency = consistency.fit(real.images, labels, randomness)
         return self
 
@@ -123,6 +132,22 @@ class ImageConsistency:
     def describe(self) -> dict[str, Any]:
         """Name and parameters."""
         return {"name": self.name, "quantile": self.quantile}
+
+
+class LearningDynamics(ImageConsistency):
+    """Keeps candidates that a classifier of real images is sure of all through its training.
+
+    As :class:`ImageConsistency`, with another score: the mean probability of the class over checkpoints of the
+    training, less its standard deviation (:class:`~ganaug.quality.classifier.DynamicsClassifier`).
+
+    Parameters
+    ----------
+    quantile : float in [0, 1]
+        As many of the real images would be rejected.
+    """
+
+    name = "learning dynamics"
+    _classifier = DynamicsClassifier
 
 
 class NoCopies:
@@ -162,6 +187,11 @@ class NoCopies:
     def describe(self) -> dict[str, Any]:
         """Name and parameters."""
         return {"name": self.name, "quantile": self.quantile}
+
+
+FILTERS: dict[str, Callable[[], ImageFilter]] = {
+    make.name: make for make in (DiscriminatorRank, ImageConsistency, LearningDynamics, NoCopies)
+}
 
 
 def filters_for(

@@ -9,9 +9,7 @@ import os
 import shutil
 import tempfile
 import threading
-import warnings
 from collections.abc import Iterable, Mapping
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +19,17 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 import ganaug
-from ganaug.curation.image_filters import ImageFilter, filters_for
-from ganaug.data import LabelledImages, labelled_images
+from ganaug.curation.drawing import FilteredDraws
+from ganaug.curation.image_filters import ImageFilter
 from ganaug.data.files import umask, write_atomically
-from ganaug.data.labels import class_positions, listed
+from ganaug.data.labels import class_positions
 from ganaug.gans import ImageGAN
 from ganaug.gans.bundle import labels_from_json, labels_to_json, weights_checksum
-from ganaug.training.devices import seed_from
 
 __all__ = ["SyntheticPool"]
 
 FORMAT, FORMAT_VERSION = "ganaug.SyntheticPool", 1
 HEADER, IMAGES = "pool.json", "images.u8"
-MIN_BATCH, MAX_BATCH = 64, 4096  # candidates drawn at a time
 REMEDY = "build the pool again"
 OPEN = "_descriptor"
 _seeking = threading.Lock()
@@ -156,33 +152,21 @@ class SyntheticPool:
             For a folder in use, a class that the GAN does not know, a filter that needs `real`, or if not a single
             image passes.
         """
-        if not hasattr(gan, "generator_"):
-            raise ValueError("gan must be a fitted ImageGAN; call fit first, or load a saved one")
         path = Path(path).resolve()
         if path.exists() and not (path.is_dir() and not any(path.iterdir())):
             raise ValueError(f"{path} exists and is not an empty folder; choose another name or delete it")
-        wanted = _wanted(gan, per_class)
-        if max_draws < 1:
-            raise ValueError(f"max_draws must be at least 1, got {max_draws}")
-        seed = seed_from(random_state)
-        data = None if real is None else _real_images(gan, real)
-        filters = filters_for(keep, gan, data, np.random.default_rng(seed))
+        draws = FilteredDraws(gan, per_class, real=real, keep=keep, max_draws=max_draws, random_state=random_state)
         # A folder that is there already may be a mount point, which nothing can be renamed to.
         inside = path.exists()
         home = path if inside else path.parent
         home.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=home, prefix=f".{path.name}."))
         try:
-            records = []
             with (temporary / IMAGES).open("wb") as file:
-                for position, n in enumerate(wanted.tolist()):
-                    randomness = np.random.default_rng([seed, position])
-                    records.append(_fill(file, gan, position, n, filters, n * max_draws, randomness))
+                for images in draws:
+                    file.write(np.ascontiguousarray(images).tobytes())
                 file.flush()
                 os.fsync(file.fileno())
-            counts = [record["kept"] for record in records]
-            if not any(counts):
-                raise ValueError("not a single image passed the filters; train the GAN longer, or keep more")
             with (temporary / IMAGES).open("rb") as file:
                 checksum = hashlib.file_digest(file, "sha256").hexdigest()
             provenance = {
@@ -191,15 +175,15 @@ class SyntheticPool:
                     "weights_sha256": weights_checksum(gan.tensors()),
                     "training_data": gan.training_data_,
                 },
-                "random_state": seed,
-                "filters": [step.describe() for step in filters],
-                "classes": records,
+                "random_state": draws.seed,
+                "filters": [step.describe() for step in draws.filters],
+                "classes": draws.records,
             }
             header = {
                 "image_shape": list(gan.image_shape_),
                 "classes": labels_to_json(gan.classes_),
                 "class_names": [gan.class_names_.get(label) for label in gan.classes_.tolist()],
-                "counts": counts,
+                "counts": [record["kept"] for record in draws.records],
                 "images_sha256": checksum,
                 "provenance": provenance,
             }
@@ -328,83 +312,6 @@ class SyntheticPool:
     def __repr__(self) -> str:
         shape = "x".join(map(str, self.image_shape))
         return f"SyntheticPool({len(self):,} images of {shape}, {len(self.classes)} classes)"
-
-
-def _fill(
-    file: Any,
-    gan: ImageGAN,
-    position: int,
-    wanted: int,
-    filters: list[ImageFilter],
-    max_draws: int,
-    randomness: np.random.Generator,
-) -> dict[str, Any]:
-    """Write as many images of a class as are wanted and can be had; say what happened."""
-    label = gan.classes_[position]
-    drawn = kept = 0
-    seen, passed = np.zeros(len(filters), dtype=int), np.zeros(len(filters), dtype=int)
-    while kept < wanted and drawn < max_draws:
-        rate = max(kept / drawn, 0.05) if drawn else 1.0
-        n = min(max(int((wanted - kept) / rate) + 1, MIN_BATCH), MAX_BATCH, max_draws - drawn)
-        images = gan.sample(np.repeat(label, n), random_state=randomness).numpy()
-        drawn += n
-        for number, step in enumerate(filters):
-            accepted = step.accepts(images, position) if len(images) else None
-            if accepted is not None:
-                seen[number] += len(images)
-                images = images[accepted]
-                passed[number] += len(images)
-        images = images[: wanted - kept]
-        file.write(np.ascontiguousarray(images).tobytes())
-        kept += len(images)
-    rates = {step.name: round(float(p / s), 4) if s else None for step, p, s in zip(filters, passed, seen, strict=True)}
-    name = gan.class_name(label.item())
-    if kept < wanted:
-        warnings.warn(
-            f"class {name!r} could not be filled: of {drawn:,} images drawn {kept:,} passed the filters, {wanted:,} "
-            f"were asked for (passed: {', '.join(f'{k} {v}' for k, v in rates.items())})",
-            UserWarning,
-            stacklevel=3,
-        )
-    return {"class": name, "asked": wanted, "drawn": drawn, "kept": kept, "passed": rates}
-
-
-def _wanted(gan: ImageGAN, per_class: int | Mapping[Any, int]) -> NDArray[np.int64]:
-    """Images to keep of each of the GAN's classes."""
-    wanted = np.zeros(len(gan.classes_), dtype=np.int64)
-    numbers = list(per_class.values()) if isinstance(per_class, Mapping) else [per_class]
-    if not all(isinstance(n, Integral) for n in numbers):
-        raise ValueError(f"per_class must be a whole number, or a dict of them, got {per_class!r}")
-    if isinstance(per_class, Mapping):
-        labels = list(per_class)
-        wanted[gan.class_indices(labels)] = [int(per_class[label]) for label in labels]
-    else:
-        wanted[:] = per_class
-    if wanted.min() < 0 or wanted.max() < 1:
-        raise ValueError(f"per_class must ask for at least one image and for no negative number, got {per_class}")
-    return wanted
-
-
-def _real_images(gan: ImageGAN, real: Any) -> LabelledImages:
-    data = labelled_images(real)
-    if data.image_shape != gan.image_shape_:
-        raise ValueError(f"the real images have shape {data.image_shape}, the GAN draws {gan.image_shape_}")
-    gan.class_indices(data.labels)
-    for label in data.classes.tolist():
-        if label in data.class_names and gan.class_names_.get(label, data.name(label)) != data.name(label):
-            raise ValueError(
-                f"label {label!r} is {data.name(label)!r} in real and {gan.class_name(label)!r} for the GAN"
-            )
-    missing = sorted(set(gan.classes_.tolist()) - set(data.labels.tolist()))
-    if missing:
-        raise ValueError(f"real holds no images of class {listed(missing)}; pass what the GAN was trained on")
-    if data.fingerprint() != gan.training_data_.get("sha256"):
-        warnings.warn(
-            "real is not what the GAN was trained on: copies of its training images will not be found",
-            UserWarning,
-            stacklevel=3,
-        )
-    return data
 
 
 def _read_header(path: Path) -> dict[str, Any]:

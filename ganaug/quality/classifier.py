@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
@@ -11,11 +13,18 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ganaug.quality.batches import batch_drawer
 from ganaug.quality.networks import SmallCNN
-from ganaug.training.labels import ClassBalancedSampler
 from ganaug.training.loop import cosine
 
-__all__ = ["ClassifierConfig", "ImageClassifier", "class_consistency", "predict_proba", "train_classifier"]
+__all__ = [
+    "ClassifierConfig",
+    "DynamicsClassifier",
+    "ImageClassifier",
+    "class_consistency",
+    "predict_proba",
+    "train_classifier",
+]
 
 PREDICTION_BATCH = 1000
 
@@ -48,6 +57,7 @@ def train_classifier(
     make_network: Callable[[tuple[int, int, int], int], nn.Module] = SmallCNN,
     class_weight: Tensor | None = None,
     device: torch.device | str = "cpu",
+    after_step: Callable[[int, nn.Module], None] | None = None,
 ) -> nn.Module:
     """Train a network from its own random start.
 
@@ -66,6 +76,8 @@ def train_classifier(
     class_weight : Tensor of shape (n_classes,), optional
         Of the loss.
     device : device
+    after_step : callable, optional
+        Called with the number of steps done and the network, in training mode.
 
     Returns
     -------
@@ -89,6 +101,8 @@ def train_classifier(
         optimizer.zero_grad()
         F.cross_entropy(network(images), labels, weight=weight_of_class).backward()
         optimizer.step()
+        if after_step is not None:
+            after_step(step + 1, network)
     return network.eval()
 
 
@@ -115,23 +129,54 @@ class ImageClassifier:
         self.seed = seed
         self.config = config
 
-    def fit(self, images: NDArray[np.uint8], labels: NDArray[np.integer]) -> ImageClassifier:
+    def fit(self, images: NDArray[np.uint8], labels: NDArray[np.integer]) -> Self:
         """Train on uint8 images (n, channels, height, width) and their class indices."""
         generator = torch.Generator().manual_seed(self.seed)
-        sampler = ClassBalancedSampler(labels, temperature=0.0)
-
-        def draw(batch_size: int) -> tuple[Tensor, Tensor]:
-            classes = sampler.draw_labels(batch_size, generator)
-            chosen = sampler.draw_indices(classes, generator)
-            return torch.from_numpy(images[chosen.numpy()]).float() / 255, classes
-
+        draw = batch_drawer((images, labels), generator, balanced=True)
         shape = (images.shape[1], images.shape[2], images.shape[3])
-        self.network_ = train_classifier(draw, shape, self.n_classes, self.config, generator)
+        self.network_ = train_classifier(
+            draw, shape, self.n_classes, self.config, generator, after_step=self._after_step
+        )
         return self
+
+    def _after_step(self, step: int, network: nn.Module) -> None:
+        """For those who look at the training."""
 
     def predict_proba(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Class probabilities: shape (n, n_classes)."""
         return predict_proba(self.network_, images)
+
+
+class DynamicsClassifier(ImageClassifier):
+    """A classifier that scores by its whole training: steady confidence counts, wavering does not.
+
+    The score of an image and a class is the mean of the class's probability over ten checkpoints, less its standard
+    deviation over them: the confidence and the variability of Swayamdipta et al., "Dataset Cartography: Mapping and
+    Diagnosing Datasets with Training Dynamics", EMNLP 2020.
+
+    Parameters
+    ----------
+    n_classes, seed, config
+        As for :class:`ImageClassifier`.
+    """
+
+    checkpoints: ClassVar[int] = 10
+
+    def fit(self, images: NDArray[np.uint8], labels: NDArray[np.integer]) -> Self:
+        """Train, and keep the networks on the way."""
+        self.networks_: list[nn.Module] = []
+        return super().fit(images, labels)
+
+    def _after_step(self, step: int, network: nn.Module) -> None:
+        # Evenly spread, the last one after the last step.
+        steps, n = self.config.steps, self.checkpoints
+        if step * n // steps > (step - 1) * n // steps:
+            self.networks_.append(copy.deepcopy(network).eval())
+
+    def predict_proba(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Scores: shape (n, n_classes), at most 1."""
+        each = np.stack([predict_proba(network, images) for network in self.networks_])
+        return each.mean(0) - each.std(0)
 
 
 @torch.no_grad()

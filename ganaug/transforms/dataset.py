@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import ConcatDataset, Dataset, Subset
 
-from ganaug.curation import SyntheticPool, images_to_add
+from ganaug.curation import ImageGateDecision, SyntheticPool, images_to_add
 from ganaug.data.labels import labels_from_array
 from ganaug.gans import ImageGAN
+from ganaug.transforms.gated import gated_images
 from ganaug.transforms.pixels import Pixels
 from ganaug.transforms.source import Source
 
@@ -36,18 +37,24 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
         Map-style, of ``(image, label)`` pairs.
     source : SyntheticPool or ImageGAN
         Of a pool the first images of each class are taken, none twice. A GAN draws all images now and keeps them.
-    per_class : int, float, "balance" or dict, default="balance"
+    per_class : int, float, "balance", "auto" or dict, default="balance"
         Synthetic images of each class: a number; a share of the real ones (a float); as many as the class has fewer
-        than the largest; or a number for each label.
+        than the largest; a number for each label; or "auto", as many as inner validation says, which may be none
+        (:func:`ganaug.choose_ratio`). That trains a clone of the GAN on a part of the images; `source` is then an
+        ImageGAN, fitted on the real images or not fitted.
     transform : callable, optional
         Applied to every image, real or synthetic, after the real dataset's own.
     mean, std : sequence of float, optional
         What the images of a dataset without a transform of its own are normalised with, if they are.
     random_state : int, RandomState, Generator or None
         For a GAN.
+    gate : dict, optional
+        More arguments of :func:`ganaug.choose_ratio`, such as ``{"classifier": "resnet18", "cv": 5}``.
 
     Attributes
     ----------
+    decision : ImageGateDecision or None
+        What the gate chose, with ``per_class="auto"``.
     targets : list
         Label of every item, for samplers such as ``torch.utils.data.WeightedRandomSampler``.
     classes : list of str
@@ -85,6 +92,7 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
         mean: Any = None,
         std: Any = None,
         random_state: Any = None,
+        gate: Mapping[str, Any] | None = None,
     ) -> None:
         if not hasattr(real, "__len__") or not hasattr(real, "__getitem__"):
             raise TypeError(f"real must be a map-style dataset, got {type(real).__name__}, which is none")
@@ -97,27 +105,37 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
         names = next((found for link in _wrapped(chain) if (found := getattr(link, "classes", None)) is not None), None)
         if isinstance(names, Sequence) and not isinstance(names, str):
             self.classes = list(names)
-        where = Source(source, names)
-        self._shown = repr(where)
-        real_targets = _targets(real)
-        labels, counts = np.unique(labels_from_array(real_targets, len(real)), return_counts=True)
-        added = images_to_add(per_class, dict(zip(labels.tolist(), counts.tolist(), strict=True)))
-        added = {label: n for label, n in added.items() if n}
-        new_labels = np.repeat(np.array(list(added), dtype=labels.dtype), list(added.values()))
-        chosen = where.positions(new_labels)
-        self.targets = [*real_targets, *new_labels.tolist()]
         self._example, self._label_example = _raw(chain, 0)
         self._pixels = Pixels(mean, std)
         self._images: Tensor | None = None
         self._pool: SyntheticPool | None = None
-        if isinstance(source, SyntheticPool):
-            self._pool, self._indices = source, source.first_of_each(chosen)
+        self.decision: ImageGateDecision | None = None
+        self.targets = _targets(real)
+        gated = isinstance(per_class, str) and per_class == "auto"
+        if gate is not None and not gated:
+            raise ValueError("gate holds arguments for per_class='auto' only; leave it out")
+        if gated:
+            self._shown = "the gate"
+            pairs = _Untransformed(chain, len(real), names)
+            self._images, new_labels, self.decision = gated_images(pairs, source, names, gate or {}, random_state)
+            shape = tuple(self._images.shape[1:])
         else:
-            self._images = source.sample_positions(torch.from_numpy(chosen), random_state=random_state)
-        if len(chosen):
-            self._check_fit(where.image_shape, chain)
+            where = Source(source, names)
+            self._shown, shape = repr(where), where.image_shape
+            labels, counts = np.unique(labels_from_array(self.targets, len(real)), return_counts=True)
+            added = images_to_add(per_class, dict(zip(labels.tolist(), counts.tolist(), strict=True)))
+            added = {label: n for label, n in added.items() if n}
+            new_labels = np.repeat(np.array(list(added), dtype=labels.dtype), list(added.values()))
+            chosen = where.positions(new_labels)
+            if isinstance(source, SyntheticPool):
+                self._pool, self._indices = source, source.first_of_each(chosen)
+            else:
+                self._images = source.sample_positions(torch.from_numpy(chosen), random_state=random_state)
+        self.targets = [*self.targets, *new_labels.tolist()]
+        if len(new_labels):
+            self._check_fit(shape, chain)
 
-    def _check_fit(self, shape: tuple[int, int, int], chain: list[Any]) -> None:
+    def _check_fit(self, shape: tuple[int, ...], chain: list[Any]) -> None:
         """Find out now, and not in a worker, whether synthetic images fit."""
         for index in np.linspace(0, len(self.real) - 1, min(len(self.real), CHECKED)).astype(int).tolist():
             example, _ = _raw(chain, index)
@@ -252,6 +270,27 @@ def _raw(chain: list[Any], index: int) -> tuple[Any, Any]:
             + ("; for Hugging Face datasets there is augment_dataset" if isinstance(item, Mapping) else "")
         )
     return item[0], item[1]
+
+
+class _Untransformed:
+    """The items of a dataset before any transform, in its order."""
+
+    def __init__(self, chain: list[Any], length: int, names: Any) -> None:
+        if any(isinstance(link, ConcatDataset | AugmentedDataset) for link in chain):
+            raise ValueError(
+                "per_class='auto' takes one dataset or a subset of it, not several put together; call choose_ratio on "
+                "their images and pass its ratio as per_class"
+            )
+        self._chain = chain
+        self._length = length
+        if isinstance(names, Sequence) and not isinstance(names, str):
+            self.classes = list(names)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        return _raw(self._chain, index)
 
 
 def _targets(dataset: Any) -> list[Any]:

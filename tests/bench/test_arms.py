@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from ganaug.bench.arms import TRANSFORMS, batch_drawer, find_transform
+from ganaug.bench.arms import TRANSFORMS, arm_batches, find_transform
 from ganaug.bench.suite import ImageArm as Arm
 
 LABELS = np.array([0, 0, 0, 1])
@@ -15,7 +15,7 @@ SYNTHETIC = (
 
 
 def batch(arm, n=4000, seed=0):
-    images, labels = batch_drawer(arm, REAL, SYNTHETIC, torch.Generator().manual_seed(seed))(n)
+    images, labels = arm_batches(arm, REAL, SYNTHETIC, torch.Generator().manual_seed(seed))(n)
     return (images * 255).round(), labels
 
 

@@ -21,7 +21,7 @@ def parts(suite):
 def test_no_test_image_reaches_a_fit(image_suite, tmp_path, monkeypatch):
     """Every image that a GAN or an arm's classifier is shown; the judge alone, which decides nothing, sees the test."""
     seen = {"gan": set(), "cell": set()}
-    fit, draw = ImageGAN.fit, images.batch_drawer
+    fit, draw = ImageGAN.fit, images.arm_batches
 
     def recording_fit(self, data):
         seen["gan"] |= {image.tobytes() for image in data.images}
@@ -33,7 +33,7 @@ def test_no_test_image_reaches_a_fit(image_suite, tmp_path, monkeypatch):
         return draw(arm, real, synthetic, generator)
 
     monkeypatch.setattr(ImageGAN, "fit", recording_fit)
-    monkeypatch.setattr(images, "batch_drawer", recording_drawer)
+    monkeypatch.setattr(images, "arm_batches", recording_drawer)
     run_suite(image_suite, tmp_path / "run", jobs=1, verbose=False)
     training, test = parts(image_suite)
     for shown in seen.values():

@@ -242,7 +242,7 @@ def test_everything_that_can_be_shown_is(page):
         "Recall per class",
         "Calibration",
         "Samples of the first split",
-        "Not as asked",
+        "Notes",
         "Failed",
         "How it was made",
     ):

@@ -1,0 +1,171 @@
+"""Drawing synthetic images until enough of each class have passed the filters."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganaug.curation.image_filters import ImageFilter, filters_for
+from ganaug.data import LabelledImages, labelled_images
+from ganaug.data.labels import listed
+from ganaug.gans import ImageGAN
+from ganaug.training.devices import seed_from
+
+__all__ = ["FilteredDraws", "NothingPassedError", "draw_filtered"]
+
+MIN_BATCH, MAX_BATCH = 64, 4096  # candidates drawn at a time
+
+
+class NothingPassedError(ValueError):
+    """The filters let no image through."""
+
+
+class FilteredDraws:
+    """Images of a GAN that pass all filters, class by class.
+
+    Parameters
+    ----------
+    gan, per_class, real, keep, max_draws, random_state
+        As for :meth:`ganaug.SyntheticPool.build`.
+
+    Attributes
+    ----------
+    seed : int
+    filters : list of filters
+        Fitted.
+    records : list of dict
+        Of each class that was drawn so far: how many were asked for, drawn and kept, and what each filter let through.
+    """
+
+    def __init__(
+        self,
+        gan: ImageGAN,
+        per_class: int | Mapping[Any, int],
+        *,
+        real: Any = None,
+        keep: str | Iterable[ImageFilter] = "auto",
+        max_draws: int = 10,
+        random_state: Any = None,
+    ) -> None:
+        if not hasattr(gan, "generator_"):
+            raise ValueError("gan must be a fitted ImageGAN; call fit first, or load a saved one")
+        self.gan = gan
+        self.wanted = _wanted(gan, per_class)
+        if max_draws < 1:
+            raise ValueError(f"max_draws must be at least 1, got {max_draws}")
+        self.max_draws = max_draws
+        self.seed = seed_from(random_state)
+        data = None if real is None else _training_images(gan, real)
+        self.filters = filters_for(keep, gan, data, np.random.default_rng(self.seed))
+        self.records: list[dict[str, Any]] = []
+
+    def __iter__(self) -> Iterator[NDArray[np.uint8]]:
+        """Batches of images (n, channels, height, width), in the order of the classes.
+
+        Raises
+        ------
+        NothingPassedError
+            At the end, if not a single image has passed.
+        """
+        self.records = []
+        for position, n in enumerate(self.wanted.tolist()):
+            yield from self._of_class(position, n, np.random.default_rng([self.seed, position]))
+        if not any(record["kept"] for record in self.records):
+            raise NothingPassedError("not a single image passed the filters; train the GAN longer, or keep more")
+
+    def _of_class(self, position: int, wanted: int, randomness: np.random.Generator) -> Iterator[NDArray[np.uint8]]:
+        label, most = self.gan.classes_[position], wanted * self.max_draws
+        drawn = kept = 0
+        seen, passed = (np.zeros(len(self.filters), dtype=int) for _ in range(2))
+        while kept < wanted and drawn < most:
+            rate = max(kept / drawn, 0.05) if drawn else 1.0
+            n = min(max(int((wanted - kept) / rate) + 1, MIN_BATCH), MAX_BATCH, most - drawn)
+            images = self.gan.sample(np.repeat(label, n), random_state=randomness).numpy()
+            drawn += n
+            for number, step in enumerate(self.filters):
+                accepted = step.accepts(images, position) if len(images) else None
+                if accepted is not None:
+                    seen[number] += len(images)
+                    images = images[accepted]
+                    passed[number] += len(images)
+            images = images[: wanted - kept]
+            kept += len(images)
+            yield images
+        rates = {
+            step.name: round(float(p / s), 4) if s else None
+            for step, p, s in zip(self.filters, passed, seen, strict=True)
+        }
+        name = self.gan.class_name(label.item())
+        if kept < wanted:
+            warnings.warn(
+                f"class {name!r} could not be filled: of {drawn:,} images drawn {kept:,} passed the filters, "
+                f"{wanted:,} were asked for (passed: {', '.join(f'{k} {v}' for k, v in rates.items())})",
+                UserWarning,
+                stacklevel=4,
+            )
+        self.records.append({"class": name, "asked": wanted, "drawn": drawn, "kept": kept, "passed": rates})
+
+
+def draw_filtered(
+    gan: ImageGAN, per_class: int | Mapping[Any, int], **options: Any
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Draw images that pass all filters into memory.
+
+    Parameters
+    ----------
+    gan, per_class, **options
+        As for :class:`FilteredDraws`.
+
+    Returns
+    -------
+    images : ndarray of shape (n, channels, height, width), uint8
+        Class by class.
+    positions : ndarray of shape (n,), int64
+        Class of each, as position in the GAN's ``classes_``.
+    """
+    draws = FilteredDraws(gan, per_class, **options)
+    images = np.concatenate(list(draws))
+    return images, np.repeat(np.arange(len(gan.classes_)), [record["kept"] for record in draws.records])
+
+
+def _wanted(gan: ImageGAN, per_class: int | Mapping[Any, int]) -> NDArray[np.int64]:
+    """Images to keep of each of the GAN's classes."""
+    wanted = np.zeros(len(gan.classes_), dtype=np.int64)
+    numbers = list(per_class.values()) if isinstance(per_class, Mapping) else [per_class]
+    if not all(isinstance(n, Integral) for n in numbers):
+        raise ValueError(f"per_class must be a whole number, or a dict of them, got {per_class!r}")
+    if isinstance(per_class, Mapping):
+        labels = list(per_class)
+        wanted[gan.class_indices(labels)] = [int(per_class[label]) for label in labels]
+    else:
+        wanted[:] = per_class
+    if wanted.min() < 0 or wanted.max() < 1:
+        raise ValueError(f"per_class must ask for at least one image and for no negative number, got {per_class}")
+    return wanted
+
+
+def _training_images(gan: ImageGAN, real: Any) -> LabelledImages:
+    data = labelled_images(real)
+    if data.image_shape != gan.image_shape_:
+        raise ValueError(f"the real images have shape {data.image_shape}, the GAN draws {gan.image_shape_}")
+    gan.class_indices(data.labels)
+    for label in data.classes.tolist():
+        if label in data.class_names and gan.class_names_.get(label, data.name(label)) != data.name(label):
+            raise ValueError(
+                f"label {label!r} is {data.name(label)!r} in real and {gan.class_name(label)!r} for the GAN"
+            )
+    missing = sorted(set(gan.classes_.tolist()) - set(data.labels.tolist()))
+    if missing:
+        raise ValueError(f"real holds no images of class {listed(missing)}; pass what the GAN was trained on")
+    if data.fingerprint() != gan.training_data_.get("sha256"):
+        warnings.warn(
+            "real is not what the GAN was trained on: copies of its training images will not be found",
+            UserWarning,
+            stacklevel=3,
+        )
+    return data

@@ -1,0 +1,317 @@
+"""The gate for images: how many synthetic ones to add, and through which filters, by inner validation."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ganaug.curation.drawing import NothingPassedError, draw_filtered
+from ganaug.curation.gate import GateDecision, decide
+from ganaug.curation.image_filters import ImageFilter
+from ganaug.curation.inner_validation import (
+    Candidate,
+    Filters,
+    alternative_filters,
+    candidates,
+    gan_factory,
+    inner_folds,
+    network_maker,
+)
+from ganaug.data import LabelledImages, labelled_images
+from ganaug.gans import ImageGAN
+from ganaug.quality.batches import Labelled, batch_drawer
+from ganaug.quality.classifier import ClassifierConfig, predict_proba, train_classifier
+from ganaug.training.devices import random_generator, resolve_device, seed_from
+
+__all__ = ["ImageGateDecision", "choose_ratio"]
+
+TRAINING = ClassifierConfig()
+
+FEWEST = 20  # validation images with which the gate can see anything at all
+ENOUGH_OF_CLASS = 30  # validation images of a class with which it is decided on by itself
+
+
+@dataclass(frozen=True)
+class ImageGateDecision:
+    """What the gate for images chose.
+
+    Attributes
+    ----------
+    ratio : float
+        Synthetic images per real one; 0 means that none should be added.
+    keep : tuple of filters
+        Filters of that choice, for ``SyntheticPool.build(keep=...)``.
+    ratios_per_class : dict
+        `ratio` for each label, and 0 for classes that validation showed to be harmed.
+    decision : GateDecision
+        The rule's own account: the gain seen, the smallest that could have been, and the reason in words.
+    candidates : tuple of str
+        What was compared, the first being nothing.
+    scores : tuple of float
+        Mean balanced accuracy of each candidate in validation.
+    n_validation : int
+        Images that were validated on.
+    """
+
+    ratio: float
+    keep: tuple[ImageFilter, ...]
+    ratios_per_class: dict[Any, float]
+    decision: GateDecision
+    candidates: tuple[str, ...]
+    scores: tuple[float, ...]
+    n_validation: int
+
+    @property
+    def reason(self) -> str:
+        """The decision in a sentence."""
+        return self.decision.reason
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        return {
+            **asdict(self.decision),
+            "keep": [step.describe() for step in self.keep],
+            "ratios_per_class": {str(label): ratio for label, ratio in self.ratios_per_class.items()},
+            "candidates": list(self.candidates),
+            "scores": list(self.scores),
+            "n_validation": self.n_validation,
+        }
+
+
+def choose_ratio(
+    gan: ImageGAN | Callable[[], Any],
+    images: Any,
+    labels: Any = None,
+    *,
+    classifier: str | Callable[[tuple[int, int, int], int], nn.Module] = "small-cnn",
+    ratios: Iterable[float] = (0, 0.25, 0.5, 1),
+    filters: Sequence[Filters] | None = None,
+    cv: str | int | Iterable[tuple[Any, Any]] = "split",
+    transform: Callable[[Tensor], Tensor] | None = None,
+    training: ClassifierConfig = TRAINING,
+    starts: int = 2,
+    per_class: int | None = None,
+    device: str | torch.device = "auto",
+    random_state: Any = None,
+) -> ImageGateDecision:
+    """Choose how many synthetic images to add to real ones, none included, and through which filters.
+
+    On inner training images a GAN is trained, and a classifier for each candidate; all are scored on the other
+    images, which the GAN has not seen. The smallest ratio within one standard error of the best is chosen, so that
+    something is added only if it gains more than that. It is the rule of :class:`ganaug.SafeOverSampler`.
+
+    Parameters
+    ----------
+    gan : ImageGAN or callable
+        What will be used: a clone of it is trained on each inner training set, whether it is fitted or not. Or a
+        function that returns a GAN with ``fit``.
+    images, labels
+        The training images and their labels, as :func:`ganaug.labelled_images` reads them.
+    classifier : str or callable, default="small-cnn"
+        What is validated, best the one that will be trained: "small-cnn", "resnet18", "linear-probe", or a function of
+        image shape and number of classes that returns a module from float images in [0, 1] to logits.
+    ratios : iterable of float
+        Synthetic images per real one; 0 is always among them.
+    filters : sequence of sequences of filters, optional
+        Alternatives that are tried with each ratio. By default none, and :class:`ImageConsistency` with
+        :class:`NoCopies`.
+    cv : "split", int or iterable of (train, test), default="split"
+        "split" is the cheap mode: a third of the images of each class is set aside before a single GAN is trained, and
+        standard errors are over validation images. An integer means so many stratified folds with a GAN for each; then
+        standard errors are over folds, and allow for training images that folds share. Or pairs of index arrays.
+    transform : callable, optional
+        The augmentation that will be used beside, on each float image (channels, height, width).
+    training : ClassifierConfig
+        The same number of steps for every candidate.
+    starts : int, default=2
+        Random starts of the classifier whose predictions count together.
+    per_class : int, optional
+        Size of the pool that synthetic images of each class are drawn from. By default as many as the ratio says, as
+        :class:`ganaug.AugmentedDataset` takes them.
+    device : str or device, default="auto"
+        Of the classifiers.
+    random_state : int, RandomState, Generator or None
+
+    Returns
+    -------
+    ImageGateDecision
+
+    Raises
+    ------
+    ValueError
+        For bad input, before anything is trained.
+
+    Examples
+    --------
+    >>> from ganaug import ImageGAN, labelled_images
+    >>> digits = labelled_images("digits").subset(range(150))
+    >>> choice = choose_ratio(
+    ...     ImageGAN(steps=5, verbose=False), digits, starts=1, training=ClassifierConfig(steps=5), random_state=0
+    ... )
+    >>> choice.n_validation, choice.candidates[0]
+    (50, 'nothing')
+    """
+    data = labelled_images(images, labels, train=True)
+    if starts < 1:
+        raise ValueError(f"starts must be at least 1, got {starts}")
+    seed = seed_from(random_state)
+    folds = inner_folds(data.labels, cv, seed)
+    smallest = min(int(np.unique(data.labels[train], return_counts=True)[1].min()) for train, _ in folds)
+    offered = candidates(ratios, alternative_filters(smallest) if filters is None else filters)
+    gate = _Gate(
+        data, offered, network_maker(classifier), transform, training, starts, per_class, resolve_device(device)
+    )
+    make_gan, classes = gan_factory(gan), data.classes.tolist()
+    n_validation = len(np.unique(np.concatenate([test for _, test in folds])))
+    reason = None
+    if len(offered) == 1:
+        reason = "there is no ratio but 0 to choose"
+    elif n_validation < FEWEST:
+        reason = f"{n_validation} validation images are too few to see any gain; at least {FEWEST} are needed"
+    if reason is not None:
+        decision, hits = GateDecision(0.0, 0.0, 0.0, float("nan"), reason), []
+    else:
+        hits = [gate.hits(make_gan(), *fold, seed=(seed + n) % 2**32) for n, fold in enumerate(folds)]
+        decision = _decide(hits, [gate.targets[test] for _, test in folds], offered, len(data))
+    chosen = offered[decision.position]
+    tested = [gate.targets[test] for _, test in folds] if hits else []
+    harmed = _harmed(hits, tested, decision.position, len(classes))
+    return ImageGateDecision(
+        ratio=decision.ratio,
+        keep=chosen.keep,
+        ratios_per_class={c: 0.0 if bad else decision.ratio for c, bad in zip(classes, harmed, strict=True)},
+        decision=decision,
+        candidates=tuple(candidate.name for candidate in offered),
+        scores=tuple(
+            np.mean([_balanced(h, t) for h, t in zip(hits, tested, strict=True)], axis=0).tolist() if hits else ()
+        ),
+        n_validation=n_validation,
+    )
+
+
+@dataclass(frozen=True)
+class _Gate:
+    """What all inner splits have in common."""
+
+    data: LabelledImages
+    candidates: list[Candidate]
+    make_network: Callable[[tuple[int, int, int], int], nn.Module]
+    transform: Callable[[Tensor], Tensor] | None
+    training: ClassifierConfig
+    starts: int
+    per_class: int | None
+    device: torch.device
+
+    @cached_property
+    def targets(self) -> NDArray[np.int64]:
+        """Class index of each image."""
+        return np.unique(self.data.labels, return_inverse=True)[1]
+
+    def hits(self, gan: Any, train: NDArray[np.int64], test: NDArray[np.int64], *, seed: int) -> NDArray[np.float64]:
+        """How often each validation image is recognised: shape (n_test, n_candidates), in [0, 1]."""
+        real = self.data.subset(train)
+        if hasattr(gan, "get_params") and gan.get_params().get("random_state", 0) is None:
+            gan.set_params(random_state=seed)
+        gan = gan.fit(real)
+        pools = {keep: self._pool(gan, real, keep, seed) for keep in dict.fromkeys(c.keep for c in self.candidates[1:])}
+        shown = self.data.images[train], self.targets[train]
+        columns = []
+        for number, candidate in enumerate(self.candidates):
+            synthetic = self._taken(pools[candidate.keep], shown[1], candidate.ratio) if candidate.ratio else None
+            right = [
+                predict_proba(
+                    self._train(shown, synthetic, candidate.ratio, (seed, number, start)), self.data.images[test]
+                ).argmax(1)
+                == self.targets[test]
+                for start in range(self.starts)
+            ]
+            columns.append(np.mean(right, axis=0))
+        return np.stack(columns, axis=1)
+
+    def _pool(self, gan: Any, real: LabelledImages, keep: tuple[ImageFilter, ...], seed: int) -> Labelled:
+        most = self.candidates[-1].ratio
+        counts = zip(*np.unique(real.labels, return_counts=True), strict=True)
+        wanted = {c: self.per_class or max(1, round(most * n)) for c, n in counts}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # classes that stay short are shown fewer
+            try:
+                return draw_filtered(gan, wanted, real=real, keep=keep, random_state=seed)
+            except NothingPassedError:
+                return real.images[:0], np.empty(0, dtype=np.int64)
+
+    def _taken(self, pool: Labelled, labels: NDArray[np.int64], ratio: float) -> Labelled:
+        """The images of a pool that a ratio adds."""
+        images, positions = pool
+        if self.per_class is None:
+            counts = np.bincount(labels)
+            of_class = [np.flatnonzero(positions == c)[: max(1, round(ratio * n))] for c, n in enumerate(counts)]
+            taken = np.concatenate(of_class)
+            images, positions = images[taken], positions[taken]
+        return images, positions
+
+    def _train(self, shown: Labelled, synthetic: Labelled | None, ratio: float, place: tuple[int, ...]) -> nn.Module:
+        n_classes = len(self.data.classes)
+        share = np.zeros(n_classes)
+        if synthetic is not None:
+            share[np.unique(synthetic[1])] = ratio / (1 + ratio)
+        generator = random_generator(place[0], f"gate {place}")
+        with torch.random.fork_rng(devices=[]):
+            # Transforms draw from the global state.
+            torch.default_generator.manual_seed(random_generator(place[0], f"transform {place}").initial_seed())
+            draw = batch_drawer(shown, generator, synthetic=synthetic, share=share, transform=self.transform)
+            return train_classifier(
+                draw,
+                self.data.image_shape,
+                n_classes,
+                self.training,
+                generator,
+                make_network=self.make_network,
+                device=self.device,
+            )
+
+
+def _decide(
+    hits: list[NDArray[np.float64]], tested: list[NDArray[np.int64]], candidates: list[Candidate], n_images: int
+) -> GateDecision:
+    """Apply the rule: to folds, or to the images of a single split."""
+    names, ratios = [c.name for c in candidates], [c.ratio for c in candidates]
+    if len(hits) > 1:
+        share = float(np.mean([len(targets) for targets in tested])) / n_images
+        return decide([_balanced(h, t) for h, t in zip(hits, tested, strict=True)], ratios, share, names=names)
+    ((only, targets),) = zip(hits, tested, strict=True)
+    return decide(only * _weights(targets)[:, None] * len(targets), ratios, 0.0, names=names)
+
+
+def _weights(targets: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Weights, summing to 1, with which all classes that there are count alike."""
+    counts = np.bincount(targets)
+    return 1 / (counts[targets] * (counts > 0).sum())
+
+
+def _balanced(hits: NDArray[np.float64], targets: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Balanced accuracy of each candidate."""
+    return _weights(targets) @ hits
+
+
+def _harmed(
+    hits: list[NDArray[np.float64]], tested: list[NDArray[np.int64]], position: int, n_classes: int
+) -> list[bool]:
+    """Classes recognised more seldom than without synthetic images, by more than a standard error."""
+    found = [False] * n_classes
+    if position == 0:
+        return found
+    better = np.concatenate([h[:, position] - h[:, 0] for h in hits])
+    targets = np.concatenate(tested)
+    for c in range(n_classes):
+        of_class = better[targets == c]
+        if len(of_class) >= ENOUGH_OF_CLASS:
+            found[c] = bool(of_class.mean() + of_class.std(ddof=1) / np.sqrt(len(of_class)) < 0)
+    return found

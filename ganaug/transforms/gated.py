@@ -1,0 +1,85 @@
+"""Synthetic images for a dataset, as many as inner validation says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL.Image import Image
+from sklearn.base import clone
+from torch import Tensor
+
+from ganaug.curation import ImageGateDecision, SyntheticPool, choose_ratio
+from ganaug.curation.drawing import draw_filtered
+from ganaug.data import LabelledImages, labelled_images
+from ganaug.gans import ImageGAN
+from ganaug.training.devices import seed_from
+from ganaug.transforms.source import Source
+
+__all__ = ["gated_images"]
+
+
+def gated_images(
+    pairs: Any,
+    source: Any,
+    names: Sequence[str] | None,
+    options: Mapping[str, Any],
+    random_state: Any,
+) -> tuple[Tensor, NDArray[Any], ImageGateDecision]:
+    """Ask the gate, and draw what it allows.
+
+    Parameters
+    ----------
+    pairs : map-style dataset of (image, label)
+        All real images, untransformed.
+    source : ImageGAN
+        Fitted on these images, or not fitted: then it is fitted if anything is to be drawn.
+    names : sequence of str or None
+        Of the integer labels.
+    options : mapping
+        For :func:`ganaug.choose_ratio`.
+    random_state : int, RandomState, Generator or None
+
+    Returns
+    -------
+    images : Tensor of shape (n, channels, height, width), uint8
+    labels : ndarray of shape (n,)
+    decision : ImageGateDecision
+    """
+    if isinstance(source, SyntheticPool) or not isinstance(source, ImageGAN):
+        raise TypeError(
+            f"source must be an ImageGAN, got {type(source).__name__}: per_class='auto' trains a GAN on a part of the "
+            "images, to validate on the others"
+        )
+    fitted = hasattr(source, "generator_")
+    resize = fitted and isinstance(pairs[0][0], Image)
+    real = labelled_images(pairs, size=source.image_shape_[1:] if resize else None, train=True)
+    if fitted and real.image_shape != source.image_shape_:
+        raise ValueError(f"the real images have shape {real.image_shape}, the GAN draws {source.image_shape_}")
+    seed = seed_from(random_state) % 2**32
+    decision = choose_ratio(source, real, **{"random_state": seed, **options})
+    counts = dict(zip(*(part.tolist() for part in np.unique(real.labels, return_counts=True)), strict=True))
+    wanted = {label: round(ratio * counts[label]) for label, ratio in decision.ratios_per_class.items()}
+    if not any(wanted.values()):
+        return torch.empty(0, *real.image_shape, dtype=torch.uint8), real.labels[:0], decision
+    if fitted:
+        # The GAN may know the classes by other labels.
+        positions = Source(source, names).positions(np.array(list(counts)))
+        theirs = source.classes_[positions].tolist()
+        gan, known = source, dict(zip(counts, theirs, strict=True))
+        real = LabelledImages(real.images, np.array([known[label] for label in real.labels.tolist()]))
+    else:
+        gan, known = clone(source).set_params(random_state=seed).fit(real), {label: label for label in counts}
+    drawn, places = draw_filtered(
+        gan,
+        {known[label]: n for label, n in wanted.items()},
+        real=real if decision.keep else None,
+        keep=decision.keep,
+        random_state=seed,
+    )
+    ours = {theirs: label for label, theirs in known.items()}
+    labels = np.array([ours[label] for label in gan.classes_[places].tolist()])
+    return torch.from_numpy(drawn), labels, decision

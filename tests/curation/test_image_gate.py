@@ -1,0 +1,221 @@
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from ganaug import ImageGAN, LabelledImages, choose_ratio, labelled_images
+from ganaug.curation import image_gate
+from ganaug.curation.inner_validation import inner_split
+from ganaug.quality.classifier import ClassifierConfig
+
+TRAINING = ClassifierConfig(steps=150)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    # In the order they come in, later ones were written by other people.
+    return labelled_images("digits").subset(np.random.default_rng(0).permutation(1797))
+
+
+@pytest.fixture(scope="module")
+def few(digits):
+    return digits.subset(range(120))
+
+
+class Scripted(ImageGAN):
+    """Draws images of a bank, and remembers what it was fitted on."""
+
+    bank: LabelledImages
+    seen: list
+
+    def fit(self, X, y=None):
+        self.seen.append({image.tobytes() for image in X.images})
+        self.generator_, self.classes_, self.class_names_ = torch.nn.Identity(), X.classes, {}
+        self.image_shape_, self.training_data_ = X.image_shape, {"sha256": X.fingerprint()}
+        return self
+
+    def sample(self, labels, *, random_state=None):
+        randomness = np.random.default_rng(random_state)
+        of = {c: np.flatnonzero(self.bank.labels == c) for c in self.classes_}
+        return torch.from_numpy(self.bank.images[[randomness.choice(of[c]) for c in labels]])
+
+
+@pytest.fixture
+def oracle(digits, monkeypatch):
+    """As good as a GAN can be: other real images."""
+    monkeypatch.setattr(Scripted, "bank", digits.subset(range(200, 1700)), raising=False)
+    monkeypatch.setattr(Scripted, "seen", [], raising=False)
+    return Scripted()
+
+
+@pytest.fixture
+def liar(oracle, monkeypatch):
+    """Draws good images of the wrong class."""
+    bank = Scripted.bank
+    monkeypatch.setattr(Scripted, "bank", LabelledImages(bank.images, (bank.labels + 1) % 10))
+    return oracle
+
+
+def choose(gan, data, **options):
+    defaults = {"filters": [()], "ratios": [0, 9], "per_class": 100, "training": TRAINING, "starts": 1}
+    return choose_ratio(gan, data, **{**defaults, "random_state": 0, "device": "cpu", **options})
+
+
+def test_what_helps_is_added(oracle, few):
+    choice = choose(oracle, few)
+    assert choice.ratio == 9
+    assert choice.decision.gain > choice.decision.smallest_gain > 0
+    assert choice.scores[1] - choice.scores[0] == pytest.approx(choice.decision.gain)
+    assert choice.candidates == ("nothing", "ratio 9")
+    assert "scored +" in choice.reason
+
+
+@pytest.mark.parametrize("cv", ["split", 2])
+def test_what_harms_is_not(liar, few, cv):
+    choice = choose(liar, few, cv=cv)
+    assert choice.ratio == 0
+    assert set(choice.ratios_per_class.values()) == {0}
+    assert "no ratio scored better than adding nothing" in choice.reason
+
+
+def test_nothing_is_validated_on_that_was_trained_on(oracle, few):
+    choice = choose(oracle, few, cv=3)
+    assert choice.n_validation == 120
+    assert len(oracle.seen) == 3
+    everything = {image.tobytes() for image in few.images}
+    held_out = [everything - seen for seen in oracle.seen]
+    assert set.union(*held_out) == everything
+    assert all(a.isdisjoint(b) for i, a in enumerate(held_out) for b in held_out[:i])
+
+
+def test_one_split_takes_one_gan_and_a_third_of_the_images(oracle, few):
+    choice = choose(oracle, few)
+    train, test = inner_split(few.labels, 0)
+    assert oracle.seen == [{few.images[i].tobytes() for i in train}]
+    assert choice.n_validation == len(test)
+    assert 0.27 < len(test) / len(few) <= 1 / 3
+
+
+def test_the_seed_decides_and_global_states_stay(oracle, few):
+    states = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()
+    first, again, other = (choose(oracle, few, random_state=seed) for seed in (1, 1, 2))
+    assert first.scores == again.scores != other.scores
+    assert torch.equal(torch.get_rng_state(), states[0])
+    assert (np.random.get_state()[1].tolist(), random.getstate()) == states[1:]
+
+
+class Bright:
+    """Lets images through that are not dark."""
+
+    name, needs_real = "bright", False
+
+    def fit(self, gan, real, randomness):
+        return self
+
+    def accepts(self, images, position):
+        return images.mean((1, 2, 3)) > 0
+
+    def describe(self):
+        return {"name": self.name}
+
+
+def test_filters_are_chosen_together_with_the_ratio(oracle, few, monkeypatch):
+    bank = Scripted.bank
+    dark = LabelledImages(np.zeros_like(bank.images), bank.labels)
+    half = LabelledImages(np.concatenate([bank.images, dark.images]), np.concatenate([bank.labels, dark.labels]))
+    monkeypatch.setattr(Scripted, "bank", half)
+    bright = Bright()
+    choice = choose(oracle, few, filters=[(), (bright,)], ratios=[0, 9])
+    assert choice.candidates == ("nothing", "ratio 9 through bright", "ratio 9")
+    assert choice.keep == (bright,)
+    assert choice.to_dict()["keep"] == [{"name": "bright"}]
+
+
+def test_filters_that_let_nothing_through_are_no_gain(oracle, few):
+    Nothing = type("Nothing", (Bright,), {"accepts": lambda self, images, position: np.zeros(len(images), bool)})
+    choice = choose(oracle, few, filters=[(Nothing(),)])
+    assert choice.ratio == 0
+
+
+def test_classes_that_are_harmed_are_left_out():
+    targets = np.repeat([0, 1, 2], [40, 40, 10])
+    hits = np.ones((90, 2))
+    hits[:40, 0] = 0  # class 0 gains
+    hits[40:60, 1] = 0  # class 1 loses
+    hits[80:, 1] = 0  # class 2 loses, but ten images are no evidence
+    assert image_gate._harmed([hits], [targets], 1, 3) == [False, True, False]
+    assert image_gate._harmed([hits], [targets], 0, 3) == [False, False, False]
+
+
+def test_the_transform_is_applied_to_what_classifiers_see(oracle, few):
+    shapes = []
+
+    def record(image):
+        shapes.append(tuple(image.shape))
+        return image
+
+    choose(oracle, few, transform=record, training=ClassifierConfig(steps=2, batch_size=8))
+    assert shapes == [(1, 8, 8)] * (2 * 2 * 8)  # candidates, steps, images
+
+
+def test_ratios_take_as_many_images_as_they_say(oracle, few, monkeypatch):
+    taken = []
+    draw = image_gate.batch_drawer
+
+    def recording(real, generator, *, synthetic=None, share=0.0, **options):
+        taken.append((0 if synthetic is None else len(synthetic[0]), np.max(share)))
+        return draw(real, generator, synthetic=synthetic, share=share, **options)
+
+    monkeypatch.setattr(image_gate, "batch_drawer", recording)
+    training = ClassifierConfig(steps=2, batch_size=8)
+    choose(oracle, few, ratios=[0, 0.5, 2], per_class=None, training=training)
+    counts = np.bincount(few.labels[inner_split(few.labels, 0)[0]])
+    assert [n for n, _ in taken] == [0, sum(round(0.5 * n) for n in counts), 2 * counts.sum()]
+    assert [share for _, share in taken] == pytest.approx([0, 1 / 3, 2 / 3])
+
+
+def unfit():
+    raise AssertionError("nothing should be trained")
+
+
+def test_with_too_few_images_nothing_is_trained(few):
+    tiny = few.subset(np.concatenate([np.flatnonzero(few.labels == c)[:4] for c in range(10)]))
+    choice = choose(unfit, tiny)
+    assert choice.ratio == 0
+    assert "too few to see any gain" in choice.reason
+    assert choose(unfit, few, ratios=[0]).reason == "there is no ratio but 0 to choose"
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "said"),
+    [
+        ({"ratios": [-1]}, ValueError, "ratios must be numbers of at least 0"),
+        ({"ratios": [0, "much"]}, ValueError, "ratios must be numbers of at least 0"),
+        ({"cv": 1}, ValueError, "cv must be a number of folds from 2 to"),
+        ({"cv": "fold"}, ValueError, "cv must be 'split', a number of folds or pairs"),
+        ({"cv": [([0, 1], [1, 2])]}, ValueError, "cv validates on images that it trains on"),
+        ({"cv": [([0, 1], [2])]}, ValueError, "cv trains on no image of class"),
+        ({"cv": []}, ValueError, "cv must hold at least one pair"),
+        ({"classifier": "resnet"}, ValueError, "classifier must be one of"),
+        ({"classifier": torch.nn.Linear(1, 1)}, TypeError, "that returns a new module, got Linear"),
+        ({"starts": 0}, ValueError, "starts must be at least 1"),
+        ({"filters": []}, ValueError, "filters must hold at least one alternative"),
+    ],
+)
+def test_bad_input_is_told_before_anything_is_trained(few, options, error, said):
+    with pytest.raises(error, match=said):
+        choose(unfit, few, **options)
+
+
+def test_the_gan_must_be_one(few):
+    with pytest.raises(TypeError, match="gan must be an ImageGAN or a function that returns one"):
+        choose(ImageGAN, few)
+
+
+def test_with_a_real_gan_and_the_default_filters(digits):
+    data = digits.subset(range(150))
+    gan = ImageGAN(steps=20, device="cpu", verbose=False)
+    choice = choose(gan, data, filters=None, ratios=[0, 1], training=ClassifierConfig(steps=20), cv="split")
+    assert choice.candidates == ("nothing", "ratio 1 through class consistency, no copies", "ratio 1")
+    assert not hasattr(gan, "generator_")
