@@ -267,7 +267,8 @@ def _check_image_arm(where: str, arm: ImageArm) -> None:
         _told(f"{where}: arm {arm.name!r}", find_filter, str(name))
     if arm.gate and not 0 < arm.synthetic < 1:
         raise ValueError(
-            f"{where}: arm {arm.name!r} has a gate; its synthetic, the most that is tried, must be in (0, 1)"
+            f"{where}: arm {arm.name!r} has a gate; its synthetic, the most that is tried, must be in (0, 1), "
+            f"got {arm.synthetic:g}"
         )
     if arm.mix is not None and arm.mix not in MIXES:
         raise ValueError(f"{where}: arm {arm.name!r} has an unknown mix {arm.mix!r}{nearest(arm.mix, MIXES)}")

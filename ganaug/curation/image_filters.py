@@ -14,7 +14,7 @@ from ganaug.data import LabelledImages
 from ganaug.data.labels import listed
 from ganaug.gans import ImageGAN
 from ganaug.quality import nearest, nearest_other
-from ganaug.quality.classifier import DynamicsClassifier, ImageClassifier
+from ganaug.quality.classifier import ClassifierConfig, DynamicsClassifier, ImageClassifier
 
 __all__ = [
     "FILTERS",
@@ -25,6 +25,9 @@ __all__ = [
     "NoCopies",
     "filters_for",
 ]
+
+
+TRAINING = ClassifierConfig(steps=200)  # of each of the classifiers that judge
 
 
 @runtime_checkable
@@ -118,7 +121,7 @@ class ImageConsistency:
             few = [gan.class_name(label) for label in gan.classes_[~self._known].tolist()]
             message = f"classes of fewer than {FOLDS} real images are not filtered by class consistency: {listed(few)}"
             warnings.warn(message, UserWarning, stacklevel=4)
-        consistency = ClassConsistency(self.quantile, models=lambda seed: [self._classifier(n_classes, seed)])
+        consistency = ClassConsistency(self.quantile, models=lambda seed: [self._classifier(n_classes, seed, TRAINING)])
         self._consistency = consistency.fit(real.images, labels, randomness)
         return self
 

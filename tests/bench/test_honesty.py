@@ -27,10 +27,10 @@ def test_no_test_image_reaches_a_fit(image_suite, tmp_path, monkeypatch):
         seen["gan"] |= {image.tobytes() for image in data.images}
         return fit(self, data)
 
-    def recording_drawer(arm, real, synthetic, generator):
+    def recording_drawer(arm, real, synthetic, generator, share=None):
         if arm.name != "judge":
             seen["cell"] |= {image.tobytes() for image in real[0]}
-        return draw(arm, real, synthetic, generator)
+        return draw(arm, real, synthetic, generator, share)
 
     monkeypatch.setattr(ImageGAN, "fit", recording_fit)
     monkeypatch.setattr(images, "arm_batches", recording_drawer)

@@ -1,7 +1,13 @@
 import numpy as np
 import torch
 
-from ganaug.quality.classifier import ClassifierConfig, class_consistency, predict_proba, train_classifier
+from ganaug.quality.classifier import (
+    ClassifierConfig,
+    DynamicsClassifier,
+    class_consistency,
+    predict_proba,
+    train_classifier,
+)
 from ganaug.quality.networks import SmallCNN
 
 
@@ -51,3 +57,19 @@ def test_larger_images_are_pooled():
         for p in network.parameters():
             torch.nn.init.zeros_(p)
         assert network(torch.zeros(2, *shape)).shape == (2, 5)
+
+
+def test_dynamics_punish_what_the_training_wavers_on():
+    randomness = np.random.default_rng(0)
+    labels = np.repeat([0, 1], 40)
+    images = (60 + 120 * labels[:, None, None, None] + randomness.integers(-50, 50, (80, 1, 8, 8))).astype(np.uint8)
+    model = DynamicsClassifier(2, seed=0, config=ClassifierConfig(steps=25)).fit(images, labels)
+    assert len(model.networks_) == 10
+    scores = model.predict_proba(images)
+    each = np.stack([predict_proba(network, images) for network in model.networks_])
+    np.testing.assert_allclose(scores, each.mean(0) - each.std(0), atol=1e-6)
+    grey = np.full((1, 1, 8, 8), 120, np.uint8)
+    assert scores[labels == 0, 0].mean() > model.predict_proba(grey)[0, 0]
+    few = DynamicsClassifier(2, seed=0, config=ClassifierConfig(steps=3)).fit(images, labels)
+    np.testing.assert_array_equal(predict_proba(few.network_, images), predict_proba(few.networks_[-1], images))
+    assert len(few.networks_) == 3
