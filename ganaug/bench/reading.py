@@ -278,6 +278,11 @@ def _check_table_arm(where: str, arm: TableArm) -> None:
     _check_number(where, f"ratio of arm {arm.name!r}", arm.ratio, least=0, most=1)
     if arm.sampler is not None:
         _told(f"{where}: arm {arm.name!r}", check_sampler, arm.sampler)
+    if arm.gate and (arm.sampler is None or not (arm.sampler.target == "gan" or arm.raw)):
+        raise ValueError(
+            f"{where}: arm {arm.name!r} has a gate, which takes the sampler 'gan', or one by its import path with "
+            "raw = true"
+        )
     if arm.threshold and arm.prior_correction:
         raise ValueError(f"{where}: arm {arm.name!r} must either tune a threshold or correct for priors")
     if arm.threshold and arm.sampler is not None:

@@ -13,13 +13,14 @@ from sklearn.preprocessing import StandardScaler
 
 from ganaug.bench.classifiers import Columns
 from ganaug.bench.datasets import TableData
+from ganaug.bench.gated import Gate
 from ganaug.bench.generators import GENERATORS
 from ganaug.bench.plugins import Plugin, construct, nearest, require, resolve
-from ganaug.bench.suite import TableArm
+from ganaug.bench.suite import TableArm, TableExperiment
 from ganaug.gans import TableGAN
 from ganaug.resampling import GANOverSampler, SafeOverSampler
 
-__all__ = ["SAMPLERS", "check_sampler", "resample"]
+__all__ = ["SAMPLERS", "Rows", "check_sampler", "make_gate", "resample"]
 
 NEIGHBOURS = 5
 Rows = tuple[NDArray[np.float64], NDArray[np.int64]]
@@ -77,6 +78,17 @@ def resample(arm: TableArm, data: TableData, encode: Columns, seed: int) -> tupl
         return (encode(pd.DataFrame(X)), np.asarray(y)), None
     X, y = sampler.fit_resample(encode(data.X), data.y)
     return (np.asarray(X, dtype=float), np.asarray(y)), None
+
+
+def make_gate(arm: TableArm, data: TableData, experiment: TableExperiment, seed: int) -> Gate:
+    """The gate of an arm on training rows."""
+    assert arm.sampler is not None
+    if arm.sampler.target == "gan":
+        sampler: Any = _gan_sampler(data, "auto", seed, arm.sampler.params)
+    else:
+        make = resolve("samplers", arm.sampler.target, SAMPLERS)
+        sampler = construct(make, arm.sampler.params, random_state=seed)
+    return Gate(sampler, data, experiment.components, experiment.metrics[0], seed)
 
 
 def _random(data: TableData, encode: Columns, strategy: Any, seed: int, params: dict[str, Any]) -> Any:

@@ -86,6 +86,9 @@ class TableArm:
         Divide predicted probabilities by the class frequencies that the classifier was trained on.
     raw : bool
         Give a sampler that is found by its import path the table as it is, and not its columns as numbers.
+    gate : bool
+        Choose for each classifier by inner validation how much the sampler adds, nothing included
+        (:class:`ganaug.SafeOverSampler`). The sampler is "gan", or takes tables as they are (`raw`).
     against : tuple of str
         Arms that a verdict compares this one with.
     """
@@ -97,6 +100,7 @@ class TableArm:
     threshold: bool = False
     prior_correction: bool = False
     raw: bool = False
+    gate: bool = False
     against: tuple[str, ...] = ()
 
     @property

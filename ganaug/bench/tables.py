@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from ganaug.bench.cases import CELLS, Case, Task, failure, scored
 from ganaug.bench.classifiers import Columns, fit_predict
 from ganaug.bench.datasets import TableData, load_table
-from ganaug.bench.samplers import resample
+from ganaug.bench.samplers import Rows, make_gate, resample
 from ganaug.bench.splits import copies
 from ganaug.bench.store import Store
 from ganaug.bench.suite import Suite, TableExperiment, digest
@@ -76,21 +77,20 @@ class TableCase(Case):
         data = TableData(self.data.X.iloc[train].reset_index(drop=True), self.targets[train], self.data.nominal)
         encode = Columns(data, self.experiment.components)
         X_test, y_test = encode(self.data.X.iloc[test]), self.targets[test]
-        started = time.perf_counter()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # what the samplers say of classes is told in the note
-            rows, note = resample(arm, data, encode, self.seed("sampler", task.split, arm.name, task.repeat))
-        seconds = time.perf_counter() - started
-        n_leaked = leaked_rows(rows[0], encode(data.X), X_test)
-        if n_leaked:
-            raise RuntimeError(f"{n_leaked} of {len(rows[0])} rows are test rows: the test set leaked")
-        yield None
+        seed = self.seed("sampler", task.split, arm.name, task.repeat)
+        gate = make_gate(arm, data, self.experiment, seed) if arm.gate else None
+        draw = functools.partial(_drawn, training=encode(data.X), test=X_test)
+        if gate is None:
+            rows, note, seconds = draw(functools.partial(resample, arm, data, encode, seed))
+            yield None
         for key, classifier in zip(task.keys, self.experiment.classifiers, strict=True):
             if key not in keys:
                 continue
-            seed = self.seed("classifier", task.split, arm.name, classifier.name, task.repeat)
+            own = self.seed("classifier", task.split, arm.name, classifier.name, task.repeat)
             try:
-                probabilities, predicted, remark = fit_predict(arm, classifier, rows, X_test, len(self.classes), seed)
+                if gate is not None:
+                    rows, note, seconds = draw(functools.partial(gate.resample, classifier, encode))
+                probabilities, predicted, remark = fit_predict(arm, classifier, rows, X_test, len(self.classes), own)
             except Exception as error:
                 yield key, failure(error)
                 continue
@@ -117,6 +117,20 @@ class TableCase(Case):
             "duplicates": int(max(again)),
             "sha256": self.data.fingerprint(),
         }
+
+
+def _drawn(
+    sample: Callable[[], tuple[Rows, str | None]], training: NDArray[np.float64], test: NDArray[np.float64]
+) -> tuple[Rows, str | None, float]:
+    """Rows of an arm, a note, and the seconds they took; test rows among them are an error."""
+    started = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # what the samplers say of classes is told in the note
+        rows, note = sample()
+    seconds = time.perf_counter() - started
+    if n_leaked := leaked_rows(rows[0], training, test):
+        raise RuntimeError(f"{n_leaked} of {len(rows[0])} rows are test rows: the test set leaked")
+    return rows, note, seconds
 
 
 def leaked_rows(rows: NDArray[np.float64], training: NDArray[np.float64], test: NDArray[np.float64]) -> int:
