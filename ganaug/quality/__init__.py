@@ -1,8 +1,22 @@
-"""How good samples are: a judge trained on real images, features to compare them by, and sheets to look at."""
+"""How good samples are: figures overall and per class, features to compare by, and sheets to look at."""
 
 from ganaug.quality.classifier import class_consistency
+from ganaug.quality.distances import frechet_distance, inception_score, kernel_distance
 from ganaug.quality.features import features
+from ganaug.quality.neighbourhoods import prdc
 from ganaug.quality.neighbours import nearest, nearest_other
 from ganaug.quality.sheets import comparison_sheet
+from ganaug.quality.two_sample import classifier_two_sample_auc
 
-__all__ = ["class_consistency", "comparison_sheet", "features", "nearest", "nearest_other"]
+__all__ = [
+    "class_consistency",
+    "classifier_two_sample_auc",
+    "comparison_sheet",
+    "features",
+    "frechet_distance",
+    "inception_score",
+    "kernel_distance",
+    "nearest",
+    "nearest_other",
+    "prdc",
+]
