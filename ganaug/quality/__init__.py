@@ -1,6 +1,7 @@
 """How good samples are: figures overall and per class, features to compare by, and sheets to look at."""
 
 from ganaug.quality.classifier import class_consistency
+from ganaug.quality.columns import column_distances, pair_distances
 from ganaug.quality.distances import frechet_distance, inception_score, kernel_distance
 from ganaug.quality.features import features
 from ganaug.quality.neighbourhoods import prdc
@@ -11,6 +12,7 @@ from ganaug.quality.two_sample import classifier_two_sample_auc
 __all__ = [
     "class_consistency",
     "classifier_two_sample_auc",
+    "column_distances",
     "comparison_sheet",
     "features",
     "frechet_distance",
@@ -18,5 +20,6 @@ __all__ = [
     "kernel_distance",
     "nearest",
     "nearest_other",
+    "pair_distances",
     "prdc",
 ]
