@@ -1,7 +1,14 @@
 import numpy as np
+import pytest
 import torch
 
-from ganaug.quality.classifier import ClassifierConfig, class_consistency, predict_proba, train_classifier
+from ganaug.quality.classifier import (
+    ClassifierConfig,
+    class_consistency,
+    classification_accuracy_score,
+    predict_proba,
+    train_classifier,
+)
 from ganaug.quality.networks import SmallCNN
 
 
@@ -51,3 +58,19 @@ def test_larger_images_are_pooled():
         for p in network.parameters():
             torch.nn.init.zeros_(p)
         assert network(torch.zeros(2, *shape)).shape == (2, 5)
+
+
+def test_accuracy_is_that_of_a_classifier_that_saw_synthetic_images_only():
+    images, labels = bars(90)
+    names = np.array(["upper", "lower"])
+    options = {"config": ClassifierConfig(steps=40, batch_size=16), "device": "cpu"}
+    right = classification_accuracy_score(images[:40], names[labels[:40]], images[40:], names[labels[40:]], **options)
+    swapped = classification_accuracy_score(
+        images[:40], names[1 - labels[:40]], images[40:], names[labels[40:]], **options
+    )
+    assert right.tolist() == [1, 1]
+    assert swapped.tolist() == [0, 0]
+    with pytest.raises(ValueError, match="class 'lower' occurs among the real samples but not among the synthetic"):
+        classification_accuracy_score(images[::2], names[labels[::2]], images, names[labels], **options)
+    with pytest.raises(ValueError, match=r"must have one shape, got \(1, 8, 8\) and \(1, 4, 8\)"):
+        classification_accuracy_score(images, labels, images[:, :, :4], labels, **options)
