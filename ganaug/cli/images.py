@@ -83,7 +83,10 @@ def augment_images(
     output: Annotated[Path, typer.Option("--output", "-o", help="A folder, or an .npz or .parquet file to write.")],
     per_class: Annotated[
         str,
-        typer.Option(help="Images to add to each class: a number, a share of the real ones such as 0.5, or balance."),
+        typer.Option(
+            help="Images to add to each class: a number, a share of the real ones such as 0.5, balance, or auto: as "
+            "many as pay in inner validation, which may be none."
+        ),
     ] = "balance",
     model: Annotated[
         Path | None, typer.Option(help="A model of 'ganaug fit images' on the same images, in place of training one.")
@@ -102,45 +105,55 @@ def augment_images(
     seed: Annotated[int | None, typer.Option(help="On a CPU the same seed gives the same images.")] = None,
 ) -> None:
     """Add synthetic images to labelled ones, and mark them: a column is_synthetic, or files synthetic_*.png."""
-    import tempfile
-
     import numpy as np
 
-    from ganaug.curation import SyntheticPool, images_to_add
+    from ganaug.curation import choose_ratio, images_to_add
+    from ganaug.curation.drawing import draw_filtered
     from ganaug.data import labelled_images
     from ganaug.gans import ImageGAN
 
     if model is not None and (steps is not None or flip or preset is not Preset.auto):
         raise ValueError("--steps, --preset and --flip are for training; leave them out with --model")
+    gated = per_class == "auto"
+    if gated and keep_all:
+        raise ValueError("--per-class auto chooses filters too; leave --keep-all out, or pass a number")
     kind = check_image_output(output, output_format)
     data = labelled_images(source, size=image_size(size), train=True)
     counts = dict(zip(data.classes.tolist(), np.unique(data.labels, return_counts=True)[1].tolist(), strict=True))
-    added = images_to_add(_number(per_class), counts)
+    added: dict[Any, int] = {} if gated else images_to_add(_number(per_class), counts)
     images, labels = data.images, data.labels
-    if sum(added.values()):
+    if gated or any(added.values()):
         gan = (
-            _gan(data, preset, steps, flip, device, seed, None).fit(data)
+            _gan(data, preset, steps, flip, device, seed, None)
             if model is None
-            else ImageGAN.load(model, device=device)
+            else _loaded(ImageGAN.load(model, device=device), model, data, source)
         )
-        if gan.image_shape_ != data.image_shape:
-            raise ValueError(
-                f"{model} draws images of shape {gan.image_shape_}, those in {source} have {data.image_shape}"
-            )
-        for label in data.classes.tolist():
-            if gan.class_name(label) != data.name(label):
-                raise ValueError(
-                    f"label {label!r} is {data.name(label)!r} in {source} and {gan.class_name(label)!r} for {model}"
-                )
-        with tempfile.TemporaryDirectory() as temporary:
+        keep: Any = "auto"
+        if gated:
+            choice = choose_ratio(gan, data, device=device, random_state=seed)
+            print(f"{choice.reason[:1].upper()}{choice.reason[1:]}.")
+            added, keep = {c: round(ratio * counts[c]) for c, ratio in choice.ratios_per_class.items()}, choice.keep
+        if any(added.values()):
+            gan = gan.fit(data) if model is None else gan
             real = None if keep_all else data
-            pool = SyntheticPool.build(gan, Path(temporary) / "pool", per_class=added, real=real, random_state=seed)
-            images = np.concatenate([images, pool.read(range(len(pool))).numpy()])
-            labels = np.concatenate([labels, pool.labels.astype(labels.dtype)])
-            pool.close()
+            drawn, places = draw_filtered(gan, added, real=real, keep=keep, random_state=seed)
+            images = np.concatenate([images, drawn])
+            labels = np.concatenate([labels, gan.classes_[places].astype(labels.dtype)])
     names = {label: data.name(label) for label in data.classes.tolist()}
     write_images(output, kind, images, labels, names, synthetic=np.arange(len(images)) >= len(data))
     print(f"Wrote {len(images):,} images, {len(images) - len(data):,} of them synthetic, to {output}.")
+
+
+def _loaded(gan: ImageGAN, model: Path, data: LabelledImages, source: str) -> ImageGAN:
+    """Check that a saved GAN draws such images."""
+    if gan.image_shape_ != data.image_shape:
+        raise ValueError(f"{model} draws images of shape {gan.image_shape_}, those in {source} have {data.image_shape}")
+    for label in data.classes.tolist():
+        if gan.class_name(label) != data.name(label):
+            raise ValueError(
+                f"label {label!r} is {data.name(label)!r} in {source} and {gan.class_name(label)!r} for {model}"
+            )
+    return gan
 
 
 def _gan(
