@@ -26,6 +26,10 @@ __all__ = ["ALPHA", "audit"]
 ALPHA = 0.05  # of all tests together
 TEST_ALPHA = ALPHA / 3  # of each (Bonferroni)
 SHOWN_PAIRS = 10
+NEAR_TO_ALL = (
+    "the samples are near to training and holdout data alike: they are blurred or of little variety, or the holdout "
+    "was trained on too"
+)
 NO_HOLDOUT = "it needs a holdout that was not trained on"
 
 Figures = tuple[NearCopies | None, DataCopying | None, Membership | None]
@@ -88,8 +92,10 @@ def audit(
     -----
     Fresh real samples fail with a probability of at most 5 %: each test has a third of it (Bonferroni), by exact,
     permutation or rank tests. That holds if training and holdout samples were split at random: a holdout of other
-    patients or writers differs from the training data for that reason alone. An exact copy of a training image always
-    fails, since images do not repeat by chance; equal rows fail where they are more frequent than in the holdout.
+    patients or writers differs from the training data for that reason alone. Samples that are near to training and
+    holdout data alike, as blurred ones are, do not fail; whether they are copies is then not assessable. An exact copy
+    of a training image always fails, since images do not repeat by chance; equal rows fail where they are more frequent
+    than in the holdout.
 
     A pass is no guarantee of privacy, which only training with differential privacy gives. Nor should the report be
     used to choose which synthetic samples to publish: the choice itself would tell about the training data (Ganev and
@@ -130,15 +136,15 @@ def audit(
     if isinstance(synthetic, ConditionalGAN):
         if labels is not None:
             raise ValueError("labels were given beside a GAN, which is asked for its classes; leave them out")
-        _check_trained_on(synthetic, real)
         sides.insert(0, draw(synthetic, real, per_class, seed))
+        _check_trained_on(synthetic, real)
     elif per_class is not None:
         raise ValueError("per_class is for a GAN that samples are drawn from; leave it out")
     else:
         sides.insert(0, _like(real, synthetic, labels, "synthetic"))
     sides = with_keys(check_sides(sides))
     if holdout is not None:
-        check_holdout(sides[1].keys, sides[2].keys, images=real.is_images)
+        check_holdout(*(side.keys for side in sides), images=real.is_images)
     kept, not_audited = same_classes(sides)
     return _report(kept, not_audited, categorical_features, device, np.random.default_rng(seed))
 
@@ -229,7 +235,11 @@ def _judge(figure: DataCopying | Membership | None, n_holdout: int | None = None
     if figure is None:
         few = f"it needs {FEWEST_HOLDOUT} holdout samples in all, there are {n_holdout}"
         return Finding("not assessable", NO_HOLDOUT if n_holdout is None else few)
-    return Finding("fail" if figure.p_value < TEST_ALPHA else "pass")
+    if figure.p_value < TEST_ALPHA:
+        return Finding("fail")
+    if isinstance(figure, DataCopying) and figure.p_near < TEST_ALPHA / 2:
+        return Finding("not assessable", NEAR_TO_ALL)
+    return Finding("pass")
 
 
 def _judge_copies(exact: ExactCopies, near: NearCopies | None, *, images: bool) -> Finding:
@@ -239,8 +249,11 @@ def _judge_copies(exact: ExactCopies, near: NearCopies | None, *, images: bool) 
         return Finding("fail", f"{exact.count:,} of {exact.n:,} equal a training {'image' if images else 'row'}")
     if near is None:
         return Finding("not assessable", f"near copies: {NO_HOLDOUT}")
-    if near.p_value < (TEST_ALPHA if images else TEST_ALPHA / 2):
+    alpha = TEST_ALPHA if images else TEST_ALPHA / 2
+    if near.p_value < alpha:
         return Finding("fail", "near copies are more frequent than among fresh real samples")
+    if near.p_near < alpha:
+        return Finding("not assessable", NEAR_TO_ALL)
     return Finding("pass")
 
 

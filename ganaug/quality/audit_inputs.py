@@ -96,7 +96,7 @@ def read_side(samples: Any, labels: Any, argument: str, names: dict[Any, str] | 
             labels = np.zeros(len(samples), dtype=np.int64)
         data = labelled_images(samples, labels)
     except (ValueError, TypeError) as error:
-        raise type(error)(f"{argument}: {error}") from None
+        raise (TypeError if isinstance(error, TypeError) else ValueError)(f"{argument}: {error}") from None
     known = data.class_names or names or {}
     named = np.array([_name(label, known) for label in data.labels.tolist()], dtype=object)
     return Side(argument, data.images, named, data)

@@ -195,16 +195,14 @@ class AuditReport:
         """
         if self.kind != "rows":
             raise ValueError("the audit is of images, which make no table; see sheet()")
-        rows = [
-            part.iloc[[i]].assign(pair=i, kind=kind, label=getattr(pair, f"{side}_class"), distance=pair.distance)
+        rows = [part.iloc[[i]] for i in range(len(self.pairs)) for part in self.pair_samples]
+        about = [
+            {"pair": i, "kind": kind, "class": label, "distance": pair.distance}
             for i, pair in enumerate(self.pairs)
-            for side, kind, part in (
-                ("synthetic", "synthetic", self.pair_samples[0]),
-                ("train", "training", self.pair_samples[1]),
-            )
+            for kind, label in (("synthetic", pair.synthetic_class), ("training", pair.train_class))
         ]
-        table = pd.concat(rows, ignore_index=True)
-        return table[[*table.columns[-4:], *table.columns[:-4]]]
+        # Side by side: the table may have columns of these names.
+        return pd.concat([pd.DataFrame(about), pd.concat(rows, ignore_index=True)], axis=1)
 
 
 def _percent(value: float, low: float | None = None, high: float | None = None) -> str:

@@ -30,8 +30,11 @@ class NearCopies:
     rate_holdout : float
         Share of the synthetic samples that are as near to a holdout sample: what does not come from copying.
     n : int
-        Synthetic samples that were searched for.
+        Synthetic samples whose neighbours were sought.
+    p_near : float
+        That more are near to training samples than of fresh real ones.
     p_value : float
+        That more are so, and not to holdout samples as well: the larger of two p-values.
     """
 
     rate: float
@@ -40,6 +43,7 @@ class NearCopies:
     expected: float
     rate_holdout: float
     n: int
+    p_near: float
     p_value: float
 
 
@@ -55,13 +59,17 @@ class DataCopying:
         The same with training and holdout data in each other's place: what does not come from copying.
     share, share_expected : float
         Of the synthetic samples whose nearest real one is a training sample; and by chance.
+    p_near : float
+        That they are nearer to training samples than fresh real ones, by ``c_t``.
     p_value : float
+        That they are so, and not to holdout samples as well, or that the share is above chance: twice the smaller one.
     """
 
     c_t: float
     c_t_exchanged: float
     share: float
     share_expected: float
+    p_near: float
     p_value: float
 
 
@@ -110,6 +118,7 @@ def near_copies(found: Nearness) -> NearCopies:
         n_expected / n,
         float(near_holdout.mean()),
         n,
+        p_more,
         max(p_more, p_sign),
     )
 
@@ -147,9 +156,11 @@ def data_copying(found: Nearness, real_cells: Cells, n_train: int, randomness: n
     weights = counts / counts.sum()
     c_t, c_t_exchanged = float(weights @ ahead), float(weights @ exchanged)
     deviation = float(np.sqrt(np.square(weights).sum()))
-    p_z = max(scipy.stats.norm.cdf(c_t / deviation), scipy.stats.norm.cdf((c_t - c_t_exchanged) / (deviation * 2**0.5)))
+    p_near = float(scipy.stats.norm.cdf(c_t / deviation))
+    p_nearer = float(scipy.stats.norm.cdf((c_t - c_t_exchanged) / (deviation * 2**0.5)))
     share, expected, p_share = near_train_share(found.hits, real_cells, n_train, randomness)
-    return DataCopying(c_t, c_t_exchanged, share, expected, min(1.0, 2 * min(float(p_z), p_share)))
+    p_value = min(1.0, 2 * min(max(p_near, p_nearer), p_share))
+    return DataCopying(c_t, c_t_exchanged, share, expected, p_near, p_value)
 
 
 def copying_z(distances: NDArray, cells: Cells, reference: NDArray, reference_cells: Cells) -> NDArray[np.float64]:

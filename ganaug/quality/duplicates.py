@@ -78,18 +78,26 @@ def _numbered(content: list[bytes], lengths: list[int]) -> list[NDArray[np.int64
     return np.split(numbers, np.cumsum(lengths)[:-1])
 
 
-def check_holdout(train: NDArray[np.int64], holdout: NDArray[np.int64], *, images: bool) -> None:
-    """Raise ``ValueError`` if holdout samples are also in the training data.
+def check_holdout(
+    synthetic: NDArray[np.int64], train: NDArray[np.int64], holdout: NDArray[np.int64], *, images: bool
+) -> None:
+    """Raise ``ValueError`` if holdout samples are also in the training data, or images also among the synthetic ones.
 
     Rows of a table may be equal by chance: where training rows repeat each other, a holdout that does not repeat them
     far more often passes.
 
     Parameters
     ----------
-    train, holdout : ndarray of shape (n,), int64
+    synthetic, train, holdout : ndarray of shape (n,), int64
         Keys.
     images : bool
     """
+    known = int(np.isin(synthetic, holdout).sum())
+    if images and known:
+        raise ValueError(
+            f"{known} of {len(synthetic)} synthetic images are also in the holdout; pass a holdout that the generator "
+            "has not seen"
+        )
     count = int(np.isin(holdout, train).sum())
     if not count:
         return

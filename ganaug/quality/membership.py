@@ -13,11 +13,11 @@ from sklearn.neighbors import KernelDensity
 from ganaug.quality.copying import copying_z
 from ganaug.quality.nearness import Cells, Points
 
-__all__ = ["FEWEST_HOLDOUT", "Membership", "attack_scores", "effective_size", "membership_attack", "roc"]
+__all__ = ["FEWEST_HOLDOUT", "Membership", "Strata", "attack_scores", "effective_size", "membership_attack", "roc"]
 
 COMPONENTS = 20
 FPR = 0.01
-RESAMPLES = 500
+RESAMPLES = 300
 FEWEST_HOLDOUT = 20  # in all; half of them are the reference
 
 
@@ -77,13 +77,14 @@ def membership_attack(synthetic: Points, train: Points, holdout: Points, randomn
     scores = attack_scores(flat[0], flat[1], flat[2], flat[3], seed=int(randomness.integers(2**31)))
     z = copying_z(scores[1], others.cells, scores[0], members.cells)
     weights = np.unique(members.cells, return_counts=True)[1] / len(members)
-    auc, tpr = roc(scores[0], members.cells, scores[1], others.cells)
+    strata = Strata(members.cells), Strata(others.cells)
+    auc, tpr = roc(*scores, *strata)
     drawn = np.empty((RESAMPLES, 2))
     for row in drawn:
-        chosen = [_resampled(part.cells, randomness) for part in (members, others)]
-        row[:] = roc(scores[0][chosen[0]], members.cells, scores[1][chosen[1]], others.cells)
+        of_members, of_others = (part[own.resampled(randomness)] for part, own in zip(scores, strata, strict=True))
+        row[:] = roc(of_members, of_others, *strata)
     low, high = np.quantile(drawn, [0.025, 0.975], axis=0).tolist()
-    fine = effective_size(members.cells, others.cells) >= 1 / FPR
+    fine = effective_size(_weights(*strata)) >= 1 / FPR - 1e-6
     return Membership(
         auc=auc,
         auc_low=low[0],
@@ -134,8 +135,30 @@ def attack_scores(
     return of_members, of_others
 
 
+class Strata:
+    """The classes of samples, for figures that are computed again and again.
+
+    Parameters
+    ----------
+    cells : ndarray of shape (n,), int64
+    """
+
+    def __init__(self, cells: Cells) -> None:
+        self.members = [np.flatnonzero(cells == cell) for cell in np.unique(cells)]
+        self.counts = np.array(list(map(len, self.members)))
+        self.place = np.unique(cells, return_inverse=True)[1]
+        self._order = np.concatenate(self.members)
+        self._first = (np.cumsum(self.counts) - self.counts)[self.place]
+        self._sizes = self.counts[self.place]
+
+    def resampled(self, randomness: np.random.Generator) -> NDArray[np.int64]:
+        """Indices drawn with replacement within each class."""
+        drawn = self._first + (randomness.random(len(self.place)) * self._sizes).astype(np.int64)
+        return self._order[drawn]
+
+
 def roc(
-    of_members: NDArray[np.float64], member_cells: Cells, of_others: NDArray[np.float64], other_cells: Cells
+    of_members: NDArray[np.float64], of_others: NDArray[np.float64], members: Strata, others: Strata
 ) -> tuple[float, float]:
     """Area under the ROC curve within classes, and the share of members found at a false-positive rate of 1 %.
 
@@ -143,8 +166,8 @@ def roc(
     ----------
     of_members, of_others : ndarray of shape (n,)
         Scores.
-    member_cells, other_cells : ndarray of shape (n,), int64
-        Class of each; both hold the same classes.
+    members, others : Strata
+        Their classes, the same for both.
 
     Returns
     -------
@@ -153,37 +176,36 @@ def roc(
 
     Examples
     --------
-    >>> roc(np.array([1.5, 3.5, 200.0, 300.0]), np.zeros(4, int), np.arange(100.0), np.zeros(100, int))
+    >>> classes = Strata(np.zeros(4, dtype=int)), Strata(np.zeros(100, dtype=int))
+    >>> roc(np.array([1.5, 3.5, 200.0, 300.0]), np.arange(100.0), *classes)
     (0.515, 0.5)
     """
     area = 0.0
-    for cell in np.unique(member_cells):
-        found, ordered = of_members[member_cells == cell], np.sort(of_others[other_cells == cell])
+    for own, other in zip(members.members, others.members, strict=True):
+        found, ordered = of_members[own], np.sort(of_others[other])
         below, upto = (np.searchsorted(ordered, found, side).sum() for side in ("left", "right"))
         area += float(below + upto) / 2 / len(ordered)
     order = np.argsort(-of_others, kind="stable")
-    passed = np.cumsum(_weights(member_cells, other_cells)[order]) <= FPR * (1 + 1e-9)
+    passed = np.cumsum(_weights(members, others)[order]) <= FPR * (1 + 1e-9)
     # The highest score of the others that is not let through any more.
     threshold = of_others[order[np.argmin(passed)]]
     return area / len(of_members), float((of_members > threshold).mean())
 
 
-def effective_size(member_cells: Cells, other_cells: Cells) -> float:
-    """How many others of equal weight would tell as much as there are (Kish, Survey Sampling, 1965).
+def effective_size(weights: NDArray[np.float64]) -> float:
+    """How many samples of equal weight tell as much as samples of these weights (Kish, Survey Sampling, 1965).
 
     Examples
     --------
-    >>> effective_size(np.zeros(5, int), np.zeros(40, int))
+    >>> effective_size(np.ones(40))
     40.0
     """
-    return float(round(1 / np.square(_weights(member_cells, other_cells)).sum(), 6))
+    return float(weights.sum() ** 2 / np.square(weights).sum())
 
 
-def _weights(member_cells: Cells, other_cells: Cells) -> NDArray[np.float64]:
+def _weights(members: Strata, others: Strata) -> NDArray[np.float64]:
     """Weights of the others, of sum one, with which their classes are as frequent as those of the members."""
-    cells, place, counts = np.unique(other_cells, return_inverse=True, return_counts=True)
-    shares = np.array([(member_cells == cell).mean() for cell in cells])
-    return (shares / counts)[place]
+    return (members.counts / members.counts.sum() / others.counts)[others.place]
 
 
 def _halves(points: Points, randomness: np.random.Generator) -> tuple[Points, Points]:
@@ -194,11 +216,3 @@ def _halves(points: Points, randomness: np.random.Generator) -> tuple[Points, Po
             part.append(half)
     first, second = (points.take(np.sort(np.concatenate(part))) for part in parts)
     return first, second
-
-
-def _resampled(cells: Cells, randomness: np.random.Generator) -> NDArray[np.int64]:
-    """Indices drawn with replacement within each class."""
-    _, place, counts = np.unique(cells, return_inverse=True, return_counts=True)
-    first = np.cumsum(counts) - counts
-    drawn = first[place] + (randomness.random(len(cells)) * counts[place]).astype(np.int64)
-    return np.argsort(place, kind="stable")[drawn]
