@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -113,6 +114,7 @@ def explain(
         table = image_distances(image_points(made.items), image_points(real.items))
     else:
         probabilities, table = _judge_rows(made, real, known, len(classes), categorical_features)
+    columns = [] if real.is_images else _columns(made.items, real.items)
     ranks = _ranks(gan, made, seed)
     found = []
     for i, name in enumerate(made.names):
@@ -131,7 +133,7 @@ def explain(
                 probabilities={str(c): float(p) for c, p in zip(classes, probabilities[i], strict=True)},
                 discriminator_rank=None if ranks is None else float(ranks[i]),
                 anchor=anchor,
-                moves=() if real.is_images else _moves(made.items, i, real.items, int(origin)),
+                moves=_moves(columns, i, int(origin)),
                 shown=_shown(made, real, i, near) if real.is_images else {},
             )
         )
@@ -237,23 +239,43 @@ def _shown(made: Side, real: Side, i: int, near: list[tuple[Neighbour, ...]]) ->
     return {"itself": made.items[[i]], "same_class": same, "other_class": other}
 
 
-def _moves(made: pd.DataFrame, i: int, real: pd.DataFrame, origin: int) -> tuple[Move, ...]:
-    moves = []
-    for name in real.columns:
-        before, after = real[name].iloc[origin], made[name].iloc[i]
+@dataclass(frozen=True)
+class _Column:
+    """A column of both tables, prepared for looking up single values."""
+
+    name: str
+    real: list[Any]
+    made: list[Any]
+    unit: Any  # what differences are divided by; None for names
+    deviation: float
+
+    def move(self, i: int, origin: int) -> Move | None:
+        """How synthetic row `i` differs from a real one; None if it does not."""
+        before, after = self.real[origin], self.made[i]
         missing = pd.isna(before), pd.isna(after)
         if all(missing) or (not any(missing) and before == after):
-            continue
-        move = Move(str(name), str(before), str(after))
-        if not any(missing) and is_numeric(real[name]):
-            difference, deviation = _difference(before, after, real[name])
-            move = Move(str(name), str(before), str(after), difference, difference / (deviation or 1.0))
-        moves.append(move)
-    return tuple(sorted(moves, key=lambda m: -abs(m.standardised) if m.standardised is not None else -np.inf))
+            return None
+        if any(missing) or self.unit is None:
+            return Move(self.name, str(before), str(after))
+        difference = float((after - before) / self.unit)
+        return Move(self.name, str(before), str(after), difference, difference / (self.deviation or 1.0))
 
 
-def _difference(before: Any, after: Any, column: pd.Series) -> tuple[float, float]:
-    """How far two values lie apart, and the standard deviation of their column; of dates in days."""
-    if is_date(column.dtype):
-        return float((after - before) / DAY), float(column.std() / DAY)
-    return float(after) - float(before), float(column.astype(float).std())
+def _columns(made: pd.DataFrame, real: pd.DataFrame) -> list[_Column]:
+    columns = []
+    for name in real.columns:
+        unit, deviation = None, 0.0
+        if is_date(real[name].dtype):
+            unit, deviation = DAY, float(real[name].std() / DAY)
+        elif is_numeric(real[name]):
+            unit, deviation = 1, float(real[name].astype(float).std())
+        # Plain Python numbers, which do not wrap around below zero as unsigned ones do.
+        columns.append(_Column(str(name), list(real[name].tolist()), list(made[name].tolist()), unit, deviation))
+    return columns
+
+
+def _moves(columns: list[_Column], i: int, origin: int) -> tuple[Move, ...]:
+    """The columns that moved, names and missing values first, then by how far they moved."""
+    found = (column.move(i, origin) for column in columns)
+    moved = [move for move in found if move is not None]
+    return tuple(sorted(moved, key=lambda m: -abs(m.standardised) if m.standardised is not None else -np.inf))
