@@ -101,7 +101,9 @@ def write_table(table: pd.DataFrame, path: str | Path, *, originals: pd.DataFram
     write_atomically(path, buffer.getvalue())
 
 
-def split_target(table: pd.DataFrame, target: str, source: str | Path) -> tuple[pd.DataFrame, NDArray]:
+def split_target(
+    table: pd.DataFrame, target: str, source: str | Path, *, fewest: int = 2
+) -> tuple[pd.DataFrame, NDArray]:
     """Part a table into its features and the labels in one column.
 
     Parameters
@@ -111,6 +113,8 @@ def split_target(table: pd.DataFrame, target: str, source: str | Path) -> tuple[
         Name of the column of labels.
     source : path-like
         Where the table is from, for messages.
+    fewest : int
+        Classes that there must be.
 
     Returns
     -------
@@ -120,7 +124,7 @@ def split_target(table: pd.DataFrame, target: str, source: str | Path) -> tuple[
     Raises
     ------
     ValueError
-        If there is no such column, no other one, fewer than two classes, or a missing or continuous label.
+        If there is no such column, no other one, too few classes, or a missing or continuous label.
     """
     if target not in table.columns:
         close = difflib.get_close_matches(target, map(str, table.columns), n=1)
@@ -130,6 +134,6 @@ def split_target(table: pd.DataFrame, target: str, source: str | Path) -> tuple[
         raise ValueError(f"{source} holds the column {target!r} only; add columns to learn from")
     column = table[target]
     labels = labels_from_array([None if pd.isna(v) else v for v in column.tolist()], len(table), of="rows")
-    if len(np.unique(labels)) < 2:
+    if len(np.unique(labels)) < fewest:
         raise ValueError(f"column {target!r} holds the single class {labels.tolist()[0]!r}; at least two are needed")
     return table.drop(columns=target), labels

@@ -18,6 +18,7 @@ from ganaug.data.files import write_atomically
 from ganaug.data.pictures import class_grid, png_bytes
 from ganaug.gans.base import ConditionalGAN
 from ganaug.gans.image_networks import ImageDiscriminator, ImageGenerator, build_networks
+from ganaug.gans.latents import arcs
 from ganaug.gans.presets import PRESETS, ImageGANConfig, resolve_image_config
 from ganaug.training.augment import OPERATIONS, augment
 from ganaug.training.devices import random_generator, resolve_device
@@ -254,6 +255,38 @@ class ImageGAN(ConditionalGAN):
         check_is_fitted(self)
         return _draw(self.generator_, positions, random_generator(random_state, "sample"), device)
 
+    def interpolate(self, labels: Any, *, steps: int = 8, random_state: Any = None) -> Tensor:
+        """Draw two synthetic images per label, and images on the way from one to the other.
+
+        Where the images on the way are of the class too and change little by little, the GAN has learnt more than its
+        training images.
+
+        Parameters
+        ----------
+        labels : array-like of shape (n,)
+            Classes among ``classes_``.
+        steps : int
+            Images per label, the two ends among them; at least two.
+        random_state : int, RandomState, Generator or None
+
+        Returns
+        -------
+        Tensor of shape (n, steps, channels, height, width), uint8
+            On the CPU.
+
+        Raises
+        ------
+        ValueError
+            For a label that was not in the training data, or fewer than two steps.
+        """
+        positions = torch.from_numpy(self.class_indices(labels))
+        if steps < 2:
+            raise ValueError(f"steps must be at least 2, both ends, got {steps}")
+        randomness = random_generator(random_state, "interpolate")
+        ends = torch.randn(2, len(positions), self.generator_.arch.latent_dim, generator=randomness)
+        latents = arcs(ends[0], ends[1], steps).flatten(0, 1)
+        return _generate(self.generator_, latents, positions.repeat_interleave(steps)).unflatten(0, (-1, steps))
+
     @torch.no_grad()
     def discriminator_scores(self, images: Any, labels: Any) -> NDArray[np.float32]:
         """How real the discriminator finds images of given classes.
@@ -315,13 +348,21 @@ class ImageGAN(ConditionalGAN):
         return build_networks(self.config_.architecture)
 
 
-@torch.no_grad()
 def _draw(
     network: ImageGenerator, labels: Tensor, randomness: Generator, result_on: str | torch.device = "cpu"
 ) -> Tensor:
-    """Generate one uint8 image per class index, in batches that fit into memory; the CPU holds the inputs."""
+    """Generate one uint8 image per class index."""
+    return _generate(
+        network, torch.randn(len(labels), network.arch.latent_dim, generator=randomness), labels, result_on
+    )
+
+
+@torch.no_grad()
+def _generate(
+    network: ImageGenerator, latents: Tensor, labels: Tensor, result_on: str | torch.device = "cpu"
+) -> Tensor:
+    """Generate one uint8 image per noise vector, in batches that fit into memory; the CPU holds the inputs."""
     device = next(network.parameters()).device
-    latents = torch.randn(len(labels), network.arch.latent_dim, generator=randomness)
     images = torch.empty((len(labels), *network.arch.image_shape), dtype=torch.uint8, device=result_on)
     batch = max(1, min(SAMPLING_BATCH, SAMPLING_MEMORY // network.arch.largest_map))
     for start in range(0, len(labels), batch):

@@ -279,6 +279,32 @@ class TableGAN(ConditionalGAN):
         return self.container_.restore(table)
 
     @torch.no_grad()
+    def discriminator_scores(self, X: Any, labels: Any) -> NDArray[np.float32]:
+        """How real the discriminator finds rows of given classes.
+
+        Parameters
+        ----------
+        X : DataFrame, ndarray or sparse matrix
+            Rows with the columns of the training data.
+        labels : array-like of shape (n_rows,)
+
+        Returns
+        -------
+        ndarray of shape (n_rows,), float32
+            Higher is more real; the mean of all members. May be compared within a class, not between classes or models.
+        """
+        indices, members = torch.from_numpy(self.class_indices(labels)), self.config_.architecture.members
+        if len(indices) == 0:
+            return np.empty(0, dtype=np.float32)
+        rows = torch.from_numpy(self.encoder_.transform(as_table(X)[0], strict=False))
+        device = next(self.discriminator_.parameters()).device
+        # Members take turns, so that each row is shown as often as there are members.
+        logits = self.discriminator_(
+            rows.repeat_interleave(members, 0).to(device), indices.repeat_interleave(members).to(device)
+        )
+        return logits.float().cpu().unflatten(0, (-1, members)).mean(1).numpy()
+
+    @torch.no_grad()
     def _sample_encoded(self, indices: NDArray[np.integer], randomness: Generator) -> NDArray[np.float32]:
         network, arch = self.generator_, self.config_.architecture
         device = next(network.parameters()).device

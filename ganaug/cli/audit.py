@@ -1,0 +1,175 @@
+"""``ganaug audit``: whether a model, or synthetic samples, give training samples away."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ganaug.cli.common import SYNTHETIC, TABLE_SUFFIXES, Device, app, check_writable, image_size
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from ganaug.data import LabelledImages
+    from ganaug.quality import AuditReport
+
+FAILED = 1
+
+
+@app.command()
+def audit(
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A model of 'ganaug fit', a pool, or synthetic samples: a folder per class, .npz, .parquet or .csv."
+        ),
+    ],
+    train: Annotated[str, typer.Option(help="What the model was trained on.")],
+    holdout: Annotated[
+        str | None, typer.Option(help="Samples split off at random before training; needed for a full verdict.")
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(help="Column of the class labels of tables; by default what the model was fitted to.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="A .json file, or a folder for the report and the nearest pairs."),
+    ] = None,
+    per_class: Annotated[int | None, typer.Option(help="Samples to draw of each class of a model.")] = None,
+    size: Annotated[str | None, typer.Option(help="Resize images in folders and .parquet files, as for 'fit'.")] = None,
+    categorical: Annotated[
+        list[str] | None, typer.Option("--categorical", help="Column of numbers that are only names; may be repeated.")
+    ] = None,
+    device: Device = "auto",
+    seed: Annotated[int | None, typer.Option(help="The same seed gives the same report.")] = None,
+) -> None:
+    """Test whether synthetic samples are copies of training samples.
+
+    Ends with status 1 if they fail a test, 0 if none failed, also where not all could be made, and 2 on bad input.
+    """
+    from ganaug.gans import ImageGAN, TableGAN
+    from ganaug.gans.bundle import kind_of
+    from ganaug.quality import audit as run_audit
+
+    _check_output(output)
+    kind = kind_of(source)
+    asked: dict[str, Any] = {"per_class": per_class, "device": device, "random_state": seed}
+    if kind == TableGAN.__name__ or (kind != ImageGAN.__name__ and _is_table(source, target)):
+        if size is not None:
+            raise ValueError("--size is for images; leave it out")
+        gan = TableGAN.load(source, device=device) if kind == TableGAN.__name__ else None
+        column = target or (gan.training_data_.get("target") if gan is not None else None)
+        if column is None:
+            raise ValueError(f"{source} holds rows of a table; name the column of their classes with --target")
+        real = {"train": train, "holdout": holdout}
+        parts = {name: _rows(path, column) for name, path in real.items() if path is not None}
+        synthetic, labels = (gan, None) if gan is not None else _rows(source, column, synthetic=True)
+        report = run_audit(
+            synthetic,
+            parts["train"][0],
+            parts["holdout"][0] if holdout is not None else None,
+            labels=labels,
+            train_labels=parts["train"][1],
+            holdout_labels=parts["holdout"][1] if holdout is not None else None,
+            categorical_features=categorical or "auto",
+            **asked,
+        )
+    else:
+        if categorical or target is not None:
+            raise ValueError("--target and --categorical are for tables; leave them out")
+        images = ImageGAN.load(source, device=device) if kind == ImageGAN.__name__ else _synthetic_images(source, size)
+        report = run_audit(images, _images(train, size), None if holdout is None else _images(holdout, size), **asked)
+    print(report)
+    if output is not None:
+        _write(report, output, {"source": source, "train": train, "holdout": holdout, "seed": seed})
+        print(f"Report in {output}.")
+    if report.verdict == "fail":
+        raise typer.Exit(FAILED)
+
+
+def _is_table(source: str, target: str | None) -> bool:
+    return Path(source).suffix.lower() == ".csv" or (
+        target is not None and Path(source).suffix.lower() in TABLE_SUFFIXES
+    )
+
+
+def _check_output(output: Path | None) -> None:
+    if output is None:
+        return
+    if output.suffix and output.suffix.lower() != ".json" and not output.is_dir():
+        raise ValueError(f"{output} must end in .json, or be a folder")
+    check_writable(output, folder=output.suffix.lower() != ".json")
+
+
+def _rows(path: str, target: str, *, synthetic: bool = False) -> tuple[pd.DataFrame, NDArray[Any]]:
+    """Features and labels; of a table that marks its synthetic rows only these, if they are asked for."""
+    from ganaug.data.table_files import read_table, split_target
+
+    table = read_table(path)
+    if SYNTHETIC in table.columns:
+        if not synthetic:
+            raise ValueError(f"{path} holds synthetic rows too (column {SYNTHETIC}); pass the real ones only")
+        table = table[table[SYNTHETIC].astype(bool)].drop(columns=SYNTHETIC).reset_index(drop=True)
+    return split_target(table, target, path, fewest=1)
+
+
+def _images(path: str, size: str | None) -> LabelledImages:
+    from ganaug.data import labelled_images
+    from ganaug.data.sources import EMBEDDED
+
+    as_it_is = path in EMBEDDED or Path(path).suffix.lower() == ".npz"
+    return labelled_images(path, size=None if as_it_is else image_size(size))
+
+
+def _synthetic_images(path: str, size: str | None) -> LabelledImages:
+    """Images of a pool, or of files; of files that mark their synthetic images only these."""
+    import numpy as np
+
+    from ganaug.curation import SyntheticPool
+    from ganaug.curation.pool import HEADER
+    from ganaug.data import LabelledImages
+
+    if (Path(path) / HEADER).is_file():
+        pool = SyntheticPool(path)
+        return LabelledImages(pool.read(range(len(pool))).numpy(), pool.labels, pool.class_names)
+    data = _images(path, size)
+    marked = _marked(Path(path))
+    return data if marked is None else data.subset(np.flatnonzero(marked))
+
+
+def _marked(path: Path) -> NDArray[Any] | None:
+    """Which images of a file that ``ganaug augment images`` wrote are synthetic; None if it does not say."""
+    import numpy as np
+
+    if path.is_dir() and next(path.glob(f"*/{SYNTHETIC.removeprefix('is_')}_*.png"), None):
+        raise ValueError(f"{path} holds real and synthetic images; write them to an .npz or .parquet file, or apart")
+    if path.suffix == ".npz":
+        with np.load(path, allow_pickle=False) as arrays:
+            return arrays[SYNTHETIC] if SYNTHETIC in arrays.files else None
+    if path.suffix == ".parquet":
+        import pyarrow.parquet
+
+        if SYNTHETIC in pyarrow.parquet.read_schema(path).names:
+            return pyarrow.parquet.read_table(path, columns=[SYNTHETIC])[SYNTHETIC].to_numpy()
+    return None
+
+
+def _write(report: AuditReport, output: Path, asked: dict[str, Any]) -> None:
+    from ganaug.data.files import write_atomically
+    from ganaug.data.pictures import png_bytes
+    from ganaug.data.table_files import write_table
+
+    text = json.dumps({**asked, **report.to_dict()}, indent=1, ensure_ascii=False)
+    if output.suffix.lower() == ".json":
+        write_atomically(output, text)
+        return
+    write_atomically(output / "report.json", text)
+    write_atomically(output / "report.txt", f"{report}\n")
+    if report.kind == "images":
+        write_atomically(output / "pairs.png", png_bytes(report.sheet()))
+    else:
+        write_table(report.pair_table(), output / "pairs.csv")

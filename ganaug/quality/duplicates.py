@@ -1,0 +1,141 @@
+"""Samples that are equal to the last pixel or value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.stats
+from numpy.typing import NDArray
+
+__all__ = ["ExactCopies", "check_holdout", "exact_copies", "image_keys", "row_keys"]
+
+FAR_MORE = 1e-3  # p-value below which a holdout repeats more training rows than rows repeat each other
+
+
+@dataclass(frozen=True)
+class ExactCopies:
+    """How many synthetic samples equal a training sample.
+
+    Attributes
+    ----------
+    count, n : int
+        Copies, and synthetic samples.
+    rate, low, high : float
+        Share, with its Wilson interval of 95 %.
+    rate_real : float
+        Share of real samples that equal a training sample: of the holdout, or where there is none of the training
+        samples, another one.
+    p_value : float
+        That synthetic samples do so more often, by Fisher's exact test.
+    """
+
+    count: int
+    n: int
+    rate: float
+    low: float
+    high: float
+    rate_real: float
+    p_value: float
+
+
+def image_keys(*parts: NDArray[np.uint8]) -> list[NDArray[np.int64]]:
+    """A number for each image, the same for equal ones; one array for each that is given."""
+    return _numbered([image.tobytes() for part in parts for image in part], list(map(len, parts)))
+
+
+def row_keys(*parts: pd.DataFrame) -> list[NDArray[np.int64]]:
+    """A number for each row, the same for equal ones; missing values are equal to each other.
+
+    Where a column has single precision in one of the tables, it is compared in single precision.
+
+    Examples
+    --------
+    >>> a, b = pd.DataFrame({"x": [1, 2]}), pd.DataFrame({"x": [2.0, 3.0]})
+    >>> [keys.tolist() for keys in row_keys(a, b)]
+    [[0, 1], [1, 2]]
+    """
+    codes = np.stack([_codes([part[name] for part in parts]) for name in parts[0].columns], axis=1)
+    return _numbered([row.tobytes() for row in codes], list(map(len, parts)))
+
+
+def _codes(columns: list[pd.Series]) -> NDArray[np.int64]:
+    single = any(column.dtype == np.float32 for column in columns)
+    values: list[Any] = []
+    for column in columns:
+        floats = isinstance(column.dtype, np.dtype) and column.dtype.kind == "f"
+        values.extend((column.astype(np.float32) if single and floats else column).astype(object))
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return pd.factorize(array, use_na_sentinel=True)[0].astype(np.int64)
+
+
+def _numbered(content: list[bytes], lengths: list[int]) -> list[NDArray[np.int64]]:
+    known: dict[bytes, int] = {}
+    numbers = np.array([known.setdefault(key, len(known)) for key in content], dtype=np.int64)
+    return np.split(numbers, np.cumsum(lengths)[:-1])
+
+
+def check_holdout(
+    synthetic: NDArray[np.int64], train: NDArray[np.int64], holdout: NDArray[np.int64], *, images: bool
+) -> None:
+    """Raise ``ValueError`` if holdout samples are also in the training data, or images also among the synthetic ones.
+
+    Rows of a table may be equal by chance: where training rows repeat each other, a holdout that does not repeat them
+    far more often passes.
+
+    Parameters
+    ----------
+    synthetic, train, holdout : ndarray of shape (n,), int64
+        Keys.
+    images : bool
+    """
+    known = int(np.isin(synthetic, holdout).sum())
+    if images and known:
+        raise ValueError(
+            f"{known} of {len(synthetic)} synthetic images are also in the holdout; pass a holdout that the generator "
+            "has not seen"
+        )
+    count = int(np.isin(holdout, train).sum())
+    if not count:
+        return
+    repeated = _repeated(train)
+    if not images and repeated and _more(count, len(holdout), repeated, len(train)) > FAR_MORE:
+        return
+    raise ValueError(
+        f"{count} of {len(holdout)} holdout {'images' if images else 'rows'} are also in the training data; remove "
+        "them from one of the two, a holdout must not have been trained on"
+    )
+
+
+def exact_copies(
+    synthetic: NDArray[np.int64], train: NDArray[np.int64], holdout: NDArray[np.int64] | None = None
+) -> ExactCopies:
+    """Count the synthetic samples that equal a training sample, and compare with real samples.
+
+    Parameters
+    ----------
+    synthetic, train, holdout : ndarray of shape (n,), int64
+        Keys.
+    """
+    count, n = int(np.isin(synthetic, train).sum()), len(synthetic)
+    real, n_real = (
+        (_repeated(train), len(train)) if holdout is None else (int(np.isin(holdout, train).sum()), len(holdout))
+    )
+    interval = scipy.stats.binomtest(count, n).proportion_ci(method="wilson")
+    return ExactCopies(
+        count, n, count / n, float(interval.low), float(interval.high), real / n_real, _more(count, n, real, n_real)
+    )
+
+
+def _repeated(keys: NDArray[np.int64]) -> int:
+    """Samples that equal another one."""
+    _, place, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    return int((counts[place] > 1).sum())
+
+
+def _more(count: int, n: int, other: int, n_other: int) -> float:
+    table = [[count, n - count], [other, n_other - other]]
+    return float(scipy.stats.fisher_exact(table, alternative="greater").pvalue)
