@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganaug.cli.common import Device, augment_app, check_writable, fit_app, image_size
+from ganaug.cli.common import (
+    CheckpointEvery,
+    Checkpoints,
+    Device,
+    Resume,
+    augment_app,
+    check_writable,
+    checkpointing,
+    fit_app,
+    image_size,
+)
 from ganaug.cli.image_files import ImageFormat, check_image_output, write_images
 
 if TYPE_CHECKING:
@@ -48,14 +58,18 @@ def fit_images(
     log_dir: Annotated[
         Path | None, typer.Option(help="Folder for metrics.jsonl and TensorBoard files; default OUTPUT/log.")
     ] = None,
+    checkpoints: Checkpoints = None,
+    checkpoint_every: CheckpointEvery = None,
+    resume: Resume = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the full configuration as JSON and stop.")] = False,
 ) -> None:
     """Train a class-conditional GAN on labelled images."""
     from ganaug.data import labelled_images
     from ganaug.training.devices import resolve_device
 
+    safety = checkpointing(checkpoints, checkpoint_every, resume)
     data = labelled_images(source, size=image_size(size), train=True)
-    gan = _gan(data, preset, steps, flip, device, seed, log_dir or output / "log")
+    gan = _gan(data, preset, steps, flip, device, seed, log_dir or output / "log").set_params(**safety)
     if dry_run:
         found = {
             "n_images": len(data),

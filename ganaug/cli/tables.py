@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganaug.cli.common import SYNTHETIC, TABLE_SUFFIXES, augment_app, check_writable, fit_app
+from ganaug.cli.common import (
+    SYNTHETIC,
+    TABLE_SUFFIXES,
+    CheckpointEvery,
+    Checkpoints,
+    Resume,
+    augment_app,
+    check_writable,
+    checkpointing,
+    fit_app,
+)
 
 if TYPE_CHECKING:
     from ganaug.gans import TableGAN
@@ -30,6 +40,9 @@ def fit_table(
     steps: Steps = 1000,
     categorical: Categorical = None,
     seed: Seed = None,
+    checkpoints: Checkpoints = None,
+    checkpoint_every: CheckpointEvery = None,
+    resume: Resume = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the full configuration as JSON and stop.")] = False,
 ) -> None:
     """Train a class-conditional GAN on a table with labels."""
@@ -39,8 +52,10 @@ def fit_table(
     from ganaug.data.tables import fit_encoder
     from ganaug.gans import TableGAN
 
+    safety = checkpointing(checkpoints, checkpoint_every, resume)
     table, labels = split_target(read_table(source), target, source)
     gan = TableGAN(steps=steps, categorical_features=categorical or "auto", random_state=seed, log_dir=output / "log")
+    gan.set_params(**safety)
     if dry_run:
         names, counts = np.unique(labels, return_counts=True)
         found = {"n_rows": len(labels), "classes": dict(zip(map(str, names), counts.tolist(), strict=True))}

@@ -16,7 +16,7 @@ from torch import Generator, Tensor, nn
 from ganaug.data import LabelledImages, labelled_images
 from ganaug.data.files import write_atomically
 from ganaug.data.pictures import class_grid, png_bytes
-from ganaug.gans.base import ConditionalGAN
+from ganaug.gans.base import CHECKPOINT_CONSTRAINTS, ConditionalGAN
 from ganaug.gans.image_networks import ImageDiscriminator, ImageGenerator, build_networks
 from ganaug.gans.presets import PRESETS, ImageGANConfig, resolve_image_config
 from ganaug.training.augment import OPERATIONS, augment
@@ -66,6 +66,15 @@ class ImageGAN(ConditionalGAN):
     log_dir : path-like or None, default=None
         Folder for ``metrics.jsonl`` and, where the package ``tensorboard`` is installed, TensorBoard scalars and
         sample grids.
+    checkpoint_dir : path-like or None, default=None
+        Folder for checkpoints. If it holds an unfinished run with the same parameters and data, `fit` goes on with it,
+        on a CPU to the same weights bit for bit as if it had never stopped; a finished one is taken as it is, without
+        training. SIGINT and SIGTERM then wait for the step at hand and a checkpoint. See the notes.
+    checkpoint_every : int or "auto", default="auto"
+        Steps between two checkpoints; "auto" writes one a minute or, where that would take more than a fiftieth of the
+        time, less often. One is written at the end in any case, and the last three are kept.
+    resume : bool, default=True
+        False refuses a `checkpoint_dir` that holds a run already, in place of going on with it.
 
     Attributes
     ----------
@@ -85,6 +94,15 @@ class ImageGAN(ConditionalGAN):
     See Also
     --------
     ganaug.labelled_images : Everything that `fit` reads images from.
+
+    Notes
+    -----
+    A checkpoint holds networks, moving average, optimisers, schedules, the state to go back to and that of the random
+    numbers. Each is one file, renamed into place when it is on the disk; its checksum is compared when it is read, and
+    a damaged one is passed over with a warning for the one before. If other parameters or data are passed than those
+    the run was started with, `fit` raises ``ValueError`` and names them; where ``random_state=None``, the run goes on
+    with the seed it has. To train anew, choose another folder or delete this one. A checkpoint that cannot be written,
+    to a disk that is full for example, is a warning and does not end the training.
 
     References
     ----------
@@ -116,6 +134,7 @@ class ImageGAN(ConditionalGAN):
         "random_state": ["random_state", np.random.Generator],
         "verbose": ["boolean", StrOptions({"auto"})],
         "log_dir": [str, Path, None],
+        **CHECKPOINT_CONSTRAINTS,
     }
 
     def __init__(
@@ -133,6 +152,9 @@ class ImageGAN(ConditionalGAN):
         random_state: Any = None,
         verbose: Any = "auto",
         log_dir: Any = None,
+        checkpoint_dir: Any = None,
+        checkpoint_every: Any = "auto",
+        resume: bool = True,
     ) -> None:
         self.preset = preset
         self.steps = steps
@@ -146,6 +168,9 @@ class ImageGAN(ConditionalGAN):
         self.random_state = random_state
         self.verbose = verbose
         self.log_dir = log_dir
+        self.checkpoint_dir = checkpoint_dir
+        self.checkpoint_every = checkpoint_every
+        self.resume = resume
 
     def resolve(self, X: Any, y: Any = None) -> ImageGANConfig:
         """Check parameters and images, and return what `fit` would train, without training it.
@@ -211,7 +236,8 @@ class ImageGAN(ConditionalGAN):
         names = [data.name(label) for label in classes]
         self._train(
             build_networks(config.architecture),
-            config.training,
+            config,
+            {"n_images": len(data), "sha256": data.fingerprint()},
             indices,
             real_images,
             augmented,
@@ -222,7 +248,6 @@ class ImageGAN(ConditionalGAN):
         self.class_names_ = dict(data.class_names)
         self.image_shape_ = data.image_shape
         self.config_ = config
-        self.training_data_ = {"n_images": len(data), "sha256": data.fingerprint()}
         return self
 
     def sample(self, labels: Any, *, random_state: Any = None) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from numbers import Integral, Real
@@ -18,7 +19,7 @@ from torch import Generator, Tensor, nn
 
 from ganaug.data.labels import labels_from_array
 from ganaug.data.tables import Container, Encoder, as_table, encoder_from_state, fit_encoder
-from ganaug.gans.base import ConditionalGAN
+from ganaug.gans.base import CHECKPOINT_CONSTRAINTS, ConditionalGAN
 from ganaug.gans.table_networks import TableArchitecture, TableDiscriminator, TableGenerator, build_networks
 from ganaug.training.devices import random_generator, resolve_device
 from ganaug.training.loop import TrainingConfig
@@ -81,6 +82,15 @@ class TableGAN(ConditionalGAN):
         Progress bar with rate and time left; "auto" shows it on a terminal.
     log_dir : path-like or None, default=None
         Folder for ``metrics.jsonl`` and TensorBoard scalars.
+    checkpoint_dir : path-like or None, default=None
+        Folder for checkpoints. If it holds an unfinished run with the same parameters and data, `fit` goes on with it,
+        on a CPU to the same weights bit for bit as if it had never stopped; a finished one is taken as it is, without
+        training. SIGINT and SIGTERM then wait for the step at hand and a checkpoint. See the notes.
+    checkpoint_every : int or "auto", default="auto"
+        Steps between two checkpoints; "auto" writes one a minute or, where that would take more than a fiftieth of the
+        time, less often. One is written at the end in any case, and the last three are kept.
+    resume : bool, default=True
+        False refuses a `checkpoint_dir` that holds a run already, in place of going on with it.
 
     Attributes
     ----------
@@ -94,6 +104,15 @@ class TableGAN(ConditionalGAN):
         Readings every 50 steps.
     generator_, discriminator_ : Module
         The trained networks; the generator holds the moving average of its weights.
+
+    Notes
+    -----
+    A checkpoint holds networks, moving average, optimisers, schedules, the state to go back to and that of the random
+    numbers. Each is one file, renamed into place when it is on the disk; its checksum is compared when it is read, and
+    a damaged one is passed over with a warning for the one before. If other parameters or data are passed than those
+    the run was started with, `fit` raises ``ValueError`` and names them; where ``random_state=None``, the run goes on
+    with the seed it has. To train anew, choose another folder or delete this one. A checkpoint that cannot be written,
+    to a disk that is full for example, is a warning and does not end the training.
 
     Examples
     --------
@@ -118,6 +137,7 @@ class TableGAN(ConditionalGAN):
         "random_state": ["random_state", np.random.Generator],
         "verbose": ["boolean", StrOptions({"auto"})],
         "log_dir": [str, Path, None],
+        **CHECKPOINT_CONSTRAINTS,
     }
 
     generator_: TableGenerator
@@ -138,6 +158,9 @@ class TableGAN(ConditionalGAN):
         random_state: Any = None,
         verbose: Any = "auto",
         log_dir: Any = None,
+        checkpoint_dir: Any = None,
+        checkpoint_every: Any = "auto",
+        resume: bool = True,
     ) -> None:
         self.steps = steps
         self.batch_size = batch_size
@@ -151,6 +174,9 @@ class TableGAN(ConditionalGAN):
         self.random_state = random_state
         self.verbose = verbose
         self.log_dir = log_dir
+        self.checkpoint_dir = checkpoint_dir
+        self.checkpoint_every = checkpoint_every
+        self.resume = resume
 
     def resolve(self, X: Any, y: Any) -> TableGANConfig:
         """Check parameters and rows, and return what `fit` would train, without training it.
@@ -217,13 +243,13 @@ class TableGAN(ConditionalGAN):
         def noisy(samples: Tensor, p: float) -> Tensor:
             return samples + INPUT_NOISE * torch.randn(samples.shape, generator=randomness).to(device)
 
-        self._train(networks, config.training, indices, lambda chosen: real[chosen.to(device)], noisy, randomness)
+        found = {"n_rows": len(rows), "sha256": _fingerprint(rows, labels)}
+        self._train(networks, config, found, indices, lambda chosen: real[chosen.to(device)], noisy, randomness)
         self.classes_ = classes
         self.class_names_ = {}
         self.encoder_ = encoder
         self.container_ = container
         self.config_ = config
-        self.training_data_ = {"n_rows": len(rows)}
         return self
 
     def _config(self, encoder: Encoder, n_classes: int) -> TableGANConfig:
@@ -304,6 +330,13 @@ class TableGAN(ConditionalGAN):
         dtypes = tuple(pd.api.types.pandas_dtype(dtype) for dtype in container["dtypes"])
         self.container_ = Container(**container | {"dtypes": dtypes})
         return build_networks(self.config_.architecture)
+
+
+def _fingerprint(rows: NDArray[np.float32], labels: NDArray[Any]) -> str:
+    """SHA-256 over encoded rows and labels, the same in every process."""
+    digest = hashlib.sha256(repr((rows.shape, [str(v) for v in labels])).encode())
+    digest.update(np.ascontiguousarray(rows).tobytes())
+    return digest.hexdigest()
 
 
 @torch.no_grad()
