@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from numbers import Integral
 from pathlib import Path
 from typing import Any, Self
@@ -12,26 +11,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
 from ganaug.data.labels import class_positions
 from ganaug.gans.bundle import labels_from_json, labels_to_json, read_bundle, write_bundle
-from ganaug.training.checkpoints import Checkpoints
+from ganaug.gans.fitting import Fitting, Material
 from ganaug.training.devices import resolve_device
-from ganaug.training.labels import ClassBalancedSampler
-from ganaug.training.layers import initialise
-from ganaug.training.loop import TrainingConfig, make_players, train
-from ganaug.training.monitor import Monitor
 
-__all__ = ["CHECKPOINT_CONSTRAINTS", "ConditionalGAN"]
-
-CHECKPOINT_CONSTRAINTS: dict[str, list[Any]] = {
-    "checkpoint_dir": [str, Path, None],
-    "checkpoint_every": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-    "resume": ["boolean"],
-}
+__all__ = ["ConditionalGAN"]
 
 
 class ConditionalGAN(BaseEstimator):
@@ -48,13 +36,6 @@ class ConditionalGAN(BaseEstimator):
     training_data_: dict[str, Any]
     generator_: Any
     discriminator_: Any
-    device: Any
-    random_state: Any
-    verbose: Any
-    log_dir: Any
-    checkpoint_dir: Any
-    checkpoint_every: Any
-    resume: Any
 
     def _description(self) -> dict[str, Any]:
         """JSON values from which :meth:`_restore` can build the networks."""
@@ -64,47 +45,21 @@ class ConditionalGAN(BaseEstimator):
         """Set the subclass's fitted attributes and return generator and discriminator with any weights."""
         raise NotImplementedError
 
-    def _train(
-        self,
-        networks: tuple[nn.Module, nn.Module],
-        config: Any,
-        training_data: dict[str, Any],
-        class_indices: NDArray[np.int64],
-        real_samples: Callable[[Tensor], Tensor],
-        augment: Callable[..., Tensor],
-        randomness: Generator,
-        sample_grid: Callable[[Any], Tensor] | None = None,
-    ) -> None:
-        """Initialise generator and discriminator, train them, and keep them and the history; as for :func:`train`.
+    def _train(self, config: Any, material: Material) -> Any:
+        """Train, and keep the networks, the history and what is said of the data.
 
-        `config` is all of the subclass's configuration.
+        Returns
+        -------
+        ImageGANConfig or TableGANConfig
+            What was trained: `config`, but for the batch size where that was left open.
         """
-        training: TrainingConfig = config.training
-        checkpoints = self._checkpoints(config, training_data, randomness.initial_seed())
-        for network in networks:
-            initialise(network, randomness)
-        device = resolve_device(self.device)
-        players = make_players(*(network.to(device) for network in networks))
-        sampler = ClassBalancedSampler(class_indices, training.label_temperature)
-        with Monitor(training.steps, verbose=self.verbose, log_dir=self.log_dir, sample_grid=sample_grid) as monitor:
-            self.history_ = train(
-                players, training, sampler, real_samples, augment, randomness, monitor, checkpoints=checkpoints
-            )
-        self.training_data_ = training_data
+        fitting = Fitting(self, material)
+        players = fitting.run(config)
+        self.history_ = fitting.history
+        self.training_data_ = material.training_data
         self.generator_ = players.average.eval()
         self.discriminator_ = players.discriminator.requires_grad_(False).eval()
-
-    def _checkpoints(self, config: Any, training_data: dict[str, Any], seed: int) -> Checkpoints | None:
-        if self.checkpoint_dir is None:
-            return None
-        run = {
-            "kind": type(self).__name__,
-            # What a generator gives is told by the seed that was drawn from it.
-            "random_state": self.random_state if isinstance(self.random_state, int | None) else seed,
-            "data": training_data,
-            **config.to_dict(),
-        }
-        return Checkpoints(self.checkpoint_dir, run, every=self.checkpoint_every, resume=bool(self.resume))
+        return fitting.config
 
     def class_indices(self, labels: Any) -> NDArray[np.int64]:
         """Translate labels into positions in ``classes_``.

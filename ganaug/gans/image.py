@@ -16,7 +16,8 @@ from torch import Generator, Tensor, nn
 from ganaug.data import LabelledImages, labelled_images
 from ganaug.data.files import write_atomically
 from ganaug.data.pictures import class_grid, png_bytes
-from ganaug.gans.base import CHECKPOINT_CONSTRAINTS, ConditionalGAN
+from ganaug.gans.base import ConditionalGAN
+from ganaug.gans.fitting import ENGINE_CONSTRAINTS, Material
 from ganaug.gans.image_networks import ImageDiscriminator, ImageGenerator, build_networks
 from ganaug.gans.presets import PRESETS, ImageGANConfig, resolve_image_config
 from ganaug.training.augment import OPERATIONS, augment
@@ -43,7 +44,8 @@ class ImageGAN(ConditionalGAN):
     steps : int or "auto", default="auto"
         Updates of generator and discriminator.
     batch_size : int or "auto", default="auto"
-        Real images per step; as many are generated.
+        Real images per step; as many are generated. "auto" takes that of the preset and, on a GPU whose memory it does
+        not fit into, half of it, a quarter and so on; this is tried out before training starts.
     learning_rate : float or "auto", default="auto"
         Of both networks at the start of a cosine schedule that ends at a tenth of it.
     gamma : float or "auto", default="auto"
@@ -130,11 +132,7 @@ class ImageGAN(ConditionalGAN):
         "augment": [StrOptions({"auto"}), "array-like", tuple],
         "augment_p": [Interval(Real, 0, 1, closed="left"), StrOptions({"auto"})],
         "label_temperature": [Interval(Real, 0, 1, closed="both")],
-        "device": [str, torch.device],
-        "random_state": ["random_state", np.random.Generator],
-        "verbose": ["boolean", StrOptions({"auto"})],
-        "log_dir": [str, Path, None],
-        **CHECKPOINT_CONSTRAINTS,
+        **ENGINE_CONSTRAINTS,
     }
 
     def __init__(
@@ -186,14 +184,15 @@ class ImageGAN(ConditionalGAN):
         """
         return self._resolve(labelled_images(X, y, train=True))
 
-    def _resolve(self, data: LabelledImages) -> ImageGANConfig:
+    def _resolve(self, data: LabelledImages, **changed: Any) -> ImageGANConfig:
         self._validate_params()
         if not isinstance(self.augment, str):
             unknown = [name for name in self.augment if name not in OPERATIONS]
             if unknown:
                 raise ValueError(f"augment knows {sorted(OPERATIONS)}, got {unknown}; leave those out")
         counts = np.unique(data.labels, return_counts=True)[1]
-        return resolve_image_config(self.get_params(), data.image_shape, counts, resolve_device(self.device))
+        params = {**self.get_params(), **changed}
+        return resolve_image_config(params, data.image_shape, counts, resolve_device(self.device))
 
     def fit(self, X: Any, y: Any = None) -> ImageGAN:
         """Train on labelled images.
@@ -218,6 +217,8 @@ class ImageGAN(ConditionalGAN):
             For bad input, before any training.
         TrainingDiverged
             If the losses do not stay finite after three attempts with lower learning rates.
+        OutOfMemory
+            If memory runs out; says which batch size would fit.
         """
         data = labelled_images(X, y, train=True)
         config = self._resolve(data)
@@ -234,20 +235,20 @@ class ImageGAN(ConditionalGAN):
             return augment(images, config.operations, p, randomness)
 
         names = [data.name(label) for label in classes]
-        self._train(
-            build_networks(config.architecture),
-            config,
-            {"n_images": len(data), "sha256": data.fingerprint()},
-            indices,
-            real_images,
-            augmented,
-            randomness,
+        material = Material(
+            networks=build_networks(config.architecture),
+            training_data={"n_images": len(data), "sha256": data.fingerprint()},
+            class_indices=indices,
+            real_samples=real_images,
+            augment=augmented,
+            randomness=randomness,
+            rebatched=lambda size: self._resolve(data, batch_size=size),
             sample_grid=lambda average: _tensor_grid(average, names),
         )
+        self.config_ = self._train(config, material)
         self.classes_ = classes
         self.class_names_ = dict(data.class_names)
         self.image_shape_ = data.image_shape
-        self.config_ = config
         return self
 
     def sample(self, labels: Any, *, random_state: Any = None) -> Tensor:

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from numbers import Integral, Real
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,7 +18,8 @@ from torch import Generator, Tensor, nn
 
 from ganaug.data.labels import labels_from_array
 from ganaug.data.tables import Container, Encoder, as_table, encoder_from_state, fit_encoder
-from ganaug.gans.base import CHECKPOINT_CONSTRAINTS, ConditionalGAN
+from ganaug.gans.base import ConditionalGAN
+from ganaug.gans.fitting import ENGINE_CONSTRAINTS, Material
 from ganaug.gans.table_networks import TableArchitecture, TableDiscriminator, TableGenerator, build_networks
 from ganaug.training.devices import random_generator, resolve_device
 from ganaug.training.loop import TrainingConfig
@@ -133,11 +133,7 @@ class TableGAN(ConditionalGAN):
         "gamma": [Interval(Real, 0, None, closed="left")],
         "categorical_features": [StrOptions({"auto"}), "array-like", None],
         "label_temperature": [Interval(Real, 0, 1, closed="both")],
-        "device": [str, torch.device],
-        "random_state": ["random_state", np.random.Generator],
-        "verbose": ["boolean", StrOptions({"auto"})],
-        "log_dir": [str, Path, None],
-        **CHECKPOINT_CONSTRAINTS,
+        **ENGINE_CONSTRAINTS,
     }
 
     generator_: TableGenerator
@@ -218,6 +214,8 @@ class TableGAN(ConditionalGAN):
             For bad input, before any training.
         TrainingDiverged
             If the losses do not stay finite after three attempts with lower learning rates.
+        OutOfMemory
+            If memory runs out; says which batch size would fit.
         """
         self._validate_params()
         table, container = as_table(X)
@@ -243,16 +241,23 @@ class TableGAN(ConditionalGAN):
         def noisy(samples: Tensor, p: float) -> Tensor:
             return samples + INPUT_NOISE * torch.randn(samples.shape, generator=randomness).to(device)
 
-        found = {"n_rows": len(rows), "sha256": _fingerprint(rows, labels)}
-        self._train(networks, config, found, indices, lambda chosen: real[chosen.to(device)], noisy, randomness)
+        material = Material(
+            networks=networks,
+            training_data={"n_rows": len(rows), "sha256": _fingerprint(rows, labels)},
+            class_indices=indices,
+            real_samples=lambda chosen: real[chosen.to(device)],
+            augment=noisy,
+            randomness=randomness,
+            rebatched=lambda size: self._config(encoder, len(classes), batch_size=size),
+        )
+        self.config_ = self._train(config, material)
         self.classes_ = classes
         self.class_names_ = {}
         self.encoder_ = encoder
         self.container_ = container
-        self.config_ = config
         return self
 
-    def _config(self, encoder: Encoder, n_classes: int) -> TableGANConfig:
+    def _config(self, encoder: Encoder, n_classes: int, batch_size: int | None = None) -> TableGANConfig:
         architecture = TableArchitecture(
             n_numbers=encoder.n_numbers_,
             blocks=tuple(block.stop - block.start for block in encoder.blocks_),
@@ -265,7 +270,7 @@ class TableGAN(ConditionalGAN):
             architecture,
             TrainingConfig(
                 steps=int(self.steps),
-                batch_size=int(self.batch_size) * int(self.members),
+                batch_size=int(batch_size or self.batch_size) * int(self.members),
                 learning_rate=float(self.learning_rate),
                 final_learning_rate=float(self.learning_rate) / 10,
                 gamma=float(self.gamma),

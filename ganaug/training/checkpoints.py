@@ -40,39 +40,44 @@ class Checkpoints:
     ----------
     folder : path-like
         Made if need be. Other files in it are left alone.
-    run : dict
-        JSON values that describe the run: two runs with equal descriptions go on alike from the same state.
     every : int or "auto", default="auto"
         Steps between two checkpoints. "auto" writes one a minute or less often, so that it takes no more than a
         fiftieth of the time.
     resume : bool, default=True
         Whether a run that the folder holds already may be gone on with.
 
+    Attributes
+    ----------
+    run : dict
+        The description of the run that the folder holds, empty if there is none, and then what :meth:`describe` was
+        given.
+    found : tuple of dict, or None
+        Tensors and values of the newest checkpoint that is not damaged.
+
     Raises
     ------
     ValueError
-        If the folder cannot be written to, holds a run though `resume` is false, or holds a run with another
-        description.
+        If the folder cannot be written to, or holds a run though `resume` is false.
 
     Examples
     --------
     >>> import tempfile, torch
     >>> folder = tempfile.mkdtemp()
-    >>> Checkpoints(folder, {"seed": 0}).save(5, {"x": torch.ones(2)}, {"step": 5})
+    >>> checkpoints = Checkpoints(folder)
+    >>> checkpoints.describe({"width": 8})
+    >>> checkpoints.save(5, {"x": torch.ones(2)}, {"step": 5})
     True
-    >>> tensors, values = Checkpoints(folder, {"seed": 0}).found
+    >>> again = Checkpoints(folder)
+    >>> again.describe({"width": 9})  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ValueError: checkpoint_dir ... holds a run with width 8, which is 9 now; ...
+    >>> tensors, values = again.found
     >>> tensors["x"].tolist(), values
     ([1.0, 1.0], {'step': 5})
-    >>> Checkpoints(folder, {"seed": 1})  # doctest: +IGNORE_EXCEPTION_DETAIL
-    Traceback (most recent call last):
-    ValueError: checkpoint_dir ... holds a run with seed 0, which is 1 now; ...
     """
 
-    def __init__(
-        self, folder: str | Path, run: dict[str, Any], *, every: int | Literal["auto"] = "auto", resume: bool = True
-    ) -> None:
+    def __init__(self, folder: str | Path, *, every: int | Literal["auto"] = "auto", resume: bool = True) -> None:
         self.folder = Path(folder)
-        self._run = json.loads(json.dumps(run))
         self._every = every
         _check_folder(self.folder)
         if not resume and _numbered(self.folder):
@@ -81,11 +86,38 @@ class Checkpoints:
                 "another folder"
             )
         header, tensors, self._damaged = newest_valid(self.folder)
+        self.run: dict[str, Any] = {} if header is None else header["run"]
         self.found: tuple[dict[str, Tensor], dict[str, Any]] | None = None
         if header is not None:
-            self._check_same(header["run"])
             self.found = tensors, header["values"]
         self._last, self._took = time.monotonic(), 0.0
+
+    def describe(self, run: dict[str, Any]) -> None:
+        """Say what is trained, before anything is saved.
+
+        Parameters
+        ----------
+        run : dict
+            JSON values: two runs with equal ones go on alike from the same state.
+
+        Raises
+        ------
+        ValueError
+            If the folder holds a run that is described otherwise; names what changed.
+        """
+        run = json.loads(json.dumps(run))
+        if run.get(SEED) is None and SEED in self.run:
+            run[SEED] = self.run[SEED]  # who leaves the seed open also takes that of the run that is there
+        then, now = _flat(self.run), _flat(run)
+        changed = [name for name in {**then, **now} if then.get(name) != now.get(name)]
+        if changed and self.found is not None:
+            told = [f"{name} {_short(then.get(name))}, which is {_short(now.get(name))} now" for name in changed]
+            more = f" and {len(told) - MOST_NAMED} more changes" if len(told) > MOST_NAMED else ""
+            raise ValueError(
+                f"checkpoint_dir {self.folder} holds a run with {', '.join(told[:MOST_NAMED])}{more}; pass what it was "
+                "started with, or choose another folder"
+            )
+        self.run = run
 
     def due(self, step: int, *, reading: bool) -> bool:
         """Whether a checkpoint is to be written after this step, which a reading was or was not taken at."""
@@ -104,7 +136,7 @@ class Checkpoints:
         """
         started = time.monotonic()
         numbers = _numbered(self.folder)
-        header = {"format": FORMAT, "format_version": FORMAT_VERSION, "run": self._run, "values": values}
+        header = {"format": FORMAT, "format_version": FORMAT_VERSION, "run": self.run, "values": values}
         content = safetensors.torch.save(
             {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
             metadata={"ganaug": json.dumps(header)},
@@ -132,19 +164,6 @@ class Checkpoints:
         for path in (*old, *self._damaged, *self.folder.glob(".checkpoint-*.safetensors.*")):
             path.unlink(missing_ok=True)
         self._damaged = []
-
-    def _check_same(self, run: dict[str, Any]) -> None:
-        then, now = _flat(run), _flat(self._run)
-        if now.get(SEED) is None:
-            now[SEED] = then.get(SEED)  # who leaves the seed open also takes that of the run that is there
-        changed = [name for name in {**then, **now} if then.get(name) != now.get(name)]
-        if changed:
-            told = [f"{name} {_short(then.get(name))}, which is {_short(now.get(name))} now" for name in changed]
-            more = f" and {len(told) - MOST_NAMED} more changes" if len(told) > MOST_NAMED else ""
-            raise ValueError(
-                f"checkpoint_dir {self.folder} holds a run with {', '.join(told[:MOST_NAMED])}{more}; pass what it was "
-                "started with, or choose another folder"
-            )
 
 
 def newest_valid(folder: Path) -> tuple[dict[str, Any] | None, dict[str, Tensor], list[Path]]:

@@ -20,7 +20,7 @@ from ganaug.training.monitor import Monitor
 from ganaug.training.state import TrainingState
 from ganaug.training.step import Players, adversarial_step
 
-__all__ = ["TrainingConfig", "TrainingDiverged", "make_players", "train"]
+__all__ = ["TrainingConfig", "TrainingDiverged", "make_players", "one_step", "train"]
 
 CHECK_EVERY = 50  # steps between two readings of the losses
 MAX_ROLLBACKS = 3
@@ -167,8 +167,8 @@ def train(
     monitor : Monitor
         Told of every reading.
     checkpoints : Checkpoints, optional
-        Where the state is written to, and what an earlier run is gone on with from. SIGINT and SIGTERM then wait until
-        the step at hand is done and a checkpoint is written.
+        Where the state is written to, and what an earlier run is gone on with from; the run was described to it.
+        SIGINT and SIGTERM then wait until the step at hand is done and a checkpoint is written.
 
     Returns
     -------
@@ -195,7 +195,7 @@ def train(
 
     with Interrupts(enabled=checkpoints is not None) as interrupts:
         while state.step < config.steps:
-            rate = _one_step(state, config, sampler, real_samples, augment)
+            rate = one_step(state, config, sampler, real_samples, augment)
             reading = state.step % CHECK_EVERY == 0 or state.step == config.steps
             if reading:
                 _take_reading(state, config, rate, clock, monitor)
@@ -206,14 +206,14 @@ def train(
     return state.history
 
 
-def _one_step(
+def one_step(
     state: TrainingState,
     config: TrainingConfig,
     sampler: ClassBalancedSampler,
     real_samples: Callable[[Tensor], Tensor],
     augment: Callable[..., Tensor],
 ) -> float:
-    """Take one step by the schedules, and return its learning rate."""
+    """Take one step by the schedules, and return its learning rate; the rest is as for :func:`train`."""
     device, progress = state.sums.device, state.step / max(1, config.steps)
     rate = state.scale * cosine(config.learning_rate, config.final_learning_rate, progress)
     _set_learning_rate(state.players, rate)

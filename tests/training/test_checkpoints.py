@@ -13,15 +13,21 @@ from ganaug.training.checkpoints import Checkpoints, newest_valid
 RUN = {"kind": "ImageGAN", "training": {"steps": 10}, "random_state": 0}
 
 
+def opened(folder, run=RUN, **options):
+    checkpoints = Checkpoints(folder, **options)
+    checkpoints.describe(run)
+    return checkpoints
+
+
 def filled(folder, n=3, **options):
-    checkpoints = Checkpoints(folder, RUN, **options)
+    checkpoints = opened(folder, RUN, **options)
     for step in range(1, n + 1):
         assert checkpoints.save(step, {"x": torch.full((3,), float(step))}, {"step": step})
     return checkpoints
 
 
 def step_found(folder, run=RUN):
-    found = Checkpoints(folder, run).found
+    found = opened(folder, run).found
     return None if found is None else (found[1]["step"], found[0]["x"].tolist())
 
 
@@ -66,7 +72,7 @@ def test_damaged_ones_do_not_push_out_valid_ones(tmp_path):
     for path in sorted(tmp_path.glob("*"))[1:]:
         path.write_bytes(b"")
     with pytest.warns(UserWarning, match="damaged"):
-        checkpoints = Checkpoints(tmp_path, RUN)
+        checkpoints = opened(tmp_path, RUN)
     assert checkpoints.found[1] == {"step": 1}
     checkpoints.save(2, {"x": torch.ones(1)}, {"step": 2})
     assert [path.name.split("-")[1] for path in sorted(tmp_path.glob("*"))] == ["000001", "000004"]
@@ -83,7 +89,7 @@ def test_a_file_that_cannot_be_read_is_passed_over_and_stays(tmp_path, monkeypat
 
     monkeypatch.setattr(Path, "read_bytes", failing)
     with pytest.warns(UserWarning, match=r"cannot be read \(Input/output error\)"):
-        checkpoints = Checkpoints(tmp_path, RUN)
+        checkpoints = opened(tmp_path, RUN)
     assert checkpoints.found[1] == {"step": 2}
     checkpoints.save(3, {"x": torch.ones(1)}, {"step": 3})
     assert path.exists()
@@ -105,23 +111,23 @@ def test_another_description_is_refused_and_what_changed_is_named(tmp_path):
     with pytest.raises(
         ValueError, match=r"holds a run with training\.steps 10, which is 20 now; pass what it was"
     ) as caught:
-        Checkpoints(tmp_path, {**RUN, "training": {"steps": 20}})
+        opened(tmp_path, {**RUN, "training": {"steps": 20}})
     assert "\n" not in str(caught.value)
     with pytest.raises(ValueError, match="random_state 0, which is 1 now"):
-        Checkpoints(tmp_path, {**RUN, "random_state": 1})
+        opened(tmp_path, {**RUN, "random_state": 1})
     with pytest.raises(ValueError, match="width None, which is 3 now"):
-        Checkpoints(tmp_path, {**RUN, "width": 3})
+        opened(tmp_path, {**RUN, "width": 3})
     many = {"kind": "TableGAN", "training": {"steps": 1}, "random_state": 0, "a": 1, "b": 2}
     with pytest.raises(ValueError, match="and 1 more changes"):
-        Checkpoints(tmp_path, many)
+        opened(tmp_path, many)
     assert step_found(tmp_path, {**RUN, "random_state": None}) == (3, [3.0] * 3)
 
 
 def test_a_folder_in_use_is_refused_where_it_may_not_be_gone_on_with(tmp_path):
-    Checkpoints(tmp_path, RUN, resume=False)
+    opened(tmp_path, RUN, resume=False)
     filled(tmp_path, n=1)
     with pytest.raises(ValueError, match="holds a run already; go on with it by resume=True"):
-        Checkpoints(tmp_path, RUN, resume=False)
+        opened(tmp_path, RUN, resume=False)
 
 
 def test_a_newer_format_is_refused(tmp_path, monkeypatch):
@@ -129,7 +135,7 @@ def test_a_newer_format_is_refused(tmp_path, monkeypatch):
     filled(tmp_path)
     monkeypatch.undo()
     with pytest.raises(ValueError, match="has format version 2, this ganaug reads up to 1; upgrade"):
-        Checkpoints(tmp_path, RUN)
+        opened(tmp_path, RUN)
 
 
 def test_a_full_disk_is_a_warning_and_loses_nothing(tmp_path):
@@ -160,7 +166,7 @@ def test_a_folder_that_becomes_read_only_is_a_warning_and_one_that_is_so_from_th
         assert not checkpoints.save(4, {"x": torch.zeros(1)}, {"step": 4})
     monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
     with pytest.raises(ValueError, match=r"checkpoint_dir .* must be a folder that can be written to \(Permission"):
-        Checkpoints(tmp_path, RUN)
+        opened(tmp_path, RUN)
     monkeypatch.undo()
     assert step_found(tmp_path) == (3, [3.0] * 3)
 
@@ -169,7 +175,7 @@ def test_a_file_is_no_folder_for_checkpoints(tmp_path):
     (tmp_path / "file").write_text("mine")
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(ValueError, match=r"checkpoint_dir .* must be a folder that can be written to"):
-            Checkpoints(folder, RUN)
+            opened(folder, RUN)
     assert (tmp_path / "file").read_text() == "mine"
 
 
@@ -185,7 +191,7 @@ def test_files_of_others_stay_and_unfinished_ones_of_ours_go(tmp_path):
 def test_automatic_checkpoints_come_once_a_minute_and_take_no_more_than_a_fiftieth_of_the_time(tmp_path, monkeypatch):
     now = [100.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
-    checkpoints = Checkpoints(tmp_path, RUN)
+    checkpoints = opened(tmp_path, RUN)
     now[0] += 59
     assert not checkpoints.due(50, reading=True)
     now[0] += 1
@@ -199,7 +205,7 @@ def test_automatic_checkpoints_come_once_a_minute_and_take_no_more_than_a_fiftie
     assert not checkpoints.due(150, reading=True)
     now[0] += 2
     assert checkpoints.due(150, reading=True)
-    asked = Checkpoints(tmp_path, RUN, every=20)
+    asked = opened(tmp_path, RUN, every=20)
     assert [step for step in range(1, 61) if asked.due(step, reading=False)] == [20, 40, 60]
 
 
