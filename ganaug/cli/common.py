@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +17,8 @@ __all__ = [
     "CheckpointEvery",
     "Checkpoints",
     "Device",
+    "HealthMode",
+    "HealthOption",
     "Resume",
     "app",
     "augment_app",
@@ -23,6 +27,7 @@ __all__ = [
     "checkpointing",
     "fit_app",
     "image_size",
+    "tell_findings",
 ]
 
 app = typer.Typer(
@@ -49,6 +54,18 @@ CheckpointEvery = Annotated[
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on with the run in --checkpoints, if there is one; start it if not.")
 ]
+
+
+class HealthMode(StrEnum):
+    """What is done about a training that goes wrong."""
+
+    report = "report"
+    adapt = "adapt"
+
+
+HealthOption = Annotated[
+    HealthMode, typer.Option("--health", help="Tell of a training that goes wrong, or also change it.")
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
 
 
@@ -69,6 +86,15 @@ def checkpointing(folder: Path | None, every: int | None, resume: bool) -> dict[
         option = "--resume" if resume else "--checkpoint-every"
         raise ValueError(f"{option} needs the folder of the checkpoints; pass --checkpoints too, or leave it out")
     return {"checkpoint_dir": folder, "checkpoint_every": "auto" if every is None else every, "resume": resume}
+
+
+def tell_findings(findings: list[dict[str, Any]]) -> None:
+    """Print what was wrong with a training, once for each kind and class, as it was found last."""
+    latest = {(found["finding"], found.get("class")): found for found in findings}
+    for (name, of_class), found in latest.items():
+        where = "" if of_class is None else f" of class {of_class}"
+        action = "" if found["action"] == "reported" else f" ({found['action']})"
+        print(f"Warning: {name.replace('_', ' ')}{where} at step {found['step']}{action}", file=sys.stderr)
 
 
 def image_size(text: str | None) -> int | tuple[int, int] | None:

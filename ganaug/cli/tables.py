@@ -13,11 +13,14 @@ from ganaug.cli.common import (
     TABLE_SUFFIXES,
     CheckpointEvery,
     Checkpoints,
+    HealthMode,
+    HealthOption,
     Resume,
     augment_app,
     check_writable,
     checkpointing,
     fit_app,
+    tell_findings,
 )
 
 if TYPE_CHECKING:
@@ -43,6 +46,7 @@ def fit_table(
     checkpoints: Checkpoints = None,
     checkpoint_every: CheckpointEvery = None,
     resume: Resume = False,
+    health: HealthOption = HealthMode.report,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the full configuration as JSON and stop.")] = False,
 ) -> None:
     """Train a class-conditional GAN on a table with labels."""
@@ -55,7 +59,7 @@ def fit_table(
     safety = checkpointing(checkpoints, checkpoint_every, resume)
     table, labels = split_target(read_table(source), target, source)
     gan = TableGAN(steps=steps, categorical_features=categorical or "auto", random_state=seed, log_dir=output / "log")
-    gan.set_params(**safety)
+    gan.set_params(health=health.value, **safety)
     if dry_run:
         names, counts = np.unique(labels, return_counts=True)
         found = {"n_rows": len(labels), "classes": dict(zip(map(str, names), counts.tolist(), strict=True))}
@@ -68,6 +72,7 @@ def fit_table(
     gan.fit(table, labels)
     gan.training_data_["target"] = target
     gan.save(output)
+    tell_findings(gan.health_)
     print(
         f"Trained on {len(labels):,} rows of {len(gan.classes_)} classes in {gan.history_[-1]['seconds']:.0f} s. "
         f"Model in {output}."

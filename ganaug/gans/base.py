@@ -25,14 +25,15 @@ __all__ = ["ConditionalGAN"]
 class ConditionalGAN(BaseEstimator):
     """Base of estimators that learn to draw samples of given classes.
 
-    A subclass sets, when it is fitted, ``classes_``, ``class_names_``, ``history_``, ``training_data_`` and the
-    networks ``generator_`` and ``discriminator_``. For saving it describes its other fitted attributes as JSON, and
-    restores them.
+    A subclass sets, when it is fitted, ``classes_``, ``class_names_``, ``history_``, ``health_``, ``training_data_``
+    and the networks ``generator_`` and ``discriminator_``. For saving it describes its other fitted attributes as JSON,
+    and restores them.
     """
 
     classes_: NDArray[Any]
     class_names_: dict[Any, str]
     history_: list[dict[str, float]]
+    health_: list[dict[str, Any]]
     training_data_: dict[str, Any]
     generator_: Any
     discriminator_: Any
@@ -56,6 +57,7 @@ class ConditionalGAN(BaseEstimator):
         fitting = Fitting(self, material)
         players = fitting.run(config)
         self.history_ = fitting.history
+        self.health_ = fitting.findings
         self.training_data_ = material.training_data
         self.generator_ = players.average.eval()
         self.discriminator_ = players.discriminator.requires_grad_(False).eval()
@@ -110,6 +112,7 @@ class ConditionalGAN(BaseEstimator):
             "training_data": self.training_data_,
             **self._description(),
             "history": self.history_,
+            "health": self.health_,
         }
         write_bundle(path, type(self).__name__, config, self.tensors())
         return Path(path)
@@ -150,6 +153,7 @@ class ConditionalGAN(BaseEstimator):
             named = zip(gan.classes_.tolist(), config["class_names"], strict=True)
             gan.class_names_ = {label: name for label, name in named if name is not None}
             gan.history_ = config["history"]
+            gan.health_ = config.get("health", [])  # models of version 0.1.0 have none
             gan.training_data_ = config["training_data"]
             for part, network in zip(("generator", "discriminator"), gan._restore(config), strict=True):
                 prefix = f"{part}."

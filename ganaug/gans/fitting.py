@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
@@ -17,6 +17,7 @@ from torch import Generator, Tensor, nn
 
 from ganaug.training.checkpoints import Checkpoints
 from ganaug.training.devices import resolve_device
+from ganaug.training.health import Health
 from ganaug.training.labels import ClassBalancedSampler
 from ganaug.training.layers import initialise
 from ganaug.training.loop import TrainingConfig, make_players, train
@@ -34,6 +35,7 @@ ENGINE_CONSTRAINTS: dict[str, list[Any]] = {
     "checkpoint_dir": [str, Path, None],
     "checkpoint_every": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
     "resume": ["boolean"],
+    "health": [StrOptions({"report", "adapt"})],
 }
 
 
@@ -48,6 +50,7 @@ class Material:
     training_data : dict
         JSON values that tell one set of training data from another.
     class_indices : ndarray of shape (n_samples,)
+    class_names : sequence of str
     real_samples, augment : callable
     randomness : torch.Generator
     rebatched : callable
@@ -59,6 +62,7 @@ class Material:
     networks: tuple[nn.Module, nn.Module]
     training_data: dict[str, Any]
     class_indices: NDArray[np.int64]
+    class_names: Sequence[str]
     real_samples: Callable[[Tensor], Tensor]
     augment: Callable[..., Tensor]
     randomness: Generator
@@ -79,11 +83,13 @@ class Fitting:
     ----------
     config : ImageGANConfig or TableGANConfig
         After :meth:`run`, what was trained.
-    history : list of dict
+    history, findings : list of dict
+        Of the training.
     """
 
     config: Any
     history: list[dict[str, float]]
+    findings: list[dict[str, Any]]
 
     def __init__(self, gan: Any, material: Material) -> None:
         self._gan = gan
@@ -116,8 +122,8 @@ class Fitting:
         # What a generator gives is told by the seed that was drawn from it.
         asked = self._gan.random_state
         seed = asked if isinstance(asked, int | None) else self._material.randomness.initial_seed()
-        run = {"kind": type(self._gan).__name__, "random_state": seed, "data": self._material.training_data}
-        self._checkpoints.describe({**run, **self.config.to_dict()})
+        run = {"kind": type(self._gan).__name__, "random_state": seed, "health": self._gan.health}
+        self._checkpoints.describe({**run, "data": self._material.training_data, **self.config.to_dict()})
 
     def _train(self, config: TrainingConfig) -> Players:
         material = self._material
@@ -125,8 +131,9 @@ class Fitting:
         monitor = Monitor(
             config.steps, verbose=self._gan.verbose, log_dir=self._gan.log_dir, sample_grid=material.sample_grid
         )
+        health = Health(material.class_indices, material.class_names, material.real_samples, config, self._gan.health)
         with monitor:
-            self.history = train(
+            state = train(
                 players,
                 config,
                 self._sampler(config),
@@ -135,7 +142,9 @@ class Fitting:
                 material.randomness,
                 monitor,
                 checkpoints=self._checkpoints,
+                health=health,
             )
+        self.history, self.findings = state.history, state.findings
         return players
 
     def _sampler(self, config: TrainingConfig) -> ClassBalancedSampler:

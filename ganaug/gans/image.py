@@ -77,6 +77,11 @@ class ImageGAN(ConditionalGAN):
         time, less often. One is written at the end in any case, and the last three are kept.
     resume : bool, default=True
         False refuses a `checkpoint_dir` that holds a run already, in place of going on with it.
+    health : {"report", "adapt"}, default="report"
+        What is done about a training that goes wrong though its losses are finite: a discriminator that has nothing
+        left to learn, samples of a class that are all alike, or that come near to copies of training samples. Both
+        keep it in `health_` and tell it in the log; "adapt" also changes the training, by more augmentation or a lower
+        learning rate, and by a larger gradient penalty where samples are alike.
 
     Attributes
     ----------
@@ -90,6 +95,8 @@ class ImageGAN(ConditionalGAN):
         What the "auto" values became.
     history_ : list of dict
         A reading of the losses every 50 steps.
+    health_ : list of dict
+        What went wrong in the training: "finding", "step", "class", "value", "threshold" and the "action" taken.
     generator_, discriminator_ : Module
         The trained networks; the generator holds the moving average of its weights.
 
@@ -153,6 +160,7 @@ class ImageGAN(ConditionalGAN):
         checkpoint_dir: Any = None,
         checkpoint_every: Any = "auto",
         resume: bool = True,
+        health: str = "report",
     ) -> None:
         self.preset = preset
         self.steps = steps
@@ -169,6 +177,7 @@ class ImageGAN(ConditionalGAN):
         self.checkpoint_dir = checkpoint_dir
         self.checkpoint_every = checkpoint_every
         self.resume = resume
+        self.health = health
 
     def resolve(self, X: Any, y: Any = None) -> ImageGANConfig:
         """Check parameters and images, and return what `fit` would train, without training it.
@@ -239,6 +248,7 @@ class ImageGAN(ConditionalGAN):
             networks=build_networks(config.architecture),
             training_data={"n_images": len(data), "sha256": data.fingerprint()},
             class_indices=indices,
+            class_names=names,
             real_samples=real_images,
             augment=augmented,
             randomness=randomness,

@@ -91,6 +91,11 @@ class TableGAN(ConditionalGAN):
         time, less often. One is written at the end in any case, and the last three are kept.
     resume : bool, default=True
         False refuses a `checkpoint_dir` that holds a run already, in place of going on with it.
+    health : {"report", "adapt"}, default="report"
+        What is done about a training that goes wrong though its losses are finite: a discriminator that has nothing
+        left to learn, samples of a class that are all alike, or that come near to copies of training samples. Both
+        keep it in `health_` and tell it in the log; "adapt" also changes the training, by more augmentation or a lower
+        learning rate, and by a larger gradient penalty where samples are alike.
 
     Attributes
     ----------
@@ -102,6 +107,8 @@ class TableGAN(ConditionalGAN):
         What was trained.
     history_ : list of dict
         Readings every 50 steps.
+    health_ : list of dict
+        What went wrong in the training: "finding", "step", "class", "value", "threshold" and the "action" taken.
     generator_, discriminator_ : Module
         The trained networks; the generator holds the moving average of its weights.
 
@@ -157,6 +164,7 @@ class TableGAN(ConditionalGAN):
         checkpoint_dir: Any = None,
         checkpoint_every: Any = "auto",
         resume: bool = True,
+        health: str = "report",
     ) -> None:
         self.steps = steps
         self.batch_size = batch_size
@@ -173,6 +181,7 @@ class TableGAN(ConditionalGAN):
         self.checkpoint_dir = checkpoint_dir
         self.checkpoint_every = checkpoint_every
         self.resume = resume
+        self.health = health
 
     def resolve(self, X: Any, y: Any) -> TableGANConfig:
         """Check parameters and rows, and return what `fit` would train, without training it.
@@ -245,6 +254,7 @@ class TableGAN(ConditionalGAN):
             networks=networks,
             training_data={"n_rows": len(rows), "sha256": _fingerprint(rows, labels)},
             class_indices=indices,
+            class_names=[str(label) for label in classes.tolist()],
             real_samples=lambda chosen: real[chosen.to(device)],
             augment=noisy,
             randomness=randomness,

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import copy
 import functools
-import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 
 from ganaug.training.checkpoints import Checkpoints
+from ganaug.training.config import TrainingConfig, cosine
+from ganaug.training.health import Health
 from ganaug.training.interrupts import Interrupts
 from ganaug.training.labels import ClassBalancedSampler
 from ganaug.training.monitor import Monitor
@@ -32,58 +31,6 @@ EMA_MOST = 0.02  # and at most as a share of all images
 
 class TrainingDiverged(RuntimeError):  # noqa: N818 - the name users know from Lightning and Keras
     """Losses became infinite or NaN again and again, in spite of lower learning rates."""
-
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """How a GAN is trained.
-
-    Attributes
-    ----------
-    steps : int
-        Updates of each player.
-    batch_size : int
-        Real samples a step; as many are generated.
-    learning_rate, final_learning_rate : float
-        Of both players: start and end of a cosine schedule.
-    gamma, final_gamma : float
-        Start and end of a cosine schedule of the weight of (R1 + R2) / 2.
-    penalty_every : int
-        The penalty is taken every so many steps, its weight multiplied by as much (lazy regularisation,
-        Karras et al., CVPR 2020).
-    augment_p : float
-        Probability of each augmentation in front of the discriminator, ramped up from 0 over the first fifth.
-    label_temperature : float
-        0 shows all classes equally often, 1 as often as they occur.
-    latent_dim : int
-        Length of the noise vector.
-    """
-
-    steps: int
-    batch_size: int
-    learning_rate: float
-    final_learning_rate: float
-    gamma: float
-    final_gamma: float
-    penalty_every: int
-    augment_p: float
-    label_temperature: float
-    latent_dim: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, as written to ``config.json``."""
-        return asdict(self)
-
-
-def cosine(start: float, end: float, progress: float) -> float:
-    """Value of a cosine schedule; `progress` runs from 0 to 1.
-
-    Examples
-    --------
-    >>> cosine(1.0, 0.0, 0.5)
-    0.5
-    """
-    return end + (start - end) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 
 def make_players(generator: nn.Module, discriminator: nn.Module) -> Players:
@@ -144,7 +91,8 @@ def train(
     monitor: Monitor,
     *,
     checkpoints: Checkpoints | None = None,
-) -> list[dict[str, float]]:
+    health: Health | None = None,
+) -> TrainingState:
     """Run the adversarial step `config.steps` times.
 
     Every 50 steps the losses and weights are looked at. If they are finite, the state is kept;
@@ -169,11 +117,14 @@ def train(
     checkpoints : Checkpoints, optional
         Where the state is written to, and what an earlier run is gone on with from; the run was described to it.
         SIGINT and SIGTERM then wait until the step at hand is done and a checkpoint is written.
+    health : Health, optional
+        Looks at the run after readings.
 
     Returns
     -------
-    list of dict
-        One entry per reading: step, losses, logit gap, penalty, learning rate, images per second, seconds.
+    TrainingState
+        Its history has one entry per reading: step, losses, logit gap, penalty, learning rate, images per second,
+        seconds. Its findings say what went wrong and what was done about it.
 
     Raises
     ------
@@ -198,12 +149,12 @@ def train(
             rate = one_step(state, config, sampler, real_samples, augment)
             reading = state.step % CHECK_EVERY == 0 or state.step == config.steps
             if reading:
-                _take_reading(state, config, rate, clock, monitor)
+                _take_reading(state, config, rate, clock, monitor, health)
             due = checkpoints is not None and checkpoints.due(state.step, reading=reading)
             if due or interrupts.caught or state.step == config.steps:
                 save()
             interrupts.deliver()
-    return state.history
+    return state
 
 
 def one_step(
@@ -218,8 +169,8 @@ def one_step(
     rate = state.scale * cosine(config.learning_rate, config.final_learning_rate, progress)
     _set_learning_rate(state.players, rate)
     penalised = config.gamma > 0 and state.step % config.penalty_every == 0
-    gamma = cosine(config.gamma, config.final_gamma, progress) * config.penalty_every
-    p = config.augment_p * min(1.0, progress / AUGMENT_RAMP)
+    gamma = state.penalty_factor * cosine(config.gamma, config.final_gamma, progress) * config.penalty_every
+    p = (config.augment_p + state.augment_extra) * min(1.0, progress / AUGMENT_RAMP)
 
     labels = sampler.draw_labels(config.batch_size, state.randomness)
     real = real_samples(sampler.draw_indices(labels, state.randomness))
@@ -233,7 +184,14 @@ def one_step(
     return rate
 
 
-def _take_reading(state: TrainingState, config: TrainingConfig, rate: float, clock: _Clock, monitor: Monitor) -> None:
+def _take_reading(
+    state: TrainingState,
+    config: TrainingConfig,
+    rate: float,
+    clock: _Clock,
+    monitor: Monitor,
+    health: Health | None,
+) -> None:
     """Keep the state if it is healthy, and go back to the one kept last if it is not."""
     if _healthy(state.players, state.sums):
         taken = state.step - state.good_step
@@ -251,6 +209,8 @@ def _take_reading(state: TrainingState, config: TrainingConfig, rate: float, clo
             }
         )
         monitor.reading(state.history[-1], state.players.average)
+        if health is not None:
+            health.attend(state, monitor)
         state.keep()
     else:
         state.rollbacks += 1
@@ -262,6 +222,8 @@ def _take_reading(state: TrainingState, config: TrainingConfig, rate: float, clo
             )
         state.scale *= ROLLBACK_FACTOR
         lower = rate * ROLLBACK_FACTOR
+        action = f"back to step {state.good_step}, learning rate {lower:.2g}"
+        state.findings.append({"finding": "not_finite", "step": state.step, "action": action})
         monitor.event("rollback", step=state.step, to_step=state.good_step, learning_rate=lower)
         state.go_back()
     clock.restart(state.step)

@@ -129,11 +129,13 @@ class Monitor:
             self._last_grid = step
             self._board.add_image("samples", self._sample_grid(average), step)
 
-    def event(self, name: str, **values: float) -> None:
+    def event(self, name: str, **values: float | str) -> None:
         """Record something out of the ordinary, such as going back to an earlier state."""
         self._write({"event": name, **values})
         if self._visible:
-            self._progress.console.print(f"{name}: " + ", ".join(f"{k} {v:g}" for k, v in values.items()))
+            self._progress.console.print(
+                f"{name}: " + ", ".join(f"{k} {v if isinstance(v, str) else format(v, 'g')}" for k, v in values.items())
+            )
 
     def _write(self, values: dict[str, Any]) -> None:
         self.lines += 1

@@ -14,7 +14,8 @@ from ganaug.training.step import Players
 __all__ = ["TrainingState", "restore", "snapshot"]
 
 Snapshot = list[dict[str, Any]]
-COUNTERS = ("step", "good_step", "rollbacks", "scale", "penalties", "seconds")
+COUNTERS = ("step", "good_step", "rollbacks", "scale", "penalty_factor", "augment_extra", "penalties", "seconds")
+RECORDS = ("history", "looks", "findings")
 
 
 @dataclass
@@ -35,14 +36,16 @@ class TrainingState:
         Step of that reading.
     rollbacks : int
         How often the run went back to such a reading.
-    scale : float
-        Factor of the learning rate that this left.
+    scale, penalty_factor : float
+        Factors of the learning rate and of gamma, after what went wrong.
+    augment_extra : float
+        Added to the probability of augmentation, likewise.
     sums : Tensor of shape (4,)
         Sums since the last reading of what the step returns.
     penalties : int
         Steps among them that took the gradient penalty.
-    history : list of dict
-        The readings.
+    history, looks, findings : list of dict
+        The readings; what :class:`Health` measured, and found.
     seconds : float
         Time spent before the run was last taken up.
 
@@ -64,9 +67,13 @@ class TrainingState:
     good_step: int = 0
     rollbacks: int = 0
     scale: float = 1.0
+    penalty_factor: float = 1.0
+    augment_extra: float = 0.0
     sums: Tensor = field(default_factory=lambda: torch.zeros(4))
     penalties: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
+    looks: list[dict[str, Any]] = field(default_factory=list)
+    findings: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
 
     def __post_init__(self) -> None:
@@ -96,7 +103,7 @@ class TrainingState:
         tensors = {"randomness": self.randomness.get_state(), "sums": self.sums, **_named(self.players, parts)}
         if self.good_step != self.step:
             tensors |= {f"good.{name}": tensor for name, tensor in _named(self.players, self.good).items()}
-        return tensors, {**{name: getattr(self, name) for name in COUNTERS}, "history": self.history}
+        return tensors, {name: getattr(self, name) for name in COUNTERS + RECORDS}
 
     def load(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         """Inverse of :meth:`dump`, for a state of the same networks."""
@@ -109,7 +116,8 @@ class TrainingState:
             self.good = snapshot(self.players)
         for name in COUNTERS:
             setattr(self, name, values[name])
-        self.history = list(values["history"])
+        for name in RECORDS:
+            setattr(self, name, list(values[name]))
         self.sums.copy_(tensors["sums"])
         self.randomness.set_state(tensors["randomness"])
 

@@ -63,3 +63,11 @@ def test_a_changed_option_is_refused_and_named(commands, tmp_path, refused, caps
 def test_options_without_their_folder_are_refused(commands, tmp_path, refused, option):
     message = refused(*commands[TableGAN], "-o", tmp_path / "m", *option)
     assert f"{option[0]} needs the folder of the checkpoints; pass --checkpoints too" in message
+
+
+@pytest.mark.parametrize(("mode", "action"), [("report", ""), ("adapt", " (none left)")])
+def test_what_goes_wrong_is_told(mode, action, commands, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("ganaug.training.health.MIN_DIVERSITY", 99.0)
+    assert run(*commands[TableGAN], "--steps", 200, "--health", mode, "-o", tmp_path / "m") == 0
+    told = capsys.readouterr().err.splitlines()
+    assert told == [f"Warning: mode collapse of class {name} at step 200{action}" for name in "ab"]
