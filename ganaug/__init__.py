@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ganaug.data import LabelledImages, labelled_images
     from ganaug.gans import ImageGAN, TableGAN
     from ganaug.resampling import GANOverSampler, SafeOverSampler
-    from ganaug.training import TrainingDiverged
+    from ganaug.training import OutOfMemory, TrainingDiverged
     from ganaug.transforms import AugmentedDataset, RandomSynthetic, SyntheticMix, augment_dataset
 
 __version__ = "0.1.0"
@@ -23,6 +23,7 @@ _HOMES = {
     "GANOverSampler": "ganaug.resampling",
     "ImageGAN": "ganaug.gans",
     "LabelledImages": "ganaug.data",
+    "OutOfMemory": "ganaug.training",
     "RandomSynthetic": "ganaug.transforms",
     "SafeOverSampler": "ganaug.resampling",
     "SyntheticMix": "ganaug.transforms",
@@ -39,6 +40,7 @@ __all__ = [
     "GANOverSampler",
     "ImageGAN",
     "LabelledImages",
+    "OutOfMemory",
     "RandomSynthetic",
     "SafeOverSampler",
     "SyntheticMix",

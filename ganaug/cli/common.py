@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import os
 import re
+import sys
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 __all__ = [
     "SYNTHETIC",
     "TABLE_SUFFIXES",
+    "CheckpointEvery",
+    "Checkpoints",
     "Device",
+    "HealthMode",
+    "HealthOption",
+    "Resume",
     "app",
     "augment_app",
     "bench_app",
     "check_writable",
+    "checkpointing",
     "fit_app",
     "image_size",
+    "tell_findings",
 ]
 
 app = typer.Typer(
@@ -36,6 +45,27 @@ app.add_typer(bench_app, name="bench")
 
 TABLE_SUFFIXES = (".csv", ".parquet")
 SYNTHETIC = "is_synthetic"  # the column that tells which samples are
+Checkpoints = Annotated[
+    Path | None, typer.Option(help="Folder for checkpoints, so that an interrupted training can be gone on with.")
+]
+CheckpointEvery = Annotated[
+    int | None, typer.Option(min=1, help="Steps between two checkpoints; by default one a minute or less often.")
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on with the run in --checkpoints, if there is one; start it if not.")
+]
+
+
+class HealthMode(StrEnum):
+    """What is done about a training that goes wrong."""
+
+    report = "report"
+    adapt = "adapt"
+
+
+HealthOption = Annotated[
+    HealthMode, typer.Option("--health", help="Tell of a training that goes wrong, or also change it.")
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
 
 
@@ -48,6 +78,23 @@ def check_writable(output: Path, *, folder: bool) -> None:
         raise ValueError(f"cannot write {output}: {parent} is a file")
     if not os.access(parent, os.W_OK):
         raise ValueError(f"cannot write {output}: no permission to write in {parent}")
+
+
+def checkpointing(folder: Path | None, every: int | None, resume: bool) -> dict[str, Any]:
+    """Read ``--checkpoints``, ``--checkpoint-every`` and ``--resume`` as parameters of a GAN."""
+    if folder is None and (resume or every is not None):
+        option = "--resume" if resume else "--checkpoint-every"
+        raise ValueError(f"{option} needs the folder of the checkpoints; pass --checkpoints too, or leave it out")
+    return {"checkpoint_dir": folder, "checkpoint_every": "auto" if every is None else every, "resume": resume}
+
+
+def tell_findings(findings: list[dict[str, Any]]) -> None:
+    """Print what was wrong with a training, once for each kind and class, as it was found last."""
+    latest = {(found["finding"], found.get("class")): found for found in findings}
+    for (name, of_class), found in latest.items():
+        where = "" if of_class is None else f" of class {of_class}"
+        action = "" if found["action"] == "reported" else f" ({found['action']})"
+        print(f"Warning: {name.replace('_', ' ')}{where} at step {found['step']}{action}", file=sys.stderr)
 
 
 def image_size(text: str | None) -> int | tuple[int, int] | None:

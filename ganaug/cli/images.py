@@ -9,7 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganaug.cli.common import Device, augment_app, check_writable, fit_app, image_size
+from ganaug.cli.common import (
+    CheckpointEvery,
+    Checkpoints,
+    Device,
+    HealthMode,
+    HealthOption,
+    Resume,
+    augment_app,
+    check_writable,
+    checkpointing,
+    fit_app,
+    image_size,
+    tell_findings,
+)
 from ganaug.cli.image_files import ImageFormat, check_image_output, write_images
 
 if TYPE_CHECKING:
@@ -48,14 +61,21 @@ def fit_images(
     log_dir: Annotated[
         Path | None, typer.Option(help="Folder for metrics.jsonl and TensorBoard files; default OUTPUT/log.")
     ] = None,
+    checkpoints: Checkpoints = None,
+    checkpoint_every: CheckpointEvery = None,
+    resume: Resume = False,
+    health: HealthOption = HealthMode.report,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the full configuration as JSON and stop.")] = False,
 ) -> None:
     """Train a class-conditional GAN on labelled images."""
     from ganaug.data import labelled_images
     from ganaug.training.devices import resolve_device
 
+    safety = checkpointing(checkpoints, checkpoint_every, resume)
     data = labelled_images(source, size=image_size(size), train=True)
-    gan = _gan(data, preset, steps, flip, device, seed, log_dir or output / "log")
+    gan = _gan(data, preset, steps, flip, device, seed, log_dir or output / "log").set_params(
+        health=health.value, **safety
+    )
     if dry_run:
         found = {
             "n_images": len(data),
@@ -71,6 +91,7 @@ def fit_images(
     gan.fit(data)
     gan.save(output)
     gan.show(output / "samples.png")
+    tell_findings(gan.health_)
     print(
         f"Trained on {len(data):,} images of {len(data.classes)} classes in {gan.history_[-1]['seconds']:.0f} s. "
         f"Model in {output}, samples in {output / 'samples.png'}."

@@ -8,7 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganaug.cli.common import SYNTHETIC, TABLE_SUFFIXES, augment_app, check_writable, fit_app
+from ganaug.cli.common import (
+    SYNTHETIC,
+    TABLE_SUFFIXES,
+    CheckpointEvery,
+    Checkpoints,
+    HealthMode,
+    HealthOption,
+    Resume,
+    augment_app,
+    check_writable,
+    checkpointing,
+    fit_app,
+    tell_findings,
+)
 
 if TYPE_CHECKING:
     from ganaug.gans import TableGAN
@@ -30,6 +43,10 @@ def fit_table(
     steps: Steps = 1000,
     categorical: Categorical = None,
     seed: Seed = None,
+    checkpoints: Checkpoints = None,
+    checkpoint_every: CheckpointEvery = None,
+    resume: Resume = False,
+    health: HealthOption = HealthMode.report,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the full configuration as JSON and stop.")] = False,
 ) -> None:
     """Train a class-conditional GAN on a table with labels."""
@@ -39,8 +56,10 @@ def fit_table(
     from ganaug.data.tables import fit_encoder
     from ganaug.gans import TableGAN
 
+    safety = checkpointing(checkpoints, checkpoint_every, resume)
     table, labels = split_target(read_table(source), target, source)
     gan = TableGAN(steps=steps, categorical_features=categorical or "auto", random_state=seed, log_dir=output / "log")
+    gan.set_params(health=health.value, **safety)
     if dry_run:
         names, counts = np.unique(labels, return_counts=True)
         found = {"n_rows": len(labels), "classes": dict(zip(map(str, names), counts.tolist(), strict=True))}
@@ -53,6 +72,7 @@ def fit_table(
     gan.fit(table, labels)
     gan.training_data_["target"] = target
     gan.save(output)
+    tell_findings(gan.health_)
     print(
         f"Trained on {len(labels):,} rows of {len(gan.classes_)} classes in {gan.history_[-1]['seconds']:.0f} s. "
         f"Model in {output}."

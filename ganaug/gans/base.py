@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from numbers import Integral
 from pathlib import Path
 from typing import Any, Self
@@ -13,15 +12,12 @@ import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
 from ganaug.data.labels import class_positions
 from ganaug.gans.bundle import labels_from_json, labels_to_json, read_bundle, write_bundle
+from ganaug.gans.fitting import Fitting, Material
 from ganaug.training.devices import resolve_device
-from ganaug.training.labels import ClassBalancedSampler
-from ganaug.training.layers import initialise
-from ganaug.training.loop import TrainingConfig, make_players, train
-from ganaug.training.monitor import Monitor
 
 __all__ = ["ConditionalGAN"]
 
@@ -29,20 +25,18 @@ __all__ = ["ConditionalGAN"]
 class ConditionalGAN(BaseEstimator):
     """Base of estimators that learn to draw samples of given classes.
 
-    A subclass sets, when it is fitted, ``classes_``, ``class_names_``, ``history_``, ``training_data_`` and the
-    networks ``generator_`` and ``discriminator_``. For saving it describes its other fitted attributes as JSON, and
-    restores them.
+    A subclass sets, when it is fitted, ``classes_``, ``class_names_``, ``history_``, ``health_``, ``training_data_``
+    and the networks ``generator_`` and ``discriminator_``. For saving it describes its other fitted attributes as JSON,
+    and restores them.
     """
 
     classes_: NDArray[Any]
     class_names_: dict[Any, str]
     history_: list[dict[str, float]]
+    health_: list[dict[str, Any]]
     training_data_: dict[str, Any]
     generator_: Any
     discriminator_: Any
-    device: Any
-    verbose: Any
-    log_dir: Any
 
     def _description(self) -> dict[str, Any]:
         """JSON values from which :meth:`_restore` can build the networks."""
@@ -52,26 +46,22 @@ class ConditionalGAN(BaseEstimator):
         """Set the subclass's fitted attributes and return generator and discriminator with any weights."""
         raise NotImplementedError
 
-    def _train(
-        self,
-        networks: tuple[nn.Module, nn.Module],
-        config: TrainingConfig,
-        class_indices: NDArray[np.int64],
-        real_samples: Callable[[Tensor], Tensor],
-        augment: Callable[..., Tensor],
-        randomness: Generator,
-        sample_grid: Callable[[Any], Tensor] | None = None,
-    ) -> None:
-        """Initialise generator and discriminator, train them, and keep them and the history; as for :func:`train`."""
-        for network in networks:
-            initialise(network, randomness)
-        device = resolve_device(self.device)
-        players = make_players(*(network.to(device) for network in networks))
-        sampler = ClassBalancedSampler(class_indices, config.label_temperature)
-        with Monitor(config.steps, verbose=self.verbose, log_dir=self.log_dir, sample_grid=sample_grid) as monitor:
-            self.history_ = train(players, config, sampler, real_samples, augment, randomness, monitor)
+    def _train(self, config: Any, material: Material) -> Any:
+        """Train, and keep the networks, the history and what is said of the data.
+
+        Returns
+        -------
+        ImageGANConfig or TableGANConfig
+            What was trained: `config`, but for the batch size where that was left open.
+        """
+        fitting = Fitting(self, material)
+        players = fitting.run(config)
+        self.history_ = fitting.history
+        self.health_ = fitting.findings
+        self.training_data_ = material.training_data
         self.generator_ = players.average.eval()
         self.discriminator_ = players.discriminator.requires_grad_(False).eval()
+        return fitting.config
 
     def class_indices(self, labels: Any) -> NDArray[np.int64]:
         """Translate labels into positions in ``classes_``.
@@ -122,6 +112,7 @@ class ConditionalGAN(BaseEstimator):
             "training_data": self.training_data_,
             **self._description(),
             "history": self.history_,
+            "health": self.health_,
         }
         write_bundle(path, type(self).__name__, config, self.tensors())
         return Path(path)
@@ -162,6 +153,7 @@ class ConditionalGAN(BaseEstimator):
             named = zip(gan.classes_.tolist(), config["class_names"], strict=True)
             gan.class_names_ = {label: name for label, name in named if name is not None}
             gan.history_ = config["history"]
+            gan.health_ = config.get("health", [])  # models of version 0.1.0 have none
             gan.training_data_ = config["training_data"]
             for part, network in zip(("generator", "discriminator"), gan._restore(config), strict=True):
                 prefix = f"{part}."

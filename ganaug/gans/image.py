@@ -17,6 +17,7 @@ from ganaug.data import LabelledImages, labelled_images
 from ganaug.data.files import write_atomically
 from ganaug.data.pictures import class_grid, png_bytes
 from ganaug.gans.base import ConditionalGAN
+from ganaug.gans.fitting import ENGINE_CONSTRAINTS, Material
 from ganaug.gans.image_networks import ImageDiscriminator, ImageGenerator, build_networks
 from ganaug.gans.latents import arcs
 from ganaug.gans.presets import PRESETS, ImageGANConfig, resolve_image_config
@@ -44,7 +45,8 @@ class ImageGAN(ConditionalGAN):
     steps : int or "auto", default="auto"
         Updates of generator and discriminator.
     batch_size : int or "auto", default="auto"
-        Real images per step; as many are generated.
+        Real images per step; as many are generated. "auto" takes that of the preset and, on a GPU whose memory it does
+        not fit into, half of it, a quarter and so on; this is tried out before training starts.
     learning_rate : float or "auto", default="auto"
         Of both networks at the start of a cosine schedule that ends at a tenth of it.
     gamma : float or "auto", default="auto"
@@ -67,6 +69,20 @@ class ImageGAN(ConditionalGAN):
     log_dir : path-like or None, default=None
         Folder for ``metrics.jsonl`` and, where the package ``tensorboard`` is installed, TensorBoard scalars and
         sample grids.
+    checkpoint_dir : path-like or None, default=None
+        Folder for checkpoints. If it holds an unfinished run with the same parameters and data, `fit` goes on with it,
+        on a CPU to the same weights bit for bit as if it had never stopped; a finished one is taken as it is, without
+        training. SIGINT and SIGTERM then wait for the step at hand and a checkpoint. See the notes.
+    checkpoint_every : int or "auto", default="auto"
+        Steps between two checkpoints; "auto" writes one a minute or, where that would take more than a fiftieth of the
+        time, less often. One is written at the end in any case, and the last three are kept.
+    resume : bool, default=True
+        False refuses a `checkpoint_dir` that holds a run already, in place of going on with it.
+    health : {"report", "adapt"}, default="report"
+        What is done about a training that goes wrong though its losses are finite: a discriminator that has nothing
+        left to learn, samples of a class that are all alike, or that come near to copies of training samples. Both
+        keep it in `health_` and tell it in the log; "adapt" also changes the training, by more augmentation or a lower
+        learning rate, and by a larger gradient penalty where samples are alike.
 
     Attributes
     ----------
@@ -80,12 +96,23 @@ class ImageGAN(ConditionalGAN):
         What the "auto" values became.
     history_ : list of dict
         A reading of the losses every 50 steps.
+    health_ : list of dict
+        What went wrong in the training: "finding", "step", "class", "value", "threshold" and the "action" taken.
     generator_, discriminator_ : Module
         The trained networks; the generator holds the moving average of its weights.
 
     See Also
     --------
     ganaug.labelled_images : Everything that `fit` reads images from.
+
+    Notes
+    -----
+    A checkpoint holds networks, moving average, optimisers, schedules, the state to go back to and that of the random
+    numbers. Each is one file, renamed into place when it is on the disk; its checksum is compared when it is read, and
+    a damaged one is passed over with a warning for the one before. If other parameters or data are passed than those
+    the run was started with, `fit` raises ``ValueError`` and names them; where ``random_state=None``, the run goes on
+    with the seed it has. To train anew, choose another folder or delete this one. A checkpoint that cannot be written,
+    to a disk that is full for example, is a warning and does not end the training.
 
     References
     ----------
@@ -113,10 +140,7 @@ class ImageGAN(ConditionalGAN):
         "augment": [StrOptions({"auto"}), "array-like", tuple],
         "augment_p": [Interval(Real, 0, 1, closed="left"), StrOptions({"auto"})],
         "label_temperature": [Interval(Real, 0, 1, closed="both")],
-        "device": [str, torch.device],
-        "random_state": ["random_state", np.random.Generator],
-        "verbose": ["boolean", StrOptions({"auto"})],
-        "log_dir": [str, Path, None],
+        **ENGINE_CONSTRAINTS,
     }
 
     def __init__(
@@ -134,6 +158,10 @@ class ImageGAN(ConditionalGAN):
         random_state: Any = None,
         verbose: Any = "auto",
         log_dir: Any = None,
+        checkpoint_dir: Any = None,
+        checkpoint_every: Any = "auto",
+        resume: bool = True,
+        health: str = "report",
     ) -> None:
         self.preset = preset
         self.steps = steps
@@ -147,6 +175,10 @@ class ImageGAN(ConditionalGAN):
         self.random_state = random_state
         self.verbose = verbose
         self.log_dir = log_dir
+        self.checkpoint_dir = checkpoint_dir
+        self.checkpoint_every = checkpoint_every
+        self.resume = resume
+        self.health = health
 
     def resolve(self, X: Any, y: Any = None) -> ImageGANConfig:
         """Check parameters and images, and return what `fit` would train, without training it.
@@ -162,14 +194,15 @@ class ImageGAN(ConditionalGAN):
         """
         return self._resolve(labelled_images(X, y, train=True))
 
-    def _resolve(self, data: LabelledImages) -> ImageGANConfig:
+    def _resolve(self, data: LabelledImages, **changed: Any) -> ImageGANConfig:
         self._validate_params()
         if not isinstance(self.augment, str):
             unknown = [name for name in self.augment if name not in OPERATIONS]
             if unknown:
                 raise ValueError(f"augment knows {sorted(OPERATIONS)}, got {unknown}; leave those out")
         counts = np.unique(data.labels, return_counts=True)[1]
-        return resolve_image_config(self.get_params(), data.image_shape, counts, resolve_device(self.device))
+        params = {**self.get_params(), **changed}
+        return resolve_image_config(params, data.image_shape, counts, resolve_device(self.device))
 
     def fit(self, X: Any, y: Any = None) -> ImageGAN:
         """Train on labelled images.
@@ -194,6 +227,8 @@ class ImageGAN(ConditionalGAN):
             For bad input, before any training.
         TrainingDiverged
             If the losses do not stay finite after three attempts with lower learning rates.
+        OutOfMemory
+            If memory runs out; says which batch size would fit.
         """
         data = labelled_images(X, y, train=True)
         config = self._resolve(data)
@@ -210,20 +245,21 @@ class ImageGAN(ConditionalGAN):
             return augment(images, config.operations, p, randomness)
 
         names = [data.name(label) for label in classes]
-        self._train(
-            build_networks(config.architecture),
-            config.training,
-            indices,
-            real_images,
-            augmented,
-            randomness,
+        material = Material(
+            networks=build_networks(config.architecture),
+            training_data={"n_images": len(data), "sha256": data.fingerprint()},
+            class_indices=indices,
+            class_names=names,
+            real_samples=real_images,
+            augment=augmented,
+            randomness=randomness,
+            rebatched=lambda size: self._resolve(data, batch_size=size),
             sample_grid=lambda average: _tensor_grid(average, names),
         )
+        self.config_ = self._train(config, material)
         self.classes_ = classes
         self.class_names_ = dict(data.class_names)
         self.image_shape_ = data.image_shape
-        self.config_ = config
-        self.training_data_ = {"n_images": len(data), "sha256": data.fingerprint()}
         return self
 
     def sample(self, labels: Any, *, random_state: Any = None) -> Tensor:

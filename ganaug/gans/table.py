@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from numbers import Integral, Real
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,6 +19,7 @@ from torch import Generator, Tensor, nn
 from ganaug.data.labels import labels_from_array
 from ganaug.data.tables import Container, Encoder, as_table, encoder_from_state, fit_encoder
 from ganaug.gans.base import ConditionalGAN
+from ganaug.gans.fitting import ENGINE_CONSTRAINTS, Material
 from ganaug.gans.table_networks import TableArchitecture, TableDiscriminator, TableGenerator, build_networks
 from ganaug.training.devices import random_generator, resolve_device
 from ganaug.training.loop import TrainingConfig
@@ -81,6 +82,20 @@ class TableGAN(ConditionalGAN):
         Progress bar with rate and time left; "auto" shows it on a terminal.
     log_dir : path-like or None, default=None
         Folder for ``metrics.jsonl`` and TensorBoard scalars.
+    checkpoint_dir : path-like or None, default=None
+        Folder for checkpoints. If it holds an unfinished run with the same parameters and data, `fit` goes on with it,
+        on a CPU to the same weights bit for bit as if it had never stopped; a finished one is taken as it is, without
+        training. SIGINT and SIGTERM then wait for the step at hand and a checkpoint. See the notes.
+    checkpoint_every : int or "auto", default="auto"
+        Steps between two checkpoints; "auto" writes one a minute or, where that would take more than a fiftieth of the
+        time, less often. One is written at the end in any case, and the last three are kept.
+    resume : bool, default=True
+        False refuses a `checkpoint_dir` that holds a run already, in place of going on with it.
+    health : {"report", "adapt"}, default="report"
+        What is done about a training that goes wrong though its losses are finite: a discriminator that has nothing
+        left to learn, samples of a class that are all alike, or that come near to copies of training samples. Both
+        keep it in `health_` and tell it in the log; "adapt" also changes the training, by more augmentation or a lower
+        learning rate, and by a larger gradient penalty where samples are alike.
 
     Attributes
     ----------
@@ -92,8 +107,19 @@ class TableGAN(ConditionalGAN):
         What was trained.
     history_ : list of dict
         Readings every 50 steps.
+    health_ : list of dict
+        What went wrong in the training: "finding", "step", "class", "value", "threshold" and the "action" taken.
     generator_, discriminator_ : Module
         The trained networks; the generator holds the moving average of its weights.
+
+    Notes
+    -----
+    A checkpoint holds networks, moving average, optimisers, schedules, the state to go back to and that of the random
+    numbers. Each is one file, renamed into place when it is on the disk; its checksum is compared when it is read, and
+    a damaged one is passed over with a warning for the one before. If other parameters or data are passed than those
+    the run was started with, `fit` raises ``ValueError`` and names them; where ``random_state=None``, the run goes on
+    with the seed it has. To train anew, choose another folder or delete this one. A checkpoint that cannot be written,
+    to a disk that is full for example, is a warning and does not end the training.
 
     Examples
     --------
@@ -114,10 +140,7 @@ class TableGAN(ConditionalGAN):
         "gamma": [Interval(Real, 0, None, closed="left")],
         "categorical_features": [StrOptions({"auto"}), "array-like", None],
         "label_temperature": [Interval(Real, 0, 1, closed="both")],
-        "device": [str, torch.device],
-        "random_state": ["random_state", np.random.Generator],
-        "verbose": ["boolean", StrOptions({"auto"})],
-        "log_dir": [str, Path, None],
+        **ENGINE_CONSTRAINTS,
     }
 
     generator_: TableGenerator
@@ -138,6 +161,10 @@ class TableGAN(ConditionalGAN):
         random_state: Any = None,
         verbose: Any = "auto",
         log_dir: Any = None,
+        checkpoint_dir: Any = None,
+        checkpoint_every: Any = "auto",
+        resume: bool = True,
+        health: str = "report",
     ) -> None:
         self.steps = steps
         self.batch_size = batch_size
@@ -151,6 +178,10 @@ class TableGAN(ConditionalGAN):
         self.random_state = random_state
         self.verbose = verbose
         self.log_dir = log_dir
+        self.checkpoint_dir = checkpoint_dir
+        self.checkpoint_every = checkpoint_every
+        self.resume = resume
+        self.health = health
 
     def resolve(self, X: Any, y: Any) -> TableGANConfig:
         """Check parameters and rows, and return what `fit` would train, without training it.
@@ -192,6 +223,8 @@ class TableGAN(ConditionalGAN):
             For bad input, before any training.
         TrainingDiverged
             If the losses do not stay finite after three attempts with lower learning rates.
+        OutOfMemory
+            If memory runs out; says which batch size would fit.
         """
         self._validate_params()
         table, container = as_table(X)
@@ -217,16 +250,24 @@ class TableGAN(ConditionalGAN):
         def noisy(samples: Tensor, p: float) -> Tensor:
             return samples + INPUT_NOISE * torch.randn(samples.shape, generator=randomness).to(device)
 
-        self._train(networks, config.training, indices, lambda chosen: real[chosen.to(device)], noisy, randomness)
+        material = Material(
+            networks=networks,
+            training_data={"n_rows": len(rows), "sha256": _fingerprint(rows, labels)},
+            class_indices=indices,
+            class_names=[str(label) for label in classes.tolist()],
+            real_samples=lambda chosen: real[chosen.to(device)],
+            augment=noisy,
+            randomness=randomness,
+            rebatched=lambda size: self._config(encoder, len(classes), batch_size=size),
+        )
+        self.config_ = self._train(config, material)
         self.classes_ = classes
         self.class_names_ = {}
         self.encoder_ = encoder
         self.container_ = container
-        self.config_ = config
-        self.training_data_ = {"n_rows": len(rows)}
         return self
 
-    def _config(self, encoder: Encoder, n_classes: int) -> TableGANConfig:
+    def _config(self, encoder: Encoder, n_classes: int, batch_size: int | None = None) -> TableGANConfig:
         architecture = TableArchitecture(
             n_numbers=encoder.n_numbers_,
             blocks=tuple(block.stop - block.start for block in encoder.blocks_),
@@ -239,7 +280,7 @@ class TableGAN(ConditionalGAN):
             architecture,
             TrainingConfig(
                 steps=int(self.steps),
-                batch_size=int(self.batch_size) * int(self.members),
+                batch_size=int(batch_size or self.batch_size) * int(self.members),
                 learning_rate=float(self.learning_rate),
                 final_learning_rate=float(self.learning_rate) / 10,
                 gamma=float(self.gamma),
@@ -330,6 +371,13 @@ class TableGAN(ConditionalGAN):
         dtypes = tuple(pd.api.types.pandas_dtype(dtype) for dtype in container["dtypes"])
         self.container_ = Container(**container | {"dtypes": dtypes})
         return build_networks(self.config_.architecture)
+
+
+def _fingerprint(rows: NDArray[np.float32], labels: NDArray[Any]) -> str:
+    """SHA-256 over encoded rows and labels, the same in every process."""
+    digest = hashlib.sha256(repr((rows.shape, [str(v) for v in labels])).encode())
+    digest.update(np.ascontiguousarray(rows).tobytes())
+    return digest.hexdigest()
 
 
 @torch.no_grad()

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import copy
 import functools
-import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 
+from ganaug.training.checkpoints import Checkpoints
+from ganaug.training.config import TrainingConfig, cosine
+from ganaug.training.health import Health
+from ganaug.training.interrupts import Interrupts
 from ganaug.training.labels import ClassBalancedSampler
 from ganaug.training.monitor import Monitor
+from ganaug.training.state import TrainingState
 from ganaug.training.step import Players, adversarial_step
 
-__all__ = ["TrainingConfig", "TrainingDiverged", "make_players", "train"]
+__all__ = ["TrainingConfig", "TrainingDiverged", "make_players", "one_step", "train"]
 
 CHECK_EVERY = 50  # steps between two readings of the losses
 MAX_ROLLBACKS = 3
@@ -31,58 +33,6 @@ class TrainingDiverged(RuntimeError):  # noqa: N818 - the name users know from L
     """Losses became infinite or NaN again and again, in spite of lower learning rates."""
 
 
-@dataclass(frozen=True)
-class TrainingConfig:
-    """How a GAN is trained.
-
-    Attributes
-    ----------
-    steps : int
-        Updates of each player.
-    batch_size : int
-        Real samples a step; as many are generated.
-    learning_rate, final_learning_rate : float
-        Of both players: start and end of a cosine schedule.
-    gamma, final_gamma : float
-        Start and end of a cosine schedule of the weight of (R1 + R2) / 2.
-    penalty_every : int
-        The penalty is taken every so many steps, its weight multiplied by as much (lazy regularisation,
-        Karras et al., CVPR 2020).
-    augment_p : float
-        Probability of each augmentation in front of the discriminator, ramped up from 0 over the first fifth.
-    label_temperature : float
-        0 shows all classes equally often, 1 as often as they occur.
-    latent_dim : int
-        Length of the noise vector.
-    """
-
-    steps: int
-    batch_size: int
-    learning_rate: float
-    final_learning_rate: float
-    gamma: float
-    final_gamma: float
-    penalty_every: int
-    augment_p: float
-    label_temperature: float
-    latent_dim: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, as written to ``config.json``."""
-        return asdict(self)
-
-
-def cosine(start: float, end: float, progress: float) -> float:
-    """Value of a cosine schedule; `progress` runs from 0 to 1.
-
-    Examples
-    --------
-    >>> cosine(1.0, 0.0, 0.5)
-    0.5
-    """
-    return end + (start - end) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
-
-
 def make_players(generator: nn.Module, discriminator: nn.Module) -> Players:
     """Add optimisers and a moving average to two networks that are on their device."""
 
@@ -91,15 +41,6 @@ def make_players(generator: nn.Module, discriminator: nn.Module) -> Players:
 
     average = copy.deepcopy(generator).requires_grad_(False)
     return Players(generator, discriminator, average, adam(generator), adam(discriminator))
-
-
-def _snapshot(players: Players) -> list[dict[str, Any]]:
-    return [copy.deepcopy(part.state_dict()) for part in vars(players).values()]
-
-
-def _restore(players: Players, snapshot: list[dict[str, Any]]) -> None:
-    for part, state in zip(vars(players).values(), snapshot, strict=True):
-        part.load_state_dict(copy.deepcopy(state))
 
 
 def _set_learning_rate(players: Players, value: float) -> None:
@@ -122,6 +63,24 @@ def _healthy(players: Players, losses: Tensor) -> bool:
     return bool(finite) and bool(losses.isfinite().all())
 
 
+class _Clock:
+    """Time since the run began, and since the last reading or rollback."""
+
+    def __init__(self, state: TrainingState) -> None:
+        self._began = time.perf_counter() - state.seconds
+        self.restart(state.step)
+
+    def restart(self, step: int) -> None:
+        self._last_time, self._last_step = time.perf_counter(), step
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self._began
+
+    def steps_per_second(self, step: int) -> float:
+        return (step - self._last_step) / max(time.perf_counter() - self._last_time, 1e-9)
+
+
 def train(
     players: Players,
     config: TrainingConfig,
@@ -130,7 +89,10 @@ def train(
     augment: Callable[..., Tensor],
     generator: Generator,
     monitor: Monitor,
-) -> list[dict[str, float]]:
+    *,
+    checkpoints: Checkpoints | None = None,
+    health: Health | None = None,
+) -> TrainingState:
     """Run the adversarial step `config.steps` times.
 
     Every 50 steps the losses and weights are looked at. If they are finite, the state is kept;
@@ -149,75 +111,120 @@ def train(
     augment : callable
         Called as ``augment(samples, p=probability)``; differentiable.
     generator : torch.Generator
-        On the CPU; source of all randomness here.
+        On the CPU; source of all randomness here, and of that in `real_samples` and `augment`.
     monitor : Monitor
         Told of every reading.
+    checkpoints : Checkpoints, optional
+        Where the state is written to, and what an earlier run is gone on with from; the run was described to it.
+        SIGINT and SIGTERM then wait until the step at hand is done and a checkpoint is written.
+    health : Health, optional
+        Looks at the run after readings.
 
     Returns
     -------
-    list of dict
-        One entry per reading: step, losses, logit gap, penalty, learning rate, images per second, seconds.
+    TrainingState
+        Its history has one entry per reading: step, losses, logit gap, penalty, learning rate, images per second,
+        seconds. Its findings say what went wrong and what was done about it.
 
     Raises
     ------
     TrainingDiverged
         After going back three times.
     """
-    device = next(players.generator.parameters()).device
-    history: list[dict[str, float]] = []
-    good, good_step, rollbacks, scale = _snapshot(players), 0, 0, 1.0
-    sums, penalties, started = torch.zeros(4, device=device), 0, time.perf_counter()
-    last_time, last_step, step = started, 0, 0
-    while step < config.steps:
-        progress = step / max(1, config.steps)
-        rate = scale * cosine(config.learning_rate, config.final_learning_rate, progress)
-        _set_learning_rate(players, rate)
-        penalised = config.gamma > 0 and step % config.penalty_every == 0
-        gamma = cosine(config.gamma, config.final_gamma, progress) * config.penalty_every
-        p = config.augment_p * min(1.0, progress / AUGMENT_RAMP)
+    state, log_lines = TrainingState(players, generator), 0
+    if checkpoints is not None and checkpoints.found is not None:
+        tensors, values = checkpoints.found
+        state.load(tensors, values)
+        log_lines = values["log_lines"]
+    monitor.begin(state.step, log_lines)
+    clock = _Clock(state)
 
-        labels = sampler.draw_labels(config.batch_size, generator)
-        real = real_samples(sampler.draw_indices(labels, generator))
-        latents = torch.randn(config.batch_size, config.latent_dim, generator=generator).to(device)
-        sums += adversarial_step(
-            players, real, labels.to(device), latents, functools.partial(augment, p=p), gamma * penalised
+    def save() -> None:
+        if checkpoints is not None:
+            tensors, values = state.dump()
+            checkpoints.save(state.step, tensors, {**values, "seconds": clock.seconds, "log_lines": monitor.lines})
+
+    with Interrupts(enabled=checkpoints is not None) as interrupts:
+        while state.step < config.steps:
+            rate = one_step(state, config, sampler, real_samples, augment)
+            reading = state.step % CHECK_EVERY == 0 or state.step == config.steps
+            if reading:
+                _take_reading(state, config, rate, clock, monitor, health)
+            due = checkpoints is not None and checkpoints.due(state.step, reading=reading)
+            if due or interrupts.caught or state.step == config.steps:
+                save()
+            interrupts.deliver()
+    return state
+
+
+def one_step(
+    state: TrainingState,
+    config: TrainingConfig,
+    sampler: ClassBalancedSampler,
+    real_samples: Callable[[Tensor], Tensor],
+    augment: Callable[..., Tensor],
+) -> float:
+    """Take one step by the schedules, and return its learning rate; the rest is as for :func:`train`."""
+    device, progress = state.sums.device, state.step / max(1, config.steps)
+    rate = state.scale * cosine(config.learning_rate, config.final_learning_rate, progress)
+    _set_learning_rate(state.players, rate)
+    penalised = config.gamma > 0 and state.step % config.penalty_every == 0
+    gamma = state.penalty_factor * cosine(config.gamma, config.final_gamma, progress) * config.penalty_every
+    p = (config.augment_p + state.augment_extra) * min(1.0, progress / AUGMENT_RAMP)
+
+    labels = sampler.draw_labels(config.batch_size, state.randomness)
+    real = real_samples(sampler.draw_indices(labels, state.randomness))
+    latents = torch.randn(config.batch_size, config.latent_dim, generator=state.randomness).to(device)
+    state.sums += adversarial_step(
+        state.players, real, labels.to(device), latents, functools.partial(augment, p=p), gamma * penalised
+    )
+    state.penalties += penalised
+    state.step += 1
+    _update_average(state.players, config, state.step)
+    return rate
+
+
+def _take_reading(
+    state: TrainingState,
+    config: TrainingConfig,
+    rate: float,
+    clock: _Clock,
+    monitor: Monitor,
+    health: Health | None,
+) -> None:
+    """Keep the state if it is healthy, and go back to the one kept last if it is not."""
+    if _healthy(state.players, state.sums):
+        taken = state.step - state.good_step
+        d_loss, g_loss, gap, penalty = (state.sums / taken).tolist()
+        state.history.append(
+            {
+                "step": state.step,
+                "discriminator_loss": d_loss,
+                "generator_loss": g_loss,
+                "logit_gap": gap,
+                "gradient_penalty": penalty * taken / max(1, state.penalties),
+                "learning_rate": rate,
+                "images_per_second": clock.steps_per_second(state.step) * config.batch_size,
+                "seconds": clock.seconds,
+            }
         )
-        penalties += penalised
-        step += 1
-        _update_average(players, config, step)
-
-        if step % CHECK_EVERY and step < config.steps:
-            continue
-        if not _healthy(players, sums):
-            rollbacks += 1
-            if rollbacks > MAX_ROLLBACKS:
-                raise TrainingDiverged(
-                    f"the losses were not finite before step {step}, {rollbacks} times in spite of going back to the "
-                    "last good state with a lower learning rate; try a learning_rate below "
-                    f"{rate:.2g} or a larger gamma"
-                )
-            scale *= ROLLBACK_FACTOR
-            _restore(players, good)
-            monitor.event("rollback", step=step, to_step=good_step, learning_rate=rate * ROLLBACK_FACTOR)
-            step, last_time = good_step, time.perf_counter()
-        else:
-            now, taken = time.perf_counter(), step - last_step
-            d_loss, g_loss, gap, penalty = (sums / taken).tolist()
-            history.append(
-                {
-                    "step": step,
-                    "discriminator_loss": d_loss,
-                    "generator_loss": g_loss,
-                    "logit_gap": gap,
-                    "gradient_penalty": penalty * taken / max(1, penalties),
-                    "learning_rate": rate,
-                    "images_per_second": taken * config.batch_size / max(now - last_time, 1e-9),
-                    "seconds": now - started,
-                }
+        monitor.reading(state.history[-1], state.players.average)
+        if health is not None:
+            health.attend(state, monitor)
+        state.keep()
+    else:
+        state.rollbacks += 1
+        if state.rollbacks > MAX_ROLLBACKS:
+            raise TrainingDiverged(
+                f"the losses were not finite before step {state.step}, {state.rollbacks} times in spite of going back "
+                f"to the last good state with a lower learning rate; try a learning_rate below {rate:.2g} or a larger "
+                "gamma"
             )
-            monitor.reading(history[-1], players.average)
-            good, good_step = _snapshot(players), step
-            last_time, last_step = now, step
-        sums.zero_()
-        penalties = 0
-    return history
+        state.scale *= ROLLBACK_FACTOR
+        lower = rate * ROLLBACK_FACTOR
+        action = f"back to step {state.good_step}, learning rate {lower:.2g}"
+        state.findings.append({"finding": "not_finite", "step": state.step, "action": action})
+        monitor.event("rollback", step=state.step, to_step=state.good_step, learning_rate=lower)
+        state.go_back()
+    clock.restart(state.step)
+    state.start_sums()

@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
+from ganaug.data.files import write_atomically
+
 __all__ = ["Monitor"]
 
 GRID_EVERY = 500  # steps between two sample grids
@@ -33,6 +35,11 @@ class Monitor:
         the package ``tensorboard`` is installed, TensorBoard scalars and sample grids.
     sample_grid : callable or None
         Takes the averaged generator and returns an image tensor (channels, height, width) uint8, for TensorBoard.
+
+    Attributes
+    ----------
+    lines : int
+        Readings and events told so far, those before a checkpoint included.
     """
 
     def __init__(
@@ -50,6 +57,7 @@ class Monitor:
         self._lines: Any = None
         self._board: Any = None
         self._last_grid = 0
+        self.lines = 0
 
     def __enter__(self) -> Monitor:
         self._progress = Progress(
@@ -68,13 +76,30 @@ class Monitor:
                 self._log_dir.mkdir(parents=True, exist_ok=True)
             except (FileExistsError, NotADirectoryError):
                 raise ValueError(f"log_dir must be a folder, got {self._log_dir}, where there is a file") from None
-            self._lines = (self._log_dir / "metrics.jsonl").open("w", encoding="utf-8", buffering=1)
+        self._progress.start()
+        return self
+
+    def begin(self, step: int = 0, lines: int = 0) -> None:
+        """Open the log: empty, or with what it said up to the step that an earlier run is gone on with from.
+
+        Parameters
+        ----------
+        step : int
+            Steps taken already.
+        lines : int
+            What :attr:`lines` was then: so many lines of ``metrics.jsonl`` are kept.
+        """
+        self._progress.update(self._task, completed=step)
+        self._last_grid, self.lines = step, lines
+        if self._log_dir is not None:
+            path = self._log_dir / "metrics.jsonl"
+            kept = path.read_text(encoding="utf-8").splitlines(keepends=True)[:lines] if lines and path.exists() else []
+            write_atomically(path, "".join(kept))
+            self._lines = path.open("a", encoding="utf-8", buffering=1)
             if importlib.util.find_spec("tensorboard") is not None:
                 from torch.utils.tensorboard import SummaryWriter
 
-                self._board = SummaryWriter(str(self._log_dir))
-        self._progress.start()
-        return self
+                self._board = SummaryWriter(str(self._log_dir), purge_step=step + 1 if step else None)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -104,12 +129,15 @@ class Monitor:
             self._last_grid = step
             self._board.add_image("samples", self._sample_grid(average), step)
 
-    def event(self, name: str, **values: float) -> None:
+    def event(self, name: str, **values: float | str) -> None:
         """Record something out of the ordinary, such as going back to an earlier state."""
         self._write({"event": name, **values})
         if self._visible:
-            self._progress.console.print(f"{name}: " + ", ".join(f"{k} {v:g}" for k, v in values.items()))
+            self._progress.console.print(
+                f"{name}: " + ", ".join(f"{k} {v if isinstance(v, str) else format(v, 'g')}" for k, v in values.items())
+            )
 
     def _write(self, values: dict[str, Any]) -> None:
+        self.lines += 1
         if self._lines is not None:
             self._lines.write(json.dumps(values) + "\n")

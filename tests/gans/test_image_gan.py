@@ -134,7 +134,7 @@ def test_unknown_labels_are_refused(fitted, labels, message):
     ],
 )
 def test_bad_parameters_are_named_before_any_training(parameter, value, monkeypatch):
-    monkeypatch.setattr("ganaug.gans.base.train", lambda *a: pytest.fail("training started"))
+    monkeypatch.setattr("ganaug.gans.fitting.train", lambda *a, **k: pytest.fail("training started"))
     with pytest.raises((ValueError, TypeError), match=parameter) as caught:
         ImageGAN(**{**QUICK, parameter: value}).fit(*shades())
     assert "\n" not in str(caught.value)

@@ -48,7 +48,7 @@ def config(**changes):
     return TrainingConfig(**{**values, **changes})
 
 
-def run(players=None, augment=lambda x, p: x, log_dir=None, **changes):
+def run(players=None, augment=lambda x, p: x, log_dir=None, options=(), **changes):
     players = players or make_players(ToyGenerator(), ToyDiscriminator())
     labels = np.repeat([0, 1], 50)
     cfg = config(**changes)
@@ -61,7 +61,8 @@ def run(players=None, augment=lambda x, p: x, log_dir=None, **changes):
             augment,
             torch.Generator().manual_seed(0),
             monitor,
-        )
+            **dict(options),
+        ).history
     return players, history
 
 

@@ -1,0 +1,205 @@
+"""From a configuration and data to trained networks: checkpoints, the batch size that fits, training."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from numbers import Integral
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.utils._param_validation import Interval, StrOptions
+from torch import Generator, Tensor, nn
+
+from ganaug.training.checkpoints import Checkpoints
+from ganaug.training.devices import resolve_device
+from ganaug.training.health import Health
+from ganaug.training.labels import ClassBalancedSampler
+from ganaug.training.layers import initialise
+from ganaug.training.loop import TrainingConfig, make_players, train
+from ganaug.training.memory import PROBED, OutOfMemory, is_out_of_memory, largest_fitting, try_batch
+from ganaug.training.monitor import Monitor
+from ganaug.training.step import Players
+
+__all__ = ["ENGINE_CONSTRAINTS", "Fitting", "Material"]
+
+ENGINE_CONSTRAINTS: dict[str, list[Any]] = {
+    "device": [str, torch.device],
+    "random_state": ["random_state", np.random.Generator],
+    "verbose": ["boolean", StrOptions({"auto"})],
+    "log_dir": [str, Path, None],
+    "checkpoint_dir": [str, Path, None],
+    "checkpoint_every": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+    "resume": ["boolean"],
+    "health": [StrOptions({"report", "adapt"})],
+}
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a GAN is trained from, beside its configuration; see :func:`train` for what is not told here.
+
+    Attributes
+    ----------
+    networks : tuple of Module
+        Generator and discriminator, without weights.
+    training_data : dict
+        JSON values that tell one set of training data from another.
+    class_indices : ndarray of shape (n_samples,)
+    class_names : sequence of str
+    real_samples, augment : callable
+    randomness : torch.Generator
+    rebatched : callable
+        Takes a value of `batch_size`, returns the configuration with that one.
+    sample_grid : callable or None
+        As for :class:`Monitor`.
+    """
+
+    networks: tuple[nn.Module, nn.Module]
+    training_data: dict[str, Any]
+    class_indices: NDArray[np.int64]
+    class_names: Sequence[str]
+    real_samples: Callable[[Tensor], Tensor]
+    augment: Callable[..., Tensor]
+    randomness: Generator
+    rebatched: Callable[[int], Any]
+    sample_grid: Callable[[Any], Tensor] | None = None
+
+
+class Fitting:
+    """One call of ``fit``: what the parameters that all GANs share ask for.
+
+    Parameters
+    ----------
+    gan : ConditionalGAN
+        Whose parameters these are.
+    material : Material
+
+    Attributes
+    ----------
+    config : ImageGANConfig or TableGANConfig
+        After :meth:`run`, what was trained.
+    history, findings : list of dict
+        Of the training.
+    """
+
+    config: Any
+    history: list[dict[str, float]]
+    findings: list[dict[str, Any]]
+
+    def __init__(self, gan: Any, material: Material) -> None:
+        self._gan = gan
+        self._material = material
+        self._device = resolve_device(gan.device)
+        self._checkpoints: Checkpoints | None = None
+        if gan.checkpoint_dir is not None:
+            self._checkpoints = Checkpoints(gan.checkpoint_dir, every=gan.checkpoint_every, resume=bool(gan.resume))
+
+    def run(self, config: Any) -> Players:
+        """Settle the batch size, initialise the networks and train them, or go on with the run in the checkpoints."""
+        if isinstance(self._gan.batch_size, str):
+            config = self._settle_batch_size(config)
+        self.config = config
+        self._describe()
+        for network in self._material.networks:
+            initialise(network, self._material.randomness)
+        try:
+            return self._train(config.training)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        # Outside of the handler, where the error no longer keeps what filled the memory.
+        raise OutOfMemory(self._remedy())
+
+    def _describe(self) -> None:
+        """Tell the checkpoints what is trained, so that they can refuse to go on with something else."""
+        if self._checkpoints is None:
+            return
+        # What a generator gives is told by the seed that was drawn from it.
+        asked = self._gan.random_state
+        seed = asked if isinstance(asked, int | None) else self._material.randomness.initial_seed()
+        run = {"kind": type(self._gan).__name__, "random_state": seed, "health": self._gan.health}
+        self._checkpoints.describe({**run, "data": self._material.training_data, **self.config.to_dict()})
+
+    def _train(self, config: TrainingConfig) -> Players:
+        material = self._material
+        players = make_players(*(network.to(self._device) for network in material.networks))
+        monitor = Monitor(
+            config.steps, verbose=self._gan.verbose, log_dir=self._gan.log_dir, sample_grid=material.sample_grid
+        )
+        health = Health(material.class_indices, material.class_names, material.real_samples, config, self._gan.health)
+        with monitor:
+            state = train(
+                players,
+                config,
+                self._sampler(config),
+                material.real_samples,
+                material.augment,
+                material.randomness,
+                monitor,
+                checkpoints=self._checkpoints,
+                health=health,
+            )
+        self.history, self.findings = state.history, state.findings
+        return players
+
+    def _sampler(self, config: TrainingConfig) -> ClassBalancedSampler:
+        return ClassBalancedSampler(self._material.class_indices, config.label_temperature)
+
+    def _settle_batch_size(self, config: Any) -> Any:
+        """Take the batch size of the run that is gone on with, or halve it until it fits."""
+        if self._checkpoints is not None and self._checkpoints.found is not None:
+            known = self._checkpoints.run.get("training", {}).get("batch_size")
+            return config if known is None else self._material.rebatched(known)
+        if self._device.type not in PROBED:
+            return config
+        asked = config.training.batch_size
+        fitting = self._largest_fitting(asked)
+        if fitting is None:
+            raise OutOfMemory(self._nothing_fits())
+        if fitting == asked:
+            return config
+        message = f"batch_size {asked} does not fit into the memory of {self._device}; it becomes {fitting}"
+        warnings.warn(message, stacklevel=5)
+        return self._material.rebatched(fitting)
+
+    def _remedy(self) -> str:
+        """Say in one sentence which batch size would fit."""
+        for network in self._material.networks:
+            network.cpu()
+        asked = self._gan.batch_size
+        if isinstance(asked, str):
+            asked = self.config.training.batch_size
+        fitting = self._largest_fitting(asked // 2)
+        if fitting is None:
+            return self._nothing_fits()
+        return (
+            f"batch_size {asked} does not fit into the memory of {self._device}; pass batch_size={fitting}, which does"
+        )
+
+    def _nothing_fits(self) -> str:
+        return (
+            f"not even a batch of one real and one generated sample fits into the memory of {self._device}; free some, "
+            "take smaller networks or samples, or pass device='cpu'"
+        )
+
+    def _largest_fitting(self, batch_size: int) -> int | None:
+        material = self._material
+
+        def attempt(size: int) -> None:
+            config = material.rebatched(size).training
+            try_batch(
+                material.networks,
+                config,
+                self._sampler(config),
+                material.real_samples,
+                material.augment,
+                material.randomness,
+                self._device,
+            )
+
+        return largest_fitting(attempt, batch_size)

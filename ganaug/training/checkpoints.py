@@ -1,0 +1,252 @@
+"""A folder of checkpoints: written so that a crash at any moment loses none that was there, verified when read.
+
+A checkpoint is one safetensors file; its header holds the rest of the state and a description of the run as JSON.
+Nothing in it is pickled. The name of the file ends in the beginning of its SHA-256, so that content and checksum
+appear together, in one rename.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+import time
+import warnings
+from pathlib import Path
+from typing import Any, Literal
+
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from ganaug.data.files import sha256_of, write_atomically
+
+__all__ = ["Checkpoints", "newest_valid"]
+
+FORMAT, FORMAT_VERSION = "ganaug.checkpoint", 1
+KEEP = 3
+AUTO_SECONDS = 60.0  # between two checkpoints at least
+AUTO_SHARE = 0.02  # of the time may be spent on writing them
+NAME = re.compile(r"checkpoint-(\d{6,})-step\d+-([0-9a-f]{16})\.safetensors")
+SEED = "random_state"  # the part of a run's description that may be left open
+MOST_NAMED = 3  # changed options in one sentence
+
+
+class Checkpoints:
+    """The checkpoints of one training run.
+
+    Parameters
+    ----------
+    folder : path-like
+        Made if need be. Other files in it are left alone.
+    every : int or "auto", default="auto"
+        Steps between two checkpoints. "auto" writes one a minute or less often, so that it takes no more than a
+        fiftieth of the time.
+    resume : bool, default=True
+        Whether a run that the folder holds already may be gone on with.
+
+    Attributes
+    ----------
+    run : dict
+        The description of the run that the folder holds, empty if there is none, and then what :meth:`describe` was
+        given.
+    found : tuple of dict, or None
+        Tensors and values of the newest checkpoint that is not damaged.
+
+    Raises
+    ------
+    ValueError
+        If the folder cannot be written to, or holds a run though `resume` is false.
+
+    Examples
+    --------
+    >>> import tempfile, torch
+    >>> folder = tempfile.mkdtemp()
+    >>> checkpoints = Checkpoints(folder)
+    >>> checkpoints.describe({"width": 8})
+    >>> checkpoints.save(5, {"x": torch.ones(2)}, {"step": 5})
+    True
+    >>> again = Checkpoints(folder)
+    >>> again.describe({"width": 9})  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ValueError: checkpoint_dir ... holds a run with width 8, which is 9 now; ...
+    >>> tensors, values = again.found
+    >>> tensors["x"].tolist(), values
+    ([1.0, 1.0], {'step': 5})
+    """
+
+    def __init__(self, folder: str | Path, *, every: int | Literal["auto"] = "auto", resume: bool = True) -> None:
+        self.folder = Path(folder)
+        self._every = every
+        _check_folder(self.folder)
+        if not resume and _numbered(self.folder):
+            raise ValueError(
+                f"checkpoint_dir {self.folder} holds a run already; go on with it by resume=True (--resume), or choose "
+                "another folder"
+            )
+        header, tensors, self._damaged = newest_valid(self.folder)
+        self.run: dict[str, Any] = {} if header is None else header["run"]
+        self.found: tuple[dict[str, Tensor], dict[str, Any]] | None = None
+        if header is not None:
+            self.found = tensors, header["values"]
+        self._last, self._took = time.monotonic(), 0.0
+
+    def describe(self, run: dict[str, Any]) -> None:
+        """Say what is trained, before anything is saved.
+
+        Parameters
+        ----------
+        run : dict
+            JSON values: two runs with equal ones go on alike from the same state.
+
+        Raises
+        ------
+        ValueError
+            If the folder holds a run that is described otherwise; names what changed.
+        """
+        run = json.loads(json.dumps(run))
+        if run.get(SEED) is None and SEED in self.run:
+            run[SEED] = self.run[SEED]  # who leaves the seed open also takes that of the run that is there
+        then, now = _flat(self.run), _flat(run)
+        changed = [name for name in {**then, **now} if then.get(name) != now.get(name)]
+        if changed and self.found is not None:
+            told = [f"{name} {_short(then.get(name))}, which is {_short(now.get(name))} now" for name in changed]
+            more = f" and {len(told) - MOST_NAMED} more changes" if len(told) > MOST_NAMED else ""
+            raise ValueError(
+                f"checkpoint_dir {self.folder} holds a run with {', '.join(told[:MOST_NAMED])}{more}; pass what it was "
+                "started with, or choose another folder"
+            )
+        self.run = run
+
+    def due(self, step: int, *, reading: bool) -> bool:
+        """Whether a checkpoint is to be written after this step, which a reading was or was not taken at."""
+        if self._every != "auto":
+            return step % self._every == 0
+        # At a reading the state to go back to is the state itself, and need not be written too.
+        return reading and time.monotonic() - self._last >= max(AUTO_SECONDS, self._took / AUTO_SHARE)
+
+    def save(self, step: int, tensors: dict[str, Tensor], values: dict[str, Any]) -> bool:
+        """Write a checkpoint and drop all but the last three; if that fails, warn, for training is worth more.
+
+        Returns
+        -------
+        bool
+            Whether it was written.
+        """
+        started = time.monotonic()
+        numbers = _numbered(self.folder)
+        header = {"format": FORMAT, "format_version": FORMAT_VERSION, "run": self.run, "values": values}
+        content = safetensors.torch.save(
+            {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
+            metadata={"ganaug": json.dumps(header)},
+        )
+        name = f"checkpoint-{max(numbers, default=0) + 1:06d}-step{step}-{sha256_of(content)[:16]}.safetensors"
+        try:
+            write_atomically(self.folder / name, content)
+            _flush(self.folder)
+            self._drop_old()
+        except OSError as error:
+            warnings.warn(
+                f"no checkpoint could be written to {self.folder} after step {step} ({error.strerror or error}); "
+                "training goes on without, those written before stay",
+                stacklevel=2,
+            )
+            return False
+        finally:
+            self._last = time.monotonic()
+            self._took = self._last - started
+        return True
+
+    def _drop_old(self) -> None:
+        numbered = _numbered(self.folder)
+        old = [path for _, path in sorted(numbered.items()) if path not in self._damaged][:-KEEP]
+        for path in (*old, *self._damaged, *self.folder.glob(".checkpoint-*.safetensors.*")):
+            path.unlink(missing_ok=True)
+        self._damaged = []
+
+
+def newest_valid(folder: Path) -> tuple[dict[str, Any] | None, dict[str, Tensor], list[Path]]:
+    """Find the newest checkpoint in a folder that is not damaged.
+
+    Returns
+    -------
+    header : dict or None
+        With the description of the run under "run" and the values of the state under "values"; None if there is none.
+    tensors : dict
+    damaged : list of Path
+        Newer ones that could not be used; each was warned of.
+    """
+    damaged: list[Path] = []
+    for _, path in sorted(_numbered(folder).items(), reverse=True):
+        try:
+            header, tensors = _read(path)
+        except OSError as error:
+            warnings.warn(f"{path} cannot be read ({error.strerror or error}); it is passed over", stacklevel=3)
+            continue
+        except (LookupError, ValueError, TypeError, RecursionError, safetensors.SafetensorError) as error:
+            damaged.append(path)
+            warnings.warn(f"{path} is damaged ({error}); it is passed over", stacklevel=3)
+            continue
+        version = header.get("format_version")
+        if not isinstance(version, int) or version > FORMAT_VERSION:
+            raise ValueError(
+                f"{path} has format version {version}, this ganaug reads up to {FORMAT_VERSION}; upgrade ganaug"
+            )
+        return header, tensors, damaged
+    return None, {}, damaged
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    content = path.read_bytes()
+    if not path.stem.endswith(sha256_of(content)[:16]):
+        raise ValueError("its checksum differs from the one in its name")
+    # A safetensors file starts with the length of its JSON header.
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["ganaug"])
+    if header["format"] != FORMAT:
+        raise ValueError(f"its format is {header['format']!r}")
+    return header, safetensors.torch.load(content)
+
+
+def _numbered(folder: Path) -> dict[int, Path]:
+    """Checkpoints by their number."""
+    if not folder.is_dir():
+        return {}
+    matches = ((NAME.fullmatch(path.name), path) for path in folder.iterdir())
+    return {int(match[1]): path for match, path in matches if match}
+
+
+def _check_folder(folder: Path) -> None:
+    """Find out before the training, not in its midst, that checkpoints cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"x")
+    except OSError as error:
+        raise ValueError(
+            f"checkpoint_dir {folder} must be a folder that can be written to ({error.strerror or error}); choose "
+            "another one"
+        ) from None
+
+
+def _flush(folder: Path) -> None:
+    """Bring a rename to the disk, before older files go."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return flat
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 24 else f"{text[:20]}...{text[-1]}"

@@ -1,0 +1,61 @@
+"""How a GAN is trained, in numbers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+__all__ = ["TrainingConfig", "cosine"]
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a GAN is trained.
+
+    Attributes
+    ----------
+    steps : int
+        Updates of each player.
+    batch_size : int
+        Real samples a step; as many are generated.
+    learning_rate, final_learning_rate : float
+        Of both players: start and end of a cosine schedule.
+    gamma, final_gamma : float
+        Start and end of a cosine schedule of the weight of (R1 + R2) / 2.
+    penalty_every : int
+        The penalty is taken every so many steps, its weight multiplied by as much (lazy regularisation,
+        Karras et al., CVPR 2020).
+    augment_p : float
+        Probability of each augmentation in front of the discriminator, ramped up from 0 over the first fifth.
+    label_temperature : float
+        0 shows all classes equally often, 1 as often as they occur.
+    latent_dim : int
+        Length of the noise vector.
+    """
+
+    steps: int
+    batch_size: int
+    learning_rate: float
+    final_learning_rate: float
+    gamma: float
+    final_gamma: float
+    penalty_every: int
+    augment_p: float
+    label_temperature: float
+    latent_dim: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as written to ``config.json``."""
+        return asdict(self)
+
+
+def cosine(start: float, end: float, progress: float) -> float:
+    """Value of a cosine schedule; `progress` runs from 0 to 1.
+
+    Examples
+    --------
+    >>> cosine(1.0, 0.0, 0.5)
+    0.5
+    """
+    return end + (start - end) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))

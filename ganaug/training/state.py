@@ -1,0 +1,166 @@
+"""Everything that a training run needs to go on, as tensors and plain values."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from ganaug.training.step import Players
+
+__all__ = ["TrainingState", "restore", "snapshot"]
+
+Snapshot = list[dict[str, Any]]
+COUNTERS = ("step", "good_step", "rollbacks", "scale", "penalty_factor", "augment_extra", "penalties", "seconds")
+RECORDS = ("history", "looks", "findings")
+
+
+@dataclass
+class TrainingState:
+    """Where a training run stands after a whole number of steps.
+
+    Attributes
+    ----------
+    players : Players
+        Networks, moving average and optimisers.
+    randomness : torch.Generator
+        On the CPU; source of all randomness of the run.
+    step : int
+        Steps taken.
+    good : list of dict
+        Copy of the players at the last reading whose losses were finite.
+    good_step : int
+        Step of that reading.
+    rollbacks : int
+        How often the run went back to such a reading.
+    scale, penalty_factor : float
+        Factors of the learning rate and of gamma, after what went wrong.
+    augment_extra : float
+        Added to the probability of augmentation, likewise.
+    sums : Tensor of shape (4,)
+        Sums since the last reading of what the step returns.
+    penalties : int
+        Steps among them that took the gradient penalty.
+    history, looks, findings : list of dict
+        The readings; what :class:`Health` measured, and found.
+    seconds : float
+        Time spent before the run was last taken up.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from ganaug.training.loop import make_players
+    >>> players = make_players(torch.nn.Linear(2, 1), torch.nn.Linear(1, 1))
+    >>> state = TrainingState(players, torch.Generator())
+    >>> tensors, values = state.dump()
+    >>> values["step"], tensors["average.bias"].shape
+    (0, torch.Size([1]))
+    """
+
+    players: Players
+    randomness: Generator
+    step: int = 0
+    good: Snapshot = field(default_factory=list)
+    good_step: int = 0
+    rollbacks: int = 0
+    scale: float = 1.0
+    penalty_factor: float = 1.0
+    augment_extra: float = 0.0
+    sums: Tensor = field(default_factory=lambda: torch.zeros(4))
+    penalties: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+    looks: list[dict[str, Any]] = field(default_factory=list)
+    findings: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.sums = self.sums.to(next(self.players.generator.parameters()).device)
+        self.keep()
+
+    def keep(self) -> None:
+        """Keep a copy of the players as they are, to go back to."""
+        self.good, self.good_step = snapshot(self.players), self.step
+
+    def go_back(self) -> None:
+        """Return the players to the copy kept last."""
+        restore(self.players, self.good)
+        self.step = self.good_step
+
+    def start_sums(self) -> None:
+        """Begin a new interval between two readings."""
+        self.sums.zero_()
+        self.penalties = 0
+
+    def dump(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors by name, and the rest as JSON values.
+
+        The tensors of networks and optimisers are the run's own, not copies.
+        """
+        parts = [part.state_dict() for part in vars(self.players).values()]
+        tensors = {"randomness": self.randomness.get_state(), "sums": self.sums, **_named(self.players, parts)}
+        if self.good_step != self.step:
+            tensors |= {f"good.{name}": tensor for name, tensor in _named(self.players, self.good).items()}
+        return tensors, {name: getattr(self, name) for name in COUNTERS + RECORDS}
+
+    def load(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
+        """Inverse of :meth:`dump`, for a state of the same networks."""
+        good = {name.removeprefix("good."): t for name, t in tensors.items() if name.startswith("good.")}
+        if good:
+            _load_named(self.players, good)
+            self.good = snapshot(self.players)
+        _load_named(self.players, tensors)
+        if not good:
+            self.good = snapshot(self.players)
+        for name in COUNTERS:
+            setattr(self, name, values[name])
+        for name in RECORDS:
+            setattr(self, name, list(values[name]))
+        self.sums.copy_(tensors["sums"])
+        self.randomness.set_state(tensors["randomness"])
+
+
+def snapshot(players: Players) -> Snapshot:
+    """Copy the states of networks and optimisers."""
+    return [copy.deepcopy(part.state_dict()) for part in vars(players).values()]
+
+
+def restore(players: Players, kept: Snapshot) -> None:
+    """Return networks and optimisers to a snapshot, which stays as it is."""
+    for part, state in zip(vars(players).values(), kept, strict=True):
+        part.load_state_dict(copy.deepcopy(state))
+
+
+def _named(players: Players, parts: Snapshot) -> dict[str, Tensor]:
+    """Tensors of a snapshot by dotted names, such as ``generator_optimizer.3.exp_avg``."""
+    named: dict[str, Tensor] = {}
+    for (part, owner), state in zip(vars(players).items(), parts, strict=True):
+        if isinstance(owner, nn.Module):
+            named |= {f"{part}.{name}": tensor for name, tensor in state.items()}
+        else:
+            for index, entries in state["state"].items():
+                named |= {f"{part}.{index}.{name}": tensor for name, tensor in entries.items()}
+    return named
+
+
+def _load_named(players: Players, tensors: dict[str, Tensor]) -> None:
+    for part, owner in vars(players).items():
+        own = {name.removeprefix(f"{part}."): t for name, t in tensors.items() if name.startswith(f"{part}.")}
+        if isinstance(owner, nn.Module):
+            owner.load_state_dict(own)
+        else:
+            _load_optimizer(owner, own)
+
+
+def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        index, entry = name.split(".")
+        weight = weights[int(index)]
+        # Fused optimisers pair weights with moments by their place in memory: these need the strides of the weights.
+        same = tensor.shape == weight.shape
+        state.setdefault(int(index), {})[entry] = torch.empty_like(weight).copy_(tensor) if same else tensor.clone()
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

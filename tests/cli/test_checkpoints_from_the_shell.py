@@ -1,0 +1,73 @@
+import signal
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from shell import run
+
+from ganaug import ImageGAN, TableGAN
+from ganaug.training import loop
+
+
+@pytest.fixture
+def commands(tmp_path):
+    """What to fit, for both kinds of data, without the output."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat(["a", "b"], 10)
+    np.savez(tmp_path / "x.npz", images=rng.integers(0, 255, (20, 8, 8)).astype(np.uint8), labels=labels)
+    pd.DataFrame(rng.normal(size=(20, 2)), columns=["x", "z"]).assign(y=labels).to_csv(tmp_path / "x.csv", index=False)
+    return {
+        ImageGAN: ("fit", "images", tmp_path / "x.npz", "--device", "cpu", "--steps", 4, "--seed", 0),
+        TableGAN: ("fit", "table", tmp_path / "x.csv", "--target", "y", "--steps", 4, "--seed", 0),
+    }
+
+
+@pytest.mark.parametrize("kind", [ImageGAN, TableGAN])
+def test_an_interrupted_training_is_gone_on_with(kind, commands, tmp_path, monkeypatch, capsys):
+    assert run(*commands[kind], "-o", tmp_path / "whole") == 0
+    safe = (*commands[kind], "-o", tmp_path / "m", "--checkpoints", tmp_path / "c")
+    calls, step = [], loop.adversarial_step
+
+    def interrupted(*arguments):
+        calls.append(1)
+        if len(calls) == 3:
+            signal.raise_signal(signal.SIGINT)
+        return step(*arguments)
+
+    monkeypatch.setattr(loop, "adversarial_step", interrupted)
+    assert run(*safe) != 0
+    assert not (tmp_path / "m" / "config.json").exists()
+    capsys.readouterr()
+    assert run(*safe) == 2
+    assert "holds a run already; go on with it by resume=True (--resume)" in capsys.readouterr().err
+    assert run(*safe, "--resume") == 0
+    assert len(calls) == 4
+    pairs = [kind.load(tmp_path / name, device="cpu").tensors() for name in ("whole", "m")]
+    assert all(torch.equal(pairs[0][name], pairs[1][name]) for name in pairs[0])
+    # The same command may be given from the start, and after the end.
+    assert run(*safe, "--resume") == 0
+    assert len(calls) == 4
+
+
+def test_a_changed_option_is_refused_and_named(commands, tmp_path, refused, capsys):
+    options = ("-o", tmp_path / "m", "--checkpoints", tmp_path / "c", "--resume")
+    assert run(*commands[ImageGAN], *options, "--checkpoint-every", 2) == 0
+    assert len(list((tmp_path / "c").iterdir())) == 2
+    capsys.readouterr()
+    assert "training.steps 4, which is 5 now" in refused(*commands[ImageGAN], *options, "--steps", 5)
+    assert "kind 'ImageGAN', which is 'TableGAN' now" in refused(*commands[TableGAN], *options)
+
+
+@pytest.mark.parametrize("option", [("--resume",), ("--checkpoint-every", 5)])
+def test_options_without_their_folder_are_refused(commands, tmp_path, refused, option):
+    message = refused(*commands[TableGAN], "-o", tmp_path / "m", *option)
+    assert f"{option[0]} needs the folder of the checkpoints; pass --checkpoints too" in message
+
+
+@pytest.mark.parametrize(("mode", "action"), [("report", ""), ("adapt", " (none left)")])
+def test_what_goes_wrong_is_told(mode, action, commands, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("ganaug.training.health.MIN_DIVERSITY", 99.0)
+    assert run(*commands[TableGAN], "--steps", 200, "--health", mode, "-o", tmp_path / "m") == 0
+    told = capsys.readouterr().err.splitlines()
+    assert told == [f"Warning: mode collapse of class {name} at step 200{action}" for name in "ab"]
