@@ -56,6 +56,10 @@ def fit_images(
     steps: Steps = None,
     size: Size = None,
     flip: Flip = False,
+    unlabelled: Annotated[
+        str | None,
+        typer.Option(help="Name of the class, such as a folder, whose images have no label; they are trained on too."),
+    ] = None,
     device: Device = "auto",
     seed: Annotated[int | None, typer.Option(help="On a CPU the same seed gives the same model.")] = None,
     log_dir: Annotated[
@@ -69,10 +73,13 @@ def fit_images(
 ) -> None:
     """Train a class-conditional GAN on labelled images."""
     from ganaug.data import labelled_images
+    from ganaug.data.images import UNLABELLED
     from ganaug.training.devices import resolve_device
 
     safety = checkpointing(checkpoints, checkpoint_every, resume)
-    data = labelled_images(source, size=image_size(size), train=True)
+    data = labelled_images(source, size=image_size(size))
+    if unlabelled is not None:
+        data = _without_label(data, unlabelled)
     gan = _gan(data, preset, steps, flip, device, seed, log_dir or output / "log").set_params(
         health=health.value, **safety
     )
@@ -80,7 +87,7 @@ def fit_images(
         found = {
             "n_images": len(data),
             "image_shape": data.image_shape,
-            "classes": [data.name(label) for label in data.classes.tolist()],
+            "classes": [data.name(label) for label in data.classes.tolist() if label != UNLABELLED],
             "skipped_files": len(data.skipped),
         }
         asked = {"source": source, "output": str(output), "data": found}
@@ -93,7 +100,7 @@ def fit_images(
     gan.show(output / "samples.png")
     tell_findings(gan.health_)
     print(
-        f"Trained on {len(data):,} images of {len(data.classes)} classes in {gan.history_[-1]['seconds']:.0f} s. "
+        f"Trained on {len(data):,} images of {len(gan.classes_)} classes in {gan.history_[-1]['seconds']:.0f} s. "
         f"Model in {output}, samples in {output / 'samples.png'}."
     )
 
@@ -175,6 +182,22 @@ def _loaded(gan: ImageGAN, model: Path, data: LabelledImages, source: str) -> Im
                 f"label {label!r} is {data.name(label)!r} in {source} and {gan.class_name(label)!r} for {model}"
             )
     return gan
+
+
+def _without_label(data: LabelledImages, name: str) -> LabelledImages:
+    """Take the label from the images of a class; the others are numbered in the order of their names."""
+    import numpy as np
+
+    from ganaug.data import LabelledImages
+    from ganaug.data.images import UNLABELLED
+
+    names = [data.name(label) for label in data.classes.tolist()]
+    if name not in names:
+        raise ValueError(f"--unlabelled must be the name of a class, got {name!r}, there are {', '.join(names)}")
+    places = np.searchsorted(data.classes, data.labels)
+    others = [n for n in names if n != name]
+    numbers = np.array([UNLABELLED if n == name else others.index(n) for n in names])
+    return LabelledImages(data.images, numbers[places], dict(enumerate(others)), data.skipped)
 
 
 def _gan(

@@ -16,6 +16,7 @@ from ganaug.data.labels import listed
 __all__ = ["LabelledImages", "images_from_array"]
 
 MIN_SIDE = 8
+UNLABELLED = -1  # scikit-learn's mark
 MAX_SIDE = 128
 
 
@@ -100,6 +101,11 @@ class LabelledImages:
                 "them first, files with labelled_images(path, size=...) or --size"
             )
         classes, counts = np.unique(self.labels, return_counts=True)
+        if self.labels.dtype.kind == "i" and UNLABELLED in classes:
+            raise ValueError(
+                "label -1 marks images without a label, as in scikit-learn, which only ImageGAN.fit and 'ganaug fit "
+                "images' can use; leave them out, or rename the class"
+            )
         if len(classes) < 2:
             raise ValueError(
                 f"images of at least two classes are needed, got only class {self.name(classes[0])!r} ({len(self)} "

@@ -15,12 +15,14 @@ from torch import Generator, Tensor, nn
 
 from ganaug.data import LabelledImages, labelled_images
 from ganaug.data.files import write_atomically
+from ganaug.data.images import UNLABELLED
 from ganaug.data.pictures import class_grid, png_bytes
 from ganaug.gans.base import ConditionalGAN
 from ganaug.gans.fitting import ENGINE_CONSTRAINTS, Material
 from ganaug.gans.image_networks import ImageDiscriminator, ImageGenerator, build_networks
 from ganaug.gans.latents import arcs
 from ganaug.gans.presets import PRESETS, ImageGANConfig, resolve_image_config
+from ganaug.gans.pseudo_labels import labelled_part, pseudo_labels
 from ganaug.training.augment import OPERATIONS, augment
 from ganaug.training.devices import random_generator, resolve_device
 
@@ -59,6 +61,9 @@ class ImageGAN(ConditionalGAN):
         Probability of each of these operations for each image. "auto" takes more the fewer images a class has.
     label_temperature : float in [0, 1], default=0.0
         0 shows every class equally often in training, 1 as often as it occurs.
+    pseudo_label_confidence : float in (0, 1] or None, default=0.9
+        Images labelled -1 get the class that label spreading over nearest neighbours of pixels (Zhou et al., NeurIPS
+        2003) gives at least this probability; None gives none of them a class.
     device : str, default="auto"
         "cpu", "cuda", "cuda:N" or "mps"; "auto" takes CUDA, else MPS, else the CPU.
     random_state : int, RandomState, Generator or None, default=None
@@ -140,6 +145,7 @@ class ImageGAN(ConditionalGAN):
         "augment": [StrOptions({"auto"}), "array-like", tuple],
         "augment_p": [Interval(Real, 0, 1, closed="left"), StrOptions({"auto"})],
         "label_temperature": [Interval(Real, 0, 1, closed="both")],
+        "pseudo_label_confidence": [Interval(Real, 0, 1, closed="right"), None],
         **ENGINE_CONSTRAINTS,
     }
 
@@ -154,6 +160,7 @@ class ImageGAN(ConditionalGAN):
         augment: Any = "auto",
         augment_p: Any = "auto",
         label_temperature: float = 0.0,
+        pseudo_label_confidence: float | None = 0.9,
         device: Any = "auto",
         random_state: Any = None,
         verbose: Any = "auto",
@@ -171,6 +178,7 @@ class ImageGAN(ConditionalGAN):
         self.augment = augment
         self.augment_p = augment_p
         self.label_temperature = label_temperature
+        self.pseudo_label_confidence = pseudo_label_confidence
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
@@ -192,17 +200,19 @@ class ImageGAN(ConditionalGAN):
         -------
         ImageGANConfig
         """
-        return self._resolve(labelled_images(X, y, train=True))
+        data = labelled_images(X, y)
+        return self._resolve(labelled_part(data), len(data))
 
-    def _resolve(self, data: LabelledImages, **changed: Any) -> ImageGANConfig:
+    def _resolve(self, data: LabelledImages, n_images: int, **changed: Any) -> ImageGANConfig:
         self._validate_params()
         if not isinstance(self.augment, str):
             unknown = [name for name in self.augment if name not in OPERATIONS]
             if unknown:
                 raise ValueError(f"augment knows {sorted(OPERATIONS)}, got {unknown}; leave those out")
         counts = np.unique(data.labels, return_counts=True)[1]
+        shares = counts + (n_images - len(data)) / len(counts)  # what has no label is spread over the classes
         params = {**self.get_params(), **changed}
-        return resolve_image_config(params, data.image_shape, counts, resolve_device(self.device))
+        return resolve_image_config(params, data.image_shape, shares, resolve_device(self.device))
 
     def fit(self, X: Any, y: Any = None) -> ImageGAN:
         """Train on labelled images.
@@ -215,6 +225,8 @@ class ImageGAN(ConditionalGAN):
             which carries its own labels.
         y : array-like of shape (n,), optional
             Class labels beside an array or a tensor: integers, strings or booleans; at least two classes of two images.
+            -1 marks images without a label, as in scikit-learn. They are trained on too: with the class that is guessed
+            for them, where the guess is sure enough, and otherwise without one, for what images look like in general.
 
         Returns
         -------
@@ -230,12 +242,24 @@ class ImageGAN(ConditionalGAN):
         OutOfMemory
             If memory runs out; says which batch size would fit.
         """
-        data = labelled_images(X, y, train=True)
-        config = self._resolve(data)
+        data = labelled_images(X, y)
+        known = labelled_part(data)
+        config = self._resolve(known, len(data))
         device = resolve_device(self.device)
         randomness = random_generator(self.random_state, "fit")
 
-        classes, indices = np.unique(data.labels, return_inverse=True)
+        classes = known.classes
+        about: dict[str, Any] = {"n_images": len(data), "sha256": data.fingerprint()}
+        if len(known) == len(data):
+            indices = np.searchsorted(classes, data.labels)
+        else:
+            indices = np.where(data.labels == UNLABELLED, UNLABELLED, np.searchsorted(classes, data.labels))
+            if self.pseudo_label_confidence is not None:
+                indices = pseudo_labels(
+                    data.images, indices, self.pseudo_label_confidence, randomness.initial_seed() % 2**32
+                )
+            guessed = int((indices != UNLABELLED).sum()) - len(known)
+            about |= {"n_unlabelled": len(data) - len(known), "n_pseudo_labelled": guessed}
         pixels = torch.from_numpy(data.images).to(device)
 
         def real_images(chosen: Tensor) -> Tensor:
@@ -247,13 +271,13 @@ class ImageGAN(ConditionalGAN):
         names = [data.name(label) for label in classes]
         material = Material(
             networks=build_networks(config.architecture),
-            training_data={"n_images": len(data), "sha256": data.fingerprint()},
+            training_data=about,
             class_indices=indices,
             class_names=names,
             real_samples=real_images,
             augment=augmented,
             randomness=randomness,
-            rebatched=lambda size: self._resolve(data, batch_size=size),
+            rebatched=lambda size: self._resolve(known, len(data), batch_size=size),
             sample_grid=lambda average: _tensor_grid(average, names),
         )
         self.config_ = self._train(config, material)

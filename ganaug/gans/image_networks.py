@@ -196,7 +196,8 @@ class ImageDiscriminator(nn.Module):
     -----
     ``forward(images, labels)`` takes (batch, channels, height, width) and (batch,) int64 and returns
     (batch,). Each logit is the sum of a part shared by all classes and of the projection on the
-    class (Miyato and Koyama, "cGANs with Projection Discriminator", ICLR 2018).
+    class (Miyato and Koyama, "cGANs with Projection Discriminator", ICLR 2018); the label -1 leaves
+    only the shared part.
     """
 
     def __init__(self, arch: ImageArchitecture) -> None:
@@ -227,8 +228,8 @@ class ImageDiscriminator(nn.Module):
             kernel = (x.shape[2] // sizes[stage][0], x.shape[3] // sizes[stage][1])
             x = self.stages[stage](self.widen[stage](F.avg_pool2d(x, kernel)))
         x = self.features(F.leaky_relu(self.pool(x).flatten(1), SLOPE))
-        projected = (x * self.projection(labels)).sum(1) / math.sqrt(self.arch.embedding_dim)
-        return self.shared(x).squeeze(1) + projected
+        projected = (x * self.projection(labels.clamp(min=0))).sum(1) / math.sqrt(self.arch.embedding_dim)
+        return self.shared(x).squeeze(1) + projected * (labels >= 0)
 
 
 def build_networks(arch: ImageArchitecture) -> tuple[ImageGenerator, ImageDiscriminator]:

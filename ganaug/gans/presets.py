@@ -85,7 +85,10 @@ def _auto_augment_p(images_per_class: float) -> float:
 
 
 def resolve_image_config(
-    params: Mapping[str, Any], image_shape: tuple[int, int, int], counts: NDArray[np.integer], device: torch.device
+    params: Mapping[str, Any],
+    image_shape: tuple[int, int, int],
+    counts: NDArray[np.integer] | NDArray[np.floating],
+    device: torch.device,
 ) -> ImageGANConfig:
     """Replace every "auto" among the parameters of an :class:`ImageGAN`.
 

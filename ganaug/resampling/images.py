@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from ganaug.data.images import UNLABELLED
 from ganaug.gans.image import ImageGAN
 
 __all__ = ["as_images", "fitted_image_gan", "like_images"]
@@ -40,6 +41,8 @@ def fitted_image_gan(generator: Any, images: NDArray[Any], y: NDArray[Any], seed
     """The generator, trained on the images unless it was before."""
     if prefit:
         return generator
+    if y.dtype.kind == "i" and UNLABELLED in y:
+        raise ValueError("class -1 cannot be over-sampled with an ImageGAN, to which it marks images without a label")
     gan = ImageGAN() if generator is None else clone(generator)
     if gan.get_params().get("random_state", 0) is None:
         gan.set_params(random_state=seed)

@@ -23,6 +23,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ganaug.data.images import UNLABELLED
 from ganaug.training.config import TrainingConfig
 from ganaug.training.monitor import Monitor
 from ganaug.training.state import TrainingState
@@ -49,7 +50,7 @@ class Health:
     Parameters
     ----------
     class_indices : ndarray of shape (n_samples,), integer
-        Class of each real sample.
+        Class of each real sample, -1 for none.
     names : sequence of str
         Of the classes, as they are told.
     real_samples : callable
@@ -84,7 +85,7 @@ class Health:
         config: TrainingConfig,
         mode: Literal["report", "adapt"] = "report",
     ) -> None:
-        counts = np.bincount(class_indices)
+        counts = np.bincount(class_indices[class_indices != UNLABELLED])
         rarest = [int(c) for c in np.argsort(counts, kind="stable") if counts[c] >= MIN_REAL][:MAX_CLASSES]
         self._members = {c: torch.from_numpy(np.flatnonzero(class_indices == c)[:MAX_REAL]) for c in sorted(rarest)}
         self._names = names

@@ -7,7 +7,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
+from ganaug.data.images import UNLABELLED
+
 __all__ = ["ClassBalancedSampler"]
+
+MOST_UNLABELLED = 0.5  # of a batch
 
 
 class ClassBalancedSampler:
@@ -19,7 +23,8 @@ class ClassBalancedSampler:
     Parameters
     ----------
     labels : ndarray of shape (n_samples,), integer
-        Class index of each real sample; every class from 0 to the largest occurs.
+        Class index of each real sample; every class from 0 to the largest occurs. -1 stands for a sample without a
+        class; such samples are drawn as often as they occur, but make up at most half of a batch.
     temperature : float in [0, 1]
 
     Examples
@@ -35,12 +40,39 @@ class ClassBalancedSampler:
     """
 
     def __init__(self, labels: NDArray[np.integer], temperature: float = 0.0) -> None:
-        counts = torch.from_numpy(np.bincount(labels))
+        known = np.flatnonzero(labels != UNLABELLED)
+        counts = torch.from_numpy(np.bincount(labels[known]))
         weights = counts.double() ** temperature
         self.probabilities = weights / weights.sum()
         self._counts = counts
-        self._order = torch.from_numpy(np.argsort(labels, kind="stable"))
+        self._order = torch.from_numpy(known[np.argsort(labels[known], kind="stable")])
+        self._unlabelled = torch.from_numpy(np.flatnonzero(labels == UNLABELLED))
+        self._share = min(len(self._unlabelled) / len(labels), MOST_UNLABELLED)
         self._starts = counts.cumsum(0) - counts
+
+    def draw(self, n: int, generator: Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Draw the real samples of a batch.
+
+        Returns
+        -------
+        labels : Tensor of shape (n,), int64
+            Classes of the batch.
+        indices : Tensor of shape (n,), int64
+            A real sample for each, of that class or without one.
+        judged : Tensor of shape (n,), int64
+            `labels`, with -1 where the real sample has no class.
+        """
+        labels = self.draw_labels(n, generator)
+        indices = self.draw_indices(labels, generator)
+        if len(self._unlabelled) == 0:
+            return labels, indices, labels
+        without = torch.rand(n, generator=generator) < self._share
+        chosen = torch.randint(len(self._unlabelled), (n,), generator=generator)
+        return (
+            labels,
+            torch.where(without, self._unlabelled[chosen], indices),
+            torch.where(without, UNLABELLED, labels),
+        )
 
     def draw_labels(self, n: int, generator: Generator) -> Tensor:
         """Draw `n` class indices: int64 of shape (n,), on the CPU."""

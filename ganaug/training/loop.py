@@ -172,11 +172,17 @@ def one_step(
     gamma = state.penalty_factor * cosine(config.gamma, config.final_gamma, progress) * config.penalty_every
     p = (config.augment_p + state.augment_extra) * min(1.0, progress / AUGMENT_RAMP)
 
-    labels = sampler.draw_labels(config.batch_size, state.randomness)
-    real = real_samples(sampler.draw_indices(labels, state.randomness))
+    labels, chosen, judged = sampler.draw(config.batch_size, state.randomness)
+    real = real_samples(chosen)
     latents = torch.randn(config.batch_size, config.latent_dim, generator=state.randomness).to(device)
     state.sums += adversarial_step(
-        state.players, real, labels.to(device), latents, functools.partial(augment, p=p), gamma * penalised
+        state.players,
+        real,
+        labels.to(device),
+        latents,
+        functools.partial(augment, p=p),
+        gamma * penalised,
+        judged=judged.to(device),
     )
     state.penalties += penalised
     state.step += 1

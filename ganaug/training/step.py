@@ -44,6 +44,7 @@ def adversarial_step(
     latents: Tensor,
     augment: Callable[[Tensor], Tensor],
     gamma: float,
+    judged: Tensor | None = None,
 ) -> Tensor:
     """Update both players once, from one shared forward pass.
 
@@ -66,6 +67,9 @@ def adversarial_step(
         to the samples before it.
     gamma : float
         Weight of (R1 + R2) / 2; 0 leaves the penalties out of this step.
+    judged : Tensor of shape (batch,), int64, optional
+        Classes that the discriminator is told, of real and fake sample alike: `labels`, or -1 for real samples
+        without a class.
 
     Returns
     -------
@@ -80,7 +84,7 @@ def adversarial_step(
     samples = torch.cat([real, fake])
     if gamma > 0 and not samples.requires_grad:
         samples.requires_grad_()
-    logits = players.discriminator(augment(samples), labels.repeat(2))
+    logits = players.discriminator(augment(samples), (labels if judged is None else judged).repeat(2))
     real_logits, fake_logits = logits.chunk(2)
 
     d_loss, g_loss = relativistic_losses(real_logits, fake_logits)

@@ -263,7 +263,7 @@ def test_only_the_classes_asked_for_and_each_once(model, tmp_path, capsys, asked
 
 
 def test_labels_keep_their_type_in_npz(tmp_path):
-    for labels in ([3, -1], [True, False]):
+    for labels in ([3, -2], [True, False]):
         path = write_model(tmp_path / "m", labels)
         assert run("sample", path, "-o", tmp_path / "x.npz", "--per-class", 1, "--class", labels[0], *CPU) == 0
         found = labelled_images(tmp_path / "x.npz").labels
@@ -360,3 +360,22 @@ def test_report_without_a_run_is_refused(refused, tmp_path):
     assert "holds no finished benchmark" in refused("bench", "report", tmp_path / "none")
     (tmp_path / "summary.json").write_text("{")
     assert "is damaged" in refused("bench", "report", tmp_path)
+
+
+def test_a_folder_of_images_without_labels(tmp_path, capsys):
+    from PIL import Image
+
+    randomness = np.random.default_rng(0)
+    for name in ("cat", "dog", "unknown"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(4):
+            pixels = randomness.integers(256, size=(8, 8)).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{number}.png")
+    command = ("fit", "images", tmp_path / "photos", "-o", tmp_path / "model", "--steps", "2", "--device", "cpu")
+    assert run(*command, "--unlabelled", "unknown") == 0
+    assert "Trained on 12 images of 2 classes" in capsys.readouterr().out
+    gan = ImageGAN.load(tmp_path / "model")
+    assert [gan.class_name(label) for label in gan.classes_.tolist()] == ["cat", "dog"]
+    assert gan.training_data_["n_unlabelled"] == 4
+    assert run(*command, "--unlabelled", "unkown") == 2
+    assert "--unlabelled must be the name of a class, got 'unkown'" in capsys.readouterr().err

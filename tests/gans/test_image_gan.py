@@ -29,7 +29,7 @@ def fitted():
     return ImageGAN(**QUICK).fit(*shades())
 
 
-@pytest.mark.parametrize("labels", [("dark", "light"), (3, -1), (False, True), (1.0, 2.0)])
+@pytest.mark.parametrize("labels", [("dark", "light"), (3, -2), (False, True), (1.0, 2.0)])
 def test_labels_come_back_as_they_went_in(labels, tmp_path):
     images, y = shades(labels=labels)
     gan = ImageGAN(**QUICK).fit(images, y)
