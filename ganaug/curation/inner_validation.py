@@ -99,7 +99,8 @@ def alternative_filters(smallest: int) -> Sequence[Filters]:
 def gan_factory(gan: Any) -> Callable[[], Any]:
     """Return a function that makes a GAN to fit."""
     if isinstance(gan, ImageGAN):
-        return lambda: clone(gan)
+        # Its checkpoints and its log are those of the GAN that will be used.
+        return lambda: clone(gan).set_params(checkpoint_dir=None, log_dir=None)
     if not callable(gan) or isinstance(gan, type):
         raise TypeError(f"gan must be an ImageGAN or a function that returns one, got {gan!r}")
     return gan
