@@ -93,7 +93,7 @@ def audit(
     Fresh real samples fail with a probability of at most 5 %: each test has a third of it (Bonferroni), by exact,
     permutation or rank tests. That holds if training and holdout samples were split at random: a holdout of other
     patients or writers differs from the training data for that reason alone. Samples that are near to training and
-    holdout data alike, as blurred ones are, do not fail; whether they are copies is then not assessable. An exact copy
+    holdout data alike, as blurred ones are, rarely fail; whether they are copies is then not assessable. An exact copy
     of a training image always fails, since images do not repeat by chance; equal rows fail where they are more frequent
     than in the holdout.
 

@@ -81,7 +81,7 @@ def near_copies(found: Nearness) -> NearCopies:
     smallest of these follows a negative hypergeometric distribution, exactly and for any number of samples of either
     kind (the precedence test: Nelson, Technometrics 1963). Blurred or typical samples are near to everything; therefore
     more must also be near to training samples only than to holdout samples only (a sign test), where each kind has its
-    own threshold.
+    own threshold, whether it is synthetic samples that are counted or different real ones that they are near to.
 
     Parameters
     ----------
@@ -105,11 +105,12 @@ def near_copies(found: Nearness) -> NearCopies:
         swapped = np.sort(found.train_to_holdout[found.train == cell])
         near_holdout[own] = found.synthetic_to_holdout[own] < swapped[_rank(len(swapped)) - 1]
     count, n = int(near.sum()), len(near)
-    only_train, only_holdout = int((near & ~near_holdout).sum()), int((near_holdout & ~near).sum())
     p_more = min(1.0, float(chances[count:].sum()))
-    p_sign = 1.0
-    if only_train + only_holdout:
-        p_sign = float(scipy.stats.binomtest(only_train, only_train + only_holdout, alternative="greater").pvalue)
+    only_train, only_holdout = found.nearest_train[near & ~near_holdout], found.nearest_holdout[near_holdout & ~near]
+    p_sign = max(
+        _sign_test(len(only_train), len(only_holdout)),
+        _sign_test(len(np.unique(only_train)), len(np.unique(only_holdout))),
+    )
     interval = scipy.stats.binomtest(count, n).proportion_ci(method="wilson")
     return NearCopies(
         count / n,
@@ -121,6 +122,12 @@ def near_copies(found: Nearness) -> NearCopies:
         p_more,
         max(p_more, p_sign),
     )
+
+
+def _sign_test(more: int, fewer: int) -> float:
+    if not more + fewer:
+        return 1.0
+    return float(scipy.stats.binomtest(more, more + fewer, alternative="greater").pvalue)
 
 
 def _rank(n: int) -> int:

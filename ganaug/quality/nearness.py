@@ -52,8 +52,8 @@ class Nearness:
 
     Attributes
     ----------
-    asked, nearest_train : ndarray of shape (n,), int64
-        Synthetic samples that were asked about, and the training sample nearest to each.
+    asked, nearest_train, nearest_holdout : ndarray of shape (n,), int64
+        Synthetic samples that were asked about, and the real samples nearest to each.
     synthetic, holdout, train : Cells
         Class of each sample that was asked about.
     synthetic_to_train, synthetic_to_holdout, holdout_to_train, train_to_holdout : ndarray of float
@@ -65,6 +65,7 @@ class Nearness:
 
     asked: NDArray[np.int64]
     nearest_train: NDArray[np.int64]
+    nearest_holdout: NDArray[np.int64]
     synthetic: Cells
     holdout: Cells
     train: Cells
@@ -121,10 +122,11 @@ def measure_nearness(
     asked_holdout, asked_train = (part.take(part.queries(randomness)) for part in (holdout, train))
     real = np.concatenate([train.values, holdout.values])
     to_train, to_holdout = np.empty(len(synthetic)), np.empty(len(synthetic))
-    nearest_train = np.empty(len(synthetic), dtype=np.int64)
+    nearest_train, nearest_holdout = (np.empty(len(synthetic), dtype=np.int64) for _ in range(2))
     hits = np.zeros(len(real))
     for part, table in in_parts(measure, synthetic.values, real):
         nearest_train[part] = table[:, : len(train)].argmin(1)
+        nearest_holdout[part] = table[:, len(train) :].argmin(1)
         to_train[part] = table[:, : len(train)].min(1)
         to_holdout[part] = table[:, len(train) :].min(1)
         first = table == np.minimum(to_train[part], to_holdout[part])[:, None]
@@ -132,6 +134,7 @@ def measure_nearness(
     return Nearness(
         asked=asked,
         nearest_train=nearest_train,
+        nearest_holdout=nearest_holdout,
         synthetic=synthetic.cells,
         holdout=asked_holdout.cells,
         train=asked_train.cells,
