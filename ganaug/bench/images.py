@@ -28,6 +28,7 @@ from ganaug.data import LabelledImages
 from ganaug.data.files import write_atomically
 from ganaug.data.pictures import png_bytes
 from ganaug.gans import ImageGAN
+from ganaug.quality import audit
 from ganaug.quality.classifier import class_consistency, predict_proba, train_classifier
 from ganaug.quality.networks import NETWORKS
 from ganaug.quality.sheets import comparison_sheet
@@ -121,7 +122,17 @@ class ImageCase(Case):
         if split == 0:
             sheet = comparison_sheet(real, images, self.classes[labels])
             write_atomically(self.store.sheet(self.index), png_bytes(sheet))
+            about["audit"] = self._audit(images, labels, real)
         return {**about, "consistency": consistency.tolist()}
+
+    def _audit(self, images: NDArray[np.uint8], labels: NDArray[np.int64], real: LabelledImages) -> dict[str, str]:
+        """Are they copies? The test images are the holdout; nothing is decided by it."""
+        drawn, test = LabelledImages(images, self.classes[labels]), self.data.subset(self.splits.test[0])
+        try:
+            found = audit(drawn, real, test, device=self.experiment.device, random_state=self.seed("audit"))
+        except ValueError as error:
+            return {"verdict": "not assessable", "text": str(error)}
+        return {"verdict": found.verdict, "text": str(found)}
 
     def _train_and_test(self, task: Task, arm: ImageArm) -> dict[str, Any]:
         (network,) = (n for n in self.experiment.classifiers if n.name == task.classifiers[0])

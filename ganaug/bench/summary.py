@@ -177,6 +177,7 @@ class _Experiment:
                 "consistency": (100 * np.mean([r["consistency"] for r in gans], axis=0)).tolist(),
                 "seconds": gan_seconds,
                 "steps": gans[0]["steps"],
+                "audit": next((r["audit"] for r in gans if "audit" in r), None),
             }
             if gans
             else None,

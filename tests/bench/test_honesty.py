@@ -1,5 +1,7 @@
 """The harness is itself tested against cheating; its error rates are in test_summary.py, tables in test_tables.py."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -69,3 +71,34 @@ def test_duplicates_in_the_data_are_counted_and_no_leak(image_suite, tmp_path, m
     assert summary["failed"] == []
     assert summary["experiments"][0]["cases"][0]["duplicates"] == 7
     assert "7 of them stand in a training set too" in (tmp_path / "run" / "report.md").read_text()
+
+
+def test_a_generator_that_returns_training_images_is_told(image_suite, tmp_path, monkeypatch):
+    rng = np.random.default_rng(1)
+    labels = np.repeat(["dark", "light"], 60)
+    level = np.where(labels == "dark", 90, 160)[:, None, None]
+    shades = (level + rng.integers(-40, 40, (120, 8, 8))).astype(np.uint8)
+    np.savez(tmp_path / "shades.npz", images=shades, labels=labels)
+    arms = image_suite.images.arms[0], image_suite.images.arms[2]
+    experiment = dataclasses.replace(
+        image_suite.images, n_per_class=(15,), arms=arms, baselines=("real",), repeats=1, synthetic_per_class=15
+    )
+    suite = dataclasses.replace(image_suite, images=experiment)
+    fit = ImageGAN.fit
+
+    def remember(self, data):
+        self.known_ = {c: data.images[data.labels == c] for c in data.classes.tolist()}
+        return fit(self, data)
+
+    def copying(self, labels, **options):
+        return torch.from_numpy(np.stack([self.known_[c][i % 15] for i, c in enumerate(labels.tolist())]))
+
+    monkeypatch.setattr(ImageGAN, "fit", remember)
+    monkeypatch.setattr(images.ImageCase, "_gan", lambda case, split, part: None)
+    monkeypatch.setattr(ImageGAN, "sample", copying)
+    summary = run_suite(suite, tmp_path / "run", jobs=1, verbose=False)
+    (case,) = summary["experiments"][0]["cases"]
+    assert case["gan"]["audit"]["verdict"] == "fail"
+    assert "30 of 30" in case["gan"]["audit"]["text"]
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "Are they copies? Fail" in page

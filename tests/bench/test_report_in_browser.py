@@ -90,7 +90,10 @@ def recorded(suite, data):
         predictions = scored(targets, rng.dirichlet(np.ones(n_classes), 60), positive=1 if n_classes == 2 else None)
         for split in range(about["splits"]):
             if about["kind"] == "images":
-                made = {"fit_seconds": 12.5, "consistency": [0.9, 0.8, 1.0], "steps": 1000}
+                audit = (
+                    {"audit": {"verdict": "fail", "text": f"Copies: {SCRIPT}\n  {LONG} {LONG}"}} if split == 0 else {}
+                )
+                made = {"fit_seconds": 12.5, "consistency": [0.9, 0.8, 1.0], "steps": 1000, **audit}
                 yield {**heading(Task(index, 0, split, None, 0, ("k",), ("",)), "k"), "status": "done", **made}
             for (number, arm), network in itertools.product(enumerate(experiment.arms), experiment.classifiers):
                 record = heading(Task(index, 1, split, arm.name, 0, ("k",), (network.name,)), "k")
@@ -239,6 +242,7 @@ def test_everything_that_can_be_shown_is(page):
         "by how much is synthetic",
         "By classifier",
         "Are the samples of their class?",
+        "Are they copies? Fail",
         "Recall per class",
         "Calibration",
         "Samples of the first split",
