@@ -22,6 +22,7 @@ from ganaug.cli.common import (
     fit_app,
     image_size,
     tell_findings,
+    under_torchrun,
 )
 from ganaug.cli.image_files import ImageFormat, check_image_output, write_images
 
@@ -70,11 +71,12 @@ def fit_images(
     """Train a class-conditional GAN on labelled images."""
     from ganaug.data import labelled_images
     from ganaug.training.devices import resolve_device
+    from ganaug.training.processes import current_processes
 
     safety = checkpointing(checkpoints, checkpoint_every, resume)
     data = labelled_images(source, size=image_size(size), train=True)
     gan = _gan(data, preset, steps, flip, device, seed, log_dir or output / "log").set_params(
-        health=health.value, **safety
+        health=health.value, distributed=under_torchrun(), **safety
     )
     if dry_run:
         found = {
@@ -89,6 +91,8 @@ def fit_images(
         return
     check_writable(output, folder=True)
     gan.fit(data)
+    if not current_processes(gan.distributed).first:
+        return
     gan.save(output)
     gan.show(output / "samples.png")
     tell_findings(gan.health_)
