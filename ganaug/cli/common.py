@@ -28,6 +28,7 @@ __all__ = [
     "fit_app",
     "image_size",
     "tell_findings",
+    "under_torchrun",
 ]
 
 app = typer.Typer(
@@ -86,6 +87,11 @@ def checkpointing(folder: Path | None, every: int | None, resume: bool) -> dict[
         option = "--resume" if resume else "--checkpoint-every"
         raise ValueError(f"{option} needs the folder of the checkpoints; pass --checkpoints too, or leave it out")
     return {"checkpoint_dir": folder, "checkpoint_every": "auto" if every is None else every, "resume": resume}
+
+
+def under_torchrun() -> bool:
+    """Whether ``torchrun`` started several processes of this command."""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
 def tell_findings(findings: list[dict[str, Any]]) -> None:

@@ -22,6 +22,7 @@ from ganaug.cli.common import (
     fit_app,
     image_size,
     tell_findings,
+    under_torchrun,
 )
 from ganaug.cli.image_files import ImageFormat, check_image_output, write_images
 
@@ -75,13 +76,14 @@ def fit_images(
     from ganaug.data import labelled_images
     from ganaug.data.images import UNLABELLED
     from ganaug.training.devices import resolve_device
+    from ganaug.training.processes import current_processes
 
     safety = checkpointing(checkpoints, checkpoint_every, resume)
     data = labelled_images(source, size=image_size(size))
     if unlabelled is not None:
         data = _without_label(data, unlabelled)
     gan = _gan(data, preset, steps, flip, device, seed, log_dir or output / "log").set_params(
-        health=health.value, **safety
+        health=health.value, distributed=under_torchrun(), **safety
     )
     if dry_run:
         found = {
@@ -96,6 +98,8 @@ def fit_images(
         return
     check_writable(output, folder=True)
     gan.fit(data)
+    if not current_processes(gan.distributed).first:
+        return
     gan.save(output)
     gan.show(output / "samples.png")
     tell_findings(gan.health_)

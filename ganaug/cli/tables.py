@@ -21,6 +21,7 @@ from ganaug.cli.common import (
     checkpointing,
     fit_app,
     tell_findings,
+    under_torchrun,
 )
 
 if TYPE_CHECKING:
@@ -55,11 +56,12 @@ def fit_table(
     from ganaug.data.table_files import read_table, split_target
     from ganaug.data.tables import fit_encoder
     from ganaug.gans import TableGAN
+    from ganaug.training.processes import current_processes
 
     safety = checkpointing(checkpoints, checkpoint_every, resume)
     table, labels = split_target(read_table(source), target, source)
     gan = TableGAN(steps=steps, categorical_features=categorical or "auto", random_state=seed, log_dir=output / "log")
-    gan.set_params(health=health.value, **safety)
+    gan.set_params(health=health.value, distributed=under_torchrun(), **safety)
     if dry_run:
         names, counts = np.unique(labels, return_counts=True)
         found = {"n_rows": len(labels), "classes": dict(zip(map(str, names), counts.tolist(), strict=True))}
@@ -70,6 +72,8 @@ def fit_table(
     classes = np.unique(labels, return_inverse=True)[1]
     fit_encoder(table, classes, gan.categorical_features).to_state()  # what cannot be saved is told now, not after
     gan.fit(table, labels)
+    if not current_processes(gan.distributed).first:
+        return
     gan.training_data_["target"] = target
     gan.save(output)
     tell_findings(gan.health_)

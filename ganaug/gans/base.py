@@ -18,6 +18,7 @@ from ganaug.data.labels import class_positions
 from ganaug.gans.bundle import labels_from_json, labels_to_json, read_bundle, write_bundle
 from ganaug.gans.fitting import Fitting, Material
 from ganaug.training.devices import resolve_device
+from ganaug.training.processes import current_processes
 
 __all__ = ["ConditionalGAN"]
 
@@ -37,6 +38,7 @@ class ConditionalGAN(BaseEstimator):
     training_data_: dict[str, Any]
     generator_: Any
     discriminator_: Any
+    distributed: Any
 
     def _description(self) -> dict[str, Any]:
         """JSON values from which :meth:`_restore` can build the networks."""
@@ -94,6 +96,8 @@ class ConditionalGAN(BaseEstimator):
     def save(self, path: str | Path) -> Path:
         """Write the fitted GAN to a folder: ``config.json`` and ``model.safetensors``.
 
+        Of several processes that trained it together only the first writes.
+
         Parameters
         ----------
         path : path-like
@@ -105,6 +109,8 @@ class ConditionalGAN(BaseEstimator):
             The folder.
         """
         check_is_fitted(self)
+        if not current_processes(self.distributed).first:
+            return Path(path)
         config = {
             "params": {name: _plain(value) for name, value in self.get_params().items()},
             "classes": labels_to_json(self.classes_),

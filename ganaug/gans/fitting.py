@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from ganaug.training.layers import initialise
 from ganaug.training.loop import TrainingConfig, make_players, train
 from ganaug.training.memory import PROBED, OutOfMemory, is_out_of_memory, largest_fitting, try_batch
 from ganaug.training.monitor import Monitor
+from ganaug.training.processes import Processes
 from ganaug.training.step import Players
 
 __all__ = ["ENGINE_CONSTRAINTS", "Fitting", "Material"]
@@ -36,6 +38,7 @@ ENGINE_CONSTRAINTS: dict[str, list[Any]] = {
     "checkpoint_every": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
     "resume": ["boolean"],
     "health": [StrOptions({"report", "adapt"})],
+    "distributed": ["boolean"],
 }
 
 
@@ -53,6 +56,8 @@ class Material:
     class_names : sequence of str
     real_samples, augment : callable
     randomness : torch.Generator
+    processes : Processes
+        Those that train together.
     rebatched : callable
         Takes a value of `batch_size`, returns the configuration with that one.
     sample_grid : callable or None
@@ -66,6 +71,7 @@ class Material:
     real_samples: Callable[[Tensor], Tensor]
     augment: Callable[..., Tensor]
     randomness: Generator
+    processes: Processes
     rebatched: Callable[[int], Any]
     sample_grid: Callable[[Any], Tensor] | None = None
 
@@ -94,17 +100,25 @@ class Fitting:
     def __init__(self, gan: Any, material: Material) -> None:
         self._gan = gan
         self._material = material
-        self._device = resolve_device(gan.device)
+        self._processes = material.processes
+        self._device = self._processes.place(resolve_device(gan.device))
         self._checkpoints: Checkpoints | None = None
         if gan.checkpoint_dir is not None:
             self._checkpoints = Checkpoints(gan.checkpoint_dir, every=gan.checkpoint_every, resume=bool(gan.resume))
 
     def run(self, config: Any) -> Players:
         """Settle the batch size, initialise the networks and train them, or go on with the run in the checkpoints."""
+        self._processes.join(self._device)
         if isinstance(self._gan.batch_size, str):
             config = self._settle_batch_size(config)
+        elif self._gan.batch_size % self._processes.count:
+            raise ValueError(
+                f"batch_size must be a multiple of the {self._processes.count} processes that share each batch, got "
+                f"{self._gan.batch_size}"
+            )
         self.config = config
         self._describe()
+        self._processes.share_randomness(self._material.randomness, self._device)
         for network in self._material.networks:
             initialise(network, self._material.randomness)
         try:
@@ -116,20 +130,27 @@ class Fitting:
         raise OutOfMemory(self._remedy())
 
     def _describe(self) -> None:
-        """Tell the checkpoints what is trained, so that they can refuse to go on with something else."""
-        if self._checkpoints is None:
-            return
+        """Tell the checkpoints, and the other processes, what is trained, so that they can refuse something else."""
         # What a generator gives is told by the seed that was drawn from it.
         asked = self._gan.random_state
         seed = asked if isinstance(asked, int | None) else self._material.randomness.initial_seed()
         run = {"kind": type(self._gan).__name__, "random_state": seed, "health": self._gan.health}
-        self._checkpoints.describe({**run, "data": self._material.training_data, **self.config.to_dict()})
+        run |= {"data": self._material.training_data, **self.config.to_dict()}
+        found = None
+        if self._checkpoints is not None:
+            self._checkpoints.describe(run)
+            found = self._checkpoints.found and self._checkpoints.found[1]["step"]
+        self._processes.check_alike(json.dumps([run, found]), self._device)
 
     def _train(self, config: TrainingConfig) -> Players:
         material = self._material
         players = make_players(*(network.to(self._device) for network in material.networks))
+        first = self._processes.first
         monitor = Monitor(
-            config.steps, verbose=self._gan.verbose, log_dir=self._gan.log_dir, sample_grid=material.sample_grid
+            config.steps,
+            verbose=first and self._gan.verbose,
+            log_dir=self._gan.log_dir if first else None,
+            sample_grid=material.sample_grid,
         )
         health = Health(material.class_indices, material.class_names, material.real_samples, config, self._gan.health)
         with monitor:
@@ -143,6 +164,7 @@ class Fitting:
                 monitor,
                 checkpoints=self._checkpoints,
                 health=health,
+                processes=self._processes,
             )
         self.history, self.findings = state.history, state.findings
         return players
@@ -155,11 +177,12 @@ class Fitting:
         if self._checkpoints is not None and self._checkpoints.found is not None:
             known = self._checkpoints.run.get("training", {}).get("batch_size")
             return config if known is None else self._material.rebatched(known)
-        if self._device.type not in PROBED:
-            return config
-        asked = config.training.batch_size
-        fitting = self._largest_fitting(asked)
-        if fitting is None:
+        asked = fitting = config.training.batch_size
+        if self._device.type in PROBED:
+            fitting = self._largest_fitting(asked) or 0
+        fitting = self._processes.smallest(fitting, self._device)
+        fitting -= fitting % self._processes.count
+        if fitting == 0:
             raise OutOfMemory(self._nothing_fits())
         if fitting == asked:
             return config
@@ -200,6 +223,7 @@ class Fitting:
                 material.augment,
                 material.randomness,
                 self._device,
+                self._processes,
             )
 
         return largest_fitting(attempt, batch_size)

@@ -25,6 +25,7 @@ from ganaug.gans.presets import PRESETS, ImageGANConfig, resolve_image_config
 from ganaug.gans.pseudo_labels import labelled_part, pseudo_labels
 from ganaug.training.augment import OPERATIONS, augment
 from ganaug.training.devices import random_generator, resolve_device
+from ganaug.training.processes import current_processes
 
 __all__ = ["ImageGAN"]
 
@@ -88,6 +89,10 @@ class ImageGAN(ConditionalGAN):
         left to learn, samples of a class that are all alike, or that come near to copies of training samples. Both
         keep it in `health_` and tell it in the log; "adapt" also changes the training, by more augmentation or a lower
         learning rate, and by a larger gradient penalty where samples are alike.
+    distributed : bool, default=False
+        Train in all processes that ``torchrun`` started, or that share an initialised ``torch.distributed``. Each calls
+        `fit` with the same data and parameters, takes its share of every batch and ends with the same networks: those
+        that one process would have ended with, up to rounding. Only the first reports and writes files.
 
     Attributes
     ----------
@@ -169,6 +174,7 @@ class ImageGAN(ConditionalGAN):
         checkpoint_every: Any = "auto",
         resume: bool = True,
         health: str = "report",
+        distributed: bool = False,
     ) -> None:
         self.preset = preset
         self.steps = steps
@@ -187,6 +193,7 @@ class ImageGAN(ConditionalGAN):
         self.checkpoint_every = checkpoint_every
         self.resume = resume
         self.health = health
+        self.distributed = distributed
 
     def resolve(self, X: Any, y: Any = None) -> ImageGANConfig:
         """Check parameters and images, and return what `fit` would train, without training it.
@@ -245,7 +252,8 @@ class ImageGAN(ConditionalGAN):
         data = labelled_images(X, y)
         known = labelled_part(data)
         config = self._resolve(known, len(data))
-        device = resolve_device(self.device)
+        processes = current_processes(self.distributed)
+        device = processes.place(resolve_device(self.device))
         randomness = random_generator(self.random_state, "fit")
 
         classes = known.classes
@@ -266,7 +274,7 @@ class ImageGAN(ConditionalGAN):
             return pixels[chosen.to(device)].float() / 127.5 - 1
 
         def augmented(images: Tensor, p: float) -> Tensor:
-            return augment(images, config.operations, p, randomness)
+            return augment(images, config.operations, p, randomness, processes)
 
         names = [data.name(label) for label in classes]
         material = Material(
@@ -277,6 +285,7 @@ class ImageGAN(ConditionalGAN):
             real_samples=real_images,
             augment=augmented,
             randomness=randomness,
+            processes=processes,
             rebatched=lambda size: self._resolve(known, len(data), batch_size=size),
             sample_grid=lambda average: _tensor_grid(average, names),
         )

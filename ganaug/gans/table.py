@@ -23,6 +23,7 @@ from ganaug.gans.fitting import ENGINE_CONSTRAINTS, Material
 from ganaug.gans.table_networks import TableArchitecture, TableDiscriminator, TableGenerator, build_networks
 from ganaug.training.devices import random_generator, resolve_device
 from ganaug.training.loop import TrainingConfig
+from ganaug.training.processes import current_processes
 
 __all__ = ["TableGAN", "TableGANConfig"]
 
@@ -96,6 +97,10 @@ class TableGAN(ConditionalGAN):
         left to learn, samples of a class that are all alike, or that come near to copies of training samples. Both
         keep it in `health_` and tell it in the log; "adapt" also changes the training, by more augmentation or a lower
         learning rate, and by a larger gradient penalty where samples are alike.
+    distributed : bool, default=False
+        Train in all processes that ``torchrun`` started, or that share an initialised ``torch.distributed``. Each calls
+        `fit` with the same data and parameters, takes its share of every batch and ends with the same networks: those
+        that one process would have ended with, up to rounding. Only the first reports and writes files.
 
     Attributes
     ----------
@@ -165,6 +170,7 @@ class TableGAN(ConditionalGAN):
         checkpoint_every: Any = "auto",
         resume: bool = True,
         health: str = "report",
+        distributed: bool = False,
     ) -> None:
         self.steps = steps
         self.batch_size = batch_size
@@ -182,6 +188,7 @@ class TableGAN(ConditionalGAN):
         self.checkpoint_every = checkpoint_every
         self.resume = resume
         self.health = health
+        self.distributed = distributed
 
     def resolve(self, X: Any, y: Any) -> TableGANConfig:
         """Check parameters and rows, and return what `fit` would train, without training it.
@@ -238,7 +245,8 @@ class TableGAN(ConditionalGAN):
         """Train on rows that are encoded already."""
         if encoder.width_ == 0:
             raise ValueError("no column of the table varies, so that there is nothing to learn; add columns")
-        device = resolve_device(self.device)
+        processes = current_processes(self.distributed)
+        device = processes.place(resolve_device(self.device))
         randomness = random_generator(self.random_state, "fit")
         classes, indices = np.unique(labels, return_inverse=True)
         config = self._config(encoder, len(classes))
@@ -248,7 +256,8 @@ class TableGAN(ConditionalGAN):
         real = torch.from_numpy(rows).to(device)
 
         def noisy(samples: Tensor, p: float) -> Tensor:
-            return samples + INPUT_NOISE * torch.randn(samples.shape, generator=randomness).to(device)
+            noise = processes.draw(lambda n: torch.randn((n, samples.shape[1]), generator=randomness), len(samples))
+            return samples + INPUT_NOISE * noise.to(device)
 
         material = Material(
             networks=networks,
@@ -258,6 +267,7 @@ class TableGAN(ConditionalGAN):
             real_samples=lambda chosen: real[chosen.to(device)],
             augment=noisy,
             randomness=randomness,
+            processes=processes,
             rebatched=lambda size: self._config(encoder, len(classes), batch_size=size),
         )
         self.config_ = self._train(config, material)

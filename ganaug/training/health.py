@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from ganaug.data.images import UNLABELLED
 from ganaug.training.config import TrainingConfig
 from ganaug.training.monitor import Monitor
+from ganaug.training.processes import ALONE, Processes
 from ganaug.training.state import TrainingState
 
 __all__ = ["Health"]
@@ -60,6 +61,8 @@ class Health:
         "adapt" also changes the training, within limits: more augmentation, and a lower learning rate where there is
         none or no more to add, against discriminator collapse and memorisation; a larger gradient penalty against mode
         collapse.
+    processes : Processes, optional
+        Those that train together; all go by what the first measures.
 
     Examples
     --------
@@ -84,6 +87,7 @@ class Health:
         real_samples: Callable[[Tensor], Tensor],
         config: TrainingConfig,
         mode: Literal["report", "adapt"] = "report",
+        processes: Processes = ALONE,
     ) -> None:
         counts = np.bincount(class_indices[class_indices != UNLABELLED])
         rarest = [int(c) for c in np.argsort(counts, kind="stable") if counts[c] >= MIN_REAL][:MAX_CLASSES]
@@ -93,6 +97,7 @@ class Health:
         self._config = config
         self._looks = [share * config.steps for share in LOOKS_AT] if config.steps >= MIN_STEPS else []
         self._adapt = mode == "adapt"
+        self._processes = processes
         self._real: dict[int, tuple[Tensor, float, float]] = {}
 
     def attend(self, state: TrainingState, monitor: Monitor) -> None:
@@ -162,7 +167,8 @@ class Health:
                 samples = torch.cat([average(z.to(real.device), y.to(real.device)).flatten(1) for z, y in parts])
             own = samples[(labels == c).to(samples.device)]
             nearest = _distances(own, real).min(1).values.median().item()
-            measured[self._names[c]] = {"diversity": _spread(own) / spread, "nearness": nearest / apart}
+            values = self._processes.agree([_spread(own) / spread, nearest / apart], real.device)
+            measured[self._names[c]] = dict(zip(("diversity", "nearness"), values, strict=True))
         return measured
 
     def _of_class(self, c: int) -> tuple[Tensor, float, float]:

@@ -16,6 +16,7 @@ from ganaug.training.health import Health
 from ganaug.training.interrupts import Interrupts
 from ganaug.training.labels import ClassBalancedSampler
 from ganaug.training.monitor import Monitor
+from ganaug.training.processes import ALONE, Processes
 from ganaug.training.state import TrainingState
 from ganaug.training.step import Players, adversarial_step
 
@@ -92,6 +93,7 @@ def train(
     *,
     checkpoints: Checkpoints | None = None,
     health: Health | None = None,
+    processes: Processes = ALONE,
 ) -> TrainingState:
     """Run the adversarial step `config.steps` times.
 
@@ -119,6 +121,8 @@ def train(
         SIGINT and SIGTERM then wait until the step at hand is done and a checkpoint is written.
     health : Health, optional
         Looks at the run after readings.
+    processes : Processes, optional
+        Those that share each batch; all of them call this with equal arguments.
 
     Returns
     -------
@@ -131,6 +135,7 @@ def train(
     TrainingDiverged
         After going back three times.
     """
+    processes.start_alike(players)
     state, log_lines = TrainingState(players, generator), 0
     if checkpoints is not None and checkpoints.found is not None:
         tensors, values = checkpoints.found
@@ -140,20 +145,23 @@ def train(
     clock = _Clock(state)
 
     def save() -> None:
-        if checkpoints is not None:
-            tensors, values = state.dump()
+        processes.average([state.sums])
+        tensors, values = state.dump()
+        if checkpoints is not None and processes.first:
             checkpoints.save(state.step, tensors, {**values, "seconds": clock.seconds, "log_lines": monitor.lines})
 
     with Interrupts(enabled=checkpoints is not None) as interrupts:
         while state.step < config.steps:
-            rate = one_step(state, config, sampler, real_samples, augment)
+            rate = one_step(state, config, sampler, real_samples, augment, processes)
             reading = state.step % CHECK_EVERY == 0 or state.step == config.steps
             if reading:
+                processes.average([state.sums])
                 _take_reading(state, config, rate, clock, monitor, health)
-            due = checkpoints is not None and checkpoints.due(state.step, reading=reading)
-            if due or interrupts.caught or state.step == config.steps:
-                save()
-            interrupts.deliver()
+            if checkpoints is not None:
+                due = checkpoints.due(state.step, reading=reading) or state.step == config.steps
+                if processes.any(due or interrupts.caught, state.sums.device):
+                    save()
+                interrupts.deliver()
     return state
 
 
@@ -163,6 +171,7 @@ def one_step(
     sampler: ClassBalancedSampler,
     real_samples: Callable[[Tensor], Tensor],
     augment: Callable[..., Tensor],
+    processes: Processes = ALONE,
 ) -> float:
     """Take one step by the schedules, and return its learning rate; the rest is as for :func:`train`."""
     device, progress = state.sums.device, state.step / max(1, config.steps)
@@ -172,17 +181,17 @@ def one_step(
     gamma = state.penalty_factor * cosine(config.gamma, config.final_gamma, progress) * config.penalty_every
     p = (config.augment_p + state.augment_extra) * min(1.0, progress / AUGMENT_RAMP)
 
-    labels, chosen, judged = sampler.draw(config.batch_size, state.randomness)
-    real = real_samples(chosen)
-    latents = torch.randn(config.batch_size, config.latent_dim, generator=state.randomness).to(device)
+    labels, indices, judged = sampler.draw(config.batch_size, state.randomness)
+    real = real_samples(processes.share(indices))
+    latents = torch.randn(config.batch_size, config.latent_dim, generator=state.randomness)
     state.sums += adversarial_step(
         state.players,
         real,
-        labels.to(device),
-        latents,
+        processes.share(labels).to(device),
+        processes.share(latents).to(device),
         functools.partial(augment, p=p),
         gamma * penalised,
-        judged=judged.to(device),
+        judged=processes.share(judged).to(device),
     )
     state.penalties += penalised
     state.step += 1

@@ -11,6 +11,7 @@ from torch import Generator, Tensor, nn
 
 from ganaug.training.labels import ClassBalancedSampler
 from ganaug.training.loop import TrainingConfig, make_players, one_step
+from ganaug.training.processes import ALONE, Processes
 from ganaug.training.state import TrainingState
 
 __all__ = ["PROBED", "OutOfMemory", "is_out_of_memory", "largest_fitting", "try_batch"]
@@ -89,6 +90,7 @@ def try_batch(
     augment: Callable[..., Tensor],
     randomness: Generator,
     device: torch.device,
+    processes: Processes = ALONE,
 ) -> None:
     """Train copies of two networks for two steps that need as much memory as any; as for :func:`train`.
 
@@ -101,7 +103,7 @@ def try_batch(
         for _ in range(2):
             # Penalised, augmented in full, and beside a copy of everything to go back to.
             state.step = config.penalty_every * config.steps
-            one_step(state, config, sampler, real_samples, augment)
+            one_step(state, config, sampler, real_samples, augment, processes)
             state.keep()
     finally:
         randomness.set_state(before)

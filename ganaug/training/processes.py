@@ -1,0 +1,186 @@
+"""Several processes that train one GAN, each on its share of every batch.
+
+All of them draw the whole batch from equal generators and take their rows of it, so that the result is the same for any
+number of processes, up to rounding. Gradients are averaged as one flat vector just before an optimiser uses them: the
+wrapper ``DistributedDataParallel`` would leave those of a pass that holds nothing but a penalty unreduced.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Generator, Tensor
+
+from ganaug.data.files import sha256_of
+from ganaug.training.step import Players
+
+__all__ = ["ALONE", "Processes", "current_processes"]
+
+
+@dataclass(frozen=True)
+class Processes:
+    """The process at hand among those that train together.
+
+    Attributes
+    ----------
+    rank : int
+        From 0 to `count` - 1. The process of rank 0 writes files and reports.
+    count : int
+
+    Examples
+    --------
+    >>> import torch
+    >>> Processes(rank=1, count=2).share(torch.arange(8))
+    tensor([4, 5, 6, 7])
+    >>> Processes(rank=1, count=2).share(torch.arange(8), parts=2)
+    tensor([2, 3, 6, 7])
+    """
+
+    rank: int = 0
+    count: int = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the process that writes files and reports."""
+        return self.rank == 0
+
+    def place(self, device: torch.device) -> torch.device:
+        """Give each process of a machine a GPU of its own, if none was named."""
+        if self.count == 1 or device.type != "cuda" or device.index is not None:
+            return device
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", self.rank)) % torch.cuda.device_count())
+
+    def join(self, device: torch.device) -> None:
+        """Meet the other processes, unless that is done already."""
+        if self.count == 1 or dist.is_initialized():
+            return
+        local = int(os.environ.get("LOCAL_WORLD_SIZE", self.count))
+        # NCCL refuses two processes on one GPU.
+        alone_on_gpu = device.type == "cuda" and local <= torch.cuda.device_count()
+        if alone_on_gpu:
+            torch.cuda.set_device(device)
+        dist.init_process_group("nccl" if alone_on_gpu else "gloo")
+        atexit.register(_leave)
+
+    def share(self, rows: Tensor, parts: int = 1) -> Tensor:
+        """Take this process's rows of a batch that consists of so many equal parts, out of each of them."""
+        if self.count == 1:
+            return rows
+        return rows.unflatten(0, (parts, self.count, -1))[:, self.rank].flatten(0, 1)
+
+    def draw(self, sampler: Callable[[int], Tensor], n: int) -> Tensor:
+        """Draw random numbers for the rows that the discriminator sees.
+
+        Parameters
+        ----------
+        sampler : callable
+            Takes a number of rows, returns random numbers for as many.
+        n : int
+            Rows of this process, half of them real and half of them generated.
+
+        Returns
+        -------
+        Tensor of shape (n, ...)
+            Its share of those for all processes.
+        """
+        return self.share(sampler(n * self.count), parts=2)
+
+    def start_alike(self, players: Players) -> None:
+        """Give all processes the players of the first, and let them average all gradients from now on."""
+        if self.count == 1:
+            return
+        for network in (players.generator, players.discriminator, players.average):
+            for tensor in network.state_dict().values():
+                self._broadcast(tensor)
+
+        def average(optimizer: torch.optim.Optimizer, *_: Any) -> None:
+            weights = (weight for group in optimizer.param_groups for weight in group["params"])
+            self.average([weight.grad for weight in weights if weight.grad is not None])
+
+        for optimizer in (players.generator_optimizer, players.discriminator_optimizer):
+            optimizer.register_step_pre_hook(average)
+
+    def average(self, tensors: Iterable[Tensor]) -> None:
+        """Replace tensors by their means over all processes."""
+        if self.count == 1:
+            return
+        tensors = list(tensors)
+        flat = torch.cat([tensor.flatten() for tensor in tensors])
+        dist.all_reduce(flat)
+        parts = flat.div_(self.count).split([tensor.numel() for tensor in tensors])
+        for tensor, part in zip(tensors, parts, strict=True):
+            tensor.copy_(part.view(tensor.shape))
+
+    def any(self, flag: bool, device: torch.device) -> bool:
+        """Whether a flag is set in any process."""
+        return self._reduced(int(flag), device, dist.ReduceOp.MAX) > 0 if self.count > 1 else flag
+
+    def smallest(self, number: int, device: torch.device) -> int:
+        """Smallest of the numbers of all processes."""
+        return self._reduced(number, device, dist.ReduceOp.MIN) if self.count > 1 else number
+
+    def check_alike(self, what: str, device: torch.device) -> None:
+        """Raise ``ValueError`` in all processes unless all pass the same text."""
+        if self.count == 1:
+            return
+        number = int(sha256_of(what.encode())[:15], 16)
+        lowest = self._reduced(number, device, dist.ReduceOp.MIN)
+        if self.any(number != lowest, device):
+            raise ValueError(
+                "the processes that train together must be given the same data, parameters and checkpoints; start all "
+                "of them with one command, on folders that all of them see"
+            )
+
+    def agree(self, values: list[float], device: torch.device) -> list[float]:
+        """Numbers of the first process."""
+        if self.count == 1:
+            return values
+        tensor = torch.tensor(values, device=device)
+        self._broadcast(tensor)
+        return tensor.tolist()
+
+    def share_randomness(self, randomness: Generator, device: torch.device) -> None:
+        """Bring a generator into the state that it has in the first process."""
+        if self.count > 1:
+            state = randomness.get_state().to(device)
+            self._broadcast(state)
+            randomness.set_state(state.cpu())
+
+    def _reduced(self, number: int, device: torch.device, how: Any) -> int:
+        tensor = torch.tensor(number, device=device)
+        dist.all_reduce(tensor, how)
+        return int(tensor)
+
+    def _broadcast(self, tensor: Tensor) -> None:
+        whole = tensor.contiguous()
+        dist.broadcast(whole, 0)
+        tensor.copy_(whole)
+
+
+ALONE = Processes()
+
+
+def current_processes(distributed: bool) -> Processes:
+    """Return the place of this process among those of its process group, or of ``torchrun`` if there is none yet.
+
+    Examples
+    --------
+    >>> current_processes(False)
+    Processes(rank=0, count=1)
+    """
+    if not distributed or not dist.is_available():
+        return ALONE
+    if dist.is_initialized():
+        return Processes(dist.get_rank(), dist.get_world_size())
+    return Processes(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
+
+
+def _leave() -> None:
+    if dist.is_initialized():
+        dist.destroy_process_group()

@@ -1,0 +1,61 @@
+"""Fit small GANs in this process among others, and write their weights and readings: python share_run.py FOLDER."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import safetensors.torch
+
+from ganaug import ImageGAN, TableGAN
+from ganaug.training.processes import current_processes
+
+ENGINE = {"random_state": 0, "device": "cpu", "verbose": False, "distributed": True}
+
+
+def images():
+    rng = np.random.default_rng(0)
+    X = np.repeat([60, 190], 10)[:, None, None, None] + rng.integers(-30, 30, (20, 9, 8, 3))
+    options = {
+        "steps": 20,
+        "batch_size": 8,
+        "learning_rate": 1e-4,
+        "augment_p": 0.5,
+        "augment": ["translation", "cutout", "color", "hflip"],
+    }
+    return ImageGAN(**options, **ENGINE).fit(X.astype(np.uint8), np.repeat(["a", "b"], 10))
+
+
+def table(folder=None, **options):
+    rng = np.random.default_rng(0)
+    y = np.arange(40) % 2
+    X = np.c_[rng.normal(size=(40, 3)) + y[:, None], y ^ (rng.random(40) < 0.2)]
+    options = {"steps": 20, "batch_size": 8, "members": 2, "width": 16, **ENGINE, **options}
+    return TableGAN(**options, checkpoint_dir=folder).fit(X, y)
+
+
+def refused(call):
+    try:
+        call()
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def main(folder):
+    rank = current_processes(True).rank
+    fitted = {"images": images(), "table": table(folder / "checkpoints", log_dir=folder / "log", checkpoint_every=7)}
+    tensors = {f"{name}.{part}": t for name, gan in fitted.items() for part, t in gan.tensors().items()}
+    safetensors.torch.save_file({n: t.contiguous() for n, t in tensors.items()}, folder / f"rank{rank}.safetensors")
+    found = {
+        "losses": {name: gan.history_[-1]["generator_loss"] for name, gan in fitted.items()},
+        "unseeded": table(random_state=None).history_[-1]["generator_loss"],
+        "odd": refused(lambda: table(batch_size=7)),
+        "unlike": refused(lambda: table(gamma=1.0 + rank)),
+    }
+    fitted["table"].save(folder / "model")
+    (folder / f"rank{rank}.json").write_text(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,147 @@
+"""Two processes on this machine against one, at the same global batch."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from ganaug import TableGAN
+from ganaug.training.augment import OPERATIONS, augment
+from ganaug.training.processes import ALONE, Processes, current_processes
+
+HERE = Path(__file__).parent
+
+
+# Added to the logits of real and generated samples alike, of which only the differences count: the gradient is rounding
+# alone, and Adam makes steps of full length of it.
+WITHOUT_GRADIENT = ("images.discriminator.features.bias", "table.discriminator.out.bias")
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def start(script, folder, count):
+    """Run a script in so many processes, and wait for them."""
+    folder.mkdir()
+    shared = {**os.environ, "OMP_NUM_THREADS": "1", "WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count)}
+    shared |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "GLOO_SOCKET_IFNAME": "lo"}
+    children = [
+        subprocess.Popen(
+            [sys.executable, HERE / script, folder],
+            env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(count)
+    ]
+    errors = [child.communicate(timeout=300)[1] for child in children]
+    assert [child.returncode for child in children] == [0] * count, errors
+    return [
+        (load_file(folder / f"rank{r}.safetensors"), json.loads((folder / f"rank{r}.json").read_text()))
+        for r in range(count)
+    ]
+
+
+def check_equal(found, expected):
+    for name in expected.keys() - set(WITHOUT_GRADIENT):
+        worst = (found[name] - expected[name]).abs().max().item() if expected[name].numel() else 0
+        assert worst <= 1e-6, name
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    return folder, start("share_run.py", folder / "one", 1), start("share_run.py", folder / "two", 2)
+
+
+def test_two_processes_learn_what_one_does(runs):
+    """Lazy penalties, all augmentations, several members: weights after 20 steps differ by rounding only."""
+    _, ((one, told_one),), ((two, told_two), _) = runs
+    assert one.keys() == two.keys()
+    check_equal(two, one)
+    for name, loss in told_one["losses"].items():
+        assert told_two["losses"][name] == pytest.approx(loss, abs=1e-5)
+
+
+def test_all_processes_hold_the_same_weights_even_without_a_seed(runs):
+    _, _, ((first, told_first), (second, told_second)) = runs
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert told_first["losses"] == told_second["losses"]
+    assert told_first["unseeded"] == told_second["unseeded"]
+
+
+def test_only_the_first_process_writes(runs):
+    folder, _, _ = runs
+    for run in ("one", "two"):
+        lines = (folder / run / "log" / "metrics.jsonl").read_text().splitlines()
+        assert [json.loads(line)["step"] for line in lines] == [20]
+        assert sorted(p.name.split("-")[1] for p in (folder / run / "checkpoints").iterdir()) == [
+            f"00000{n}" for n in (1, 2, 3)
+        ]
+    assert TableGAN.load(folder / "two" / "model").history_[-1]["step"] == 20
+
+
+def test_checkpoints_do_not_tell_how_many_processes_wrote_them(runs):
+    """A run of two processes, stopped, goes on in one."""
+    folder, ((one, _),), _ = runs
+    sys.path.insert(0, str(HERE))
+    import share_run
+
+    checkpoints = folder / "two" / "checkpoints"
+    max(checkpoints.iterdir()).unlink()  # that of step 20, so that step 14 is the newest
+    gan = share_run.table(checkpoints)
+    found = {f"table.{name}": tensor for name, tensor in gan.tensors().items()}
+    check_equal(found, {name: tensor for name, tensor in one.items() if name in found})
+
+
+def test_what_cannot_be_shared_is_refused_in_every_process(runs):
+    _, ((_, alone),), told = runs
+    assert alone["odd"] == alone["unlike"] == ""
+    for _, said in told:
+        assert said["odd"] == "batch_size must be a multiple of the 2 processes that share each batch, got 7"
+        assert said["unlike"].startswith("the processes that train together must be given the same data, parameters")
+
+
+def test_shares_make_up_the_whole():
+    rows = torch.arange(24).view(12, 2)
+    shares = [Processes(rank, 3).share(rows, parts=2) for rank in range(3)]
+    assert torch.equal(torch.cat([s[:2] for s in shares] + [s[2:] for s in shares]), rows)
+    assert ALONE.share(rows) is rows
+
+
+@pytest.mark.parametrize("name", sorted(OPERATIONS))
+def test_every_augmentation_treats_a_row_alike_wherever_it_is(name):
+    images = torch.rand(12, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    whole = augment(images, [name], 0.5, torch.Generator().manual_seed(1))
+    for rank in range(3):
+        among = Processes(rank, 3)
+        part = augment(among.share(images, parts=2), [name], 0.5, torch.Generator().manual_seed(1), among)
+        torch.testing.assert_close(part, among.share(whole, parts=2))
+
+
+def test_without_others_a_process_is_alone(monkeypatch):
+    for name in ("RANK", "WORLD_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+    assert current_processes(True) == ALONE
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert current_processes(True) == Processes(1, 2)
+    assert current_processes(False) == ALONE
+
+
+def test_gpus_are_dealt_out_unless_one_is_named(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    assert Processes(3, 4).place(torch.device("cuda")) == torch.device("cuda", 1)
+    assert Processes(3, 4).place(torch.device("cuda", 0)) == torch.device("cuda", 0)
+    assert Processes(3, 4).place(torch.device("cpu")) == torch.device("cpu")
+    assert ALONE.place(torch.device("cuda")) == torch.device("cuda")
