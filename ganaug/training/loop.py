@@ -191,7 +191,7 @@ def one_step(
         processes.share(latents).to(device),
         functools.partial(augment, p=p),
         gamma * penalised,
-        judged=processes.share(judged).to(device),
+        processes.share(judged).to(device),
     )
     state.penalties += penalised
     state.step += 1

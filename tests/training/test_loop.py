@@ -100,7 +100,7 @@ def test_augmentation_probability_ramps_up():
 def test_penalty_is_lazy_and_weighted(monkeypatch):
     weights = []
     step = loop.adversarial_step
-    monkeypatch.setattr(loop, "adversarial_step", lambda *a: (weights.append(a[-1]), step(*a))[1])
+    monkeypatch.setattr(loop, "adversarial_step", lambda *a: (weights.append(a[5]), step(*a))[1])
     run(steps=10, final_gamma=0.1)
     assert weights == pytest.approx([0.4, 0, 0, 0, 0.4, 0, 0, 0, 0.4, 0])
 
