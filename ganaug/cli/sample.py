@@ -88,12 +88,13 @@ def _write_pool(
     seed: int | None,
 ) -> None:
     from ganaug.cli.common import image_size
-    from ganaug.curation import DiscriminatorRank, ImageConsistency, NoCopies, SyntheticPool
-    from ganaug.curation.image_filters import ImageFilter
+    from ganaug.curation import DiscriminatorRank, SyntheticPool
+    from ganaug.curation.image_filters import ImageFilter, default_filters
     from ganaug.data import labelled_images
 
     filters: list[ImageFilter] = [] if rank is None else [DiscriminatorRank(rank)]
-    filters += [] if real is None else [ImageConsistency(), NoCopies()]
+    if real is not None:
+        filters = default_filters() if rank is None else default_filters(rank)
     data = None if real is None else labelled_images(real, size=image_size(size))
     wanted = dict.fromkeys(_labels(gan, asked, 1).tolist(), per_class)
     check_writable(output, folder=True)

@@ -23,6 +23,7 @@ __all__ = [
     "ImageFilter",
     "LearningDynamics",
     "NoCopies",
+    "default_filters",
     "filters_for",
 ]
 
@@ -197,6 +198,20 @@ FILTERS: dict[str, Callable[[], ImageFilter]] = {
 }
 
 
+def default_filters(share: float = 0.5) -> list[ImageFilter]:
+    """What "auto" stands for where there are real images to compare with.
+
+    Rank and class consistency together were the only filters that beat none of them on MNIST, at 10 to 200 real images
+    a class (suite "images-small").
+
+    Parameters
+    ----------
+    share : float in (0, 1]
+        For :class:`DiscriminatorRank`.
+    """
+    return [DiscriminatorRank(share), ImageConsistency(), NoCopies()]
+
+
 def filters_for(
     keep: str | Iterable[ImageFilter], gan: ImageGAN, real: LabelledImages | None, randomness: np.random.Generator
 ) -> list[ImageFilter]:
@@ -204,7 +219,7 @@ def filters_for(
     if isinstance(keep, str):
         if keep != "auto":
             raise ValueError(f"keep must be 'auto' or a sequence of filters, got {keep!r}")
-        keep = [] if real is None else [ImageConsistency(), NoCopies()]
+        keep = [] if real is None else default_filters()
     if not isinstance(keep, Iterable):
         raise TypeError(f"keep must be 'auto' or a sequence of filters, got {keep!r}; pass [] for none")
     filters = list(keep)

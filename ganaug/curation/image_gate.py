@@ -121,8 +121,8 @@ def choose_ratio(
     ratios : iterable of float
         Synthetic images per real one; 0 is always among them.
     filters : sequence of sequences of filters, optional
-        Alternatives that are tried with each ratio. By default none, and :class:`ImageConsistency` with
-        :class:`NoCopies`.
+        Alternatives that are tried with each ratio. By default no filter, and those of
+        ``SyntheticPool.build(keep="auto")``.
     cv : "split", int or iterable of (train, test), default="split"
         "split" is the cheap mode: a third of the images of each class is set aside before a single GAN is trained, and
         standard errors are over validation images. An integer means so many stratified folds with a GAN for each; then

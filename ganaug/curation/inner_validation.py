@@ -15,7 +15,7 @@ from sklearn.model_selection import StratifiedKFold
 from torch import nn
 
 from ganaug.curation.consistency import FOLDS
-from ganaug.curation.image_filters import ImageConsistency, ImageFilter, NoCopies
+from ganaug.curation.image_filters import DiscriminatorRank, ImageFilter, NoCopies, default_filters
 from ganaug.gans import ImageGAN
 from ganaug.quality.networks import NETWORKS
 from ganaug.training.devices import seed_from
@@ -93,7 +93,7 @@ def candidates(ratios: Iterable[float], alternatives: Sequence[Filters]) -> list
 
 def alternative_filters(smallest: int) -> Sequence[Filters]:
     """No filter, and those that the images of the smallest class are enough for."""
-    return (), (ImageConsistency(), NoCopies()) if smallest >= FOLDS else (NoCopies(),)
+    return (), default_filters() if smallest >= FOLDS else (DiscriminatorRank(), NoCopies())
 
 
 def gan_factory(gan: Any) -> Callable[[], Any]:

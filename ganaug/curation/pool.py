@@ -136,8 +136,8 @@ class SyntheticPool:
             The images that the GAN was trained on, never others that something is to be evaluated on: what filters
             compare with.
         keep : "auto" or sequence of filters, default="auto"
-            Filters, applied in this order. "auto" takes :class:`ImageConsistency` and :class:`NoCopies` if `real` is
-            given, and otherwise none.
+            Filters, applied in this order. "auto" takes :class:`DiscriminatorRank`, :class:`ImageConsistency` and
+            :class:`NoCopies` if `real` is given, and otherwise none.
         max_draws : int, default=10
             For each image that is asked for at most this many are drawn. A class that stays short is warned of.
         random_state : int, RandomState, Generator or None

@@ -217,6 +217,7 @@ def test_with_a_real_gan_and_the_default_filters(digits, tmp_path):
     data = digits.subset(range(150))
     gan = ImageGAN(steps=20, device="cpu", verbose=False, checkpoint_dir=tmp_path / "c", log_dir=tmp_path / "log")
     choice = choose(gan, data, filters=None, ratios=[0, 1], training=ClassifierConfig(steps=20), cv="split")
-    assert choice.candidates == ("nothing", "ratio 1 through class consistency, no copies", "ratio 1")
+    through = "ratio 1 through discriminator rank, class consistency, no copies"
+    assert choice.candidates == ("nothing", through, "ratio 1")
     assert not hasattr(gan, "generator_")
     assert list(tmp_path.iterdir()) == []  # checkpoints and log are those of the GAN itself
