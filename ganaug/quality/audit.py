@@ -15,7 +15,7 @@ from ganaug.gans.base import ConditionalGAN
 from ganaug.quality.audit_inputs import Side, check_sides, draw, read_side, same_classes, with_keys
 from ganaug.quality.audit_report import AuditReport, Finding, NearPair
 from ganaug.quality.copying import DataCopying, NearCopies, data_copying, near_copies
-from ganaug.quality.duplicates import ExactCopies, check_holdout, exact_copies
+from ganaug.quality.duplicates import FAR_MORE, ExactCopies, check_holdout, exact_copies
 from ganaug.quality.likeness import Measure, image_distances, image_points, row_distances
 from ganaug.quality.membership import FEWEST_HOLDOUT, Membership, membership_attack
 from ganaug.quality.nearness import Nearness, Points, closest, measure_nearness
@@ -244,7 +244,7 @@ def _judge(figure: DataCopying | Membership | None, n_holdout: int | None = None
 
 def _judge_copies(exact: ExactCopies, near: NearCopies | None, *, images: bool) -> Finding:
     # Rows may repeat by chance, which takes a test of its own and half of the error.
-    too_many = exact.count > 0 if images else exact.p_value < TEST_ALPHA / 2
+    too_many = exact.count > 0 if images else exact.p_value < (FAR_MORE if near is None else TEST_ALPHA / 2)
     if too_many:
         return Finding("fail", f"{exact.count:,} of {exact.n:,} equal a training {'image' if images else 'row'}")
     if near is None:
