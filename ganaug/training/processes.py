@@ -1,8 +1,10 @@
 """Several processes that train one GAN, each on its share of every batch.
 
 All of them draw the whole batch from equal generators and take their rows of it, so that the result is the same for any
-number of processes, up to rounding. Gradients are averaged as one flat vector just before an optimiser uses them: the
-wrapper ``DistributedDataParallel`` would leave those of a pass that holds nothing but a penalty unreduced.
+number of processes, up to rounding. (Training amplifies rounding, as it does any change: where a unit crosses the kink
+of its activation, the gradient of the penalty jumps.) Gradients are averaged as one flat vector just before an
+optimiser uses them: the wrapper ``DistributedDataParallel`` would leave those of a pass that holds only a penalty
+unreduced.
 """
 
 from __future__ import annotations

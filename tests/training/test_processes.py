@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import share_run
 import torch
 from safetensors.torch import load_file
 
@@ -43,12 +44,17 @@ def start(script, folder, count):
         )
         for rank in range(count)
     ]
-    errors = [child.communicate(timeout=300)[1] for child in children]
+    try:
+        errors = [child.communicate(timeout=600)[1] for child in children]
+    finally:
+        for child in children:
+            child.kill()
     assert [child.returncode for child in children] == [0] * count, errors
-    return [
-        (load_file(folder / f"rank{r}.safetensors"), json.loads((folder / f"rank{r}.json").read_text()))
-        for r in range(count)
-    ]
+    return [read(folder, rank) for rank in range(count)]
+
+
+def read(folder, rank):
+    return load_file(folder / f"rank{rank}.safetensors"), json.loads((folder / f"rank{rank}.json").read_text())
 
 
 def check_equal(found, expected):
@@ -60,7 +66,9 @@ def check_equal(found, expected):
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
-    return folder, start("share_run.py", folder / "one", 1), start("share_run.py", folder / "two", 2)
+    (folder / "one").mkdir()
+    share_run.main(folder / "one")
+    return folder, [read(folder / "one", 0)], start("share_run.py", folder / "two", 2)
 
 
 def test_two_processes_learn_what_one_does(runs):
@@ -93,9 +101,6 @@ def test_only_the_first_process_writes(runs):
 def test_checkpoints_do_not_tell_how_many_processes_wrote_them(runs):
     """A run of two processes, stopped, goes on in one."""
     folder, ((one, _),), _ = runs
-    sys.path.insert(0, str(HERE))
-    import share_run
-
     checkpoints = folder / "two" / "checkpoints"
     max(checkpoints.iterdir()).unlink()  # that of step 20, so that step 14 is the newest
     gan = share_run.table(checkpoints)

@@ -1,0 +1,23 @@
+"""The command line in a process that torchrun started; the second process is killed once, in the midst of training."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from ganaug.cli import main
+from ganaug.training import loop
+
+marker = Path(os.environ["KILLED"])
+if os.environ["RANK"] == "1" and not marker.exists():
+    step, calls = loop.adversarial_step, []
+
+    def killed(*arguments):
+        calls.append(1)
+        if len(calls) == 8:
+            marker.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return step(*arguments)
+
+    loop.adversarial_step = killed
+main(sys.argv[1:])
