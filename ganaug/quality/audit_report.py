@@ -70,7 +70,7 @@ class AuditReport:
     classes, not_audited : tuple of str
         Audited classes, and those of the training data that have no synthetic samples.
     alpha : float
-        Most that fresh real samples fail; all three tests together.
+        Level of all three tests together: how often fresh real samples fail.
     verdict : {"pass", "fail", "not assessable"}
         "fail" if one test failed, "pass" if all passed.
     findings : dict
