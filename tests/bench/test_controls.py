@@ -1,4 +1,4 @@
-"""Positive and negative controls: whole benchmarks on data whose truth is known."""
+"""Positive and negative controls: whole benchmarks on data whose truth is known; equal arms are in test_summary.py."""
 
 import functools
 import sys
@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from imblearn.over_sampling.base import BaseOverSampler
 from sklearn.naive_bayes import GaussianNB
-from sklearn.tree import DecisionTreeClassifier
 
 from ganaug.bench import Suite, TableArm, TableExperiment, run_suite
 from ganaug.bench.plugins import Plugin
@@ -109,16 +108,3 @@ def test_an_oracle_is_found_and_shuffled_labels_and_noise_never_are(tmp_path):
     for bad in ("shuffled", "noise"):
         assert tests[bad, "AUC"]["high"] < 0
         assert tests[bad, "AUC"]["harm"] >= 0.9
-
-
-@pytest.mark.usefixtures("own")
-def test_of_two_equal_arms_one_is_seldom_called_better(tmp_path):
-    classifier = Plugin("tree", f"{DecisionTreeClassifier.__module__}.DecisionTreeClassifier", {"max_features": 2})
-    verdicts, tests = benchmarks(
-        20, (TableArm("none"), TableArm("none again", against=("none",))), classifier, tmp_path
-    )
-    called = np.mean([verdict in ("gain", "harm") for verdict in verdicts["none again"]])
-    assert called <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 8)
-    for test in tests.values():
-        assert test["low"] < 0 < test["high"]
-        assert test["p_holm"] > 0.05
