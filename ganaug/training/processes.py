@@ -67,7 +67,15 @@ class Processes:
         alone_on_gpu = device.type == "cuda" and local <= torch.cuda.device_count()
         if alone_on_gpu:
             torch.cuda.set_device(device)
-        dist.init_process_group("nccl" if alone_on_gpu else "gloo")
+        from torch.distributed.rendezvous import rendezvous  # missing where torch was built without
+
+        store, rank, count = next(rendezvous("env://"))
+        if os.environ.get("GROUP_WORLD_SIZE", "1") == "1":
+            # On one machine torchrun keeps its store over restarts, and with it the addresses of processes that are
+            # gone. (Over several machines it does not, and counts restarts on each of them by itself.)
+            store = dist.PrefixStore(f"restart {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+        backend = "nccl" if alone_on_gpu else "gloo"
+        dist.init_process_group(backend, store=store, rank=rank, world_size=count)
         atexit.register(_leave)
 
     def share(self, rows: Tensor, parts: int = 1) -> Tensor:
