@@ -53,22 +53,24 @@ def test_npz_gets_an_array_and_the_same_seed_the_same_file(folder, tmp_path):
     for name in ("a.npz", "b.npz"):
         command = ("augment", "images", folder, "-o", tmp_path / name, "--keep-all", "--per-class", "0.5", *QUICK)
         assert run(*command) == 0
-    first, second = (np.load(tmp_path / name) for name in ("a.npz", "b.npz"))
-    assert first["is_synthetic"].sum() == 4 + 2
-    assert (first["images"] == second["images"]).all()
+    with np.load(tmp_path / "a.npz") as first, np.load(tmp_path / "b.npz") as second:
+        assert first["is_synthetic"].sum() == 4 + 2
+        assert (first["images"] == second["images"]).all()
 
 
 def test_a_model_takes_the_place_of_training(folder, model, tmp_path, monkeypatch):
     monkeypatch.setattr(ImageGAN, "fit", lambda *a: 1 / 0)
     out = tmp_path / "out.npz"
     assert run("augment", "images", folder, "-o", out, "--keep-all", "--model", model, "--device", "cpu") == 0
-    assert np.load(out)["is_synthetic"].sum() == 5
+    with np.load(out) as written:
+        assert written["is_synthetic"].sum() == 5
 
 
 def test_nothing_to_add_means_no_training(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(ImageGAN, "fit", lambda *a: 1 / 0)
     assert run("augment", "images", folder, "-o", tmp_path / "out.npz", "--per-class", "0") == 0
-    assert not np.load(tmp_path / "out.npz")["is_synthetic"].any()
+    with np.load(tmp_path / "out.npz") as written:
+        assert not written["is_synthetic"].any()
 
 
 @pytest.mark.parametrize(
