@@ -155,7 +155,8 @@ def test_auto_adds_what_pays_and_says_why(tmp_path, capsys, monkeypatch):
     assert "It pays." in printed
     added = round(0.5 * (data.labels == 3).sum())
     assert f"{added} of them synthetic" in printed
-    assert np.load(tmp_path / "out.npz")["labels"][100:].tolist() == [3] * added
+    with np.load(tmp_path / "out.npz") as written:
+        assert written["labels"][100:].tolist() == [3] * added
     assert run(*command, "--keep-all") == 2
     assert "--per-class auto chooses filters too" in capsys.readouterr().err
 
