@@ -29,6 +29,7 @@ from ganaug.data.files import write_atomically
 from ganaug.data.pictures import png_bytes
 from ganaug.gans import ImageGAN
 from ganaug.quality import audit
+from ganaug.quality.batches import Labelled
 from ganaug.quality.classifier import class_consistency, predict_proba, train_classifier
 from ganaug.quality.networks import NETWORKS
 from ganaug.quality.sheets import comparison_sheet
@@ -39,7 +40,6 @@ __all__ = ["ImageCase"]
 JUDGE_STEPS = 1000
 INNER = "of the inner split"
 GATE_RATIOS = (0, 0.25, 0.5, 1)  # of the synthetic images per real one that an arm has at most
-Labelled = tuple[NDArray[np.uint8], NDArray[np.int64]]
 
 
 class ImageCase(Case):
@@ -125,7 +125,7 @@ class ImageCase(Case):
             about["audit"] = self._audit(images, labels, real)
         return {**about, "consistency": consistency.tolist()}
 
-    def _audit(self, images: NDArray[np.uint8], labels: NDArray[np.int64], real: LabelledImages) -> dict[str, str]:
+    def _audit(self, images: NDArray[np.uint8], labels: NDArray[np.integer], real: LabelledImages) -> dict[str, str]:
         """Are they copies? The test images are the holdout; nothing is decided by it."""
         drawn, test = LabelledImages(images, self.classes[labels]), self.data.subset(self.splits.test[0])
         try:

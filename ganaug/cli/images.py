@@ -164,7 +164,7 @@ def augment_images(
         if gated:
             choice = choose_ratio(gan, data, device=device, random_state=seed)
             print(f"{choice.reason[:1].upper()}{choice.reason[1:]}.")
-            added, keep = {c: round(ratio * counts[c]) for c, ratio in choice.ratios_per_class.items()}, choice.keep
+            added, keep = choice.images_to_add(counts), choice.keep
         if any(added.values()):
             gan = gan.fit(data) if model is None else gan
             real = None if keep_all else data

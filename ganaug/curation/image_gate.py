@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -73,6 +73,10 @@ class ImageGateDecision:
     def reason(self) -> str:
         """The decision in a sentence."""
         return self.decision.reason
+
+    def images_to_add(self, counts: Mapping[Any, int]) -> dict[Any, int]:
+        """Number of synthetic images for each label, of which there are so many real ones."""
+        return {label: round(ratio * counts[label]) for label, ratio in self.ratios_per_class.items()}
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
@@ -170,6 +174,7 @@ def choose_ratio(
         data, offered, network_maker(classifier), transform, training, starts, per_class, resolve_device(device)
     )
     make_gan, classes = gan_factory(gan), data.classes.tolist()
+    tested = [gate.targets[test] for _, test in folds]
     n_validation = len(np.unique(np.concatenate([test for _, test in folds])))
     reason = None
     if len(offered) == 1:
@@ -180,13 +185,11 @@ def choose_ratio(
         decision, hits = GateDecision(0.0, 0.0, 0.0, float("nan"), reason), []
     else:
         hits = [gate.hits(make_gan(), *fold, seed=(seed + n) % 2**32) for n, fold in enumerate(folds)]
-        decision = _decide(hits, [gate.targets[test] for _, test in folds], offered, len(data))
-    chosen = offered[decision.position]
-    tested = [gate.targets[test] for _, test in folds] if hits else []
+        decision = _decide(hits, tested, offered, len(data))
     harmed = _harmed(hits, tested, decision.position, len(classes))
     return ImageGateDecision(
         ratio=decision.ratio,
-        keep=chosen.keep,
+        keep=offered[decision.position].keep,
         ratios_per_class={c: 0.0 if bad else decision.ratio for c, bad in zip(classes, harmed, strict=True)},
         decision=decision,
         candidates=tuple(candidate.name for candidate in offered),

@@ -207,12 +207,12 @@ class _EncodedLogisticRegression(ClassifierMixin, BaseEstimator):
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "column .* holds a different text", UserWarning)
             self.encoder_ = TableEncoder().fit(table)
-        self.model_ = LogisticRegression(max_iter=1000).fit(self.encoder_.transform(table), y)
+        self.model_ = LogisticRegression(max_iter=1000).fit(self.encoder_.transform(table).astype(float), y)
         self.classes_ = self.model_.classes_
         return self
 
-    def _encode(self, X: Any) -> NDArray[np.float32]:
-        return self.encoder_.transform(as_table(X)[0], strict=False)
+    def _encode(self, X: Any) -> NDArray[np.float64]:
+        return self.encoder_.transform(as_table(X)[0], strict=False).astype(float)
 
     def predict(self, X: Any) -> NDArray[Any]:
         return self.model_.predict(self._encode(X))

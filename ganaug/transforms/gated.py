@@ -12,7 +12,7 @@ from PIL.Image import Image
 from sklearn.base import clone
 from torch import Tensor
 
-from ganaug.curation import ImageGateDecision, SyntheticPool, choose_ratio
+from ganaug.curation import ImageGateDecision, choose_ratio
 from ganaug.curation.drawing import draw_filtered
 from ganaug.data import LabelledImages, labelled_images
 from ganaug.gans import ImageGAN
@@ -49,7 +49,7 @@ def gated_images(
     labels : ndarray of shape (n,)
     decision : ImageGateDecision
     """
-    if isinstance(source, SyntheticPool) or not isinstance(source, ImageGAN):
+    if not isinstance(source, ImageGAN):
         raise TypeError(
             f"source must be an ImageGAN, got {type(source).__name__}: per_class='auto' trains a GAN on a part of the "
             "images, to validate on the others"
@@ -62,7 +62,7 @@ def gated_images(
     seed = seed_from(random_state) % 2**32
     decision = choose_ratio(source, real, **{"random_state": seed, **options})
     counts = dict(zip(*(part.tolist() for part in np.unique(real.labels, return_counts=True)), strict=True))
-    wanted = {label: round(ratio * counts[label]) for label, ratio in decision.ratios_per_class.items()}
+    wanted = decision.images_to_add(counts)
     if not any(wanted.values()):
         return torch.empty(0, *real.image_shape, dtype=torch.uint8), real.labels[:0], decision
     if fitted:
