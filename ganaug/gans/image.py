@@ -62,6 +62,10 @@ class ImageGAN(ConditionalGAN):
         Probability of each of these operations for each image. "auto" takes more the fewer images a class has.
     label_temperature : float in [0, 1], default=0.0
         0 shows every class equally often in training, 1 as often as it occurs.
+    precision : {"auto", "fp32", "bf16"}, default="auto"
+        What the networks compute in while they are trained: bfloat16 nearly halves the time on a processor that has it. "auto"
+        takes it on CPUs with AVX512-BF16 or AMX. Weights, losses and penalties are float32 in any case, and so are
+        samples drawn from the trained generator.
     pseudo_label_confidence : float in (0, 1] or None, default=0.9
         Images labelled -1 get the class that label spreading over nearest neighbours of pixels (Zhou et al., NeurIPS
         2003) gives at least this probability; None gives none of them a class.
@@ -150,6 +154,7 @@ class ImageGAN(ConditionalGAN):
         "augment": [StrOptions({"auto"}), "array-like", tuple],
         "augment_p": [Interval(Real, 0, 1, closed="left"), StrOptions({"auto"})],
         "label_temperature": [Interval(Real, 0, 1, closed="both")],
+        "precision": [StrOptions({"auto", "fp32", "bf16"})],
         "pseudo_label_confidence": [Interval(Real, 0, 1, closed="right"), None],
         **ENGINE_CONSTRAINTS,
     }
@@ -165,6 +170,7 @@ class ImageGAN(ConditionalGAN):
         augment: Any = "auto",
         augment_p: Any = "auto",
         label_temperature: float = 0.0,
+        precision: str = "auto",
         pseudo_label_confidence: float | None = 0.9,
         device: Any = "auto",
         random_state: Any = None,
@@ -184,6 +190,7 @@ class ImageGAN(ConditionalGAN):
         self.augment = augment
         self.augment_p = augment_p
         self.label_temperature = label_temperature
+        self.precision = precision
         self.pseudo_label_confidence = pseudo_label_confidence
         self.device = device
         self.random_state = random_state

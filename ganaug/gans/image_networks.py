@@ -179,7 +179,7 @@ class ImageGenerator(nn.Module):
         if self.arch.patch == 2:
             x = F.pixel_shuffle(x, 2)
         # Unlike R3GAN: black or white backgrounds, common in small images, are learnt in a fraction of the steps.
-        x = torch.tanh(x)
+        x = torch.tanh(x.float())
         _, height, width = self.arch.image_shape
         top, left = (x.shape[2] - height) // 2, (x.shape[3] - width) // 2
         return x[:, :, top : top + height, left : left + width]
@@ -227,9 +227,11 @@ class ImageDiscriminator(nn.Module):
         for stage in range(len(sizes) - 2, -1, -1):
             kernel = (x.shape[2] // sizes[stage][0], x.shape[3] // sizes[stage][1])
             x = self.stages[stage](self.widen[stage](F.avg_pool2d(x, kernel)))
-        x = self.features(F.leaky_relu(self.pool(x).flatten(1), SLOPE))
-        projected = (x * self.projection(labels.clamp(min=0))).sum(1) / math.sqrt(self.arch.embedding_dim)
-        return self.shared(x).squeeze(1) + projected * (labels >= 0)
+        x = F.leaky_relu(self.pool(x).flatten(1), SLOPE)
+        with torch.autocast(x.device.type, enabled=False):  # logits are not rounded to eight bits
+            x = self.features(x.float())
+            projected = (x * self.projection(labels.clamp(min=0))).sum(1) / math.sqrt(self.arch.embedding_dim)
+            return self.shared(x).squeeze(1) + projected * (labels >= 0)
 
 
 def build_networks(arch: ImageArchitecture) -> tuple[ImageGenerator, ImageDiscriminator]:

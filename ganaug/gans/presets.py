@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from ganaug.gans.image_networks import ImageArchitecture
+from ganaug.training.devices import computes_bf16
 from ganaug.training.loop import TrainingConfig
 
 __all__ = ["PRESETS", "ImageGANConfig", "resolve_image_config"]
@@ -143,6 +144,7 @@ def resolve_image_config(
             augment_p=float(choose("augment_p", _auto_augment_p(counts.mean()))),
             label_temperature=float(params["label_temperature"]),
             latent_dim=64,
+            precision=choose("precision", "bf16" if computes_bf16(device) else "fp32"),
         ),
         operations=tuple(choose("augment", operations)),
     )

@@ -32,6 +32,8 @@ class TrainingConfig:
         0 shows all classes equally often, 1 as often as they occur.
     latent_dim : int
         Length of the noise vector.
+    precision : {"fp32", "bf16"}
+        What the networks compute in while they are trained.
     """
 
     steps: int
@@ -44,6 +46,7 @@ class TrainingConfig:
     augment_p: float
     label_temperature: float
     latent_dim: int
+    precision: str = "fp32"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as written to ``config.json``."""

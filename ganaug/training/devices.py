@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-__all__ = ["random_generator", "resolve_device", "seed_from"]
+__all__ = ["computes_bf16", "random_generator", "resolve_device", "seed_from"]
 
 LARGEST_SEED = 2**32 - 1
 
@@ -37,6 +37,17 @@ def resolve_device(device: str | torch.device) -> torch.device:
             f"device {str(device)!r} is not available here, there are {torch.cuda.device_count()} CUDA devices"
         )
     return chosen
+
+
+def computes_bf16(device: torch.device) -> bool:
+    """Whether the processor multiplies bfloat16 numbers itself, faster than float32: AVX512-BF16 or AMX.
+
+    Examples
+    --------
+    >>> computes_bf16(torch.device("meta"))
+    False
+    """
+    return device.type == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def seed_from(random_state: Any) -> int:

@@ -22,6 +22,8 @@ from ganaug.training.step import Players, adversarial_step
 
 __all__ = ["TrainingConfig", "TrainingDiverged", "make_players", "one_step", "train"]
 
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
+ADAM_EPSILON = 1e-8
 CHECK_EVERY = 50  # steps between two readings of the losses
 MAX_ROLLBACKS = 3
 ROLLBACK_FACTOR = 0.5  # of the learning rate
@@ -38,7 +40,7 @@ def make_players(generator: nn.Module, discriminator: nn.Module) -> Players:
     """Add optimisers and a moving average to two networks that are on their device."""
 
     def adam(network: nn.Module) -> torch.optim.Optimizer:
-        return torch.optim.Adam(network.parameters(), lr=0.0, betas=(0.0, 0.9), eps=1e-8, fused=True)
+        return torch.optim.Adam(network.parameters(), lr=0.0, betas=(0.0, 0.9), eps=ADAM_EPSILON, fused=True)
 
     average = copy.deepcopy(generator).requires_grad_(False)
     return Players(generator, discriminator, average, adam(generator), adam(discriminator))
@@ -192,6 +194,7 @@ def one_step(
         functools.partial(augment, p=p),
         gamma * penalised,
         processes.share(judged).to(device),
+        PRECISIONS[config.precision],
     )
     state.penalties += penalised
     state.step += 1

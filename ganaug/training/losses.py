@@ -6,7 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["gradient_penalty", "relativistic_losses"]
+__all__ = ["fake_slopes", "gradient_penalty", "relativistic_losses"]
+
+MAX_DIFFERENCE = 60.0  # between logits; beyond it exp() comes near what float32 can hold
 
 
 def relativistic_losses(real_logits: Tensor, fake_logits: Tensor) -> tuple[Tensor, Tensor]:
@@ -41,7 +43,29 @@ def relativistic_losses(real_logits: Tensor, fake_logits: Tensor) -> tuple[Tenso
     return F.softplus(-difference).mean(), F.softplus(difference).mean()
 
 
-def gradient_penalty(logits: Tensor, samples: Tensor) -> Tensor:
+def fake_slopes(real_logits: Tensor, fake_logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Derivatives of both :func:`relativistic_losses` by the logits of the fake samples.
+
+    Parameters
+    ----------
+    real_logits, fake_logits : Tensor of shape (batch,)
+
+    Returns
+    -------
+    discriminator_slopes, generator_slopes : Tensor of shape (batch,)
+        Never 0: they are as for a difference of 60 where a real logit is higher by more than that.
+
+    Examples
+    --------
+    >>> import torch
+    >>> fake_slopes(torch.tensor([2.0]), torch.tensor([2.0]))
+    (tensor([0.5000]), tensor([-0.5000]))
+    """
+    difference = (real_logits - fake_logits).clamp(max=MAX_DIFFERENCE)
+    return torch.sigmoid(-difference) / len(difference), -torch.sigmoid(difference) / len(difference)
+
+
+def gradient_penalty(logits: Tensor, samples: Tensor) -> tuple[Tensor, Tensor]:
     """Mean squared norm of the gradient of the logits with respect to their samples.
 
     On a batch that holds as many real as fake samples, twice this value is R1 + R2.
@@ -55,8 +79,10 @@ def gradient_penalty(logits: Tensor, samples: Tensor) -> Tensor:
 
     Returns
     -------
-    Tensor of shape ()
+    penalty : Tensor of shape ()
         Differentiable with respect to the discriminator's parameters.
+    gradient : Tensor of shape (batch, ...)
+        Of each logit with respect to its sample.
 
     References
     ----------
@@ -66,8 +92,9 @@ def gradient_penalty(logits: Tensor, samples: Tensor) -> Tensor:
     --------
     >>> import torch
     >>> x = torch.ones(4, 3, requires_grad=True)
-    >>> gradient_penalty((2 * x).sum(1), x).item()
-    12.0
+    >>> penalty, gradient = gradient_penalty((2 * x).sum(1), x)
+    >>> penalty.item(), gradient[0].tolist()
+    (12.0, [2.0, 2.0, 2.0])
     """
     (gradient,) = torch.autograd.grad(logits.sum(), samples, create_graph=True)
-    return gradient.square().flatten(1).sum(1).mean()
+    return gradient.square().flatten(1).sum(1).mean(), gradient

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ganaug.training.losses import gradient_penalty, relativistic_losses
+from ganaug.training.losses import fake_slopes, gradient_penalty, relativistic_losses
 
 __all__ = ["Players", "adversarial_step"]
 
@@ -23,7 +23,7 @@ class Players:
         Called as ``generator(latents, labels)``; returns samples.
     discriminator : Module
         Called as ``discriminator(samples, labels)``; returns logits of shape (batch,). It must treat
-        each sample on its own (no batch normalisation): the penalties rely on it.
+        each sample on its own (no batch normalisation): the penalties and the generator's gradient rely on it.
     average : Module
         Same architecture as `generator`, holding the exponential moving average of its weights.
     generator_optimizer, discriminator_optimizer : Optimizer
@@ -45,12 +45,13 @@ def adversarial_step(
     augment: Callable[[Tensor], Tensor],
     gamma: float,
     judged: Tensor | None = None,
+    dtype: torch.dtype = torch.float32,
 ) -> Tensor:
     """Update both players once, from one shared forward pass.
 
     Sample ``i`` of the real and of the fake half have the same class ``labels[i]``. Both gradients
-    are taken at the same weights before either player moves (a simultaneous update), which halves
-    the forward passes of the usual alternation.
+    are taken at the same weights before either player moves (a simultaneous update), from one pass
+    through the discriminator forward and one backward; the usual alternation takes two of each.
 
     Parameters
     ----------
@@ -63,13 +64,15 @@ def adversarial_step(
     latents : Tensor of shape (batch, latent_dim)
         Noise for the generator.
     augment : callable
-        Applied to what the discriminator sees, real and fake alike. Penalties are taken with respect
-        to the samples before it.
+        Applied to what the discriminator sees, real and fake alike, to each sample on its own. Penalties are taken
+        with respect to the samples before it.
     gamma : float
         Weight of (R1 + R2) / 2; 0 leaves the penalties out of this step.
     judged : Tensor of shape (batch,), int64, optional
         Classes that the discriminator is told, of real and fake sample alike: `labels`, or -1 for real samples
         without a class.
+    dtype : torch.dtype
+        What both networks compute in, by ``torch.autocast``; losses, penalties and weights stay float32.
 
     Returns
     -------
@@ -80,18 +83,32 @@ def adversarial_step(
     g_weights = list(players.generator.parameters())
     d_weights = list(players.discriminator.parameters())
 
-    fake = players.generator(latents, labels)
-    samples = torch.cat([real, fake])
-    if gamma > 0 and not samples.requires_grad:
-        samples.requires_grad_()
-    logits = players.discriminator(augment(samples), (labels if judged is None else judged).repeat(2))
+    autocast = torch.autocast(real.device.type, dtype, enabled=dtype is not torch.float32)
+    with autocast:
+        fake = players.generator(latents, labels).float()
+    samples = torch.cat([real, fake.detach()]).requires_grad_()
+    seen, told = augment(samples), (labels if judged is None else judged).repeat(2)
+    with autocast:
+        logits = players.discriminator(seen, told).float()
     real_logits, fake_logits = logits.chunk(2)
-
     d_loss, g_loss = relativistic_losses(real_logits, fake_logits)
-    penalty = gradient_penalty(logits, samples) if gamma > 0 else torch.zeros_like(d_loss)
-    # The mean over both halves is (R1 + R2) / 2.
-    d_gradients = torch.autograd.grad(d_loss + gamma * penalty, d_weights, retain_graph=True)
-    g_gradients = torch.autograd.grad(g_loss, g_weights)
+
+    # No sample takes part in the logit of another. The gradient of any weighting of the logits, which the
+    # discriminator's own pass gives, is therefore that of every other one but for a factor for each sample: the
+    # generator needs no pass through the discriminator of its own.
+    d_slopes, g_slopes = fake_slopes(real_logits.detach(), fake_logits.detach())
+    if gamma > 0:
+        penalty, gradients = gradient_penalty(logits, samples)
+        # The mean over both halves is (R1 + R2) / 2.
+        d_gradients = torch.autograd.grad(d_loss + gamma * penalty, d_weights)
+        factors = g_slopes
+    else:
+        penalty = torch.zeros_like(d_loss)
+        gradients, *rest = torch.autograd.grad(d_loss, [samples, *d_weights])
+        d_gradients = tuple(rest)
+        factors = g_slopes / d_slopes
+    towards_real = gradients.detach().chunk(2)[1] * factors.view(-1, *[1] * (fake.ndim - 1))
+    g_gradients = torch.autograd.grad(fake, g_weights, towards_real)
 
     _set_gradients(g_weights, g_gradients)
     _set_gradients(d_weights, d_gradients)

@@ -119,6 +119,7 @@ def test_unknown_labels_are_refused(fitted, labels, message):
     ("parameter", "value"),
     [
         ("preset", "huge"),
+        ("precision", "fp8"),
         ("steps", 0),
         ("steps", "many"),
         ("batch_size", 0),
@@ -293,6 +294,24 @@ def test_the_log_folder_is_filled(tmp_path):
 
     board = EventAccumulator(str(tmp_path)).Reload()
     assert [s.step for s in board.Images("samples")] == [60]
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_auto_takes_bf16_where_the_processor_has_it(monkeypatch, native):
+    images, y = shades()
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: native)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    auto = ImageGAN(device="cpu").resolve(images, y)
+    assert auto.training.precision == ("bf16" if native else "fp32")
+    for precision in ("fp32", "bf16"):
+        assert ImageGAN(device="cpu", precision=precision).resolve(images, y).training.precision == precision
+
+
+def test_bf16_trains_weights_and_draws_samples_in_float32():
+    gan = ImageGAN(**QUICK, precision="bf16").fit(*shades())
+    assert {w.dtype for w in [*gan.generator_.parameters(), *gan.discriminator_.parameters()]} == {torch.float32}
+    again = ImageGAN(**QUICK, precision="fp32").fit(*shades())
+    assert not torch.equal(next(gan.generator_.parameters()), next(again.generator_.parameters()))
 
 
 def test_auto_resolves_by_images_and_device():

@@ -8,9 +8,11 @@ import numpy as np
 import safetensors.torch
 
 from ganaug import ImageGAN, TableGAN
+from ganaug.training import loop
 from ganaug.training.processes import current_processes
 
 ENGINE = {"random_state": 0, "device": "cpu", "verbose": False, "distributed": True}
+ABOVE_ROUNDING = 1e-2  # Adam makes steps of full length of gradients that are rounding alone, unless this is added
 
 
 def images():
@@ -18,6 +20,7 @@ def images():
     X = np.repeat([60, 190], 10)[:, None, None, None] + rng.integers(-30, 30, (20, 9, 8, 3))
     options = {
         "steps": 20,
+        "precision": "fp32",  # gradients in bf16 are rounded to eight bits in each process
         "batch_size": 8,
         "learning_rate": 1e-4,
         "augment_p": 0.5,
@@ -58,4 +61,5 @@ def main(folder):
 
 
 if __name__ == "__main__":
+    loop.ADAM_EPSILON = ABOVE_ROUNDING
     main(Path(sys.argv[1]))

@@ -65,9 +65,9 @@ def run(draw, tmp_path, gap=0.5, mode="report", **changes):
     seen, steps = [], []
     step = loop.adversarial_step
 
-    def scripted(players, real, labels, latents, augment, gamma, judged):
+    def scripted(players, real, labels, latents, augment, gamma, *others):
         steps.append((players.generator_optimizer.param_groups[0]["lr"], gamma))
-        losses = step(players, real, labels, latents, augment, gamma, judged)
+        losses = step(players, real, labels, latents, augment, gamma, *others)
         losses[2] = gap(len(steps)) if callable(gap) else gap
         return losses
 

@@ -37,30 +37,35 @@ def players():
     return Players(networks[0], networks[1], copy.deepcopy(networks[0]), optimizers[0], optimizers[1])
 
 
-def test_a_step_moves_both_players_along_their_own_gradient():
-    """One shared forward pass gives the gradients that two separate ones would."""
+@pytest.mark.parametrize("gamma", [0.0, 0.7])
+@pytest.mark.parametrize("lead", [1.0, 20.0])
+def test_a_step_moves_both_players_along_their_own_gradient(gamma, lead):
+    """One shared pass gives the gradients that separate ones would, also where the logits are far apart."""
     p = players()
+    with torch.no_grad():
+        p.discriminator.embedding.weight *= lead
     g0, d0 = copy.deepcopy(p.generator), copy.deepcopy(p.discriminator)
     random = torch.Generator().manual_seed(2)
     real, latents = torch.rand(6, 1, 2, 2, generator=random), torch.randn(6, 3, generator=random)
     labels = torch.tensor([0, 1, 0, 1, 1, 0])
-    adversarial_step(p, real, labels, latents, lambda x: 0.5 * x, gamma=0.7)
+    adversarial_step(p, real, labels, latents, lambda x: 0.5 * x, gamma=gamma)
 
     fake = g0(latents, labels)
     _, g_loss = relativistic_losses(d0(0.5 * real, labels), d0(0.5 * fake, labels))
     for before, after, gradient in zip(
         g0.parameters(), p.generator.parameters(), torch.autograd.grad(g_loss, list(g0.parameters())), strict=True
     ):
-        assert torch.allclose(after, before - gradient, atol=1e-6)
+        torch.testing.assert_close(after, before - gradient, rtol=1e-5, atol=1e-6)
 
     r, f = real.clone().requires_grad_(), g0(latents, labels).detach().requires_grad_()
     real_logits, fake_logits = d0(0.5 * r, labels), d0(0.5 * f, labels)
     d_loss, _ = relativistic_losses(real_logits, fake_logits)
-    d_loss = d_loss + 0.7 / 2 * (gradient_penalty(real_logits, r) + gradient_penalty(fake_logits, f))
+    assert (real_logits - fake_logits).abs().max() > lead / 2
+    d_loss = d_loss + gamma / 2 * (gradient_penalty(real_logits, r)[0] + gradient_penalty(fake_logits, f)[0])
     for before, after, gradient in zip(
         d0.parameters(), p.discriminator.parameters(), torch.autograd.grad(d_loss, list(d0.parameters())), strict=True
     ):
-        assert torch.allclose(after, before - gradient, atol=1e-6)
+        torch.testing.assert_close(after, before - gradient, rtol=1e-5, atol=1e-6)
 
 
 def test_without_penalty_the_reading_says_zero():
@@ -108,10 +113,41 @@ def test_gradients_reach_their_own_weights_whatever_their_memory_layout(fused):
         fake = generator(latents, labels)
     samples = torch.cat([real, fake]).requires_grad_()
     logits = discriminator(samples, labels.repeat(2))
-    loss = relativistic_losses(*logits.chunk(2))[0] + 0.7 * gradient_penalty(logits, samples)
+    loss = relativistic_losses(*logits.chunk(2))[0] + 0.7 * gradient_penalty(logits, samples)[0]
     expected = torch.autograd.grad(loss, list(discriminator.parameters()))
     assert any(g.stride() != w.stride() for g, w in zip(expected, before, strict=True)), "no layout differs"
 
     adversarial_step(p, real, labels, latents, lambda x: x, gamma=0.7)
     for old, new, gradient in zip(before, discriminator.parameters(), expected, strict=True):
         torch.testing.assert_close(new.detach(), old - gradient, rtol=1e-4, atol=1e-4)
+
+
+def test_bf16_gives_nearly_the_same_step_and_keeps_weights_and_losses_in_float32():
+    arch = ImageArchitecture(image_shape=(1, 8, 8), n_classes=2, widths=(16,), patch=2)
+    random = torch.Generator().manual_seed(0)
+    networks = build_networks(arch)
+    for network in networks:
+        initialise(network, random)
+    for weight in networks[1].parameters():
+        weight.data += 0.05 * torch.randn(weight.shape, generator=random)
+    real, latents = torch.rand(64, 1, 8, 8, generator=random), torch.randn(64, 64, generator=random)
+    moved, losses = {}, {}
+    for dtype in (torch.float32, torch.bfloat16):
+        g, d = copy.deepcopy(networks)
+        optimizers = [torch.optim.SGD(network.parameters(), lr=1.0) for network in (g, d)]
+        labels = torch.arange(64) % 2
+        losses[dtype] = adversarial_step(
+            Players(g, d, g, *optimizers), real, labels, latents, lambda x: x, 0.5, None, dtype
+        )
+        assert all(w.dtype == torch.float32 for w in [*g.parameters(), *d.parameters()])
+        moved[dtype] = [
+            torch.cat(
+                [(w - old).detach().flatten() for w, old in zip(new.parameters(), before.parameters(), strict=True)]
+            )
+            for new, before in zip((g, d), networks, strict=True)
+        ]
+    assert losses[torch.bfloat16].dtype == torch.float32
+    torch.testing.assert_close(losses[torch.bfloat16], losses[torch.float32], rtol=0.03, atol=0.01)
+    for exact, near in zip(*moved.values(), strict=True):
+        assert not torch.equal(exact, near), "nothing was computed in bf16"
+        assert torch.cosine_similarity(exact, near, dim=0) > 0.99
