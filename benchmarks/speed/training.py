@@ -2,27 +2,36 @@
 
     python benchmarks/speed/training.py [--device cpu] [--threads 1] [-o FILE.md]
 
-For each case: images per second of training, milliseconds per step, and the share of a step spent in the generator
-(its own forward and backward pass), in the gradient penalty, in augmentation and in drawing the batch. These are
-differences: the step is timed whole and with a part left out, the variants in turn over several rounds, and medians
-taken. What remains is the discriminator's share, optimisers included. The moving average and the readings every 50
-steps are not part of a step here.
+For each case, in float32 and in bfloat16: images per second of training, milliseconds per step, and the share of a step
+spent in the generator (its own forward and backward pass), in the gradient penalty, in augmentation and in drawing the
+batch. These are differences: the step is timed whole and with a part left out, the variants in turn over several rounds,
+and medians taken. What remains is the discriminator's share, optimisers included. The moving average and the readings
+every 50 steps are not part of a step here.
 
-The last column relates a step to a bare forward pass of both networks over the same images in the same run: a figure
-that can be compared between machines.
+"forward passes" relates a step to a bare forward pass of both networks over the same images in the same run: a figure
+that can be compared between machines. "matmul" and "copy" are shares of the roofline: the operations of a step, as
+torch counts them, at the rate of a large matrix product in the same precision, and the bytes that its operations read
+and write, each on its own, at that of a large copy, both over the time of the step. Memory is the most that the
+process, or the GPU, has held by then.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import platform
+import resource
 import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode
 
 from ganaug import ImageGAN, labelled_images
 from ganaug.data.files import write_atomically
@@ -31,15 +40,78 @@ from ganaug.training.augment import augment
 from ganaug.training.devices import resolve_device
 from ganaug.training.labels import ClassBalancedSampler
 from ganaug.training.layers import initialise
-from ganaug.training.loop import make_players
+from ganaug.training.loop import PRECISIONS, make_players
 from ganaug.training.step import adversarial_step
 
 ROUNDS = 5
 STEPS = 8  # a multiple of every preset's penalty_every
 
 
-def measure(dataset: str, preset: str, device: torch.device) -> dict[str, float | str]:
+class _Traffic(TorchDispatchMode):
+    """Counts the bytes that operations read and write, as if nothing stayed in a cache."""
+
+    bytes = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if not func.is_view:
+            tensors = [t for t in tree_leaves((args, kwargs, result)) if isinstance(t, torch.Tensor)]
+            self.bytes += sum(t.numel() * t.element_size() for t in tensors)
+        return result
+
+
+def _seconds(call: Callable[[], object], device: torch.device, repeats: int = 10) -> float:
+    times = []
+    for _ in range(repeats):
+        _synchronise(device)
+        started = time.perf_counter()
+        call()
+        _synchronise(device)
+        times.append(time.perf_counter() - started)
+    return min(times)
+
+
+@functools.cache
+def matmul_rate(dtype: torch.dtype, device: torch.device) -> float:
+    """Operations a second of a large matrix product."""
+    n = 1024 if device.type == "cpu" else 8192
+    a, b = (torch.randn(n, n, device=device, dtype=dtype) for _ in range(2))
+    return 2 * n**3 / _seconds(lambda: a @ b, device)
+
+
+@functools.cache
+def copy_rate(device: torch.device) -> float:
+    """Bytes a second, read and written, of a large copy."""
+    source = torch.ones(2**26, device=device)
+    target = torch.empty_like(source)
+    return 2 * 4 * 2**26 / _seconds(lambda: target.copy_(source), device)
+
+
+def peak_memory(device: torch.device) -> float:
+    """MiB held at most so far."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+
+
+def bounds(step: Callable[[int], None], dtype: torch.dtype, device: torch.device) -> dict[str, float]:
+    """Seconds that a step takes at least, for its operations and for its traffic."""
+    operations, traffic = FlopCounterMode(display=False), _Traffic()
+    for counter in (operations, traffic):
+        with counter:
+            for k in range(STEPS):
+                step(k)
+    return {
+        "matmul": operations.get_total_flops() / STEPS / matmul_rate(dtype, device),
+        "copy": traffic.bytes / STEPS / copy_rate(device),
+    }
+
+
+def measure(dataset: str, preset: str, precision: str, device: torch.device) -> dict[str, float | str]:
     """Time one case."""
+    dtype = PRECISIONS[precision]
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
     data = labelled_images(dataset)
     labels = np.unique(data.labels, return_inverse=True)[1]
     config = ImageGAN(preset=preset, device=str(device)).resolve(data)
@@ -69,17 +141,20 @@ def measure(dataset: str, preset: str, device: torch.device) -> dict[str, float 
     def step(k: int, *, new_batch: bool = True, penalty: bool = True, augmenting: bool = True) -> None:
         real, y, z = draw() if new_batch else fixed
         gamma = training.gamma * (penalty and k % training.penalty_every == 0)
-        adversarial_step(players, real, y, z, augmented if augmenting else lambda x: x, gamma)
+        adversarial_step(players, real, y, z, augmented if augmenting else lambda x: x, gamma, None, dtype)
 
     def generator_only(_: int) -> None:
         _, y, z = fixed
-        loss = generator(z, y).square().mean()
+        with torch.autocast(device.type, dtype, enabled=precision != "fp32"):
+            fake = generator(z, y)
+        loss = fake.square().mean()
         torch.autograd.grad(loss, list(generator.parameters()))
 
     @torch.no_grad()
     def forward(_: int) -> None:
         real, y, z = fixed
-        discriminator(torch.cat([real, generator(z, y)]), y.repeat(2))
+        with torch.autocast(device.type, dtype, enabled=precision != "fp32"):
+            discriminator(torch.cat([real, generator(z, y)]), y.repeat(2))
 
     variants: dict[str, Callable[[int], None]] = {
         "whole": step,
@@ -109,12 +184,14 @@ def measure(dataset: str, preset: str, device: torch.device) -> dict[str, float 
     }
     shares["discriminator"] = whole - sum(shares.values())
     return {
-        "case": f"{dataset}, {preset}",
+        "case": f"{dataset}, {preset}, {precision}",
         "batch": str(batch),
         "images/s": f"{batch / whole:,.0f}",
         "ms/step": f"{1000 * whole:.1f}",
         **{name: f"{100 * max(0.0, share) / whole:.0f} %" for name, share in shares.items()},
-        "steps / forward passes": f"{whole / median['forward']:.1f}",
+        "forward passes": f"{whole / median['forward']:.1f}",
+        **{name: f"{100 * bound / whole:.0f} %" for name, bound in bounds(step, dtype, device).items()},
+        "memory": f"{peak_memory(device):,.0f} MiB",
     }
 
 
@@ -136,7 +213,8 @@ def main() -> None:
     cases = arguments.case or ["digits:tiny", "mnist5k:tiny"]
     if device.type == "cuda" and not arguments.case:
         cases += ["mnist5k:small"]
-    rows = [measure(*case.split(":"), device) for case in cases]
+    pairs = [case.split(":") for case in cases]
+    rows = [measure(name, preset, precision, device) for name, preset in pairs for precision in PRECISIONS]
     name = torch.cuda.get_device_name() if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
     text = "\n".join(
         [

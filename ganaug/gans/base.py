@@ -26,15 +26,16 @@ __all__ = ["ConditionalGAN"]
 class ConditionalGAN(BaseEstimator):
     """Base of estimators that learn to draw samples of given classes.
 
-    A subclass sets, when it is fitted, ``classes_``, ``class_names_``, ``history_``, ``health_``, ``training_data_``
-    and the networks ``generator_`` and ``discriminator_``. For saving it describes its other fitted attributes as JSON,
-    and restores them.
+    A subclass sets, when it is fitted, ``classes_``, ``class_names_``, ``history_``, ``health_``, ``validation_``,
+    ``training_data_`` and the networks ``generator_`` and ``discriminator_``. For saving it describes its other fitted
+    attributes as JSON, and restores them.
     """
 
     classes_: NDArray[Any]
     class_names_: dict[Any, str]
     history_: list[dict[str, float]]
     health_: list[dict[str, Any]]
+    validation_: list[dict[str, Any]]
     training_data_: dict[str, Any]
     generator_: Any
     discriminator_: Any
@@ -60,6 +61,7 @@ class ConditionalGAN(BaseEstimator):
         players = fitting.run(config)
         self.history_ = fitting.history
         self.health_ = fitting.findings
+        self.validation_ = fitting.validation
         self.training_data_ = material.training_data
         self.generator_ = players.average.eval()
         self.discriminator_ = players.discriminator.requires_grad_(False).eval()
@@ -119,6 +121,7 @@ class ConditionalGAN(BaseEstimator):
             **self._description(),
             "history": self.history_,
             "health": self.health_,
+            "validation": self.validation_,
         }
         write_bundle(path, type(self).__name__, config, self.tensors())
         return Path(path)
@@ -160,6 +163,7 @@ class ConditionalGAN(BaseEstimator):
             gan.class_names_ = {label: name for label, name in named if name is not None}
             gan.history_ = config["history"]
             gan.health_ = config.get("health", [])  # models of version 0.1.0 have none
+            gan.validation_ = config.get("validation", [])
             gan.training_data_ = config["training_data"]
             for part, network in zip(("generator", "discriminator"), gan._restore(config), strict=True):
                 prefix = f"{part}."

@@ -6,7 +6,7 @@ import json
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from numbers import Integral
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Generator, Tensor, nn
 
+from ganaug.data.images import UNLABELLED
 from ganaug.training.checkpoints import Checkpoints
 from ganaug.training.devices import resolve_device
 from ganaug.training.health import Health
@@ -25,6 +26,7 @@ from ganaug.training.loop import TrainingConfig, make_players, train
 from ganaug.training.memory import PROBED, OutOfMemory, is_out_of_memory, largest_fitting, try_batch
 from ganaug.training.monitor import Monitor
 from ganaug.training.processes import Processes
+from ganaug.training.selection import Selection, held_out
 from ganaug.training.step import Players
 
 __all__ = ["ENGINE_CONSTRAINTS", "Fitting", "Material"]
@@ -38,6 +40,7 @@ ENGINE_CONSTRAINTS: dict[str, list[Any]] = {
     "checkpoint_every": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
     "resume": ["boolean"],
     "health": [StrOptions({"report", "adapt"})],
+    "validation_fraction": [Interval(Real, 0, 1, closed="left")],
     "distributed": ["boolean"],
 }
 
@@ -89,13 +92,14 @@ class Fitting:
     ----------
     config : ImageGANConfig or TableGANConfig
         After :meth:`run`, what was trained.
-    history, findings : list of dict
+    history, findings, validation : list of dict
         Of the training.
     """
 
     config: Any
     history: list[dict[str, float]]
     findings: list[dict[str, Any]]
+    validation: list[dict[str, Any]]
 
     def __init__(self, gan: Any, material: Material) -> None:
         self._gan = gan
@@ -152,7 +156,14 @@ class Fitting:
             log_dir=self._gan.log_dir if first else None,
             sample_grid=material.sample_grid,
         )
-        health = Health(material.class_indices, material.class_names, material.real_samples, config, self._gan.health)
+        kept = held_out(material.class_indices, config.validation_fraction)
+        selection = None
+        if len(kept):
+            known = (material.class_indices, material.class_names, material.real_samples, config, self._processes)
+            selection = Selection(kept, *known)
+        trained_on = material.class_indices.copy()
+        trained_on[kept] = UNLABELLED
+        health = Health(trained_on, material.class_names, material.real_samples, config, self._gan.health)
         with monitor:
             state = train(
                 players,
@@ -164,13 +175,15 @@ class Fitting:
                 monitor,
                 checkpoints=self._checkpoints,
                 health=health,
+                selection=selection,
                 processes=self._processes,
             )
-        self.history, self.findings = state.history, state.findings
+        self.history, self.findings, self.validation = state.history, state.findings, state.validation
         return players
 
     def _sampler(self, config: TrainingConfig) -> ClassBalancedSampler:
-        return ClassBalancedSampler(self._material.class_indices, config.label_temperature)
+        labels = self._material.class_indices
+        return ClassBalancedSampler(labels, config.label_temperature, held_out(labels, config.validation_fraction))
 
     def _settle_batch_size(self, config: Any) -> Any:
         """Take the batch size of the run that is gone on with, or halve it until it fits."""

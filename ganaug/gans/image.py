@@ -63,9 +63,9 @@ class ImageGAN(ConditionalGAN):
     label_temperature : float in [0, 1], default=0.0
         0 shows every class equally often in training, 1 as often as it occurs.
     precision : {"auto", "fp32", "bf16"}, default="auto"
-        What the networks compute in while they are trained: bfloat16 nearly halves the time on a processor that has it. "auto"
-        takes it on CPUs with AVX512-BF16 or AMX. Weights, losses and penalties are float32 in any case, and so are
-        samples drawn from the trained generator.
+        What the networks compute in while they are trained: bfloat16 nearly halves the time on a processor that has
+        it. "auto" takes it on CPUs with AVX512-BF16 or AMX. Weights, losses and penalties are float32 in any case, and
+        so are samples drawn from the trained generator.
     pseudo_label_confidence : float in (0, 1] or None, default=0.9
         Images labelled -1 get the class that label spreading over nearest neighbours of pixels (Zhou et al., NeurIPS
         2003) gives at least this probability; None gives none of them a class.
@@ -93,6 +93,10 @@ class ImageGAN(ConditionalGAN):
         left to learn, samples of a class that are all alike, or that come near to copies of training samples. Both
         keep it in `health_` and tell it in the log; "adapt" also changes the training, by more augmentation or a lower
         learning rate, and by a larger gradient penalty where samples are alike.
+    validation_fraction : float in [0, 1), default=0.0
+        Share of the images of each class that is not trained on, but used to choose among the moving averages of the
+        training: that whose samples of the classes are nearest to them, by energy distance. 0 trains on all and takes
+        the last.
     distributed : bool, default=False
         Train in all processes that ``torchrun`` started, or that share an initialised ``torch.distributed``. Each calls
         `fit` with the same data and parameters, takes its share of every batch and ends with the same networks: those
@@ -112,6 +116,9 @@ class ImageGAN(ConditionalGAN):
         A reading of the losses every 50 steps.
     health_ : list of dict
         What went wrong in the training: "finding", "step", "class", "value", "threshold" and the "action" taken.
+    validation_ : list of dict
+        Where `validation_fraction` is not 0, "step", "score" and those of the "classes" of twenty readings; the best,
+        which was taken, has the lowest score.
     generator_, discriminator_ : Module
         The trained networks; the generator holds the moving average of its weights.
 
@@ -180,6 +187,7 @@ class ImageGAN(ConditionalGAN):
         checkpoint_every: Any = "auto",
         resume: bool = True,
         health: str = "report",
+        validation_fraction: float = 0.0,
         distributed: bool = False,
     ) -> None:
         self.preset = preset
@@ -200,6 +208,7 @@ class ImageGAN(ConditionalGAN):
         self.checkpoint_every = checkpoint_every
         self.resume = resume
         self.health = health
+        self.validation_fraction = validation_fraction
         self.distributed = distributed
 
     def resolve(self, X: Any, y: Any = None) -> ImageGANConfig:

@@ -144,6 +144,7 @@ def resolve_image_config(
             augment_p=float(choose("augment_p", _auto_augment_p(counts.mean()))),
             label_temperature=float(params["label_temperature"]),
             latent_dim=64,
+            validation_fraction=float(params["validation_fraction"]),
             precision=choose("precision", "bf16" if computes_bf16(device) else "fp32"),
         ),
         operations=tuple(choose("augment", operations)),

@@ -34,6 +34,8 @@ class TrainingConfig:
         Length of the noise vector.
     precision : {"fp32", "bf16"}
         What the networks compute in while they are trained.
+    validation_fraction : float
+        Share of each class that is held out to choose the best of the moving averages by; 0 takes the last.
     """
 
     steps: int
@@ -47,6 +49,7 @@ class TrainingConfig:
     label_temperature: float
     latent_dim: int
     precision: str = "fp32"
+    validation_fraction: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as written to ``config.json``."""

@@ -29,7 +29,7 @@ from ganaug.training.monitor import Monitor
 from ganaug.training.processes import ALONE, Processes
 from ganaug.training.state import TrainingState
 
-__all__ = ["Health"]
+__all__ = ["Health", "distances", "spread"]
 
 MAX_GAP, GAP_READINGS = 6.0, 3  # mean of D(real) - D(fake), in so many readings one after the other
 MIN_DIVERSITY = 0.2  # mean distance between samples of a class, over that between real ones
@@ -159,15 +159,15 @@ class Health:
         measured = {}
         samples: Tensor | None = None
         for c in self._members:
-            real, spread, apart = self._of_class(c)
-            if spread <= 0 or apart <= 0:
+            real, width, apart = self._of_class(c)
+            if width <= 0 or apart <= 0:
                 continue
             if samples is None:
                 parts = zip(latents.split(batch), labels.split(batch), strict=True)
                 samples = torch.cat([average(z.to(real.device), y.to(real.device)).flatten(1) for z, y in parts])
             own = samples[(labels == c).to(samples.device)]
-            nearest = _distances(own, real).min(1).values.median().item()
-            values = self._processes.agree([_spread(own) / spread, nearest / apart], real.device)
+            nearest = distances(own, real).min(1).values.median().item()
+            values = self._processes.agree([spread(own) / width, nearest / apart], real.device)
             measured[self._names[c]] = dict(zip(("diversity", "nearness"), values, strict=True))
         return measured
 
@@ -175,8 +175,8 @@ class Health:
         """Real samples of a class, their mean distance, and the median one to the nearest other."""
         if c not in self._real:
             real = self._real_samples(self._members[c]).flatten(1)
-            distances = _distances(real, real).fill_diagonal_(torch.inf)
-            self._real[c] = real, _spread(real), distances.min(1).values.median().item()
+            apart = distances(real, real).fill_diagonal_(torch.inf)
+            self._real[c] = real, spread(real), apart.min(1).values.median().item()
         return self._real[c]
 
     def _answer(self, finding: str, state: TrainingState) -> str:
@@ -202,11 +202,13 @@ def _finding(name: str, step: int, of_class: str | None, value: float, threshold
     return {"finding": name, "step": step, **where, "value": value, "threshold": threshold}
 
 
-def _distances(a: Tensor, b: Tensor) -> Tensor:
+def distances(a: Tensor, b: Tensor) -> Tensor:
+    """Euclidean distances of all rows of one to all rows of the other."""
     # By way of a matrix product copies would not be at distance 0.
     return torch.cdist(a.float(), b.float(), compute_mode="donot_use_mm_for_euclid_dist")
 
 
-def _spread(samples: Tensor) -> float:
+def spread(samples: Tensor) -> float:
+    """Mean distance between two rows."""
     n = len(samples)
-    return _distances(samples, samples).sum().item() / (n * (n - 1))
+    return distances(samples, samples).sum().item() / (n * (n - 1))

@@ -26,6 +26,8 @@ class ClassBalancedSampler:
         Class index of each real sample; every class from 0 to the largest occurs. -1 stands for a sample without a
         class; such samples are drawn as often as they occur, but make up at most half of a batch.
     temperature : float in [0, 1]
+    without : ndarray of int64, optional
+        Positions of samples that are never drawn.
 
     Examples
     --------
@@ -39,8 +41,12 @@ class ClassBalancedSampler:
     True
     """
 
-    def __init__(self, labels: NDArray[np.integer], temperature: float = 0.0) -> None:
+    def __init__(
+        self, labels: NDArray[np.integer], temperature: float = 0.0, without: NDArray[np.int64] | None = None
+    ) -> None:
         known = np.flatnonzero(labels != UNLABELLED)
+        if without is not None:
+            known = np.setdiff1d(known, without)
         counts = torch.from_numpy(np.bincount(labels[known]))
         weights = counts.double() ** temperature
         self.probabilities = weights / weights.sum()

@@ -17,6 +17,7 @@ from ganaug.training.interrupts import Interrupts
 from ganaug.training.labels import ClassBalancedSampler
 from ganaug.training.monitor import Monitor
 from ganaug.training.processes import ALONE, Processes
+from ganaug.training.selection import Selection
 from ganaug.training.state import TrainingState
 from ganaug.training.step import Players, adversarial_step
 
@@ -95,6 +96,7 @@ def train(
     *,
     checkpoints: Checkpoints | None = None,
     health: Health | None = None,
+    selection: Selection | None = None,
     processes: Processes = ALONE,
 ) -> TrainingState:
     """Run the adversarial step `config.steps` times.
@@ -123,6 +125,8 @@ def train(
         SIGINT and SIGTERM then wait until the step at hand is done and a checkpoint is written.
     health : Health, optional
         Looks at the run after readings.
+    selection : Selection, optional
+        Chooses the moving average that the players end with; without it, that is the last.
     processes : Processes, optional
         Those that share each batch; all of them call this with equal arguments.
 
@@ -158,12 +162,14 @@ def train(
             reading = state.step % CHECK_EVERY == 0 or state.step == config.steps
             if reading:
                 processes.average([state.sums])
-                _take_reading(state, config, rate, clock, monitor, health)
+                _take_reading(state, config, rate, clock, monitor, health, selection)
             if checkpoints is not None:
                 due = checkpoints.due(state.step, reading=reading) or state.step == config.steps
                 if processes.any(due or interrupts.caught, state.sums.device):
                     save()
                 interrupts.deliver()
+    if state.best:
+        players.average.load_state_dict(state.best)
     return state
 
 
@@ -209,6 +215,7 @@ def _take_reading(
     clock: _Clock,
     monitor: Monitor,
     health: Health | None,
+    selection: Selection | None,
 ) -> None:
     """Keep the state if it is healthy, and go back to the one kept last if it is not."""
     if _healthy(state.players, state.sums):
@@ -229,6 +236,8 @@ def _take_reading(
         monitor.reading(state.history[-1], state.players.average)
         if health is not None:
             health.attend(state, monitor)
+        if selection is not None:
+            selection.attend(state)
         state.keep()
     else:
         state.rollbacks += 1

@@ -15,7 +15,7 @@ __all__ = ["TrainingState", "restore", "snapshot"]
 
 Snapshot = list[dict[str, Any]]
 COUNTERS = ("step", "good_step", "rollbacks", "scale", "penalty_factor", "augment_extra", "penalties", "seconds")
-RECORDS = ("history", "looks", "findings")
+RECORDS = ("history", "looks", "findings", "validation")
 
 
 @dataclass
@@ -44,8 +44,10 @@ class TrainingState:
         Sums since the last reading of what the step returns.
     penalties : int
         Steps among them that took the gradient penalty.
-    history, looks, findings : list of dict
-        The readings; what :class:`Health` measured, and found.
+    history, looks, findings, validation : list of dict
+        The readings; what :class:`Health` measured, and found; what :class:`Selection` measured.
+    best : dict of Tensor
+        Weights of the moving average that :class:`Selection` found best; empty without it.
     seconds : float
         Time spent before the run was last taken up.
 
@@ -74,6 +76,8 @@ class TrainingState:
     history: list[dict[str, float]] = field(default_factory=list)
     looks: list[dict[str, Any]] = field(default_factory=list)
     findings: list[dict[str, Any]] = field(default_factory=list)
+    validation: list[dict[str, Any]] = field(default_factory=list)
+    best: dict[str, Tensor] = field(default_factory=dict)
     seconds: float = 0.0
 
     def __post_init__(self) -> None:
@@ -103,6 +107,7 @@ class TrainingState:
         tensors = {"randomness": self.randomness.get_state(), "sums": self.sums, **_named(self.players, parts)}
         if self.good_step != self.step:
             tensors |= {f"good.{name}": tensor for name, tensor in _named(self.players, self.good).items()}
+        tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
         return tensors, {name: getattr(self, name) for name in COUNTERS + RECORDS}
 
     def load(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
@@ -114,6 +119,8 @@ class TrainingState:
         _load_named(self.players, tensors)
         if not good:
             self.good = snapshot(self.players)
+        device = self.sums.device
+        self.best = {n.removeprefix("best."): t.to(device) for n, t in tensors.items() if n.startswith("best.")}
         for name in COUNTERS:
             setattr(self, name, values[name])
         for name in RECORDS:
