@@ -11,26 +11,26 @@ import torch
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
+import ganaug
 from ganaug.data import LabelledImages, labelled_images
 from ganaug.data.files import write_atomically
-from ganaug.data.images import UNLABELLED
 from ganaug.data.pictures import class_grid, png_bytes
 from ganaug.gans.base import ConditionalGAN
+from ganaug.gans.bundle import labels_to_json
+from ganaug.gans.export import export_generator
 from ganaug.gans.fitting import ENGINE_CONSTRAINTS, Material
+from ganaug.gans.image_drawing import SAMPLING_BATCH, draw, generate, tensor_grid
 from ganaug.gans.image_networks import ImageDiscriminator, ImageGenerator, build_networks
 from ganaug.gans.latents import arcs
 from ganaug.gans.presets import PRESETS, ImageGANConfig, resolve_image_config
-from ganaug.gans.pseudo_labels import labelled_part, pseudo_labels
+from ganaug.gans.pseudo_labels import guessed_indices, labelled_part
 from ganaug.training.augment import OPERATIONS, augment
 from ganaug.training.devices import random_generator, resolve_device
 from ganaug.training.processes import current_processes
 
 __all__ = ["ImageGAN"]
-
-SAMPLING_BATCH = 500
-SAMPLING_MEMORY = 2**25  # numbers in the largest feature map of a batch: 128 MiB
 
 
 class ImageGAN(ConditionalGAN):
@@ -257,17 +257,8 @@ class ImageGAN(ConditionalGAN):
         randomness = random_generator(self.random_state, "fit")
 
         classes = known.classes
-        about: dict[str, Any] = {"n_images": len(data), "sha256": data.fingerprint()}
-        if len(known) == len(data):
-            indices = np.searchsorted(classes, data.labels)
-        else:
-            indices = np.where(data.labels == UNLABELLED, UNLABELLED, np.searchsorted(classes, data.labels))
-            if self.pseudo_label_confidence is not None:
-                indices = pseudo_labels(
-                    data.images, indices, self.pseudo_label_confidence, randomness.initial_seed() % 2**32
-                )
-            guessed = int((indices != UNLABELLED).sum()) - len(known)
-            about |= {"n_unlabelled": len(data) - len(known), "n_pseudo_labelled": guessed}
+        indices, guessed = guessed_indices(data, known, self.pseudo_label_confidence, randomness.initial_seed() % 2**32)
+        about = {"n_images": len(data), "sha256": data.fingerprint(), **guessed}
         pixels = torch.from_numpy(data.images).to(device)
 
         def real_images(chosen: Tensor) -> Tensor:
@@ -287,7 +278,7 @@ class ImageGAN(ConditionalGAN):
             randomness=randomness,
             processes=processes,
             rebatched=lambda size: self._resolve(known, len(data), batch_size=size),
-            sample_grid=lambda average: _tensor_grid(average, names),
+            sample_grid=lambda average: tensor_grid(average, names),
         )
         self.config_ = self._train(config, material)
         self.classes_ = classes
@@ -322,7 +313,7 @@ class ImageGAN(ConditionalGAN):
     ) -> Tensor:
         """As :meth:`sample`, for positions in ``classes_`` in place of labels, with the result on `device`."""
         check_is_fitted(self)
-        return _draw(self.generator_, positions, random_generator(random_state, "sample"), device)
+        return draw(self.generator_, positions, random_generator(random_state, "sample"), device)
 
     def interpolate(self, labels: Any, *, steps: int = 8, random_state: Any = None) -> Tensor:
         """Draw two synthetic images per label, and images on the way from one to the other.
@@ -354,7 +345,7 @@ class ImageGAN(ConditionalGAN):
         randomness = random_generator(random_state, "interpolate")
         ends = torch.randn(2, len(positions), self.generator_.arch.latent_dim, generator=randomness)
         latents = arcs(ends[0], ends[1], steps).flatten(0, 1)
-        return _generate(self.generator_, latents, positions.repeat_interleave(steps)).unflatten(0, (-1, steps))
+        return generate(self.generator_, latents, positions.repeat_interleave(steps)).unflatten(0, (-1, steps))
 
     @torch.no_grad()
     def discriminator_scores(self, images: Any, labels: Any) -> NDArray[np.float32]:
@@ -408,6 +399,49 @@ class ImageGAN(ConditionalGAN):
         write_atomically(path, png_bytes(class_grid(rows)))
         return path
 
+    def export(self, path: str | Path, *, format: str = "onnx") -> Path:
+        """Write the generator to one file that needs no ganaug.
+
+        Its inputs are ``latents`` (n, latent_dim), float32 from a standard normal distribution, and ``classes`` (n,),
+        int64 positions in ``classes_``. Its output ``images`` (n, channels, height, width), uint8, is what `sample`
+        draws of them, up to rounding. `n` is free. Classes, their names, latent_dim and ganaug's version are in the
+        metadata: in ONNX the model's properties, in a .pt2 the extra file "ganaug.json".
+
+        Parameters
+        ----------
+        path : path-like
+            File to write, such as "gan.onnx" or "gan.pt2".
+        format : {"onnx", "torch_export"}, default="onnx"
+            "onnx" needs ``pip install "ganaug[onnx]"``. "torch_export" is read by ``torch.export.load``, which has
+            taken the place of TorchScript.
+
+        Returns
+        -------
+        Path
+            The file written.
+
+        Raises
+        ------
+        ValueError
+            For a format that is unknown, not what the file's name says, or lacks its package.
+
+        Examples
+        --------
+        >>> import tempfile, torch
+        >>> from ganaug import ImageGAN, labelled_images
+        >>> digits = labelled_images("digits").subset(range(60))
+        >>> gan = ImageGAN(steps=2, random_state=0, device="cpu", verbose=False).fit(digits)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     program = torch.export.load(gan.export(f"{folder}/gan.pt2", format="torch_export"))
+        >>> program.module()(torch.randn(5, 64), torch.tensor([3, 3, 8, 8, 0])).shape
+        torch.Size([5, 1, 8, 8])
+        """
+        check_is_fitted(self)
+        classes = {"classes": labels_to_json(self.classes_)["values"], "class_names": list(self.names().values())}
+        sizes = {"latent_dim": self.generator_.arch.latent_dim, "ganaug_version": ganaug.__version__}
+        export_generator(self.generator_, path, format, {**classes, **sizes})
+        return Path(path)
+
     def _description(self) -> dict[str, Any]:
         return self.config_.to_dict()
 
@@ -415,35 +449,3 @@ class ImageGAN(ConditionalGAN):
         self.config_ = ImageGANConfig.from_dict(description)
         self.image_shape_ = self.config_.architecture.image_shape
         return build_networks(self.config_.architecture)
-
-
-def _draw(
-    network: ImageGenerator, labels: Tensor, randomness: Generator, result_on: str | torch.device = "cpu"
-) -> Tensor:
-    """Generate one uint8 image per class index."""
-    return _generate(
-        network, torch.randn(len(labels), network.arch.latent_dim, generator=randomness), labels, result_on
-    )
-
-
-@torch.no_grad()
-def _generate(
-    network: ImageGenerator, latents: Tensor, labels: Tensor, result_on: str | torch.device = "cpu"
-) -> Tensor:
-    """Generate one uint8 image per noise vector, in batches that fit into memory; the CPU holds the inputs."""
-    device = next(network.parameters()).device
-    images = torch.empty((len(labels), *network.arch.image_shape), dtype=torch.uint8, device=result_on)
-    batch = max(1, min(SAMPLING_BATCH, SAMPLING_MEMORY // network.arch.largest_map))
-    for start in range(0, len(labels), batch):
-        part = slice(start, start + batch)
-        drawn = network(latents[part].to(device), labels[part].to(device))
-        images[part] = ((drawn + 1) * 127.5).round().to(torch.uint8)
-    return images
-
-
-def _tensor_grid(average: ImageGenerator, names: list[str], per_class: int = 8) -> Tensor:
-    """Grid of fixed-noise samples, (3, height, width) uint8."""
-    labels = torch.arange(len(names)).repeat_interleave(per_class)
-    images = _draw(average, labels, random_generator(0, "grid")).numpy()
-    grid = class_grid(list(zip(names, np.split(images, len(names)), strict=True)))
-    return torch.from_numpy(np.asarray(grid).copy()).permute(2, 0, 1)

@@ -9,7 +9,7 @@ from PIL import Image
 from sklearn.base import clone
 
 from ganaug import ImageGAN, TrainingDiverged, labelled_images
-from ganaug.gans import bundle, image
+from ganaug.gans import bundle, image, image_drawing
 from ganaug.quality.classifier import ClassifierConfig, class_consistency, train_classifier
 from ganaug.training.devices import random_generator
 
@@ -254,7 +254,7 @@ def test_large_samples_are_drawn_in_batches_that_fit_into_memory(fitted, monkeyp
     labels = np.repeat(["dark", "light"], 3)
     whole = fitted.sample(labels, random_state=0)
     sizes = []
-    monkeypatch.setattr(image, "SAMPLING_MEMORY", 2 * fitted.config_.architecture.largest_map)
+    monkeypatch.setattr(image_drawing, "SAMPLING_MEMORY", 2 * fitted.config_.architecture.largest_map)
     with fitted.generator_.register_forward_hook(lambda _, given, __: sizes.append(len(given[0]))):
         parts = fitted.sample(labels, random_state=0)
     assert sizes == [2, 2, 2]
