@@ -154,7 +154,7 @@ def test_training_diverges_with_a_clear_error():
 
 def test_save_and_load_give_the_same_gan(fitted, tmp_path):
     path = fitted.save(tmp_path / "a model é")
-    assert sorted(p.name for p in path.iterdir()) == ["config.json", "model.safetensors"]
+    assert sorted(p.name for p in path.iterdir()) == ["README.md", "config.json", "model.safetensors"]
     loaded = ImageGAN.load(path, device="cpu")
     assert loaded.get_params() == fitted.get_params()
     assert loaded.config_ == fitted.config_
@@ -214,7 +214,7 @@ def test_a_flipped_bit_is_noticed(fitted, tmp_path):
         ImageGAN.load(path)
 
 
-@pytest.mark.parametrize("killed_at", [0, 1, 2])
+@pytest.mark.parametrize("killed_at", [0, 1, 2, 3])
 def test_saving_over_a_model_and_killed_leaves_the_old_or_the_new_one(fitted, tmp_path, monkeypatch, killed_at):
     path = fitted.save(tmp_path / "model")
     other = ImageGAN(**{**QUICK, "random_state": 5}).fit(*shades())
@@ -239,7 +239,7 @@ def test_saving_over_a_model_and_killed_leaves_the_old_or_the_new_one(fitted, tm
     assert torch.equal(drawn(ImageGAN.load(path)), drawn(fitted if killed_at < 2 else other))
     other.save(path)
     assert torch.equal(drawn(ImageGAN.load(path)), drawn(other))
-    assert sorted(p.name for p in path.iterdir()) == ["config.json", "model.safetensors"]
+    assert sorted(p.name for p in path.iterdir()) == ["README.md", "config.json", "model.safetensors"]
 
 
 def test_one_seed_for_fitting_and_sampling_gives_unrelated_noise(monkeypatch):
