@@ -110,7 +110,7 @@ class ConditionalGAN(BaseEstimator):
         license : str, default="unknown"
             Of the model, by the identifier that model hubs use, such as "apache-2.0".
         figures : mapping of str to float, optional
-            What was measured, for the card.
+            What was measured, such as ``overall`` of a quality report, for the card.
 
         Returns
         -------
