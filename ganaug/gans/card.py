@@ -152,7 +152,7 @@ def _findings(health: list[dict[str, Any]]) -> str:
         return "None."
     columns = ("step", "class", "value", "threshold", "action")
     rows = (
-        [str(found["finding"]).replace("_", " "), *(_shown(found.get(column, "")) for column in columns)]
+        [str(found.get("finding", "")).replace("_", " "), *(_shown(found.get(column, "")) for column in columns)]
         for found in health
     )
     return _table(("finding", *columns), rows)

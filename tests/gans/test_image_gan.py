@@ -9,7 +9,7 @@ from PIL import Image
 from sklearn.base import clone
 
 from ganaug import ImageGAN, TrainingDiverged, labelled_images
-from ganaug.gans import bundle, image, image_drawing
+from ganaug.gans import bundle, image, image_drawing, image_sampling
 from ganaug.quality.classifier import ClassifierConfig, class_consistency, train_classifier
 from ganaug.training.devices import random_generator
 
@@ -244,7 +244,8 @@ def test_saving_over_a_model_and_killed_leaves_the_old_or_the_new_one(fitted, tm
 
 def test_one_seed_for_fitting_and_sampling_gives_unrelated_noise(monkeypatch):
     seen = []
-    monkeypatch.setattr(image, "random_generator", lambda s, p: seen.append(random_generator(s, p)) or seen[-1])
+    for module in (image, image_sampling):
+        monkeypatch.setattr(module, "random_generator", lambda s, p: seen.append(random_generator(s, p)) or seen[-1])
     gan = ImageGAN(**QUICK).fit(*shades())
     gan.sample(["dark"], random_state=QUICK["random_state"])
     assert len({generator.initial_seed() for generator in seen}) == 2
