@@ -1,4 +1,4 @@
-"""The command line: fit, sample, augment, audit and bench.
+"""The command line: fit, sample, augment, export, audit and bench.
 
 Nothing heavy is imported before a command runs, so that ``ganaug --help`` answers at once.
 """
@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from ganaug.cli import audit, bench, images, sample, tables  # noqa: F401 - they add their commands to the app
+from ganaug.cli import audit, bench, export, images, sample, tables  # noqa: F401 - they add their commands to the app
 from ganaug.cli.common import app
 
 __all__ = ["app", "main"]

@@ -19,6 +19,7 @@ __all__ = [
     "Device",
     "HealthMode",
     "HealthOption",
+    "License",
     "Resume",
     "app",
     "augment_app",
@@ -67,6 +68,7 @@ class HealthMode(StrEnum):
 HealthOption = Annotated[
     HealthMode, typer.Option("--health", help="Tell of a training that goes wrong, or also change it.")
 ]
+License = Annotated[str, typer.Option(help="Of the model, for its card: an identifier such as apache-2.0.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
 
 

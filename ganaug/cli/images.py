@@ -15,6 +15,7 @@ from ganaug.cli.common import (
     Device,
     HealthMode,
     HealthOption,
+    License,
     Resume,
     augment_app,
     check_writable,
@@ -70,15 +71,18 @@ def fit_images(
     checkpoint_every: CheckpointEvery = None,
     resume: Resume = False,
     health: HealthOption = HealthMode.report,
+    license: License = "unknown",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the full configuration as JSON and stop.")] = False,
 ) -> None:
     """Train a class-conditional GAN on labelled images."""
     from ganaug.data import labelled_images
     from ganaug.data.images import UNLABELLED
+    from ganaug.gans.card import check_facts
     from ganaug.training.devices import resolve_device
     from ganaug.training.processes import current_processes
 
     safety = checkpointing(checkpoints, checkpoint_every, resume)
+    check_facts(license)
     data = labelled_images(source, size=image_size(size))
     if unlabelled is not None:
         data = _without_label(data, unlabelled)
@@ -100,7 +104,7 @@ def fit_images(
     gan.fit(data)
     if not current_processes(gan.distributed).first:
         return
-    gan.save(output)
+    gan.save(output, license=license)
     gan.show(output / "samples.png")
     tell_findings(gan.health_)
     print(

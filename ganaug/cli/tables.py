@@ -15,6 +15,7 @@ from ganaug.cli.common import (
     Checkpoints,
     HealthMode,
     HealthOption,
+    License,
     Resume,
     augment_app,
     check_writable,
@@ -48,6 +49,7 @@ def fit_table(
     checkpoint_every: CheckpointEvery = None,
     resume: Resume = False,
     health: HealthOption = HealthMode.report,
+    license: License = "unknown",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the full configuration as JSON and stop.")] = False,
 ) -> None:
     """Train a class-conditional GAN on a table with labels."""
@@ -56,9 +58,11 @@ def fit_table(
     from ganaug.data.table_files import read_table, split_target
     from ganaug.data.tables import fit_encoder
     from ganaug.gans import TableGAN
+    from ganaug.gans.card import check_facts
     from ganaug.training.processes import current_processes
 
     safety = checkpointing(checkpoints, checkpoint_every, resume)
+    check_facts(license)
     table, labels = split_target(read_table(source), target, source)
     gan = TableGAN(steps=steps, categorical_features=categorical or "auto", random_state=seed, log_dir=output / "log")
     gan.set_params(health=health.value, distributed=under_torchrun(), **safety)
@@ -75,7 +79,7 @@ def fit_table(
     if not current_processes(gan.distributed).first:
         return
     gan.training_data_["target"] = target
-    gan.save(output)
+    gan.save(output, license=license)
     tell_findings(gan.health_)
     print(
         f"Trained on {len(labels):,} rows of {len(gan.classes_)} classes in {gan.history_[-1]['seconds']:.0f} s. "

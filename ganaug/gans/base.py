@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from numbers import Integral
 from pathlib import Path
 from typing import Any, Self
@@ -16,7 +17,9 @@ from torch import Tensor, nn
 
 from ganaug.data.labels import class_positions
 from ganaug.gans.bundle import labels_from_json, labels_to_json, read_bundle, write_bundle
+from ganaug.gans.card import check_facts, model_card
 from ganaug.gans.fitting import Fitting, Material
+from ganaug.gans.hub import download, upload
 from ganaug.training.devices import resolve_device
 from ganaug.training.processes import current_processes
 
@@ -95,15 +98,21 @@ class ConditionalGAN(BaseEstimator):
         """Display name of each class."""
         return {label: self.class_name(label) for label in self.classes_.tolist()}
 
-    def save(self, path: str | Path) -> Path:
-        """Write the fitted GAN to a folder: ``config.json`` and ``model.safetensors``.
+    def save(self, path: str | Path, *, license: str = "unknown", figures: Mapping[str, float] | None = None) -> Path:
+        """Write the fitted GAN to a folder: ``config.json``, ``model.safetensors`` and a card, ``README.md``.
 
-        Of several processes that trained it together only the first writes.
+        The card, which `load` does not read, says what the model is, what it was trained on, and what it is not for. A
+        ``README.md`` of other origin stays as it is, with a warning. Of several processes that trained the GAN
+        together only the first writes.
 
         Parameters
         ----------
         path : path-like
             The folder, made if need be.
+        license : str, default="unknown"
+            Of the model, by the identifier that model hubs use, such as "apache-2.0".
+        figures : mapping of str to float, optional
+            What was measured, such as ``overall`` of a quality report, for the card.
 
         Returns
         -------
@@ -111,8 +120,12 @@ class ConditionalGAN(BaseEstimator):
             The folder.
         """
         check_is_fitted(self)
-        if not current_processes(self.distributed).first:
-            return Path(path)
+        check_facts(license, figures)
+        if current_processes(self.distributed).first:
+            self._write(path, model_card(self, license, figures))
+        return Path(path)
+
+    def _write(self, path: str | Path, card: str) -> None:
         config = {
             "params": {name: _plain(value) for name, value in self.get_params().items()},
             "classes": labels_to_json(self.classes_),
@@ -123,8 +136,7 @@ class ConditionalGAN(BaseEstimator):
             "health": self.health_,
             "validation": self.validation_,
         }
-        write_bundle(path, type(self).__name__, config, self.tensors())
-        return Path(path)
+        write_bundle(path, type(self).__name__, config, self.tensors(), card)
 
     def tensors(self) -> dict[str, Tensor]:
         """All weights by name, as :meth:`save` writes them."""
@@ -176,6 +188,109 @@ class ConditionalGAN(BaseEstimator):
                 "fit and save the model again"
             ) from None
         return gan
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        path_or_repo_id: str | Path,
+        *,
+        revision: str | None = None,
+        device: str | torch.device = "auto",
+        token: str | bool | None = None,
+    ) -> Self:
+        """Read a GAN from a folder or from a model hub.
+
+        Parameters
+        ----------
+        path_or_repo_id : path-like
+            A folder written by :meth:`save`, or the name of a repository filled by :meth:`push_to_hub`, such as
+            "user/digits". What is downloaded stays in the cache of ``huggingface_hub``, and is read from there without
+            a network.
+        revision : str, optional
+            Branch, tag or commit of a repository.
+        device : str
+            Where the networks are put.
+        token : str or bool, optional
+            For a repository that is not public; by default that of ``hf auth login``.
+
+        Returns
+        -------
+        ConditionalGAN
+            Of the class it is called on, fitted.
+
+        Raises
+        ------
+        ValueError
+            As :meth:`load`; and where there is no such repository or revision, or no network.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from ganaug import ImageGAN, labelled_images
+        >>> digits = labelled_images("digits").subset(range(60))
+        >>> gan = ImageGAN(steps=2, random_state=0, device="cpu", verbose=False).fit(digits)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     same = ImageGAN.from_pretrained(gan.save(folder, license="cc0-1.0"), device="cpu")
+        >>> bool((same.sample([3], random_state=0) == gan.sample([3], random_state=0)).all())
+        True
+        """
+        if not Path(path_or_repo_id).is_dir():
+            path_or_repo_id = download(str(path_or_repo_id), cls.__name__, revision=revision, token=token)
+        return cls.load(path_or_repo_id, device=device)
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        license: str = "unknown",
+        figures: Mapping[str, float] | None = None,
+        private: bool | None = None,
+        token: str | bool | None = None,
+        revision: str | None = None,
+        commit_message: str = "A GAN by ganaug",
+    ) -> str | None:
+        """Upload the fitted GAN to a model hub: what :meth:`save` writes, and nothing else.
+
+        The paths in `log_dir` and `checkpoint_dir` stay here. The card says what else is told of the training data: of
+        tables, values in each column. Of several processes that trained the GAN together only the first uploads.
+
+        Parameters
+        ----------
+        repo_id : str
+            Name of the repository, such as "user/digits"; made if need be.
+        license, figures
+            For the card, as for :meth:`save`.
+        private : bool, optional
+            Whether a new repository is private; by default what the account is set to.
+        token : str or bool, optional
+            One that may write; by default that of ``hf auth login``.
+        revision : str, optional
+            Branch to commit to, made if need be; by default the main one.
+        commit_message : str
+
+        Returns
+        -------
+        str or None
+            Address of the commit; None in the other processes.
+
+        Raises
+        ------
+        ValueError
+            Where there is no permission or no network, or the hub refuses the card.
+        """
+        check_is_fitted(self)
+        check_facts(license, figures)
+        if not current_processes(self.distributed).first:
+            return None
+        public = copy.copy(self).set_params(log_dir=None, checkpoint_dir=None)
+        return upload(
+            lambda folder, name: public._write(folder, model_card(public, license, figures, name)),
+            repo_id,
+            private=private,
+            token=token,
+            revision=revision,
+            commit_message=commit_message,
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())

@@ -1,8 +1,9 @@
-"""The folder a fitted GAN is saved in: ``config.json`` and ``model.safetensors``, never a pickle."""
+"""The folder a fitted GAN is saved in: ``config.json``, ``model.safetensors`` and a card, never a pickle."""
 
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +15,24 @@ from torch import Tensor
 
 import ganaug
 from ganaug.data.files import sha256_of, write_atomically
+from ganaug.gans.card import LIBRARY
 
 __all__ = [
+    "CARD",
+    "CONFIG",
     "FORMAT_VERSION",
+    "WEIGHTS",
     "kind_of",
     "labels_from_json",
     "labels_to_json",
     "read_bundle",
+    "read_config",
     "weights_checksum",
     "write_bundle",
 ]
 
 FORMAT_VERSION = 1
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
+CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 PLAIN_TYPES = (str, bool, int, float)
 
 
@@ -52,7 +58,7 @@ def labels_from_json(description: dict[str, Any]) -> NDArray[Any]:
     return np.array(description["values"], dtype=description["dtype"])
 
 
-def write_bundle(path: str | Path, kind: str, config: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+def write_bundle(path: str | Path, kind: str, config: dict[str, Any], tensors: dict[str, Tensor], card: str) -> None:
     """Write a model folder.
 
     Parameters
@@ -65,6 +71,8 @@ def write_bundle(path: str | Path, kind: str, config: dict[str, Any], tensors: d
         JSON values.
     tensors : dict
         Written contiguous, from the CPU.
+    card : str
+        Text of ``README.md``. One that is there and is no card of this package stays, with a warning.
     """
     path = Path(path)
     if path.exists() and not path.is_dir():
@@ -81,10 +89,29 @@ def write_bundle(path: str | Path, kind: str, config: dict[str, Any], tensors: d
     # whenever this is killed, the folder holds the old model or the new one.
     pending = _pending(path, checksum)
     write_atomically(pending, weights)
+    carded = _takes_card(path / CARD)
+    if carded:
+        (path / CARD).unlink(missing_ok=True)  # no model is described by the card of another
     write_atomically(path / CONFIG, json.dumps({**header, **config}, indent=1, ensure_ascii=False))
     pending.replace(path / WEIGHTS)
     for left in path.glob(_pending(path, "*").name):
         left.unlink()
+    if carded:
+        write_atomically(path / CARD, card)
+
+
+def _takes_card(place: Path) -> bool:
+    """Whether nothing is lost by writing the card there."""
+    try:
+        free = not place.exists() or LIBRARY in place.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        free = False
+    if not free:
+        warnings.warn(
+            f"{place} is no card of ganaug and stays as it is; save to another folder to have one",
+            stacklevel=5,
+        )
+    return free
 
 
 def weights_checksum(tensors: dict[str, Tensor]) -> str:
@@ -110,6 +137,47 @@ def kind_of(path: str | Path) -> str:
         return ""
 
 
+def read_config(path: str | Path, kind: str, called: str = "") -> dict[str, Any]:
+    """Read and check the configuration in a model folder.
+
+    Parameters
+    ----------
+    path : path-like
+    kind : str
+        Name of the class that is to load it.
+    called : str
+        What errors call the folder, in place of its path.
+
+    Raises
+    ------
+    ValueError
+        For a folder that is missing, not a ganaug model, of another kind, or of a newer version.
+    """
+    path, called = Path(path), called or str(path)
+    if not (path / CONFIG).is_file():
+        found = "does not exist" if not path.exists() else f"holds no {CONFIG}"
+        raise ValueError(
+            f"{called} is not a saved ganaug model: it {found}; pass a folder written by save() or 'ganaug fit'"
+        )
+    try:
+        config = json.loads((path / CONFIG).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        raise ValueError(f"{path / CONFIG} is damaged: it is not valid JSON; fit and save the model again") from None
+    if not isinstance(config, dict) or not str(config.get("format", "")).startswith("ganaug."):
+        raise ValueError(f"{called} was not written by ganaug; pass a folder written by save() or 'ganaug fit'")
+    if config["format"] != f"ganaug.{kind}":
+        raise ValueError(
+            f"{called} holds a {config['format'].removeprefix('ganaug.')}, not a {kind}; load it with its own class"
+        )
+    version = config.get("format_version")
+    if not isinstance(version, int) or version > FORMAT_VERSION:
+        raise ValueError(
+            f"{called} has format version {version}, this ganaug {ganaug.__version__} reads up to "
+            f"{FORMAT_VERSION}; upgrade ganaug"
+        )
+    return config
+
+
 def read_bundle(path: str | Path, kind: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Read and verify a model folder.
 
@@ -120,30 +188,9 @@ def read_bundle(path: str | Path, kind: str) -> tuple[dict[str, Any], dict[str, 
     Raises
     ------
     ValueError
-        For a folder that is missing, not a ganaug model, of another kind, of a newer version, or damaged.
+        As :func:`read_config`, and for weights that are missing or damaged.
     """
-    path = Path(path)
-    if not (path / CONFIG).is_file():
-        found = "does not exist" if not path.exists() else f"holds no {CONFIG}"
-        raise ValueError(
-            f"{path} is not a saved ganaug model: it {found}; pass a folder written by save() or 'ganaug fit'"
-        )
-    try:
-        config = json.loads((path / CONFIG).read_text(encoding="utf-8"))
-    except (ValueError, RecursionError):
-        raise ValueError(f"{path / CONFIG} is damaged: it is not valid JSON; fit and save the model again") from None
-    if not isinstance(config, dict) or not str(config.get("format", "")).startswith("ganaug."):
-        raise ValueError(f"{path} was not written by ganaug; pass a folder written by save() or 'ganaug fit'")
-    if config["format"] != f"ganaug.{kind}":
-        raise ValueError(
-            f"{path} holds a {config['format'].removeprefix('ganaug.')}, not a {kind}; load it with its own class"
-        )
-    version = config.get("format_version")
-    if not isinstance(version, int) or version > FORMAT_VERSION:
-        raise ValueError(
-            f"{path} has format version {version}, this ganaug {ganaug.__version__} reads up to "
-            f"{FORMAT_VERSION}; upgrade ganaug"
-        )
+    path, config = Path(path), read_config(path, kind)
     checksum = str(config.get("weights_sha256"))
     places = [place for place in (path / WEIGHTS, _pending(path, checksum)) if place.is_file()]
     if not places:

@@ -3,37 +3,28 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
 from ganaug.data import LabelledImages, labelled_images
-from ganaug.data.files import write_atomically
-from ganaug.data.images import UNLABELLED
-from ganaug.data.pictures import class_grid, png_bytes
-from ganaug.gans.base import ConditionalGAN
 from ganaug.gans.fitting import ENGINE_CONSTRAINTS, Material
-from ganaug.gans.image_networks import ImageDiscriminator, ImageGenerator, build_networks
-from ganaug.gans.latents import arcs
+from ganaug.gans.image_drawing import tensor_grid
+from ganaug.gans.image_networks import build_networks
+from ganaug.gans.image_sampling import ImageSampling
 from ganaug.gans.presets import PRESETS, ImageGANConfig, resolve_image_config
-from ganaug.gans.pseudo_labels import labelled_part, pseudo_labels
+from ganaug.gans.pseudo_labels import guessed_indices, labelled_part
 from ganaug.training.augment import OPERATIONS, augment
 from ganaug.training.devices import random_generator, resolve_device
 from ganaug.training.processes import current_processes
 
 __all__ = ["ImageGAN"]
 
-SAMPLING_BATCH = 500
-SAMPLING_MEMORY = 2**25  # numbers in the largest feature map of a batch: 128 MiB
 
-
-class ImageGAN(ConditionalGAN):
+class ImageGAN(ImageSampling):
     """Class-conditional GAN for small images.
 
     Learns to draw images of each class from few examples. Any size from 8x8 to 128x128, square or not, and any
@@ -148,9 +139,6 @@ class ImageGAN(ConditionalGAN):
     >>> images.shape, images.dtype
     (torch.Size([3, 1, 8, 8]), torch.uint8)
     """
-
-    generator_: ImageGenerator
-    discriminator_: ImageDiscriminator
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "preset": [StrOptions({"auto", *PRESETS})],
@@ -273,17 +261,8 @@ class ImageGAN(ConditionalGAN):
         randomness = random_generator(self.random_state, "fit")
 
         classes = known.classes
-        about: dict[str, Any] = {"n_images": len(data), "sha256": data.fingerprint()}
-        if len(known) == len(data):
-            indices = np.searchsorted(classes, data.labels)
-        else:
-            indices = np.where(data.labels == UNLABELLED, UNLABELLED, np.searchsorted(classes, data.labels))
-            if self.pseudo_label_confidence is not None:
-                indices = pseudo_labels(
-                    data.images, indices, self.pseudo_label_confidence, randomness.initial_seed() % 2**32
-                )
-            guessed = int((indices != UNLABELLED).sum()) - len(known)
-            about |= {"n_unlabelled": len(data) - len(known), "n_pseudo_labelled": guessed}
+        indices, guessed = guessed_indices(data, known, self.pseudo_label_confidence, randomness.initial_seed() % 2**32)
+        about = {"n_images": len(data), "sha256": data.fingerprint(), **guessed}
         pixels = torch.from_numpy(data.images).to(device)
 
         def real_images(chosen: Tensor) -> Tensor:
@@ -303,126 +282,13 @@ class ImageGAN(ConditionalGAN):
             randomness=randomness,
             processes=processes,
             rebatched=lambda size: self._resolve(known, len(data), batch_size=size),
-            sample_grid=lambda average: _tensor_grid(average, names),
+            sample_grid=lambda average: tensor_grid(average, names),
         )
         self.config_ = self._train(config, material)
         self.classes_ = classes
         self.class_names_ = dict(data.class_names)
         self.image_shape_ = data.image_shape
         return self
-
-    def sample(self, labels: Any, *, random_state: Any = None) -> Tensor:
-        """Draw one synthetic image per label.
-
-        Parameters
-        ----------
-        labels : array-like of shape (n,)
-            Classes among ``classes_``; may be empty.
-        random_state : int, RandomState, Generator or None
-            The same integer gives the same images, on a CPU bit for bit.
-
-        Returns
-        -------
-        Tensor of shape (n, channels, height, width), uint8
-            On the CPU.
-
-        Raises
-        ------
-        ValueError
-            For a label that was not in the training data.
-        """
-        return self.sample_positions(torch.from_numpy(self.class_indices(labels)), random_state=random_state)
-
-    def sample_positions(
-        self, positions: Tensor, *, random_state: Any = None, device: str | torch.device = "cpu"
-    ) -> Tensor:
-        """As :meth:`sample`, for positions in ``classes_`` in place of labels, with the result on `device`."""
-        check_is_fitted(self)
-        return _draw(self.generator_, positions, random_generator(random_state, "sample"), device)
-
-    def interpolate(self, labels: Any, *, steps: int = 8, random_state: Any = None) -> Tensor:
-        """Draw two synthetic images per label, and images on the way from one to the other.
-
-        Where the images on the way are of the class too and change little by little, the GAN has learnt more than its
-        training images.
-
-        Parameters
-        ----------
-        labels : array-like of shape (n,)
-            Classes among ``classes_``.
-        steps : int
-            Images per label, the two ends among them; at least two.
-        random_state : int, RandomState, Generator or None
-
-        Returns
-        -------
-        Tensor of shape (n, steps, channels, height, width), uint8
-            On the CPU.
-
-        Raises
-        ------
-        ValueError
-            For a label that was not in the training data, or fewer than two steps.
-        """
-        positions = torch.from_numpy(self.class_indices(labels))
-        if steps < 2:
-            raise ValueError(f"steps must be at least 2, both ends, got {steps}")
-        randomness = random_generator(random_state, "interpolate")
-        ends = torch.randn(2, len(positions), self.generator_.arch.latent_dim, generator=randomness)
-        latents = arcs(ends[0], ends[1], steps).flatten(0, 1)
-        return _generate(self.generator_, latents, positions.repeat_interleave(steps)).unflatten(0, (-1, steps))
-
-    @torch.no_grad()
-    def discriminator_scores(self, images: Any, labels: Any) -> NDArray[np.float32]:
-        """How real the discriminator finds images of given classes.
-
-        Parameters
-        ----------
-        images : ndarray or Tensor of shape (n, channels, height, width), uint8
-        labels : array-like of shape (n,)
-
-        Returns
-        -------
-        ndarray of shape (n,), float32
-            Higher is more real. The loss fixes differences only, so scores may be compared within a class, not between
-            classes or models.
-        """
-        indices = torch.from_numpy(self.class_indices(labels))
-        if len(indices) == 0:
-            return np.empty(0, dtype=np.float32)
-        device = next(self.discriminator_.parameters()).device
-        pixels = torch.as_tensor(images)
-        scores = [
-            self.discriminator_(part.to(device).float() / 127.5 - 1, classes.to(device)).float().cpu()
-            for part, classes in zip(pixels.split(SAMPLING_BATCH), indices.split(SAMPLING_BATCH), strict=True)
-        ]
-        return torch.cat(scores).numpy()
-
-    def show(self, path: str | Path, *, per_class: int = 8, random_state: Any = 0) -> Path:
-        """Write a grid of synthetic images, one row per class, as PNG.
-
-        Parameters
-        ----------
-        path : path-like
-            File to write.
-        per_class : int
-            Images per row.
-        random_state : int, RandomState, Generator or None
-
-        Returns
-        -------
-        Path
-            The file written.
-        """
-        check_is_fitted(self)
-        if per_class < 1:
-            raise ValueError(f"per_class must be at least 1, got {per_class}")
-        images = self.sample(np.repeat(self.classes_, per_class), random_state=random_state).numpy()
-        names = [self.class_name(label) for label in self.classes_.tolist()]
-        rows = list(zip(names, np.split(images, len(names)), strict=True))
-        path = Path(path)
-        write_atomically(path, png_bytes(class_grid(rows)))
-        return path
 
     def _description(self) -> dict[str, Any]:
         return self.config_.to_dict()
@@ -431,35 +297,3 @@ class ImageGAN(ConditionalGAN):
         self.config_ = ImageGANConfig.from_dict(description)
         self.image_shape_ = self.config_.architecture.image_shape
         return build_networks(self.config_.architecture)
-
-
-def _draw(
-    network: ImageGenerator, labels: Tensor, randomness: Generator, result_on: str | torch.device = "cpu"
-) -> Tensor:
-    """Generate one uint8 image per class index."""
-    return _generate(
-        network, torch.randn(len(labels), network.arch.latent_dim, generator=randomness), labels, result_on
-    )
-
-
-@torch.no_grad()
-def _generate(
-    network: ImageGenerator, latents: Tensor, labels: Tensor, result_on: str | torch.device = "cpu"
-) -> Tensor:
-    """Generate one uint8 image per noise vector, in batches that fit into memory; the CPU holds the inputs."""
-    device = next(network.parameters()).device
-    images = torch.empty((len(labels), *network.arch.image_shape), dtype=torch.uint8, device=result_on)
-    batch = max(1, min(SAMPLING_BATCH, SAMPLING_MEMORY // network.arch.largest_map))
-    for start in range(0, len(labels), batch):
-        part = slice(start, start + batch)
-        drawn = network(latents[part].to(device), labels[part].to(device))
-        images[part] = ((drawn + 1) * 127.5).round().to(torch.uint8)
-    return images
-
-
-def _tensor_grid(average: ImageGenerator, names: list[str], per_class: int = 8) -> Tensor:
-    """Grid of fixed-noise samples, (3, height, width) uint8."""
-    labels = torch.arange(len(names)).repeat_interleave(per_class)
-    images = _draw(average, labels, random_generator(0, "grid")).numpy()
-    grid = class_grid(list(zip(names, np.split(images, len(names)), strict=True)))
-    return torch.from_numpy(np.asarray(grid).copy()).permute(2, 0, 1)

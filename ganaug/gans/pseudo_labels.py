@@ -13,7 +13,7 @@ from sklearn.semi_supervised import LabelSpreading
 from ganaug.data import LabelledImages
 from ganaug.data.images import UNLABELLED
 
-__all__ = ["labelled_part", "pseudo_labels"]
+__all__ = ["guessed_indices", "labelled_part", "pseudo_labels"]
 
 COMPONENTS = 50
 NEIGHBOURS = 7
@@ -47,6 +47,42 @@ def labelled_part(data: LabelledImages) -> LabelledImages:
     known = data.subset(np.flatnonzero(~unlabelled))
     known.check_trainable()
     return known
+
+
+def guessed_indices(
+    data: LabelledImages, known: LabelledImages, confidence: float | None, seed: int
+) -> tuple[NDArray[np.int64], dict[str, int]]:
+    """Class indices of all images, guessed where there is no label.
+
+    Parameters
+    ----------
+    data, known : LabelledImages
+        All images, and their labelled part.
+    confidence, seed
+        As for :func:`pseudo_labels`; with None nothing is guessed.
+
+    Returns
+    -------
+    indices : ndarray of shape (n,), int64
+        Positions in the sorted classes of `known`, -1 where there is neither a label nor a guess.
+    counts : dict
+        Images without a label and those of them with a guess; empty if all have labels.
+
+    Examples
+    --------
+    >>> data = LabelledImages(np.zeros((5, 1, 8, 8), np.uint8), np.array([3, 3, -1, 7, 7]))
+    >>> indices, counts = guessed_indices(data, labelled_part(data), None, seed=0)
+    >>> indices.tolist(), counts
+    ([0, 0, -1, 1, 1], {'n_unlabelled': 1, 'n_pseudo_labelled': 0})
+    """
+    places = np.searchsorted(known.classes, data.labels)
+    if len(known) == len(data):
+        return places, {}
+    indices = np.where(data.labels == UNLABELLED, UNLABELLED, places)
+    if confidence is not None:
+        indices = pseudo_labels(data.images, indices, confidence, seed)
+    n_guessed = int((indices != UNLABELLED).sum()) - len(known)
+    return indices, {"n_unlabelled": len(data) - len(known), "n_pseudo_labelled": n_guessed}
 
 
 def pseudo_labels(

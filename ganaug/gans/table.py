@@ -133,6 +133,8 @@ class TableGAN(ConditionalGAN):
     with the seed it has. To train anew, choose another folder or delete this one. A checkpoint that cannot be written,
     to a disk that is full for example, is a warning and does not end the training.
 
+    There is no ``export`` as :class:`ImageGAN` has: the generator draws codes, and only the encoder makes rows of them.
+
     Examples
     --------
     >>> from sklearn.datasets import load_wine

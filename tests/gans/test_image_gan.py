@@ -9,7 +9,7 @@ from PIL import Image
 from sklearn.base import clone
 
 from ganaug import ImageGAN, TrainingDiverged, labelled_images
-from ganaug.gans import bundle, image
+from ganaug.gans import bundle, image, image_drawing, image_sampling
 from ganaug.quality.classifier import ClassifierConfig, class_consistency, train_classifier
 from ganaug.training.devices import random_generator
 
@@ -155,7 +155,7 @@ def test_training_diverges_with_a_clear_error():
 
 def test_save_and_load_give_the_same_gan(fitted, tmp_path):
     path = fitted.save(tmp_path / "a model é")
-    assert sorted(p.name for p in path.iterdir()) == ["config.json", "model.safetensors"]
+    assert sorted(p.name for p in path.iterdir()) == ["README.md", "config.json", "model.safetensors"]
     loaded = ImageGAN.load(path, device="cpu")
     assert loaded.get_params() == fitted.get_params()
     assert loaded.config_ == fitted.config_
@@ -215,7 +215,7 @@ def test_a_flipped_bit_is_noticed(fitted, tmp_path):
         ImageGAN.load(path)
 
 
-@pytest.mark.parametrize("killed_at", [0, 1, 2])
+@pytest.mark.parametrize("killed_at", [0, 1, 2, 3])
 def test_saving_over_a_model_and_killed_leaves_the_old_or_the_new_one(fitted, tmp_path, monkeypatch, killed_at):
     path = fitted.save(tmp_path / "model")
     other = ImageGAN(**{**QUICK, "random_state": 5}).fit(*shades())
@@ -240,12 +240,13 @@ def test_saving_over_a_model_and_killed_leaves_the_old_or_the_new_one(fitted, tm
     assert torch.equal(drawn(ImageGAN.load(path)), drawn(fitted if killed_at < 2 else other))
     other.save(path)
     assert torch.equal(drawn(ImageGAN.load(path)), drawn(other))
-    assert sorted(p.name for p in path.iterdir()) == ["config.json", "model.safetensors"]
+    assert sorted(p.name for p in path.iterdir()) == ["README.md", "config.json", "model.safetensors"]
 
 
 def test_one_seed_for_fitting_and_sampling_gives_unrelated_noise(monkeypatch):
     seen = []
-    monkeypatch.setattr(image, "random_generator", lambda s, p: seen.append(random_generator(s, p)) or seen[-1])
+    for module in (image, image_sampling):
+        monkeypatch.setattr(module, "random_generator", lambda s, p: seen.append(random_generator(s, p)) or seen[-1])
     gan = ImageGAN(**QUICK).fit(*shades())
     gan.sample(["dark"], random_state=QUICK["random_state"])
     assert len({generator.initial_seed() for generator in seen}) == 2
@@ -255,7 +256,7 @@ def test_large_samples_are_drawn_in_batches_that_fit_into_memory(fitted, monkeyp
     labels = np.repeat(["dark", "light"], 3)
     whole = fitted.sample(labels, random_state=0)
     sizes = []
-    monkeypatch.setattr(image, "SAMPLING_MEMORY", 2 * fitted.config_.architecture.largest_map)
+    monkeypatch.setattr(image_drawing, "SAMPLING_MEMORY", 2 * fitted.config_.architecture.largest_map)
     with fitted.generator_.register_forward_hook(lambda _, given, __: sizes.append(len(given[0]))):
         parts = fitted.sample(labels, random_state=0)
     assert sizes == [2, 2, 2]

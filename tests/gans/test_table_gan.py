@@ -72,7 +72,7 @@ def test_same_seed_same_rows_in_any_container_and_global_states_untouched():
 
 def test_saved_and_loaded_draws_the_same_rows(fitted, tmp_path):
     path = fitted.save(tmp_path / "model")
-    assert sorted(p.name for p in path.iterdir()) == ["config.json", "model.safetensors"]
+    assert sorted(p.name for p in path.iterdir()) == ["README.md", "config.json", "model.safetensors"]
     labels = ["leaves", "stays"] * 20
     expected = fitted.sample(labels, random_state=3)
     pd.testing.assert_frame_equal(TableGAN.load(path).sample(labels, random_state=3), expected)

@@ -1,0 +1,40 @@
+"""``ganaug export``: the generator of a saved model as one file that needs no ganaug."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ganaug.cli.common import app, check_writable
+
+
+class ExportFormat(StrEnum):
+    """Formats of ImageGAN.export."""
+
+    onnx = "onnx"
+    torch_export = "torch_export"
+
+
+@app.command()
+def export(
+    model: Annotated[Path, typer.Argument(help="Folder written by 'ganaug fit images'.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write, such as gan.onnx or gan.pt2.")],
+    export_format: Annotated[
+        ExportFormat | None, typer.Option("--format", help="By default torch_export for .pt2, otherwise onnx.")
+    ] = None,
+) -> None:
+    """Write the generator to one file for ONNX runtimes or torch.export: latents and classes in, uint8 images out."""
+    from ganaug.gans import ImageGAN, TableGAN
+    from ganaug.gans.bundle import kind_of
+    from ganaug.gans.export import format_of
+
+    if kind_of(model) == TableGAN.__name__:
+        raise ValueError(f"{model} draws rows of a table, which need its encoder too; only images can be exported")
+    check_writable(output, folder=False)
+    gan = ImageGAN.load(model, device="cpu")
+    name = export_format.value if export_format else format_of(output)
+    gan.export(output, format=name)
+    print(f"Wrote the generator ({name}) to {output}: images of {len(gan.classes_)} classes.")

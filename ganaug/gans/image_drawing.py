@@ -1,0 +1,54 @@
+"""Images out of a generator: in batches that fit into memory, one by one or as a grid."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from ganaug.data.pictures import class_grid
+from ganaug.gans.image_networks import ImageGenerator
+from ganaug.training.devices import random_generator
+
+__all__ = ["SAMPLING_BATCH", "draw", "generate", "tensor_grid", "to_pixels"]
+
+SAMPLING_BATCH = 500
+SAMPLING_MEMORY = 2**25  # numbers in the largest feature map of a batch: 128 MiB
+
+
+def to_pixels(images: Tensor) -> Tensor:
+    """What a generator returns, in [-1, 1], as uint8.
+
+    Examples
+    --------
+    >>> to_pixels(torch.tensor([-1.0, 0.0, 1.0])).tolist()
+    [0, 128, 255]
+    """
+    return ((images + 1) * 127.5).round().to(torch.uint8)
+
+
+def draw(
+    network: ImageGenerator, labels: Tensor, randomness: Generator, result_on: str | torch.device = "cpu"
+) -> Tensor:
+    """Generate one uint8 image per class index."""
+    return generate(network, torch.randn(len(labels), network.arch.latent_dim, generator=randomness), labels, result_on)
+
+
+@torch.no_grad()
+def generate(network: ImageGenerator, latents: Tensor, labels: Tensor, result_on: str | torch.device = "cpu") -> Tensor:
+    """Generate one uint8 image per noise vector, in batches that fit into memory; the CPU holds the inputs."""
+    device = next(network.parameters()).device
+    images = torch.empty((len(labels), *network.arch.image_shape), dtype=torch.uint8, device=result_on)
+    batch = max(1, min(SAMPLING_BATCH, SAMPLING_MEMORY // network.arch.largest_map))
+    for start in range(0, len(labels), batch):
+        part = slice(start, start + batch)
+        images[part] = to_pixels(network(latents[part].to(device), labels[part].to(device)))
+    return images
+
+
+def tensor_grid(average: ImageGenerator, names: list[str], per_class: int = 8) -> Tensor:
+    """Grid of fixed-noise samples, (3, height, width) uint8."""
+    labels = torch.arange(len(names)).repeat_interleave(per_class)
+    images = draw(average, labels, random_generator(0, "grid")).numpy()
+    grid = class_grid(list(zip(names, np.split(images, len(names)), strict=True)))
+    return torch.from_numpy(np.asarray(grid).copy()).permute(2, 0, 1)
