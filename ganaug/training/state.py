@@ -9,13 +9,16 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
+from ganaug.data.json_values import clip, number, short, whole
 from ganaug.training.step import Players
 
 __all__ = ["TrainingState", "restore", "snapshot"]
 
 Snapshot = list[dict[str, Any]]
 COUNTERS = ("step", "good_step", "rollbacks", "scale", "penalty_factor", "augment_extra", "penalties", "seconds")
+WHOLE = ("step", "good_step", "rollbacks", "penalties")
 RECORDS = ("history", "looks", "findings")
+OPTIMIZER_ENTRIES = {"step", "exp_avg", "exp_avg_sq"}
 
 
 @dataclass
@@ -106,7 +109,18 @@ class TrainingState:
         return tensors, {name: getattr(self, name) for name in COUNTERS + RECORDS}
 
     def load(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
-        """Inverse of :meth:`dump`, for a state of the same networks."""
+        """Inverse of :meth:`dump`, for a state of the same networks.
+
+        Raises
+        ------
+        ValueError, LookupError, TypeError, RuntimeError
+            For what cannot be such a state; this one may be half loaded then.
+        """
+        for name in COUNTERS:
+            (whole(values[name], name, 0, 2**53) if name in WHOLE else number(values[name], name, least=0))
+        whole(values["good_step"], "good_step", 0, values["step"])
+        for name in RECORDS:
+            _check_records(name, values[name])
         good = {name.removeprefix("good."): t for name, t in tensors.items() if name.startswith("good.")}
         if good:
             _load_named(self.players, good)
@@ -120,6 +134,23 @@ class TrainingState:
             setattr(self, name, list(values[name]))
         self.sums.copy_(tensors["sums"])
         self.randomness.set_state(tensors["randomness"])
+
+
+def _check_records(name: str, records: Any) -> None:
+    """Raise ``ValueError`` unless these are records of steps, of numbers but for what names something."""
+    if not isinstance(records, list) or not all(isinstance(record, dict) and "step" in record for record in records):
+        raise ValueError(f"{name} must be a list of records, got {short(records)}")
+    for record in records:
+        if name == "history":
+            number(record["logit_gap"], "logit_gap")
+            number(record["seconds"], "seconds")
+        for key, value in record.items():
+            if key == "classes":
+                for measured in dict(value).values():
+                    for figure in ("diversity", "nearness"):
+                        number(measured[figure], figure)
+            elif key not in ("finding", "class", "action"):
+                number(value, key)
 
 
 def snapshot(players: Players) -> Snapshot:
@@ -162,5 +193,9 @@ def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]
         weight = weights[int(index)]
         # Fused optimisers pair weights with moments by their place in memory: these need the strides of the weights.
         same = tensor.shape == weight.shape
+        if entry not in OPTIMIZER_ENTRIES or (tensor.ndim and not same):
+            raise ValueError(f"{clip(name)} of an optimizer has shape {tuple(tensor.shape)}")
         state.setdefault(int(index), {})[entry] = torch.empty_like(weight).copy_(tensor) if same else tensor.clone()
+    if any(entries.keys() != OPTIMIZER_ENTRIES for entries in state.values()):
+        raise ValueError("an optimizer is incomplete")
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
