@@ -192,9 +192,9 @@ def check_suite(suite: Suite, where: str = "suite") -> None:
     _check_text(where, "title", suite.title)
     if not isinstance(suite.name, str) or re.fullmatch(r"\w[\w.+-]{,99}", suite.name) is None:
         raise ValueError(
-            f"{where}: name must hold up to 100 letters, digits and the signs . + - _ only, got {short(suite.name)}"
+            f"{where}: name must hold letters, digits and the signs . + - _ only, at most 100, got {short(suite.name)}"
         )
-    _check_number(where, "seed", suite.seed, whole=True, least=0, most=2**64)
+    _check_number(where, "seed", suite.seed, whole=True, least=0, limit=2**64)
     if suite.timeout is not None:
         _check_number(where, "timeout", suite.timeout, least=1e-3)
     if not suite.experiments:
@@ -254,11 +254,11 @@ def _check_arm(where: str, arm: ImageArm | TableArm, others: list[str]) -> None:
 
 def _check_sizes(where: str, experiment: Experiment) -> None:
     for key in ("splits", "folds"):
-        _check_number(where, key, getattr(experiment, key), whole=True, least=2, most=MOST)
-    _check_number(where, "repeats", experiment.repeats, whole=True, least=1, most=MOST)
+        _check_number(where, key, getattr(experiment, key), whole=True, least=2, limit=MOST)
+    _check_number(where, "repeats", experiment.repeats, whole=True, least=1, limit=MOST)
     _check_number(where, "rope", experiment.rope, least=0)
     for n in experiment.n_per_class:
-        _check_number(where, "n_per_class", n, whole=True, least=1, most=10**9)
+        _check_number(where, "n_per_class", n, whole=True, least=1, limit=10**9)
     for ratio in experiment.imbalance:
         _check_number(where, "imbalance", ratio, least=1)
     if experiment.imbalance != (1.0,) and not experiment.n_per_class:
@@ -274,9 +274,9 @@ def _check_images(where: str, experiment: ImageExperiment) -> None:
             raise ValueError(f"{where}: gan has an unknown key {short(key)}{nearest(key, known)}")
     _told(f"{where}: gan", ImageGAN(**experiment.gan)._validate_params)
     _check_text(where, "device", experiment.device)
-    _check_number(where, "synthetic_per_class", experiment.synthetic_per_class, whole=True, least=1, most=10**9)
+    _check_number(where, "synthetic_per_class", experiment.synthetic_per_class, whole=True, least=1, limit=10**9)
     for key in ("steps", "batch_size"):
-        _check_number(where, f"training.{key}", getattr(experiment.training, key), whole=True, least=1, most=10**9)
+        _check_number(where, f"training.{key}", getattr(experiment.training, key), whole=True, least=1, limit=10**9)
     _check_number(where, "training.learning_rate", experiment.training.learning_rate, least=1e-12)
     for network in experiment.classifiers:
         _told(where, resolve, "networks", network.target, NETWORKS)
@@ -284,7 +284,7 @@ def _check_images(where: str, experiment: ImageExperiment) -> None:
 
 def _check_tables(where: str, experiment: TableExperiment) -> None:
     if experiment.components is not None:
-        _check_number(where, "components", experiment.components, whole=True, least=1, most=MOST)
+        _check_number(where, "components", experiment.components, whole=True, least=1, limit=MOST)
     for classifier in experiment.classifiers:
         _told(where, resolve, "classifiers", classifier.target, CLASSIFIERS)
 
@@ -334,10 +334,21 @@ def _check_text(where: str, key: str, value: Any) -> None:
 
 
 def _check_number(
-    where: str, key: str, value: Any, *, whole: bool = False, least: float, most: float = math.inf
+    where: str,
+    key: str,
+    value: Any,
+    *,
+    whole: bool = False,
+    least: float,
+    most: float = math.inf,
+    limit: float = 2.0**1000,
 ) -> None:
+    """Raise ``ValueError`` unless a value is a number in a range, and below a limit that is told only where it counts."""
     kinds = int if whole else int | float
-    if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value <= most or value == math.inf:
+    right = isinstance(value, kinds) and not isinstance(value, bool)
+    if not right or not least <= value <= min(most, limit):
         kind = "whole number" if whole else "number"
         reach = f"at least {least:g}" if most == math.inf else f"{least:g} to {most:g}"
+        if right and most == math.inf and value > limit:
+            reach = f"at most {limit:g}"
         raise ValueError(f"{where}: {key} must be a {kind} of {reach}, got {short(value)}")
