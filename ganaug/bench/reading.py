@@ -343,7 +343,7 @@ def _check_number(
     most: float = math.inf,
     limit: float = 2.0**1000,
 ) -> None:
-    """Raise ``ValueError`` unless a value is a number in a range, and below a limit that is told only where it counts."""
+    """Raise ``ValueError`` unless a value is a number in a range, and below a limit, told where it counts."""
     kinds = int if whole else int | float
     right = isinstance(value, kinds) and not isinstance(value, bool)
     if not right or not least <= value <= min(most, limit):
