@@ -191,11 +191,11 @@ def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]
     for name, tensor in tensors.items():
         index, entry = name.split(".")
         weight = weights[int(index)]
-        # Fused optimisers pair weights with moments by their place in memory: these need the strides of the weights.
-        same = tensor.shape == weight.shape
-        if entry not in OPTIMIZER_ENTRIES or (tensor.ndim and not same):
+        # Fused optimisers take shapes, strides and dtypes for granted, and write beyond what is smaller than a weight.
+        if entry not in OPTIMIZER_ENTRIES or tensor.shape != (() if entry == "step" else weight.shape):
             raise ValueError(f"{clip(name)} of an optimizer has shape {tuple(tensor.shape)}")
-        state.setdefault(int(index), {})[entry] = torch.empty_like(weight).copy_(tensor) if same else tensor.clone()
+        like = torch.empty((), dtype=torch.float32) if entry == "step" else torch.empty_like(weight)
+        state.setdefault(int(index), {})[entry] = like.copy_(tensor)
     if any(entries.keys() != OPTIMIZER_ENTRIES for entries in state.values()):
         raise ValueError("an optimizer is incomplete")
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -83,6 +83,8 @@ def test_description_and_values(changes):
 @given(edits(lambda: {name: list(tensor.shape) for name, tensor in parts()[1].items()}))
 @example([(("generator_optimizer.0.exp_avg",), "drop", None)])
 @example([(("generator_optimizer.0.exp_avg",), "set", [2, 2])])
+@example([(("generator_optimizer.0.exp_avg",), "set", [])])
+@example([(("generator_optimizer.0.step",), "set", [1])])
 @example([(("randomness",), "set", [8])])
 @example([(("average.out.bias",), "drop", None)])
 def test_tensors_that_are_gone_or_of_other_shapes(changes):

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import pickle
 import shutil
 import tempfile
 from pathlib import Path
@@ -9,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import safetensors.torch
 import torch
 from hypothesis import given
-from mutations import as_json, byte_edits, damaged, edited, edits, fuzzed, read_or_refused
+from mutations import Canary, as_json, byte_edits, damaged, edited, edits, fuzzed, read_or_refused
 
 from ganaug import ImageGAN, TableGAN, labelled_images
 from ganaug.data.files import sha256_of
@@ -104,18 +106,48 @@ def test_the_models_work_as_they_are(kind):
 
 @fuzzed()
 @given(edits(lambda: config("image")))
+@example([(("classes", "values"), "set", list(range(9)))])
+@example([(("classes", "values", 0), "set", 1)])
+@example([(("classes", "dtype"), "set", "<U999999999")])
+@example([(("class_names", 0), "set", [])])
+@example([(("architecture", "n_classes"), "set", 10**9)])
+@example([(("architecture", "blocks"), "set", 10**9)])
+@example([(("architecture", "image_shape"), "set", [1, 2**15, 2**15])])
+@example([(("architecture", "image_shape", 1), "set", float("inf"))])
+@example([(("training_data",), "set", [])])
+@example([(("weights_sha256",), "set", "../../x")])
+@example([(("format",), "set", "ganaug.a\nb")])
+@example([(("params", "steps"), "set", [])])
 def test_image_configuration(changes):
     read("image", as_json(edited(config("image"), changes)))
 
 
 @fuzzed()
 @given(edits(lambda: config("table")))
+@example([(("architecture", "depth"), "set", 10**9)])
+@example([(("architecture", "gates", 0), "set", 5)])
+@example([(("architecture", "blocks"), "set", [2] * 5 + [10**9])])
+@example([(("encoder", "columns", 0, "knots"), "set", [])])
+@example([(("encoder", "columns", 0, "dtype"), "set", "<U999999999")])
+@example([(("encoder", "columns", 0, "dtype"), "set", "decimal128(3)[pyarrow]")])
+@example([(("encoder", "columns", 2, "step"), "set", -1)])
+@example([(("encoder", "columns", 2, "last"), "set", 2**64)])
+@example([(("encoder", "columns", 4, "levels", 0), "set", [])])
+@example([(("encoder", "columns", 4, "weights"), "set", [[]])])
+@example([(("encoder", "columns", 5, "weights", 0), "drop", None)])
+@example([(("encoder", "columns", 5, "weights", 0, 0), "set", -1)])
+@example([(("encoder", "columns", 1, "name"), "set", "x")])
+@example([(("container", "dtypes", 0), "set", "object")])
+@example([(("container", "kind"), "set", "ndarray")])
 def test_table_configuration(changes):
     read("table", as_json(edited(config("table"), changes)))
 
 
 @fuzzed(20)
 @given(edits(lambda: config("wide")))
+@example([(("encoder", "dtypes_", 0), "set", "object")])
+@example([(("encoder", "scale_", 0), "set", 0)])
+@example([(("encoder", "components_", 0), "drop", None)])
 def test_wide_table_configuration(changes):
     read("wide", as_json(edited(config("wide"), changes)))
 
@@ -142,7 +174,30 @@ def header():
 
 @fuzzed()
 @given(edits(lambda: header()[0]))
+@example([(("generator.centre", "dtype"), "set", "F8_E8M0")])
 def test_header_of_the_weights(changes):
     text = as_json(edited(header()[0], changes)).encode()
     weights = len(text).to_bytes(8, "little") + text + header()[1]
     read("array", json.dumps({**config("array"), "weights_sha256": sha256_of(weights)}), weights)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 3e38])
+def test_weights_that_are_not_finite_or_give_numbers_that_are_not(value):
+    tensors = safetensors.torch.load((model("array") / "model.safetensors").read_bytes())
+    weights = safetensors.torch.save({name: torch.full_like(tensor, value) for name, tensor in tensors.items()})
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(model("array"), Path(folder) / "m")
+        (Path(folder) / "m" / "model.safetensors").write_bytes(weights)
+        text = json.dumps({**config("array"), "weights_sha256": sha256_of(weights)})
+        (Path(folder) / "m" / "config.json").write_text(text)
+        with pytest.raises(ValueError, match="not finite"):
+            TableGAN.load(Path(folder) / "m").sample(["a", "b"], random_state=0)
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_a_pickle_in_place_of_a_file_is_not_run(tmp_path, name):
+    planted = tmp_path / "planted"
+    content = pickle.dumps(Canary(planted))
+    config_text = json.dumps({**config("array"), "weights_sha256": sha256_of(content)})
+    assert read("array", *((content, None) if name == "config.json" else (config_text, content))) is None
+    assert not planted.exists()
