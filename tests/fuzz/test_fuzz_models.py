@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import safetensors.torch
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from mutations import Canary, as_json, byte_edits, damaged, edited, edits, fuzzed, read_or_refused
 
 from ganaug import ImageGAN, TableGAN, labelled_images
