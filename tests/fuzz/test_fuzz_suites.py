@@ -151,7 +151,7 @@ def record():
     return json.loads(cell().read_text())["record"]
 
 
-@fuzzed(20)
+@fuzzed(8)
 @given(edits(record))
 @example([(("status",), "set", [])])
 @example([(("case",), "set", 5)])
