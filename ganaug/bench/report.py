@@ -108,7 +108,7 @@ def read_summary(root: str | Path) -> dict[str, Any]:
     try:
         summary = json.loads(text)
         _render(Path(root), summary)
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, UndefinedError):
+    except (ValueError, LookupError, TypeError, ArithmeticError, AttributeError, RecursionError, UndefinedError):
         raise ValueError(f"{path} is damaged; run 'ganaug bench run' on the folder again") from None
     return summary
 

@@ -14,7 +14,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ganaug.bench.cases import Task, case_specs
+from ganaug.bench.cases import Task, case_specs, heading
 from ganaug.bench.reading import check_suite, load_suite
 from ganaug.bench.report import write_report
 from ganaug.bench.store import Store
@@ -92,7 +92,12 @@ def run_suite(
         of_part = set(groups[part[0] :: part[1]])
         mine = [task for task in tasks if (task.case, task.split) in of_part]
     n_jobs = jobs or _default_jobs(suite)
-    records = {key: record for task in tasks for key in task.keys if (record := store.read(key)) is not None}
+    records = {
+        key: record
+        for task in tasks
+        for key in task.keys
+        if (record := store.read(key, heading(task, key))) is not None
+    }
     with (
         parallel(backend, n_jobs, scheduler) as run,
         _Board(suite, mine, records, n_jobs, verbose) as board,

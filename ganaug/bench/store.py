@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import ganaug
 from ganaug.bench.suite import Suite, digest
 from ganaug.data.files import write_atomically
+from ganaug.data.json_values import short
 
 __all__ = ["Store"]
 
@@ -59,11 +62,11 @@ class Store:
             found = self.declaration()
             if found == declared:
                 return
-            name = found.get("suite", {}).get("name")
+            name = found["suite"].get("name")
             if name != suite.name:
-                other = f"the run of another suite, {name!r}"
+                other = f"the run of another suite, {short(name)}"
             else:
-                words = {"version": f"version of ganaug, {found.get('version')}", "suite": "content of its file"}
+                words = {"version": f"version of ganaug, {short(found.get('version'))}", "suite": "content of its file"}
                 key = next((key for key in ("version", "suite", "data") if found.get(key) != declared[key]), "data")
                 other = f"a run of suite {name!r} with another {words.get(key, 'data set')}"
             raise ValueError(f"{self.root} holds {other}; pass another folder, or delete it")
@@ -75,22 +78,25 @@ class Store:
         """Content of ``suite.json``."""
         path = self.root / "suite.json"
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
+            declared = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(declared, dict) or not isinstance(declared.get("suite"), dict):
+                raise ValueError("it declares no suite")
+            return declared
         except OSError:
             raise ValueError(f"{self.root} holds no benchmark run: there is no suite.json in it") from None
-        except ValueError:
-            raise ValueError(f"{path} is damaged: it is not valid JSON; delete the folder and run again") from None
+        except (ValueError, RecursionError):
+            raise ValueError(f"{path} is damaged: it declares no suite; delete the folder and run again") from None
 
-    def read(self, key: str) -> dict[str, Any] | None:
-        """The record of a cell, or None if there is none or its file is damaged."""
+    def read(self, key: str, heading: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any] | None:
+        """The record of a cell, or None if there is none, its file is damaged, or it is not under this heading."""
         path = self._path(key)
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            if content["sha256"] == digest(content["record"]):
+            if content["sha256"] == digest(content["record"]) and _is_record(content["record"], heading):
                 return content["record"]
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             pass
         warnings.warn(f"{path} is damaged and counts as not run", UserWarning, stacklevel=2)
         return None
@@ -118,3 +124,20 @@ class Store:
 
     def _path(self, key: str) -> Path:
         return self.root / "cells" / f"{key[:20]}.json"
+
+
+def _is_record(record: Any, heading: Mapping[str, Any]) -> bool:
+    """Whether a record is of the cell, or the GAN, that a heading says, and holds what a report is made of."""
+    if not isinstance(record, dict) or any(record.get(name) != value for name, value in heading.items()):
+        return False
+    if record.get("status") != "done":
+        return isinstance(record.get("status"), str) and isinstance(record.get("reason"), str)
+    if record.get("kind") != "cell":
+        return "consistency" not in record or _is_number(record.get("fit_seconds"))
+    figures = record.get("metrics")
+    lists = isinstance(record.get("recall"), list) and isinstance(record.get("calibration"), list)
+    return lists and isinstance(figures, dict) and all(map(_is_number, [*figures.values(), record.get("seconds")]))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -137,25 +137,33 @@ def _synthetic_images(path: str, size: str | None) -> LabelledImages:
         pool = SyntheticPool(path)
         return LabelledImages(pool.read(range(len(pool))).numpy(), pool.labels, pool.class_names)
     data = _images(path, size)
-    marked = _marked(Path(path))
+    marked = _marked(Path(path), len(data))
     return data if marked is None else data.subset(np.flatnonzero(marked))
 
 
-def _marked(path: Path) -> NDArray[Any] | None:
+def _marked(path: Path, n: int) -> NDArray[Any] | None:
     """Which images of a file that ``ganaug augment images`` wrote are synthetic; None if it does not say."""
-    import numpy as np
+    from ganaug.data.array_files import read_npz
 
     if path.is_dir() and next(path.glob(f"*/{SYNTHETIC.removeprefix('is_')}_*.png"), None):
         raise ValueError(f"{path} holds real and synthetic images; write them to an .npz or .parquet file, or apart")
     if path.suffix == ".npz":
-        with np.load(path, allow_pickle=False) as arrays:
-            return arrays[SYNTHETIC] if SYNTHETIC in arrays.files else None
+        return _flags(path, read_npz(path, [SYNTHETIC], all_of_them=False).get(SYNTHETIC), n)
     if path.suffix == ".parquet":
         import pyarrow.parquet
 
         if SYNTHETIC in pyarrow.parquet.read_schema(path).names:
-            return pyarrow.parquet.read_table(path, columns=[SYNTHETIC])[SYNTHETIC].to_numpy()
+            return _flags(path, pyarrow.parquet.read_table(path, columns=[SYNTHETIC])[SYNTHETIC].to_numpy(), n)
     return None
+
+
+def _flags(path: Path, marked: NDArray[Any] | None, n: int) -> NDArray[Any] | None:
+    if marked is not None and (marked.dtype != bool or marked.shape != (n,)):
+        raise ValueError(
+            f"{path}: {SYNTHETIC} must hold {n:,} booleans, one for each image, got {marked.dtype} of shape "
+            f"{marked.shape}; write it again"
+        )
+    return marked
 
 
 def _write(report: AuditReport, output: Path, asked: dict[str, Any]) -> None:

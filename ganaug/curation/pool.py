@@ -22,16 +22,19 @@ import ganaug
 from ganaug.curation.drawing import FilteredDraws
 from ganaug.curation.image_filters import ImageFilter
 from ganaug.data.files import umask, write_atomically
+from ganaug.data.json_values import clip, short, whole
 from ganaug.data.labels import class_positions
 from ganaug.gans import ImageGAN
-from ganaug.gans.bundle import labels_from_json, labels_to_json, weights_checksum
+from ganaug.gans.bundle import labels_from_json, labels_to_json, named_classes, weights_checksum
 
 __all__ = ["SyntheticPool"]
 
 FORMAT, FORMAT_VERSION = "ganaug.SyntheticPool", 1
 HEADER, IMAGES = "pool.json", "images.u8"
+CHECKSUM = "header_sha256"
 REMEDY = "build the pool again"
 OPEN = "_descriptor"
+MOST = 2**31
 _seeking = threading.Lock()
 
 
@@ -89,15 +92,17 @@ class SyntheticPool:
         header = _read_header(self.path)
         try:
             self.classes: NDArray[Any] = labels_from_json(header["classes"])
-            named = zip(self.classes.tolist(), header["class_names"], strict=True)
-            self.class_names = {label: str(name) for label, name in named if name is not None}
-            channels, height, width = map(int, header["image_shape"])
+            self.class_names = named_classes(self.classes, header["class_names"])
+            channels, height, width = (whole(side, "image_shape", 1, MOST) for side in header["image_shape"])
             self.image_shape = (channels, height, width)
-            self.counts: NDArray[np.int64] = np.array(header["counts"], dtype=np.int64).reshape(len(self.classes))
+            counts = [whole(count, "counts", 0, MOST) for count in header["counts"]]
+            self.counts: NDArray[np.int64] = np.array(counts, dtype=np.int64).reshape(len(self.classes))
             self.provenance: dict[str, Any] = dict(header["provenance"])
             checksum = str(header["images_sha256"])
         except (LookupError, ValueError, TypeError) as error:
-            raise ValueError(f"{self.path / HEADER} is damaged ({error}); {REMEDY}") from None
+            raise ValueError(f"{self.path / HEADER} is damaged ({clip(str(error), 200)}); {REMEDY}") from None
+        if not self.counts.any():
+            raise ValueError(f"{self.path / HEADER} says that there are no images; {REMEDY}")
         self._ends = np.cumsum(self.counts)
         pixels = self.path / IMAGES
         expected = int(self.counts.sum()) * math.prod(self.image_shape)
@@ -320,6 +325,7 @@ def _read_header(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} is no pool: it {found}; pass a folder written by SyntheticPool.build")
     try:
         header = json.loads((path / HEADER).read_text(encoding="utf-8"))
+        checksum = _checksum({k: v for k, v in header.items() if k != CHECKSUM} if isinstance(header, dict) else {})
     except (ValueError, RecursionError):
         raise ValueError(f"{path / HEADER} is damaged: it is not valid JSON; {REMEDY}") from None
     if not isinstance(header, dict) or header.get("format") != FORMAT:
@@ -327,10 +333,10 @@ def _read_header(path: Path) -> dict[str, Any]:
     version = header.get("format_version")
     if not isinstance(version, int) or version > FORMAT_VERSION:
         raise ValueError(
-            f"{path} has format version {version}, this ganaug {ganaug.__version__} reads up to {FORMAT_VERSION}; "
-            "upgrade ganaug"
+            f"{path} has format version {short(version)}, this ganaug {ganaug.__version__} reads up to "
+            f"{FORMAT_VERSION}; upgrade ganaug"
         )
-    if header.pop("header_sha256", None) != _checksum(header):
+    if header.pop(CHECKSUM, None) != checksum:
         raise ValueError(f"{path / HEADER} was edited: its checksum differs; {REMEDY}")
     return header
 
@@ -338,9 +344,7 @@ def _read_header(path: Path) -> dict[str, Any]:
 def _write_header(path: Path, header: dict[str, Any]) -> None:
     known = {"format": FORMAT, "format_version": FORMAT_VERSION, "ganaug_version": ganaug.__version__}
     header = json.loads(json.dumps({**known, **header}))
-    write_atomically(
-        path / HEADER, json.dumps({**header, "header_sha256": _checksum(header)}, indent=1, ensure_ascii=False)
-    )
+    write_atomically(path / HEADER, json.dumps({**header, CHECKSUM: _checksum(header)}, indent=1, ensure_ascii=False))
 
 
 def _checksum(header: dict[str, Any]) -> str:

@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pandas.api import types
 
-from ganaug.data.column_values import MISSING, missing_name, plain
+from ganaug.data.column_values import MISSING, dtype_from_name, missing_name, plain
+from ganaug.data.json_values import distinct, floats, short
 
 __all__ = ["CategoricalColumn"]
 
@@ -133,17 +133,25 @@ class CategoricalColumn:
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Self:
-        """Inverse of :meth:`to_state`."""
-        dtype = state["dtype"]
+        """Inverse of :meth:`to_state`; ``ValueError`` or ``TypeError`` for what cannot be."""
+        dtype = dtype_from_name(state["dtype"])
         if state["categories"] is not None:
-            categories = pd.Index(state["categories"], dtype=state["categories_dtype"])
-            dtype = pd.CategoricalDtype(categories, ordered=state["ordered"])
+            categories = pd.Index(
+                distinct(state["categories"], "categories"), dtype=dtype_from_name(state["categories_dtype"])
+            )
+            dtype = pd.CategoricalDtype(categories, ordered=bool(state["ordered"]))
+        values = distinct([*state["levels"], *state["others"]], "levels")
+        weights = floats(state["weights"], "weights", -1, len(state["others"]))
+        if not isinstance(state["missing"], bool) or not len(values) + state["missing"]:
+            raise ValueError("a column must have levels, or say that they are missing")
+        if (weights < 0).any() or (state["others"] and not 0 < weights.sum() < 2**53):
+            raise ValueError(f"weights must be counts, got {short(state['weights'])}")
         return cls(
-            name=state["name"],
-            dtype=types.pandas_dtype(dtype),
-            levels=state["levels"],
-            others=state["others"],
-            weights=np.array(state["weights"], dtype=np.int64).reshape(len(state["weights"]), len(state["others"])),
+            name=plain(state["name"]),
+            dtype=dtype,
+            levels=list(state["levels"]),
+            others=list(state["others"]),
+            weights=weights.astype(np.int64),
             missing=state["missing"],
             missing_value=MISSING[state["missing_value"]],
         )

@@ -8,9 +8,12 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-__all__ = ["MISSING", "is_date", "missing_name", "plain"]
+from ganaug.data.json_values import short
+
+__all__ = ["MISSING", "dtype_from_name", "is_date", "missing_name", "plain"]
 
 PLAIN = (str, bool, int, float)
+MOST_LETTERS, MOST_ITEM_BYTES = 200, 2**16
 MISSING = {"none": None, "nan": np.nan, "na": pd.NA, "nat": pd.NaT}  # what may stand for it in an object column
 
 
@@ -26,6 +29,16 @@ def missing_name(value: Any) -> str:
     if value is pd.NA:
         return "na"
     return "nan" if isinstance(value, float) else "none"
+
+
+def dtype_from_name(name: Any) -> Any:
+    """The dtype that a file names; ``ValueError`` or ``TypeError`` unless a column or an array can have it."""
+    if not isinstance(name, str) or len(name) > MOST_LETTERS:
+        raise ValueError(f"a dtype must be named, got {short(name)}")
+    dtype = types.pandas_dtype(name)
+    if isinstance(dtype, np.dtype) and (dtype.kind not in "biufOmMUS" or dtype.itemsize > MOST_ITEM_BYTES):
+        raise ValueError(f"no column can have the dtype {dtype}")
+    return dtype
 
 
 def plain(value: Any) -> Any:

@@ -55,7 +55,13 @@ def fit_column(series: pd.Series, *, categorical: bool, max_levels: int, classes
 def column_from_state(state: dict[str, Any]) -> Column:
     """Inverse of the columns' ``to_state``."""
     rest = {key: value for key, value in state.items() if key != "kind"}
-    return {c.kind: c for c in (NumericColumn, CategoricalColumn)}[state["kind"]].from_state(rest)
+    column = {c.kind: c for c in (NumericColumn, CategoricalColumn)}[state["kind"]].from_state(rest)
+    # Whatever a generator may draw is decoded once: what does not fit the dtype is told now.
+    ends = column.scores[[0, -1]] if isinstance(column, NumericColumn) and column.has_number else np.zeros(1)
+    n_classes = len(column.weights) if isinstance(column, CategoricalColumn) else 1
+    scores, levels, classes = np.meshgrid(ends, np.arange(column.n_levels or 1), np.arange(n_classes))
+    column.decode(scores.ravel(), levels.ravel(), classes.ravel(), np.random.default_rng(0))
+    return column
 
 
 def is_numeric(series: pd.Series) -> bool:

@@ -11,7 +11,8 @@ import scipy.special
 from numpy.typing import NDArray
 from pandas.api import types
 
-from ganaug.data.column_values import MISSING, is_date, missing_name, plain
+from ganaug.data.column_values import MISSING, dtype_from_name, is_date, missing_name, plain
+from ganaug.data.json_values import floats, whole
 
 __all__ = ["NumericColumn"]
 
@@ -190,10 +191,25 @@ class NumericColumn:
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Self:
-        """Inverse of :meth:`to_state`."""
-        arrays = {key: np.array(state[key], dtype=float) for key in ("knots", "scores", "atoms")}
-        changed = {"dtype": types.pandas_dtype(state["dtype"]), "missing_value": MISSING[state["missing_value"]]}
-        return cls(**state | arrays | changed)
+        """Inverse of :meth:`to_state`; ``ValueError`` or ``TypeError`` for what cannot be."""
+        knots = floats(state["knots"], "knots", -1)
+        arrays = {"knots": knots, "atoms": floats(state["atoms"], "atoms", -1)}
+        arrays["scores"] = floats(state["scores"], "scores", len(knots))
+        if (np.diff(knots) <= 0).any() or (np.diff(arrays["scores"]) < 0).any():
+            raise ValueError("knots and scores must ascend")
+        dtype = dtype_from_name(state["dtype"])
+        if not (is_date(dtype) or types.is_object_dtype(dtype) or types.is_numeric_dtype(dtype)):
+            raise ValueError(f"a column of numbers cannot have the dtype {dtype}")
+        changed = {"dtype": dtype, "missing_value": MISSING[state["missing_value"]]}
+        column = cls(**state | arrays | changed)
+        plain(column.name)
+        whole(column.offset, "offset", -(2**63), 2**64 - 1)
+        whole(column.step, "step", 0, 2**64 - 1)
+        whole(column.last, "last", 0, (2**64 - 1 - column.offset) // max(1, column.step))
+        whole(column.decimals, "decimals", -1, MAX_DECIMALS)
+        if not isinstance(column.missing, bool) or not len(knots) + len(column.atoms) + column.missing:
+            raise ValueError("a column must have values, or say that they are missing")
+        return column
 
 
 def _whole_numbers(known: pd.Series) -> NDArray[Any] | None:

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from ganaug.data.array_files import DAMAGED, read_npz
 from ganaug.data.datasets import is_hugging_face, read_hugging_face, read_map_dataset
 from ganaug.data.folders import read_image_folder
 from ganaug.data.images import MAX_SIDE, MIN_SIDE, LabelledImages, images_from_array
+from ganaug.data.json_values import clip
 from ganaug.data.labels import labels_from_array
 
 __all__ = ["EMBEDDED", "labelled_images"]
@@ -127,12 +129,18 @@ def _read_path(source: str | Path, size: int | tuple[int, int] | None) -> Labell
     path = Path(source)
     if not path.exists():
         raise ValueError(f"{path} does not exist; pass a folder, a .parquet or .npz file, or one of {sorted(EMBEDDED)}")
-    if path.is_dir():
-        return read_image_folder(path, size=size)
-    if path.suffix == ".parquet":
-        return _read_parquet(path, size)
-    if path.suffix == ".npz":
-        return _read_npz(path, size)
+    try:
+        if path.is_dir():
+            return read_image_folder(path, size=size)
+        if path.suffix == ".parquet":
+            return _read_parquet(path, size)
+        if path.suffix == ".npz":
+            return _read_npz(path, size)
+    except (ValueError, TypeError) as error:
+        if str(path) in str(error):
+            raise
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{path}: {clip(str(error), 500)}") from error
     raise ValueError(f"{path} is not a folder, a .parquet or a .npz file; convert it to one of these")
 
 
@@ -145,24 +153,12 @@ def _read_parquet(path: Path, size: int | tuple[int, int] | None) -> LabelledIma
     try:
         # Not Dataset.from_parquet, which would leave a second copy in the user's cache.
         dataset = Dataset(InMemoryTable(pyarrow.parquet.read_table(path)))
-    except (ArrowException, OSError) as error:
-        raise ValueError(f"{path} cannot be read as parquet: {str(error).splitlines()[0]}") from None
+    except (ArrowException, *DAMAGED) as error:
+        reason = clip(str(error) or type(error).__name__, 200)
+        raise ValueError(f"{path} cannot be read as parquet: {reason}; write it again with to_parquet") from None
     return read_hugging_face(dataset, size=size, embedded_only=True)
 
 
 def _read_npz(path: Path, size: int | tuple[int, int] | None) -> LabelledImages:
-    import zipfile
-    import zlib
-
-    if not zipfile.is_zipfile(path):
-        raise ValueError(f"{path} is not an .npz file, or is damaged; write it again with numpy.savez")
-    try:
-        # Arrays of Python objects are pickles, which can run code when they are read.
-        with np.load(path, allow_pickle=False) as arrays:
-            names = list(arrays.files)
-            found = {name: arrays[name] for name in ("images", "labels") if name in names}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{path} cannot be read as .npz: {error}; write plain arrays with numpy.savez") from None
-    if len(found) < 2:
-        raise ValueError(f"{path} must hold the arrays 'images' and 'labels', got {names}")
+    found = read_npz(path, ("images", "labels"))
     return _read(found["images"], found["labels"], size)

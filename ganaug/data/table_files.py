@@ -9,8 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pyarrow.lib import ArrowException
 
+from ganaug.data.array_files import DAMAGED
 from ganaug.data.files import write_atomically
+from ganaug.data.json_values import clip
 from ganaug.data.labels import labels_from_array, listed
 
 __all__ = ["read_table", "read_text", "split_target", "write_table"]
@@ -56,8 +59,9 @@ def read_table(path: str | Path) -> pd.DataFrame:
             table = pd.read_csv(path, dtype_backend="numpy_nullable", dtype=codes)
             if not isinstance(table.index, pd.RangeIndex):
                 raise ValueError("a row has more fields than the header")
-    except (ValueError, OSError) as error:
-        raise ValueError(f"{path} cannot be read as {path.suffix[1:]}: {str(error).splitlines()[0]}") from None
+    except (ArrowException, *DAMAGED) as error:
+        reason = clip(str(error) or type(error).__name__, 200)
+        raise ValueError(f"{path} cannot be read as {path.suffix[1:]}: {reason}; write it again") from None
     if table.empty:
         raise ValueError(f"{path} holds no rows; pass a table with at least two classes")
     return table if path.suffix.lower() == ".parquet" else table.apply(_dates)

@@ -13,13 +13,17 @@ import scipy.sparse
 from numpy.typing import NDArray
 from pandas.api import types
 
+from ganaug.data.column_values import dtype_from_name
 from ganaug.data.columns import Column, column_from_state, fit_column, is_numeric
+from ganaug.data.json_values import distinct, short
 from ganaug.data.labels import listed
 from ganaug.data.wide import WideEncoder, check_columns, is_wide
 
 __all__ = ["Container", "Encoder", "TableEncoder", "as_table", "declared_columns", "encoder_from_state", "fit_encoder"]
 
 MAX_LEVELS = 32
+KINDS = ("dataframe", "ndarray", "sparse")
+SPARSE_FORMATS = ("", "bsr", "coo", "csc", "csr", "dia", "dok", "lil")
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,18 @@ class Container:
     dtypes: tuple[Any, ...]
     sparse_format: str = ""
     sparse_array: bool = False
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Container:
+        """Inverse of ``dataclasses.asdict``, after a trip through JSON; ``ValueError`` for what cannot be."""
+        dtypes = tuple(map(dtype_from_name, state["dtypes"]))
+        container = cls(**{**state, "dtypes": dtypes})
+        if container.kind not in KINDS or (container.kind != "dataframe" and len(dtypes) != 1):
+            raise ValueError(f"there is no container {short(container.kind)} of {len(dtypes)} dtypes")
+        sparse = container.kind == "sparse"
+        if container.sparse_format not in SPARSE_FORMATS or sparse != bool(container.sparse_format):
+            raise ValueError(f"there is no sparse format {short(container.sparse_format)}")
+        return container
 
     def restore(self, table: pd.DataFrame) -> Any:
         """Rows of a data frame in this container."""
@@ -256,7 +272,7 @@ class TableEncoder:
         """Inverse of :meth:`to_state`."""
         encoder = cls()
         encoder.columns_ = [column_from_state(column) for column in state["columns"]]
-        encoder.names_ = pd.Index([column.name for column in encoder.columns_])
+        encoder.names_ = pd.Index(distinct([column.name for column in encoder.columns_], "column names"))
         encoder._set_layout()
         return encoder
 

@@ -9,6 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
+from ganaug.data.column_values import dtype_from_name
+from ganaug.data.json_values import distinct, floats
 from ganaug.data.labels import listed
 
 __all__ = ["WideEncoder", "check_columns", "is_wide"]
@@ -118,10 +120,13 @@ class WideEncoder:
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Self:
-        """Inverse of :meth:`to_state`."""
+        """Inverse of :meth:`to_state`; ``ValueError`` for what cannot be."""
         encoder = cls()
-        for key in ("names_", "dtypes_"):
-            setattr(encoder, key, list(state[key]))
-        for key in ("centre_", "scale_", "components_", "residual_"):
-            setattr(encoder, key, np.array(state[key], dtype=float))
+        encoder.names_ = list(distinct(state["names_"], "column names"))
+        encoder.dtypes_ = [str(dtype_from_name(dtype)) for dtype in state["dtypes_"]]
+        for key in ("centre_", "scale_", "residual_"):
+            setattr(encoder, key, floats(state[key], key, len(encoder.names_)))
+        encoder.components_ = floats(state["components_"], "components_", -1, len(encoder.names_))
+        if not (encoder.scale_ > 0).all() or not np.square(encoder.components_).sum(1).all():
+            raise ValueError("columns and components must vary")
         return encoder

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from numbers import Integral
 from pathlib import Path
 from typing import Any, Self
@@ -15,8 +15,9 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
+from ganaug.data.json_values import clip, short
 from ganaug.data.labels import class_positions
-from ganaug.gans.bundle import labels_from_json, labels_to_json, read_bundle, write_bundle
+from ganaug.gans.bundle import labels_from_json, labels_to_json, named_classes, read_bundle, write_bundle
 from ganaug.gans.card import check_facts, model_card
 from ganaug.gans.fitting import Fitting, Material
 from ganaug.gans.hub import download, upload
@@ -24,6 +25,8 @@ from ganaug.training.devices import resolve_device
 from ganaug.training.processes import current_processes
 
 __all__ = ["ConditionalGAN"]
+
+PARTS = ("generator", "discriminator")
 
 
 class ConditionalGAN(BaseEstimator):
@@ -42,14 +45,15 @@ class ConditionalGAN(BaseEstimator):
     training_data_: dict[str, Any]
     generator_: Any
     discriminator_: Any
+    config_: Any
     distributed: Any
 
     def _description(self) -> dict[str, Any]:
         """JSON values from which :meth:`_restore` can build the networks."""
         raise NotImplementedError
 
-    def _restore(self, description: dict[str, Any]) -> tuple[nn.Module, nn.Module]:
-        """Set the subclass's fitted attributes and return generator and discriminator with any weights."""
+    def _restore(self, description: dict[str, Any]) -> Callable[[], tuple[nn.Module, nn.Module]]:
+        """Set the subclass's fitted attributes and return what builds generator and discriminator with any weights."""
         raise NotImplementedError
 
     def _train(self, config: Any, material: Material) -> Any:
@@ -142,7 +146,7 @@ class ConditionalGAN(BaseEstimator):
         """All weights by name, as :meth:`save` writes them."""
         return {
             f"{part}.{name}": tensor
-            for part in ("generator", "discriminator")
+            for part in PARTS
             for name, tensor in getattr(self, f"{part}_").state_dict().items()
         }
 
@@ -170,19 +174,25 @@ class ConditionalGAN(BaseEstimator):
         config, tensors = read_bundle(path, cls.__name__)
         try:
             gan = cls(**config["params"])
+            gan._validate_params()
             gan.classes_ = labels_from_json(config["classes"])
-            named = zip(gan.classes_.tolist(), config["class_names"], strict=True)
-            gan.class_names_ = {label: name for label, name in named if name is not None}
-            gan.history_ = config["history"]
-            gan.health_ = config.get("health", [])  # models of version 0.1.0 have none
-            gan.validation_ = config.get("validation", [])
-            gan.training_data_ = config["training_data"]
-            for part, network in zip(("generator", "discriminator"), gan._restore(config), strict=True):
+            gan.class_names_ = named_classes(gan.classes_, config["class_names"])
+            gan.history_ = _records(config["history"])
+            gan.health_ = _records(config.get("health", []))  # models of version 0.1.0 have none
+            gan.validation_ = _records(config.get("validation", []))
+            (gan.training_data_,) = _records([config["training_data"]])
+            build = gan._restore(config)
+            if gan.config_.architecture.n_classes != len(gan.classes_):
+                raise ValueError(f"there are {len(gan.classes_)} classes, not those of the networks")
+            # Without memory at first, which is only taken if the weights are of the sizes that are declared.
+            with torch.device("meta"):
+                _check_weights(build(), tensors)
+            for part, network in zip(PARTS, build(), strict=True):
                 prefix = f"{part}."
                 network.load_state_dict({k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)})
                 setattr(gan, f"{part}_", network.requires_grad_(False).eval().to(target))
         except (LookupError, ArithmeticError, ValueError, TypeError, RuntimeError, AttributeError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            reason = clip(str(error) or type(error).__name__, 200)
             raise ValueError(
                 f"{path} is damaged: config.json and the weights do not describe a GAN ({reason}); "
                 "fit and save the model again"
@@ -294,11 +304,32 @@ class ConditionalGAN(BaseEstimator):
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
-        for name in ("generator_", "discriminator_"):
+        for name in (f"{part}_" for part in PARTS):
             if name in state:
                 # Plain data travels between machines: weights leave the GPU in the copy only.
                 state[name] = copy.deepcopy(state[name]).cpu()
         return state
+
+
+def _records(value: Any) -> list[dict[str, Any]]:
+    if not isinstance(value, list) or not all(isinstance(record, dict) for record in value):
+        raise ValueError(f"a list of records was expected, got {short(value)}")
+    return value
+
+
+def _check_weights(networks: tuple[nn.Module, nn.Module], tensors: dict[str, Tensor]) -> None:
+    """Raise ``ValueError`` unless these are finite numbers for all weights of the networks."""
+    asked = {
+        f"{part}.{name}": tuple(tensor.shape)
+        for part, network in zip(PARTS, networks, strict=True)
+        for name, tensor in network.state_dict().items()
+    }
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    for name in {**asked, **found}:
+        if asked.get(name) != found.get(name):
+            raise ValueError(f"weights {short(name)} have shape {found.get(name)} in place of {asked.get(name)}")
+        if not tensors[name].is_floating_point() or not torch.isfinite(tensors[name].float()).all():
+            raise ValueError(f"weights {name} are not finite numbers")
 
 
 def _plain(value: Any) -> Any:

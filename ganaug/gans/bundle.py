@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from torch import Tensor
 
 import ganaug
 from ganaug.data.files import sha256_of, write_atomically
+from ganaug.data.json_values import clip, distinct, short
 from ganaug.gans.card import LIBRARY
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "kind_of",
     "labels_from_json",
     "labels_to_json",
+    "named_classes",
     "read_bundle",
     "read_config",
     "weights_checksum",
@@ -34,6 +37,9 @@ __all__ = [
 FORMAT_VERSION = 1
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 PLAIN_TYPES = (str, bool, int, float)
+LABEL_DTYPE = re.compile(r"object|[<>|][biufU]\d{1,8}")
+MOST_LABEL_BYTES = 2**26
+CHECKSUM = re.compile(r"[0-9a-f]{64}")
 
 
 def labels_to_json(labels: NDArray[Any]) -> dict[str, Any]:
@@ -54,8 +60,24 @@ def labels_to_json(labels: NDArray[Any]) -> dict[str, Any]:
 
 
 def labels_from_json(description: dict[str, Any]) -> NDArray[Any]:
-    """Inverse of :func:`labels_to_json`."""
-    return np.array(description["values"], dtype=description["dtype"])
+    """Inverse of :func:`labels_to_json`, for classes; ``ValueError`` unless they are sorted and distinct."""
+    values, dtype = distinct(description["values"], "classes"), description["dtype"]
+    if not isinstance(dtype, str) or LABEL_DTYPE.fullmatch(dtype) is None:
+        raise ValueError(f"the dtype of labels cannot be {short(dtype)}")
+    # A string dtype says how much memory each label takes, whatever its length.
+    if not 0 < np.dtype(dtype).itemsize * len(values) <= MOST_LABEL_BYTES:
+        raise ValueError(f"{len(values)} classes of dtype {dtype} cannot be")
+    labels = np.array(values, dtype=dtype)
+    if labels.tolist() != values or np.unique(labels).tolist() != values:
+        raise ValueError(f"classes must be sorted and of dtype {dtype}, got {short(values)}")
+    return labels
+
+
+def named_classes(classes: NDArray[Any], names: Any) -> dict[Any, str]:
+    """Display names of classes out of a JSON list, null in which stands for none."""
+    if not isinstance(names, list) or not all(isinstance(name, str | None) for name in names):
+        raise ValueError(f"class names must be a list of strings and nulls, got {short(names)}")
+    return {label: name for label, name in zip(classes.tolist(), names, strict=True) if name is not None}
 
 
 def write_bundle(path: str | Path, kind: str, config: dict[str, Any], tensors: dict[str, Tensor], card: str) -> None:
@@ -166,13 +188,12 @@ def read_config(path: str | Path, kind: str, called: str = "") -> dict[str, Any]
     if not isinstance(config, dict) or not str(config.get("format", "")).startswith("ganaug."):
         raise ValueError(f"{called} was not written by ganaug; pass a folder written by save() or 'ganaug fit'")
     if config["format"] != f"ganaug.{kind}":
-        raise ValueError(
-            f"{called} holds a {config['format'].removeprefix('ganaug.')}, not a {kind}; load it with its own class"
-        )
+        found = clip(config["format"].removeprefix("ganaug."))
+        raise ValueError(f"{called} holds a {found}, not a {kind}; load it with its own class")
     version = config.get("format_version")
     if not isinstance(version, int) or version > FORMAT_VERSION:
         raise ValueError(
-            f"{called} has format version {version}, this ganaug {ganaug.__version__} reads up to "
+            f"{called} has format version {short(version)}, this ganaug {ganaug.__version__} reads up to "
             f"{FORMAT_VERSION}; upgrade ganaug"
         )
     return config
@@ -191,7 +212,9 @@ def read_bundle(path: str | Path, kind: str) -> tuple[dict[str, Any], dict[str, 
         As :func:`read_config`, and for weights that are missing or damaged.
     """
     path, config = Path(path), read_config(path, kind)
-    checksum = str(config.get("weights_sha256"))
+    checksum = config.get("weights_sha256")
+    if not isinstance(checksum, str) or CHECKSUM.fullmatch(checksum) is None:
+        raise ValueError(f"{path / CONFIG} is damaged: it holds no checksum; fit and save the model again")
     places = [place for place in (path / WEIGHTS, _pending(path, checksum)) if place.is_file()]
     if not places:
         raise ValueError(f"{path} is incomplete: {WEIGHTS} is missing; fit and save the model again")
@@ -202,5 +225,7 @@ def read_bundle(path: str | Path, kind: str) -> tuple[dict[str, Any], dict[str, 
         )
     try:
         return config, safetensors.torch.load(weights)
-    except safetensors.SafetensorError as error:
-        raise ValueError(f"{path / WEIGHTS} is damaged: {error}; fit and save the model again") from None
+    except (safetensors.SafetensorError, LookupError, ValueError, RuntimeError) as error:
+        # Of types that torch does not have, safetensors knows the names only.
+        reason = clip(str(error), 200)
+        raise ValueError(f"{path / WEIGHTS} is damaged: {reason}; fit and save the model again") from None

@@ -143,7 +143,7 @@ class Fitting:
         found = None
         if self._checkpoints is not None:
             self._checkpoints.describe(run)
-            found = self._checkpoints.found and self._checkpoints.found[1]["step"]
+            found = self._checkpoints.found and self._checkpoints.found[1].get("step")
         self._processes.check_alike(json.dumps([run, found]), self._device)
 
     def _train(self, config: TrainingConfig) -> Players:
@@ -188,8 +188,12 @@ class Fitting:
     def _settle_batch_size(self, config: Any) -> Any:
         """Take the batch size of the run that is gone on with, or halve it until it fits."""
         if self._checkpoints is not None and self._checkpoints.found is not None:
-            known = self._checkpoints.run.get("training", {}).get("batch_size")
-            return config if known is None else self._material.rebatched(known)
+            training = self._checkpoints.run.get("training")
+            known = training.get("batch_size") if isinstance(training, dict) else None
+            # What cannot be one is refused with the rest of the description.
+            if isinstance(known, int) and 0 < known <= config.training.batch_size:
+                return self._material.rebatched(known)
+            return config
         asked = fitting = config.training.batch_size
         if self._device.type in PROBED:
             fitting = self._largest_fitting(asked) or 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -293,7 +295,7 @@ class ImageGAN(ImageSampling):
     def _description(self) -> dict[str, Any]:
         return self.config_.to_dict()
 
-    def _restore(self, description: dict[str, Any]) -> tuple[nn.Module, nn.Module]:
+    def _restore(self, description: dict[str, Any]) -> Callable[[], tuple[nn.Module, nn.Module]]:
         self.config_ = ImageGANConfig.from_dict(description)
         self.image_shape_ = self.config_.architecture.image_shape
-        return build_networks(self.config_.architecture)
+        return partial(build_networks, self.config_.architecture)

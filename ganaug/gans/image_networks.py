@@ -15,12 +15,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ganaug.data.images import MAX_SIDE, MIN_SIDE
+from ganaug.data.json_values import number, whole
 from ganaug.training.layers import Conv2d, Embedding, Linear
 
 __all__ = ["ImageArchitecture", "ImageDiscriminator", "ImageGenerator", "build_networks", "stage_sizes"]
 
 SLOPE = 0.2
 MAX_BASE_SIDE = 7
+MOST, MOST_BLOCKS = 2**24, 64  # in descriptions out of files
 
 
 def stage_sizes(height: int, width: int) -> list[tuple[int, int]]:
@@ -111,8 +114,20 @@ class ImageArchitecture:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> ImageArchitecture:
-        """Inverse of :meth:`to_dict`, also after a trip through JSON."""
-        return cls(**{**values, "image_shape": tuple(values["image_shape"]), "widths": tuple(values["widths"])})
+        """Inverse of :meth:`to_dict`, also after a trip through JSON; ``ValueError`` for what cannot be."""
+        arch = cls(**{**values, "image_shape": tuple(values["image_shape"]), "widths": tuple(values["widths"])})
+        channels, height, width = arch.image_shape
+        for side in (height, width):
+            whole(side, "a side of images", MIN_SIDE, MAX_SIDE)
+        for size in (channels, *arch.widths, arch.n_classes, arch.latent_dim, arch.embedding_dim):
+            whole(size, "a size of the networks", 1, MOST)
+        whole(len(arch.widths), "the number of widths", 1, MOST_BLOCKS)
+        whole(arch.blocks, "blocks", 0, MOST_BLOCKS)
+        whole(arch.group_width, "group_width", 0, MOST)
+        whole(arch.patch, "patch", 1, 2)
+        number(arch.expansion, "expansion", 0, MOST_BLOCKS)
+        number(arch.embedding_scale, "embedding_scale")
+        return arch
 
 
 class _Block(nn.Module):

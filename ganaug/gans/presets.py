@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ganaug.data.json_values import distinct
 from ganaug.gans.image_networks import ImageArchitecture
 from ganaug.training.devices import computes_bf16
 from ganaug.training.loop import TrainingConfig
@@ -65,10 +66,10 @@ class ImageGANConfig:
     def from_dict(cls, values: Mapping[str, Any]) -> ImageGANConfig:
         """Inverse of :meth:`to_dict`, also after a trip through JSON; other keys are passed over."""
         return cls(
-            preset=values["preset"],
+            preset=str(values["preset"]),
             architecture=ImageArchitecture.from_dict(values["architecture"]),
-            training=TrainingConfig(**values["training"]),
-            operations=tuple(values["operations"]),
+            training=TrainingConfig.from_dict(values["training"]),
+            operations=tuple(map(str, distinct(values["operations"], "operations"))),
         )
 
 

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import Generator, Tensor, nn
 
+from ganaug.data.columns import CategoricalColumn
 from ganaug.data.labels import labels_from_array
-from ganaug.data.tables import Container, Encoder, as_table, encoder_from_state, fit_encoder
+from ganaug.data.tables import Container, Encoder, TableEncoder, as_table, encoder_from_state, fit_encoder
 from ganaug.gans.base import ConditionalGAN
 from ganaug.gans.fitting import ENGINE_CONSTRAINTS, Material
 from ganaug.gans.table_networks import TableArchitecture, TableDiscriminator, TableGenerator, build_networks
@@ -51,7 +52,7 @@ class TableGANConfig:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TableGANConfig:
         """Inverse of :meth:`to_dict`, also after a trip through JSON; other keys are passed over."""
-        return cls(TableArchitecture.from_dict(values["architecture"]), TrainingConfig(**values["training"]))
+        return cls(TableArchitecture.from_dict(values["architecture"]), TrainingConfig.from_dict(values["training"]))
 
 
 class TableGAN(ConditionalGAN):
@@ -291,7 +292,7 @@ class TableGAN(ConditionalGAN):
     def _config(self, encoder: Encoder, n_classes: int, batch_size: int | None = None) -> TableGANConfig:
         architecture = TableArchitecture(
             n_numbers=encoder.n_numbers_,
-            blocks=tuple(block.stop - block.start for block in encoder.blocks_),
+            blocks=_blocks(encoder),
             gates=encoder.gates_,
             n_classes=n_classes,
             members=int(self.members),
@@ -380,19 +381,34 @@ class TableGAN(ConditionalGAN):
             full = torch.cat([part, part.new_zeros(-len(part) % arch.members)])
             noise = torch.randn(len(full), arch.noise_dim, generator=randomness)
             rows[start : start + batch] = network(noise.to(device), full.to(device))[: len(part)].cpu()
+        if not torch.isfinite(rows).all():
+            raise ValueError("the weights of the GAN give numbers that are not finite; fit it again")
         return rows.numpy()
 
     def _description(self) -> dict[str, Any]:
         container = asdict(self.container_) | {"dtypes": [str(dtype) for dtype in self.container_.dtypes]}
         return {**self.config_.to_dict(), "encoder": self.encoder_.to_state(), "container": container}
 
-    def _restore(self, description: dict[str, Any]) -> tuple[nn.Module, nn.Module]:
+    def _restore(self, description: dict[str, Any]) -> Callable[[], tuple[nn.Module, nn.Module]]:
         self.config_ = TableGANConfig.from_dict(description)
         self.encoder_ = encoder_from_state(description["encoder"])
-        container = description["container"]
-        dtypes = tuple(pd.api.types.pandas_dtype(dtype) for dtype in container["dtypes"])
-        self.container_ = Container(**container | {"dtypes": dtypes})
-        return build_networks(self.config_.architecture)
+        arch = self.config_.architecture
+        if (self.encoder_.n_numbers_, _blocks(self.encoder_), self.encoder_.gates_) != arch.layout:
+            raise ValueError("the architecture is not that of the columns")
+        self.container_ = Container.from_state(description["container"])
+        # What cannot be given back is told now, not when rows are drawn.
+        nothing = np.zeros((1, arch.row_width), dtype=np.float32)
+        row, dtypes = self.container_.restore(self.encoder_.inverse_transform(nothing)), self.container_.dtypes
+        if self.container_.kind == "dataframe" and list(map(str, row.dtypes)) != list(map(str, dtypes)):
+            raise ValueError("the dtypes are not those of the columns")
+        columns = self.encoder_.columns_ if isinstance(self.encoder_, TableEncoder) else []
+        if any(len(c.weights) != arch.n_classes for c in columns if isinstance(c, CategoricalColumn)):
+            raise ValueError("a column holds frequencies of other classes")
+        return partial(build_networks, arch)
+
+
+def _blocks(encoder: Encoder) -> tuple[int, ...]:
+    return tuple(block.stop - block.start for block in encoder.blocks_)
 
 
 def _fingerprint(rows: NDArray[np.float32], labels: NDArray[Any]) -> str:

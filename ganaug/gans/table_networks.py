@@ -10,11 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ganaug.data.json_values import number, whole
 from ganaug.training.layers import ParallelLinear
 
 __all__ = ["TableArchitecture", "TableDiscriminator", "TableGenerator", "build_networks"]
 
 SLOPE = 0.2
+MOST, MOST_LAYERS = 2**24, 64  # in descriptions out of files
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,11 @@ class TableArchitecture:
         return self.n_numbers + sum(self.blocks)
 
     @property
+    def layout(self) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
+        """What the encoder of the table says too: numbers, blocks and gates."""
+        return self.n_numbers, self.blocks, self.gates
+
+    @property
     def noise_dim(self) -> int:
         """Entries of what the generator is fed: the noise vector, and one number for each level."""
         return self.latent_dim + sum(self.blocks)
@@ -66,8 +73,19 @@ class TableArchitecture:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> TableArchitecture:
-        """Inverse of :meth:`to_dict`, also after a trip through JSON."""
-        return cls(**{**values, "blocks": tuple(values["blocks"]), "gates": tuple(values["gates"])})
+        """Inverse of :meth:`to_dict`, also after a trip through JSON; ``ValueError`` for what cannot be."""
+        arch = cls(**{**values, "blocks": tuple(values["blocks"]), "gates": tuple(values["gates"])})
+        whole(arch.n_numbers, "n_numbers", 0, MOST)
+        for name in ("n_classes", "members", "width", "latent_dim"):
+            whole(getattr(arch, name), name, 1, MOST)
+        whole(arch.depth, "depth", 1, MOST_LAYERS)
+        number(arch.temperature, "temperature", least=1e-6)
+        for block in arch.blocks:
+            whole(block, "a block", 2, MOST)
+        whole(
+            len(arch.blocks) * max(arch.blocks, default=0), "levels, all blocks being as wide as the widest,", 0, MOST
+        )
+        return arch
 
 
 def _hidden(arch: TableArchitecture, inputs: int) -> nn.Sequential:
@@ -110,13 +128,16 @@ class TableGenerator(nn.Module):
         self.register_buffer("scale", torch.ones(arch.n_classes, arch.n_numbers))
         self.register_buffer("level_logits", torch.zeros(arch.n_classes, n_levels))
         # Levels by block in a rectangle, filled up with the index of a level that is never chosen.
-        padded = torch.full((len(arch.blocks), max(arch.blocks, default=0)), n_levels)
+        widest = max(arch.blocks, default=0)
+        padded = torch.full((len(arch.blocks), widest), n_levels)
+        place = torch.empty(n_levels, dtype=torch.int64)
         start = 0
         for row, width in enumerate(arch.blocks):
             padded[row, :width] = torch.arange(start, start + width)
+            place[start : start + width] = torch.arange(row * widest, row * widest + width)
             start += width
         self.register_buffer("padded", padded, persistent=False)
-        self.register_buffer("place", torch.nonzero(padded.flatten() < n_levels).squeeze(1), persistent=False)
+        self.register_buffer("place", place, persistent=False)
 
     def forward(self, noise: Tensor, labels: Tensor) -> Tensor:
         """Generate rows; shapes are in the notes of the class."""

@@ -21,6 +21,7 @@ import safetensors.torch
 from torch import Tensor
 
 from ganaug.data.files import sha256_of, write_atomically
+from ganaug.data.json_values import clip, short
 
 __all__ = ["Checkpoints", "newest_valid"]
 
@@ -111,7 +112,9 @@ class Checkpoints:
         then, now = _flat(self.run), _flat(run)
         changed = [name for name in {**then, **now} if then.get(name) != now.get(name)]
         if changed and self.found is not None:
-            told = [f"{name} {_short(then.get(name))}, which is {_short(now.get(name))} now" for name in changed]
+            told = [
+                f"{clip(name)} {short(then.get(name), 24)}, which is {short(now.get(name), 24)} now" for name in changed
+            ]
             more = f" and {len(told) - MOST_NAMED} more changes" if len(told) > MOST_NAMED else ""
             raise ValueError(
                 f"checkpoint_dir {self.folder} holds a run with {', '.join(told[:MOST_NAMED])}{more}; pass what it was "
@@ -186,12 +189,12 @@ def newest_valid(folder: Path) -> tuple[dict[str, Any] | None, dict[str, Tensor]
             continue
         except (LookupError, ValueError, TypeError, RecursionError, safetensors.SafetensorError) as error:
             damaged.append(path)
-            warnings.warn(f"{path} is damaged ({error}); it is passed over", stacklevel=3)
+            warnings.warn(f"{path} is damaged ({clip(str(error), 200)}); it is passed over", stacklevel=3)
             continue
         version = header.get("format_version")
         if not isinstance(version, int) or version > FORMAT_VERSION:
             raise ValueError(
-                f"{path} has format version {version}, this ganaug reads up to {FORMAT_VERSION}; upgrade ganaug"
+                f"{path} has format version {short(version)}, this ganaug reads up to {FORMAT_VERSION}; upgrade ganaug"
             )
         return header, tensors, damaged
     return None, {}, damaged
@@ -205,7 +208,11 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     length = int.from_bytes(content[:8], "little")
     header = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["ganaug"])
     if header["format"] != FORMAT:
-        raise ValueError(f"its format is {header['format']!r}")
+        raise ValueError(f"its format is {short(header['format'])}")
+    for part in ("run", "values"):
+        if not isinstance(header[part], dict):
+            raise ValueError(f"its {part} is {short(header[part])}")
+    _flat(header["run"])  # a RecursionError belongs here
     return header, safetensors.torch.load(content)
 
 
@@ -245,8 +252,3 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     for name, value in values.items():
         flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
     return flat
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 24 else f"{text[:20]}...{text[-1]}"

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-__all__ = ["TrainingConfig", "cosine"]
+import torch
+
+from ganaug.data.json_values import number, short, whole
+
+__all__ = ["PRECISIONS", "TrainingConfig", "cosine"]
+
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,21 @@ class TrainingConfig:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as written to ``config.json``."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> TrainingConfig:
+        """Inverse of :meth:`to_dict`, also after a trip through JSON; ``ValueError`` for what cannot be."""
+        config = cls(**values)
+        for name in ("steps", "batch_size", "penalty_every", "latent_dim"):
+            whole(values[name], name, 1, 2**53)
+        for name in ("learning_rate", "final_learning_rate", "gamma", "final_gamma"):
+            number(values[name], name, least=0)
+        for name in ("augment_p", "label_temperature"):
+            number(values[name], name, least=0, most=1)
+        number(config.validation_fraction, "validation_fraction", least=0, most=1)
+        if config.precision not in PRECISIONS:
+            raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {short(config.precision)}")
+        return config
 
 
 def cosine(start: float, end: float, progress: float) -> float:

@@ -10,8 +10,9 @@ from collections.abc import Callable
 import torch
 from torch import Generator, Tensor, nn
 
+from ganaug.data.json_values import clip, whole
 from ganaug.training.checkpoints import Checkpoints
-from ganaug.training.config import TrainingConfig, cosine
+from ganaug.training.config import PRECISIONS, TrainingConfig, cosine
 from ganaug.training.health import Health
 from ganaug.training.interrupts import Interrupts
 from ganaug.training.labels import ClassBalancedSampler
@@ -23,7 +24,6 @@ from ganaug.training.step import Players, adversarial_step
 
 __all__ = ["TrainingConfig", "TrainingDiverged", "make_players", "one_step", "train"]
 
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 ADAM_EPSILON = 1e-8
 CHECK_EVERY = 50  # steps between two readings of the losses
 MAX_ROLLBACKS = 3
@@ -85,6 +85,23 @@ class _Clock:
         return (step - self._last_step) / max(time.perf_counter() - self._last_time, 1e-9)
 
 
+def _go_on(state: TrainingState, checkpoints: Checkpoints, steps: int) -> int:
+    """Take up the state that was found, if there is one, and return how many lines the log had then."""
+    if checkpoints.found is None:
+        return 0
+    tensors, values = checkpoints.found
+    try:
+        state.load(tensors, values)
+        if state.step >= steps and not state.history:
+            raise ValueError("a finished run has a history")
+        return whole(values["log_lines"], "log_lines", 0, 2**53)
+    except (LookupError, ValueError, TypeError, RuntimeError, AttributeError) as error:
+        raise ValueError(
+            f"checkpoint_dir {checkpoints.folder} holds a state that is not one of these networks "
+            f"({clip(str(error), 200)}); choose another folder"
+        ) from None
+
+
 def train(
     players: Players,
     config: TrainingConfig,
@@ -142,12 +159,8 @@ def train(
         After going back three times.
     """
     processes.start_alike(players)
-    state, log_lines = TrainingState(players, generator), 0
-    if checkpoints is not None and checkpoints.found is not None:
-        tensors, values = checkpoints.found
-        state.load(tensors, values)
-        log_lines = values["log_lines"]
-    monitor.begin(state.step, log_lines)
+    state = TrainingState(players, generator)
+    monitor.begin(state.step, 0 if checkpoints is None else _go_on(state, checkpoints, config.steps))
     clock = _Clock(state)
 
     def save() -> None:

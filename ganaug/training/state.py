@@ -9,13 +9,16 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
+from ganaug.data.json_values import clip, number, short, whole
 from ganaug.training.step import Players
 
 __all__ = ["TrainingState", "restore", "snapshot"]
 
 Snapshot = list[dict[str, Any]]
 COUNTERS = ("step", "good_step", "rollbacks", "scale", "penalty_factor", "augment_extra", "penalties", "seconds")
+WHOLE = ("step", "good_step", "rollbacks", "penalties")
 RECORDS = ("history", "looks", "findings", "validation")
+OPTIMIZER_ENTRIES = {"step", "exp_avg", "exp_avg_sq"}
 
 
 @dataclass
@@ -111,7 +114,18 @@ class TrainingState:
         return tensors, {name: getattr(self, name) for name in COUNTERS + RECORDS}
 
     def load(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
-        """Inverse of :meth:`dump`, for a state of the same networks."""
+        """Inverse of :meth:`dump`, for a state of the same networks.
+
+        Raises
+        ------
+        ValueError, LookupError, TypeError, RuntimeError
+            For what cannot be such a state; this one may be half loaded then.
+        """
+        for name in COUNTERS:
+            (whole(values[name], name, 0, 2**53) if name in WHOLE else number(values[name], name, least=0))
+        whole(values["good_step"], "good_step", 0, values["step"])
+        for name in RECORDS:
+            _check_records(name, values[name])
         good = {name.removeprefix("good."): t for name, t in tensors.items() if name.startswith("good.")}
         if good:
             _load_named(self.players, good)
@@ -119,14 +133,36 @@ class TrainingState:
         _load_named(self.players, tensors)
         if not good:
             self.good = snapshot(self.players)
-        device = self.sums.device
-        self.best = {n.removeprefix("best."): t.to(device) for n, t in tensors.items() if n.startswith("best.")}
+        best = {name.removeprefix("best."): t for name, t in tensors.items() if name.startswith("best.")}
+        average = self.players.average.state_dict()
+        if best and {name: t.shape for name, t in best.items()} != {name: t.shape for name, t in average.items()}:
+            raise ValueError("the best average has other weights than the networks")
+        self.best = {name: t.to(self.sums.device) for name, t in best.items()}
         for name in COUNTERS:
             setattr(self, name, values[name])
         for name in RECORDS:
             setattr(self, name, list(values[name]))
         self.sums.copy_(tensors["sums"])
         self.randomness.set_state(tensors["randomness"])
+
+
+def _check_records(name: str, records: Any) -> None:
+    """Raise ``ValueError`` unless these are records of steps, of numbers but for what names something."""
+    if not isinstance(records, list) or not all(isinstance(record, dict) and "step" in record for record in records):
+        raise ValueError(f"{name} must be a list of records, got {short(records)}")
+    for record in records:
+        if name == "history":
+            number(record["logit_gap"], "logit_gap")
+            number(record["seconds"], "seconds")
+        for key, value in record.items():
+            if key == "classes":
+                for measured in dict(value).values():
+                    for figure in ("diversity", "nearness") if name == "looks" else ():
+                        number(measured[figure], figure)
+                    if name == "validation":
+                        number(measured, "score")
+            elif key not in ("finding", "class", "action"):
+                number(value, key)
 
 
 def snapshot(players: Players) -> Snapshot:
@@ -167,7 +203,11 @@ def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]
     for name, tensor in tensors.items():
         index, entry = name.split(".")
         weight = weights[int(index)]
-        # Fused optimisers pair weights with moments by their place in memory: these need the strides of the weights.
-        same = tensor.shape == weight.shape
-        state.setdefault(int(index), {})[entry] = torch.empty_like(weight).copy_(tensor) if same else tensor.clone()
+        # Fused optimisers take shapes, strides and dtypes for granted, and write beyond what is smaller than a weight.
+        if entry not in OPTIMIZER_ENTRIES or tensor.shape != (() if entry == "step" else weight.shape):
+            raise ValueError(f"{clip(name)} of an optimizer has shape {tuple(tensor.shape)}")
+        like = torch.empty((), dtype=torch.float32) if entry == "step" else torch.empty_like(weight)
+        state.setdefault(int(index), {})[entry] = like.copy_(tensor)
+    if any(entries.keys() != OPTIMIZER_ENTRIES for entries in state.values()):
+        raise ValueError("an optimizer is incomplete")
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

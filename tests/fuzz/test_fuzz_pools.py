@@ -1,0 +1,98 @@
+"""Pools from anyone: ``pool.json``, whose checksum is made to fit, and ``images.u8``."""
+
+import functools
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+import torch
+from hypothesis import example, given
+from mutations import as_json, byte_edits, damaged, edited, edits, fuzzed, has_nested, read_or_refused
+
+from ganaug import ImageGAN, SyntheticPool, labelled_images
+from ganaug.curation.pool import CHECKSUM, _checksum
+from ganaug.data.files import sha256_of
+
+
+@functools.cache
+def pool():
+    folder = Path(tempfile.mkdtemp(prefix="fuzz-"))
+    gan = ImageGAN(steps=1, random_state=0, verbose=False, device="cpu")
+    gan.fit(labelled_images("digits").subset(range(20)))
+    SyntheticPool.build(gan, folder, per_class={0: 3, 1: 2, 7: 1}, random_state=0)
+    return folder
+
+
+@functools.cache
+def header():
+    return json.loads((pool() / "pool.json").read_text())
+
+
+def read(text, images=None):
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
+        path = Path(folder) / "p"
+        shutil.copytree(pool(), path)
+        (path / "pool.json").write_bytes(text if isinstance(text, bytes) else text.encode())
+        if images is not None:
+            (path / "images.u8").write_bytes(images)
+        opened = read_or_refused(lambda: SyntheticPool(path), named=path)
+        if opened is not None:
+            with_images = opened.classes[opened.counts > 0]
+            drawn = opened.draw(with_images, torch.Generator().manual_seed(0))
+            assert drawn.shape == (len(with_images), *opened.image_shape)
+            assert len(opened.labels) == len(opened) == opened.counts.sum()
+            assert opened[len(opened) - 1][1] == with_images[-1]
+            assert all(isinstance(opened.class_name(label), str) for label in opened.classes)
+            repr(opened)
+            opened.close()
+    return opened
+
+
+def signed(tree):
+    """Header text whose checksum is right, where one can be made."""
+    tree.pop(CHECKSUM, None)
+    return as_json({**tree, CHECKSUM: "" if has_nested(tree) else _checksum(json.loads(as_json(tree)))})
+
+
+def test_the_pool_is_read_as_it_is():
+    assert len(read(json.dumps(header()))) == len(read(signed(dict(header())))) == 6
+
+
+@fuzzed()
+@given(edits(header))
+@example([(("counts",), "set", [3, 2, 0, 0, 0, 0, 0, 2, -1, 0])])
+@example([(("counts",), "set", [2**63 - 1, 2**63 - 1, 8, 0, 0, 0, 0, 0, 0, 0])])
+@example([(("counts", 0), "set", 10**30)])
+@example([(("image_shape",), "set", [1, -8, -8])])
+@example([(("image_shape", 0), "set", float("inf"))])
+@example([(("classes", "values", 1), "set", 0)])
+@example([(("classes", "dtype"), "set", "<U999999999")])
+@example([(("class_names",), "set", [None] * 9 + ["a"])])
+@example([(("provenance",), "set", {})])
+def test_header(changes):
+    read(signed(edited(header(), changes)))
+
+
+@fuzzed(20)
+@given(byte_edits())
+def test_bytes_of_the_header(changes):
+    read(damaged((pool() / "pool.json").read_bytes(), changes))
+
+
+def test_a_header_nested_as_deeply_as_json_may_be():
+    for depth in range(900, 1000, 7):
+        text = json.dumps({**header(), "provenance": {"x": 0}}).replace('{"x": 0}', "[" * depth + "]" * depth)
+        assert read(text) is None
+
+
+@fuzzed(20)
+@given(byte_edits())
+def test_bytes_of_the_images(changes):
+    content = (pool() / "images.u8").read_bytes()
+    images = damaged(content, changes)
+    assert (read(json.dumps(header()), images) is None) == (images != content)
+
+
+def test_an_empty_pool_is_refused():
+    assert read(signed({**header(), "counts": [0] * 10, "images_sha256": sha256_of(b"")}), b"") is None
