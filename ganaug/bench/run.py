@@ -15,7 +15,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ganaug.bench.cases import Task, case_specs, heading
-from ganaug.bench.reading import check_suite, load_suite
+from ganaug.bench.checking import check_suite
+from ganaug.bench.reading import load_suite
 from ganaug.bench.report import write_report
 from ganaug.bench.store import Store
 from ganaug.bench.suite import Suite

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 import warnings
 from collections.abc import Iterator
@@ -115,12 +116,20 @@ def _read_image(path: Path, size: int | tuple[int, int] | None) -> NDArray[np.ui
     return array_from_pil(image, size)
 
 
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Pillow's warnings of what is damaged beside the pixels."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+        yield
+
+
 def open_image(file: Path | BinaryIO) -> Image.Image:
     """Decode an image that may come from anyone: only formats with sound decoders, and no decompression bombs.
 
     Raises one of ``UNREADABLE`` for anything else.
     """
-    with warnings.catch_warnings():
+    with _quiet():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         with Image.open(file, formats=FORMATS) as image:
             image.load()
@@ -140,8 +149,9 @@ def array_from_pil(image: Any, size: int | tuple[int, int] | None = None) -> NDA
             f"images must have 8 bits per channel, got an image of mode {image.mode!r}"
             f"{' in ' + str(image.filename) if getattr(image, 'filename', '') else ''}; convert it first"
         )
-    image = _upright(image)
-    image = image.convert("L" if image.mode in GREY_MODES else "RGB")
+    with _quiet():
+        image = _upright(image)
+        image = image.convert("L" if image.mode in GREY_MODES else "RGB")
     if size is not None:
         height, width = (size, size) if isinstance(size, int) else size
         image = image.resize((width, height), Image.Resampling.BILINEAR)
@@ -151,9 +161,7 @@ def array_from_pil(image: Any, size: int | tuple[int, int] | None = None) -> NDA
 def _upright(image: Image.Image) -> Image.Image:
     """Apply the EXIF rotation, unless the EXIF data are damaged: the pixels are sound nonetheless."""
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Corrupt EXIF data", UserWarning)
-            return ImageOps.exif_transpose(image)
+        return ImageOps.exif_transpose(image)
     except DAMAGED:
         return image
 

@@ -10,7 +10,7 @@ from ganaug import ImageGAN
 from ganaug.bench import ImageArm, images, run_suite
 from ganaug.bench.arms import find_filter
 from ganaug.bench.cases import case_specs
-from ganaug.bench.reading import check_suite
+from ganaug.bench.checking import check_suite
 from ganaug.bench.store import Store
 from ganaug.bench.workers import make_case
 from ganaug.curation import DiscriminatorRank

@@ -8,8 +8,8 @@ import pytest
 from imblearn.over_sampling import RandomOverSampler
 
 from ganaug.bench import TableArm, run_suite
+from ganaug.bench.checking import check_suite
 from ganaug.bench.plugins import Plugin
-from ganaug.bench.reading import check_suite
 from ganaug.bench.samplers import make_gate
 from ganaug.bench.store import Store
 from ganaug.bench.workers import make_case

@@ -1,7 +1,7 @@
 import pytest
 
 from ganaug.bench import Suite, available_suites, load_suite
-from ganaug.bench.reading import check_suite
+from ganaug.bench.checking import check_suite
 from ganaug.bench.suite import digest
 
 GOOD = """

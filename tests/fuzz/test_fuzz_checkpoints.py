@@ -40,7 +40,7 @@ def header():
     return parts()[0]
 
 
-def go_on(content):
+def check_going_on(content):
     """Train from a folder that holds one checkpoint of this content."""
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         (Path(folder) / f"checkpoint-000001-step2-{sha256_of(content)[:16]}.safetensors").write_bytes(content)
@@ -60,8 +60,8 @@ def packed(text, tensors):
 
 
 def test_the_checkpoint_is_gone_on_with_as_it_is():
-    assert go_on(checkpoint()) is not None
-    assert go_on(packed(json.dumps(header()), parts()[1])) is not None
+    assert check_going_on(checkpoint()) is not None
+    assert check_going_on(packed(json.dumps(header()), parts()[1])) is not None
 
 
 @fuzzed()
@@ -76,7 +76,7 @@ def test_the_checkpoint_is_gone_on_with_as_it_is():
 @example([(("run",), "set", [])])
 @example([(("run", "training"), "set", 1)])
 def test_description_and_values(changes):
-    go_on(packed(as_json(edited(header(), changes)), parts()[1]))
+    check_going_on(packed(as_json(edited(header(), changes)), parts()[1]))
 
 
 @fuzzed(30)
@@ -98,10 +98,10 @@ def test_tensors_that_are_gone_or_of_other_shapes(changes):
         elif name in tensors:
             fits = isinstance(value, list) and all(isinstance(n, int) and 0 <= n < 99 for n in value)
             tensors[name] = torch.full(value if fits and len(value) < 4 else [3], torch.nan)
-    go_on(packed(json.dumps(header()), tensors))
+    check_going_on(packed(json.dumps(header()), tensors))
 
 
 @fuzzed(30)
 @given(byte_edits())
 def test_bytes(changes):
-    go_on(damaged(checkpoint(), changes))
+    check_going_on(damaged(checkpoint(), changes))

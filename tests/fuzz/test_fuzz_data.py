@@ -44,7 +44,7 @@ def picture(file_format):
     return buffer.getvalue()
 
 
-def read_folder(content, suffix):
+def check_folder(content, suffix):
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         for name in ("a", "b"):
             (Path(folder) / name).mkdir()
@@ -59,13 +59,14 @@ def read_folder(content, suffix):
 
 @pytest.mark.parametrize("file_format", FILES)
 def test_the_pictures_are_read_as_they_are(file_format):
-    assert len(read_folder(picture(file_format), ".png")) == 3
+    assert len(check_folder(picture(file_format), ".png")) == 3
 
 
 @fuzzed(120)
 @given(st.sampled_from(FILES), byte_edits())
+@example("JPEG", [(0.046875, "flip", b"\x01")])
 def test_bytes_of_pictures(file_format, changes):
-    read_folder(damaged(picture(file_format), changes), ".png")
+    check_folder(damaged(picture(file_format), changes), ".png")
 
 
 def png(*chunks):
@@ -86,13 +87,14 @@ def png(*chunks):
     ),
     st.binary(max_size=30),
 )
+@example(12, 12, 8, 2, b"acTL", bytes(8))
 @example(2**15, 2**15, 8, 2, b"tEXt", b"a\0b")
 @example(2**31 - 1, 2**31 - 1, 8, 2, b"tEXt", b"a\0b")
 @example(12, 12, 8, 2, b"zTXt", b"a\0\0" + zlib.compress(bytes(10**8)))
 def test_chunks_of_png(width, height, depth, colour, kind, data):
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
     pixels = zlib.compress(bytes(13 * 64))
-    read_folder(png((b"IHDR", header), (kind, data), (b"IDAT", pixels), (b"IEND", b"")), ".png")
+    check_folder(png((b"IHDR", header), (kind, data), (b"IDAT", pixels), (b"IEND", b"")), ".png")
 
 
 def npz(**members):
@@ -112,7 +114,7 @@ def npy(array, **changed):
 LABELS = np.array(["a", "a", "b", "b"])
 
 
-def read_file(content, suffix, read=labelled_images):
+def check_file(content, suffix, read=labelled_images):
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         path = Path(folder) / f"file{suffix}"
         path.write_bytes(content)
@@ -120,19 +122,19 @@ def read_file(content, suffix, read=labelled_images):
 
 
 def test_the_npz_file_is_read_as_it_is():
-    assert len(read_file(npz(images=npy(PIXELS), labels=npy(LABELS)), ".npz")) == 4
+    assert len(check_file(npz(images=npy(PIXELS), labels=npy(LABELS)), ".npz")) == 4
 
 
 @fuzzed(60)
 @given(byte_edits())
 def test_bytes_of_npz(changes):
-    read_file(damaged(npz(images=npy(PIXELS), labels=npy(LABELS)), changes), ".npz")
+    check_file(damaged(npz(images=npy(PIXELS), labels=npy(LABELS)), changes), ".npz")
 
 
 @fuzzed(60)
 @given(byte_edits(), byte_edits())
 def test_bytes_of_arrays_in_npz(images, labels):
-    read_file(npz(images=damaged(npy(PIXELS), images), labels=damaged(npy(LABELS), labels)), ".npz")
+    check_file(npz(images=damaged(npy(PIXELS), images), labels=damaged(npy(LABELS), labels)), ".npz")
 
 
 DESCRIPTIONS = st.sampled_from(
@@ -151,7 +153,7 @@ def test_headers_of_arrays_in_npz(image_dtype, image_shape, label_dtype, label_s
         return {k: v for k, v in (("descr", dtype), ("shape", shape)) if v is not None}
 
     images = npy(PIXELS, **changed(image_dtype, image_shape))
-    read_file(npz(images=images, labels=npy(LABELS, **changed(label_dtype, label_shape))), ".npz")
+    check_file(npz(images=images, labels=npy(LABELS, **changed(label_dtype, label_shape))), ".npz")
 
 
 def test_npz_that_cannot_be_unpacked():
@@ -161,8 +163,8 @@ def test_npz_that_cannot_be_unpacked():
             at = content.find(start)
             content[at + offset] = flag
             content[at + offset + 2] = method
-        assert read_file(bytes(content), ".npz") is None
-    assert read_file(npz(images=b"no array", labels=npy(LABELS)), ".npz") is None
+        assert check_file(bytes(content), ".npz") is None
+    assert check_file(npz(images=b"no array", labels=npy(LABELS)), ".npz") is None
 
 
 @functools.cache
@@ -176,13 +178,13 @@ def image_parquet():
 
 
 def test_the_parquet_file_is_read_as_it_is():
-    assert len(read_file(image_parquet(), ".parquet")) == 4
+    assert len(check_file(image_parquet(), ".parquet")) == 4
 
 
 @fuzzed(40)
 @given(byte_edits())
 def test_bytes_of_image_parquet(changes):
-    read_file(damaged(image_parquet(), changes), ".parquet")
+    check_file(damaged(image_parquet(), changes), ".parquet")
 
 
 def with_metadata(content, key, text):
@@ -205,7 +207,7 @@ def metadata(kind):
 @example([(("info", "features", "image", "_type"), "set", "a.b")])
 def test_hugging_face_metadata(changes):
     text = as_json(edited(metadata("huggingface"), changes))
-    read_file(with_metadata(image_parquet(), b"huggingface", text.encode()), ".parquet")
+    check_file(with_metadata(image_parquet(), b"huggingface", text.encode()), ".parquet")
 
 
 @functools.cache
@@ -229,8 +231,8 @@ def table_parquet():
     return buffer.getvalue()
 
 
-def read_rows(content, suffix):
-    found = read_file(content, suffix, read_table)
+def check_rows(content, suffix):
+    found = check_file(content, suffix, read_table)
     if found is not None:
         assert len(found)
         assert len(set(found.columns)) == found.shape[1]
@@ -238,14 +240,14 @@ def read_rows(content, suffix):
 
 
 def test_the_tables_are_read_as_they_are():
-    assert len(read_rows(table_parquet(), ".parquet")) == 3
-    assert len(read_rows(table().to_csv().encode(), ".csv")) == 3
+    assert len(check_rows(table_parquet(), ".parquet")) == 3
+    assert len(check_rows(table().to_csv().encode(), ".csv")) == 3
 
 
 @fuzzed(40)
 @given(byte_edits())
 def test_bytes_of_table_parquet(changes):
-    read_file(damaged(table_parquet(), changes), ".parquet", read_table)
+    check_file(damaged(table_parquet(), changes), ".parquet", read_table)
 
 
 @fuzzed(60)
@@ -254,13 +256,13 @@ def test_bytes_of_table_parquet(changes):
 @example([(("index_columns", 0), "set", "gone")])
 def test_pandas_metadata(changes):
     text = as_json(edited(metadata("pandas"), changes))
-    read_file(with_metadata(table_parquet(), b"pandas", text.encode()), ".parquet", read_table)
+    check_file(with_metadata(table_parquet(), b"pandas", text.encode()), ".parquet", read_table)
 
 
 @fuzzed(60)
 @given(byte_edits())
 def test_bytes_of_csv(changes):
-    read_rows(damaged(table().to_csv().encode(), changes), ".csv")
+    check_rows(damaged(table().to_csv().encode(), changes), ".csv")
 
 
 CELLS = st.sampled_from(
@@ -291,7 +293,7 @@ CELLS = st.sampled_from(
 @example([["", "Unnamed: 0"], ["1", "2"]], "\n")
 @example([["a", "a.1", "a"], ["1", "2", "3"]], "\n")
 def test_cells_of_csv(rows, end):
-    read_rows(end.join(",".join(row) for row in rows).encode(), ".csv")
+    check_rows(end.join(",".join(row) for row in rows).encode(), ".csv")
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".parquet", ".csv", ".npy", ".pkl", ".pt"])
@@ -299,7 +301,7 @@ def test_a_pickle_in_place_of_a_file_is_not_run(tmp_path, suffix):
     planted = tmp_path / "planted"
     content = pickle.dumps(Canary(planted))
     for read in (labelled_images, read_table):
-        assert read_file(content, suffix, read) is None
+        assert check_file(content, suffix, read) is None
     assert not planted.exists()
 
 
@@ -307,18 +309,18 @@ def test_pickles_inside_of_files_are_not_run(tmp_path):
     planted = tmp_path / "planted"
     content = pickle.dumps(Canary(planted))
     objects = npy(PIXELS, descr="|O", shape=(1,))[: -PIXELS.nbytes] + content
-    assert read_file(npz(images=objects, labels=objects), ".npz") is None
-    assert read_file(npz(images=content, labels=content), ".npz") is None
+    assert check_file(npz(images=objects, labels=objects), ".npz") is None
+    assert check_file(npz(images=content, labels=content), ".npz") is None
     for key in (b"huggingface", b"pandas", b"ARROW:extension:metadata", b"PANDAS_ATTRS"):
-        read_file(with_metadata(image_parquet(), key, content), ".parquet")
-        read_file(with_metadata(table_parquet(), key, content), ".parquet", read_table)
+        check_file(with_metadata(image_parquet(), key, content), ".parquet")
+        check_file(with_metadata(table_parquet(), key, content), ".parquet", read_table)
     field = pa.field("image", pa.binary(), metadata={
         "ARROW:extension:name": "arrow.py_extension_type", "ARROW:extension:metadata": content,
     })  # fmt: skip
     buffer = io.BytesIO()
     pa.parquet.write_table(pa.table([pa.array([b"x"])], schema=pa.schema([field])), buffer)
-    read_file(buffer.getvalue(), ".parquet")
-    read_file(buffer.getvalue(), ".parquet", read_table)
+    check_file(buffer.getvalue(), ".parquet")
+    check_file(buffer.getvalue(), ".parquet", read_table)
     assert not planted.exists()
     pickle.loads(content)  # the canary sings
     assert planted.exists()

@@ -64,7 +64,7 @@ def config(kind):
     return json.loads((model(kind) / "config.json").read_text())
 
 
-def read(kind, text=None, weights=None):
+def check_model(kind, text=None, weights=None):
     """Load a model with another configuration or other weights, and draw from it."""
     cls = ImageGAN if kind == "image" else TableGAN
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
@@ -101,7 +101,7 @@ def works(gan):
 
 @pytest.mark.parametrize("kind", ["image", "table", "wide", "array"])
 def test_the_models_work_as_they_are(kind):
-    assert read(kind) is not None
+    assert check_model(kind) is not None
 
 
 @fuzzed()
@@ -119,7 +119,7 @@ def test_the_models_work_as_they_are(kind):
 @example([(("format",), "set", "ganaug.a\nb")])
 @example([(("params", "steps"), "set", [])])
 def test_image_configuration(changes):
-    read("image", as_json(edited(config("image"), changes)))
+    check_model("image", as_json(edited(config("image"), changes)))
 
 
 @fuzzed()
@@ -140,7 +140,7 @@ def test_image_configuration(changes):
 @example([(("container", "dtypes", 0), "set", "object")])
 @example([(("container", "kind"), "set", "ndarray")])
 def test_table_configuration(changes):
-    read("table", as_json(edited(config("table"), changes)))
+    check_model("table", as_json(edited(config("table"), changes)))
 
 
 @fuzzed(20)
@@ -149,20 +149,20 @@ def test_table_configuration(changes):
 @example([(("encoder", "scale_", 0), "set", 0)])
 @example([(("encoder", "components_", 0), "drop", None)])
 def test_wide_table_configuration(changes):
-    read("wide", as_json(edited(config("wide"), changes)))
+    check_model("wide", as_json(edited(config("wide"), changes)))
 
 
 @fuzzed(20)
 @given(byte_edits())
 def test_bytes_of_the_configuration(changes):
-    read("table", damaged((model("table") / "config.json").read_bytes(), changes))
+    check_model("table", damaged((model("table") / "config.json").read_bytes(), changes))
 
 
 @fuzzed(20)
 @given(byte_edits())
 def test_bytes_of_the_weights(changes):
     weights = damaged((model("array") / "model.safetensors").read_bytes(), changes)
-    read("array", json.dumps({**config("array"), "weights_sha256": sha256_of(weights)}), weights)
+    check_model("array", json.dumps({**config("array"), "weights_sha256": sha256_of(weights)}), weights)
 
 
 @functools.cache
@@ -178,7 +178,7 @@ def header():
 def test_header_of_the_weights(changes):
     text = as_json(edited(header()[0], changes)).encode()
     weights = len(text).to_bytes(8, "little") + text + header()[1]
-    read("array", json.dumps({**config("array"), "weights_sha256": sha256_of(weights)}), weights)
+    check_model("array", json.dumps({**config("array"), "weights_sha256": sha256_of(weights)}), weights)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 3e38])
@@ -199,5 +199,5 @@ def test_a_pickle_in_place_of_a_file_is_not_run(tmp_path, name):
     planted = tmp_path / "planted"
     content = pickle.dumps(Canary(planted))
     config_text = json.dumps({**config("array"), "weights_sha256": sha256_of(content)})
-    assert read("array", *((content, None) if name == "config.json" else (config_text, content))) is None
+    assert check_model("array", *((content, None) if name == "config.json" else (config_text, content))) is None
     assert not planted.exists()

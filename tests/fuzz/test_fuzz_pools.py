@@ -29,7 +29,7 @@ def header():
     return json.loads((pool() / "pool.json").read_text())
 
 
-def read(text, images=None):
+def check_pool(text, images=None):
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         path = Path(folder) / "p"
         shutil.copytree(pool(), path)
@@ -56,7 +56,7 @@ def signed(tree):
 
 
 def test_the_pool_is_read_as_it_is():
-    assert len(read(json.dumps(header()))) == len(read(signed(dict(header())))) == 6
+    assert len(check_pool(json.dumps(header()))) == len(check_pool(signed(dict(header())))) == 6
 
 
 @fuzzed()
@@ -71,19 +71,19 @@ def test_the_pool_is_read_as_it_is():
 @example([(("class_names",), "set", [None] * 9 + ["a"])])
 @example([(("provenance",), "set", {})])
 def test_header(changes):
-    read(signed(edited(header(), changes)))
+    check_pool(signed(edited(header(), changes)))
 
 
 @fuzzed(20)
 @given(byte_edits())
 def test_bytes_of_the_header(changes):
-    read(damaged((pool() / "pool.json").read_bytes(), changes))
+    check_pool(damaged((pool() / "pool.json").read_bytes(), changes))
 
 
 def test_a_header_nested_as_deeply_as_json_may_be():
     for depth in range(900, 1000, 7):
         text = json.dumps({**header(), "provenance": {"x": 0}}).replace('{"x": 0}', "[" * depth + "]" * depth)
-        assert read(text) is None
+        assert check_pool(text) is None
 
 
 @fuzzed(20)
@@ -91,8 +91,8 @@ def test_a_header_nested_as_deeply_as_json_may_be():
 def test_bytes_of_the_images(changes):
     content = (pool() / "images.u8").read_bytes()
     images = damaged(content, changes)
-    assert (read(json.dumps(header()), images) is None) == (images != content)
+    assert (check_pool(json.dumps(header()), images) is None) == (images != content)
 
 
 def test_an_empty_pool_is_refused():
-    assert read(signed({**header(), "counts": [0] * 10, "images_sha256": sha256_of(b"")}), b"") is None
+    assert check_pool(signed({**header(), "counts": [0] * 10, "images_sha256": sha256_of(b"")}), b"") is None

@@ -55,7 +55,7 @@ def models(tmp_path_factory):
 
 
 @pytest.fixture
-def refused(capsys):
+def check_refused(capsys):
     def check(*arguments):
         with limits(), pytest.raises(SystemExit) as stop:
             main([str(argument) for argument in arguments])
@@ -78,34 +78,36 @@ def damaged(path, tmp_path, changes):
 
 
 @pytest.mark.parametrize("changes", DAMAGES + DAMAGED_IMAGES)
-def test_models_of_images(models, tmp_path, refused, changes):
+def test_models_of_images(models, tmp_path, check_refused, changes):
     model = damaged(models / "image", tmp_path, changes)
-    refused("sample", model, "-o", tmp_path / "out.npz", "--per-class", 1)
-    refused("augment", "images", models / "images.npz", "-o", tmp_path / "out.npz", "--per-class", 1, "--model", model)
+    check_refused("sample", model, "-o", tmp_path / "out.npz", "--per-class", 1)
+    check_refused(
+        "augment", "images", models / "images.npz", "-o", tmp_path / "out.npz", "--per-class", 1, "--model", model
+    )
 
 
 @pytest.mark.parametrize("changes", DAMAGES + DAMAGED_TABLES)
-def test_models_of_tables(models, tmp_path, refused, changes):
-    refused("sample", damaged(models / "table", tmp_path, changes), "-o", tmp_path / "out.csv", "--per-class", 1)
+def test_models_of_tables(models, tmp_path, check_refused, changes):
+    check_refused("sample", damaged(models / "table", tmp_path, changes), "-o", tmp_path / "out.csv", "--per-class", 1)
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 @pytest.mark.parametrize("content", [b"", b"\0" * 99, b"\xff\xfe", b"PAR1" * 9, b"x,y\n1", b'x,y\n"', b"y,y\n1,2\n"])
-def test_tables(tmp_path, refused, suffix, content):
+def test_tables(tmp_path, check_refused, suffix, content):
     path = tmp_path / f"table.{suffix}"
     path.write_bytes(content)
-    refused("augment", "table", path, "--target", "y", "-o", tmp_path / "out.csv")
+    check_refused("augment", "table", path, "--target", "y", "-o", tmp_path / "out.csv")
 
 
 @pytest.mark.parametrize("content", SUITES, ids=range(len(SUITES)))
-def test_suites(tmp_path, refused, content):
+def test_suites(tmp_path, check_refused, content):
     (tmp_path / "mine.toml").write_bytes(content)
-    refused("bench", "run", tmp_path / "mine.toml", "-o", tmp_path / "run")
+    check_refused("bench", "run", tmp_path / "mine.toml", "-o", tmp_path / "run")
 
 
 @pytest.mark.parametrize("name", ["suite.json", "summary.json"])
 @pytest.mark.parametrize("content", ["[]", "{}", "[" * 100_000, '{"suite": [], "experiments": {}}', ""])
-def test_folders_of_runs(tmp_path, refused, name, content):
+def test_folders_of_runs(tmp_path, check_refused, name, content):
     (tmp_path / name).write_text(content)
     command = ("run", "smoke", "-o", tmp_path) if name == "suite.json" else ("report", tmp_path)
-    refused("bench", *command)
+    check_refused("bench", *command)

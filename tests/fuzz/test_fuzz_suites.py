@@ -43,7 +43,7 @@ def as_toml(tree):
     return json.dumps(tree).replace("NaN", "nan").replace("Infinity", "inf")
 
 
-def read(text):
+def check_suite(text):
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         path = Path(folder) / "mine.toml"
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -60,8 +60,8 @@ def lines(tree):
 
 
 def test_the_suites_are_read_as_they_are():
-    assert asdict(read(lines(suite()))) == asdict(load_suite("quick"))
-    assert read(lines(suite("keel"))) is not None
+    assert asdict(check_suite(lines(suite()))) == asdict(load_suite("quick"))
+    assert check_suite(lines(suite("keel"))) is not None
 
 
 @fuzzed(60)
@@ -79,36 +79,36 @@ def test_the_suites_are_read_as_they_are():
 @example([(("images", "n_per_class"), "nested", None)])
 @example([(("title",), "set", 10**400)])
 def test_values(changes):
-    read(lines(edited(suite(), changes)))
+    check_suite(lines(edited(suite(), changes)))
 
 
 @fuzzed(30)
 @given(edits(lambda: suite("keel-tuning")))
 @example([(("extends",), "set", "../suites/quick")])
 def test_values_of_a_suite_with_samplers(changes):
-    read(lines(edited(suite("keel-tuning"), changes)))
+    check_suite(lines(edited(suite("keel-tuning"), changes)))
 
 
 @fuzzed(30)
 @given(byte_edits())
 def test_bytes(changes):
-    read(damaged((SUITES / "quick.toml").read_bytes(), changes))
+    check_suite(damaged((SUITES / "quick.toml").read_bytes(), changes))
 
 
 def test_a_suite_that_extends_itself_is_refused(tmp_path):
     path = tmp_path / "loop.toml"
     path.write_text(f'extends = "{path.with_suffix("")}"')
-    assert read(path.read_text()) is None
+    assert check_suite(path.read_text()) is None
     assert read_or_refused(lambda: load_suite(path), named=path) is None
 
 
 def test_finding_the_line_of_a_key_takes_no_time_on_empty_lines():
-    assert read("\n" * 100_000 + "nonsense = 1\n") is None
+    assert check_suite("\n" * 100_000 + "nonsense = 1\n") is None
 
 
 def test_numbers_too_long_for_python():
-    assert read(f'name = "a"\ntitle = "a"\nseed = {"9" * 5000}') is None
-    assert read(f'name = "a"\ntitle = "a"\nseed = 0x{"f" * 5000}') is None
+    assert check_suite(f'name = "a"\ntitle = "a"\nseed = {"9" * 5000}') is None
+    assert check_suite(f'name = "a"\ntitle = "a"\nseed = 0x{"f" * 5000}') is None
 
 
 @functools.cache
@@ -134,7 +134,7 @@ def run():
     return folder / "run", declared
 
 
-def in_a_copy(name, text, read, named=None):
+def check_in_a_copy(name, text, read, named=None):
     """Call a reader of a run's folder in which one file is replaced."""
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         path = Path(folder) / "run"
@@ -161,7 +161,7 @@ def test_records_of_cells(changes):
     tree = edited(record(), changes)
     checksum = "" if has_nested(tree) else digest(json.loads(as_json(tree)))
     text = as_json({"sha256": checksum, "record": tree})
-    in_a_copy(f"cells/{cell().name}", text, lambda path: run_suite(run()[1], path, jobs=1, verbose=False))
+    check_in_a_copy(f"cells/{cell().name}", text, lambda path: run_suite(run()[1], path, jobs=1, verbose=False))
 
 
 @fuzzed(20)
@@ -171,7 +171,7 @@ def test_records_of_cells(changes):
 def test_declarations_of_runs(changes):
     tree = json.loads((run()[0] / "suite.json").read_text())
     text = "[]" if changes[0][0] == () else as_json(edited(tree, changes))
-    in_a_copy("suite.json", text, lambda path: run_suite(run()[1], path, jobs=1, verbose=False), named="run")
+    check_in_a_copy("suite.json", text, lambda path: run_suite(run()[1], path, jobs=1, verbose=False), named="run")
 
 
 @fuzzed(20)
@@ -179,4 +179,4 @@ def test_declarations_of_runs(changes):
 def test_summaries(changes):
     text = as_json(edited(json.loads((run()[0] / "summary.json").read_text()), changes))
     with warnings.catch_warnings():
-        in_a_copy("summary.json", text, read_summary, named="summary.json")
+        check_in_a_copy("summary.json", text, read_summary, named="summary.json")
