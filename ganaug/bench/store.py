@@ -12,7 +12,7 @@ from typing import Any
 import ganaug
 from ganaug.bench.suite import Suite, digest
 from ganaug.data.files import write_atomically
-from ganaug.data.json_values import short
+from ganaug.data.json_values import clip, short
 
 __all__ = ["Store"]
 
@@ -66,7 +66,8 @@ class Store:
             if name != suite.name:
                 other = f"the run of another suite, {short(name)}"
             else:
-                words = {"version": f"version of ganaug, {short(found.get('version'))}", "suite": "content of its file"}
+                version = clip(str(found.get("version")))
+                words = {"version": f"version of ganaug, {version}", "suite": "content of its file"}
                 key = next((key for key in ("version", "suite", "data") if found.get(key) != declared[key]), "data")
                 other = f"a run of suite {name!r} with another {words.get(key, 'data set')}"
             raise ValueError(f"{self.root} holds {other}; pass another folder, or delete it")

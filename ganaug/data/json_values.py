@@ -19,7 +19,7 @@ def short(value: Any, most: int = 60) -> str:
     Examples
     --------
     >>> short("x" * 100, 20)
-    "'xxxxxxxxxxxxxxxx...'"
+    "'xxxxxxxxxxxxxxx...'"
     """
     try:
         text = repr(value)

@@ -80,7 +80,8 @@ def damaged(path, tmp_path, changes):
 @pytest.mark.parametrize("changes", DAMAGES + DAMAGED_IMAGES)
 def test_models_of_images(models, tmp_path, check_refused, changes):
     model = damaged(models / "image", tmp_path, changes)
-    check_refused("sample", model, "-o", tmp_path / "out.npz", "--per-class", 1)
+    options = ("-o", tmp_path / "out.npz", "--per-class", 1)
+    check_refused("sample", model, *options)
     check_refused(
         "augment", "images", models / "images.npz", "-o", tmp_path / "out.npz", "--per-class", 1, "--model", model
     )
