@@ -82,9 +82,9 @@ def matmul_rate(dtype: torch.dtype, device: torch.device) -> float:
 @functools.cache
 def copy_rate(device: torch.device) -> float:
     """Bytes a second, read and written, of a large copy."""
-    source = torch.ones(2**26, device=device)
+    source = torch.ones(2**24, device=device)
     target = torch.empty_like(source)
-    return 2 * 4 * 2**26 / _seconds(lambda: target.copy_(source), device)
+    return 2 * 4 * 2**24 / _seconds(lambda: target.copy_(source), device)
 
 
 def peak_memory(device: torch.device) -> float:
