@@ -43,7 +43,9 @@ def judging(data: LabelledImages, seed: int) -> nn.Module:
     return train_classifier(batches, data.image_shape, len(data.classes), ClassifierConfig(), randomness)
 
 
-def measured(choice: dict[str, Any], train: LabelledImages, judges: LabelledImages, seed: int) -> list[float]:
+def measured(
+    choice: dict[str, Any], train: LabelledImages, judges: LabelledImages, judge: nn.Module, seed: int
+) -> list[float]:
     """Seconds, class consistency and CAS of one GAN."""
     gan = ImageGAN(preset="tiny", device="cpu", random_state=seed, verbose=False, **choice)
     started = time.process_time()
@@ -52,7 +54,6 @@ def measured(choice: dict[str, Any], train: LabelledImages, judges: LabelledImag
     labels = np.repeat(gan.classes_, PER_CLASS)
     images = gan.sample(labels, random_state=seed).numpy()
     positions = gan.class_indices(labels)
-    judge = judging(judges, seed)
     consistent = class_consistency(judge, images, positions, len(gan.classes_))
     cas = classification_accuracy_score(images, labels, judges.images, judges.labels, random_state=seed, device="cpu")
     return [seconds, 100 * float(np.mean(consistent)), 100 * float(np.mean(cas))]
@@ -71,7 +72,8 @@ def table(case: str, seeds: int) -> list[str]:
     found: list[list[list[float]]] = []
     for seed in range(seeds):
         train, judges = split(data, int(n), seed)
-        found.append([measured(choice, train, judges, seed) for choice in CHOICES.values()])
+        judge = judging(judges, seed)
+        found.append([measured(choice, train, judges, judge, seed) for choice in CHOICES.values()])
         print(case, seed, *(f"{s:.0f} s {k:.2f} {c:.2f}" for s, k, c in found[-1]), sep="; ", flush=True)
     values: NDArray[np.float64] = np.array(found)
     lines = [f"{name}, {n} images a class, {seeds} seeds:", "", "| choice | time | class consistency | CAS |"]
