@@ -4,7 +4,7 @@
 
 Measures what ``training.py`` does for digits, MNIST and, where its file is given, CIFAR-10; then draws images with
 generators of these sizes, to memory and into a pool on disk. Kept in ``benchmarks/results/speed-gpu-NAME.md``. It has
-run on a CPU only so far, with ``--device cpu --draw 100``.
+not been run on a GPU yet; on a CPU its drawing has.
 """
 
 from __future__ import annotations

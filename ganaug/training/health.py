@@ -29,7 +29,7 @@ from ganaug.training.monitor import Monitor
 from ganaug.training.processes import ALONE, Processes
 from ganaug.training.state import TrainingState
 
-__all__ = ["Health", "distances", "spread"]
+__all__ = ["Health", "distances", "drawn", "noise_and_classes", "spread"]
 
 MAX_GAP, GAP_READINGS = 6.0, 3  # mean of D(real) - D(fake), in so many readings one after the other
 MIN_DIVERSITY = 0.2  # mean distance between samples of a class, over that between real ones
@@ -151,11 +151,7 @@ class Health:
         if not self._members:
             return {}
         classes = torch.tensor(list(self._members))
-        # Whole batches: networks that train side by side share them out.
-        batch, randomness = self._config.batch_size, torch.Generator().manual_seed(step)
-        n = math.ceil(PER_CLASS * len(classes) / batch) * batch
-        labels = classes.repeat(math.ceil(n / len(classes)))[:n][torch.randperm(n, generator=randomness)]
-        latents = torch.randn(n, self._config.latent_dim, generator=randomness)
+        latents, labels = noise_and_classes(classes, PER_CLASS, self._config, step)
         measured = {}
         samples: Tensor | None = None
         for c in self._members:
@@ -163,8 +159,7 @@ class Health:
             if width <= 0 or apart <= 0:
                 continue
             if samples is None:
-                parts = zip(latents.split(batch), labels.split(batch), strict=True)
-                samples = torch.cat([average(z.to(real.device), y.to(real.device)).flatten(1) for z, y in parts])
+                samples = drawn(average, latents, labels, self._config.batch_size, real.device)
             own = samples[(labels == c).to(samples.device)]
             nearest = distances(own, real).min(1).values.median().item()
             values = self._processes.agree([spread(own) / width, nearest / apart], real.device)
@@ -200,6 +195,25 @@ class Health:
 def _finding(name: str, step: int, of_class: str | None, value: float, threshold: float) -> dict[str, Any]:
     where = {} if of_class is None else {"class": of_class}
     return {"finding": name, "step": step, **where, "value": value, "threshold": threshold}
+
+
+def noise_and_classes(classes: Tensor, per_class: int, config: TrainingConfig, seed: int) -> tuple[Tensor, Tensor]:
+    """Noise and mixed classes for at least so many samples of each, in whole batches.
+
+    Networks that train side by side share a batch out.
+    """
+    randomness = torch.Generator().manual_seed(seed)
+    n = math.ceil(per_class * len(classes) / config.batch_size) * config.batch_size
+    labels = classes.repeat(math.ceil(n / len(classes)))[:n][torch.randperm(n, generator=randomness)]
+    return torch.randn(n, config.latent_dim, generator=randomness), labels
+
+
+def drawn(
+    average: Callable[[Tensor, Tensor], Tensor], latents: Tensor, labels: Tensor, batch: int, device: torch.device
+) -> Tensor:
+    """Samples for noise and classes, batch by batch, each as one row."""
+    parts = zip(latents.split(batch), labels.split(batch), strict=True)
+    return torch.cat([average(z.to(device), y.to(device)).flatten(1) for z, y in parts])
 
 
 def distances(a: Tensor, b: Tensor) -> Tensor:

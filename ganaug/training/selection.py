@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ganaug.data.images import UNLABELLED
 from ganaug.training.config import TrainingConfig
-from ganaug.training.health import distances, spread
+from ganaug.training.health import distances, drawn, noise_and_classes, spread
 from ganaug.training.processes import ALONE, Processes
 from ganaug.training.state import TrainingState
 
@@ -101,12 +101,7 @@ class Selection:
         self._unit = spread(torch.cat(list(self._real.values()))) or 1.0
         self._config = config
         self._processes = processes
-        # Whole batches: networks that train side by side share them out.
-        n = math.ceil(PER_CLASS * len(self._names) / config.batch_size) * config.batch_size
-        randomness = torch.Generator().manual_seed(0)
-        order = torch.randperm(n, generator=randomness)
-        self._labels = torch.tensor(list(self._names)).repeat(math.ceil(n / len(self._names)))[:n][order]
-        self._latents = torch.randn(n, config.latent_dim, generator=randomness)
+        self._latents, self._labels = noise_and_classes(torch.tensor(list(self._names)), PER_CLASS, config, 0)
 
     def attend(self, state: TrainingState) -> None:
         """Measure the run's average at a reading, if that is due, and keep it if it is the best so far."""
@@ -122,9 +117,8 @@ class Selection:
     @torch.no_grad()
     def measure(self, average: Callable[[Tensor, Tensor], Tensor]) -> dict[str, float]:
         """Energy distance of each class by name; not below about 0, where samples are as the held-out ones."""
-        batch, device = self._config.batch_size, next(iter(self._real.values())).device
-        parts = zip(self._latents.split(batch), self._labels.split(batch), strict=True)
-        samples = torch.cat([average(z.to(device), y.to(device)).flatten(1) for z, y in parts])
+        device = next(iter(self._real.values())).device
+        samples = drawn(average, self._latents, self._labels, self._config.batch_size, device)
         labels = self._labels.to(device)
         found = []
         for c, real in self._real.items():
