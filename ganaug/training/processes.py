@@ -13,6 +13,7 @@ import atexit
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -69,6 +70,9 @@ class Processes:
             torch.cuda.set_device(device)
         from torch.distributed.rendezvous import rendezvous  # missing where torch was built without
 
+        # What this module's functions have as default is the group of the time of its import, which it keeps for good.
+        # Imported after the group is made (optimisers import it), it keeps threads that abort the process at its end.
+        import_module("torch.distributed.nn.functional")
         store, rank, count = next(rendezvous("env://"))
         if os.environ.get("GROUP_WORLD_SIZE", "1") == "1":
             # On one machine torchrun keeps its store over restarts, and with it the addresses of processes that are

@@ -2,14 +2,16 @@
 
 import json
 import sys
+import weakref
 from pathlib import Path
 
 import numpy as np
 import safetensors.torch
+import torch.distributed as dist
 
 from ganaug import ImageGAN, TableGAN
 from ganaug.training import loop
-from ganaug.training.processes import current_processes
+from ganaug.training.processes import _leave, current_processes
 
 ENGINE = {"random_state": 0, "device": "cpu", "verbose": False, "distributed": True}
 ABOVE_ROUNDING = 1e-2  # Adam makes steps of full length of gradients that are rounding alone, unless this is added
@@ -63,3 +65,7 @@ def main(folder):
 if __name__ == "__main__":
     loop.ADAM_EPSILON = ABOVE_ROUNDING
     main(Path(sys.argv[1]))
+    group = weakref.ref(dist.group.WORLD)
+    _leave()
+    if group() is not None:
+        sys.exit("the process group, with its threads, would live on while Python ends")
