@@ -163,7 +163,8 @@ class Fitting:
             selection = Selection(kept, *known)
         trained_on = material.class_indices.copy()
         trained_on[kept] = UNLABELLED
-        health = Health(trained_on, material.class_names, material.real_samples, config, self._gan.health)
+        names, mode = material.class_names, self._gan.health
+        health = Health(trained_on, names, material.real_samples, config, mode, self._processes)
         with monitor:
             state = train(
                 players,

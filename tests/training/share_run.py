@@ -6,11 +6,12 @@ import weakref
 from pathlib import Path
 
 import numpy as np
+import pytest
 import safetensors.torch
 import torch.distributed as dist
 
 from ganaug import ImageGAN, TableGAN
-from ganaug.training import loop
+from ganaug.training import health, loop, selection
 from ganaug.training.processes import _leave, current_processes
 
 ENGINE = {"random_state": 0, "device": "cpu", "verbose": False, "distributed": True}
@@ -47,6 +48,16 @@ def refused(call):
     return ""
 
 
+def of_one_mind(rank):
+    """What is measured on the way, by processes of which the second measures amiss."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (health, selection):
+            right = module.spread
+            patch.setattr(module, "spread", lambda samples, right=right: right(samples) / (1 + rank * len(samples) ** 3))
+        gan = table(steps=200, health="adapt", validation_fraction=0.3)
+    return {"health": gan.health_, "validation": gan.validation_}
+
+
 def main(folder):
     rank = current_processes(True).rank
     fitted = {"images": images(), "table": table(folder / "checkpoints", log_dir=folder / "log", checkpoint_every=7)}
@@ -55,6 +66,7 @@ def main(folder):
     found = {
         "losses": {name: gan.history_[-1]["generator_loss"] for name, gan in fitted.items()},
         "unseeded": table(random_state=None).history_[-1]["generator_loss"],
+        "measured": of_one_mind(rank),
         "odd": refused(lambda: table(batch_size=7)),
         "unlike": refused(lambda: table(gamma=1.0 + rank)),
     }

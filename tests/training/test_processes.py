@@ -90,6 +90,15 @@ def test_all_processes_hold_the_same_weights_even_without_a_seed(runs):
     assert told_first["unseeded"] == told_second["unseeded"]
 
 
+def test_all_processes_go_by_what_the_first_measures(runs):
+    _, ((_, alone),), ((_, first), (_, second)) = runs
+    assert first["measured"] == second["measured"]
+    assert first["measured"]["health"] == alone["measured"]["health"]
+    for here, there in zip(first["measured"]["validation"], alone["measured"]["validation"], strict=True):
+        assert here["step"] == there["step"]
+        assert here["score"] == pytest.approx(there["score"], abs=1e-3)
+
+
 def test_only_the_first_process_writes(runs):
     folder, _, _ = runs
     for run in ("one", "two"):
