@@ -1,4 +1,9 @@
+import json
+import os
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -71,3 +76,34 @@ def test_what_goes_wrong_is_told(mode, action, commands, tmp_path, monkeypatch, 
     assert run(*commands[TableGAN], "--steps", 200, "--health", mode, "-o", tmp_path / "m") == 0
     told = capsys.readouterr().err.splitlines()
     assert told == [f"Warning: mode collapse of class {name} at step 200{action}" for name in "ab"]
+
+
+def test_torchrun_starts_again_from_the_last_checkpoint(tmp_path):
+    """A process that is killed takes the others with it; torchrun starts all of them again, and they go on."""
+    labels = np.repeat(["a", "b"], 10)
+    pd.DataFrame(np.random.default_rng(0).normal(size=(20, 2)), columns=["x", "z"]).assign(y=labels).to_csv(
+        tmp_path / "x.csv", index=False
+    )
+    fit = ("fit", "table", str(tmp_path / "x.csv"), "--target", "y", "--steps", "12", "--seed", "0")
+    launch = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--max-restarts", "1")
+    safe = ("--checkpoints", str(tmp_path / "c"), "--checkpoint-every", "3", "--resume")
+    script = Path(__file__).with_name("elastic_run.py")
+    done = subprocess.run(
+        [sys.executable, *launch, script, *fit, "-o", tmp_path / "m", *safe],
+        env={**os.environ, "KILLED": str(tmp_path / "killed"), "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "killed").exists()
+    assert done.stdout.count("Trained on 20 rows") == 1
+    assert run(*fit, "-o", tmp_path / "alone") == 0
+    together, alone = (TableGAN.load(tmp_path / name, device="cpu") for name in ("m", "alone"))
+    # Rounding, which training amplifies, is all that is different.
+    assert together.history_[-1]["generator_loss"] == pytest.approx(alone.history_[-1]["generator_loss"], abs=1e-3)
+    pairs = zip(together.generator_.parameters(), alone.generator_.parameters(), strict=True)
+    assert max((a - b).abs().max().item() for a, b in pairs) <= 2e-3
+    steps = [json.loads(line)["step"] for line in (tmp_path / "m" / "log" / "metrics.jsonl").read_text().splitlines()]
+    assert steps == [12]

@@ -53,7 +53,9 @@ def of_one_mind(rank):
     with pytest.MonkeyPatch.context() as patch:
         for module in (health, selection):
             right = module.spread
-            patch.setattr(module, "spread", lambda samples, right=right: right(samples) / (1 + rank * len(samples) ** 3))
+            patch.setattr(
+                module, "spread", lambda samples, right=right: right(samples) / (1 + rank * len(samples) ** 3)
+            )
         gan = table(steps=200, health="adapt", validation_fraction=0.3)
     return {"health": gan.health_, "validation": gan.validation_}
 
