@@ -22,6 +22,7 @@ from ganaug.gans.pseudo_labels import guessed_indices, labelled_part
 from ganaug.training.augment import OPERATIONS, augment
 from ganaug.training.devices import random_generator, resolve_device
 from ganaug.training.processes import current_processes
+from ganaug.training.transfer import Rows
 
 __all__ = ["ImageGAN"]
 
@@ -265,10 +266,10 @@ class ImageGAN(ImageSampling):
         classes = known.classes
         indices, guessed = guessed_indices(data, known, self.pseudo_label_confidence, randomness.initial_seed() % 2**32)
         about = {"n_images": len(data), "sha256": data.fingerprint(), **guessed}
-        pixels = torch.from_numpy(data.images).to(device)
+        pixels = Rows(torch.from_numpy(data.images), device)
 
         def real_images(chosen: Tensor) -> Tensor:
-            return pixels[chosen.to(device)].float() / 127.5 - 1
+            return pixels[chosen].float() / 127.5 - 1
 
         def augmented(images: Tensor, p: float) -> Tensor:
             return augment(images, config.operations, p, randomness, processes)

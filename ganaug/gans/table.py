@@ -25,6 +25,7 @@ from ganaug.gans.table_networks import TableArchitecture, TableDiscriminator, Ta
 from ganaug.training.devices import random_generator, resolve_device
 from ganaug.training.loop import TrainingConfig
 from ganaug.training.processes import current_processes
+from ganaug.training.transfer import Rows, to_device
 
 __all__ = ["TableGAN", "TableGANConfig"]
 
@@ -265,18 +266,18 @@ class TableGAN(ConditionalGAN):
 
         networks = build_networks(config.architecture)
         _set_statistics(networks[0], rows, indices)
-        real = torch.from_numpy(rows).to(device)
+        real = Rows(torch.from_numpy(rows), device)
 
         def noisy(samples: Tensor, p: float) -> Tensor:
             noise = processes.draw(lambda n: torch.randn((n, samples.shape[1]), generator=randomness), len(samples))
-            return samples + INPUT_NOISE * noise.to(device)
+            return samples + INPUT_NOISE * to_device(noise, device)
 
         material = Material(
             networks=networks,
             training_data={"n_rows": len(rows), "sha256": _fingerprint(rows, labels)},
             class_indices=indices,
             class_names=[str(label) for label in classes.tolist()],
-            real_samples=lambda chosen: real[chosen.to(device)],
+            real_samples=real.__getitem__,
             augment=noisy,
             randomness=randomness,
             processes=processes,

@@ -17,6 +17,7 @@ import torch
 from torch import Generator, Tensor
 
 from ganaug.training.processes import ALONE, Processes
+from ganaug.training.transfer import to_device
 
 __all__ = ["OPERATIONS", "augment"]
 
@@ -30,7 +31,7 @@ SATURATION = (0.0, 2.0)
 def _uniform(images: Tensor, generator: Generator, low: float = 0.0, high: float = 1.0, *, among: Processes) -> Tensor:
     # Drawn on the CPU so that every device sees the same numbers for a seed.
     u = among.draw(lambda n: torch.rand((n, 1, 1, 1), generator=generator), len(images)) * (high - low) + low
-    return u.to(images.device)
+    return to_device(u, images.device)
 
 
 def _shifts(reach: int, generator: Generator, n: int) -> Tensor:
@@ -43,7 +44,7 @@ def translate(images: Tensor, generator: Generator, among: Processes = ALONE) ->
     for dim, side in ((2, height), (3, width)):
         reach = max(1, round(side * MAX_SHIFT))
         shift = among.draw(partial(_shifts, reach, generator), batch)
-        index = (torch.arange(side) + shift).clamp(0, side - 1).to(images.device)
+        index = (torch.arange(side, device=images.device) + to_device(shift, images.device)).clamp(0, side - 1)
         index = index[:, None, :, None] if dim == 2 else index[:, None, None, :]
         images = images.gather(dim, index.expand_as(images))
     return images

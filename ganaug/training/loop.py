@@ -21,6 +21,7 @@ from ganaug.training.processes import ALONE, Processes
 from ganaug.training.selection import Selection
 from ganaug.training.state import TrainingState
 from ganaug.training.step import Players, adversarial_step
+from ganaug.training.transfer import to_device
 
 __all__ = ["TrainingConfig", "TrainingDiverged", "make_players", "one_step", "train"]
 
@@ -205,16 +206,9 @@ def one_step(
     labels, indices, judged = sampler.draw(config.batch_size, state.randomness)
     real = real_samples(processes.share(indices))
     latents = torch.randn(config.batch_size, config.latent_dim, generator=state.randomness)
-    state.sums += adversarial_step(
-        state.players,
-        real,
-        processes.share(labels).to(device),
-        processes.share(latents).to(device),
-        functools.partial(augment, p=p),
-        gamma * penalised,
-        processes.share(judged).to(device),
-        PRECISIONS[config.precision],
-    )
+    labels, latents, judged = (to_device(processes.share(part), device) for part in (labels, latents, judged))
+    dtype, augmented = PRECISIONS[config.precision], functools.partial(augment, p=p)
+    state.sums += adversarial_step(state.players, real, labels, latents, augmented, gamma * penalised, judged, dtype)
     state.penalties += penalised
     state.step += 1
     _update_average(state.players, config, state.step)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -83,7 +84,8 @@ def adversarial_step(
     g_weights = list(players.generator.parameters())
     d_weights = list(players.discriminator.parameters())
 
-    autocast = torch.autocast(real.device.type, dtype, enabled=dtype is not torch.float32)
+    # Not every device knows autocast, nor float32 in it.
+    autocast = nullcontext() if dtype is torch.float32 else torch.autocast(real.device.type, dtype)
     with autocast:
         fake = players.generator(latents, labels).float()
     samples = torch.cat([real, fake.detach()]).requires_grad_()

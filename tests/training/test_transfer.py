@@ -1,0 +1,117 @@
+"""What a GPU would see, shown without one: the meta device has shapes only, and cannot be looked at."""
+
+from contextlib import nullcontext
+
+import numpy as np
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from ganaug import ImageGAN, TableGAN
+from ganaug.gans import fitting, image, table
+from ganaug.training import transfer
+from ganaug.training.loop import make_players, one_step
+from ganaug.training.state import TrainingState
+from ganaug.training.transfer import Rows, to_device
+
+META, GPU = torch.device("meta"), torch.device("cuda", 0)
+LABELS = np.arange(20) % 2
+ENGINE = {"steps": 100, "batch_size": 8, "random_state": 0, "verbose": False}
+
+
+class Watch(TorchDispatchMode):
+    """Refuses whatever takes or gives tensors of two devices, except within `to_device`."""
+
+    announced = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        devices = {t.device for t in torch.utils._pytree.tree_leaves((args, kwargs, result)) if torch.is_tensor(t)}
+        if len(devices) > 1 and not self.announced:
+            raise AssertionError(f"{func} waits for the GPU")
+        return result
+
+    def to_device(self, tensor, device):
+        self.announced += 1
+        try:
+            return tensor.to(device)
+        finally:
+            self.announced -= 1
+
+
+@pytest.fixture
+def watch(monkeypatch):
+    watch = Watch()
+    for module in ("ganaug.training.loop", "ganaug.training.augment", "ganaug.training.transfer", "ganaug.gans.table"):
+        monkeypatch.setattr(f"{module}.to_device", watch.to_device)
+    # What torch does not have for the meta device, and what is its own affair.
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
+    monkeypatch.setattr(torch.optim, "Adam", lambda weights, **_: torch.optim.SGD(weights, lr=0.1))
+    for module in (fitting, image, table):
+        monkeypatch.setattr(module, "resolve_device", lambda device: META)
+    return watch
+
+
+def images():
+    X = np.random.default_rng(0).integers(0, 255, (20, 9, 8, 3)).astype(np.uint8)
+    return ImageGAN(augment=["translation", "cutout", "color", "hflip"], augment_p=0.5, **ENGINE), X
+
+
+def rows():
+    X = np.random.default_rng(0).normal(size=(20, 3))
+    X[:, 2] = np.round(X[:, 2])
+    return TableGAN(members=2, **ENGINE), X
+
+
+@pytest.mark.parametrize("resident", [False, True])
+@pytest.mark.parametrize("made", [images, rows])
+def test_a_step_never_waits_for_the_gpu_nor_mixes_devices(made, resident, watch, monkeypatch):
+    """Not even with samples that have no class, on steps with and without the penalty."""
+    taken = []
+    monkeypatch.setattr(fitting.Fitting, "run", lambda self, config: taken.append((self, config)) or 1 / 0)
+    monkeypatch.setattr(transfer, "_free_memory", lambda device: 1e9 if resident else 0.0)
+    gan, X = made()
+    with pytest.raises(ZeroDivisionError):
+        gan.fit(X, LABELS)
+    ((fit, config),) = taken
+    material, training = fit._material, config.training
+    material.class_indices[:6] = -1
+    players = make_players(*(network.to(META) for network in material.networks))
+    state = TrainingState(players, material.randomness)
+    with watch:
+        for step in (training.penalty_every, training.penalty_every + 1):
+            state.step = step
+            one_step(state, training, fit._sampler(training), material.real_samples, material.augment)
+    assert state.sums.device == META
+    assert all(weight.grad.device == META for weight in players.generator.parameters())
+
+
+def test_the_watch_sees_what_waits(watch):
+    there = torch.zeros(3, device=META)
+    with watch:
+        for waits in (lambda: torch.zeros(3).to(META), lambda: there[torch.tensor([0])], lambda: there + torch.ones(3)):
+            with pytest.raises((AssertionError, RuntimeError)):
+                waits()
+        with pytest.raises(RuntimeError, match="meta"):
+            there.sum().item()
+        watch.to_device(torch.zeros(3), META)
+
+
+def test_rows_that_do_not_fit_are_sent_when_they_are_chosen(monkeypatch):
+    numbers, chosen, sent = torch.arange(12, dtype=torch.uint8).view(6, 2), torch.tensor([5, 0, 5]), []
+    monkeypatch.setattr(transfer, "to_device", lambda tensor, device: sent.append((tensor.shape, device)) or tensor)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (23, 2**40))
+    streamed = Rows(numbers, GPU)
+    assert not streamed.resident
+    assert torch.equal(streamed[chosen], numbers[chosen])
+    assert sent == [((3, 2), GPU)]
+    assert Rows(numbers, torch.device("cpu")).resident
+
+
+def test_to_a_gpu_tensors_go_out_of_pinned_memory(monkeypatch):
+    class Pinned:
+        def to(self, device, non_blocking):
+            return device, non_blocking
+
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: Pinned())
+    assert to_device(torch.ones(3), GPU) == (GPU, True)
