@@ -10,6 +10,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -167,13 +168,9 @@ class SyntheticPool:
         home.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=home, prefix=f".{path.name}."))
         try:
-            with (temporary / IMAGES).open("wb") as file:
+            with _Writing(temporary / IMAGES) as writing:
                 for images in draws:
-                    file.write(np.ascontiguousarray(images).tobytes())
-                file.flush()
-                os.fsync(file.fileno())
-            with (temporary / IMAGES).open("rb") as file:
-                checksum = hashlib.file_digest(file, "sha256").hexdigest()
+                    writing.put(images)
             provenance = {
                 "gan": {
                     "class": type(gan).__name__,
@@ -189,7 +186,7 @@ class SyntheticPool:
                 "classes": labels_to_json(gan.classes_),
                 "class_names": [gan.class_names_.get(label) for label in gan.classes_.tolist()],
                 "counts": [record["kept"] for record in draws.records],
-                "images_sha256": checksum,
+                "images_sha256": writing.checksum,
                 "provenance": provenance,
             }
             _write_header(temporary, header)
@@ -317,6 +314,41 @@ class SyntheticPool:
     def __repr__(self) -> str:
         shape = "x".join(map(str, self.image_shape))
         return f"SyntheticPool({len(self):,} images of {shape}, {len(self.classes)} classes)"
+
+
+class _Writing:
+    """Writes one batch of images while the next is drawn, and takes their checksum on the way."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb")
+        self._thread = ThreadPoolExecutor(1)
+        self._pending: Future[None] | None = None
+        self._digest = hashlib.sha256()
+
+    def __enter__(self) -> _Writing:
+        return self
+
+    def put(self, images: NDArray[np.uint8]) -> None:
+        """Take a batch once the one before is written; raises what went wrong with that one."""
+        self._wait()
+        self._pending = self._thread.submit(self._write, np.ascontiguousarray(images).ravel().data)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._thread.shutdown()
+        with self._file:
+            if kind is None:
+                self._wait()
+                self._file.flush()
+                os.fsync(self._file.fileno())
+        self.checksum = self._digest.hexdigest()
+
+    def _wait(self) -> None:
+        if self._pending is not None:
+            self._pending.result()
+
+    def _write(self, pixels: memoryview) -> None:
+        self._file.write(pixels)
+        self._digest.update(pixels)
 
 
 def _read_header(path: Path) -> dict[str, Any]:

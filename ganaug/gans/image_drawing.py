@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Generator, Tensor
@@ -9,11 +11,13 @@ from torch import Generator, Tensor
 from ganaug.data.pictures import class_grid
 from ganaug.gans.image_networks import ImageGenerator
 from ganaug.training.devices import random_generator
+from ganaug.training.transfer import to_device
 
 __all__ = ["SAMPLING_BATCH", "draw", "generate", "tensor_grid", "to_pixels"]
 
 SAMPLING_BATCH = 500
 SAMPLING_MEMORY = 2**25  # numbers in the largest feature map of a batch: 128 MiB
+RESULT_MEMORY = 2**27  # bytes of images that wait on a GPU: fetching them waits until all are drawn
 
 
 def to_pixels(images: Tensor) -> Tensor:
@@ -40,9 +44,13 @@ def generate(network: ImageGenerator, latents: Tensor, labels: Tensor, result_on
     device = next(network.parameters()).device
     images = torch.empty((len(labels), *network.arch.image_shape), dtype=torch.uint8, device=result_on)
     batch = max(1, min(SAMPLING_BATCH, SAMPLING_MEMORY // network.arch.largest_map))
-    for start in range(0, len(labels), batch):
-        part = slice(start, start + batch)
-        images[part] = to_pixels(network(latents[part].to(device), labels[part].to(device)))
+    fetched = batch * max(1, RESULT_MEMORY // (batch * math.prod(network.arch.image_shape)))
+    for target, noise, classes in zip(
+        images.split(fetched), latents.split(fetched), labels.split(fetched), strict=True
+    ):
+        parts = zip(noise.split(batch), classes.split(batch), strict=True)
+        drawn = [to_pixels(network(to_device(z, device), to_device(y, device))) for z, y in parts]
+        target.copy_(torch.cat(drawn))
     return images
 
 

@@ -1,6 +1,7 @@
 import json
 import os
 import pickle
+import resource
 import threading
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import torch
 
 from ganaug import ImageGAN, LabelledImages, SyntheticPool, labelled_images
-from ganaug.curation import DiscriminatorRank, ImageConsistency, NoCopies
+from ganaug.curation import DiscriminatorRank, ImageConsistency, NoCopies, drawing
 from ganaug.gans.bundle import weights_checksum
 
 
@@ -126,6 +127,22 @@ def test_an_existing_folder_is_not_overwritten(gan, pool, tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "empty")
     assert len(SyntheticPool.build(gan, tmp_path / "link", per_class=1)) == 10
     assert sorted(path.name for path in (tmp_path / "empty").iterdir()) == ["images.u8", "pool.json"]
+
+
+@pytest.mark.parametrize("classes_of", [1, 2])
+def test_a_full_disk_is_told_and_leaves_nothing(gan, tmp_path, monkeypatch, classes_of):
+    """Whether it is found out while the next batch is drawn, or at the end."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    monkeypatch.setattr(drawing, "MIN_BATCH", 1000)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+        with pytest.raises(OSError, match="too large"):
+            SyntheticPool.build(
+                gan, tmp_path / "pool", per_class=dict.fromkeys(range(classes_of), 1000), random_state=0
+            )
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failed_build_leaves_nothing(gan, tmp_path, monkeypatch):

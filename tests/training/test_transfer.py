@@ -8,7 +8,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ganaug import ImageGAN, TableGAN
-from ganaug.gans import fitting, image, table
+from ganaug.gans import fitting, image, image_drawing, table
 from ganaug.training import transfer
 from ganaug.training.loop import make_players, one_step
 from ganaug.training.state import TrainingState
@@ -22,10 +22,14 @@ ENGINE = {"steps": 100, "batch_size": 8, "random_state": 0, "verbose": False}
 class Watch(TorchDispatchMode):
     """Refuses whatever takes or gives tensors of two devices, except within `to_device`."""
 
-    announced = 0
+    def __init__(self):
+        super().__init__()
+        self.announced, self.fetched = 0, []
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         result = func(*args, **(kwargs or {}))
+        if func is torch.ops.aten.copy_.default and result.dtype is torch.uint8:
+            self.fetched.append(len(result))
         devices = {t.device for t in torch.utils._pytree.tree_leaves((args, kwargs, result)) if torch.is_tensor(t)}
         if len(devices) > 1 and not self.announced:
             raise AssertionError(f"{func} waits for the GPU")
@@ -84,6 +88,17 @@ def test_a_step_never_waits_for_the_gpu_nor_mixes_devices(made, resident, watch,
             one_step(state, training, fit._sampler(training), material.real_samples, material.augment)
     assert state.sums.device == META
     assert all(weight.grad.device == META for weight in players.generator.parameters())
+
+
+def test_drawing_waits_for_the_gpu_but_once_per_fetch(watch, monkeypatch):
+    network = image.build_networks(images()[0].resolve(images()[1], LABELS).architecture)[0].to(META)
+    monkeypatch.setattr(image_drawing, "to_device", watch.to_device)
+    monkeypatch.setattr(image_drawing, "SAMPLING_BATCH", 4)
+    monkeypatch.setattr(image_drawing, "RESULT_MEMORY", 8 * 9 * 8 * 3)
+    latents, labels = torch.randn(19, network.arch.latent_dim), torch.arange(19) % 2
+    with watch:
+        assert image_drawing.generate(network, latents, labels, META).shape == (19, 3, 9, 8)
+    assert watch.fetched == [8, 8, 3]
 
 
 def test_the_watch_sees_what_waits(watch):
