@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganaug.cli.common import TABLE_SUFFIXES, Device, app, check_writable
+from ganaug.cli.common import TABLE_SUFFIXES, Device, app, check_writable, under_torchrun
 from ganaug.cli.image_files import ImageFormat, check_image_output, unique_names, write_images
 from ganaug.cli.tables import write_rows
 
@@ -46,9 +46,13 @@ def sample(
     """Draw synthetic images (a folder per class of PNGs, an .npz or .parquet file, a pool) or rows of a table."""
     from ganaug.gans import ImageGAN, TableGAN
     from ganaug.gans.bundle import kind_of
+    from ganaug.training.devices import resolve_device
+    from ganaug.training.processes import current_processes
 
     if not pool and (real is not None or rank is not None or size is not None):
         raise ValueError("--real, --rank and --size are for pools; add --pool")
+    if under_torchrun() and not pool:
+        raise ValueError("several processes draw pools only; add --pool, or start this command without torchrun")
     if kind_of(model) == TableGAN.__name__:
         if pool:
             raise ValueError(f"{model} draws rows of a table; only images are kept in pools")
@@ -67,7 +71,9 @@ def sample(
             raise ValueError(f"a pool is a folder; {output} looks like a file")
         if size is not None and real is None:
             raise ValueError("--size is for --real; the model draws images of the size it was trained on")
-        _write_pool(ImageGAN.load(model, device=device), output, per_class, label, real, rank, size, seed)
+        processes = current_processes(under_torchrun())
+        gan = ImageGAN.load(model, device=processes.place(resolve_device(device)))
+        _write_pool(gan, output, per_class, label, real, rank, size, seed)
         return
     kind = check_image_output(output, output_format)
     gan = ImageGAN.load(model, device=device)
@@ -91,6 +97,7 @@ def _write_pool(
     from ganaug.curation import DiscriminatorRank, SyntheticPool
     from ganaug.curation.image_filters import ImageFilter, default_filters
     from ganaug.data import labelled_images
+    from ganaug.training.processes import current_processes
 
     filters: list[ImageFilter] = [] if rank is None else [DiscriminatorRank(rank)]
     if real is not None:
@@ -98,7 +105,10 @@ def _write_pool(
     data = None if real is None else labelled_images(real, size=image_size(size))
     wanted = dict.fromkeys(_labels(gan, asked, 1).tolist(), per_class)
     check_writable(output, folder=True)
-    built = SyntheticPool.build(gan, output, per_class=wanted, real=data, keep=filters, random_state=seed)
+    options: dict[str, Any] = {"keep": filters, "random_state": seed, "distributed": under_torchrun()}
+    built = SyntheticPool.build(gan, output, per_class=wanted, real=data, **options)
+    if not current_processes(under_torchrun()).first:
+        return
     print(f"Wrote a pool of {len(built):,} images of {len(wanted)} classes to {output}.")
     for record in built.provenance["classes"]:
         if record["passed"] and record["asked"]:

@@ -16,7 +16,7 @@ from ganaug.data.labels import listed
 from ganaug.gans import ImageGAN
 from ganaug.training.devices import seed_from
 
-__all__ = ["FilteredDraws", "NothingPassedError", "draw_filtered"]
+__all__ = ["FilteredDraws", "NothingPassedError", "check_fitted", "draw_filtered"]
 
 MIN_BATCH, MAX_BATCH = 64, 4096  # candidates drawn at a time
 
@@ -52,8 +52,7 @@ class FilteredDraws:
         max_draws: int = 10,
         random_state: Any = None,
     ) -> None:
-        if not hasattr(gan, "generator_"):
-            raise ValueError("gan must be a fitted ImageGAN; call fit first, or load a saved one")
+        check_fitted(gan)
         self.gan = gan
         self.wanted = _wanted(gan, per_class)
         if max_draws < 1:
@@ -73,13 +72,33 @@ class FilteredDraws:
             At the end, if not a single image has passed.
         """
         self.records = []
-        for position, n in enumerate(self.wanted.tolist()):
-            yield from self._of_class(position, n, np.random.default_rng([self.seed, position]))
+        for position in range(len(self.wanted)):
+            yield from self.of_class(position)
+        self.check_any_kept()
+
+    def check_any_kept(self) -> None:
+        """Raise ``NothingPassedError`` if none of the classes drawn so far has an image."""
         if not any(record["kept"] for record in self.records):
+            self.warn_of_short_classes()
             raise NothingPassedError("not a single image passed the filters; train the GAN longer, or keep more")
 
-    def _of_class(self, position: int, wanted: int, randomness: np.random.Generator) -> Iterator[NDArray[np.uint8]]:
-        label, most = self.gan.classes_[position], wanted * self.max_draws
+    def warn_of_short_classes(self) -> None:
+        """Warn the caller of the function that calls this of classes that could not be filled."""
+        for record in self.records:
+            if record["kept"] < record["asked"]:
+                warnings.warn(
+                    f"class {record['class']!r} could not be filled: of {record['drawn']:,} images drawn "
+                    f"{record['kept']:,} passed the filters, {record['asked']:,} were asked for (passed: "
+                    f"{', '.join(f'{name} {share}' for name, share in record['passed'].items())})",
+                    UserWarning,
+                    stacklevel=3,
+                )
+
+    def of_class(self, position: int) -> Iterator[NDArray[np.uint8]]:
+        """Batches of images of one class: the same whichever others are drawn."""
+        randomness = np.random.default_rng([self.seed, position])
+        label, wanted = self.gan.classes_[position], int(self.wanted[position])
+        most = wanted * self.max_draws
         drawn = kept = 0
         seen, passed = (np.zeros(len(self.filters), dtype=int) for _ in range(2))
         while kept < wanted and drawn < most:
@@ -101,14 +120,13 @@ class FilteredDraws:
             for step, p, s in zip(self.filters, passed, seen, strict=True)
         }
         name = self.gan.class_name(label.item())
-        if kept < wanted:
-            warnings.warn(
-                f"class {name!r} could not be filled: of {drawn:,} images drawn {kept:,} passed the filters, "
-                f"{wanted:,} were asked for (passed: {', '.join(f'{k} {v}' for k, v in rates.items())})",
-                UserWarning,
-                stacklevel=4,
-            )
         self.records.append({"class": name, "asked": wanted, "drawn": drawn, "kept": kept, "passed": rates})
+
+
+def check_fitted(gan: ImageGAN) -> None:
+    """Raise ``ValueError`` unless something is a fitted GAN."""
+    if not hasattr(gan, "generator_"):
+        raise ValueError("gan must be a fitted ImageGAN; call fit first, or load a saved one")
 
 
 def draw_filtered(
@@ -130,6 +148,7 @@ def draw_filtered(
     """
     draws = FilteredDraws(gan, per_class, **options)
     images = np.concatenate(list(draws))
+    draws.warn_of_short_classes()
     return images, np.repeat(np.arange(len(gan.classes_)), [record["kept"] for record in draws.records])
 
 

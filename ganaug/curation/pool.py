@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import os
-import shutil
-import tempfile
 import threading
 from collections.abc import Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +15,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-import ganaug
 from ganaug.curation.drawing import FilteredDraws
 from ganaug.curation.image_filters import ImageFilter
-from ganaug.data.files import umask, write_atomically
-from ganaug.data.json_values import clip, short, whole
+from ganaug.curation.pool_files import HEADER, IMAGES, REMEDY, build_pool, join_with_one_seed, read_header
+from ganaug.data.json_values import clip, whole
 from ganaug.data.labels import class_positions
 from ganaug.gans import ImageGAN
-from ganaug.gans.bundle import labels_from_json, labels_to_json, named_classes, weights_checksum
+from ganaug.gans.bundle import labels_from_json, named_classes
+from ganaug.training.processes import current_processes
 
 __all__ = ["SyntheticPool"]
 
-FORMAT, FORMAT_VERSION = "ganaug.SyntheticPool", 1
-HEADER, IMAGES = "pool.json", "images.u8"
-CHECKSUM = "header_sha256"
-REMEDY = "build the pool again"
 OPEN = "_descriptor"
 MOST = 2**31
 _seeking = threading.Lock()
@@ -90,7 +82,7 @@ class SyntheticPool:
 
     def __init__(self, path: str | Path, *, verify: bool = True) -> None:
         self.path = Path(path).absolute()
-        header = _read_header(self.path)
+        header = read_header(self.path)
         try:
             self.classes: NDArray[Any] = labels_from_json(header["classes"])
             self.class_names = named_classes(self.classes, header["class_names"])
@@ -127,6 +119,7 @@ class SyntheticPool:
         keep: str | Iterable[ImageFilter] = "auto",
         max_draws: int = 10,
         random_state: Any = None,
+        distributed: bool = False,
     ) -> SyntheticPool:
         """Draw images, keep those that pass all filters, and write them.
 
@@ -147,6 +140,9 @@ class SyntheticPool:
         max_draws : int, default=10
             For each image that is asked for at most this many are drawn. A class that stays short is warned of.
         random_state : int, RandomState, Generator or None
+        distributed : bool, default=False
+            Whether the processes that ``torchrun`` started build it together, each drawing some of the classes with a
+            GAN on its own device. All call this with equal arguments; the pool is that of one process.
 
         Returns
         -------
@@ -161,45 +157,13 @@ class SyntheticPool:
         path = Path(path).resolve()
         if path.exists() and not (path.is_dir() and not any(path.iterdir())):
             raise ValueError(f"{path} exists and is not an empty folder; choose another name or delete it")
+        processes = current_processes(distributed)
+        if processes.count > 1:
+            random_state = join_with_one_seed(gan, random_state, processes)
         draws = FilteredDraws(gan, per_class, real=real, keep=keep, max_draws=max_draws, random_state=random_state)
-        # A folder that is there already may be a mount point, which nothing can be renamed to.
-        inside = path.exists()
-        home = path if inside else path.parent
-        home.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=home, prefix=f".{path.name}."))
-        try:
-            with _Writing(temporary / IMAGES) as writing:
-                for images in draws:
-                    writing.put(images)
-            provenance = {
-                "gan": {
-                    "class": type(gan).__name__,
-                    "weights_sha256": weights_checksum(gan.tensors()),
-                    "training_data": gan.training_data_,
-                },
-                "random_state": draws.seed,
-                "filters": [step.describe() for step in draws.filters],
-                "classes": draws.records,
-            }
-            header = {
-                "image_shape": list(gan.image_shape_),
-                "classes": labels_to_json(gan.classes_),
-                "class_names": [gan.class_names_.get(label) for label in gan.classes_.tolist()],
-                "counts": [record["kept"] for record in draws.records],
-                "images_sha256": writing.checksum,
-                "provenance": provenance,
-            }
-            _write_header(temporary, header)
-            if inside:
-                for name in (IMAGES, HEADER):
-                    (temporary / name).replace(path / name)
-                temporary.rmdir()
-            else:
-                os.chmod(temporary, 0o777 & ~umask())
-                temporary.replace(path)
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
+        build_pool(draws, path, processes)
+        if processes.first:
+            draws.warn_of_short_classes()
         return cls(path, verify=False)
 
     def class_indices(self, labels: Any) -> NDArray[np.int64]:
@@ -314,73 +278,6 @@ class SyntheticPool:
     def __repr__(self) -> str:
         shape = "x".join(map(str, self.image_shape))
         return f"SyntheticPool({len(self):,} images of {shape}, {len(self.classes)} classes)"
-
-
-class _Writing:
-    """Writes one batch of images while the next is drawn, and takes their checksum on the way."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("wb")
-        self._thread = ThreadPoolExecutor(1)
-        self._pending: Future[None] | None = None
-        self._digest = hashlib.sha256()
-
-    def __enter__(self) -> _Writing:
-        return self
-
-    def put(self, images: NDArray[np.uint8]) -> None:
-        """Take a batch once the one before is written; raises what went wrong with that one."""
-        self._wait()
-        self._pending = self._thread.submit(self._write, np.ascontiguousarray(images).ravel().data)
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._thread.shutdown()
-        with self._file:
-            if kind is None:
-                self._wait()
-                self._file.flush()
-                os.fsync(self._file.fileno())
-        self.checksum = self._digest.hexdigest()
-
-    def _wait(self) -> None:
-        if self._pending is not None:
-            self._pending.result()
-
-    def _write(self, pixels: memoryview) -> None:
-        self._file.write(pixels)
-        self._digest.update(pixels)
-
-
-def _read_header(path: Path) -> dict[str, Any]:
-    if not (path / HEADER).is_file():
-        found = "does not exist" if not path.exists() else f"holds no {HEADER}"
-        raise ValueError(f"{path} is no pool: it {found}; pass a folder written by SyntheticPool.build")
-    try:
-        header = json.loads((path / HEADER).read_text(encoding="utf-8"))
-        checksum = _checksum({k: v for k, v in header.items() if k != CHECKSUM} if isinstance(header, dict) else {})
-    except (ValueError, RecursionError):
-        raise ValueError(f"{path / HEADER} is damaged: it is not valid JSON; {REMEDY}") from None
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise ValueError(f"{path} is no pool of ganaug's; pass a folder written by SyntheticPool.build")
-    version = header.get("format_version")
-    if not isinstance(version, int) or version > FORMAT_VERSION:
-        raise ValueError(
-            f"{path} has format version {short(version)}, this ganaug {ganaug.__version__} reads up to "
-            f"{FORMAT_VERSION}; upgrade ganaug"
-        )
-    if header.pop(CHECKSUM, None) != checksum:
-        raise ValueError(f"{path / HEADER} was edited: its checksum differs; {REMEDY}")
-    return header
-
-
-def _write_header(path: Path, header: dict[str, Any]) -> None:
-    known = {"format": FORMAT, "format_version": FORMAT_VERSION, "ganaug_version": ganaug.__version__}
-    header = json.loads(json.dumps({**known, **header}))
-    write_atomically(path / HEADER, json.dumps({**header, CHECKSUM: _checksum(header)}, indent=1, ensure_ascii=False))
-
-
-def _checksum(header: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(header, sort_keys=True).encode()).hexdigest()
 
 
 def _file_state(path: Path) -> tuple[int, int]:

@@ -139,6 +139,19 @@ class Processes:
         """Smallest of the numbers of all processes."""
         return self._reduced(number, device, dist.ReduceOp.MIN) if self.count > 1 else number
 
+    def together(self, call: Callable[[], object], device: torch.device) -> None:
+        """Call a function in all processes; returns when all are done, and raises in all if it raises in one."""
+        error = None
+        try:
+            call()
+        except Exception as raised:
+            error = raised
+        failed = self.any(error is not None, device)
+        if error is not None:
+            raise error
+        if failed:
+            raise RuntimeError("another of the processes that work together failed; its own message says why")
+
     def check_alike(self, what: str, device: torch.device) -> None:
         """Raise ``ValueError`` in all processes unless all pass the same text."""
         if self.count == 1:

@@ -3,6 +3,7 @@ import re
 import numpy as np
 import pytest
 from datasets import Dataset
+from launch import start
 from PIL import Image
 from shell import run
 
@@ -103,6 +104,21 @@ def test_a_pool_of_samples(model, tmp_path, capsys):
     pool = SyntheticPool(out)
     assert pool.counts.tolist() == [0, 7]
     assert pool.provenance["random_state"] == 1
+
+
+def test_several_processes_write_one_pool(model, tmp_path):
+    """And nothing but pools: each of them would write the same files."""
+    draw = ("-m", "ganaug", "sample", model, "--per-class", "7", "--seed", "1", "--device", "cpu", "-o")
+    done = start(*draw, tmp_path / "pool", "--pool", count=2)
+    assert [(status, errors) for status, _, errors in done] == [(0, "")] * 2
+    assert sorted(output.split("\n")[0].split(" to ")[0] for _, output, _ in done) == [
+        "",
+        "Wrote a pool of 14 images of 2 classes",
+    ]
+    assert len(SyntheticPool(tmp_path / "pool")) == 14
+    for status, _, errors in start(*draw, tmp_path / "files", count=2):
+        assert status == 2
+        assert errors.startswith("Error: several processes draw pools only; add --pool")
 
 
 @pytest.mark.filterwarnings("always:class .* could not be filled:UserWarning")

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from mutations import as_json, byte_edits, damaged, edited, edits, fuzzed, has_nested, read_or_refused
 
 from ganaug import ImageGAN, SyntheticPool, labelled_images
-from ganaug.curation.pool import CHECKSUM, _checksum
+from ganaug.curation.pool_files import CHECKSUM, _checksum
 from ganaug.data.files import sha256_of
 
 

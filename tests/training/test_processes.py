@@ -1,15 +1,12 @@
 """Two processes on this machine against one, at the same global batch."""
 
 import json
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import share_run
 import torch
+from launch import start
 from safetensors.torch import load_file
 
 from ganaug import TableGAN
@@ -19,32 +16,11 @@ from ganaug.training.processes import ALONE, Processes, current_processes
 HERE = Path(__file__).parent
 
 
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-def start(script, folder, count):
-    """Run a script in so many processes, and wait for them."""
+def learnt(folder, count):
+    """What so many processes learn."""
     folder.mkdir()
-    shared = {**os.environ, "OMP_NUM_THREADS": "1", "WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count)}
-    shared |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "GLOO_SOCKET_IFNAME": "lo"}
-    children = [
-        subprocess.Popen(
-            [sys.executable, HERE / script, folder],
-            env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(count)
-    ]
-    try:
-        errors = [child.communicate(timeout=600)[1] for child in children]
-    finally:
-        for child in children:
-            child.kill()
-    assert [child.returncode for child in children] == [0] * count, errors
+    done = start(HERE / "share_run.py", folder, count=count)
+    assert [status for status, *_ in done] == [0] * count, done
     return [read(folder, rank) for rank in range(count)]
 
 
@@ -71,7 +47,7 @@ def runs(tmp_path_factory, above_rounding):
     folder = tmp_path_factory.mktemp("runs")
     (folder / "one").mkdir()
     share_run.main(folder / "one")
-    return folder, [read(folder / "one", 0)], start("share_run.py", folder / "two", 2)
+    return folder, [read(folder / "one", 0)], learnt(folder / "two", 2)
 
 
 def test_two_processes_learn_what_one_does(runs):

@@ -1,0 +1,221 @@
+"""The files of a pool: its header, its pixels, and how several processes write them together."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+import ganaug
+from ganaug.curation.drawing import FilteredDraws, check_fitted
+from ganaug.data.files import umask, write_atomically
+from ganaug.data.json_values import short
+from ganaug.gans import ImageGAN
+from ganaug.gans.bundle import labels_to_json, weights_checksum
+from ganaug.training.devices import LARGEST_SEED, seed_from
+from ganaug.training.processes import ALONE, Processes
+
+__all__ = ["HEADER", "IMAGES", "REMEDY", "build_pool", "join_with_one_seed", "read_header"]
+
+FORMAT, FORMAT_VERSION = "ganaug.SyntheticPool", 1
+HEADER, IMAGES = "pool.json", "images.u8"
+CHECKSUM = "header_sha256"
+REMEDY = "build the pool again"
+COPIED = 2**24  # bytes at a time
+
+
+def build_pool(draws: FilteredDraws, path: Path, processes: Processes = ALONE) -> None:
+    """Draw images and write them as a pool.
+
+    Of several processes each draws every n-th class, into files that the first puts together; the pool is the same
+    for any number of them.
+
+    Parameters
+    ----------
+    draws : FilteredDraws
+        The same in all processes.
+    path : Path
+        A folder that is empty or does not exist yet; one that all processes see.
+    processes : Processes, optional
+        Those that build it together, joined already.
+    """
+    # A folder that is there already may be a mount point, which nothing can be renamed to.
+    inside = path.exists()
+    home = path if inside else path.parent
+    if processes.count == 1:
+        home.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=home, prefix=f".{path.name}."))
+    else:
+        temporary = home / f".{path.name}.{draws.seed}"
+    try:
+        if processes.count == 1:
+            with _Writing(temporary / IMAGES) as writing:
+                for images in draws:
+                    writing.put(images)
+            _finish(draws, writing.checksum, temporary, path, inside)
+        else:
+            _build_together(draws, temporary, path, inside, processes)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def join_with_one_seed(gan: ImageGAN, random_state: Any, processes: Processes) -> int:
+    """Meet the other processes, and return a seed that is the same in all of them."""
+    check_fitted(gan)
+    device = _device(gan)
+    processes.join(device)
+    return processes.smallest(seed_from(random_state) & LARGEST_SEED, device)
+
+
+def _device(gan: ImageGAN) -> torch.device:
+    return next(gan.generator_.parameters()).device
+
+
+def _build_together(draws: FilteredDraws, temporary: Path, path: Path, inside: bool, processes: Processes) -> None:
+    device = _device(draws.gan)
+    asked = [weights_checksum(draws.gan.tensors()), draws.wanted.tolist(), draws.max_draws]
+    # None goes on before all have found the folder empty.
+    processes.check_alike(json.dumps([*asked, [step.name for step in draws.filters]]), device)
+    own = range(len(draws.wanted))[processes.rank :: processes.count]
+
+    def prepare() -> None:
+        if processes.first:
+            shutil.rmtree(temporary, ignore_errors=True)  # of a build that was killed
+            temporary.mkdir(parents=True)
+
+    def draw() -> None:
+        for position in own:
+            with _Writing(temporary / f"{position}.u8") as writing:
+                for images in draws.of_class(position):
+                    writing.put(images)
+            write_atomically(temporary / f"{position}.json", json.dumps(draws.records[-1]))
+
+    def put_together() -> None:
+        if not processes.first:
+            return
+        draws.records = []
+        with _Writing(temporary / IMAGES) as writing:
+            for position in range(len(draws.wanted)):
+                record = temporary / f"{position}.json"
+                draws.records.append(json.loads(record.read_text(encoding="utf-8")))
+                part = temporary / f"{position}.u8"
+                with part.open("rb") as file:
+                    while content := file.read(COPIED):
+                        writing.put(np.frombuffer(content, dtype=np.uint8))
+                record.unlink()
+                part.unlink()
+        draws.check_any_kept()
+        _finish(draws, writing.checksum, temporary, path, inside)
+
+    # None goes on before all are done, nor after one has failed.
+    for call in (prepare, draw, put_together):
+        processes.together(call, device)
+
+
+def _finish(draws: FilteredDraws, checksum: str, temporary: Path, path: Path, inside: bool) -> None:
+    """Write the header and put the pool into its place."""
+    gan = draws.gan
+    provenance = {
+        "gan": {
+            "class": type(gan).__name__,
+            "weights_sha256": weights_checksum(gan.tensors()),
+            "training_data": gan.training_data_,
+        },
+        "random_state": draws.seed,
+        "filters": [step.describe() for step in draws.filters],
+        "classes": draws.records,
+    }
+    header = {
+        "image_shape": list(gan.image_shape_),
+        "classes": labels_to_json(gan.classes_),
+        "class_names": [gan.class_names_.get(label) for label in gan.classes_.tolist()],
+        "counts": [record["kept"] for record in draws.records],
+        "images_sha256": checksum,
+        "provenance": provenance,
+    }
+    _write_header(temporary, header)
+    if inside:
+        for name in (IMAGES, HEADER):
+            (temporary / name).replace(path / name)
+        temporary.rmdir()
+    else:
+        os.chmod(temporary, 0o777 & ~umask())
+        temporary.replace(path)
+
+
+class _Writing:
+    """Writes one batch of images while the next is drawn, and takes their checksum on the way."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb")
+        self._thread = ThreadPoolExecutor(1)
+        self._pending: Future[None] | None = None
+        self._digest = hashlib.sha256()
+
+    def __enter__(self) -> _Writing:
+        return self
+
+    def put(self, images: NDArray[np.uint8]) -> None:
+        """Take a batch once the one before is written; raises what went wrong with that one."""
+        self._wait()
+        self._pending = self._thread.submit(self._write, np.ascontiguousarray(images).ravel().data)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._thread.shutdown()
+        with self._file:
+            if kind is None:
+                self._wait()
+                self._file.flush()
+                os.fsync(self._file.fileno())
+        self.checksum = self._digest.hexdigest()
+
+    def _wait(self) -> None:
+        if self._pending is not None:
+            self._pending.result()
+
+    def _write(self, pixels: memoryview) -> None:
+        self._file.write(pixels)
+        self._digest.update(pixels)
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """Header of a pool, or ``ValueError``."""
+    if not (path / HEADER).is_file():
+        found = "does not exist" if not path.exists() else f"holds no {HEADER}"
+        raise ValueError(f"{path} is no pool: it {found}; pass a folder written by SyntheticPool.build")
+    try:
+        header = json.loads((path / HEADER).read_text(encoding="utf-8"))
+        checksum = _checksum({k: v for k, v in header.items() if k != CHECKSUM} if isinstance(header, dict) else {})
+    except (ValueError, RecursionError):
+        raise ValueError(f"{path / HEADER} is damaged: it is not valid JSON; {REMEDY}") from None
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise ValueError(f"{path} is no pool of ganaug's; pass a folder written by SyntheticPool.build")
+    version = header.get("format_version")
+    if not isinstance(version, int) or version > FORMAT_VERSION:
+        raise ValueError(
+            f"{path} has format version {short(version)}, this ganaug {ganaug.__version__} reads up to "
+            f"{FORMAT_VERSION}; upgrade ganaug"
+        )
+    if header.pop(CHECKSUM, None) != checksum:
+        raise ValueError(f"{path / HEADER} was edited: its checksum differs; {REMEDY}")
+    return header
+
+
+def _write_header(path: Path, header: dict[str, Any]) -> None:
+    known = {"format": FORMAT, "format_version": FORMAT_VERSION, "ganaug_version": ganaug.__version__}
+    header = json.loads(json.dumps({**known, **header}))
+    write_atomically(path / HEADER, json.dumps({**header, CHECKSUM: _checksum(header)}, indent=1, ensure_ascii=False))
+
+
+def _checksum(header: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(header, sort_keys=True).encode()).hexdigest()
