@@ -21,7 +21,7 @@ from ganaug.data.files import umask, write_atomically
 from ganaug.data.json_values import short
 from ganaug.gans import ImageGAN
 from ganaug.gans.bundle import labels_to_json, weights_checksum
-from ganaug.training.devices import LARGEST_SEED, seed_from
+from ganaug.training.devices import seed_from
 from ganaug.training.processes import ALONE, Processes
 
 __all__ = ["HEADER", "IMAGES", "REMEDY", "build_pool", "join_with_one_seed", "read_header"]
@@ -74,7 +74,7 @@ def join_with_one_seed(gan: ImageGAN, random_state: Any, processes: Processes) -
     check_fitted(gan)
     device = _device(gan)
     processes.join(device)
-    return processes.smallest(seed_from(random_state) & LARGEST_SEED, device)
+    return processes.smallest(seed_from(random_state), device)
 
 
 def _device(gan: ImageGAN) -> torch.device:

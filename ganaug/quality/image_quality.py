@@ -101,7 +101,7 @@ def image_report(
     by_name = {name: data.labels for name, data in sets.items()}
     classes = shared_classes(by_name)
     classifier = classifier or ClassifierConfig()
-    seed = seed_from(random_state) % 2**32  # an integer that every figure takes
+    seed = seed_from(random_state)
     if k < 1:
         raise ValueError(f"k must be at least 1, got {k}")
     randomness = np.random.default_rng(seed)

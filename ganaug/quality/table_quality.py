@@ -92,7 +92,7 @@ def table_report(
         if name != reference
     }
     classes = shared_classes(labels)
-    seed = seed_from(random_state) % 2**32  # an integer that every figure takes
+    seed = seed_from(random_state)
     sides = matched_samples(
         labels, classes, at_least=folds, reason=f"folds={folds}", randomness=np.random.default_rng(seed)
     )

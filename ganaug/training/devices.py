@@ -51,16 +51,21 @@ def computes_bf16(device: torch.device) -> bool:
 
 
 def seed_from(random_state: Any) -> int:
-    """Derive one seed from what scikit-learn takes as `random_state`.
+    """Derive one seed in [0, 2**32 - 1], which is a `random_state` again, from what scikit-learn takes as such.
 
     None gives fresh entropy; numpy's global state is neither read nor changed. An integer is its own seed and must be
-    in [0, 2**32 - 1], as in scikit-learn. A ``RandomState`` or ``Generator`` is advanced by one draw.
+    in that range, as in scikit-learn. A ``RandomState`` or ``Generator`` is advanced by one draw.
 
     Examples
     --------
     >>> seed_from(7)
     7
     """
+    return _entropy(random_state) & LARGEST_SEED
+
+
+def _entropy(random_state: Any) -> int:
+    """As :func:`seed_from`, of up to 63 bits."""
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> np.uint64(1))
     if isinstance(random_state, np.random.RandomState):
@@ -92,5 +97,5 @@ def random_generator(random_state: Any, purpose: str) -> torch.Generator:
     >>> random_generator(0, "fit").initial_seed() == random_generator(0, "sample").initial_seed()
     False
     """
-    entropy = [seed_from(random_state), int.from_bytes(purpose.encode())]
+    entropy = [_entropy(random_state), int.from_bytes(purpose.encode())]
     return torch.Generator().manual_seed(int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0]))

@@ -59,7 +59,7 @@ def gated_images(
     real = labelled_images(pairs, size=source.image_shape_[1:] if resize else None, train=True)
     if fitted and real.image_shape != source.image_shape_:
         raise ValueError(f"the real images have shape {real.image_shape}, the GAN draws {source.image_shape_}")
-    seed = seed_from(random_state) % 2**32
+    seed = seed_from(random_state)
     decision = choose_ratio(source, real, **{"random_state": seed, **options})
     counts = dict(zip(*(part.tolist() for part in np.unique(real.labels, return_counts=True)), strict=True))
     wanted = decision.images_to_add(counts)

@@ -97,6 +97,12 @@ def test_one_split_takes_one_gan_and_a_third_of_the_images(oracle, few):
     assert 0.27 < len(test) / len(few) <= 1 / 3
 
 
+@pytest.mark.parametrize("source", [None, np.random.RandomState(0), np.random.default_rng(0)], ids=str)
+def test_no_seed_is_needed(oracle, few, source):
+    short = ClassifierConfig(steps=2)
+    assert choose(oracle, few, random_state=source, training=short).n_validation > 0
+
+
 def test_the_seed_decides_and_global_states_stay(oracle, few):
     states = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()
     first, again, other = (choose(oracle, few, random_state=seed) for seed in (1, 1, 2))

@@ -282,6 +282,13 @@ def test_a_gan_is_drawn_from(digits, rows):
         audit(gan, train, holdout)
 
 
+@pytest.mark.parametrize("source", [None, np.random.RandomState(0), np.random.default_rng(0)], ids=str)
+def test_no_seed_is_needed(digits, source):
+    train, holdout, _ = digits
+    gan = ImageGAN(steps=2, device="cpu", verbose=False).fit(train)
+    assert audit(gan, train, holdout, per_class=5, random_state=source).n_synthetic == 50
+
+
 def test_the_same_seed_gives_the_same_report_and_global_states_stay(digits):
     train, holdout, fresh = digits
     states = np.random.get_state()[1].copy(), torch.get_rng_state()

@@ -18,6 +18,12 @@ def test_numpy_generators_are_advanced(make):
     assert first == seed_from(make(0))
 
 
+def test_a_seed_is_a_random_state_again():
+    for source in (None, np.random.RandomState(0), np.random.default_rng(0)):
+        seeds = [seed_from(source) for _ in range(20)]
+        assert [seed_from(seed) for seed in seeds] == seeds
+
+
 @pytest.mark.parametrize("seed", ["7", 1.5, [1]])
 def test_other_things_are_no_seeds(seed):
     with pytest.raises(ValueError, match="random_state must be an integer"):
