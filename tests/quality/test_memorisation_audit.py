@@ -286,7 +286,7 @@ def test_a_gan_is_drawn_from(digits, rows):
 def test_no_seed_is_needed(digits, source):
     train, holdout, _ = digits
     gan = ImageGAN(steps=2, device="cpu", verbose=False).fit(train)
-    assert audit(gan, train, holdout, per_class=5, random_state=source).n_synthetic == 50
+    assert audit(gan, train, holdout, per_class=10, random_state=source).n_synthetic == 100
 
 
 def test_the_same_seed_gives_the_same_report_and_global_states_stay(digits):
