@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import ganaug
-from ganaug.bench.metrics import calibration, scores
+from ganaug.bench.metrics import calibration, decisions, scores
 from ganaug.bench.plugins import Plugin
 from ganaug.bench.splits import Splits, drawn_splits, folds
 from ganaug.bench.store import Store
@@ -138,6 +138,12 @@ class Case(ABC):
         return self._splits
 
     _splits: Splits
+    targets: NDArray[np.int64]
+
+    @property
+    def n_rarest(self) -> int:
+        """Test samples of the rarest class, in the split that has fewest of it."""
+        return min(int(np.unique(self.targets[test], return_counts=True)[1].min()) for test in self.splits.test)
 
     def shared(self, split: int, fingerprint: str) -> dict[str, Any]:
         """What every record of a split depends on."""
@@ -221,10 +227,11 @@ def scored(
     positive: int | None = None,
 ) -> dict[str, Any]:
     """What the record of a cell holds of its predictions."""
-    best = probabilities.argmax(1) if predicted is None else predicted
+    if predicted is None:
+        predicted = decisions(probabilities, positive)
     return {
         "metrics": scores(targets, probabilities, predicted=predicted, positive=positive),
-        "recall": [float((best[targets == c] == c).mean()) for c in range(probabilities.shape[1])],
+        "recall": [float((predicted[targets == c] == c).mean()) for c in range(probabilities.shape[1])],
         "calibration": [part.tolist() for part in calibration(targets, probabilities)],
         "probabilities": base64.b64encode(probabilities.astype(np.float16).tobytes()).decode(),
     }

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import scipy.special
 from numpy.typing import NDArray
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
@@ -39,7 +40,7 @@ CLASSIFIERS: dict[str, Callable[..., Any]] = {
         **{"random_state": random_state, "class_weight": class_weight, **params}
     ),
 }
-THRESHOLD_FOLDS = 5
+THRESHOLD_FOLDS = CALIBRATION_FOLDS = 5
 
 
 class Columns:
@@ -130,10 +131,16 @@ def fit_predict(
         model.set_params(class_weight=weight)
     elif weight:
         note = "it takes no class weights"
+    smallest = int(np.unique(y, return_counts=True)[1].min())
+    if arm.prior_correction and not hasattr(model, "predict_proba"):
+        # Scores made into probabilities by a formula are no probabilities that shares of classes could be taken out of.
+        if smallest > 1:
+            model = CalibratedClassifierCV(model, ensemble=False, cv=min(CALIBRATION_FOLDS, smallest))
+        else:
+            note = "it has no probabilities, and a class of one sample, so that its scores were corrected as they are"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         if arm.threshold:
-            smallest = int(np.bincount(y).min())
             cv = StratifiedKFold(max(2, min(THRESHOLD_FOLDS, smallest)), shuffle=True, random_state=seed)
             tuned = TunedThresholdClassifierCV(model, scoring="balanced_accuracy", cv=cv)
             try:

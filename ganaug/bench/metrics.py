@@ -15,7 +15,7 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-__all__ = ["METRICS", "MINORITY", "calibration", "expected_calibration_error", "scores"]
+__all__ = ["METRICS", "MINORITY", "calibration", "decisions", "expected_calibration_error", "scores"]
 
 BINS = 15
 SMALLEST = 1e-7  # probability, for the logarithm
@@ -53,7 +53,7 @@ def scores(
     probabilities : ndarray of shape (n, n_classes)
         Rows sum to one.
     predicted : ndarray of shape (n,), integer, optional
-        Class indices; by default the most probable classes, of two the second only from one half on.
+        Class indices; by default those of :func:`decisions`.
     positive : int, optional
         The class that is looked for, of two: AP is of this class, and the metrics in ``MINORITY`` are added.
 
@@ -73,9 +73,7 @@ def scores(
     n_classes = probabilities.shape[1]
     one_hot = np.eye(n_classes)[targets]
     if predicted is None:
-        predicted = probabilities.argmax(1)
-        if positive is not None:
-            predicted = np.where(probabilities[:, positive] >= 0.5, positive, 1 - positive)
+        predicted = decisions(probabilities, positive)
     recalls = recall_score(targets, predicted, labels=np.arange(n_classes), average=None, zero_division=0)
     clipped = np.clip(probabilities, SMALLEST, 1)
     ap_of: int | slice = slice(None) if positive is None else positive
@@ -97,6 +95,19 @@ def scores(
         found["precision"] = float(precision_score(targets, predicted, **of_minority))
         found["recall"] = float(recall_score(targets, predicted, **of_minority))
     return found
+
+
+def decisions(probabilities: NDArray[np.floating], positive: int | None = None) -> NDArray[np.int64]:
+    """Most probable classes; of two of which one is looked for, that one from a probability of one half on.
+
+    Examples
+    --------
+    >>> decisions(np.array([[0.5, 0.5], [0.6, 0.4]]), positive=1).tolist()
+    [1, 0]
+    """
+    if positive is None:
+        return probabilities.argmax(1)
+    return np.where(probabilities[:, positive] >= 0.5, positive, 1 - positive)
 
 
 def calibration(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import os
 import platform
+import re
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -121,7 +123,7 @@ def _render(root: Path, summary: dict[str, Any]) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", " ")
+    templates.filters["line"] = _line
     templates.globals.update(reliability=reliability, less_is_better=_less_is_better)
     sheets = {
         case["index"]: base64.b64encode(path.read_bytes()).decode()
@@ -133,6 +135,11 @@ def _render(root: Path, summary: dict[str, Any]) -> None:
     for name in ("report.html", "report.md"):
         page = templates.get_template(name).render(**summary, sheets=sheets, charts=charts, open_cases=OPEN_CASES)
         write_atomically(root / name, page)
+
+
+def _line(text: Any) -> str:
+    """One line of Markdown that reads as the text does, in a table too."""
+    return re.sub(r"([\\|*`\[\]#])", r"\\\1", html.escape(" ".join(str(text).split()), quote=False))
 
 
 def _less_is_better(metric: str) -> bool:
@@ -173,9 +180,13 @@ def _charts(experiment: dict[str, Any], declared: dict[str, Any]) -> dict[str, A
         for arm, base in pairs
     ]
     values = pd.DataFrame(
-        [{arm["name"]: arm["mean"] for arm in case["arms"]} | {"": case["dataset"]} for case in experiment["cases"]]
+        [
+            {arm["name"]: arm["mean"] for arm in case["arms"]} | {"": case["dataset"]}
+            for case in experiment["cases"]
+            if all(arm["splits"] in (0, case["splits"]) for arm in case["arms"])
+        ]
     )
-    by_dataset = values.groupby("").mean().dropna()
+    by_dataset = values.groupby("").mean().dropna(axis=1, how="all").dropna() if len(values) else values
     sign = -1 if _less_is_better(first) else 1
     return {
         "forests": forests,

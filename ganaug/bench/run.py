@@ -128,6 +128,7 @@ def _grid(suite: Suite, store: Store) -> tuple[list[Task], list[dict[str, Any]]]
         tasks += case.tasks()
         about = {"name": spec.name, "kind": spec.kind, "dataset": spec.dataset.name, "n_per_class": spec.n_per_class}
         splits = {"splits": len(case.splits), "test_share": case.splits.test_share, "imbalance": spec.imbalance}
+        splits["n_rarest"] = case.n_rarest
         data.append({**about, **splits, **case.describe()})
     keys = [key for task in tasks for key in task.keys]
     if len(set(keys)) < len(keys):

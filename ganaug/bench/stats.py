@@ -35,6 +35,8 @@ class Difference:
         Mean and ends of the confidence interval.
     n : int
         Pairs.
+    p : float
+        Of a two-sided t-test for a difference of zero.
     harm : float
         Probability that the true difference is below the region of practical equivalence, by the t-distribution that
         the interval is from.
@@ -47,6 +49,7 @@ class Difference:
     low: float
     high: float
     n: int
+    p: float
     harm: float
     verdict: str
 
@@ -55,7 +58,9 @@ class Difference:
         return asdict(self)
 
 
-def paired_difference(differences: ArrayLike, *, rope: float, confidence: float = 0.95) -> Difference:
+def paired_difference(
+    differences: ArrayLike, *, rope: float, confidence: float = 0.95, resolution: float = 0.0
+) -> Difference:
     """Summarise independent paired differences by a t-interval.
 
     Parameters
@@ -66,6 +71,9 @@ def paired_difference(differences: ArrayLike, *, rope: float, confidence: float 
         Half-width of the region of practical equivalence.
     confidence : float
         Of the interval.
+    resolution : float
+        Smallest step between two possible differences. Rounding to such steps has a variance of a twelfth of its
+        square, below which the one found does not count: two equal numbers of right answers are no certainty.
 
     Returns
     -------
@@ -79,11 +87,11 @@ def paired_difference(differences: ArrayLike, *, rope: float, confidence: float 
     'gain'
     """
     values = _checked(differences)
-    return _interval(values, values.var(ddof=1) / len(values), rope, confidence)
+    return _interval(values, _variance(values, resolution) / len(values), rope, confidence)
 
 
 def corrected_resampled_difference(
-    differences: ArrayLike, *, test_share: float, rope: float, confidence: float = 0.95
+    differences: ArrayLike, *, test_share: float, rope: float, confidence: float = 0.95, resolution: float = 0.0
 ) -> Difference:
     """Summarise paired differences of resampled splits, whose training sets overlap, by a corrected t-interval.
 
@@ -96,7 +104,7 @@ def corrected_resampled_difference(
         One per fold or resample, at least two.
     test_share : float in (0, 1)
         Share of the samples that is tested on in each, 0.2 for five folds.
-    rope, confidence : float
+    rope, confidence, resolution : float
         As for :func:`paired_difference`.
 
     Returns
@@ -114,7 +122,7 @@ def corrected_resampled_difference(
     values = _checked(differences)
     if not 0 < test_share < 1:
         raise ValueError(f"test_share must be in (0, 1), got {test_share}")
-    variance = values.var(ddof=1) * (1 / len(values) + test_share / (1 - test_share))
+    variance = _variance(values, resolution) * (1 / len(values) + test_share / (1 - test_share))
     return _interval(values, variance, rope, confidence)
 
 
@@ -199,6 +207,9 @@ def bootstrap_interval(
 ) -> tuple[float, float]:
     """Interval of the mean over datasets: datasets are drawn with replacement, then splits within each.
 
+    The percentiles are those of an expanded interval: plain ones cover too seldom where datasets are few (Hesterberg,
+    "What Teachers Should Know About the Bootstrap", The American Statistician 2015).
+
     Parameters
     ----------
     differences : sequence of array-like
@@ -222,7 +233,9 @@ def bootstrap_interval(
         raise ValueError(f"at least two datasets are needed for an interval, none without splits, got {len(of_each)}")
     means = np.stack([v[randomness.integers(len(v), size=(samples, len(v)))].mean(1) for v in of_each], axis=1)
     drawn = means[np.arange(samples)[:, None], randomness.integers(len(of_each), size=(samples, len(of_each)))].mean(1)
-    low, high = np.quantile(drawn, [0.5 - confidence / 2, 0.5 + confidence / 2])
+    n = len(of_each)
+    outside = scipy.stats.norm.sf(scipy.stats.t.ppf(0.5 + confidence / 2, n - 1) * np.sqrt(n / (n - 1)))
+    low, high = np.quantile(drawn, [outside, 1 - outside])
     return float(low), float(high)
 
 
@@ -244,10 +257,18 @@ def _checked(differences: ArrayLike) -> NDArray[np.float64]:
     return values
 
 
+def _variance(values: NDArray[np.float64], resolution: float) -> float:
+    return max(float(values.var(ddof=1)), resolution**2 / 12)
+
+
 def _interval(values: NDArray[np.float64], variance: float, rope: float, confidence: float) -> Difference:
     mean, scale = float(values.mean()), float(np.sqrt(variance))
     half = float(scipy.stats.t.ppf(0.5 + confidence / 2, len(values) - 1)) * scale
-    harm = float(scipy.stats.t.cdf((-rope - mean) / scale, len(values) - 1)) if scale > 0 else float(mean < -rope)
+    if scale > 0:
+        harm = float(scipy.stats.t.cdf((-rope - mean) / scale, len(values) - 1))
+        p = float(2 * scipy.stats.t.sf(abs(mean) / scale, len(values) - 1))
+    else:
+        harm, p = float(mean < -rope), float(mean == 0)
     low, high = mean - half, mean + half
     if low > 0:
         verdict = "gain"
@@ -255,4 +276,4 @@ def _interval(values: NDArray[np.float64], variance: float, rope: float, confide
         verdict = "harm"
     else:
         verdict = "equal" if -rope < low and high < rope else "unclear"
-    return Difference(mean, low, high, len(values), harm, verdict)
+    return Difference(mean, low, high, len(values), p, harm, verdict)

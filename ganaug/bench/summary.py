@@ -26,6 +26,7 @@ __all__ = ["ENOUGH_DATASETS", "cell_table", "summarise"]
 
 SIGNIFICANT = 0.05
 ENOUGH_DATASETS = 6  # below, no signed-rank test over datasets can find anything at 5 %
+AFTER_CORRECTION = ", though not after correction for the number of tests"
 WORDS = {
     "gain": "a gain",
     "harm": "harm",
@@ -87,7 +88,7 @@ def summarise(suite: Suite, records: list[dict[str, Any]], data: list[dict[str, 
         "failed": [
             {
                 **{key: r[key] for key in ("split", "repeat", "classifier", "status", "reason")},
-                "arm": r["arm"] or "GAN",
+                "arm": "GAN" if r["arm"] is None else r["arm"],
                 "case": data[r["case"]]["name"],
             }
             for r in records
@@ -135,36 +136,45 @@ class _Experiment:
             "notes": self._notes(),
         }
 
-    def _values(self, arm: str, metric: str, case: int, classifier: str | None = None) -> pd.Series:
-        """Of each split, the mean over classifiers, or of one."""
+    def _finished(self, arms: Iterable[str], metric: str, case: int, classifier: str | None = None) -> pd.DataFrame:
+        """A row for each split and classifier that all of these arms have finished, a column for each arm.
+
+        A classifier counts where it has finished in any split; a split counts with all classifiers that count only, or
+        means would be of different ones.
+        """
+        arms = list(arms)
         if not len(self.by_split):
-            return pd.Series(dtype=float)
+            return pd.DataFrame(columns=arms, dtype=float)
         index = self.by_split.index
-        chosen = (index.get_level_values("arm") == arm) & (index.get_level_values("case") == case)
+        chosen = index.get_level_values("arm").isin(arms) & (index.get_level_values("case") == case)
         if classifier is not None:
             chosen &= index.get_level_values("classifier") == classifier
-        found = self.by_split.loc[chosen, metric]
-        if classifier is None:
-            # A split counts with all its classifiers only, or means would be of different ones.
-            count = found.groupby("split").transform("count")
-            found = found[count == len(self.experiment.classifiers)]
-        return found.groupby("split").mean()
+        found = self.by_split.loc[chosen, metric].droplevel("case").unstack("arm").reindex(columns=arms).dropna()
+        counting = found.index.get_level_values("classifier").nunique()
+        return found[found.groupby("split")[arms[0]].transform("size") == counting]
+
+    def _values(self, arm: str, metric: str, case: int, classifier: str | None = None) -> pd.Series:
+        """Of each split, the mean over classifiers, or of one."""
+        return self._finished([arm], metric, case, classifier)[arm].groupby("split").mean()
 
     def _better(self, arm: str, base: str, metric: str, case: int, classifier: str | None = None) -> pd.Series:
         """By how many points an arm is better, of each split."""
-        pair = pd.concat(
-            [self._values(arm, metric, case, classifier), self._values(base, metric, case, classifier)], axis=1
-        ).dropna()
-        return self.sign[metric] * (pair.iloc[:, 0] - pair.iloc[:, 1])
+        pair = self._finished([arm, base], metric, case, classifier)
+        return self.sign[metric] * (pair[arm] - pair[base]).groupby("split").mean()
 
-    def _difference(self, arm: str, base: str, case: int, classifier: str | None = None) -> Difference | None:
-        better = self._better(arm, base, self.experiment.metrics[0], case, classifier)
+    def _difference(
+        self, arm: str, base: str, case: int, classifier: str | None = None, metric: str | None = None
+    ) -> Difference | None:
+        better = self._better(arm, base, metric or self.experiment.metrics[0], case, classifier)
         if len(better) < 2:
             return None
-        share = dict(self.cases)[case]["test_share"]
+        about = dict(self.cases)[case]
+        share, rope = about["test_share"], self.experiment.rope
+        averaged = self.experiment.repeats * (1 if classifier is not None else len(self.experiment.classifiers))
+        resolution = 100 / (len(about["classes"]) * about["n_rarest"] * averaged)
         if share is None:
-            return paired_difference(better, rope=self.experiment.rope)
-        return corrected_resampled_difference(better, test_share=share, rope=self.experiment.rope)
+            return paired_difference(better, rope=rope, resolution=resolution)
+        return corrected_resampled_difference(better, test_share=share, rope=rope, resolution=resolution)
 
     def _case(self, index: int, about: dict[str, Any]) -> dict[str, Any]:
         gans = [r for r in self.records if r["case"] == index and "consistency" in r and r["status"] == "done"]
@@ -196,7 +206,7 @@ class _Experiment:
             "mean": float(values.mean()) if len(values) else None,
             "deviation": float(values.std(ddof=1)) if len(values) > 1 else None,
             "splits": len(values),
-            "metrics": {m: self._mean_metric(mine, m) for m in self.metrics} if mine else None,
+            "metrics": {m: _mean(self._values(arm.name, m, index)) for m in self.metrics} if mine else None,
             "recall": (100 * np.mean([r["recall"] for r in mine], axis=0)).tolist() if mine else None,
             "calibration": np.sum([r["calibration"] for r in mine], axis=0).tolist() if mine else None,
             "seconds": float(np.mean([r["seconds"] for r in mine])) if mine else None,
@@ -211,15 +221,11 @@ class _Experiment:
             },
         }
 
-    def _mean_metric(self, records: list[dict[str, Any]], metric: str) -> float | None:
-        """Over records; None for a metric of two classes where there are more."""
-        values = [100 * r["metrics"][metric] for r in records if metric in r["metrics"]]
-        return float(np.mean(values)) if values else None
-
     def _verdicts_per_case(self) -> list[str]:
         """One sentence per case and pair, that against the strongest arm first: beating a weak one is easy."""
         first = self.experiment.metrics[0]
         sentences = []
+        corrected = self._corrected()
         for index, about in self.cases:
             where = f" on {about['name']}" if len(self.cases) > 1 else ""
             means = {arm.name: _mean(self._values(arm.name, first, index)) for arm in self.experiment.arms}
@@ -231,12 +237,25 @@ class _Experiment:
                 if difference is None:
                     sentences.append(f"{what}: too few finished splits to tell.")
                     continue
+                word = WORDS[difference.verdict]
+                if difference.verdict in ("gain", "harm") and corrected[arm.name, base.name, index] > SIGNIFICANT:
+                    word += AFTER_CORRECTION
                 sentences.append(
-                    f"{what}: {WORDS[difference.verdict]}, {difference.mean:+.1f} points of {first} "
+                    f"{what}: {word}, {difference.mean:+.1f} points of {first} "
                     f"(95 % interval {difference.low:+.1f} to {difference.high:+.1f}, {difference.n} splits; "
                     f"probability of harm {_chance(difference.harm)})."
                 )
         return sentences
+
+    def _corrected(self) -> dict[tuple[str, str, int], float]:
+        """Holm's p-value of each pair and case, for their number."""
+        found = {
+            (arm.name, base.name, index): difference.p
+            for index, _ in self.cases
+            for arm, base in self.experiment.pairs()
+            if (difference := self._difference(arm.name, base.name, index)) is not None
+        }
+        return dict(zip(found, map(float, holm(list(found.values()))), strict=True))
 
     def _tests(self) -> list[dict[str, Any]]:
         """Each pair and metric over datasets: intervals, signed-rank tests with Holm's correction, probabilities."""
@@ -252,11 +271,8 @@ class _Experiment:
                     of_splits.setdefault(about["dataset"], []).extend(better)
                     for classifier in self.experiment.classifiers:
                         pairs.append(_mean(self._better(arm.name, base.name, metric, index, classifier.name)))
-                    if len(better) > 1 and about["test_share"] is not None:
-                        share = about["test_share"]
-                        clear[corrected_resampled_difference(better, test_share=share, rope=rope).verdict] += 1
-                    elif len(better) > 1:
-                        clear[paired_difference(better, rope=rope).verdict] += 1
+                    if (difference := self._difference(arm.name, base.name, index, metric=metric)) is not None:
+                        clear[difference.verdict] += 1
                 finished = [values for values in of_splits.values() if values]
                 if len(finished) < ENOUGH_DATASETS:
                     continue
@@ -310,18 +326,24 @@ class _Experiment:
         if in_mean and in_most:
             return side
         if in_mean:
-            return f"{side}, though not after correction for the number of tests"
+            return side + AFTER_CORRECTION
         if in_most:
             return f"{side} on most datasets, but not clearly in the mean"
         rope = self.experiment.rope
         return WORDS["equal" if -rope < test["low"] and test["high"] < rope else "unclear"]
 
     def _overall(self) -> list[dict[str, Any]]:
-        """Means and mean ranks of each arm over the pairs of case and classifier in which every arm has finished."""
+        """Means and mean ranks of each arm over pairs of case and classifier, in splits that all arms have finished.
+
+        All arms, that is, that have finished any cell.
+        """
         if not len(self.by_split):
             return [{"name": arm.name, "metrics": None, "ranks": None} for arm in self.experiment.arms]
-        blocks = self.by_split.groupby(["case", "classifier", "arm"]).mean().unstack("arm")
-        tables = {metric: blocks[metric].dropna() for metric in self.metrics}
+        blocks = self.by_split.unstack("arm")
+        tables = {
+            metric: blocks[metric].dropna(axis=1, how="all").dropna().groupby(["case", "classifier"]).mean()
+            for metric in self.metrics
+        }
         complete = set(tables[self.experiment.metrics[0]])
         rows = []
         for arm in self.experiment.arms:
@@ -394,23 +416,23 @@ class _Experiment:
 def _worth(curve: list[list[float]], n: int, difference: Difference, sign: float) -> dict[str, Any]:
     """Extra real samples a class that would have given the same gain, on the curve of the other arm.
 
-    Between the sizes that were measured, the curve is taken for straight in the logarithm of the size. None stands for
-    more, or fewer, than the curve can tell.
+    Between the sizes that were measured, the curve is taken for straight in the logarithm of the size. Where it is
+    flat, the size nearest to `n` counts. What the curve cannot tell is "more" or "fewer" than its ends.
     """
     sizes = np.log([size for size, _ in curve])
     level = np.maximum.accumulate([sign * value for _, value in curve])
     here = float(np.interp(np.log(n), sizes, level))
 
-    def extra(gain: float) -> float | None:
+    def extra(gain: float) -> float | str:
         wanted = here + gain
+        if gain == 0:
+            return 0.0
         if wanted > level[-1] or wanted < level[0]:
-            return None
-        # Where the curve is flat, the smallest size counts.
-        place = int(np.searchsorted(level, wanted, side="left"))
-        if place == 0:
-            return float(np.exp(sizes[0])) - n
-        share = (wanted - level[place - 1]) / (level[place] - level[place - 1])
-        return float(np.exp(sizes[place - 1] + share * (sizes[place] - sizes[place - 1])) - n)
+            return "more" if gain > 0 else "fewer"
+        # The first size that reaches it, or the last that does not exceed it.
+        after = int(np.searchsorted(level, wanted, side="left" if gain > 0 else "right"))
+        share = (wanted - level[after - 1]) / (level[after] - level[after - 1])
+        return float(np.exp(sizes[after - 1] + share * (sizes[after] - sizes[after - 1])) - n)
 
     return {"extra": extra(difference.mean), "low": extra(difference.low), "high": extra(difference.high)}
 

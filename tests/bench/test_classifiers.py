@@ -1,6 +1,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.svm import LinearSVC
 
 from ganaug.bench.classifiers import CLASSIFIERS, Columns, fit_predict
 from ganaug.bench.datasets import TableData
@@ -56,6 +58,19 @@ def test_prior_correction_divides_by_the_shares_of_the_classes():
     corrected = predict(TableArm("prior", prior_correction=True))[0]
     by_hand = plain / [80 / 96, 16 / 96]
     np.testing.assert_allclose(corrected, by_hand / by_hand.sum(1, keepdims=True))
+
+
+def test_scores_are_calibrated_before_priors_are_taken_out_of_them():
+    svm = {"target": "sklearn.svm.LinearSVC", "dual": False}
+    corrected, _, note = predict(TableArm("prior", prior_correction=True), **svm)
+    assert note is None
+    X, y = rows()
+    by_hand = CalibratedClassifierCV(LinearSVC(dual=False, random_state=0), ensemble=False, cv=5).fit(X, y)
+    by_hand = by_hand.predict_proba(rows(seed=1)[0]) / [80 / 96, 16 / 96]
+    np.testing.assert_allclose(corrected, by_hand / by_hand.sum(1, keepdims=True))
+    corrected, _, note = predict(TableArm("prior", prior_correction=True), counts=(80, 1), **svm)
+    assert "a class of one sample" in note
+    assert np.isfinite(corrected).all()
 
 
 def test_scores_stand_for_probabilities_where_there_are_none():

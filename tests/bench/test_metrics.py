@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from ganaug.bench.cases import scored
 from ganaug.bench.metrics import METRICS, MINORITY, calibration, expected_calibration_error, scores
 
 TARGETS = np.repeat([0, 1, 2], [60, 30, 10])
@@ -76,3 +77,14 @@ def test_calibration_bins_hold_every_sample():
     assert count.sum() == len(TARGETS)
     assert hits.sum() == (noisy().argmax(1) == TARGETS).sum()
     assert confidence.sum() == pytest.approx(noisy().max(1).sum())
+
+
+def test_recall_per_class_is_of_the_predictions_that_the_metrics_score():
+    """Of two classes the one that is looked for is predicted from a half on, and a half is common among neighbours."""
+    targets, probabilities = np.array([0, 0, 0, 1, 1]), np.full((5, 2), 0.5)
+    found = scored(targets, probabilities, positive=1)
+    assert found["recall"] == [0.0, 1.0]
+    assert found["metrics"]["recall"] == 1
+    assert found["metrics"]["balanced accuracy"] == np.mean(found["recall"])
+    assert scored(targets, probabilities, positive=0)["recall"] == [1.0, 0.0]
+    assert scored(targets, probabilities, np.array([1, 0, 0, 0, 1]), positive=1)["recall"] == [2 / 3, 0.5]

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 import shutil
 
 import numpy as np
@@ -75,6 +76,7 @@ def described(spec, experiment):
         "shape": "4 columns" if folded else "1x28x28",
         "n_train": 80,
         "n_test": 20,
+        "n_rarest": 6,
         "duplicates": 1,
         "sha256": "0" * 64,
     }
@@ -98,7 +100,7 @@ def recorded(suite, data):
             for (number, arm), network in itertools.product(enumerate(experiment.arms), experiment.classifiers):
                 record = heading(Task(index, 1, split, arm.name, 0, ("k",), (network.name,)), "k")
                 if arm.name == TIMED_OUT[0] or (arm.name == TIMED_OUT[1] and index == 0):
-                    yield {**record, "status": "timed out", "reason": f"not finished after {IMAGE}"}
+                    yield {**record, "status": "timed out", "reason": f"not finished after {IMAGE}\n# nor later"}
                     continue
                 level = 0.01 * number + 0.02 * index + rng.normal(0, 0.01)
                 metrics = {name: value + level for name, value in predictions["metrics"].items()}
@@ -192,6 +194,15 @@ CONTRAST = """(elements) => {
     return [(Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05), e.outerHTML.slice(0, 90)];
   });
 }"""
+
+
+def test_markdown_holds_no_tags_of_names_either(report):
+    text = report.with_suffix(".md").read_text()
+    prose = re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.DOTALL)
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in prose
+    assert not re.search(r"<(script|b|img)", prose)
+    assert "Failed:" in prose
+    assert all(line.startswith("- ") for line in prose.split("Failed:")[1].split("\n\n")[0].strip().splitlines())
 
 
 def test_text_stands_out_from_what_is_behind_it(page):

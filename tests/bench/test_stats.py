@@ -99,14 +99,33 @@ def test_signed_rank_seldom_claims_a_difference_under_the_null():
     assert np.mean(claims) < 0.12
 
 
-def test_bootstrap_interval_covers_about_as_often_as_it_says():
+@pytest.mark.parametrize("n_datasets", [6, 15])
+def test_bootstrap_interval_covers_as_often_as_it_says(n_datasets):
     rng = np.random.default_rng(7)
     covered = []
-    for number in range(200):
-        effects = rng.normal(0.5, 1, 15)
-        low, high = bootstrap_interval([rng.normal(e, 0.5, 5) for e in effects], seed=number, samples=500)
+    for number in range(400):
+        effects = rng.normal(0.5, 1, n_datasets)
+        low, high = bootstrap_interval([rng.normal(e, 0.5, 5) for e in effects], seed=number, samples=1000)
         covered.append(low <= 0.5 <= high)
-    assert 0.86 < np.mean(covered) <= 1
+    assert np.mean(covered) == pytest.approx(0.95, abs=0.025)
+
+
+def test_what_is_rounded_is_never_certain():
+    certain = paired_difference([-1.7, -1.7], rope=0.5)
+    assert (certain.low, certain.high, certain.harm, certain.p) == (-1.7, -1.7, 1.0, 0.0)
+    rounded = paired_difference([-1.7, -1.7], rope=0.5, resolution=1.7)
+    assert rounded.low < -5 < 1 < rounded.high
+    assert rounded.verdict == "unclear"
+    assert 0.05 < rounded.p < 1
+    assert paired_difference([1.0, 3.0, 2.0], rope=0.5, resolution=0.1) == paired_difference([1.0, 3.0, 2.0], rope=0.5)
+    folds = corrected_resampled_difference([1.0] * 5, test_share=0.2, rope=0.5, resolution=1.0)
+    assert folds.mean - folds.low == pytest.approx(2.7764 * np.sqrt(0.45 / 12), rel=1e-3)
+
+
+def test_p_is_that_of_the_t_test():
+    rng = np.random.default_rng(8)
+    a, b = rng.normal(1, 2, 8), rng.normal(0, 2, 8)
+    assert paired_difference(a - b, rope=0).p == pytest.approx(scipy.stats.ttest_rel(a, b).pvalue)
 
 
 def test_harm_counts_only_what_is_worse_than_the_region():

@@ -8,13 +8,16 @@ import pytest
 from ganaug.bench import ImageArm, ImageExperiment, Suite, TableArm, TableExperiment
 from ganaug.bench.metrics import METRICS, MINORITY
 from ganaug.bench.plugins import Plugin
-from ganaug.bench.summary import summarise
+from ganaug.bench.stats import Difference
+from ganaug.bench.summary import _worth, summarise
 
 
-def about(name, kind="images", n=20, share=None, dataset=None):
+def about(name, kind="images", n=20, share=None, dataset=None, n_rarest=500):
     return {"name": name, "kind": kind, "dataset": dataset or name, "n_per_class": n, "imbalance": 1.0} | {
         "splits": 2,
         "test_share": share,
+        "classes": ["a", "b"],
+        "n_rarest": n_rarest,
     }
 
 
@@ -163,9 +166,21 @@ def test_worth_is_read_from_the_curve_of_the_real_arm():
     at_10, at_20, at_40 = curve["worth"]
     assert at_10["extra"] == pytest.approx(10 * np.sqrt(2) - 10)
     assert at_20["extra"] == pytest.approx(20 * np.sqrt(2) - 20)
-    assert at_40["extra"] is None  # beyond what was measured
+    assert at_40["extra"] == "more"  # than were measured
     assert curve_summary(0.0)[0]["worth"][1]["extra"] == pytest.approx(0)
     assert curve_summary(-0.05)[0]["worth"][1]["extra"] == pytest.approx(20 / np.sqrt(2) - 20)
+    assert curve_summary(-0.05)[0]["worth"][0]["extra"] == "fewer"
+
+
+def test_where_the_curve_is_flat_no_difference_is_worth_nothing():
+    flat = [[10, 90.0], [20, 95.0], [50, 95.0], [200, 95.0]]
+    found = _worth(flat, 200, Difference(0.0, -1.0, 1.0, 5, 1.0, 0.1, "unclear"), 1.0)
+    assert found["extra"] == 0
+    assert found["low"] == pytest.approx(10 * 2**0.8 - 200)  # as good as that few
+    assert found["high"] == "more"
+    found = _worth([[10, 90.0], [20, 90.0], [50, 95.0]], 10, Difference(1.0, 0.0, 5.0, 5, 0.1, 0.0, "unclear"), 1.0)
+    assert found["extra"] == pytest.approx(20 * 2.5**0.2 - 10)
+    assert (found["low"], found["high"]) == (0, pytest.approx(40))
 
 
 def test_arms_that_differ_in_the_amount_only_make_a_curve():
@@ -202,3 +217,100 @@ def test_a_dataset_without_finished_cells_leaves_the_tests_to_the_others():
     data = [about(f"t{i}", "tables", None, 0.2) for i in range(5)]
     # With few datasets no test over them can find anything: each gets a verdict of its own.
     assert len(summarise(Suite("s", "S", tables=few), records, data)["verdicts"]) == 5
+
+
+def discrete(randomness, n_test, splits):
+    """Accuracies of two equal classifiers of few test samples, which agree on most of them."""
+    records = []
+    for split in range(splits):
+        common = randomness.random(n_test) < 0.8
+        for arm in ("real", "gan"):
+            own = np.where(randomness.random(n_test) < 0.15, randomness.random(n_test) < 0.8, common)
+            records.append(cell(arm, split, own.mean()))
+    return records
+
+
+@pytest.mark.parametrize(("splits", "share"), [(2, None), (2, 0.5), (3, None), (5, 0.2)])
+def test_equal_arms_on_few_test_samples_are_called_different_as_seldom_as_alpha_says(splits, share):
+    """Two equal differences in a row are common there, and no certainty."""
+    randomness = np.random.default_rng(5)
+    called = []
+    for _ in range(150):
+        data = [about("d", share=share, n_rarest=15)]
+        summary = summarise(image_suite(GAN_ARMS[::2]), discrete(randomness, 30, splits), data)
+        (arm,) = summary["experiments"][0]["cases"][0]["arms"][1:]
+        difference = arm["differences"]["real"]
+        assert difference["low"] < difference["high"]
+        assert 0 < difference["harm"] < 1
+        called.append(difference["verdict"] in ("gain", "harm"))
+    assert np.mean(called) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 150)
+
+
+def test_many_comparisons_are_corrected_for():
+    cases = range(5)
+    effects = {0: 0.1, 1: 0.023}  # the second with a p-value of .03; of the others none
+    records = [
+        cell(arm, split, 0.8 + (effects.get(case, 0) + 0.01 * (split - 2) if arm == "gan" else 0), case)
+        for case in cases
+        for split in range(5)
+        for arm in ("real", "gan")
+    ]
+    one_by_one = [
+        summarise(image_suite(GAN_ARMS[::2]), [{**r, "case": 0} for r in records if r["case"] == i], [about(f"d{i}")])
+        for i in cases
+    ]
+    together = summarise(image_suite(GAN_ARMS[::2]), records, [about(f"d{i}") for i in cases])
+    alone = [summary["verdicts"][0] for summary in one_by_one]
+    assert ["a gain" in verdict for verdict in alone] == [True, True, False, False, False]
+    first, second, *others = together["verdicts"]
+    assert first.startswith("gan against real on d0: a gain, +")
+    assert "on d1: a gain, though not after correction for the number of tests, +" in second
+    assert not any("a gain" in verdict for verdict in others)
+
+
+def tables(arms, classifiers=("a",), **changes):
+    datasets = tuple(Plugin(name, name) for name in changes.pop("datasets", ("t",)))
+    named = tuple(Plugin(c, c) for c in classifiers)
+    return Suite("s", "S", tables=TableExperiment(datasets, arms, ("none",), named, ("AP",), **changes))
+
+
+def test_an_arm_that_fails_in_hard_splits_is_not_made_to_look_better():
+    levels = (0.5, 0.6, 0.9, 0.9)
+    records = [cell("none", split, level, classifier="a") for split, level in enumerate(levels)]
+    records += [cell("SMOTE", split, levels[split], classifier="a") for split in (2, 3)]
+    records += [
+        {**cell("SMOTE", split, 0, classifier="a"), "status": "failed", "reason": "no"} | {"metrics": {}}
+        for split in (0, 1)
+    ]
+    again = [{**record, "case": 1} for record in records]
+    data = [about(name, "tables", None, 0.2) for name in ("t", "u")]
+    summary = summarise(tables(TABLE_ARMS[:2], datasets=("t", "u")), records + again, data)
+    experiment = summary["experiments"][0]
+    none, smote = experiment["overall"]
+    assert none["metrics"]["AP"] == smote["metrics"]["AP"] == pytest.approx(90)
+    assert none["ranks"]["AP"] == smote["ranks"]["AP"] == 1.5
+    assert [arm["splits"] for arm in experiment["cases"][0]["arms"]] == [4, 2]
+    assert experiment["cases"][0]["arms"][1]["differences"]["none"]["mean"] == pytest.approx(0)
+
+
+def test_a_classifier_that_never_finishes_leaves_the_comparison_to_the_others():
+    records = []
+    for split in range(3):
+        for arm, gain in (("none", 0.0), ("SMOTE", 0.1), ("gan", 0.2)):
+            records.append(cell(arm, split, 0.6 + gain + 0.001 * split, classifier="a"))
+            failed = {"status": "failed", "reason": "no", "metrics": {}}
+            records.append({**cell(arm, split, 0, classifier="broken"), **failed})
+    summary = summarise(tables(TABLE_ARMS, ("a", "broken")), records, [about("t", "tables", None, 0.2)])
+    (verdict,) = summary["verdicts"]
+    assert verdict.startswith("gan against SMOTE: a gain, +10.0 points")
+    none = summary["experiments"][0]["cases"][0]["arms"][0]
+    assert none["mean"] == none["metrics"]["AP"] == pytest.approx(60.1)
+    assert none["classifiers"]["broken"]["mean"] is None
+    assert len(summary["failed"]) == 9
+
+
+def test_an_arm_that_never_finishes_leaves_the_means_to_the_others():
+    records = [cell(arm, s, 0.6 + 0.01 * s, case, "a") for case in (0, 1) for arm in ("none", "gan") for s in range(3)]
+    data = [about(name, "tables", None, 0.2) for name in ("t", "u")]
+    found = summarise(tables(TABLE_ARMS, datasets=("t", "u")), records, data)["experiments"][0]["overall"]
+    assert [row["metrics"] and row["metrics"]["AP"] for row in found] == [pytest.approx(61), None, pytest.approx(61)]
