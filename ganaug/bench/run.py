@@ -14,10 +14,10 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ganaug.bench.cases import Task, case_specs, heading
+from ganaug.bench.cases import Task, case_specs
 from ganaug.bench.checking import check_suite
 from ganaug.bench.reading import load_suite
-from ganaug.bench.report import write_report
+from ganaug.bench.report import read_records, write_report
 from ganaug.bench.store import Store
 from ganaug.bench.suite import Suite
 from ganaug.bench.workers import execute, make_case, parallel
@@ -54,8 +54,8 @@ def run_suite(
     scheduler : str, optional
         Address of an existing dask scheduler or ray cluster.
     shard : str, optional
-        ``"i/n"``: do only the i-th of n parts, for batch systems. The report is written by the one that finds all parts
-        finished.
+        ``"i/n"``: do only the i-th of n parts, for batch systems. The report is written by each that finds all parts
+        finished at its end, so by the last at least.
     verbose : bool
         Show the progress, and cells that failed, on standard error.
     on_cell : callable, optional
@@ -86,6 +86,7 @@ def run_suite(
     store = Store(Path(out).resolve())
     tasks, data = _grid(suite, store)
     store.open(suite, [key for task in tasks for key in task.keys], {d["name"]: d["sha256"] for d in data})
+    store.plan(tasks, data, command)
     mine = tasks
     if part is not None:
         # A GAN and the cells that need it stay together.
@@ -93,12 +94,7 @@ def run_suite(
         of_part = set(groups[part[0] :: part[1]])
         mine = [task for task in tasks if (task.case, task.split) in of_part]
     n_jobs = jobs or _default_jobs(suite)
-    records = {
-        key: record
-        for task in tasks
-        for key in task.keys
-        if (record := store.read(key, heading(task, key))) is not None
-    }
+    records = read_records(store, tasks)
     with (
         parallel(backend, n_jobs, scheduler) as run,
         _Board(suite, mine, records, n_jobs, verbose) as board,
@@ -113,6 +109,9 @@ def run_suite(
                 board.finished(task, made)
                 if on_cell is not None:
                     on_cell(task.name)
+    # Other parts have gone on in the meantime.
+    own = set(mine)
+    records |= read_records(store, [task for task in tasks if task not in own])
     keys = [key for task in tasks for key in task.keys]
     if any(key not in records for key in keys):
         return None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -27,8 +28,9 @@ class Store:
 
     Notes
     -----
-    ``suite.json`` declares the whole grid and is written before the first cell runs; ``cells/KEY.json`` holds a cell's
-    record, its key being the hash of everything the cell depends on; ``gans/KEY/`` holds fitted GANs.
+    ``suite.json`` declares the whole grid, and ``grid.json`` lists it; both are written before the first cell runs.
+    ``cells/KEY.json`` holds a cell's record, its key being the hash of everything the cell depends on; ``gans/KEY/``
+    holds fitted GANs.
     """
 
     def __init__(self, root: str | Path) -> None:
@@ -74,6 +76,29 @@ class Store:
         if self.root.is_file():
             raise ValueError(f"{self.root} is a file; pass the name of a folder for the run")
         self._write(path, json.dumps(declared, indent=1))
+
+    def plan(self, tasks: Iterable[Any], data: list[dict[str, Any]], command: str | None) -> None:
+        """Keep what a report needs besides the records, so that one can be made at any time, without the data.
+
+        Parameters
+        ----------
+        tasks : iterable of Task
+            All of them, in the order they are reported in.
+        data : list of dict
+            Of each case: name, classes, sizes and hash.
+        command : str or None
+            What to type for the same run.
+        """
+        planned = {"command": command, "data": data, "tasks": [asdict(task) for task in tasks]}
+        self._write(self.root / "grid.json", json.dumps(planned))
+
+    def planned(self) -> dict[str, Any]:
+        """Content of ``grid.json``: what :meth:`plan` was called with, as plain values."""
+        path = self.root / "grid.json"
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            raise ValueError(f"{path} is damaged or not there; run 'ganaug bench run' on the folder again") from None
 
     def declaration(self) -> dict[str, Any]:
         """Content of ``suite.json``."""
