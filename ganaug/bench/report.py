@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import platform
+from collections import Counter
 from collections.abc import Iterable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 from jinja2 import Environment, PackageLoader, StrictUndefined, UndefinedError
 
 from ganaug.bench.cases import Task, heading
@@ -25,20 +22,7 @@ from ganaug.data.files import write_atomically
 
 __all__ = ["read_records", "read_summary", "write_report"]
 
-PACKAGES = ("ganaug", "torch", "torchvision", "numpy", "scikit-learn", "imbalanced-learn")
 OPEN_CASES = 3  # of more the details are folded away
-
-
-def environment() -> dict[str, str]:
-    """Versions and machine that figures were made with."""
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
-    return {
-        "python": platform.python_version(),
-        **{name: version(name) for name in PACKAGES},
-        "platform": platform.platform(),
-        "device": device,
-        "cpus": str(os.cpu_count()),
-    }
 
 
 def write_report(
@@ -72,14 +56,15 @@ def write_report(
     cells = cell_table(records)
     cells["case"] = cells["case"].map(lambda index: data[index]["name"])
     cells[["split", "repeat"]] += 1
+    environments = _environments(records)
     summary = {
         "suite": suite.to_dict(),
         "grid": Store(root).declaration()["grid"],
         **summarise(suite, records, data),
-        "environment": environment(),
+        "environments": environments,
         "command": command,
         "unfinished": unfinished,
-        "cautions": _cautions(unfinished, len(records) + unfinished),
+        "cautions": _cautions(unfinished, len(records) + unfinished, environments),
     }
     write_atomically(root / "cells.csv", cells.to_csv(index=False))
     summary = _rounded(summary)
@@ -88,14 +73,30 @@ def write_report(
     return summary
 
 
-def _cautions(unfinished: int, n_cells: int) -> list[str]:
+def _environments(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each environment that made cells, and how many, the busiest first."""
+    counted = Counter(json.dumps(record["environment"]) for record in records if "environment" in record)
+    return [{"cells": n, "made_by": json.loads(text)} for text, n in counted.most_common()]
+
+
+def _cautions(unfinished: int, n_cells: int, environments: list[dict[str, Any]]) -> list[str]:
     """What must be known before anything else in a report is read."""
-    if not unfinished:
-        return []
-    return [
-        f"Not final: {unfinished} of {n_cells} cells are not done yet. Every figure and every verdict may change; "
-        "'ganaug bench run' goes on with it."
-    ]
+    found = []
+    if unfinished:
+        found.append(
+            f"Not final: {unfinished} of {n_cells} cells are not done yet. Every figure and every verdict may change; "
+            "'ganaug bench run' goes on with it."
+        )
+    if len(environments) > 1:
+        all_made_by = [environment["made_by"] for environment in environments]
+        names = dict.fromkeys(name for made_by in all_made_by for name in made_by)
+        values = {name: dict.fromkeys(made_by.get(name, "none") for made_by in all_made_by) for name in names}
+        differing = [f"{name} ({', '.join(found)})" for name, found in values.items() if len(found) > 1]
+        found.append(
+            f"Cells come from {len(environments)} environments, which differ in {'; '.join(differing)}: what two arms "
+            "differ by may come from that. A run in a new folder has one."
+        )
+    return found
 
 
 def _rounded(value: Any) -> Any:
@@ -202,7 +203,7 @@ def _render(root: Path, summary: dict[str, Any]) -> None:
     charts = [_charts(experiment, summary["suite"][experiment["kind"]]) for experiment in summary["experiments"]]
     for name in ("report.html", "report.md"):
         page = templates.get_template(name).render(
-            **{"cautions": [], **summary},
+            **{"cautions": [], "environments": [{"made_by": summary.get("environment", {})}], **summary},
             sheets=sheets,
             charts=charts,
             open_cases=OPEN_CASES,

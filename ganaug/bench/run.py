@@ -84,8 +84,8 @@ def run_suite(
         suite = load_suite(suite)
     part = _shard(shard)
     store = Store(Path(out).resolve())
-    tasks, data = _grid(suite, store)
-    store.open(suite, [key for task in tasks for key in task.keys], {d["name"]: d["sha256"] for d in data})
+    tasks, data, code = _grid(suite, store)
+    store.open(suite, [key for task in tasks for key in task.keys], {d["name"]: d["sha256"] for d in data}, code)
     store.plan(tasks, data, command)
     mine = tasks
     if part is not None:
@@ -118,20 +118,22 @@ def run_suite(
     return write_report(store.root, suite, [records[key] for key in keys], data, command)
 
 
-def _grid(suite: Suite, store: Store) -> tuple[list[Task], list[dict[str, Any]]]:
-    """All tasks, and what the report says of the data."""
+def _grid(suite: Suite, store: Store) -> tuple[list[Task], list[dict[str, Any]], dict[str, str]]:
+    """All tasks, what the report says of the data, and the hashes of the user's own code."""
     tasks: list[Task] = []
     data = []
+    code: dict[str, str] = {}
     for index, spec in enumerate(case_specs(suite)):
         case = make_case(suite, index, store)
         tasks += case.tasks()
+        code |= {name: found for of_cells in case.code.values() for name, found in of_cells.items()}
         about = {"name": spec.name, "kind": spec.kind, "dataset": spec.dataset.name, "n_per_class": spec.n_per_class}
         splits = {"splits": len(case.splits), "test_share": case.splits.test_share, "imbalance": spec.imbalance}
         data.append({**about, **splits, **case.describe()})
     keys = [key for task in tasks for key in task.keys]
     if len(set(keys)) < len(keys):
         raise AssertionError("two cells have the same key")
-    return tasks, data
+    return tasks, data, code
 
 
 def _default_jobs(suite: Suite) -> int:

@@ -36,8 +36,13 @@ class Store:
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
 
-    def open(self, suite: Suite, keys: list[str], data: dict[str, str]) -> None:
+    def open(
+        self, suite: Suite, keys: list[str], data: dict[str, str], code: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         """Declare the grid of a suite, or check that the same one is declared already.
+
+        Where code of the user's own has been edited since, the grid is declared anew: the keys of the cells that run it
+        have changed, so that they run again and the others do not.
 
         Parameters
         ----------
@@ -46,6 +51,8 @@ class Store:
             Of all records.
         data : dict
             Hash of the data of each case.
+        code : mapping, optional
+            Hash of each piece of the user's own code.
 
         Raises
         ------
@@ -56,6 +63,7 @@ class Store:
             "version": ganaug.__version__,
             "suite": suite.to_dict(),
             "data": data,
+            "code": dict(code),
             "grid": digest(keys),
             "cells": len(keys),
         }
@@ -63,6 +71,13 @@ class Store:
         if path.is_file():
             found = self.declaration()
             if found == declared:
+                return
+            known = found["code"] if isinstance(found.get("code"), dict) else {}
+            edited = [name for name in {**known, **code} if known.get(name) != code.get(name)]
+            if edited and all(found.get(key) == declared[key] for key in ("version", "suite", "data")):
+                names = ", ".join(map(short, edited))
+                warnings.warn(f"{names}: edited since {self.root} was run; its cells run again", stacklevel=3)
+                self._write(path, json.dumps(declared, indent=1))
                 return
             name = found["suite"].get("name")
             if name != suite.name:
@@ -155,6 +170,9 @@ class Store:
 def _is_record(record: Any, heading: Mapping[str, Any]) -> bool:
     """Whether a record is of the cell, or the GAN, that a heading says, and holds what a report is made of."""
     if not isinstance(record, dict) or any(record.get(name) != value for name, value in heading.items()):
+        return False
+    environment = record.get("environment", {})
+    if not isinstance(environment, dict) or not all(isinstance(value, str) for value in environment.values()):
         return False
     if record.get("status") != "done":
         return isinstance(record.get("status"), str) and isinstance(record.get("reason"), str)

@@ -20,6 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from ganaug.bench.cases import Case, Task, case_specs, heading
 from ganaug.bench.plugins import nearest, require
+from ganaug.bench.provenance import environment
 from ganaug.bench.store import Store
 from ganaug.bench.suite import Suite
 
@@ -72,8 +73,8 @@ def execute(
     for result in timed:
         if result is not None:
             key, record = result
-            store.write(key, record)
-            made[key] = record
+            made[key] = {**record, "environment": environment()}
+            store.write(key, made[key])
     return task, made
 
 
@@ -92,7 +93,10 @@ def _case(suite: Suite, root: Path, task: Task) -> Case:
     if known is None or task not in known.declared:
         known = make_case(suite, task.case, Store(root))
         if task not in known.declared:
-            raise RuntimeError(f"{known.spec.dataset.name} has changed since the run began; run the suite again")
+            raise RuntimeError(
+                f"{known.spec.dataset.name} has changed since the run began, or code that an arm or a classifier runs "
+                "has; run the suite again"
+            )
     _cases[place] = known
     while len(_cases) > CASES_KEPT:
         del _cases[next(iter(_cases))]
