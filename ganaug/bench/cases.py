@@ -209,7 +209,7 @@ class Case(ABC):
                 left.discard(key)
                 yield key, {**heading(task, key), **seconds, **result}
                 started = time.perf_counter()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             for key in sorted(left, key=task.keys.index):
                 yield key, {**heading(task, key), **failure(error)}
 
@@ -226,7 +226,7 @@ def heading(task: Task, key: str) -> dict[str, Any]:
     }
 
 
-def failure(error: Exception) -> dict[str, Any]:
+def failure(error: Exception | SystemExit) -> dict[str, Any]:
     """The record of an exception."""
     return {
         "status": "failed",

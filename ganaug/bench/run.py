@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import re
 import shlex
 import sys
@@ -20,7 +22,7 @@ from ganaug.bench.reading import load_suite
 from ganaug.bench.report import read_records, write_report
 from ganaug.bench.store import Store
 from ganaug.bench.suite import Suite
-from ganaug.bench.workers import execute, make_case, parallel
+from ganaug.bench.workers import DIED, execute, in_processes, make_case, parallel
 from ganaug.training.devices import resolve_device
 
 __all__ = ["run_suite"]
@@ -74,6 +76,12 @@ def run_suite(
         For a suite or a folder that cannot be used, before the first cell runs.
     OSError
         If a result cannot be written.
+
+    Notes
+    -----
+    A cell whose process dies (out of memory, killed, ended by what runs in it) becomes a row with that reason, and the
+    others go on. With one job the cell runs in the process that calls this function, and ends it; after it has done so
+    twice, the next start gives the cell a process of its own. So does a start after workers of a cluster died in it.
     """
     if jobs is not None and jobs < 1:
         raise ValueError(f"jobs must be at least 1, got {jobs}")
@@ -94,21 +102,24 @@ def run_suite(
         of_part = set(groups[part[0] :: part[1]])
         mine = [task for task in tasks if (task.case, task.split) in of_part]
     n_jobs = jobs or _default_jobs(suite)
+    work = functools.partial(execute, suite, store.root, path=tuple(sys.path))
     records = read_records(store, tasks)
     with (
-        parallel(backend, n_jobs, scheduler) as run,
+        parallel(backend, n_jobs, scheduler, store) as run,
         _Board(suite, mine, records, n_jobs, verbose) as board,
     ):
         for stage in (0, 1):  # the cells need the GANs
             waiting = [(task, missing) for task in mine if task.stage == stage and (missing := board.missing(task))]
-            board.start(len(waiting))
-            path = tuple(sys.path)
-            calls = (joblib.delayed(execute)(suite, store.root, task, keys, path) for task, keys in waiting)
-            for task, made in run(calls):
-                records.update(made)
-                board.finished(task, made)
-                if on_cell is not None:
-                    on_cell(task.name)
+            deadly = [item for item in waiting if _is_deadly(store, item[0], records)]
+            board.start(len(waiting), deadly)
+            others = [item for item in waiting if item not in deadly]
+            for do, items in ((functools.partial(in_processes, n_jobs, store), deadly), (run, others)):
+                with contextlib.closing(do(work, items)) as results:
+                    for task, made in results:
+                        records.update(made)
+                        board.finished(task, made)
+                        if on_cell is not None:
+                            on_cell(task.name)
     # Other parts have gone on in the meantime.
     own = set(mine)
     records |= read_records(store, [task for task in tasks if task not in own])
@@ -134,6 +145,11 @@ def _grid(suite: Suite, store: Store) -> tuple[list[Task], list[dict[str, Any]],
     if len(set(keys)) < len(keys):
         raise AssertionError("two cells have the same key")
     return tasks, data, code
+
+
+def _is_deadly(store: Store, task: Task, records: dict[str, dict[str, Any]]) -> bool:
+    """Whether a cell of a task is known to kill its process, or two runs have ended in it without a word."""
+    return any(store.starts(key) > 1 or records.get(key, {}).get("reason") == DIED for key in task.keys)
 
 
 def _default_jobs(suite: Suite) -> int:
@@ -179,9 +195,11 @@ class _Board:
         """Records that are to be made."""
         return frozenset(key for key in task.keys if key not in self._done)
 
-    def start(self, n_tasks: int) -> None:
-        """Tell how many tasks are handed out."""
+    def start(self, n_tasks: int, deadly: list[tuple[Task, frozenset[str]]]) -> None:
+        """Tell how many tasks are handed out, and which run in a process of their own."""
         self._waiting = n_tasks
+        for task, _ in deadly if self._verbose else ():
+            self._progress.console.print(f"{task.name}: a process died in it; it gets one of its own", markup=False)
         self._progress.update(self._bar, state=self._state())
 
     def _state(self) -> str:

@@ -30,7 +30,7 @@ class Store:
     -----
     ``suite.json`` declares the whole grid, and ``grid.json`` lists it; both are written before the first cell runs.
     ``cells/KEY.json`` holds a cell's record, its key being the hash of everything the cell depends on; ``gans/KEY/``
-    holds fitted GANs.
+    holds fitted GANs. ``running/KEY`` is there while a cell runs: where it is left over, a process died in the cell.
     """
 
     def __init__(self, root: str | Path) -> None:
@@ -42,7 +42,8 @@ class Store:
         """Declare the grid of a suite, or check that the same one is declared already.
 
         Where code of the user's own has been edited since, the grid is declared anew: the keys of the cells that run it
-        have changed, so that they run again and the others do not.
+        have changed, so that they run again and the others do not. The time-out belongs to how a suite is run, not to
+        what it is: it may change.
 
         Parameters
         ----------
@@ -61,7 +62,7 @@ class Store:
         """
         declared = {
             "version": ganaug.__version__,
-            "suite": suite.to_dict(),
+            "suite": _identity(suite.to_dict()),
             "data": data,
             "code": dict(code),
             "grid": digest(keys),
@@ -70,6 +71,7 @@ class Store:
         path = self.root / "suite.json"
         if path.is_file():
             found = self.declaration()
+            found["suite"] = _identity(found["suite"])
             if found == declared:
                 return
             known = found["code"] if isinstance(found.get("code"), dict) else {}
@@ -146,6 +148,29 @@ class Store:
         """Keep the record of a finished cell."""
         self._write(self._path(key), json.dumps({"sha256": digest(record), "record": record}))
 
+    def started(self, keys: Iterable[str]) -> None:
+        """Mark cells as running, once more for each time that a process died in them."""
+        for key in keys:
+            path = self._mark(key)
+            try:
+                path.parent.mkdir(exist_ok=True)
+                with path.open("a") as file:
+                    file.write(".")
+            except OSError as error:
+                raise self._cannot_write(path, error) from error
+
+    def ended(self, keys: Iterable[str]) -> None:
+        """Take marks away."""
+        for key in keys:
+            self._mark(key).unlink(missing_ok=True)
+
+    def starts(self, key: str) -> int:
+        """How often a cell has been started since it last ended: more than none if it runs, or a process died in it."""
+        try:
+            return self._mark(key).stat().st_size
+        except FileNotFoundError:
+            return 0
+
     def gan_folder(self, key: str) -> Path:
         """Where the fitted GAN of a key is kept."""
         return self.root / "gans" / key[:20]
@@ -158,13 +183,24 @@ class Store:
         try:
             write_atomically(path, content)
         except OSError as error:
-            raise OSError(
-                f"cannot write {path}: {error.strerror or error}; what is finished is kept, so make room or give "
-                "permission and run the same command again"
-            ) from error
+            raise self._cannot_write(path, error) from error
+
+    def _cannot_write(self, path: Path, error: OSError) -> OSError:
+        return OSError(
+            f"cannot write {path}: {error.strerror or error}; what is finished is kept, so make room or give "
+            "permission and run the same command again"
+        )
+
+    def _mark(self, key: str) -> Path:
+        return self.root / "running" / key[:20]
 
     def _path(self, key: str) -> Path:
         return self.root / "cells" / f"{key[:20]}.json"
+
+
+def _identity(suite: dict[str, Any]) -> dict[str, Any]:
+    """What a suite is, less how it is run."""
+    return {key: value for key, value in suite.items() if key != "timeout"}
 
 
 def _is_record(record: Any, heading: Mapping[str, Any]) -> bool:

@@ -231,7 +231,8 @@ class Suite:
     tables : TableExperiment or None
     seed : int
     timeout : float or None
-        Seconds after which a cell, or the fit of a GAN, is given up.
+        Seconds after which a cell, or the fit of a GAN, is given up. It may change from one start of a run to the next;
+        what was given up is tried again.
     """
 
     name: str

@@ -90,7 +90,7 @@ class TableCase(Case):
         draw = functools.partial(_drawn, training=encode(data.X), test=X_test)
         if gate is None:
             rows, note, seconds = draw(functools.partial(resample, arm, data, encode, seed))
-            yield None
+        yield None
         for key, classifier in zip(task.keys, self.experiment.classifiers, strict=True):
             if key not in keys:
                 continue
@@ -99,7 +99,7 @@ class TableCase(Case):
                 if gate is not None:
                     rows, note, seconds = draw(functools.partial(gate.resample, classifier, encode))
                 probabilities, predicted, remark = fit_predict(arm, classifier, rows, X_test, len(self.classes), own)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 yield key, failure(error)
                 continue
             notes = [text for text in (note, remark) if text]
