@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import time
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 import ganaug
 from ganaug.bench.metrics import calibration, decisions, scores
 from ganaug.bench.plugins import Plugin
+from ganaug.bench.provenance import code_of
 from ganaug.bench.splits import Splits, drawn_splits, folds
 from ganaug.bench.store import Store
 from ganaug.bench.suite import Experiment, Suite, digest
@@ -145,6 +147,11 @@ class Case(ABC):
         """Test samples of the rarest class, in the split that has fewest of it."""
         return min(int(np.unique(self.targets[test], return_counts=True)[1].min()) for test in self.splits.test)
 
+    def own_code(self, arm: str, classifier: str) -> dict[str, Any]:
+        """What the key of a cell holds of the user's own code, so that cells run again once it is edited."""
+        found = self.code[arm, classifier]
+        return {"code": found} if found else {}
+
     def shared(self, split: int, fingerprint: str) -> dict[str, Any]:
         """What every record of a split depends on."""
         return {
@@ -163,6 +170,20 @@ class Case(ABC):
     def declared(self) -> frozenset[Task]:
         """All tasks."""
         return frozenset(self.tasks())
+
+    @cached_property
+    def code(self) -> dict[tuple[str, str], dict[str, str]]:
+        """Of each arm and classifier: hashes of the code of the user's own that their cells run, by its name."""
+        return {
+            (arm.name, classifier.name): {
+                name: found for named in self.named(arm, classifier) for name, found in code_of(*named).items()
+            }
+            for arm, classifier in itertools.product(self.experiment.arms, self.experiment.classifiers)
+        }
+
+    @abstractmethod
+    def named(self, arm: Any, classifier: Plugin) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+        """What an arm and a classifier name, as arguments of :func:`~ganaug.bench.plugins.resolve`."""
 
     @abstractmethod
     def tasks(self) -> Iterator[Task]:
@@ -194,7 +215,7 @@ class Case(ABC):
                 left.discard(key)
                 yield key, {**heading(task, key), **seconds, **result}
                 started = time.perf_counter()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             for key in sorted(left, key=task.keys.index):
                 yield key, {**heading(task, key), **failure(error)}
 
@@ -211,7 +232,7 @@ def heading(task: Task, key: str) -> dict[str, Any]:
     }
 
 
-def failure(error: Exception) -> dict[str, Any]:
+def failure(error: Exception | SystemExit) -> dict[str, Any]:
     """The record of an exception."""
     return {
         "status": "failed",

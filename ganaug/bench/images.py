@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ganaug.bench.arms import arm_batches, find_filter, find_transform
+from ganaug.bench.arms import TRANSFORMS, arm_batches, find_filter, find_transform
 from ganaug.bench.cases import CELLS, GAN, Case, Task, scored
 from ganaug.bench.datasets import load_images
 from ganaug.bench.plugins import Plugin, construct, resolve
@@ -22,7 +22,7 @@ from ganaug.bench.store import Store
 from ganaug.bench.suite import ImageArm, ImageExperiment, Suite, digest
 from ganaug.curation import choose_ratio
 from ganaug.curation.drawing import draw_filtered
-from ganaug.curation.image_filters import ImageFilter
+from ganaug.curation.image_filters import FILTERS, ImageFilter
 from ganaug.curation.inner_validation import inner_split
 from ganaug.data import LabelledImages
 from ganaug.data.files import write_atomically
@@ -60,6 +60,14 @@ class ImageCase(Case):
         self._synthetic: dict[tuple[str, tuple[str, ...]], Labelled] = {}  # of one split
         self._judges: dict[int, nn.Module] = {}
 
+    def named(self, arm: ImageArm, classifier: Plugin) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+        """A transform, filters and a network."""
+        if arm.transform is not None:
+            yield "transforms", arm.transform, TRANSFORMS
+        for name in arm.keep:
+            yield "filters", name, FILTERS
+        yield "networks", classifier.target, NETWORKS
+
     def tasks(self) -> Iterator[Task]:
         """One GAN per split, then one cell per arm, repeat and network."""
         for split in range(len(self.splits)):
@@ -79,6 +87,7 @@ class ImageCase(Case):
                             "training": asdict(self.experiment.training),
                             "gan": gan if arm.synthetic > 0 else None,
                             "inner_gan": self._gan_key(split, INNER) if arm.gate else None,
+                            **self.own_code(arm.name, network.name),
                         }
                         yield Task(self.index, CELLS, split, arm.name, repeat, (digest(cell),), (network.name,))
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 import base64
 import html
 import json
-import os
-import platform
 import re
-from importlib.metadata import version
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 from jinja2 import Environment, PackageLoader, StrictUndefined, UndefinedError
 
+from ganaug.bench.cases import Task, heading
 from ganaug.bench.figures import critical_difference, curve_chart, forest, reliability
 from ganaug.bench.metrics import METRICS, MINORITY
 from ganaug.bench.store import Store
@@ -23,22 +22,9 @@ from ganaug.bench.suite import Suite
 from ganaug.bench.summary import cell_table, summarise
 from ganaug.data.files import write_atomically
 
-__all__ = ["read_summary", "write_report"]
+__all__ = ["read_records", "read_summary", "write_report"]
 
-PACKAGES = ("ganaug", "torch", "torchvision", "numpy", "scikit-learn", "imbalanced-learn")
 OPEN_CASES = 3  # of more the details are folded away
-
-
-def environment() -> dict[str, str]:
-    """Versions and machine that figures were made with."""
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
-    return {
-        "python": platform.python_version(),
-        **{name: version(name) for name in PACKAGES},
-        "platform": platform.platform(),
-        "device": device,
-        "cpus": str(os.cpu_count()),
-    }
 
 
 def write_report(
@@ -47,6 +33,7 @@ def write_report(
     records: list[dict[str, Any]],
     data: list[dict[str, Any]],
     command: str | None = None,
+    unfinished: int = 0,
 ) -> dict[str, Any]:
     """Write ``summary.json``, ``cells.csv``, ``report.md`` and ``report.html`` into the folder of a run.
 
@@ -55,11 +42,13 @@ def write_report(
     root : Path
     suite : Suite
     records : list of dict
-        One per cell and GAN.
+        One per cell and GAN that is finished or has failed.
     data : list of dict
         Of each case: name, classes, sizes and hash.
     command : str, optional
         What to type for the same run; None if the suite was made in Python.
+    unfinished : int
+        Cells and GANs that are not done yet; the report says at its top that it is not final.
 
     Returns
     -------
@@ -69,18 +58,47 @@ def write_report(
     cells = cell_table(records)
     cells["case"] = cells["case"].map(lambda index: data[index]["name"])
     cells[["split", "repeat"]] += 1
+    environments = _environments(records)
     summary = {
         "suite": suite.to_dict(),
         "grid": Store(root).declaration()["grid"],
         **summarise(suite, records, data),
-        "environment": environment(),
+        "environments": environments,
         "command": command,
+        "unfinished": unfinished,
+        "cautions": _cautions(unfinished, len(records) + unfinished, environments),
     }
     write_atomically(root / "cells.csv", cells.to_csv(index=False))
     summary = _rounded(summary)
     write_atomically(root / "summary.json", json.dumps(summary))
     _render(root, summary)
     return summary
+
+
+def _environments(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each environment that made cells, and how many, the busiest first."""
+    counted = Counter(json.dumps(record["environment"]) for record in records if "environment" in record)
+    return [{"cells": n, "made_by": json.loads(text)} for text, n in counted.most_common()]
+
+
+def _cautions(unfinished: int, n_cells: int, environments: list[dict[str, Any]]) -> list[str]:
+    """What must be known before anything else in a report is read."""
+    found = []
+    if unfinished:
+        found.append(
+            f"Not final: {unfinished} of {n_cells} cells are not done yet. Every figure and every verdict may change; "
+            "'ganaug bench run' goes on with it."
+        )
+    if len(environments) > 1:
+        all_made_by = [environment["made_by"] for environment in environments]
+        names = dict.fromkeys(name for made_by in all_made_by for name in made_by)
+        values = {name: dict.fromkeys(made_by.get(name, "none") for made_by in all_made_by) for name in names}
+        differing = [f"{name} ({', '.join(found)})" for name, found in values.items() if len(found) > 1]
+        found.append(
+            f"Cells come from {len(environments)} environments, which differ in {'; '.join(differing)}: what two arms "
+            "differ by may come from that. A run in a new folder has one."
+        )
+    return found
 
 
 def _rounded(value: Any) -> Any:
@@ -93,26 +111,79 @@ def _rounded(value: Any) -> Any:
 
 
 def read_summary(root: str | Path) -> dict[str, Any]:
-    """Read the summary of a finished run and write its pages anew.
+    """Read the summary of a finished run, or make that of the cells there are so far, and write the pages anew.
+
+    Returns
+    -------
+    dict
+        As in ``summary.json``; "unfinished" tells how many cells are not done yet.
 
     Raises
     ------
     ValueError
-        If there is none, or it is damaged.
+        If there is no run, none of its cells is done, or what it is read from is damaged.
     """
-    path = Path(root) / "summary.json"
+    root = Path(root)
+    summary = _finished(root)
+    return _so_far(root) if summary is None else summary
+
+
+def _finished(root: Path) -> dict[str, Any] | None:
+    """The summary that the end of a run left, rendered anew; None if the run as it is declared now has left none."""
+    path = root / "summary.json"
     try:
         text = path.read_text(encoding="utf-8")
     except OSError:
-        raise ValueError(
-            f"{root} holds no finished benchmark: there is no summary.json in it; run 'ganaug bench run' first"
-        ) from None
+        return None
     try:
         summary = json.loads(text)
-        _render(Path(root), summary)
+        declared = Store(root).declaration()["grid"] if (root / "suite.json").is_file() else summary["grid"]
+        if summary.get("unfinished") or summary["grid"] != declared:
+            return None
+        _render(root, summary)
     except (ValueError, LookupError, TypeError, ArithmeticError, AttributeError, RecursionError, UndefinedError):
         raise ValueError(f"{path} is damaged; run 'ganaug bench run' on the folder again") from None
     return summary
+
+
+def _so_far(root: Path) -> dict[str, Any]:
+    """The report of the cells that there are."""
+    store = Store(root)
+    declared, planned = store.declaration(), store.planned()
+    try:
+        suite = Suite.from_dict(declared["suite"])
+        tasks = [
+            Task(**{**task, "keys": tuple(task["keys"]), "classifiers": tuple(task["classifiers"])})
+            for task in planned["tasks"]
+        ]
+        records = read_records(store, tasks)
+        done = [records[key] for task in tasks for key in task.keys if key in records]
+        if not any(record["kind"] == "cell" for record in done):
+            raise ValueError(f"no cell of {root} is done yet; go on with it by 'ganaug bench run'")
+        unfinished = sum(len(task.keys) for task in tasks) - len(done)
+        return write_report(root, suite, done, planned["data"], planned["command"], unfinished)
+    except (LookupError, TypeError, AttributeError):
+        raise ValueError(f"{root} is damaged; run 'ganaug bench run' on the folder again") from None
+
+
+def read_records(store: Store, tasks: Iterable[Task]) -> dict[str, dict[str, Any]]:
+    """The records of some tasks that there are, by key.
+
+    Parameters
+    ----------
+    store : Store
+    tasks : iterable of Task
+
+    Returns
+    -------
+    dict
+    """
+    return {
+        key: record
+        for task in tasks
+        for key in task.keys
+        if (record := store.read(key, heading(task, key))) is not None
+    }
 
 
 def _render(root: Path, summary: dict[str, Any]) -> None:
@@ -133,7 +204,13 @@ def _render(root: Path, summary: dict[str, Any]) -> None:
     }
     charts = [_charts(experiment, summary["suite"][experiment["kind"]]) for experiment in summary["experiments"]]
     for name in ("report.html", "report.md"):
-        page = templates.get_template(name).render(**summary, sheets=sheets, charts=charts, open_cases=OPEN_CASES)
+        page = templates.get_template(name).render(
+            **{"cautions": [], "environments": [{"made_by": summary.get("environment", {})}], **summary},
+            sheets=sheets,
+            charts=charts,
+            open_cases=OPEN_CASES,
+            absent="not finished" if summary.get("unfinished") else "failed",
+        )
         write_atomically(root / name, page)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import re
 import shlex
 import sys
@@ -14,13 +16,13 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ganaug.bench.cases import Task, case_specs, heading
+from ganaug.bench.cases import Task, case_specs
 from ganaug.bench.checking import check_suite
 from ganaug.bench.reading import load_suite
-from ganaug.bench.report import write_report
+from ganaug.bench.report import read_records, write_report
 from ganaug.bench.store import Store
 from ganaug.bench.suite import Suite
-from ganaug.bench.workers import execute, make_case, parallel
+from ganaug.bench.workers import DIED, execute, in_processes, make_case, parallel
 from ganaug.training.devices import resolve_device
 
 __all__ = ["run_suite"]
@@ -54,8 +56,8 @@ def run_suite(
     scheduler : str, optional
         Address of an existing dask scheduler or ray cluster.
     shard : str, optional
-        ``"i/n"``: do only the i-th of n parts, for batch systems. The report is written by the one that finds all parts
-        finished.
+        ``"i/n"``: do only the i-th of n parts, for batch systems. The report is written by each that finds all parts
+        finished at its end, so by the last at least.
     verbose : bool
         Show the progress, and cells that failed, on standard error.
     on_cell : callable, optional
@@ -74,6 +76,12 @@ def run_suite(
         For a suite or a folder that cannot be used, before the first cell runs.
     OSError
         If a result cannot be written.
+
+    Notes
+    -----
+    A cell whose process dies (out of memory, killed, ended by what runs in it) becomes a row with that reason, and the
+    others go on. With one job the cell runs in the process that calls this function, and ends it; after it has done so
+    twice, the next start gives the cell a process of its own. So does a start after workers of a cluster died in it.
     """
     if jobs is not None and jobs < 1:
         raise ValueError(f"jobs must be at least 1, got {jobs}")
@@ -84,8 +92,9 @@ def run_suite(
         suite = load_suite(suite)
     part = _shard(shard)
     store = Store(Path(out).resolve())
-    tasks, data = _grid(suite, store)
-    store.open(suite, [key for task in tasks for key in task.keys], {d["name"]: d["sha256"] for d in data})
+    tasks, data, code = _grid(suite, store)
+    store.open(suite, [key for task in tasks for key in task.keys], {d["name"]: d["sha256"] for d in data}, code)
+    store.plan(tasks, data, command)
     mine = tasks
     if part is not None:
         # A GAN and the cells that need it stay together.
@@ -93,39 +102,42 @@ def run_suite(
         of_part = set(groups[part[0] :: part[1]])
         mine = [task for task in tasks if (task.case, task.split) in of_part]
     n_jobs = jobs or _default_jobs(suite)
-    records = {
-        key: record
-        for task in tasks
-        for key in task.keys
-        if (record := store.read(key, heading(task, key))) is not None
-    }
+    work = functools.partial(execute, suite, store.root, path=tuple(sys.path))
+    records = read_records(store, tasks)
     with (
-        parallel(backend, n_jobs, scheduler) as run,
+        parallel(backend, n_jobs, scheduler, store) as run,
         _Board(suite, mine, records, n_jobs, verbose) as board,
     ):
         for stage in (0, 1):  # the cells need the GANs
             waiting = [(task, missing) for task in mine if task.stage == stage and (missing := board.missing(task))]
-            board.start(len(waiting))
-            path = tuple(sys.path)
-            calls = (joblib.delayed(execute)(suite, store.root, task, keys, path) for task, keys in waiting)
-            for task, made in run(calls):
-                records.update(made)
-                board.finished(task, made)
-                if on_cell is not None:
-                    on_cell(task.name)
+            deadly = [item for item in waiting if _is_deadly(store, item[0], records)]
+            board.start(len(waiting), deadly)
+            others = [item for item in waiting if item not in deadly]
+            for do, items in ((functools.partial(in_processes, n_jobs, store), deadly), (run, others)):
+                with contextlib.closing(do(work, items)) as results:
+                    for task, made in results:
+                        records.update(made)
+                        board.finished(task, made)
+                        if on_cell is not None:
+                            on_cell(task.name)
+    # Other parts have gone on in the meantime.
+    own = set(mine)
+    records |= read_records(store, [task for task in tasks if task not in own])
     keys = [key for task in tasks for key in task.keys]
     if any(key not in records for key in keys):
         return None
     return write_report(store.root, suite, [records[key] for key in keys], data, command)
 
 
-def _grid(suite: Suite, store: Store) -> tuple[list[Task], list[dict[str, Any]]]:
-    """All tasks, and what the report says of the data."""
+def _grid(suite: Suite, store: Store) -> tuple[list[Task], list[dict[str, Any]], dict[str, str]]:
+    """All tasks, what the report says of the data, and the hashes of the user's own code."""
     tasks: list[Task] = []
     data = []
+    code: dict[str, str] = {}
     for index, spec in enumerate(case_specs(suite)):
         case = make_case(suite, index, store)
         tasks += case.tasks()
+        code |= {name: found for of_cells in case.code.values() for name, found in of_cells.items()}
         about = {"name": spec.name, "kind": spec.kind, "dataset": spec.dataset.name, "n_per_class": spec.n_per_class}
         splits = {"splits": len(case.splits), "test_share": case.splits.test_share, "imbalance": spec.imbalance}
         splits["n_rarest"] = case.n_rarest
@@ -133,7 +145,12 @@ def _grid(suite: Suite, store: Store) -> tuple[list[Task], list[dict[str, Any]]]
     keys = [key for task in tasks for key in task.keys]
     if len(set(keys)) < len(keys):
         raise AssertionError("two cells have the same key")
-    return tasks, data
+    return tasks, data, code
+
+
+def _is_deadly(store: Store, task: Task, records: dict[str, dict[str, Any]]) -> bool:
+    """Whether a cell of a task is known to kill its process, or two runs have ended in it without a word."""
+    return any(store.starts(key) > 1 or records.get(key, {}).get("reason") == DIED for key in task.keys)
 
 
 def _default_jobs(suite: Suite) -> int:
@@ -179,9 +196,11 @@ class _Board:
         """Records that are to be made."""
         return frozenset(key for key in task.keys if key not in self._done)
 
-    def start(self, n_tasks: int) -> None:
-        """Tell how many tasks are handed out."""
+    def start(self, n_tasks: int, deadly: list[tuple[Task, frozenset[str]]]) -> None:
+        """Tell how many tasks are handed out, and which run in a process of their own."""
         self._waiting = n_tasks
+        for task, _ in deadly if self._verbose else ():
+            self._progress.console.print(f"{task.name}: a process died in it; it gets one of its own", markup=False)
         self._progress.update(self._bar, state=self._state())
 
     def _state(self) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -27,15 +28,22 @@ class Store:
 
     Notes
     -----
-    ``suite.json`` declares the whole grid and is written before the first cell runs; ``cells/KEY.json`` holds a cell's
-    record, its key being the hash of everything the cell depends on; ``gans/KEY/`` holds fitted GANs.
+    ``suite.json`` declares the whole grid, and ``grid.json`` lists it; both are written before the first cell runs.
+    ``cells/KEY.json`` holds a cell's record, its key being the hash of everything the cell depends on; ``gans/KEY/``
+    holds fitted GANs. ``running/KEY`` is there while a cell runs: where it is left over, a process died in the cell.
     """
 
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
 
-    def open(self, suite: Suite, keys: list[str], data: dict[str, str]) -> None:
+    def open(
+        self, suite: Suite, keys: list[str], data: dict[str, str], code: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         """Declare the grid of a suite, or check that the same one is declared already.
+
+        Where code of the user's own has been edited since, the grid is declared anew: the keys of the cells that run it
+        have changed, so that they run again and the others do not. The time-out belongs to how a suite is run, not to
+        what it is: it may change.
 
         Parameters
         ----------
@@ -44,6 +52,8 @@ class Store:
             Of all records.
         data : dict
             Hash of the data of each case.
+        code : mapping, optional
+            Hash of each piece of the user's own code.
 
         Raises
         ------
@@ -52,15 +62,24 @@ class Store:
         """
         declared = {
             "version": ganaug.__version__,
-            "suite": suite.to_dict(),
+            "suite": _identity(suite.to_dict()),
             "data": data,
+            "code": dict(code),
             "grid": digest(keys),
             "cells": len(keys),
         }
         path = self.root / "suite.json"
         if path.is_file():
             found = self.declaration()
+            found["suite"] = _identity(found["suite"])
             if found == declared:
+                return
+            known = found["code"] if isinstance(found.get("code"), dict) else {}
+            edited = [name for name in {**known, **code} if known.get(name) != code.get(name)]
+            if edited and all(found.get(key) == declared[key] for key in ("version", "suite", "data")):
+                names = ", ".join(map(short, edited))
+                warnings.warn(f"{names}: edited since {self.root} was run; its cells run again", stacklevel=3)
+                self._write(path, json.dumps(declared, indent=1))
                 return
             name = found["suite"].get("name")
             if name != suite.name:
@@ -74,6 +93,29 @@ class Store:
         if self.root.is_file():
             raise ValueError(f"{self.root} is a file; pass the name of a folder for the run")
         self._write(path, json.dumps(declared, indent=1))
+
+    def plan(self, tasks: Iterable[Any], data: list[dict[str, Any]], command: str | None) -> None:
+        """Keep what a report needs besides the records, so that one can be made at any time, without the data.
+
+        Parameters
+        ----------
+        tasks : iterable of Task
+            All of them, in the order they are reported in.
+        data : list of dict
+            Of each case: name, classes, sizes and hash.
+        command : str or None
+            What to type for the same run.
+        """
+        planned = {"command": command, "data": data, "tasks": [asdict(task) for task in tasks]}
+        self._write(self.root / "grid.json", json.dumps(planned))
+
+    def planned(self) -> dict[str, Any]:
+        """Content of ``grid.json``: what :meth:`plan` was called with, as plain values."""
+        path = self.root / "grid.json"
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            raise ValueError(f"{path} is damaged or not there; run 'ganaug bench run' on the folder again") from None
 
     def declaration(self) -> dict[str, Any]:
         """Content of ``suite.json``."""
@@ -106,6 +148,29 @@ class Store:
         """Keep the record of a finished cell."""
         self._write(self._path(key), json.dumps({"sha256": digest(record), "record": record}))
 
+    def started(self, keys: Iterable[str]) -> None:
+        """Mark cells as running, once more for each time that a process died in them."""
+        for key in keys:
+            path = self._mark(key)
+            try:
+                path.parent.mkdir(exist_ok=True)
+                with path.open("a") as file:
+                    file.write(".")
+            except OSError as error:
+                raise self._cannot_write(path, error) from error
+
+    def ended(self, keys: Iterable[str]) -> None:
+        """Take marks away."""
+        for key in keys:
+            self._mark(key).unlink(missing_ok=True)
+
+    def starts(self, key: str) -> int:
+        """How often a cell has been started since it last ended: more than none if it runs, or a process died in it."""
+        try:
+            return self._mark(key).stat().st_size
+        except FileNotFoundError:
+            return 0
+
     def gan_folder(self, key: str) -> Path:
         """Where the fitted GAN of a key is kept."""
         return self.root / "gans" / key[:20]
@@ -118,18 +183,32 @@ class Store:
         try:
             write_atomically(path, content)
         except OSError as error:
-            raise OSError(
-                f"cannot write {path}: {error.strerror or error}; what is finished is kept, so make room or give "
-                "permission and run the same command again"
-            ) from error
+            raise self._cannot_write(path, error) from error
+
+    def _cannot_write(self, path: Path, error: OSError) -> OSError:
+        return OSError(
+            f"cannot write {path}: {error.strerror or error}; what is finished is kept, so make room or give "
+            "permission and run the same command again"
+        )
+
+    def _mark(self, key: str) -> Path:
+        return self.root / "running" / key[:20]
 
     def _path(self, key: str) -> Path:
         return self.root / "cells" / f"{key[:20]}.json"
 
 
+def _identity(suite: dict[str, Any]) -> dict[str, Any]:
+    """What a suite is, less how it is run."""
+    return {key: value for key, value in suite.items() if key != "timeout"}
+
+
 def _is_record(record: Any, heading: Mapping[str, Any]) -> bool:
     """Whether a record is of the cell, or the GAN, that a heading says, and holds what a report is made of."""
     if not isinstance(record, dict) or any(record.get(name) != value for name, value in heading.items()):
+        return False
+    environment = record.get("environment", {})
+    if not isinstance(environment, dict) or not all(isinstance(value, str) for value in environment.values()):
         return False
     if record.get("status") != "done":
         return isinstance(record.get("status"), str) and isinstance(record.get("reason"), str)

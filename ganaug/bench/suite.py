@@ -231,7 +231,8 @@ class Suite:
     tables : TableExperiment or None
     seed : int
     timeout : float or None
-        Seconds after which a cell, or the fit of a GAN, is given up.
+        Seconds after which a cell, or the fit of a GAN, is given up. It may change from one start of a run to the next;
+        what was given up is tried again.
     """
 
     name: str
@@ -253,6 +254,28 @@ class Suite:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as written to ``suite.json``."""
         return json.loads(json.dumps(asdict(self)))
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Suite:
+        """The suite whose plain values these are."""
+        kinds = [kind for kind in (ImageExperiment, TableExperiment) if values.get(kind.kind) is not None]
+        return cls(**{**values, **{kind.kind: _experiment(kind, values[kind.kind]) for kind in kinds}})
+
+
+def _experiment(kind: type[ImageExperiment] | type[TableExperiment], values: dict[str, Any]) -> Any:
+    plugins = {key: tuple(Plugin(**plugin) for plugin in values[key]) for key in ("datasets", "classifiers")}
+    training = {"training": ClassifierConfig(**values["training"])} if "training" in values else {}
+    arms = tuple(_arm(kind.arm_type, arm) for arm in values["arms"])
+    return kind(**{**_with_tuples(values), **plugins, **training, "arms": arms})
+
+
+def _arm(kind: type[ImageArm] | type[TableArm], values: dict[str, Any]) -> Any:
+    sampler = {"sampler": Plugin(**values["sampler"])} if values.get("sampler") else {}
+    return kind(**{**_with_tuples(values), **sampler})
+
+
+def _with_tuples(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
 
 
 def digest(value: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganaug.bench.cases import CELLS, Case, Task, failure, scored
-from ganaug.bench.classifiers import Columns, fit_predict
+from ganaug.bench.classifiers import CLASSIFIERS, Columns, fit_predict
 from ganaug.bench.datasets import TableData, load_table
-from ganaug.bench.samplers import Rows, make_gate, resample
+from ganaug.bench.plugins import Plugin
+from ganaug.bench.samplers import SAMPLERS, Rows, make_gate, resample
 from ganaug.bench.splits import copies
 from ganaug.bench.store import Store
-from ganaug.bench.suite import Suite, TableExperiment, digest
+from ganaug.bench.suite import Suite, TableArm, TableExperiment, digest
 
 __all__ = ["TableCase", "leaked_rows"]
 
@@ -50,6 +51,12 @@ class TableCase(Case):
                 f"{self.spec.dataset.name} has {len(classes)} classes, but {unknown[0]} is a metric of the rarer of two"
             )
 
+    def named(self, arm: TableArm, classifier: Plugin) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+        """A sampler and a classifier."""
+        if arm.sampler is not None:
+            yield "samplers", arm.sampler.target, SAMPLERS
+        yield "classifiers", classifier.target, CLASSIFIERS
+
     def tasks(self) -> Iterator[Task]:
         """One task per arm and repeat, with a cell per classifier."""
         fingerprint = self.data.fingerprint()
@@ -64,6 +71,7 @@ class TableCase(Case):
                             "repeat": repeat,
                             "classifier": asdict(classifier),
                             "components": self.experiment.components,
+                            **self.own_code(arm.name, classifier.name),
                         }
                         for classifier in self.experiment.classifiers
                     ]
@@ -82,7 +90,7 @@ class TableCase(Case):
         draw = functools.partial(_drawn, training=encode(data.X), test=X_test)
         if gate is None:
             rows, note, seconds = draw(functools.partial(resample, arm, data, encode, seed))
-            yield None
+        yield None
         for key, classifier in zip(task.keys, self.experiment.classifiers, strict=True):
             if key not in keys:
                 continue
@@ -91,7 +99,7 @@ class TableCase(Case):
                 if gate is not None:
                     rows, note, seconds = draw(functools.partial(gate.resample, classifier, encode))
                 probabilities, predicted, remark = fit_predict(arm, classifier, rows, X_test, len(self.classes), own)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 yield key, failure(error)
                 continue
             notes = [text for text in (note, remark) if text]

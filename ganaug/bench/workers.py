@@ -4,32 +4,41 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import itertools
 import multiprocessing
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO, Any
 
 import joblib
 import torch
+from joblib.externals.loky.process_executor import ProcessPoolExecutor, TerminatedWorkerError
 from threadpoolctl import threadpool_limits
 
 from ganaug.bench.cases import Case, Task, case_specs, heading
 from ganaug.bench.plugins import nearest, require
+from ganaug.bench.provenance import environment
 from ganaug.bench.store import Store
 from ganaug.bench.suite import Suite
 
-__all__ = ["BACKENDS", "execute", "lease", "make_case", "parallel"]
+__all__ = ["BACKENDS", "DIED", "execute", "in_processes", "lease", "make_case", "parallel"]
 
 BACKENDS = ("processes", "dask", "ray")
 PATIENCE = 30  # seconds in which a scheduler must answer
 BATCH = 8  # tasks for each process of ray at a time
 CASES_KEPT = 2
+DIED = "its process died: killed, out of memory, or ended by what ran in it"
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 _cases: dict[tuple[Path, int, str], Case] = {}  # of this process: data and GANs serve one task after another
+Waiting = Iterable[tuple[Task, frozenset[str]]]  # tasks, and the keys of their records that are to be made
+Made = tuple[Task, dict[str, dict[str, Any]]]
+Results = Generator[Made, None, None]
 _lease: tuple[int, IO[str] | None] | None = None
 
 
@@ -41,10 +50,8 @@ def make_case(suite: Suite, index: int, store: Store) -> Case:
     return {"images": ImageCase, "tables": TableCase}[case_specs(suite)[index].kind](suite, index, store)
 
 
-def execute(
-    suite: Suite, root: Path, task: Task, keys: frozenset[str], path: tuple[str, ...] = ()
-) -> tuple[Task, dict[str, dict[str, Any]]]:
-    """Do a task in any process and store its records.
+def execute(suite: Suite, root: Path, task: Task, keys: frozenset[str], path: tuple[str, ...] = ()) -> Made:
+    """Do a task in any process and store its records; what runs meanwhile is marked in the store.
 
     Parameters
     ----------
@@ -68,12 +75,25 @@ def execute(
     if not (root / "suite.json").is_file():
         raise RuntimeError(f"{root} is not there for this worker: all need one folder, on a disk that they share")
     made = {}
+    left = [key for key in task.keys if key in keys]
+    shared = False  # whether what the cells have in common is there
     timed = _with_timeout(suite, root, task, keys, suite.timeout) if suite.timeout else _do(suite, root, task, keys)
-    for result in timed:
-        if result is not None:
+    store.started(left)
+    try:
+        for result in timed:
+            if result is None:
+                shared = True
+                store.ended(left[1:])
+                continue
             key, record = result
-            store.write(key, record)
-            made[key] = record
+            made[key] = {**record, "environment": environment()}
+            store.write(key, made[key])
+            left.remove(key)
+            store.ended([key])
+            if shared:
+                store.started(left[:1])
+    finally:
+        store.ended(left)
     return task, made
 
 
@@ -92,7 +112,10 @@ def _case(suite: Suite, root: Path, task: Task) -> Case:
     if known is None or task not in known.declared:
         known = make_case(suite, task.case, Store(root))
         if task not in known.declared:
-            raise RuntimeError(f"{known.spec.dataset.name} has changed since the run began; run the suite again")
+            raise RuntimeError(
+                f"{known.spec.dataset.name} has changed since the run began, or code that an arm or a classifier runs "
+                "has; run the suite again"
+            )
     _cases[place] = known
     while len(_cases) > CASES_KEPT:
         del _cases[next(iter(_cases))]
@@ -137,6 +160,7 @@ def _with_timeout(
                     raise made
                 if made is None:
                     shared = True
+                    yield None
                 else:
                     left.remove(made[0])
                     yield made
@@ -215,8 +239,80 @@ def lease(n_devices: int, folder: Path) -> tuple[int, IO[str] | None]:
     return os.getpid() % n_devices, None
 
 
+def in_processes(jobs: int, store: Store, work: Callable[[Task, frozenset[str]], Made], waiting: Waiting) -> Results:
+    """Do tasks in processes of this machine, each of which may die and take nothing with it but the cell it was at.
+
+    Parameters
+    ----------
+    jobs : int
+        Processes at a time.
+    store : Store
+        Where :func:`execute` marks what runs.
+    work : callable
+        Does a task; it can be pickled.
+    waiting : iterable of (task, keys)
+
+    Yields
+    ------
+    tuple of (task, records)
+        As they are finished. A cell whose process died is a record with that reason.
+    """
+    queue: Iterator[tuple[Task, frozenset[str], dict[str, Any]]] = iter([(*item, {}) for item in waiting])
+    workers: set[ProcessPoolExecutor] = set()
+    idle: list[ProcessPoolExecutor] = []
+    running: dict[Future[Made], tuple[ProcessPoolExecutor, Task, frozenset[str], dict[str, Any]]] = {}
+    try:
+        while True:
+            while len(running) < jobs and (item := next(queue, None)) is not None:
+                # Of one process each: in a pool of several, the death of one is the end of all.
+                worker = idle.pop() if idle else ProcessPoolExecutor(1, env=ONE_THREAD)
+                workers.add(worker)
+                running[worker.submit(_nested, work, *item[:2])] = (worker, *item)
+            if not running:
+                return
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                worker, task, keys, before = running.pop(future)
+                try:
+                    made = {**before, **future.result()[1]}
+                    idle.append(worker)
+                except TerminatedWorkerError:
+                    workers.remove(worker)
+                    worker.shutdown(kill_workers=True)
+                    made = {**before, **_after_death(store, task, keys)}
+                    if left := keys - made.keys():
+                        queue = itertools.chain([(task, left, made)], queue)
+                        continue
+                yield task, made
+    finally:
+        for worker in workers:
+            worker.shutdown(kill_workers=True)
+
+
+def _nested(work: Callable[[Task, frozenset[str]], Made], task: Task, keys: frozenset[str]) -> Made:
+    # What a classifier does in parallel itself, it does in threads.
+    with joblib.parallel_config(backend="threading"):
+        return work(task, keys)
+
+
+def _after_death(store: Store, task: Task, keys: frozenset[str]) -> dict[str, dict[str, Any]]:
+    """Records that were made before the process of a task died, and those of the cells that it died in."""
+    ordered = [key for key in task.keys if key in keys]
+    fallen = [key for key in ordered if store.starts(key)] or ordered
+    made = {}
+    for key in ordered[: ordered.index(fallen[0])]:
+        if (record := store.read(key, heading(task, key))) is not None:
+            made[key] = record
+    for key in fallen:
+        made[key] = {**heading(task, key), "status": "failed", "reason": DIED, "environment": environment()}
+        store.write(key, made[key])
+    store.ended(ordered)
+    return made
+
+
 @contextlib.contextmanager
-def parallel(backend: str, jobs: int, scheduler: str | None) -> Iterator[Callable[..., Iterator[Any]]]:
+def parallel(
+    backend: str, jobs: int, scheduler: str | None, store: Store
+) -> Iterator[Callable[[Callable[..., Made], Waiting], Results]]:
     """Workers to hand tasks to.
 
     Parameters
@@ -226,35 +322,44 @@ def parallel(backend: str, jobs: int, scheduler: str | None) -> Iterator[Callabl
         Processes on this machine; with dask or ray, tasks that run at a time at most.
     scheduler : str or None
         Address of a dask scheduler or a ray cluster; None starts one here.
+    store : Store
+        Of the run.
 
     Yields
     ------
     callable
-        Takes calls made by ``joblib.delayed`` and yields their results as they are finished.
+        Takes a function and the arguments of each call of it, and yields the results as they are finished.
 
     Raises
     ------
     ValueError
         If the backend is unknown, its package is missing, or nobody answers at the address.
     """
-    options: dict[str, Any] = {"return_as": "generator_unordered"}
     if backend == "processes":
         if scheduler is not None:
             raise ValueError("scheduler is the address of a cluster; pass backend='dask' or backend='ray' with it")
-        yield joblib.Parallel(n_jobs=jobs, **options)
+        yield _here if jobs == 1 else functools.partial(in_processes, jobs, store)
     elif backend == "dask":
         client = _dask_client(scheduler)
         with client, joblib.parallel_config(backend="dask"):
-            yield joblib.Parallel(n_jobs=jobs, pre_dispatch=2 * jobs, **options)
+            pool = joblib.Parallel(n_jobs=jobs, pre_dispatch=2 * jobs, return_as="generator_unordered")
+            yield lambda work, waiting: pool(itertools.starmap(joblib.delayed(work), waiting))
     elif backend == "ray":
         _start_ray(scheduler)
         with joblib.parallel_config(backend="ray"):
-            yield lambda calls: _in_batches(joblib.Parallel(n_jobs=jobs), calls, BATCH * jobs)
+            pool = joblib.Parallel(n_jobs=jobs)
+            yield lambda work, waiting: _in_batches(
+                pool, itertools.starmap(joblib.delayed(work), waiting), BATCH * jobs
+            )
     else:
         raise ValueError(f"there is no backend {backend!r}{nearest(backend, BACKENDS)}")
 
 
-def _in_batches(parallel: joblib.Parallel, calls: Iterable[Any], size: int) -> Iterator[Any]:
+def _here(work: Callable[..., Made], waiting: Waiting) -> Results:
+    yield from itertools.starmap(work, waiting)
+
+
+def _in_batches(parallel: joblib.Parallel, calls: Iterable[Any], size: int) -> Results:
     """Hand calls out in batches, where a backend of joblib can only return all results at once."""
     waiting = iter(calls)
     while batch := list(itertools.islice(waiting, size)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +14,7 @@ import typer
 from ganaug.cli.common import bench_app, check_writable
 
 SHOWN_CASES = 6
+NOT_FINAL = 3
 
 
 @bench_app.command("run")
@@ -66,7 +68,10 @@ def bench_run(
         loaded, output, jobs=jobs, backend=backend, scheduler=scheduler, shard=shard, command=_command()
     )
     if summary is None:
-        print(f"This part is finished; the report follows when the others are. Folder: {output}")
+        print(
+            "This part is finished; the part that is finished last writes the report. What there is so far: "
+            f"ganaug bench report {shlex.quote(str(output))}"
+        )
         return
     _print_summary(summary, output)
     if summary["failed"]:
@@ -84,18 +89,19 @@ def bench_list() -> None:
 
 @bench_app.command("report")
 def bench_report(
-    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
 ) -> None:
-    """Print the table of a finished run and write its pages anew."""
+    """Print the table of a run and write its pages anew; of an unfinished one, what there is so far (exit status 3)."""
     from ganaug.bench.report import read_summary
 
-    _print_summary(read_summary(run), run)
+    summary = read_summary(run)
+    _print_summary(summary, run)
+    if summary.get("unfinished"):
+        raise typer.Exit(NOT_FINAL)
 
 
 def _command() -> str:
     """What was typed, less what only says how and where it is run."""
-    import shlex
-
     kept, skip = [], False
     own = ("--jobs", "--backend", "--scheduler", "--shard", "--output", "-o")
     for word in sys.argv[1:]:
@@ -111,12 +117,15 @@ def _print_summary(summary: dict[str, Any], output: Path) -> None:
     from rich.markup import escape
 
     console = Console(width=None if sys.stdout.isatty() else 110)
+    cautions, absent = summary.get("cautions", []), "not finished" if summary.get("unfinished") else "failed"
+    for sentence in cautions:
+        console.print(f"[bold]{escape(sentence)}[/bold]")
     for experiment in summary["experiments"]:
         declared = summary["suite"][experiment["kind"]]
         if experiment["overall"]:
-            console.print(_overall(experiment, len(experiment["cases"])))
+            console.print(_overall(experiment, len(experiment["cases"]), absent))
         for case in experiment["cases"] if len(experiment["cases"]) <= SHOWN_CASES else ():
-            console.print(_table(case, declared["baselines"], experiment["compared"][0]))
+            console.print(_table(case, declared["baselines"], experiment["compared"][0], absent))
             if case["gan"]:
                 shares = case["gan"]["consistency"]
                 listed = ", ".join(f"{n} {v:.0f} %" for n, v in zip(case["classes"], shares, strict=True))
@@ -126,11 +135,13 @@ def _print_summary(summary: dict[str, Any], output: Path) -> None:
     if summary["failed"]:
         console.print(f"{len(summary['failed'])} cells failed; the report says why.")
     for sentence in summary["verdicts"]:
-        console.print(f"Verdict: {escape(sentence)}")
+        console.print(f"{'Verdict so far' if summary.get('unfinished') else 'Verdict'}: {escape(sentence)}")
+    for sentence in cautions:
+        console.print(f"[bold]{escape(sentence)}[/bold]")
     console.print(f"Report: {escape(str(output / 'report.html'))}", soft_wrap=True)
 
 
-def _table(case: dict[str, Any], bases: list[str], metric: str) -> Any:
+def _table(case: dict[str, Any], bases: list[str], metric: str, absent: str) -> Any:
     from rich.markup import escape
     from rich.table import Table
 
@@ -142,7 +153,7 @@ def _table(case: dict[str, Any], bases: list[str], metric: str) -> Any:
     table.add_column("seconds", justify="right")
     for arm in case["arms"]:
         differences = [arm["differences"].get(base) for base in bases]
-        mean = "failed" if arm["mean"] is None else f"{arm['mean']:.2f} ({arm['deviation'] or 0:.2f})"
+        mean = absent if arm["mean"] is None else f"{arm['mean']:.2f} ({arm['deviation'] or 0:.2f})"
         table.add_row(
             escape(arm["name"]),
             mean,
@@ -152,7 +163,7 @@ def _table(case: dict[str, Any], bases: list[str], metric: str) -> Any:
     return table
 
 
-def _overall(experiment: dict[str, Any], n_cases: int) -> Any:
+def _overall(experiment: dict[str, Any], n_cases: int, absent: str) -> Any:
     from rich.markup import escape
     from rich.table import Table
 
@@ -164,7 +175,7 @@ def _overall(experiment: dict[str, Any], n_cases: int) -> Any:
         table.add_column(metric, justify="right")
     for arm in experiment["overall"]:
         shown = [
-            f"{arm['metrics'][m]:.2f} ({arm['ranks'][m]:.2f})" if arm["metrics"] else "failed"
+            f"{arm['metrics'][m]:.2f} ({arm['ranks'][m]:.2f})" if arm["metrics"] else absent
             for m in experiment["compared"]
         ]
         table.add_row(escape(arm["name"]), *shown)

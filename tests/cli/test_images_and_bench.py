@@ -356,8 +356,8 @@ def test_bench_dry_run_prints_the_suite(tmp_path, capsys, monkeypatch):
 
 
 def test_report_without_a_run_is_refused(refused, tmp_path):
-    assert "holds no finished benchmark" in refused("bench", "report", tmp_path)
-    assert "holds no finished benchmark" in refused("bench", "report", tmp_path / "none")
+    assert "holds no benchmark run" in refused("bench", "report", tmp_path)
+    assert "holds no benchmark run" in refused("bench", "report", tmp_path / "none")
     (tmp_path / "summary.json").write_text("{")
     assert "is damaged" in refused("bench", "report", tmp_path)
 

@@ -1,0 +1,160 @@
+"""Cells that end their process, and time limits that change from one start to the next."""
+
+import dataclasses
+import json
+import multiprocessing
+import os
+import sys
+
+import pytest
+
+from ganaug.bench import TableArm, run_suite
+from ganaug.bench.plugins import Plugin
+from ganaug.bench.store import Store
+from ganaug.bench.workers import DIED
+
+MODULE = """
+import os, signal, sys, time
+from imblearn.over_sampling import RandomOverSampler
+from sklearn.neighbors import KNeighborsClassifier
+
+def of_one_split(X, name):
+    # Whether these are the rows that it was called with first, in whatever process.
+    try:
+        with open(f"{FOLDER}/{name}", "x") as file:
+            file.write(repr(X[:9].tolist()))
+        return True
+    except FileExistsError:
+        with open(f"{FOLDER}/{name}") as file:
+            return file.read() == repr(X[:9].tolist())
+
+class Killed(KNeighborsClassifier):
+    def fit(self, X, y):
+        if of_one_split(X, "killed"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().fit(X, y)
+
+class Quits(KNeighborsClassifier):
+    def fit(self, X, y):
+        if of_one_split(X, "quits"):
+            sys.exit(3)
+        return super().fit(X, y)
+
+class KilledSampler(RandomOverSampler):
+    def fit_resample(self, X, y):
+        if of_one_split(X, "sampler"):
+            os._exit(7)
+        return super().fit_resample(X, y)
+
+class Slow(KNeighborsClassifier):
+    def fit(self, X, y):
+        if of_one_split(X, "slow") and not os.path.exists(f"{FOLDER}/go"):
+            time.sleep(1000)
+        return super().fit(X, y)
+"""
+
+
+NONE = (TableArm("none"),)
+
+
+@pytest.fixture
+def deadly(tmp_path, monkeypatch):
+    """Makes a suite of one small table with classifiers and samplers that end their process."""
+    (tmp_path / "deadly.py").write_text(f"FOLDER = {str(tmp_path)!r}\n{MODULE}")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "deadly", raising=False)
+
+    def make(suite, classifiers, arms=NONE):
+        tables = dataclasses.replace(
+            suite.tables,
+            datasets=suite.tables.datasets[:1],
+            folds=2,
+            repeats=1,
+            arms=arms,
+            classifiers=tuple(Plugin(name, name if name == "knn" else f"deadly.{name}") for name in classifiers),
+        )
+        return dataclasses.replace(suite, tables=tables)
+
+    return make
+
+
+def failed(summary):
+    return {(f["arm"], f["classifier"], f["status"], f["reason"]) for f in summary["failed"]}
+
+
+def test_of_several_processes_one_may_die_and_only_its_cells_fail(table_suite, deadly, tmp_path):
+    arms = (*NONE, TableArm("dying", Plugin("dying", "deadly.KilledSampler")))
+    suite = deadly(table_suite, ("knn", "Killed", "Quits"), arms)
+    names = []
+    summary = run_suite(suite, tmp_path / "run", jobs=2, verbose=False, on_cell=names.append)
+    assert failed(summary) == {
+        ("none", "Killed", "failed", DIED),
+        ("none", "Quits", "failed", "SystemExit: 3"),
+        *(("dying", name, "failed", DIED) for name in ("knn", "Killed", "Quits")),
+    }
+    assert len(names) == len(set(names)) == 4
+    assert sum(path.read_text().count('"status": "done"') for path in (tmp_path / "run" / "cells").iterdir()) == 12 - 5
+    assert list((tmp_path / "run" / "running").iterdir()) == []
+
+
+def test_what_leaves_python_is_a_row_and_what_the_user_stops_is_none(table_suite, deadly, tmp_path, monkeypatch):
+    suite = deadly(table_suite, ("Quits", "knn"))
+    summary = run_suite(suite, tmp_path / "run", jobs=1, verbose=False)
+    assert failed(summary) == {("none", "Quits", "failed", "SystemExit: 3")}
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ganaug.bench.tables.fit_predict", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run_suite(suite, tmp_path / "stopped", jobs=1, verbose=False)
+    assert list((tmp_path / "stopped" / "cells").glob("*")) == []
+    assert list((tmp_path / "stopped" / "running").iterdir()) == []
+
+
+def run_with_one_job(suite, folder, path):
+    sys.path.insert(0, path)
+    run_suite(suite, folder, jobs=1, verbose=False)
+
+
+def test_a_run_of_one_job_can_be_finished_by_starting_it_again(table_suite, deadly, tmp_path):
+    suite = deadly(table_suite, ("knn", "Killed"))
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["ganaug.bench.images", "ganaug.bench.tables", "ganaug.bench.run"])
+    exits = []
+    while len(exits) < 4 and 0 not in exits:
+        child = context.Process(target=run_with_one_job, args=(suite, tmp_path / "run", str(tmp_path)))
+        child.start()
+        child.join()
+        exits.append(child.exitcode)
+    assert exits == [-9, -9, 0]
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert failed(summary) == {("none", "Killed", "failed", DIED)}
+    # What is known to be deadly does not end this process, which has the one job, either.
+    assert failed(run_suite(suite, tmp_path / "run", jobs=1, verbose=False)) == failed(summary)
+
+
+def test_a_mark_is_left_only_where_a_process_died(table_suite, tmp_path):
+    store = Store(tmp_path)
+    store.started(["a", "b"])
+    store.started(["a"])
+    assert [store.starts(key) for key in "abc"] == [2, 1, 0]
+    store.ended(["a", "c"])
+    assert [store.starts(key) for key in "abc"] == [0, 1, 0]
+    if os.geteuid():
+        (tmp_path / "running").chmod(0o500)
+        with pytest.raises(OSError, match=r"cannot write .* what is finished is kept"):
+            store.started(["a"])
+
+
+def test_a_time_limit_may_be_added_raised_and_dropped_in_the_same_folder(table_suite, deadly, tmp_path):
+    suite = deadly(table_suite, ("knn", "Slow"))
+    limited = dataclasses.replace(suite, timeout=1.5)
+    summary = run_suite(limited, tmp_path / "run", jobs=1, verbose=False)
+    assert failed(summary) == {("none", "Slow", "timed out", "not finished after 1.5 s")}
+    (tmp_path / "go").touch()
+    names = []
+    for timeout in (60.0, None):
+        again = dataclasses.replace(suite, timeout=timeout)
+        assert run_suite(again, tmp_path / "run", jobs=1, verbose=False, on_cell=names.append)["failed"] == []
+    assert len(names) == 1
