@@ -8,9 +8,9 @@ from dataclasses import fields
 from typing import Any
 
 from ganaug.bench.arms import MIXES, find_filter, find_transform
-from ganaug.bench.classifiers import CLASSIFIERS
+from ganaug.bench.classifiers import check_classifier
 from ganaug.bench.metrics import METRICS, MINORITY
-from ganaug.bench.plugins import nearest, resolve
+from ganaug.bench.plugins import Plugin, nearest, resolve, unknown_parameter
 from ganaug.bench.samplers import check_sampler
 from ganaug.bench.suite import Experiment, ImageArm, ImageExperiment, Suite, TableArm, TableExperiment
 from ganaug.data.json_values import short
@@ -119,20 +119,30 @@ def _check_images(where: str, experiment: ImageExperiment) -> None:
         _check_number(where, f"training.{key}", getattr(experiment.training, key), whole=True, least=1, limit=10**9)
     _check_number(where, "training.learning_rate", experiment.training.learning_rate, least=1e-12)
     for network in experiment.classifiers:
-        _told(where, resolve, "networks", network.target, NETWORKS)
+        _told(where, _check_network, network)
+
+
+def _check_network(network: Plugin) -> None:
+    # It is not made: its size depends on the images.
+    make = resolve("networks", network.target, NETWORKS)
+    if not callable(make):
+        raise ValueError(f"network {short(network.target)} must be a class or a function, got {type(make).__name__}")
+    if unknown := unknown_parameter(make, network.params):
+        raise ValueError(f"network {short(network.target)} has {unknown}")
 
 
 def _check_tables(where: str, experiment: TableExperiment) -> None:
     if experiment.components is not None:
         _check_number(where, "components", experiment.components, whole=True, least=1, limit=MOST)
     for classifier in experiment.classifiers:
-        _told(where, resolve, "classifiers", classifier.target, CLASSIFIERS)
+        _told(where, check_classifier, classifier)
 
 
 def _check_image_arm(where: str, arm: ImageArm) -> None:
     _check_number(where, f"synthetic of arm {short(arm.name)}", arm.synthetic, least=0, most=1)
     if arm.transform is not None:
-        _told(f"{where}: arm {short(arm.name)}", find_transform, str(arm.transform))
+        transform = arm.transform if isinstance(arm.transform, Plugin) else str(arm.transform)
+        _told(f"{where}: arm {short(arm.name)}", find_transform, transform)
     for name in arm.keep:
         _told(f"{where}: arm {short(arm.name)}", find_filter, str(name))
     if arm.gate and not 0 < arm.synthetic < 1:

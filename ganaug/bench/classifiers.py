@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -22,24 +23,36 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from ganaug.bench.datasets import TableData
-from ganaug.bench.plugins import Plugin, construct, resolve
+from ganaug.bench.plugins import Plugin, checked, construct, resolve
 from ganaug.bench.suite import TableArm
+from ganaug.data.json_values import short
 
-__all__ = ["CLASSIFIERS", "Columns", "fit_predict"]
+__all__ = ["CLASSIFIERS", "Columns", "check_classifier", "fit_predict"]
 
 CLASSIFIERS: dict[str, Callable[..., Any]] = {
-    "logistic": lambda random_state=None, class_weight=None, **params: LogisticRegression(
-        **{"max_iter": 2000, "random_state": random_state, "class_weight": class_weight, **params}
-    ),
+    "logistic": functools.partial(LogisticRegression, max_iter=2000),
     "knn": KNeighborsClassifier,
-    "forest": lambda random_state=None, class_weight=None, **params: RandomForestClassifier(
-        **{"n_estimators": 200, "random_state": random_state, "class_weight": class_weight, **params}
-    ),
-    "boosting": lambda random_state=None, class_weight=None, **params: HistGradientBoostingClassifier(
-        **{"random_state": random_state, "class_weight": class_weight, **params}
-    ),
+    "forest": functools.partial(RandomForestClassifier, n_estimators=200),
+    "boosting": HistGradientBoostingClassifier,
 }
 THRESHOLD_FOLDS = 5
+
+
+def check_classifier(classifier: Plugin) -> None:
+    """Find out whether there is such a classifier, and whether it can be made with its parameters.
+
+    Raises
+    ------
+    ValueError
+        With the nearest name, or what to install.
+    """
+    what = f"classifier {short(classifier.target)}"
+    made = checked(what, resolve("classifiers", classifier.target, CLASSIFIERS), classifier.params, random_state=0)
+    for methods in (("fit",), ("predict_proba", "decision_function")):
+        # Some estimators have a method only once they are fitted, but their classes always do.
+        if not any(hasattr(of, method) for of in (made, type(made)) for method in methods):
+            names = " or ".join(methods)
+            raise ValueError(f"{what} must be one with a method {names}, which {type(made).__name__} lacks")
 
 
 class Columns:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -200,5 +201,5 @@ GENERATORS: dict[str, Callable[..., Any]] = {
     "copula": Copula,
     "kde": Kernel,
     "ctgan": CTGANGenerator,
-    "tvae": lambda **params: CTGANGenerator(model="TVAE", **params),
+    "tvae": functools.partial(CTGANGenerator, model="TVAE"),
 }

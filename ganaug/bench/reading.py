@@ -136,6 +136,8 @@ def _arm(cls: type[ImageArm] | type[TableArm], values: dict[str, Any], where: _W
     values = dict(values)
     if "sampler" in values and cls is TableArm:
         values["sampler"] = _plugin(values["sampler"], "class", "sampler", where)
+    if isinstance(values.get("transform"), dict) and cls is ImageArm:
+        values["transform"] = _plugin(values["transform"], "class", "transform", where)
     for key in ("against", "keep"):
         if key in values:
             values[key] = tuple(values[key] if isinstance(values[key], list) else [values[key]])

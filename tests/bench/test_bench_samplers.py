@@ -85,6 +85,16 @@ def test_a_table_that_a_sampler_refuses_is_left_to_smote_and_told():
     assert np.bincount(labels).tolist() == [60, 60]
 
 
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [("adasyn", {"n_neighbors": -3}), ("adasyn", {"n_neighbors": 200}), ("borderline", {"kind": "foo"})],
+)
+def test_nothing_runs_in_the_place_of_a_sampler_with_wrong_parameters(name, params):
+    data = mixed((60, 20))
+    with pytest.raises(ValueError, match=r"n_neighbors|kind"):
+        resample(TableArm(name, Plugin(name, name, params)), data, Columns(data), 0)
+
+
 def test_missing_values_reach_the_gan_and_no_classifier():
     data = mixed()
     data.X.loc[:20, "a"] = np.nan

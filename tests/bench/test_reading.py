@@ -1,6 +1,7 @@
 import pytest
 
 from ganaug.bench import Suite, available_suites, load_suite
+from ganaug.bench.arms import find_transform
 from ganaug.bench.checking import check_suite
 from ganaug.bench.suite import digest
 
@@ -134,11 +135,34 @@ def test_a_file_of_ones_own(suite_file):
         ),
         ('against = "none"', "threshold = true", "arm 'over' tunes a threshold on rows of its sampler"),
         ('["real"]', '"real"', "line 10: baselines must be a list"),
+        ("k_neighbors = 3", "k_neighbours = 3", "arm 'over': sampler 'smote' has an unknown parameter 'k_neighbours'"),
+        (
+            "synthetic = 0.5",
+            'transform = {class = "affine", degrees = 3}',
+            "unknown parameter 'degrees'; it takes none",
+        ),
+        (
+            "splits = 2",
+            'splits = 2\nclassifiers = [{class = "small-cnn", width = 3}]',
+            "network 'small-cnn' has an unknown parameter 'width'; known are 'image_shape', 'n_classes'",
+        ),
+        (
+            "synthetic = 0.5",
+            'transform = {class = "torchvision.transforms.v2.RandomRotation", degree = 10}',
+            "arm 'gan': transform 'torchvision.transforms.v2.RandomRotation' has an unknown parameter 'degree'",
+        ),
     ],
 )
 def test_mistakes_are_named(suite_file, old, new, message):
     with pytest.raises(ValueError, match=message):
         load_suite(suite_file(GOOD.replace(old, new, 1)))
+
+
+def test_a_transform_with_arguments(suite_file):
+    text = 'transform = {class = "torchvision.transforms.v2.RandomRotation", degrees = 10}'
+    suite = load_suite(suite_file(GOOD.replace("synthetic = 0.5", text)))
+    assert suite.images.arm("gan").transform.params == {"degrees": 10}
+    assert find_transform(suite.images.arm("gan").transform).degrees == [-10.0, 10.0]
 
 
 def test_unknown_suites_get_a_suggestion():
