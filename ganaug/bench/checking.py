@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from dataclasses import fields
@@ -101,6 +102,15 @@ def _check_sizes(where: str, experiment: Experiment) -> None:
         _check_number(where, "n_per_class", n, whole=True, least=1, limit=10**9)
     for ratio in experiment.imbalance:
         _check_number(where, "imbalance", ratio, least=1)
+    if len(set(experiment.n_per_class)) < len(experiment.n_per_class):
+        raise ValueError(f"{where}: n_per_class must have different sizes, got {short(experiment.n_per_class)}")
+    for n, (i, ratio) in itertools.product(experiment.n_per_class, enumerate(experiment.imbalance)):
+        for other in experiment.imbalance[:i]:
+            if max(1, round(n / ratio)) == max(1, round(n / other)):
+                raise ValueError(
+                    f"{where}: imbalance must have ratios that differ in samples, but {other:g} and {ratio:g} of "
+                    f"n_per_class = {n} leave the smallest class {max(1, round(n / ratio))}"
+                )
     if experiment.imbalance != (1.0,) and not experiment.n_per_class:
         raise ValueError(f"{where}: imbalance needs n_per_class, the samples of the largest class")
 

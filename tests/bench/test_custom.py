@@ -1,6 +1,7 @@
 """Data of one's own, from the shell."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -110,7 +111,15 @@ def test_a_folder_of_images(tmp_path, capsys):
         (("--data", "clients.csv", "--target", "satus"), "no column 'satus'; did you mean 'status'"),
         (("--data", "clients.csv", "--target", "income"), "continuous"),
         (("--data", "clients.csv", "--target", "status", "--size", "8"), "size belongs to images"),
-        (("--data", "one.csv", "--target", "y"), "class"),
+        (("--data", "one.csv", "--target", "y"), "one.csv: column 'y' holds the single class 1"),
+        (
+            ("--data", "na.csv", "--target", "y"),
+            "na.csv: labels contain missing values, first in row 21 of column 'y'; an",
+        ),
+        (("--data", "t.tsv", "--target", "y"), "t.tsv: tables are read from .csv and .parquet files"),
+        (("--data", "t.tsv"), "t.tsv: tables are read from .csv and .parquet files, with --target"),
+        (("--data", "breast_cancer", "--target", "y"), "'breast_cancer' comes with its labels; leave the target out"),
+        (("--data", "wine", "--size", "8"), "size belongs to images, but data is a table"),
         (("--data", "none.csv", "--target", "y"), "none.csv does not exist"),
         (("--data", "nowhere"), "nowhere does not exist"),
         (("--data", "rare.csv", "--target", "y"), "class b has 2 samples, too few for 5 folds"),
@@ -122,11 +131,19 @@ def test_bad_input_is_one_sentence(clients, tmp_path, monkeypatch, capsys, argum
     monkeypatch.chdir(tmp_path)
     pd.DataFrame({"x": range(9), "y": 1}).to_csv("one.csv", index=False)
     pd.DataFrame({"x": range(40), "y": ["a"] * 38 + ["b"] * 2}).to_csv("rare.csv", index=False)
+    pd.DataFrame({"x": range(40), "y": ["a"] * 20 + ["NA"] * 20}).to_csv("na.csv", index=False)
+    Path("t.tsv").write_text("x\ty\n1\ta\n2\tb\n")
     assert run(*arguments) == 2
     err = capsys.readouterr().err
     assert message in err
     assert len(err.strip().splitlines()) == 1
     assert not (tmp_path / "runs" / "quick" / "cells").exists()
+
+
+def test_tables_by_a_name_of_the_package():
+    suite = custom_suite("wine")
+    assert suite.images is None
+    assert not any(arm.threshold for arm in suite.tables.arms)  # three classes
 
 
 def test_images_by_a_name_of_the_package():

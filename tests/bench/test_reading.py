@@ -91,6 +91,12 @@ def test_a_file_of_ones_own(suite_file):
         ("folds = 3", "folds = 1", "tables: folds must be a whole number of at least 2"),
         ("n_per_class = 5", "n_per_class = [5, 0]", "n_per_class must be a whole number of at least 1, got 0"),
         ("n_per_class = 5", "n_per_class = 5\nimbalance = 0.5", "imbalance must be a number of at least 1"),
+        ("n_per_class = 5", "n_per_class = [5, 5]", r"n_per_class must have different sizes, got \(5, 5\)"),
+        (
+            "n_per_class = 5",
+            "n_per_class = [100, 10]\nimbalance = [2, 5, 5.1]",
+            "but 5 and 5.1 of n_per_class = 100 leave the smallest class 20",
+        ),
         ("folds = 3", "imbalance = 10", "imbalance needs n_per_class"),
         ('["real"]', '["rael"]', "baseline 'rael' is not among the arms; did you mean 'real'"),
         ('against = "none"', 'against = "nnone"', "arm 'over' is against 'nnone', no other arm; did you mean 'none'"),
