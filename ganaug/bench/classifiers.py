@@ -145,8 +145,11 @@ def fit_predict(
         note = "it takes no class weights"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        if arm.threshold:
-            smallest = int(np.bincount(y).min())
+        smallest = int(np.bincount(y, minlength=n_classes).min())
+        if arm.threshold and smallest < 2:
+            model.fit(X, y)
+            note = "a class has a single row, so that no threshold was tuned"
+        elif arm.threshold:
             cv = StratifiedKFold(max(2, min(THRESHOLD_FOLDS, smallest)), shuffle=True, random_state=seed)
             tuned = TunedThresholdClassifierCV(model, scoring="balanced_accuracy", cv=cv)
             try:

@@ -14,8 +14,8 @@ from ganaug.data.sources import EMBEDDED
 __all__ = ["custom_suite"]
 
 
-def custom_suite(data: str, *, target: str | None = None, size: int | None = None) -> Suite:
-    """Put data of one's own in the place of a suite's: the arms and classifiers of suite "custom", in five folds.
+def custom_suite(data: str, *, target: str | None = None, size: int | None = None, folds: int | None = None) -> Suite:
+    """Put data of one's own in the place of a suite's: the arms and classifiers of suite "custom", in folds.
 
     Parameters
     ----------
@@ -26,6 +26,8 @@ def custom_suite(data: str, *, target: str | None = None, size: int | None = Non
         The column of labels: `data` is a table.
     size : int, optional
         Height and width that images are resized to.
+    folds : int, optional
+        Five by default. A class needs as many rows or images, of which all but one part are trained on.
 
     Returns
     -------
@@ -42,6 +44,8 @@ def custom_suite(data: str, *, target: str | None = None, size: int | None = Non
     'digits'
     """
     suite = load_suite("custom")
+    if folds is not None:
+        suite = replace(suite, **{e.kind: replace(e, folds=folds) for e in suite.experiments})
     if target is None and Path(data).suffix.lower() == ".csv":
         raise ValueError(f"{data} is a table; name its column of labels with --target")
     if target is None and Path(data).is_file() and Path(data).suffix.lower() in OTHER_FILES:

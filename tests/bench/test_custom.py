@@ -72,7 +72,7 @@ def test_a_table_with_three_classes(clients, tmp_path, capsys):
     out = capsys.readouterr().out
     assert "Verdict: gan against prior-corrected" in out
     assert "tuned threshold" not in out
-    summary = json.loads((tmp_path / "runs" / "custom" / "summary.json").read_text())
+    summary = json.loads((tmp_path / "runs" / "custom-clients.csv" / "summary.json").read_text())
     assert summary["experiments"][0]["cases"][0]["classes"] == ["late", "lost", "ok"]
     assert summary["failed"] == []
 
@@ -83,9 +83,22 @@ def test_a_table_with_two_classes_has_the_rarer_one_looked_for(clients, tmp_path
     table.assign(status=table["status"] == "lost").to_parquet(tmp_path / "two.parquet")
     assert run("--data", "two.parquet", "--target", "status", "--jobs", 1) == 0
     assert "Verdict: gan against tuned threshold" in capsys.readouterr().out
-    summary = json.loads((tmp_path / "runs" / "custom" / "summary.json").read_text())
+    summary = json.loads((tmp_path / "runs" / "custom-two.parquet" / "summary.json").read_text())
     assert summary["experiments"][0]["cases"][0]["classes"] == ["False", "True"]
     assert "recall" in summary["experiments"][0]["metrics"]
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_class_of_two_rows_in_two_folds(clients, tmp_path, capsys):
+    table = pd.read_csv(clients)
+    table["status"] = ["lost"] * 2 + ["ok"] * (len(table) - 2)
+    table.to_csv("rare.csv", index=False)
+    assert run("--data", "rare.csv", "--target", "status", "--folds", 2, "--jobs", 1) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "tuned threshold: a class has a single row, so that no threshold was tuned" in said
+    summary = json.loads((tmp_path / "runs" / "custom-rare.csv" / "summary.json").read_text())
+    assert summary["failed"] == []
+    assert summary["suite"]["tables"]["folds"] == 2
 
 
 @pytest.mark.usefixtures("quick")
@@ -106,7 +119,8 @@ def test_a_folder_of_images(tmp_path, capsys):
     [
         ((), "pass the name of a suite, or --data with your own data"),
         (("quick", "--data", "x.csv"), "pass the name of a suite, or --data with your own data"),
-        (("quick", "--target", "y"), "--target and --size belong to --data"),
+        (("quick", "--folds", "3"), "--target, --size and --folds belong to --data"),
+        (("quick", "--target", "y"), "--target, --size and --folds belong to --data"),
         (("--data", "clients.csv"), "clients.csv is a table; name its column of labels with --target"),
         (("--data", "clients.csv", "--target", "satus"), "no column 'satus'; did you mean 'status'"),
         (("--data", "clients.csv", "--target", "income"), "continuous"),

@@ -19,6 +19,7 @@ from ganaug.bench.samplers import check_sampler
         ("keel:yeast4", "yeast4"),
         ("data/clients.csv", "clients.csv"),
         ("folder/photos", "photos"),
+        ("digits.npz", "digits.npz"),
         ({"class": "a.B", "name": "Mine"}, "Mine"),
     ],
 )
