@@ -36,6 +36,7 @@ CLASSIFIERS: dict[str, Callable[..., Any]] = {
     "boosting": HistGradientBoostingClassifier,
 }
 THRESHOLD_FOLDS = 5
+MOST_NAMES = 100  # of a column that have an input of their own; all others share one
 
 
 def check_classifier(classifier: Plugin) -> None:
@@ -59,7 +60,8 @@ class Columns:
     """Columns of a table as numbers, learnt from training rows.
 
     Numbers and dates are standardised, a missing one being the median; names are one-hot encoded, a missing one being a
-    name of its own.
+    name of its own. Of the names of a column the rarest count as one, where there are more than 100, such as of
+    identifiers or free text.
 
     Parameters
     ----------
@@ -75,12 +77,22 @@ class Columns:
         steps: list[Any] = [
             ColumnTransformer(
                 [
-                    ("numeric", make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), self._numeric),
-                    ("nominal", OneHotEncoder(handle_unknown="ignore", sparse_output=False), self._nominal),
+                    (
+                        "numeric",
+                        make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()),
+                        self._numeric,
+                    ),
+                    (
+                        "nominal",
+                        OneHotEncoder(
+                            max_categories=MOST_NAMES + 1, handle_unknown="infrequent_if_exist", sparse_output=False
+                        ),
+                        self._nominal,
+                    ),
                 ]
             )
         ]
-        table = self._plain(data.X)
+        table = self.plain(data.X)
         if components is not None:
             width = steps[0].fit_transform(table).shape[1]
             steps.append(PCA(min(components, width, len(table)), random_state=0))
@@ -88,9 +100,10 @@ class Columns:
 
     def __call__(self, table: pd.DataFrame) -> NDArray[np.float64]:
         """Encode rows: shape (n_rows, n_columns)."""
-        return np.ascontiguousarray(self._transformer.transform(self._plain(table)), dtype=float)
+        return np.ascontiguousarray(self._transformer.transform(self.plain(table)), dtype=float)
 
-    def _plain(self, table: pd.DataFrame) -> pd.DataFrame:
+    def plain(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Numbers as floats, dates as days, and names as strings, of which a missing one is a character of its own."""
         numbers = {}
         for name in self._numeric:
             column = table[name]

@@ -45,7 +45,9 @@ def custom_suite(data: str, *, target: str | None = None, size: int | None = Non
     """
     suite = load_suite("custom")
     if folds is not None:
-        suite = replace(suite, **{e.kind: replace(e, folds=folds) for e in suite.experiments})
+        assert suite.images is not None
+        assert suite.tables is not None
+        suite = replace(suite, images=replace(suite.images, folds=folds), tables=replace(suite.tables, folds=folds))
     if target is None and Path(data).suffix.lower() == ".csv":
         raise ValueError(f"{data} is a table; name its column of labels with --target")
     if target is None and Path(data).is_file() and Path(data).suffix.lower() in OTHER_FILES:

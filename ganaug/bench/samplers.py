@@ -177,13 +177,15 @@ def _smotenc(data: TableData, encode: Columns, strategy: Any, seed: int, params:
     numeric = data.numeric
     few = max(1, min(NEIGHBOURS, int(np.bincount(data.y).min()) - 1))
     options = {"sampling_strategy": strategy, "random_state": seed, "k_neighbors": few, **params}
+    # As SMOTE does it sees a missing number as the median, and a missing name as a name of its own.
+    plain = encode.plain(data.X)[data.X.columns]
     if not numeric:
-        X, y = SMOTEN(**options).fit_resample(data.X, data.y)
+        X, y = SMOTEN(**options).fit_resample(plain, data.y)
         return (encode(pd.DataFrame(X, columns=data.X.columns)), y), None
-    scaler = StandardScaler().fit(data.X[numeric])
-    scaled = data.X.astype(dict.fromkeys(numeric, float))
-    scaled[numeric] = scaler.transform(scaled[numeric])
-    X, y = SMOTENC(list(data.nominal), **options).fit_resample(scaled, data.y)
+    plain = plain.fillna(plain[numeric].median()).fillna(0.0)
+    scaler = StandardScaler().fit(plain[numeric])
+    plain[numeric] = scaler.transform(plain[numeric])
+    X, y = SMOTENC(list(data.nominal), **options).fit_resample(plain, data.y)
     X[numeric] = scaler.inverse_transform(X[numeric])
     return (encode(X), y), None
 
