@@ -3,6 +3,7 @@ import pytest
 from ganaug.bench import Suite, available_suites, load_suite
 from ganaug.bench.arms import find_transform
 from ganaug.bench.checking import check_suite
+from ganaug.bench.places import Place
 from ganaug.bench.suite import digest
 
 GOOD = """
@@ -120,7 +121,7 @@ def test_a_file_of_ones_own(suite_file):
         ("seed = 3", "seed = -1", "seed must be a whole number of at least 0"),
         ('title = "Mine"', 'title = "Mine"\ntimeout = 0', "timeout must be a number of at least 0.001"),
         ("splits = 2", "splits = 2\nrope = nan", "rope must be a number of at least 0"),
-        ("splits = 2", "splits = 2\ngan = 3", "gan must be a table"),
+        ("splits = 2", "splits = 2\ngan = 3", "mine.toml, line 10: images: gan must be a table"),
         ("splits = 2", "splits = 2\ntraining = 3", "line 10: training must be a table"),
         ("splits = 2", "splits = 2\ntraining = {steps = 0}", "training.steps must be a whole number of at least 1"),
         ("splits = 2", "splits = 2\ntraining = {learning_rate = 0}", "training.learning_rate must be"),
@@ -162,6 +163,36 @@ def test_a_file_of_ones_own(suite_file):
 def test_mistakes_are_named(suite_file, old, new, message):
     with pytest.raises(ValueError, match=message):
         load_suite(suite_file(GOOD.replace(old, new, 1)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("splits = 2", "splits = 1", 9),
+        ("folds = 3", "folds = 1", 19),
+        ("synthetic = 0.5", "synthetic = 0.5\nratio = 1", 16),  # it is right in [tables] only
+        ('against = "none"', 'ratio = "1"', 27),
+        ('name = "none"', 'name = "none"\nratio = 0.5\nsynthetic = 0.5', 25),  # it is right in [images], above
+        ('classifiers = ["logistic"]', 'classifiers = [\n  "logistic", # kept\n  "knnn",\n]', 21),
+        ('classifiers = ["logistic"]', 'classifiers = [\n  "knn",\n  {class = "logistic",  clas = 1}]', 21),
+        ("seed = 3", 'seed = 3\ntimeout = "1"', 5),
+        ("[tables]", "[images.training]\nsteps = 0\n[tables]", 18),
+        ("k_neighbors = 3", "k_neighbours = 3", 26),
+        ('name = "mine"', 'name = """\n\nmine"""', 2),
+        ('against = "none"', 'against = "non"', 27),
+    ],
+)
+def test_the_line_is_that_of_the_mistake(suite_file, old, new, line):
+    with pytest.raises(ValueError, match=rf"^mine\.toml, line {line}: "):
+        load_suite(suite_file(GOOD.replace(old, new, 1)))
+
+
+def test_a_key_is_found_in_a_list_of_tables_on_many_lines():
+    place = Place("s.toml", "[tables]\narms = [\n  {name = 'a'},\n\n  {name = 'b', ratio = 2},\n]\nfolds = 3\n")
+    assert str(place.at("tables", "arms", 1, "ratio")) == "s.toml, line 5"
+    assert str(place.at("tables", "arms", 1, "name")) == "s.toml, line 2"
+    assert str(place.at("tables", "folds")) == "s.toml, line 7"
+    assert str(place.at("images", "folds")) == "s.toml"
 
 
 def test_a_transform_with_arguments(suite_file):
