@@ -9,9 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-from ganaug.bench.plugins import resolve
+from ganaug.bench.plugins import Plugin, checked, resolve
 from ganaug.bench.suite import ImageArm
 from ganaug.curation.image_filters import FILTERS, ImageFilter
+from ganaug.data.json_values import short
 from ganaug.quality.batches import batch_drawer
 
 __all__ = ["MIXES", "TRANSFORMS", "arm_batches", "find_filter", "find_transform"]
@@ -62,21 +63,19 @@ TRANSFORMS: dict[str, Callable[[], Callable[[Tensor], Tensor]]] = {
 MIXES = {"mixup": "MixUp", "cutmix": "CutMix"}  # classes of torchvision.transforms.v2
 
 
-def find_transform(name: str) -> Callable[[Tensor], Tensor]:
-    """Make a transform by its name in ``TRANSFORMS``, or by the import path of a class that needs no arguments.
+def find_transform(named: str | Plugin) -> Callable[[Tensor], Tensor]:
+    """Make a transform by its name in ``TRANSFORMS``, or by the import path of a class, with its arguments.
 
     Raises
     ------
     ValueError
         If it is not there, or cannot be made.
     """
-    make = resolve("transforms", name, TRANSFORMS)
-    try:
-        transform = make()
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"cannot make the transform {name!r}: {error}") from None
+    plugin = named if isinstance(named, Plugin) else Plugin(named, named)
+    what = f"transform {short(plugin.target)}"
+    transform = checked(what, resolve("transforms", plugin.target, TRANSFORMS), plugin.params)
     if not callable(transform):
-        raise ValueError(f"cannot make the transform {name!r}: it is not callable")
+        raise ValueError(f"{what} must make something callable, got {type(transform).__name__}")
     return transform
 
 
@@ -88,7 +87,7 @@ def find_filter(name: str) -> ImageFilter:
     ValueError
         If it is not there, or is no filter.
     """
-    made = resolve("filters", name, FILTERS)()
+    made = checked(f"filter {name!r}", resolve("filters", name, FILTERS), {})
     if not isinstance(made, ImageFilter):
         raise ValueError(f"{name!r} is no filter for images: it lacks fit, accepts, describe, name or needs_real")
     return made

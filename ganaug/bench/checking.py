@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from dataclasses import fields
 from typing import Any
 
 from ganaug.bench.arms import MIXES, find_filter, find_transform
-from ganaug.bench.classifiers import CLASSIFIERS
+from ganaug.bench.classifiers import check_classifier
 from ganaug.bench.metrics import METRICS, MINORITY
-from ganaug.bench.plugins import nearest, resolve
+from ganaug.bench.places import Place
+from ganaug.bench.plugins import Plugin, nearest, resolve, unknown_parameter
 from ganaug.bench.samplers import check_sampler
 from ganaug.bench.suite import Experiment, ImageArm, ImageExperiment, Suite, TableArm, TableExperiment
 from ganaug.data.json_values import short
@@ -19,10 +21,11 @@ from ganaug.quality.networks import NETWORKS
 
 __all__ = ["check_suite"]
 
+SUITE = Place("suite")
 MOST = 10_000  # splits, folds and so on: a grid of them must be made before anything runs
 
 
-def check_suite(suite: Suite, where: str = "suite") -> None:
+def check_suite(suite: Suite, where: Place = SUITE) -> None:
     """Find what is wrong with a suite before anything runs.
 
     Raises
@@ -32,7 +35,8 @@ def check_suite(suite: Suite, where: str = "suite") -> None:
     _check_text(where, "title", suite.title)
     if not isinstance(suite.name, str) or re.fullmatch(r"\w[\w.+-]{,99}", suite.name) is None:
         raise ValueError(
-            f"{where}: name must hold letters, digits and the signs . + - _ only, at most 100, got {short(suite.name)}"
+            f"{where.at('name')}: name must hold letters, digits and the signs . + - _ only, at most 100, "
+            f"got {short(suite.name)}"
         )
     _check_number(where, "seed", suite.seed, whole=True, least=0, limit=2**64)
     if suite.timeout is not None:
@@ -40,51 +44,57 @@ def check_suite(suite: Suite, where: str = "suite") -> None:
     if not suite.experiments:
         raise ValueError(f"{where}: there is neither [images] nor [tables]; declare what is compared in one of them")
     for experiment in suite.experiments:
-        _check_experiment(f"{where}: {experiment.kind}", experiment)
+        _check_experiment(where.at(experiment.kind).saying(experiment.kind), experiment)
 
 
-def _check_experiment(where: str, experiment: Experiment) -> None:
+def _check_experiment(where: Place, experiment: Experiment) -> None:
     _check_sizes(where, experiment)
     _check_types(where, experiment)
     for key in ("datasets", "classifiers", "metrics", "imbalance", "arms"):
         names = [getattr(value, "name", value) for value in getattr(experiment, key)]
         if not names or len(set(names)) < len(names):
-            raise ValueError(f"{where}: {key} must be there and have different names, got {short(names, 200)}")
+            raise ValueError(f"{where.at(key)}: {key} must be there and have different names, got {short(names, 200)}")
     names = [arm.name for arm in experiment.arms]
     for name in experiment.baselines:
         if name not in names:
-            raise ValueError(f"{where}: baseline {short(name)} is not among the arms{nearest(name, names)}")
+            raise ValueError(
+                f"{where.at('baselines')}: baseline {short(name)} is not among the arms{nearest(name, names)}"
+            )
     known = [*METRICS, *(MINORITY if experiment.kind == "tables" else ())]
     for metric in experiment.metrics:
         if metric not in known:
-            raise ValueError(f"{where}: there is no metric {short(metric)}{nearest(metric, known)}")
-    for arm in experiment.arms:
-        _check_arm(where, arm, [name for name in names if name != arm.name])
+            raise ValueError(f"{where.at('metrics')}: there is no metric {short(metric)}{nearest(metric, known)}")
+    for i, arm in enumerate(experiment.arms):
+        _check_arm(where.at("arms", i), arm, [name for name in names if name != arm.name])
     if isinstance(experiment, ImageExperiment):
         _check_images(where, experiment)
     elif isinstance(experiment, TableExperiment):
         _check_tables(where, experiment)
 
 
-def _check_types(where: str, experiment: Experiment) -> None:
+def _check_types(where: Place, experiment: Experiment) -> None:
     for key in ("baselines", "metrics"):
         for value in getattr(experiment, key):
             _check_text(where, key, value)
-    for arm in experiment.arms:
-        _check_text(where, "the name of an arm", arm.name)
+    for i, arm in enumerate(experiment.arms):
+        place = where.at("arms", i)
+        _check_text(place.at("name"), "the name of an arm", arm.name)
         for value in fields(arm):
             if value.type == "bool" and not isinstance(getattr(arm, value.name), bool):
                 got = short(getattr(arm, value.name))
-                raise ValueError(f"{where}: {value.name} of arm {short(arm.name)} must be true or false, got {got}")
+                raise ValueError(
+                    f"{place.at(value.name)}: {value.name} of arm {short(arm.name)} must be true or false, got {got}"
+                )
         for name in (*arm.against, *getattr(arm, "keep", ())):
-            _check_text(where, f"what arm {short(arm.name)} is against or keeps", name)
+            _check_text(place, f"what arm {short(arm.name)} is against or keeps", name)
 
 
-def _check_arm(where: str, arm: ImageArm | TableArm, others: list[str]) -> None:
+def _check_arm(where: Place, arm: ImageArm | TableArm, others: list[str]) -> None:
     for name in arm.against:
         if name not in others:
             raise ValueError(
-                f"{where}: arm {short(arm.name)} is against {short(name)}, no other arm{nearest(name, others)}"
+                f"{where.at('against')}: arm {short(arm.name)} is against {short(name)}, no other arm"
+                f"{nearest(name, others)}"
             )
     if isinstance(arm, ImageArm):
         _check_image_arm(where, arm)
@@ -92,7 +102,7 @@ def _check_arm(where: str, arm: ImageArm | TableArm, others: list[str]) -> None:
         _check_table_arm(where, arm)
 
 
-def _check_sizes(where: str, experiment: Experiment) -> None:
+def _check_sizes(where: Place, experiment: Experiment) -> None:
     for key in ("splits", "folds"):
         _check_number(where, key, getattr(experiment, key), whole=True, least=2, limit=MOST)
     _check_number(where, "repeats", experiment.repeats, whole=True, least=1, limit=MOST)
@@ -101,53 +111,87 @@ def _check_sizes(where: str, experiment: Experiment) -> None:
         _check_number(where, "n_per_class", n, whole=True, least=1, limit=10**9)
     for ratio in experiment.imbalance:
         _check_number(where, "imbalance", ratio, least=1)
+    if len(set(experiment.n_per_class)) < len(experiment.n_per_class):
+        raise ValueError(
+            f"{where.at('n_per_class')}: n_per_class must have different sizes, got {short(experiment.n_per_class)}"
+        )
+    for n, (i, ratio) in itertools.product(experiment.n_per_class, enumerate(experiment.imbalance)):
+        for other in experiment.imbalance[:i]:
+            if max(1, round(n / ratio)) == max(1, round(n / other)):
+                raise ValueError(
+                    f"{where.at('imbalance')}: imbalance must have ratios that differ in samples, but {other:g} and "
+                    f"{ratio:g} of n_per_class = {n} leave the smallest class {max(1, round(n / ratio))}"
+                )
     if experiment.imbalance != (1.0,) and not experiment.n_per_class:
-        raise ValueError(f"{where}: imbalance needs n_per_class, the samples of the largest class")
+        raise ValueError(f"{where.at('imbalance')}: imbalance needs n_per_class, the samples of the largest class")
 
 
-def _check_images(where: str, experiment: ImageExperiment) -> None:
+def _check_images(where: Place, experiment: ImageExperiment) -> None:
     if not isinstance(experiment.gan, dict):
-        raise ValueError(f"{where}: gan must be a table of parameters of ImageGAN, got {short(experiment.gan)}")
+        raise ValueError(
+            f"{where.at('gan')}: gan must be a table of parameters of ImageGAN, got {short(experiment.gan)}"
+        )
     known = ImageGAN().get_params()
     for key in experiment.gan:
         if key not in known:
-            raise ValueError(f"{where}: gan has an unknown key {short(key)}{nearest(key, known)}")
-    _told(f"{where}: gan", ImageGAN(**experiment.gan)._validate_params)
+            raise ValueError(f"{where.at('gan', key)}: gan has an unknown key {short(key)}{nearest(key, known)}")
+    _told(where.at("gan").saying("gan"), ImageGAN(**experiment.gan)._validate_params)
     _check_text(where, "device", experiment.device)
     _check_number(where, "synthetic_per_class", experiment.synthetic_per_class, whole=True, least=1, limit=10**9)
     for key in ("steps", "batch_size"):
-        _check_number(where, f"training.{key}", getattr(experiment.training, key), whole=True, least=1, limit=10**9)
-    _check_number(where, "training.learning_rate", experiment.training.learning_rate, least=1e-12)
+        _check_number(
+            where.at("training", key),
+            f"training.{key}",
+            getattr(experiment.training, key),
+            whole=True,
+            least=1,
+            limit=10**9,
+        )
+    _check_number(
+        where.at("training", "learning_rate"), "training.learning_rate", experiment.training.learning_rate, least=1e-12
+    )
     for network in experiment.classifiers:
-        _told(where, resolve, "networks", network.target, NETWORKS)
+        _told(where.at("classifiers"), _check_network, network)
 
 
-def _check_tables(where: str, experiment: TableExperiment) -> None:
+def _check_network(network: Plugin) -> None:
+    # It is not made: its size depends on the images.
+    make = resolve("networks", network.target, NETWORKS)
+    if not callable(make):
+        raise ValueError(f"network {short(network.target)} must be a class or a function, got {type(make).__name__}")
+    if unknown := unknown_parameter(make, network.params):
+        raise ValueError(f"network {short(network.target)} has {unknown}")
+
+
+def _check_tables(where: Place, experiment: TableExperiment) -> None:
     if experiment.components is not None:
         _check_number(where, "components", experiment.components, whole=True, least=1, limit=MOST)
     for classifier in experiment.classifiers:
-        _told(where, resolve, "classifiers", classifier.target, CLASSIFIERS)
+        _told(where.at("classifiers"), check_classifier, classifier)
 
 
-def _check_image_arm(where: str, arm: ImageArm) -> None:
-    _check_number(where, f"synthetic of arm {short(arm.name)}", arm.synthetic, least=0, most=1)
+def _check_image_arm(where: Place, arm: ImageArm) -> None:
+    _check_number(where.at("synthetic"), f"synthetic of arm {short(arm.name)}", arm.synthetic, least=0, most=1)
     if arm.transform is not None:
-        _told(f"{where}: arm {short(arm.name)}", find_transform, str(arm.transform))
+        transform = arm.transform if isinstance(arm.transform, Plugin) else str(arm.transform)
+        _told(where.at("transform").saying(f"arm {short(arm.name)}"), find_transform, transform)
     for name in arm.keep:
-        _told(f"{where}: arm {short(arm.name)}", find_filter, str(name))
+        _told(where.at("keep").saying(f"arm {short(arm.name)}"), find_filter, str(name))
     if arm.gate and not 0 < arm.synthetic < 1:
         raise ValueError(
             f"{where}: arm {short(arm.name)} has a gate; its synthetic, the most that is tried, must be in (0, 1), "
             f"got {arm.synthetic:g}"
         )
     if arm.mix is not None and (not isinstance(arm.mix, str) or arm.mix not in MIXES):
-        raise ValueError(f"{where}: arm {short(arm.name)} has an unknown mix {short(arm.mix)}{nearest(arm.mix, MIXES)}")
+        raise ValueError(
+            f"{where.at('mix')}: arm {short(arm.name)} has an unknown mix {short(arm.mix)}{nearest(arm.mix, MIXES)}"
+        )
 
 
-def _check_table_arm(where: str, arm: TableArm) -> None:
-    _check_number(where, f"ratio of arm {short(arm.name)}", arm.ratio, least=0, most=1)
+def _check_table_arm(where: Place, arm: TableArm) -> None:
+    _check_number(where.at("ratio"), f"ratio of arm {short(arm.name)}", arm.ratio, least=0, most=1)
     if arm.sampler is not None:
-        _told(f"{where}: arm {short(arm.name)}", check_sampler, arm.sampler)
+        _told(where.at("sampler").saying(f"arm {short(arm.name)}"), check_sampler, arm.sampler)
     if arm.gate and (arm.sampler is None or not (arm.sampler.target == "gan" or arm.raw)):
         raise ValueError(
             f"{where}: arm {short(arm.name)} has a gate, which takes the sampler 'gan', or one by its import path with "
@@ -161,20 +205,20 @@ def _check_table_arm(where: str, arm: TableArm) -> None:
         )
 
 
-def _told(where: str, find: Any, *arguments: Any) -> None:
+def _told(where: Place, find: Any, *arguments: Any) -> None:
     try:
         find(*arguments)
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
 
 
-def _check_text(where: str, key: str, value: Any) -> None:
+def _check_text(where: Place, key: str, value: Any) -> None:
     if not isinstance(value, str):
-        raise ValueError(f"{where}: {key} must be a string, got {short(value)}")
+        raise ValueError(f"{where.at(key)}: {key} must be a string, got {short(value)}")
 
 
 def _check_number(
-    where: str,
+    where: Place,
     key: str,
     value: Any,
     *,
@@ -191,4 +235,4 @@ def _check_number(
         reach = f"at least {least:g}" if most == math.inf else f"{least:g} to {most:g}"
         if right and most == math.inf and value > limit:
             reach = f"at most {limit:g}"
-        raise ValueError(f"{where}: {key} must be a {kind} of {reach}, got {short(value)}")
+        raise ValueError(f"{where.at(key)}: {key} must be a {kind} of {reach}, got {short(value)}")

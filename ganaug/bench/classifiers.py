@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -23,31 +24,45 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from ganaug.bench.datasets import TableData
-from ganaug.bench.plugins import Plugin, construct, resolve
+from ganaug.bench.plugins import Plugin, checked, construct, resolve
 from ganaug.bench.suite import TableArm
+from ganaug.data.json_values import short
 
-__all__ = ["CLASSIFIERS", "Columns", "fit_predict"]
+__all__ = ["CLASSIFIERS", "Columns", "check_classifier", "fit_predict"]
 
 CLASSIFIERS: dict[str, Callable[..., Any]] = {
-    "logistic": lambda random_state=None, class_weight=None, **params: LogisticRegression(
-        **{"max_iter": 2000, "random_state": random_state, "class_weight": class_weight, **params}
-    ),
+    "logistic": functools.partial(LogisticRegression, max_iter=2000),
     "knn": KNeighborsClassifier,
-    "forest": lambda random_state=None, class_weight=None, **params: RandomForestClassifier(
-        **{"n_estimators": 200, "random_state": random_state, "class_weight": class_weight, **params}
-    ),
-    "boosting": lambda random_state=None, class_weight=None, **params: HistGradientBoostingClassifier(
-        **{"random_state": random_state, "class_weight": class_weight, **params}
-    ),
+    "forest": functools.partial(RandomForestClassifier, n_estimators=200),
+    "boosting": HistGradientBoostingClassifier,
 }
 THRESHOLD_FOLDS = CALIBRATION_FOLDS = 5
+MOST_NAMES = 100  # of a column that have an input of their own; all others share one
+
+
+def check_classifier(classifier: Plugin) -> None:
+    """Find out whether there is such a classifier, and whether it can be made with its parameters.
+
+    Raises
+    ------
+    ValueError
+        With the nearest name, or what to install.
+    """
+    what = f"classifier {short(classifier.target)}"
+    made = checked(what, resolve("classifiers", classifier.target, CLASSIFIERS), classifier.params, random_state=0)
+    for methods in (("fit",), ("predict_proba", "decision_function")):
+        # Some estimators have a method only once they are fitted, but their classes always do.
+        if not any(hasattr(of, method) for of in (made, type(made)) for method in methods):
+            names = " or ".join(methods)
+            raise ValueError(f"{what} must be one with a method {names}, which {type(made).__name__} lacks")
 
 
 class Columns:
     """Columns of a table as numbers, learnt from training rows.
 
     Numbers and dates are standardised, a missing one being the median; names are one-hot encoded, a missing one being a
-    name of its own.
+    name of its own. Of the names of a column the rarest count as one, where there are more than 100, such as of
+    identifiers or free text.
 
     Parameters
     ----------
@@ -63,12 +78,22 @@ class Columns:
         steps: list[Any] = [
             ColumnTransformer(
                 [
-                    ("numeric", make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), self._numeric),
-                    ("nominal", OneHotEncoder(handle_unknown="ignore", sparse_output=False), self._nominal),
+                    (
+                        "numeric",
+                        make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()),
+                        self._numeric,
+                    ),
+                    (
+                        "nominal",
+                        OneHotEncoder(
+                            max_categories=MOST_NAMES + 1, handle_unknown="infrequent_if_exist", sparse_output=False
+                        ),
+                        self._nominal,
+                    ),
                 ]
             )
         ]
-        table = self._plain(data.X)
+        table = self.plain(data.X)
         if components is not None:
             width = steps[0].fit_transform(table).shape[1]
             steps.append(PCA(min(components, width, len(table)), random_state=0))
@@ -76,9 +101,10 @@ class Columns:
 
     def __call__(self, table: pd.DataFrame) -> NDArray[np.float64]:
         """Encode rows: shape (n_rows, n_columns)."""
-        return np.ascontiguousarray(self._transformer.transform(self._plain(table)), dtype=float)
+        return np.ascontiguousarray(self._transformer.transform(self.plain(table)), dtype=float)
 
-    def _plain(self, table: pd.DataFrame) -> pd.DataFrame:
+    def plain(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Numbers as floats, dates as days, and names as strings, of which a missing one is a character of its own."""
         numbers = {}
         for name in self._numeric:
             column = table[name]
@@ -140,7 +166,10 @@ def fit_predict(
             note = "it has no probabilities, and a class of one sample, so that its scores were corrected as they are"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        if arm.threshold:
+        if arm.threshold and smallest < 2:
+            model.fit(X, y)
+            note = "a class has a single row, so that no threshold was tuned"
+        elif arm.threshold:
             cv = StratifiedKFold(max(2, min(THRESHOLD_FOLDS, smallest)), shuffle=True, random_state=seed)
             tuned = TunedThresholdClassifierCV(model, scoring="balanced_accuracy", cv=cv)
             try:

@@ -5,26 +5,29 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from ganaug.bench.datasets import load_images, load_table
+from ganaug.bench.datasets import OTHER_FILES, TABLES, load_images, load_table
 from ganaug.bench.plugins import Plugin
 from ganaug.bench.reading import load_suite
 from ganaug.bench.suite import Suite
+from ganaug.data.sources import EMBEDDED
 
 __all__ = ["custom_suite"]
 
 
-def custom_suite(data: str, *, target: str | None = None, size: int | None = None) -> Suite:
-    """Put data of one's own in the place of a suite's: the arms and classifiers of suite "custom", in five folds.
+def custom_suite(data: str, *, target: str | None = None, size: int | None = None, folds: int | None = None) -> Suite:
+    """Put data of one's own in the place of a suite's: the arms and classifiers of suite "custom", in folds.
 
     Parameters
     ----------
     data : str
-        A CSV or parquet file with a column of labels, or labelled images: a folder with a folder per class, a parquet
-        or ``.npz`` file, or a dataset saved by Hugging Face.
+        A CSV or parquet file with a column of labels, or a table by its name, such as "breast_cancer"; or labelled
+        images: a folder with a folder per class, a parquet or ``.npz`` file, or a dataset saved by Hugging Face.
     target : str, optional
         The column of labels: `data` is a table.
     size : int, optional
         Height and width that images are resized to.
+    folds : int, optional
+        Five by default. A class needs as many rows or images, of which all but one part are trained on.
 
     Returns
     -------
@@ -41,12 +44,21 @@ def custom_suite(data: str, *, target: str | None = None, size: int | None = Non
     'digits'
     """
     suite = load_suite("custom")
+    if folds is not None:
+        assert suite.images is not None
+        assert suite.tables is not None
+        suite = replace(suite, images=replace(suite.images, folds=folds), tables=replace(suite.tables, folds=folds))
     if target is None and Path(data).suffix.lower() == ".csv":
         raise ValueError(f"{data} is a table; name its column of labels with --target")
-    if target is not None:
+    if target is None and Path(data).is_file() and Path(data).suffix.lower() in OTHER_FILES:
+        raise ValueError(
+            f"{data}: tables are read from .csv and .parquet files, with --target; convert it to one of these"
+        )
+    labelled = data.startswith("keel:") or data in TABLES.keys() - EMBEDDED.keys()
+    if target is not None or labelled:
         if size is not None:
-            raise ValueError("size belongs to images, but a target was given: data is a table")
-        source = Plugin.of({"source": data, "target": target}, "source")
+            raise ValueError("size belongs to images, but data is a table")
+        source = Plugin.of({"source": data, **({} if target is None else {"target": target})}, "source")
         table = load_table(source)
         assert suite.tables is not None
         tables = replace(suite.tables, datasets=(source,))

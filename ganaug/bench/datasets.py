@@ -14,17 +14,22 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy.sparse
 from numpy.typing import NDArray
 
-from ganaug.bench.plugins import Plugin, nearest, require, resolve
+from ganaug.bench.plugins import Plugin, known_names, nearest, require, resolve, unknown_parameter
 from ganaug.data import LabelledImages, labelled_images
 from ganaug.data.files import sha256_of, write_atomically
+from ganaug.data.json_values import short
+from ganaug.data.labels import labels_from_array
 from ganaug.data.sources import EMBEDDED
 from ganaug.data.table_files import read_table, split_target
+from ganaug.data.tables import as_table
 from ganaug.quality.features import features
 
-__all__ = ["TableData", "image_features", "joined_images", "load_images", "load_table"]
+__all__ = ["OTHER_FILES", "TABLES", "TableData", "image_features", "joined_images", "load_images", "load_table"]
 
+OTHER_FILES = (".tsv", ".txt", ".xls", ".xlsx", ".ods", ".json", ".jsonl", ".arff", ".feather", ".pkl", ".zip", ".gz")
 CODES = {"cleveland-0_vs_4": ["sex", "cp", "fbs", "restecg", "exang", "thal"]}  # KEEL declares them as numbers
 
 
@@ -76,36 +81,88 @@ def load_table(source: Plugin) -> TableData:
     ValueError
         If there is no such table, or its target cannot be predicted by class.
     """
-    params = dict(source.params)
-    categorical = params.pop("categorical", ())
+    categorical = source.params.get("categorical", ())
+    if not isinstance(categorical, list | tuple):
+        raise ValueError(f"dataset {source.name!r}: categorical must be a list of columns, got {short(categorical)}")
     if source.target.startswith("keel:"):
+        _check_keys(source, "categorical")
         data = _keel(source.target.removeprefix("keel:"))
+    elif source.target in TABLES:
+        _check_keys(source, "categorical")
+        data = _named(source, *TABLES[source.target]())
     elif Path(source.target).suffix.lower() in (".csv", ".parquet"):
-        target = params.pop("target", None)
+        _check_keys(source, "target", "categorical")
+        target = source.params.get("target")
         if not isinstance(target, str):
             raise ValueError(f"{source.target} needs a target: the name of its column of labels")
-        data = _named(*split_target(read_table(source.target), target, source.target))
+        data = _named(source, *split_target(read_table(source.target), target, source.target))
+    elif _is_other_file(source.target):
+        raise ValueError(f"{source.target}: tables are read from .csv and .parquet files; convert it to one of these")
     else:
-        loaded = resolve("datasets", source.target, _EMBEDDED)(**params)
-        params = {}
-        data = _named(*((loaded.data, loaded.target) if hasattr(loaded, "target") else loaded))
-    if params:
-        raise ValueError(f"dataset {source.name!r} has an unknown key {next(iter(params))!r}")
+        data = _named(source, *_made(source))
     if unknown := [name for name in categorical if name not in data.X.columns]:
         raise ValueError(f"{source.name} has no column {unknown[0]!r}{nearest(unknown[0], data.X.columns)}")
     return TableData(data.X, data.y, tuple(n for n in data.X.columns if n in data.nominal or n in categorical))
 
 
-def _named(X: Any, y: Any) -> TableData:
+def _is_other_file(target: str) -> bool:
+    """Whether a name is that of a file, though of none that tables are read from, and not an import path."""
+    path = Path(target)
+    is_file = path.exists() or path.suffix.lower() in OTHER_FILES or "/" in target
+    return is_file and not (_is_module(target.rpartition(".")[0]) or target in known_names("datasets", TABLES))
+
+
+def _check_keys(source: Plugin, *known: str) -> None:
+    for key in source.params:
+        if key == "target" and key not in known:
+            raise ValueError(f"dataset {source.name!r} comes with its labels; leave the target out")
+        if key not in known:
+            raise ValueError(f"dataset {source.name!r} has an unknown key {short(key)}{nearest(key, known)}")
+
+
+def _made(source: Plugin) -> tuple[Any, Any]:
+    """Features and labels from a function."""
+    loaded = _called(source, {key: value for key, value in source.params.items() if key != "categorical"})
+    if isinstance(loaded, tuple | list) and len(loaded) == 2:
+        return loaded[0], loaded[1]
+    if hasattr(loaded, "data") and hasattr(loaded, "target"):
+        return loaded.data, loaded.target
+    raise ValueError(f"dataset {source.name!r} must return features and labels, got a {type(loaded).__name__}")
+
+
+def _called(source: Plugin, params: dict[str, Any]) -> Any:
+    function = resolve("datasets", source.target, TABLES)
+    if not callable(function):
+        raise ValueError(f"dataset {source.name!r} must be a function, got a {type(function).__name__}")
+    if unknown := unknown_parameter(function, params):
+        raise ValueError(f"dataset {source.name!r} has {unknown}")
+    return function(**params)
+
+
+def _named(source: Plugin, X: Any, y: Any) -> TableData:
     """Take features of any kind; what is neither a number nor a date is a name."""
-    table = pd.DataFrame(X).rename(columns=str).reset_index(drop=True)
+    try:
+        plain = pd.DataFrame(X.toarray() if scipy.sparse.issparse(X) else X).rename(columns=str)
+        table, _ = as_table(plain)
+        labels = labels_from_array(y, len(table), of="rows")
+        _check_values(table)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"dataset {source.name!r}: {error}") from None
     number = [
         (pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype))
         or pd.api.types.is_datetime64_any_dtype(dtype)
         for dtype in table.dtypes
     ]
     nominal = tuple(name for name, is_number in zip(table.columns, number, strict=True) if not is_number)
-    return TableData(table, np.asarray(y), nominal)
+    return TableData(table, labels, nominal)
+
+
+def _check_values(table: pd.DataFrame) -> None:
+    for name, column in table.items():
+        if pd.api.types.is_float_dtype(column.dtype) and np.isinf(column.to_numpy(float, na_value=0)).any():
+            raise ValueError(f"column {name!r} holds infinite numbers; make them missing")
+        if column.dtype == object and not column.map(pd.api.types.is_hashable).all():
+            raise ValueError(f"column {name!r} holds lists or other values that are not single ones; part them")
 
 
 def _scikit_learn(name: str) -> Callable[[], Any]:
@@ -115,7 +172,7 @@ def _scikit_learn(name: str) -> Callable[[], Any]:
     return load
 
 
-_EMBEDDED = {name: _scikit_learn(name) for name in ("breast_cancer", "digits", "wine")}
+TABLES = {name: _scikit_learn(name) for name in ("breast_cancer", "digits", "wine")}
 
 
 def _keel(name: str) -> TableData:
@@ -170,9 +227,8 @@ def load_images(source: Plugin) -> LabelledImages:
     """
     module = source.target.rpartition(".")[0]
     if source.target not in EMBEDDED and not Path(source.target).exists() and _is_module(module):
-        return labelled_images(resolve("datasets", source.target, {})(**source.params), train=True)
-    if unknown := source.params.keys() - {"size"}:
-        raise ValueError(f"dataset {source.name!r} has an unknown key {min(unknown)!r}")
+        return labelled_images(_called(source, source.params), train=True)
+    _check_keys(source, "size")
     size = source.params.get("size")
     return labelled_images(source.target, size=tuple(size) if isinstance(size, list) else size, train=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -36,12 +37,42 @@ class _ByClass(BaseEstimator):
         randomness = np.random.default_rng(random_state)
         labels = np.asarray(labels)
         drawn = [
-            self._draw(self.parts_[label], int((labels == label).sum()), randomness) for label in np.unique(labels)
+            self._drawn(self.parts_[label], int((labels == label).sum()), randomness) for label in np.unique(labels)
         ]
         return _in_order(pd.concat(drawn, ignore_index=True), labels)
 
+    def _drawn(self, part: pd.DataFrame, n: int, randomness: np.random.Generator) -> pd.DataFrame:
+        """Rows of a class, in which values are missing together as they are in real rows."""
+        missing = part.isna()
+        rows = self._draw(self._filled(part, missing, randomness), n, randomness)
+        if missing.to_numpy().any():
+            rows = rows.mask(missing.iloc[randomness.integers(len(part), size=n)].reset_index(drop=True))
+        return _as(part, rows)
+
+    def _numeric(self, part: pd.DataFrame) -> list[str]:
+        return [name for name in part.columns if name not in self.nominal]
+
+    def _filled(self, part: pd.DataFrame, missing: pd.DataFrame, randomness: np.random.Generator) -> pd.DataFrame:
+        """The rows with dates as numbers, and with values of other rows in the place of missing ones."""
+        filled = {name: _nanoseconds(part[name]) for name in part.columns}
+        for name in part.columns[missing.any()]:
+            there = part.index[~missing[name]]
+            is_name = name in self.nominal
+            values = filled[name].astype(object)
+            chosen = randomness.choice(there, int(missing[name].sum())) if len(there) else None
+            values[missing[name]] = ("" if is_name else 0.0) if chosen is None else values[chosen].to_numpy()
+            filled[name] = values if is_name else values.astype(float)
+        return pd.DataFrame(filled)
+
     def _draw(self, part: pd.DataFrame, n: int, randomness: np.random.Generator) -> pd.DataFrame:
         raise NotImplementedError
+
+
+def _nanoseconds(column: pd.Series) -> pd.Series:
+    """Dates as numbers; anything else as it is."""
+    if not pd.api.types.is_datetime64_any_dtype(column.dtype):
+        return column
+    return column.dt.as_unit("ns").astype("int64").astype(float)
 
 
 def _in_order(rows: pd.DataFrame, labels: NDArray[Any]) -> pd.DataFrame:
@@ -74,7 +105,7 @@ class Copula(_ByClass):
         )
         columns = scipy.stats.norm.cdf(drawn).T
         inverses = zip(part.columns, margins, columns, strict=True)
-        return _as(part, pd.DataFrame({name: inverse(values) for name, (_, inverse), values in inverses}))
+        return pd.DataFrame({name: inverse(values) for name, (_, inverse), values in inverses})
 
 
 Margin = tuple[NDArray[np.float64], Callable[[NDArray[np.float64]], NDArray[Any]]]
@@ -111,7 +142,7 @@ class Kernel(_ByClass):
     """
 
     def _draw(self, part: pd.DataFrame, n: int, randomness: np.random.Generator) -> pd.DataFrame:
-        numeric = [name for name in part.columns if name not in self.nominal]
+        numeric = self._numeric(part)
         centres = randomness.integers(len(part), size=n)
         rows = part.iloc[centres].reset_index(drop=True)
         if not numeric:
@@ -121,13 +152,19 @@ class Kernel(_ByClass):
         standard = (values - values.mean(0)) / np.where(spread > 0, spread, 1)
         width = KernelDensity(bandwidth="silverman").fit(standard).bandwidth_
         noisy = values[centres] + width * spread * randomness.normal(size=(n, len(numeric)))
-        return _as(part, rows.assign(**dict(zip(numeric, noisy.T, strict=True))))
+        return rows.assign(**dict(zip(numeric, noisy.T, strict=True)))
 
 
 def _as(part: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     """Round whole numbers and restore dtypes."""
-    whole = [c for c in part.columns if pd.api.types.is_integer_dtype(part[c].dtype)]
-    return rows.assign(**{c: np.rint(rows[c].to_numpy(dtype=float)) for c in whole}).astype(part.dtypes.to_dict())
+    plain = {}
+    for name, dtype in part.dtypes.items():
+        if pd.api.types.is_datetime64_any_dtype(dtype):
+            dates = pd.to_datetime(rows[name], unit="ns")
+            plain[name] = dates.dt.tz_localize("UTC") if isinstance(dtype, pd.DatetimeTZDtype) else dates
+        elif pd.api.types.is_integer_dtype(dtype):
+            plain[name] = pd.Series(np.rint(rows[name].to_numpy(dtype=float, na_value=np.nan)), rows.index)
+    return rows.assign(**plain).astype(part.dtypes.to_dict())
 
 
 class CTGANGenerator(BaseEstimator):
@@ -200,5 +237,5 @@ GENERATORS: dict[str, Callable[..., Any]] = {
     "copula": Copula,
     "kde": Kernel,
     "ctgan": CTGANGenerator,
-    "tvae": lambda **params: CTGANGenerator(model="TVAE", **params),
+    "tvae": functools.partial(CTGANGenerator, model="TVAE"),
 }

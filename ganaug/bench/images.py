@@ -63,7 +63,8 @@ class ImageCase(Case):
     def named(self, arm: ImageArm, classifier: Plugin) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
         """A transform, filters and a network."""
         if arm.transform is not None:
-            yield "transforms", arm.transform, TRANSFORMS
+            named = arm.transform
+            yield "transforms", named.target if isinstance(named, Plugin) else named, TRANSFORMS
         for name in arm.keep:
             yield "filters", name, FILTERS
         yield "networks", classifier.target, NETWORKS

@@ -11,9 +11,9 @@ from importlib.metadata import entry_points
 from pathlib import PurePath
 from typing import Any
 
-from ganaug.data.json_values import short
+from ganaug.data.json_values import clip, short
 
-__all__ = ["Plugin", "construct", "known_names", "nearest", "require", "resolve"]
+__all__ = ["Plugin", "checked", "construct", "known_names", "nearest", "require", "resolve", "unknown_parameter"]
 
 MOST_COMPARED = 200  # letters of a word: finding the nearest takes a time that grows with the square of them
 # Packages that names of suites may need, and what installs them.
@@ -75,7 +75,7 @@ class Plugin:
 
 def _short(target: str) -> str:
     """Name of a class without its modules, of a file without its folders, of a set of tables without its prefix."""
-    if "/" in target or target.endswith((".csv", ".parquet")):
+    if "/" in target or target.endswith((".csv", ".parquet", ".npz")):
         return PurePath(target).name
     return target.rpartition(":" if ":" in target else ".")[2]
 
@@ -151,12 +151,70 @@ def construct(target: Callable[..., Any], params: Mapping[str, Any], **extra: An
     >>> construct(KNeighborsClassifier, {"n_neighbors": 3}, random_state=0)
     KNeighborsClassifier(n_neighbors=3)
     """
-    takes = inspect.signature(target).parameters
+    takes = _takes(target) or {}
     return target(**{key: value for key, value in extra.items() if key in takes and key not in params}, **params)
+
+
+def _takes(target: Callable[..., Any]) -> Mapping[str, inspect.Parameter] | None:
+    try:
+        return inspect.signature(target).parameters
+    except ValueError:  # what is written in C may not tell
+        return None
+
+
+def unknown_parameter(target: Callable[..., Any], params: Iterable[str]) -> str | None:
+    """The first parameter that something callable does not take, with the nearest that it does; None if it takes all.
+
+    Examples
+    --------
+    >>> from sklearn.svm import SVC
+    >>> unknown_parameter(SVC, ["c"])
+    "an unknown parameter 'c'; did you mean 'C'?"
+    """
+    takes = _takes(target)
+    if takes is None or any(parameter.kind is parameter.VAR_KEYWORD for parameter in takes.values()):
+        return None
+    unknown = [key for key in params if key not in takes]
+    if not unknown:
+        return None
+    return f"an unknown parameter {short(unknown[0])}{nearest(unknown[0], takes) if takes else '; it takes none'}"
+
+
+def checked(what: str, target: Any, params: Mapping[str, Any], **extra: Any) -> Any:
+    """Construct something as :func:`construct` does, to find out before anything runs that it cannot be.
+
+    Parameters
+    ----------
+    what : str
+        For messages.
+    target : callable
+    params, extra : mapping
+        As for :func:`construct`.
+
+    Returns
+    -------
+    object
+        Its parameters have passed scikit-learn's validation, where it has that.
+
+    Raises
+    ------
+    ValueError
+    """
+    if not callable(target):
+        raise ValueError(f"{what} must be a class or a function, got a {type(target).__name__}")
+    if unknown := unknown_parameter(target, params):
+        raise ValueError(f"{what} has {unknown}")
+    try:
+        made = construct(target, params, **extra)
+        if hasattr(made, "_parameter_constraints") and hasattr(made, "_validate_params"):
+            made._validate_params()
+    except Exception as error:
+        raise ValueError(f"{what} cannot be made: {clip(str(error) or type(error).__name__, 300)}") from error
+    return made
 
 
 def nearest(word: object, known: Iterable[str]) -> str:
     """The end of an error message: the name that was probably meant, or all names."""
-    known = list(known)
-    close = difflib.get_close_matches(str(word)[:MOST_COMPARED], known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(map(short, known))}"
+    names = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(str(word)[:MOST_COMPARED].lower(), names, n=1)
+    return f"; did you mean {names[close[0]]!r}?" if close else f"; known are {', '.join(map(short, names.values()))}"

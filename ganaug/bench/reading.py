@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ganaug.bench.checking import check_suite
+from ganaug.bench.places import Place
 from ganaug.bench.plugins import Plugin, nearest
 from ganaug.bench.suite import ImageArm, ImageExperiment, Suite, TableArm, TableExperiment
 from ganaug.data.json_values import clip, short
@@ -50,35 +50,14 @@ def load_suite(name: str | Path) -> Suite:
     """
     path = Path(name) if str(name).endswith(".toml") else SUITES / f"{name}.toml"
     text, values = _read(path, str(name))
-    where = _Where(path.name, text)
+    where = Place(path.name, text)
     _check_keys(Suite, values, where)
     for kind, of_kind in KINDS.items():
         if kind in values:
-            values[kind] = _experiment(of_kind, values[kind], where)
+            values[kind] = _experiment(of_kind, values[kind], where.at(kind))
     suite = _build(Suite, values, where)
-    check_suite(suite, path.name)
+    check_suite(suite, where)
     return suite
-
-
-class _Where:
-    """A file, for messages that name it and the line of a key."""
-
-    def __init__(self, name: str, text: str) -> None:
-        self.name = name
-        self.text = text
-
-    def __str__(self) -> str:
-        return self.name
-
-    def key(self, key: str) -> str:
-        """The file and, if the key is found in it, its line."""
-        pattern = rf"^[ \t]*(?:\[+[\w.\"' -]*?)?[\"']?{re.escape(key)}[\"']?\s*(?:[=.]|\]+\s*(?:#.*)?$)"
-        found = re.search(pattern, self.text, re.MULTILINE)
-        found = found or re.search(rf"[{{,]\s*[\"']?{re.escape(key)}[\"']?\s*=", self.text)
-        if found is None:
-            return self.name
-        start = found.start() + len(found[0]) - len(found[0].lstrip())
-        return f"{self.name}, line {self.text.count(chr(10), 0, start) + 1}"
 
 
 def _read(path: Path, asked: str) -> tuple[str, dict[str, Any]]:
@@ -107,9 +86,9 @@ def _is_table(value: Any) -> bool:
     return isinstance(value, dict) and "class" not in value
 
 
-def _experiment(cls: type[ImageExperiment] | type[TableExperiment], values: Any, where: _Where) -> Any:
+def _experiment(cls: type[ImageExperiment] | type[TableExperiment], values: Any, where: Place) -> Any:
     if not isinstance(values, dict):
-        raise ValueError(f"{where.key(cls.kind)}: {cls.kind} must be a table, got {short(values)}")
+        raise ValueError(f"{where}: {cls.kind} must be a table, got {short(values)}")
     values = dict(values)
     for key in ("datasets", "classifiers"):
         if key in values:
@@ -117,8 +96,8 @@ def _experiment(cls: type[ImageExperiment] | type[TableExperiment], values: Any,
             values[key] = tuple(_plugin(value, named, key, where) for value in _sequence(values, key, where))
     arms = _sequence(values, "arms", where)
     if not all(isinstance(arm, dict) for arm in arms):
-        raise ValueError(f"{where.key('arms')}: arms must be tables, each under [[{cls.kind}.arms]], got {short(arms)}")
-    values["arms"] = tuple(_arm(cls.arm_type, arm, where) for arm in arms)
+        raise ValueError(f"{where.at('arms')}: arms must be tables, each under [[{cls.kind}.arms]], got {short(arms)}")
+    values["arms"] = tuple(_arm(cls.arm_type, arm, where.at("arms", i)) for i, arm in enumerate(arms))
     for key in ("baselines", "metrics"):
         if key in values:
             values[key] = tuple(_sequence(values, key, where))
@@ -127,36 +106,38 @@ def _experiment(cls: type[ImageExperiment] | type[TableExperiment], values: Any,
             values[key] = tuple(values[key] if isinstance(values[key], list) else [values[key]])
     if "training" in values:
         if not isinstance(values["training"], dict):
-            raise ValueError(f"{where.key('training')}: training must be a table, got {short(values['training'])}")
-        values["training"] = _build(ClassifierConfig, values["training"], where, "[images.training]")
+            raise ValueError(f"{where.at('training')}: training must be a table, got {short(values['training'])}")
+        values["training"] = _build(ClassifierConfig, values["training"], where.at("training"), "[images.training]")
     return _build(cls, values, where, f"[{cls.kind}]")
 
 
-def _arm(cls: type[ImageArm] | type[TableArm], values: dict[str, Any], where: _Where) -> Any:
+def _arm(cls: type[ImageArm] | type[TableArm], values: dict[str, Any], where: Place) -> Any:
     values = dict(values)
     if "sampler" in values and cls is TableArm:
         values["sampler"] = _plugin(values["sampler"], "class", "sampler", where)
+    if isinstance(values.get("transform"), dict) and cls is ImageArm:
+        values["transform"] = _plugin(values["transform"], "class", "transform", where)
     for key in ("against", "keep"):
         if key in values:
             values[key] = tuple(values[key] if isinstance(values[key], list) else [values[key]])
     return _build(cls, values, where, f"arm {short(values.get('name', ''))}")
 
 
-def _plugin(value: Any, named: str, key: str, where: _Where) -> Plugin:
+def _plugin(value: Any, named: str, key: str, where: Place) -> Plugin:
     try:
         return Plugin.of(value, named)
     except TypeError as error:
-        raise ValueError(f"{where.key(key)}: {key} {error}") from None
+        raise ValueError(f"{where.at(key)}: {key} {error}") from None
 
 
-def _sequence(values: Mapping[str, Any], key: str, where: _Where) -> list[Any]:
+def _sequence(values: Mapping[str, Any], key: str, where: Place) -> list[Any]:
     found = values.get(key, [])
     if not isinstance(found, list):
-        raise ValueError(f"{where.key(key)}: {key} must be a list, got {short(found)}")
+        raise ValueError(f"{where.at(key)}: {key} must be a list, got {short(found)}")
     return found
 
 
-def _build(cls: Any, values: Mapping[str, Any], where: _Where, what: str = "") -> Any:
+def _build(cls: Any, values: Mapping[str, Any], where: Place, what: str = "") -> Any:
     _check_keys(cls, values, where, what)
     lacking = [
         f.name for f in fields(cls) if f.default is MISSING and f.default_factory is MISSING and f.name not in values
@@ -166,10 +147,10 @@ def _build(cls: Any, values: Mapping[str, Any], where: _Where, what: str = "") -
     return cls(**values)
 
 
-def _check_keys(cls: Any, values: Mapping[str, Any], where: _Where, what: str = "") -> None:
+def _check_keys(cls: Any, values: Mapping[str, Any], where: Place, what: str = "") -> None:
     known = [f.name for f in fields(cls)]
     for key in values:
         if key not in known:
             raise ValueError(
-                f"{where.key(key)}: {what}{' has an ' if what else ''}unknown key {short(key)}{nearest(key, known)}"
+                f"{where.at(key)}: {what}{' has an ' if what else ''}unknown key {short(key)}{nearest(key, known)}"
             )

@@ -15,31 +15,77 @@ from ganaug.bench.classifiers import Columns
 from ganaug.bench.datasets import TableData
 from ganaug.bench.gated import Gate
 from ganaug.bench.generators import GENERATORS
-from ganaug.bench.plugins import Plugin, construct, nearest, require, resolve
+from ganaug.bench.plugins import Plugin, checked, construct, nearest, require, resolve
 from ganaug.bench.suite import TableArm, TableExperiment
+from ganaug.data.json_values import short
 from ganaug.gans import TableGAN
 from ganaug.resampling import GANOverSampler, SafeOverSampler
 
 __all__ = ["SAMPLERS", "Rows", "check_sampler", "make_gate", "resample"]
 
 NEIGHBOURS = 5
+# What ADASYN says of tables whose classes lie too far apart or too close for it.
+REFUSALS = ("Not any neigbours belong to the majority", "No samples will be generated")
 Rows = tuple[NDArray[np.float64], NDArray[np.int64]]
 
 
 def check_sampler(sampler: Plugin) -> None:
-    """Find out whether there is such an over-sampler.
+    """Find out whether there is such an over-sampler, and whether it can be made with its parameters.
 
     Raises
     ------
     ValueError
         With the nearest name, or what to install.
     """
-    resolve("samplers", sampler.target, SAMPLERS)
-    if sampler.target in ("ctgan", "tvae") or sampler.params.get("generator") in ("ctgan", "tvae"):
-        require("ctgan", sampler.target)
-    generator = sampler.params.get("generator")
-    if isinstance(generator, str) and generator not in GENERATORS:
-        raise ValueError(f"there is no generator {generator!r}{nearest(generator, GENERATORS)}")
+    make, params, what = (
+        resolve("samplers", sampler.target, SAMPLERS),
+        sampler.params,
+        f"sampler {short(sampler.target)}",
+    )
+    if sampler.target not in SAMPLERS:
+        made = checked(what, make, params, random_state=0)
+        if not hasattr(made, "fit_resample"):
+            raise ValueError(f"{what} must have a method fit_resample, which {type(made).__name__} lacks")
+        if getattr(made, "_sampling_type", "over-sampling") in ("under-sampling", "clean-sampling"):
+            return
+    if "sampling_strategy" in params:
+        raise ValueError(f"{what} must have no sampling_strategy; set the ratio of the arm in its place")
+    if sampler.target in CLASSES:
+        checked(what, CLASSES[sampler.target], params)
+    elif sampler.target in GENERATORS:
+        _check_generator(what, {"class": sampler.target, **params})
+    elif sampler.target == "gan":
+        _check_gan(what, params)
+    elif sampler.target == "safe":
+        inner = params.get("sampler", {})
+        if not isinstance(inner, dict):
+            raise ValueError(f"{what}: its sampler must be a table of parameters of 'gan', got {short(inner)}")
+        checked(what, SafeOverSampler, {k: v for k, v in params.items() if k != "sampler"})
+        _check_gan(f"{what}: its sampler", inner)
+
+
+def _check_gan(what: str, params: dict[str, Any]) -> None:
+    if "sampling_strategy" in params:
+        raise ValueError(f"{what} must have no sampling_strategy; set the ratio of the arm in its place")
+    _check_generator(f"{what}: its generator", params.get("generator", {}))
+    checked(what, GANOverSampler, {k: v for k, v in params.items() if k != "generator"})
+
+
+def _check_generator(what: str, asked: Any) -> None:
+    """Check the name of a peer, a table with its class, or parameters of TableGAN."""
+    asked = {"class": asked} if isinstance(asked, str) else asked
+    if not isinstance(asked, dict):
+        raise ValueError(f"{what} must be a name or a table of parameters, got {short(asked)}")
+    params = {key: value for key, value in asked.items() if key != "class"}
+    if "class" not in asked:
+        checked(what, TableGAN, params)
+        return
+    name = asked["class"]
+    if not isinstance(name, str) or name not in GENERATORS:
+        raise ValueError(f"there is no generator {short(name)}{nearest(name, GENERATORS)}")
+    if name in ("ctgan", "tvae"):
+        require("ctgan", name)
+    checked(what, GENERATORS[name], params)
 
 
 def resample(arm: TableArm, data: TableData, encode: Columns, seed: int) -> tuple[Rows, str | None]:
@@ -116,9 +162,9 @@ def _interpolating(cls: Any, neighbours: str) -> Callable[..., Any]:
         try:
             return cls(**options).fit_resample(X, y), note
         except (ValueError, RuntimeError) as error:
-            if cls is SMOTE:
+            # What is wrong with parameters is no reason to run another sampler under the name of this one.
+            if cls is SMOTE or (params and not str(error).startswith(REFUSALS)):
                 raise
-            # ADASYN and Borderline-SMOTE refuse tables whose classes lie far apart.
             plain = SMOTE(sampling_strategy=strategy, random_state=seed, k_neighbors=few)
             return plain.fit_resample(X, y), f"SMOTE in its place, for it refused: {str(error).splitlines()[0]}"
 
@@ -131,13 +177,15 @@ def _smotenc(data: TableData, encode: Columns, strategy: Any, seed: int, params:
     numeric = data.numeric
     few = max(1, min(NEIGHBOURS, int(np.bincount(data.y).min()) - 1))
     options = {"sampling_strategy": strategy, "random_state": seed, "k_neighbors": few, **params}
+    # As SMOTE does it sees a missing number as the median, and a missing name as a name of its own.
+    plain = encode.plain(data.X)[data.X.columns]
     if not numeric:
-        X, y = SMOTEN(**options).fit_resample(data.X, data.y)
+        X, y = SMOTEN(**options).fit_resample(plain, data.y)
         return (encode(pd.DataFrame(X, columns=data.X.columns)), y), None
-    scaler = StandardScaler().fit(data.X[numeric])
-    scaled = data.X.astype(dict.fromkeys(numeric, float))
-    scaled[numeric] = scaler.transform(scaled[numeric])
-    X, y = SMOTENC(list(data.nominal), **options).fit_resample(scaled, data.y)
+    plain = plain.fillna(plain[numeric].median()).fillna(0.0)
+    scaler = StandardScaler().fit(plain[numeric])
+    plain[numeric] = scaler.transform(plain[numeric])
+    X, y = SMOTENC(list(data.nominal), **options).fit_resample(plain, data.y)
     X[numeric] = scaler.inverse_transform(X[numeric])
     return (encode(X), y), None
 
@@ -189,6 +237,14 @@ def _safe(data: TableData, encode: Columns, strategy: Any, seed: int, params: di
     return (encode(X), np.asarray(y)), f"ratio {safe.ratio_:g} chosen"
 
 
+CLASSES = {
+    "random": RandomOverSampler,
+    "smoothed-bootstrap": RandomOverSampler,
+    "smote": SMOTE,
+    "borderline": BorderlineSMOTE,
+    "adasyn": ADASYN,
+    "smotenc": SMOTE,  # whose parameters SMOTENC and SMOTEN share
+}
 SAMPLERS: dict[str, Callable[..., Any]] = {
     "random": _random,
     "smoothed-bootstrap": _smoothed,

@@ -49,7 +49,8 @@ def drawn_splits(labels: NDArray[Any], n_per_class: int, n_splits: int, seed: in
     seed : int
     imbalance : float
         How often the largest class has the samples of the smallest; the sizes of the classes between lie on a geometric
-        line, and which class has which size is drawn anew for each split. Of two classes the rarer one stays the rarer.
+        line, and which class has which size is drawn anew for each split, among those that have more samples than that.
+        Of two classes the rarer one stays the rarer.
 
     Returns
     -------
@@ -70,13 +71,16 @@ def drawn_splits(labels: NDArray[Any], n_per_class: int, n_splits: int, seed: in
     sizes = _sizes(n_per_class, imbalance, len(classes))
     randomness = np.random.default_rng(seed)
     members = [randomness.permutation(np.flatnonzero(labels == label)) for label in classes]
-    for label, of_class in zip(classes, members, strict=True):
-        if len(of_class) <= n_per_class:
+    counts = list(map(len, members))
+    for index, size in zip(np.argsort(counts), sizes[::-1], strict=True):
+        if counts[index] <= size:
+            of = f" with imbalance = {imbalance:g}" if imbalance > 1 else ""
+            larger = " or a larger imbalance" if imbalance > 1 else ""
             raise ValueError(
-                f"class {label} has {len(of_class)} samples, but n_per_class = {n_per_class} needs that many and some "
-                "more for the test; ask for a smaller n_per_class"
+                f"class {classes[index]} has {counts[index]} samples, but n_per_class = {n_per_class}{of} needs {size} "
+                f"of it and some more for the test; ask for a smaller n_per_class{larger}"
             )
-    orders = [_order(list(map(len, members)), seed, split) for split in range(n_splits)]
+    orders = [_order(counts, sizes, seed, split) for split in range(n_splits)]
     if min(map(len, members)) > n_splits * n_per_class:
         training = [
             [m[split * n_per_class :][:n] for m, n in zip(members, sizes[order], strict=True)]
@@ -122,11 +126,20 @@ def _sizes(n_per_class: int, imbalance: float, n_classes: int) -> NDArray[np.int
     return np.maximum(1, np.rint(n_per_class * imbalance**-steps)).astype(int)
 
 
-def _order(counts: list[int], seed: int, split: int) -> NDArray[np.int64]:
-    """Place of each class in the tail."""
+def _order(counts: list[int], sizes: NDArray[np.int64], seed: int, split: int) -> NDArray[np.int64]:
+    """Place of each class in the tail, where it has more samples than are drawn."""
     if len(counts) == 2:
         return np.array([0, 1] if counts[0] >= counts[1] else [1, 0])
-    return np.random.default_rng([seed, split]).permutation(len(counts))
+    randomness = np.random.default_rng([seed, split])
+    order = randomness.permutation(len(counts))
+    if np.all(np.array(counts) > sizes[order]):
+        return order
+    left = list(range(len(counts)))
+    for place, size in enumerate(sizes):
+        chosen = int(randomness.choice([index for index in left if counts[index] > size]))
+        left.remove(chosen)
+        order[chosen] = place
+    return order
 
 
 def copies(samples: NDArray[Any], of: NDArray[Any]) -> NDArray[np.bool_]:

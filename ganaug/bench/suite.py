@@ -23,9 +23,9 @@ class ImageArm:
     name : str
     synthetic : float in [0, 1]
         Probability with which an image of a training batch is replaced by a synthetic one of its class.
-    transform : str or None
+    transform : str, Plugin or None
         What is applied to every training image, real or synthetic: a name, or the import path of a class such as
-        ``torchvision.transforms.v2.RandomHorizontalFlip``.
+        ``torchvision.transforms.v2.RandomHorizontalFlip``; one with arguments is a plugin.
     mix : {"mixup", "cutmix"} or None
         What is applied to every batch last, and makes labels soft.
     balanced : bool
@@ -45,7 +45,7 @@ class ImageArm:
 
     name: str
     synthetic: float = 0.0
-    transform: str | None = None
+    transform: str | Plugin | None = None
     mix: str | None = None
     balanced: bool = False
     class_weight: bool = False

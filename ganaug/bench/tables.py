@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from ganaug.bench.cases import CELLS, Case, Task, failure, scored
@@ -115,7 +116,7 @@ class TableCase(Case):
 
     def describe(self) -> dict[str, Any]:
         """Classes, sizes and hash."""
-        rows = np.ascontiguousarray(self.data.X.astype(str).to_numpy(dtype="U"))
+        rows = pd.util.hash_pandas_object(self.data.X.astype(str), index=False).to_numpy()
         again = [copies(rows[b], rows[a]).sum() for a, b in zip(self.splits.training, self.splits.test, strict=True)]
         return {
             "classes": [str(label) for label in self.classes.tolist()],

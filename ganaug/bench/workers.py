@@ -112,9 +112,9 @@ def _case(suite: Suite, root: Path, task: Task) -> Case:
     if known is None or task not in known.declared:
         known = make_case(suite, task.case, Store(root))
         if task not in known.declared:
-            raise RuntimeError(
-                f"{known.spec.dataset.name} has changed since the run began, or code that an arm or a classifier runs "
-                "has; run the suite again"
+            raise ValueError(
+                f"dataset {known.spec.dataset.name!r}, or code that an arm or a classifier runs, has changed since the "
+                "run began: run the suite again, or if a function makes the data, let it make the same each time"
             )
     _cases[place] = known
     while len(_cases) > CASES_KEPT:

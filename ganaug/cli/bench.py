@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -27,8 +28,11 @@ def bench_run(
     ] = None,
     target: Annotated[str | None, typer.Option(help="Column of the class labels of a table.")] = None,
     size: Annotated[int | None, typer.Option(help="Height and width that images are resized to.")] = None,
+    folds: Annotated[
+        int | None, typer.Option(min=2, help="Folds of your own data; default 5. A class needs as many samples.")
+    ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder of the run; default runs/SUITE.")
+        Path | None, typer.Option("--output", "-o", help="Folder of the run; default runs/SUITE or runs/custom-DATA.")
     ] = None,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Processes; default one per CPU core. The result does not depend on it.")
@@ -52,9 +56,9 @@ def bench_run(
     if (suite is None) == (data is None):
         raise ValueError("pass the name of a suite, or --data with your own data")
     if data is not None:
-        loaded = custom_suite(data, target=target, size=size)
-    elif target is not None or size is not None:
-        raise ValueError("--target and --size belong to --data")
+        loaded = custom_suite(data, target=target, size=size, folds=folds)
+    elif target is not None or size is not None or folds is not None:
+        raise ValueError("--target, --size and --folds belong to --data")
     else:
         loaded = load_suite(str(suite))
     if timeout is not None:
@@ -62,7 +66,7 @@ def bench_run(
     if dry_run:
         print(json.dumps(loaded.to_dict(), indent=1))
         return
-    output = output or Path("runs") / loaded.name
+    output = output or Path("runs") / (loaded.name if data is None else f"{loaded.name}-{_file_name(data)}")
     check_writable(output, folder=True)
     summary = run_suite(
         loaded, output, jobs=jobs, backend=backend, scheduler=scheduler, shard=shard, command=_command()
@@ -98,6 +102,10 @@ def bench_report(
     _print_summary(summary, run)
     if summary.get("unfinished"):
         raise typer.Exit(NOT_FINAL)
+
+
+def _file_name(data: str) -> str:
+    return re.sub(r"[^\w.+-]", "_", Path(data).resolve().name)
 
 
 def _command() -> str:

@@ -137,7 +137,19 @@ def split_target(
     if table.shape[1] == 1:
         raise ValueError(f"{source} holds the column {target!r} only; add columns to learn from")
     column = table[target]
-    labels = labels_from_array([None if pd.isna(v) else v for v in column.tolist()], len(table), of="rows")
+    if column.isna().any():
+        row = int(column.isna().to_numpy().argmax()) + 1
+        hint = "; an empty field, NA and None count as such" if Path(source).suffix.lower() == ".csv" else ""
+        raise ValueError(
+            f"{source}: labels contain missing values, first in row {row} of column {target!r}{hint}: remove those "
+            "rows or name their class"
+        )
+    try:
+        labels = labels_from_array(column.tolist(), len(table), of="rows")
+    except (ValueError, TypeError) as error:
+        raise type(error)(f"{source}: column {target!r}: {error}") from None
     if len(np.unique(labels)) < fewest:
-        raise ValueError(f"column {target!r} holds the single class {labels.tolist()[0]!r}; at least two are needed")
+        raise ValueError(
+            f"{source}: column {target!r} holds the single class {labels.tolist()[0]!r}; at least two are needed"
+        )
     return table.drop(columns=target), labels

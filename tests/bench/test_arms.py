@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from ganaug.bench.arms import TRANSFORMS, arm_batches, find_transform
+from ganaug.bench.plugins import Plugin
 from ganaug.bench.suite import ImageArm as Arm
 
 LABELS = np.array([0, 0, 0, 1])
@@ -66,6 +67,10 @@ def test_every_transform_takes_grey_and_colour_and_stays_in_range(name):
 def test_transforms_by_import_path():
     flipped, _ = batch(Arm("flip", transform="torchvision.transforms.v2.RandomVerticalFlip"), n=5)
     assert flipped.shape == (5, 1, 8, 8)
+    rotation = Plugin("turn", "torchvision.transforms.v2.RandomRotation", {"degrees": 40})
+    turned, _ = batch(Arm("turned", transform=rotation), n=50)
+    assert (turned == 0).any()  # corners that nothing was turned into
+    assert not (flipped == 0).any()
     with pytest.raises(ValueError, match=r"cannot import 'torchvision\.transforms\.v2\.Nothing'"):
         find_transform("torchvision.transforms.v2.Nothing")
 
@@ -91,5 +96,5 @@ def test_balanced_arms_show_the_classes_equally_often():
 
 
 def test_transforms_that_need_arguments_are_refused():
-    with pytest.raises(ValueError, match="cannot make the transform"):
+    with pytest.raises(ValueError, match=r"transform 'torchvision.transforms.v2.RandomCrop' cannot be made: .*'size'"):
         find_transform("torchvision.transforms.v2.RandomCrop")

@@ -3,6 +3,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 
 from ganaug.bench.datasets import image_features, joined_images, load_images, load_table
 from ganaug.bench.plugins import Plugin
@@ -114,7 +115,29 @@ def test_features_are_computed_once(tmp_path, monkeypatch):
         ("clients.csv", {"target": "satus"}, "did you mean 'status'"),
         ("clients.csv", {"target": "status", "categorical": ["cod"]}, "no column 'cod'; did you mean 'code'"),
         ("clients.csv", {"target": "status", "kind": 3}, "has an unknown key 'kind'"),
-        ("clients.csv", {"target": "age"}, "labels contain missing values"),
+        (
+            "clients.csv",
+            {"target": "age"},
+            "clients.csv: labels contain missing values, first in row 3 of column 'age'",
+        ),
+        ("clients.csv", {"traget": "age"}, "'clients.csv' has an unknown key 'traget'; did you mean 'target'"),
+        (
+            "clients.csv",
+            {"target": "status", "categorical": "code"},
+            "categorical must be a list of columns, got 'code'",
+        ),
+        ("clients.tsv", {"target": "age"}, "clients.tsv: tables are read from .csv and .parquet files; convert it"),
+        ("clients.xlsx", {}, "clients.xlsx: tables are read from .csv and .parquet files; convert it"),
+        ("folder/clients", {}, "folder/clients: tables are read from .csv and .parquet files; convert it"),
+        ("breast_cancer", {"target": "y"}, "dataset 'breast_cancer' comes with its labels; leave the target out"),
+        ("digits", {"foo": 1}, "dataset 'digits' has an unknown key 'foo'; known are 'categorical'"),
+        (
+            "sklearn.datasets.load_wine",
+            {"as_fram": True},
+            "has an unknown parameter 'as_fram'; did you mean 'as_frame'",
+        ),
+        ("math.pi", {}, "dataset 'math.pi' must be a function, got a float"),
+        ("os.getcwd", {}, "dataset 'os.getcwd' must return features and labels, got a str"),
         ("none.csv", {"target": "age"}, "does not exist"),
     ],
 )
@@ -122,6 +145,53 @@ def test_bad_input_is_named(clients, monkeypatch, source, params, message):
     monkeypatch.chdir(clients)
     with pytest.raises(ValueError, match=message):
         table(source, **params)
+
+
+def own_data(kind):
+    rng = np.random.default_rng(0)
+    X, y = pd.DataFrame(rng.normal(size=(30, 2)), columns=["a", "b"]), rng.permutation(np.repeat([0, 1], 15))
+    return {
+        "continuous": (X, y + 0.5),
+        "missing": (X, [None, *y[1:]]),
+        "indicators": (X, np.eye(2)[y]),
+        "fewer": (X, y[1:]),
+        "duplicates": (X.set_axis(["a", "a"], axis=1), y),
+        "same in text": (X.set_axis([1, "1"], axis=1), y),
+        "infinite": (X.where(X < 1, np.inf), y),
+        "lists": (X.assign(a=[[1]] * 30), y),
+        "cube": (np.zeros((30, 2, 2)), y),
+        "three": (X, y, y),
+    }[kind]
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("continuous", "labels must name classes, got continuous values"),
+        ("missing", "labels contain missing values"),
+        ("indicators", "labels must have one dimension"),
+        ("fewer", "rows and labels must have the same length, got 30 rows and 29 labels"),
+        ("duplicates", "column names must differ, got 'a' twice"),
+        ("same in text", "column names must differ, got '1' twice"),
+        ("infinite", "column 'a' holds infinite numbers"),
+        ("lists", "column 'a' holds lists"),
+        ("cube", "2-d"),
+        ("three", "must return features and labels, got a tuple"),
+    ],
+)
+def test_what_a_function_returns_is_checked(monkeypatch, kind, message):
+    monkeypatch.setitem(sys.modules, "own_data", sys.modules[__name__])
+    with pytest.raises(ValueError, match=f"dataset 'own_data.own_data':? .*{message}"):
+        table("own_data.own_data", kind=kind)
+
+
+@pytest.mark.parametrize("make", [scipy.sparse.csr_matrix, scipy.sparse.coo_array])
+def test_sparse_features_are_read(monkeypatch, make):
+    dense = np.random.default_rng(0).integers(0, 3, (20, 4)).astype(float)
+    module = type(sys)("own_sparse")
+    module.load = lambda: (make(dense), np.repeat([0, 1], 10))
+    monkeypatch.setitem(sys.modules, "own_sparse", module)
+    np.testing.assert_array_equal(table("own_sparse.load").X, dense)
 
 
 def test_a_missing_package_is_named_with_what_installs_it(monkeypatch):

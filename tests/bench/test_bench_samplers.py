@@ -8,7 +8,7 @@ import torch
 from imblearn.over_sampling import RandomOverSampler
 
 from ganaug.bench.classifiers import Columns
-from ganaug.bench.datasets import TableData
+from ganaug.bench.datasets import TableData, load_table
 from ganaug.bench.generators import Copula, CTGANGenerator, Kernel
 from ganaug.bench.plugins import Plugin
 from ganaug.bench.samplers import SAMPLERS, check_sampler, resample
@@ -85,6 +85,16 @@ def test_a_table_that_a_sampler_refuses_is_left_to_smote_and_told():
     assert np.bincount(labels).tolist() == [60, 60]
 
 
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [("adasyn", {"n_neighbors": -3}), ("adasyn", {"n_neighbors": 200}), ("borderline", {"kind": "foo"})],
+)
+def test_nothing_runs_in_the_place_of_a_sampler_with_wrong_parameters(name, params):
+    data = mixed((60, 20))
+    with pytest.raises(ValueError, match=r"n_neighbors|kind"):
+        resample(TableArm(name, Plugin(name, name, params)), data, Columns(data), 0)
+
+
 def test_missing_values_reach_the_gan_and_no_classifier():
     data = mixed()
     data.X.loc[:20, "a"] = np.nan
@@ -92,6 +102,48 @@ def test_missing_values_reach_the_gan_and_no_classifier():
     (X, y), _ = drawn("gan", data)
     assert np.bincount(y).tolist() == [60, 60, 60]
     assert np.isfinite(X).all()
+
+
+@pytest.fixture
+def gaps(tmp_path):
+    """A table as CSV files are read, with dates, missing values in each column, and a column of nothing else."""
+    data = mixed((60, 20))
+    table = data.X.assign(since=pd.Timestamp("2020-01-01") + pd.to_timedelta(np.arange(80), unit="D"), empty=None)
+    table["b"] = table["b"].astype("Int64")
+    for i, name in enumerate(["a", "b", "kind", "town", "since"]):
+        table.loc[i::7, name] = None
+    table.assign(y=data.y).to_csv(tmp_path / "gaps.csv", index=False)
+    return load_table(Plugin("gaps", str(tmp_path / "gaps.csv"), {"target": "y"}))
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"safe"}))
+@pytest.mark.filterwarnings("ignore:column 'empty'")
+def test_dates_missing_values_and_empty_columns_are_no_obstacle(name, gaps):
+    assert gaps.X.isna().any().all()
+    (X, y), _ = drawn(name, gaps)
+    assert np.isfinite(X).all()
+    assert abs(int((y == 1).sum()) - 60) < 8
+    if name not in ("random", "smoothed-bootstrap"):
+        assert len(np.unique(X[80:], axis=0)) > 20
+
+
+@pytest.mark.parametrize("make", [Copula, Kernel])
+def test_generators_give_back_dates_and_gaps(make, gaps):
+    labels = np.repeat([0, 1], 200)
+    rows = make(nominal=gaps.nominal).fit(gaps.X, gaps.y).sample(labels, random_state=0)
+    assert rows.dtypes.tolist() == gaps.X.dtypes.tolist()
+    shares = gaps.X[gaps.y == 0].isna().mean()
+    assert (rows[labels == 0].isna().mean() - shares).abs().max() < 0.1
+    assert abs(rows["since"].mean() - gaps.X["since"].mean()) < pd.Timedelta(days=15)
+    assert rows["since"].nunique() > 100
+
+
+@pytest.mark.parametrize("make", [Copula, Kernel])
+def test_a_generator_of_a_table_without_gaps_fills_in_nothing(make):
+    data = mixed((60, 20))
+    generator = make(nominal=data.nominal).fit(data.X, data.y)
+    part = generator.parts_[0]
+    pd.testing.assert_frame_equal(generator._filled(part, part.isna(), None), part)
 
 
 class Seeing(RandomOverSampler):

@@ -1,6 +1,7 @@
 """Data of one's own, from the shell."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -71,7 +72,7 @@ def test_a_table_with_three_classes(clients, tmp_path, capsys):
     out = capsys.readouterr().out
     assert "Verdict: gan against prior-corrected" in out
     assert "tuned threshold" not in out
-    summary = json.loads((tmp_path / "runs" / "custom" / "summary.json").read_text())
+    summary = json.loads((tmp_path / "runs" / "custom-clients.csv" / "summary.json").read_text())
     assert summary["experiments"][0]["cases"][0]["classes"] == ["late", "lost", "ok"]
     assert summary["failed"] == []
 
@@ -82,9 +83,22 @@ def test_a_table_with_two_classes_has_the_rarer_one_looked_for(clients, tmp_path
     table.assign(status=table["status"] == "lost").to_parquet(tmp_path / "two.parquet")
     assert run("--data", "two.parquet", "--target", "status", "--jobs", 1) == 0
     assert "Verdict: gan against tuned threshold" in capsys.readouterr().out
-    summary = json.loads((tmp_path / "runs" / "custom" / "summary.json").read_text())
+    summary = json.loads((tmp_path / "runs" / "custom-two.parquet" / "summary.json").read_text())
     assert summary["experiments"][0]["cases"][0]["classes"] == ["False", "True"]
     assert "recall" in summary["experiments"][0]["metrics"]
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_class_of_two_rows_in_two_folds(clients, tmp_path, capsys):
+    table = pd.read_csv(clients)
+    table["status"] = ["lost"] * 2 + ["ok"] * (len(table) - 2)
+    table.to_csv("rare.csv", index=False)
+    assert run("--data", "rare.csv", "--target", "status", "--folds", 2, "--jobs", 1) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "tuned threshold: a class has a single row, so that no threshold was tuned" in said
+    summary = json.loads((tmp_path / "runs" / "custom-rare.csv" / "summary.json").read_text())
+    assert summary["failed"] == []
+    assert summary["suite"]["tables"]["folds"] == 2
 
 
 @pytest.mark.usefixtures("quick")
@@ -105,12 +119,21 @@ def test_a_folder_of_images(tmp_path, capsys):
     [
         ((), "pass the name of a suite, or --data with your own data"),
         (("quick", "--data", "x.csv"), "pass the name of a suite, or --data with your own data"),
-        (("quick", "--target", "y"), "--target and --size belong to --data"),
+        (("quick", "--folds", "3"), "--target, --size and --folds belong to --data"),
+        (("quick", "--target", "y"), "--target, --size and --folds belong to --data"),
         (("--data", "clients.csv"), "clients.csv is a table; name its column of labels with --target"),
         (("--data", "clients.csv", "--target", "satus"), "no column 'satus'; did you mean 'status'"),
         (("--data", "clients.csv", "--target", "income"), "continuous"),
         (("--data", "clients.csv", "--target", "status", "--size", "8"), "size belongs to images"),
-        (("--data", "one.csv", "--target", "y"), "class"),
+        (("--data", "one.csv", "--target", "y"), "one.csv: column 'y' holds the single class 1"),
+        (
+            ("--data", "na.csv", "--target", "y"),
+            "na.csv: labels contain missing values, first in row 21 of column 'y'; an",
+        ),
+        (("--data", "t.tsv", "--target", "y"), "t.tsv: tables are read from .csv and .parquet files"),
+        (("--data", "t.tsv"), "t.tsv: tables are read from .csv and .parquet files, with --target"),
+        (("--data", "breast_cancer", "--target", "y"), "'breast_cancer' comes with its labels; leave the target out"),
+        (("--data", "wine", "--size", "8"), "size belongs to images, but data is a table"),
         (("--data", "none.csv", "--target", "y"), "none.csv does not exist"),
         (("--data", "nowhere"), "nowhere does not exist"),
         (("--data", "rare.csv", "--target", "y"), "class b has 2 samples, too few for 5 folds"),
@@ -122,11 +145,19 @@ def test_bad_input_is_one_sentence(clients, tmp_path, monkeypatch, capsys, argum
     monkeypatch.chdir(tmp_path)
     pd.DataFrame({"x": range(9), "y": 1}).to_csv("one.csv", index=False)
     pd.DataFrame({"x": range(40), "y": ["a"] * 38 + ["b"] * 2}).to_csv("rare.csv", index=False)
+    pd.DataFrame({"x": range(40), "y": ["a"] * 20 + ["NA"] * 20}).to_csv("na.csv", index=False)
+    Path("t.tsv").write_text("x\ty\n1\ta\n2\tb\n")
     assert run(*arguments) == 2
     err = capsys.readouterr().err
     assert message in err
     assert len(err.strip().splitlines()) == 1
     assert not (tmp_path / "runs" / "quick" / "cells").exists()
+
+
+def test_tables_by_a_name_of_the_package():
+    suite = custom_suite("wine")
+    assert suite.images is None
+    assert not any(arm.threshold for arm in suite.tables.arms)  # three classes
 
 
 def test_images_by_a_name_of_the_package():

@@ -1,11 +1,14 @@
 import sys
 from importlib.metadata import EntryPoint, EntryPoints
+from typing import ClassVar
 
 import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
 from ganaug.bench import plugins
-from ganaug.bench.plugins import Plugin, construct, require, resolve
+from ganaug.bench.classifiers import check_classifier
+from ganaug.bench.plugins import Plugin, checked, construct, nearest, require, resolve
+from ganaug.bench.samplers import check_sampler
 
 
 @pytest.mark.parametrize(
@@ -16,6 +19,7 @@ from ganaug.bench.plugins import Plugin, construct, require, resolve
         ("keel:yeast4", "yeast4"),
         ("data/clients.csv", "clients.csv"),
         ("folder/photos", "photos"),
+        ("digits.npz", "digits.npz"),
         ({"class": "a.B", "name": "Mine"}, "Mine"),
     ],
 )
@@ -55,3 +59,103 @@ def test_only_arguments_that_are_taken_are_passed():
 
     assert construct(make, {"depth": 2}, random_state=1) == (2, 1)
     assert construct(make, {"depth": 2, "random_state": 5}, random_state=1) == (2, 5)
+
+
+def test_the_nearest_name_may_differ_by_capitals():
+    assert nearest("c", ["gamma", "C", "tol"]) == "; did you mean 'C'?"
+
+
+class Counted:
+    made: ClassVar[list] = []
+
+    def __init__(self, depth=1, **others):
+        if depth < 0:
+            raise KeyError("depth")
+        self.made.append(depth)
+
+
+def test_what_is_checked_is_made_once():
+    checked("thing", Counted, {"depth": 3, "width": 5})
+    assert Counted.made == [3]
+    with pytest.raises(ValueError, match="thing cannot be made: 'depth'"):
+        checked("thing", Counted, {"depth": -1})
+
+
+@pytest.mark.parametrize(
+    ("check", "target", "params", "message"),
+    [
+        (
+            check_classifier,
+            "sklearn.svm.SVC",
+            {"c": 3},
+            "'sklearn.svm.SVC' has an unknown parameter 'c'; did you mean 'C'",
+        ),
+        (
+            check_classifier,
+            "forest",
+            {"n_estimator": 3},
+            "unknown parameter 'n_estimator'; did you mean 'n_estimators'",
+        ),
+        (check_classifier, "logistic", {"penalty": "bogus"}, "'logistic' cannot be made: The 'penalty' parameter of"),
+        (
+            check_classifier,
+            "sklearn.linear_model.Ridge",
+            {},
+            "a method predict_proba or decision_function, which Ridge l",
+        ),
+        (check_classifier, "math.pi", {}, "classifier 'math.pi' must be a class or a function, got a float"),
+        (check_classifier, "os.getcwd", {}, "must be one with a method fit, which str lacks"),
+        (check_sampler, "sklearn.svm.SVC", {}, "'sklearn.svm.SVC' must have a method fit_resample, which SVC lacks"),
+        (check_sampler, "smote", {"k_neighbours": 3}, "unknown parameter 'k_neighbours'; did you mean 'k_neighbors'"),
+        (
+            check_sampler,
+            "adasyn",
+            {"n_neighbors": -3},
+            "'adasyn' cannot be made: The 'n_neighbors' parameter .* Got -3",
+        ),
+        (check_sampler, "borderline", {"kind": "foo"}, "The 'kind' parameter of BorderlineSMOTE .* Got 'foo'"),
+        (check_sampler, "smotenc", {"k_neighbors": 0}, "The 'k_neighbors' parameter"),
+        (check_sampler, "gan", {"local_shar": 1}, "unknown parameter 'local_shar'; did you mean 'local_share'"),
+        (
+            check_sampler,
+            "gan",
+            {"generator": {"step": 3}},
+            "'gan': its generator has an unknown parameter 'step'; .* 'steps'",
+        ),
+        (
+            check_sampler,
+            "gan",
+            {"generator": {"steps": 0}},
+            "'gan': its generator cannot be made: The 'steps' parameter",
+        ),
+        (check_sampler, "gan", {"generator": {"class": "kdee"}}, "there is no generator 'kdee'; did you mean 'kde'"),
+        (check_sampler, "gan", {"generator": 3}, "its generator must be a name or a table of parameters, got 3"),
+        (check_sampler, "safe", {"ratio": [1]}, "unknown parameter 'ratio'; did you mean 'ratios'"),
+        (
+            check_sampler,
+            "safe",
+            {"sampler": {"local_share": 2}},
+            "'safe': its sampler cannot be made: The 'local_share'",
+        ),
+        (check_sampler, "smote", {"sampling_strategy": 0.5}, "no sampling_strategy; set the ratio of the arm"),
+        (check_sampler, "gan", {"sampling_strategy": 0.5}, "no sampling_strategy; set the ratio of the arm"),
+        (check_sampler, "imblearn.over_sampling.SMOTE", {"sampling_strategy": 0.5}, "no sampling_strategy"),
+    ],
+)
+def test_mistakes_in_classes_and_parameters_are_found_before_anything_runs(check, target, params, message):
+    with pytest.raises(ValueError, match=message):
+        check(Plugin(target, target, params))
+
+
+@pytest.mark.parametrize(
+    ("check", "target", "params"),
+    [
+        (check_classifier, "sklearn.ensemble.StackingClassifier", {"estimators": []}),  # has predict_proba once fitted
+        (check_classifier, "knn", {"n_neighbors": 3}),
+        (check_sampler, "imblearn.under_sampling.RandomUnderSampler", {"sampling_strategy": 0.5}),
+        (check_sampler, "imblearn.combine.SMOTEENN", {}),
+        (check_sampler, "gan", {"generator": {"class": "kde"}, "local_share": 0.0}),
+    ],
+)
+def test_what_can_be_made_is_not_refused(check, target, params):
+    check(Plugin(target, target, params))

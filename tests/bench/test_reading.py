@@ -1,7 +1,9 @@
 import pytest
 
 from ganaug.bench import Suite, available_suites, load_suite
+from ganaug.bench.arms import find_transform
 from ganaug.bench.checking import check_suite
+from ganaug.bench.places import Place
 from ganaug.bench.suite import digest
 
 GOOD = """
@@ -90,6 +92,12 @@ def test_a_file_of_ones_own(suite_file):
         ("folds = 3", "folds = 1", "tables: folds must be a whole number of at least 2"),
         ("n_per_class = 5", "n_per_class = [5, 0]", "n_per_class must be a whole number of at least 1, got 0"),
         ("n_per_class = 5", "n_per_class = 5\nimbalance = 0.5", "imbalance must be a number of at least 1"),
+        ("n_per_class = 5", "n_per_class = [5, 5]", r"n_per_class must have different sizes, got \(5, 5\)"),
+        (
+            "n_per_class = 5",
+            "n_per_class = [100, 10]\nimbalance = [2, 5, 5.1]",
+            "but 5 and 5.1 of n_per_class = 100 leave the smallest class 20",
+        ),
         ("folds = 3", "imbalance = 10", "imbalance needs n_per_class"),
         ('["real"]', '["rael"]', "baseline 'rael' is not among the arms; did you mean 'real'"),
         ('against = "none"', 'against = "nnone"', "arm 'over' is against 'nnone', no other arm; did you mean 'none'"),
@@ -113,7 +121,7 @@ def test_a_file_of_ones_own(suite_file):
         ("seed = 3", "seed = -1", "seed must be a whole number of at least 0"),
         ('title = "Mine"', 'title = "Mine"\ntimeout = 0', "timeout must be a number of at least 0.001"),
         ("splits = 2", "splits = 2\nrope = nan", "rope must be a number of at least 0"),
-        ("splits = 2", "splits = 2\ngan = 3", "gan must be a table"),
+        ("splits = 2", "splits = 2\ngan = 3", "mine.toml, line 10: images: gan must be a table"),
         ("splits = 2", "splits = 2\ntraining = 3", "line 10: training must be a table"),
         ("splits = 2", "splits = 2\ntraining = {steps = 0}", "training.steps must be a whole number of at least 1"),
         ("splits = 2", "splits = 2\ntraining = {learning_rate = 0}", "training.learning_rate must be"),
@@ -134,11 +142,64 @@ def test_a_file_of_ones_own(suite_file):
         ),
         ('against = "none"', "threshold = true", "arm 'over' tunes a threshold on rows of its sampler"),
         ('["real"]', '"real"', "line 10: baselines must be a list"),
+        ("k_neighbors = 3", "k_neighbours = 3", "arm 'over': sampler 'smote' has an unknown parameter 'k_neighbours'"),
+        (
+            "synthetic = 0.5",
+            'transform = {class = "affine", degrees = 3}',
+            "unknown parameter 'degrees'; it takes none",
+        ),
+        (
+            "splits = 2",
+            'splits = 2\nclassifiers = [{class = "small-cnn", width = 3}]',
+            "network 'small-cnn' has an unknown parameter 'width'; known are 'image_shape', 'n_classes'",
+        ),
+        (
+            "synthetic = 0.5",
+            'transform = {class = "torchvision.transforms.v2.RandomRotation", degree = 10}',
+            "arm 'gan': transform 'torchvision.transforms.v2.RandomRotation' has an unknown parameter 'degree'",
+        ),
     ],
 )
 def test_mistakes_are_named(suite_file, old, new, message):
     with pytest.raises(ValueError, match=message):
         load_suite(suite_file(GOOD.replace(old, new, 1)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("splits = 2", "splits = 1", 9),
+        ("folds = 3", "folds = 1", 19),
+        ("synthetic = 0.5", "synthetic = 0.5\nratio = 1", 16),  # it is right in [tables] only
+        ('against = "none"', 'ratio = "1"', 27),
+        ('name = "none"', 'name = "none"\nratio = 0.5\nsynthetic = 0.5', 25),  # it is right in [images], above
+        ('classifiers = ["logistic"]', 'classifiers = [\n  "logistic", # kept\n  "knnn",\n]', 21),
+        ('classifiers = ["logistic"]', 'classifiers = [\n  "knn",\n  {class = "logistic",  clas = 1}]', 21),
+        ("seed = 3", 'seed = 3\ntimeout = "1"', 5),
+        ("[tables]", "[images.training]\nsteps = 0\n[tables]", 18),
+        ("k_neighbors = 3", "k_neighbours = 3", 26),
+        ('name = "mine"', 'name = """\n\nmine"""', 2),
+        ('against = "none"', 'against = "non"', 27),
+    ],
+)
+def test_the_line_is_that_of_the_mistake(suite_file, old, new, line):
+    with pytest.raises(ValueError, match=rf"^mine\.toml, line {line}: "):
+        load_suite(suite_file(GOOD.replace(old, new, 1)))
+
+
+def test_a_key_is_found_in_a_list_of_tables_on_many_lines():
+    place = Place("s.toml", "[tables]\narms = [\n  {name = 'a'},\n\n  {name = 'b', ratio = 2},\n]\nfolds = 3\n")
+    assert str(place.at("tables", "arms", 1, "ratio")) == "s.toml, line 5"
+    assert str(place.at("tables", "arms", 1, "name")) == "s.toml, line 2"
+    assert str(place.at("tables", "folds")) == "s.toml, line 7"
+    assert str(place.at("images", "folds")) == "s.toml"
+
+
+def test_a_transform_with_arguments(suite_file):
+    text = 'transform = {class = "torchvision.transforms.v2.RandomRotation", degrees = 10}'
+    suite = load_suite(suite_file(GOOD.replace("synthetic = 0.5", text)))
+    assert suite.images.arm("gan").transform.params == {"degrees": 10}
+    assert find_transform(suite.images.arm("gan").transform).degrees == [-10.0, 10.0]
 
 
 def test_unknown_suites_get_a_suggestion():

@@ -6,8 +6,8 @@ from ganaug.bench.splits import drawn_splits, folds
 LABELS = np.random.default_rng(0).permutation(np.repeat(["a", "b", "c"], [40, 25, 31]))
 
 
-def counts(part):
-    return np.unique(LABELS[part], return_counts=True)[1].tolist()
+def counts(part, labels=LABELS):
+    return np.unique(labels[part], return_counts=True)[1].tolist()
 
 
 def test_training_sets_are_balanced_disjoint_and_apart_from_the_test():
@@ -46,6 +46,25 @@ def test_of_two_classes_the_rarer_one_is_the_tail():
             assert np.bincount(labels[part])[rare] == 2
 
 
+def test_a_rare_class_needs_no_more_samples_than_are_drawn_of_it():
+    labels = np.repeat([0, 1], [90, 30])
+    for part in drawn_splits(labels, 40, 3, seed=0, imbalance=10).training:
+        assert np.bincount(labels[part]).tolist() == [40, 4]
+    with pytest.raises(
+        ValueError, match=r"class 1 has 30 samples, but n_per_class = 40 with imbalance = 1.3 needs 31 of"
+    ):
+        drawn_splits(labels, 40, 3, seed=0, imbalance=1.3)
+
+
+def test_classes_take_only_places_that_they_have_samples_for():
+    labels = np.repeat(list("abc"), [100, 21, 12])
+    splits = drawn_splits(labels, 40, 8, seed=0, imbalance=4)
+    assert {tuple(counts(part, labels)) for part in splits.training} == {(40, 20, 10)}
+    labels = np.repeat(list("abc"), [100, 21, 22])
+    splits = drawn_splits(labels, 40, 8, seed=0, imbalance=4)
+    assert {tuple(counts(part, labels)) for part in splits.training} == {(40, 20, 10), (40, 10, 20)}
+
+
 def test_the_smallest_class_keeps_a_sample():
     assert min(counts(drawn_splits(LABELS, 6, 2, seed=0, imbalance=1000).training[0])) == 1
 
@@ -65,7 +84,7 @@ def test_folds_are_stratified_and_test_every_sample_once():
 
 
 def test_too_few_samples_are_named():
-    with pytest.raises(ValueError, match="class b has 25 samples, but n_per_class = 25 needs that many and some"):
+    with pytest.raises(ValueError, match="class b has 25 samples, but n_per_class = 25 needs 25 of it and some more"):
         drawn_splits(LABELS, 25, 5, seed=0)
     with pytest.raises(
         ValueError, match="class b has 25 samples, too few for 26 folds: the test set of some would lack"
