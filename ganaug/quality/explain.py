@@ -17,7 +17,7 @@ from ganaug.data.pictures import class_grid
 from ganaug.data.tables import TableEncoder
 from ganaug.gans.image import ImageGAN
 from ganaug.gans.table import TableGAN
-from ganaug.quality.audit_inputs import Side, check_sides, read_side
+from ganaug.quality.audit_inputs import NO_LABEL, Side, check_sides, read_side
 from ganaug.quality.classifier import ClassifierConfig, ImageClassifier
 from ganaug.quality.explanation import Explanation, Move, Neighbour
 from ganaug.quality.likeness import image_distances, image_points, row_distances
@@ -51,14 +51,14 @@ def explain(
     train : DataFrame, array or any source of labelled images
         What the generator was trained on.
     labels, train_labels : array-like of shape (n,), optional
-        Classes, beside rows and arrays.
+        Classes, beside rows and arrays; both or none, which puts all samples into one class.
     gan : ImageGAN or TableGAN, optional
         What drew the samples, for their rank by its discriminator.
     anchors : array-like of shape (n,), optional
         The training row that each row grew from, -1 for none: of :class:`ganaug.GANOverSampler`
         ``anchor_indices_[synthetic_mask_]``.
     n_neighbors : int, default=3
-        Nearest real samples of its class that are named, and as many of other classes.
+        Nearest real samples of its class that are named, and as many of other classes or without a label.
     categorical_features : "auto", None or array-like, default="auto"
         Columns of a table to take for names though they hold numbers.
     classifier_steps : int, default=400
@@ -98,7 +98,7 @@ def explain(
     real = read_side(train, train_labels, "train")
     made = read_side(synthetic, labels, "synthetic", real.source.class_names if real.source else None)
     made, real = check_sides([made, real])
-    classes = np.unique(real.names)
+    classes = np.unique(real.names[real.names != NO_LABEL])
     unknown = sorted(set(made.names) - set(classes))
     if unknown:
         raise ValueError(f"synthetic holds class {unknown[0]!r}, which train does not; label it as train does")
@@ -106,7 +106,8 @@ def explain(
         raise ValueError(f"n_neighbors must be at least 1, got {n_neighbors}")
     grown = _anchors(anchors, len(made), real)
     seed = seed_from(random_state)
-    known, asked = (np.searchsorted(classes, side.names) for side in (real, made))
+    asked = np.searchsorted(classes, made.names)
+    known = np.where(real.names == NO_LABEL, -1, np.searchsorted(classes, real.names))
     probabilities: NDArray[np.floating]
     table: NDArray[np.floating]
     if real.is_images:
@@ -184,7 +185,7 @@ def _judge_images(
     made: Side, real: Side, known: NDArray[np.int64], n_classes: int, steps: int, seed: int
 ) -> NDArray[np.floating]:
     model = ImageClassifier(n_classes, seed % 2**32, ClassifierConfig(steps=steps))
-    return model.fit(real.items, known).predict_proba(made.items)
+    return model.fit(real.items[known >= 0], known[known >= 0]).predict_proba(made.items)
 
 
 def _judge_rows(

@@ -52,6 +52,21 @@ def test_a_mirrored_image_is_traced_and_classified(images):
     assert all(max(each.probabilities, key=each.probabilities.get) == each.label for each in upright)
 
 
+def test_images_without_a_label_are_neighbours_but_no_class(images):
+    hidden = LabelledImages(images.images, np.where(np.arange(150) < 50, -1, images.labels))
+    (each,) = explain(images.subset([7]), hidden, classifier_steps=2, random_state=0)
+    assert set(each.probabilities) == {"0", "1", "2"}
+    assert (each.other_class[0].index, each.other_class[0].label) == (7, "(no label)")
+    assert {near.label for near in each.same_class} == {each.label}
+
+
+def test_labels_are_for_all_samples_or_for_none(images):
+    with pytest.raises(ValueError, match=r"^synthetic has labels and train has none; pass train_labels, or leave out"):
+        explain(images.subset([7]), images.images.transpose(0, 2, 3, 1))
+    with pytest.raises(ValueError, match=r"^synthetic holds no images; pass at least one"):
+        explain(images.subset([]), images)
+
+
 def test_a_sheet_shows_a_row_per_image(images):
     found = explain(images.subset(range(4)), images, classifier_steps=2, n_neighbors=2, random_state=0)
     few, more = explanation_sheet(found[:2]), explanation_sheet(found)
