@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -164,8 +165,12 @@ def choose_ratio(
     (50, 'nothing')
     """
     data = labelled_images(images, labels, train=True)
-    if starts < 1:
-        raise ValueError(f"starts must be at least 1, got {starts}")
+    if not isinstance(starts, Integral) or starts < 1:
+        raise ValueError(f"starts must be a whole number of at least 1, got {starts!r}")
+    if per_class is not None and (not isinstance(per_class, Integral) or per_class < 1):
+        raise ValueError(
+            f"per_class must be a whole number of at least 1, or None for as many as the ratio says, got {per_class!r}"
+        )
     seed = seed_from(random_state)
     folds = inner_folds(data.labels, cv, seed)
     smallest = min(int(np.unique(data.labels[train], return_counts=True)[1].min()) for train, _ in folds)
