@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 
 from ganaug import ImageGAN, labelled_images
 from ganaug.curation import DiscriminatorRank, ImageConsistency, NoCopies
@@ -78,6 +79,15 @@ def test_scores_do_not_depend_on_the_batch(gan, train):
     parts = [gan.discriminator_scores(images[i : i + 1], labels[i : i + 1])[0] for i in range(30)]
     np.testing.assert_allclose(whole, parts, rtol=1e-4, atol=1e-5)
     assert len(gan.discriminator_scores(images[:0], [])) == 0
+    for bad, found in (
+        (np.zeros((2, 1, 9, 9), np.uint8), r"torch.uint8 of shape \(2, 1, 9, 9\)"),
+        (np.zeros((2, 3, 8, 8), np.uint8), r"torch.uint8 of shape \(2, 3, 8, 8\)"),
+        (torch.zeros(2, 1, 8, 8), r"torch.float32 of shape \(2, 1, 8, 8\)"),
+    ):
+        with pytest.raises(ValueError, match=rf"^images must be uint8 of shape \(n, 1, 8, 8\), .*, got {found}"):
+            gan.discriminator_scores(bad, [1, 2])
+    with pytest.raises(ValueError, match=r"^images and labels must have the same length, got 30 images and 1 labels"):
+        gan.discriminator_scores(images, [1])
 
 
 @pytest.mark.parametrize(

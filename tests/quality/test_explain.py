@@ -155,6 +155,8 @@ def test_the_discriminator_of_a_table_scores_rows_whatever_its_members(clients):
     assert scores.shape == (60,)
     np.testing.assert_allclose(gan.discriminator_scores(table[10:14], y[10:14]), scores[10:14], rtol=1e-5)
     assert gan.discriminator_scores(table[:0], []).shape == (0,)
+    with pytest.raises(ValueError, match=r"^X and labels must have the same length, got 60 rows and 2 labels"):
+        gan.discriminator_scores(table, y[:2])
 
 
 def test_interpolations_start_and_end_at_samples_and_change_little_by_little(gan, tmp_path):
