@@ -89,7 +89,7 @@ class ImageConsistency:
     """Keeps candidates that a classifier trained on real images only finds typical of their class.
 
     Classifiers of a five-fold cross-validation score each candidate; it must reach a quantile of the scores that the
-    real images of its class got from the classifiers that had not seen them.
+    real images of its class got from the classifiers that had not seen them. They are trained on the device of the GAN.
 
     Parameters
     ----------
@@ -123,7 +123,10 @@ class ImageConsistency:
             few = [gan.class_name(label) for label in gan.classes_[~self._known].tolist()]
             message = f"classes of fewer than {FOLDS} real images are not filtered by class consistency: {listed(few)}"
             warnings.warn(message, UserWarning, stacklevel=4)
-        consistency = ClassConsistency(self.quantile, models=lambda seed: [self._classifier(n_classes, seed, TRAINING)])
+        device = next(gan.generator_.parameters()).device
+        consistency = ClassConsistency(
+            self.quantile, models=lambda seed: [self._classifier(n_classes, seed, TRAINING, device)]
+        )
         self._consistency = consistency.fit(known.images, labels, randomness)
         return self
 

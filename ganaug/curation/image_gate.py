@@ -30,7 +30,7 @@ from ganaug.data import LabelledImages, labelled_images
 from ganaug.gans import ImageGAN
 from ganaug.quality.batches import Labelled, batch_drawer
 from ganaug.quality.classifier import ClassifierConfig, predict_proba, train_classifier
-from ganaug.training.devices import random_generator, resolve_device, seed_from
+from ganaug.training.devices import global_states_seeded, random_generator, resolve_device, seed_from
 
 __all__ = ["ImageGateDecision", "choose_ratio"]
 
@@ -271,9 +271,8 @@ class _Gate:
         if synthetic is not None:
             share[np.unique(synthetic[1])] = ratio / (1 + ratio)
         generator = random_generator(place[0], f"gate {place}")
-        with torch.random.fork_rng(devices=[]):
-            # Transforms draw from the global state.
-            torch.default_generator.manual_seed(random_generator(place[0], f"transform {place}").initial_seed())
+        # Transforms, and layers such as dropout, draw from the global states.
+        with global_states_seeded(random_generator(place[0], f"transform {place}").initial_seed(), self.device):
             draw = batch_drawer(shown, generator, synthetic=synthetic, share=share, transform=self.transform)
             return train_classifier(
                 draw,

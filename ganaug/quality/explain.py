@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
@@ -21,7 +22,7 @@ from ganaug.quality.audit_inputs import NO_LABEL, Side, check_sides, read_side
 from ganaug.quality.classifier import ClassifierConfig, ImageClassifier
 from ganaug.quality.explanation import Explanation, Move, Neighbour
 from ganaug.quality.likeness import image_distances, image_points, row_distances
-from ganaug.training.devices import seed_from
+from ganaug.training.devices import resolve_device, seed_from
 
 __all__ = ["explain", "interpolation_sheet"]
 
@@ -40,6 +41,7 @@ def explain(
     n_neighbors: int = 3,
     categorical_features: Any = "auto",
     classifier_steps: int = 400,
+    device: str = "auto",
     random_state: Any = None,
 ) -> list[Explanation]:
     """Explain synthetic samples by the real ones.
@@ -63,6 +65,8 @@ def explain(
         Columns of a table to take for names though they hold numbers.
     classifier_steps : int, default=400
         That the classifier of images is trained for. Rows are classified by a logistic regression.
+    device : str, default="auto"
+        Where images are compared and classified.
     random_state : int, RandomState, Generator or None, default=None
 
     Returns
@@ -105,14 +109,14 @@ def explain(
     if n_neighbors < 1:
         raise ValueError(f"n_neighbors must be at least 1, got {n_neighbors}")
     grown = _anchors(anchors, len(made), real)
-    seed = seed_from(random_state)
+    seed, on = seed_from(random_state), resolve_device(device)
     asked = np.searchsorted(classes, made.names)
     known = np.where(real.names == NO_LABEL, -1, np.searchsorted(classes, real.names))
     probabilities: NDArray[np.floating]
     table: NDArray[np.floating]
     if real.is_images:
-        probabilities = _judge_images(made, real, known, len(classes), classifier_steps, seed)
-        table = image_distances(image_points(made.items), image_points(real.items))
+        probabilities = _judge_images(made, real, known, len(classes), classifier_steps, on, seed)
+        table = image_distances(image_points(made.items), image_points(real.items), on)
     else:
         probabilities, table = _judge_rows(made, real, known, len(classes), categorical_features)
     columns = [] if real.is_images else _columns(made.items, real.items)
@@ -182,9 +186,9 @@ def _anchors(anchors: Any, n: int, real: Side) -> NDArray[np.int64]:
 
 
 def _judge_images(
-    made: Side, real: Side, known: NDArray[np.int64], n_classes: int, steps: int, seed: int
+    made: Side, real: Side, known: NDArray[np.int64], n_classes: int, steps: int, device: torch.device, seed: int
 ) -> NDArray[np.floating]:
-    model = ImageClassifier(n_classes, seed % 2**32, ClassifierConfig(steps=steps))
+    model = ImageClassifier(n_classes, seed % 2**32, ClassifierConfig(steps=steps), device)
     return model.fit(real.items[known >= 0], known[known >= 0]).predict_proba(made.items)
 
 

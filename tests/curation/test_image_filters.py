@@ -1,3 +1,5 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -61,6 +63,26 @@ def test_classes_of_a_few_images_are_not_judged_and_this_is_told(gan, train):
         step = ImageConsistency().fit(gan, train.subset(few), np.random.default_rng(0))
     assert step.accepts(train.images[:3], 4) is None
     assert step.accepts(train.images[:3], 5) is not None
+
+
+def test_images_are_judged_on_the_device_of_the_gan(gan, train, monkeypatch):
+    devices = []
+
+    class Recording:
+        def __init__(self, n_classes, seed, config, device="cpu"):
+            devices.append(torch.device(device).type)
+
+        def fit(self, images, labels):
+            return self
+
+        def predict_proba(self, images):
+            return np.zeros((len(images), 10), np.float32)
+
+    monkeypatch.setattr(ImageConsistency, "_classifier", Recording)
+    elsewhere = copy.deepcopy(gan)
+    elsewhere.generator_.to("meta")
+    ImageConsistency().fit(elsewhere, train, np.random.default_rng(0))
+    assert set(devices) == {"meta"}
 
 
 def test_rank_keeps_the_share_that_the_discriminator_likes_best(gan, train):

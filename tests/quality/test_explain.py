@@ -1,12 +1,15 @@
 import json
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from ganaug import GANOverSampler, ImageGAN, LabelledImages, TableGAN, labelled_images
 from ganaug.quality import explain, explanation_sheet, interpolation_sheet
 
+explain_module = sys.modules["ganaug.quality.explain"]  # the function hides it
 FAST = {"steps": 2, "random_state": 0, "verbose": False}
 
 
@@ -65,6 +68,17 @@ def test_labels_are_for_all_samples_or_for_none(images):
         explain(images.subset([7]), images.images.transpose(0, 2, 3, 1))
     with pytest.raises(ValueError, match=r"^synthetic holds no images; pass at least one"):
         explain(images.subset([]), images)
+
+
+def test_images_are_compared_and_classified_on_the_device(images, monkeypatch):
+    devices = []
+    for name in ("ImageClassifier", "image_distances"):
+        work = getattr(explain_module, name)
+        monkeypatch.setattr(explain_module, name, lambda *args, work=work: devices.append(args[-1]) or work(*args))
+    explain(images.subset([7]), images, classifier_steps=2, device="cpu", random_state=0)
+    assert devices == [torch.device("cpu")] * 2
+    with pytest.raises(ValueError, match="device must be"):
+        explain(images.subset([7]), images, device="tpu")
 
 
 def test_a_sheet_shows_a_row_per_image(images):
