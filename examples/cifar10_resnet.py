@@ -38,7 +38,8 @@ def main() -> None:
         train, test = map(labelled_images, arguments.files)
     else:
         digits = labelled_images("digits")
-        train, test = digits.subset(range(1200)), digits.subset(range(1200, len(digits)))
+        mixed = np.random.default_rng(0).permutation(len(digits))  # they come writer by writer
+        train, test = digits.subset(mixed[:1200]), digits.subset(mixed[1200:])
     few = np.concatenate([np.flatnonzero(train.labels == c)[: arguments.per_class] for c in train.classes])
     train = train.subset(few)
 

@@ -10,13 +10,15 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_python_blocks_run_in_order(tmp_path, monkeypatch):
+def test_python_blocks_run_in_order(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", README, re.S)
     assert blocks
     names: dict = {}
     for block in blocks:
         exec(compile(block, "README.md", "exec"), names)
+    (verdict,) = re.findall(r'print\(audit\(.*# ends with "(.*?)"', README)
+    assert f"\n{verdict}\n" in capsys.readouterr().out
     assert names["images"].shape == (100, 1, 8, 8)
     assert (tmp_path / "samples.png").is_file()
 

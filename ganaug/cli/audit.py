@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ganaug.cli.common import SYNTHETIC, TABLE_SUFFIXES, Device, app, check_writable, image_size
+from ganaug.cli.image_files import as_fitted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,8 +82,12 @@ def audit(
     else:
         if categorical or target is not None:
             raise ValueError("--target and --categorical are for tables; leave them out")
-        images = ImageGAN.load(source, device=device) if kind == ImageGAN.__name__ else _synthetic_images(source, size)
-        report = run_audit(images, _images(train, size), None if holdout is None else _images(holdout, size), **asked)
+        sides = [_images(path, size) for path in (train, holdout) if path is not None]
+        if kind == ImageGAN.__name__:
+            image_gan = ImageGAN.load(source, device=device)
+            report = run_audit(image_gan, *(as_fitted(side, image_gan) for side in sides), **asked)
+        else:
+            report = run_audit(_synthetic_images(source, size), *sides, **asked)
     print(report)
     if output is not None:
         _write(report, output, {"source": source, "train": train, "holdout": holdout, "seed": seed})

@@ -12,7 +12,10 @@ from ganaug.cli.common import SYNTHETIC, check_writable
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["ImageFormat", "check_image_output", "unique_names", "write_images"]
+    from ganaug.data import LabelledImages
+    from ganaug.gans import ImageGAN
+
+__all__ = ["ImageFormat", "as_fitted", "check_image_output", "unique_names", "without_label", "write_images"]
 
 # Also no leading dot and no empty name: a class called ".." must not leave the folder, nor ".x" be hidden in it.
 UNSAFE_IN_NAME = re.compile(r"[^\w.@ +-]|^\.|^$")
@@ -34,6 +37,29 @@ def check_image_output(output: Path, asked: ImageFormat | None) -> ImageFormat:
         raise ValueError(f"{output} exists and is not an empty folder; choose another name or delete it")
     check_writable(output, folder=kind is ImageFormat.folder)
     return kind
+
+
+def without_label(data: LabelledImages, name: str) -> LabelledImages:
+    """Take the label from the images of a class; the others are numbered in the order of their names."""
+    import numpy as np
+
+    from ganaug.data import LabelledImages
+    from ganaug.data.images import UNLABELLED
+
+    names = [data.name(label) for label in data.classes.tolist()]
+    if name not in names:
+        raise ValueError(f"--unlabelled must be the name of a class, got {name!r}, there are {', '.join(names)}")
+    places = np.searchsorted(data.classes, data.labels)
+    others = [n for n in names if n != name]
+    numbers = np.array([UNLABELLED if n == name else others.index(n) for n in names])
+    return LabelledImages(data.images, numbers[places], dict(enumerate(others)), data.skipped)
+
+
+def as_fitted(data: LabelledImages, gan: ImageGAN) -> LabelledImages:
+    """The images as 'ganaug fit images' passed them to the GAN: without the labels that --unlabelled took from them."""
+    name = gan.training_data_.get("unlabelled")
+    known = [data.name(label) for label in data.classes.tolist()]
+    return without_label(data, str(name)) if name in known else data
 
 
 def unique_names(names: dict[Any, str]) -> dict[Any, str]:

@@ -25,7 +25,7 @@ from ganaug.cli.common import (
     tell_findings,
     under_torchrun,
 )
-from ganaug.cli.image_files import ImageFormat, check_image_output, write_images
+from ganaug.cli.image_files import ImageFormat, check_image_output, without_label, write_images
 
 if TYPE_CHECKING:
     from ganaug.data import LabelledImages
@@ -85,7 +85,7 @@ def fit_images(
     check_facts(license)
     data = labelled_images(source, size=image_size(size))
     if unlabelled is not None:
-        data = _without_label(data, unlabelled)
+        data = without_label(data, unlabelled)
     gan = _gan(data, preset, steps, flip, device, seed, log_dir or output / "log").set_params(
         health=health.value, distributed=under_torchrun(), **safety
     )
@@ -104,6 +104,8 @@ def fit_images(
     gan.fit(data)
     if not current_processes(gan.distributed).first:
         return
+    if unlabelled is not None:
+        gan.training_data_["unlabelled"] = unlabelled
     gan.save(output, license=license)
     gan.show(output / "samples.png")
     tell_findings(gan.health_)
@@ -190,22 +192,6 @@ def _loaded(gan: ImageGAN, model: Path, data: LabelledImages, source: str) -> Im
                 f"label {label!r} is {data.name(label)!r} in {source} and {gan.class_name(label)!r} for {model}"
             )
     return gan
-
-
-def _without_label(data: LabelledImages, name: str) -> LabelledImages:
-    """Take the label from the images of a class; the others are numbered in the order of their names."""
-    import numpy as np
-
-    from ganaug.data import LabelledImages
-    from ganaug.data.images import UNLABELLED
-
-    names = [data.name(label) for label in data.classes.tolist()]
-    if name not in names:
-        raise ValueError(f"--unlabelled must be the name of a class, got {name!r}, there are {', '.join(names)}")
-    places = np.searchsorted(data.classes, data.labels)
-    others = [n for n in names if n != name]
-    numbers = np.array([UNLABELLED if n == name else others.index(n) for n in names])
-    return LabelledImages(data.images, numbers[places], dict(enumerate(others)), data.skipped)
 
 
 def _gan(

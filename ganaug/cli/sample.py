@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ganaug.cli.common import TABLE_SUFFIXES, Device, app, check_writable, under_torchrun
-from ganaug.cli.image_files import ImageFormat, check_image_output, unique_names, write_images
+from ganaug.cli.image_files import ImageFormat, as_fitted, check_image_output, unique_names, write_images
 from ganaug.cli.tables import write_rows
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def _write_pool(
     filters: list[ImageFilter] = [] if rank is None else [DiscriminatorRank(rank)]
     if real is not None:
         filters = default_filters() if rank is None else default_filters(rank)
-    data = None if real is None else labelled_images(real, size=image_size(size))
+    data = None if real is None else as_fitted(labelled_images(real, size=image_size(size)), gan)
     wanted = dict.fromkeys(_labels(gan, asked, 1).tolist(), per_class)
     check_writable(output, folder=True)
     options: dict[str, Any] = {"keep": filters, "random_state": seed, "distributed": under_torchrun()}

@@ -172,13 +172,14 @@ def _training_images(gan: ImageGAN, real: Any) -> LabelledImages:
     data = labelled_images(real)
     if data.image_shape != gan.image_shape_:
         raise ValueError(f"the real images have shape {data.image_shape}, the GAN draws {gan.image_shape_}")
-    gan.class_indices(data.labels)
-    for label in data.classes.tolist():
+    known = data.labelled()
+    gan.class_indices(known.labels)
+    for label in known.classes.tolist():
         if label in data.class_names and gan.class_names_.get(label, data.name(label)) != data.name(label):
             raise ValueError(
                 f"label {label!r} is {data.name(label)!r} in real and {gan.class_name(label)!r} for the GAN"
             )
-    missing = sorted(set(gan.classes_.tolist()) - set(data.labels.tolist()))
+    missing = sorted(set(gan.classes_.tolist()) - set(known.labels.tolist()))
     if missing:
         raise ValueError(f"real holds no images of class {listed(missing)}; pass what the GAN was trained on")
     if data.fingerprint() != gan.training_data_.get("sha256"):

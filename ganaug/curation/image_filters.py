@@ -39,7 +39,7 @@ class ImageFilter(Protocol):
     needs_real: bool
 
     def fit(self, gan: ImageGAN, real: LabelledImages | None, randomness: np.random.Generator) -> Self:
-        """Learn what is needed; `real` holds the GAN's training images."""
+        """Learn what is needed; `real` holds the GAN's training images, -1 marking those without a label."""
 
     def accepts(self, images: NDArray[np.uint8], position: int) -> NDArray[np.bool_] | None:
         """Which candidates of the class at this position in the GAN's ``classes_`` are kept; None if it cannot tell."""
@@ -89,7 +89,7 @@ class ImageConsistency:
     """Keeps candidates that a classifier trained on real images only finds typical of their class.
 
     Classifiers of a five-fold cross-validation score each candidate; it must reach a quantile of the scores that the
-    real images of its class got from the classifiers that had not seen them.
+    real images of its class got from the classifiers that had not seen them. They are trained on the device of the GAN.
 
     Parameters
     ----------
@@ -113,7 +113,8 @@ class ImageConsistency:
     def fit(self, gan: ImageGAN, real: LabelledImages | None, randomness: np.random.Generator) -> ImageConsistency:
         """Train the classifiers."""
         assert real is not None
-        n_classes, labels = len(gan.classes_), gan.class_indices(real.labels)
+        known = real.labelled()
+        n_classes, labels = len(gan.classes_), gan.class_indices(known.labels)
         if np.bincount(labels).max() < FOLDS:
             raise ValueError(f"class consistency needs {FOLDS} real images of some class; leave it out of keep")
         counts = np.bincount(labels, minlength=n_classes)
@@ -122,8 +123,11 @@ class ImageConsistency:
             few = [gan.class_name(label) for label in gan.classes_[~self._known].tolist()]
             message = f"classes of fewer than {FOLDS} real images are not filtered by class consistency: {listed(few)}"
             warnings.warn(message, UserWarning, stacklevel=4)
-        consistency = ClassConsistency(self.quantile, models=lambda seed: [self._classifier(n_classes, seed, TRAINING)])
-        self._consistency = consistency.fit(real.images, labels, randomness)
+        device = next(gan.generator_.parameters()).device
+        consistency = ClassConsistency(
+            self.quantile, models=lambda seed: [self._classifier(n_classes, seed, TRAINING, device)]
+        )
+        self._consistency = consistency.fit(known.images, labels, randomness)
         return self
 
     def accepts(self, images: NDArray[np.uint8], position: int) -> NDArray[np.bool_] | None:
@@ -179,7 +183,8 @@ class NoCopies:
         _, first, which = np.unique(flat, axis=0, return_index=True, return_inverse=True)
         # Among different images only: a single duplicate would set the limit to zero.
         self._images = real.images[first]
-        distances, labels = nearest_other(self._images)[which.reshape(-1)], gan.class_indices(real.labels)
+        distances = nearest_other(self._images)[which.reshape(-1)][real.has_label]
+        labels = gan.class_indices(real.labelled().labels)
         self._limits = [np.quantile(distances[labels == c], self.quantile) for c in range(len(gan.classes_))]
         return self
 

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ from ganaug.data import LabelledImages, labelled_images
 from ganaug.gans import ImageGAN
 from ganaug.quality.batches import Labelled, batch_drawer
 from ganaug.quality.classifier import ClassifierConfig, predict_proba, train_classifier
-from ganaug.training.devices import random_generator, resolve_device, seed_from
+from ganaug.training.devices import global_states_seeded, random_generator, resolve_device, seed_from
 
 __all__ = ["ImageGateDecision", "choose_ratio"]
 
@@ -164,8 +165,12 @@ def choose_ratio(
     (50, 'nothing')
     """
     data = labelled_images(images, labels, train=True)
-    if starts < 1:
-        raise ValueError(f"starts must be at least 1, got {starts}")
+    if not isinstance(starts, Integral) or starts < 1:
+        raise ValueError(f"starts must be a whole number of at least 1, got {starts!r}")
+    if per_class is not None and (not isinstance(per_class, Integral) or per_class < 1):
+        raise ValueError(
+            f"per_class must be a whole number of at least 1, or None for as many as the ratio says, got {per_class!r}"
+        )
     seed = seed_from(random_state)
     folds = inner_folds(data.labels, cv, seed)
     smallest = min(int(np.unique(data.labels[train], return_counts=True)[1].min()) for train, _ in folds)
@@ -266,9 +271,8 @@ class _Gate:
         if synthetic is not None:
             share[np.unique(synthetic[1])] = ratio / (1 + ratio)
         generator = random_generator(place[0], f"gate {place}")
-        with torch.random.fork_rng(devices=[]):
-            # Transforms draw from the global state.
-            torch.default_generator.manual_seed(random_generator(place[0], f"transform {place}").initial_seed())
+        # Transforms, and layers such as dropout, draw from the global states.
+        with global_states_seeded(random_generator(place[0], f"transform {place}").initial_seed(), self.device):
             draw = batch_drawer(shown, generator, synthetic=synthetic, share=share, transform=self.transform)
             return train_classifier(
                 draw,

@@ -135,8 +135,18 @@ def inner_folds(labels: NDArray[Any], cv: Any, seed: int) -> list[tuple[NDArray[
         folds = StratifiedKFold(int(cv), shuffle=True, random_state=seed % 2**32).split(labels, labels)
     else:
         folds = cv
-    pairs = [(np.asarray(train), np.asarray(test)) for train, test in folds]
+    pairs = _index_pairs(folds, cv)
     for train, test in pairs:
+        for part in (train, test):
+            if part.ndim != 1 or not len(part) or part.dtype.kind not in "iu":
+                raise ValueError(
+                    f"cv must hold arrays of indices, at least one in each, got {part.dtype} of shape {part.shape}"
+                )
+            if part.min() < 0 or part.max() >= len(labels):
+                raise ValueError(
+                    f"cv must hold indices of the {len(labels)} images, 0 to {len(labels) - 1}, got {part.min()} to "
+                    f"{part.max()}"
+                )
         if np.isin(test, train).any():
             raise ValueError("cv validates on images that it trains on; pass pairs of disjoint index arrays")
         if missing := sorted(set(labels.tolist()) - set(labels[train].tolist())):
@@ -146,3 +156,10 @@ def inner_folds(labels: NDArray[Any], cv: Any, seed: int) -> list[tuple[NDArray[
     if not pairs:
         raise ValueError("cv must hold at least one pair of index arrays, got none")
     return pairs
+
+
+def _index_pairs(folds: Any, cv: Any) -> list[tuple[NDArray[Any], NDArray[Any]]]:
+    try:
+        return [(np.asarray(train), np.asarray(test)) for train, test in folds]
+    except (TypeError, ValueError):
+        raise ValueError(f"cv must be 'split', a number of folds or pairs of index arrays, got {cv!r}") from None

@@ -78,6 +78,15 @@ class LabelledImages:
         """Sorted distinct labels."""
         return np.unique(self.labels)
 
+    @property
+    def has_label(self) -> NDArray[np.bool_]:
+        """Which images have a label: integer labels of -1 mark those that have none, as in scikit-learn."""
+        return self.labels != UNLABELLED if self.labels.dtype.kind == "i" else np.ones(len(self), dtype=bool)
+
+    def labelled(self) -> LabelledImages:
+        """The images that have a label."""
+        return self if self.has_label.all() else self.subset(np.flatnonzero(self.has_label))
+
     def name(self, label: Any) -> str:
         """Display name of a class."""
         return self.class_names.get(label, str(label))

@@ -24,6 +24,7 @@ TRAINED_ON = {
     "n_rows": "rows",
     "n_unlabelled": "of them without a label",
     "n_pseudo_labelled": "of these with a class guessed",
+    "unlabelled": "class taken for no label",
     "sha256": "SHA-256 of the data",
     "target": "column of the classes",
 }

@@ -30,6 +30,7 @@ class ImageSampling(ConditionalGAN):
 
     generator_: ImageGenerator
     discriminator_: ImageDiscriminator
+    image_shape_: tuple[int, int, int]
 
     def sample(self, labels: Any, *, random_state: Any = None) -> Tensor:
         """Draw one synthetic image per label.
@@ -106,12 +107,29 @@ class ImageSampling(ConditionalGAN):
         ndarray of shape (n,), float32
             Higher is more real. The loss fixes differences only, so scores may be compared within a class, not between
             classes or models.
+
+        Raises
+        ------
+        ValueError
+            For images of another dtype or shape than those that the GAN draws, other than one label for each, and a
+            label that was not in the training data.
         """
         indices = torch.from_numpy(self.class_indices(labels))
+        pixels = torch.as_tensor(images)
+        if pixels.dtype != torch.uint8 or pixels.ndim != 4 or tuple(pixels.shape[1:]) != tuple(self.image_shape_):
+            shape = ", ".join(map(str, self.image_shape_))
+            raise ValueError(
+                f"images must be uint8 of shape (n, {shape}), as the GAN draws them, got {pixels.dtype} of shape "
+                f"{tuple(pixels.shape)}; convert or resize them first"
+            )
+        if len(pixels) != len(indices):
+            raise ValueError(
+                f"images and labels must have the same length, got {len(pixels)} images and {len(indices)} labels; "
+                "pass a label for each image"
+            )
         if len(indices) == 0:
             return np.empty(0, dtype=np.float32)
         device = next(self.discriminator_.parameters()).device
-        pixels = torch.as_tensor(images)
         scores = [
             self.discriminator_(part.to(device).float() / 127.5 - 1, classes.to(device)).float().cpu()
             for part, classes in zip(pixels.split(SAMPLING_BATCH), indices.split(SAMPLING_BATCH), strict=True)

@@ -35,7 +35,7 @@ def labelled_part(data: LabelledImages) -> LabelledImages:
     >>> labelled_part(LabelledImages(images, np.array([0, 0, -1, 1, 1]))).labels.tolist()
     [0, 0, 1, 1]
     """
-    unlabelled = data.labels == UNLABELLED if data.labels.dtype.kind == "i" else np.zeros(len(data), dtype=bool)
+    unlabelled = ~data.has_label
     if not unlabelled.any():
         data.check_trainable()
         return data

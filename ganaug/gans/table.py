@@ -359,6 +359,11 @@ class TableGAN(ConditionalGAN):
             Higher is more real; the mean of all members. May be compared within a class, not between classes or models.
         """
         indices, members = torch.from_numpy(self.class_indices(labels)), self.config_.architecture.members
+        if np.shape(X)[0] != len(indices):
+            raise ValueError(
+                f"X and labels must have the same length, got {np.shape(X)[0]} rows and {len(indices)} labels; pass a "
+                "label for each row"
+            )
         if len(indices) == 0:
             return np.empty(0, dtype=np.float32)
         rows = torch.from_numpy(self.encoder_.transform(as_table(X)[0], strict=False))

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from ganaug.data.tables import TableEncoder
 from ganaug.gans.base import ConditionalGAN
-from ganaug.quality.audit_inputs import Side, check_sides, draw, read_side, same_classes, with_keys
+from ganaug.quality.audit_inputs import Side, audited_classes, check_sides, draw, read_side, with_keys
 from ganaug.quality.audit_report import AuditReport, Finding, NearPair
 from ganaug.quality.copying import DataCopying, NearCopies, data_copying, near_copies
-from ganaug.quality.duplicates import FAR_MORE, ExactCopies, check_holdout, exact_copies
+from ganaug.quality.duplicates import FAR_MORE, ExactCopies, check_holdout, exact_copies, repeats
 from ganaug.quality.likeness import Measure, image_distances, image_points, row_distances
 from ganaug.quality.membership import FEWEST_HOLDOUT, Membership, membership_attack
 from ganaug.quality.nearness import Nearness, Points, closest, measure_nearness
@@ -66,8 +66,9 @@ def audit(
         Samples that were split off at random before training. Without it only exact copies can be counted, and the rest
         is reported as not assessable.
     labels, train_labels, holdout_labels : array-like of shape (n,), optional
-        Classes, beside rows and arrays; none at all puts all samples into one class. Classes without synthetic samples
-        are left out. Of every other class at least ten synthetic and ten holdout samples are needed.
+        Classes, beside rows and arrays; none at all puts all samples into one class. Of every class with synthetic
+        samples at least ten of these and ten holdout samples are needed; copies are sought among the training samples
+        of all classes, and among those without a label (images labelled -1).
     per_class : int, optional
         Samples drawn of each class of a GAN; by default 2,000 in all.
     categorical_features : "auto", None or array-like, default="auto"
@@ -145,8 +146,8 @@ def audit(
     sides = with_keys(check_sides(sides))
     if holdout is not None:
         check_holdout(*(side.keys for side in sides), images=real.is_images)
-    kept, not_audited = same_classes(sides)
-    return _report(kept, not_audited, categorical_features, device, np.random.default_rng(seed))
+    classes, others = audited_classes(sides)
+    return _report(sides, classes, others, categorical_features, device, np.random.default_rng(seed))
 
 
 def _like(real: Side, samples: Any, labels: Any, argument: str) -> Side:
@@ -165,36 +166,39 @@ def _check_trained_on(gan: ConditionalGAN, train: Side) -> None:
 
 
 def _report(
-    kept: list[Side],
-    not_audited: list[str],
+    sides: list[Side],
+    classes: list[str],
+    others: list[str],
     categorical_features: Any,
     device: str,
     randomness: np.random.Generator,
 ) -> AuditReport:
-    measure, points = _points(kept, categorical_features, device)
-    synthetic, train = kept[:2]
-    exact = exact_copies(*(side.keys for side in kept))
-    if len(kept) == 2:
-        asked = points[0].queries(randomness)
+    measure, points = _points(sides, categorical_features, device)
+    synthetic, train = sides[:2]
+    alike = repeats(train.keys) if len(sides) == 2 else np.isin(sides[2].keys, train.keys)
+    compared = np.isin(sides[-1].names, classes)
+    exact = exact_copies(np.isin(synthetic.keys, train.keys), alike[compared])
+    if len(sides) == 2:
+        asked = points[0].queries(np.unique(points[0].cells), randomness)
         nearest, distances = closest(measure, points[0].values[asked], points[1].values)
         figures: Figures = (None, None, None)
     else:
         found = measure_nearness(measure, points[0], points[1], points[2], randomness)
         asked, nearest, distances = found.asked, found.nearest_train, found.synthetic_to_train
-        figures = _figures(found, points, randomness)
+        figures = _figures(found, points, int(compared.sum()), randomness)
     findings = {
         "copies": _judge_copies(exact, figures[0], images=train.is_images),
         "data_copying": _judge(figures[1]),
-        "membership": _judge(figures[2], len(points[2]) if len(kept) > 2 else None),
+        "membership": _judge(figures[2], int(compared.sum()) if len(sides) > 2 else None),
     }
     shown = np.argsort(distances, kind="stable")[:SHOWN_PAIRS]
     return AuditReport(
         kind="images" if train.is_images else "rows",
         n_synthetic=len(synthetic),
         n_train=len(train),
-        n_holdout=sum(map(len, kept[2:])),
-        classes=tuple(map(str, np.unique(synthetic.names))),
-        not_audited=tuple(not_audited),
+        n_holdout=sum(map(len, sides[2:])),
+        classes=tuple(classes),
+        not_audited=tuple(others),
         alpha=ALPHA,
         verdict=_overall(findings),
         findings=findings,
@@ -209,7 +213,7 @@ def _report(
 
 def _points(sides: list[Side], categorical_features: Any, device: str) -> tuple[Measure, list[Points]]:
     """How samples are compared, and what of them."""
-    classes = np.unique(sides[0].names)
+    classes = np.unique(np.concatenate([side.names for side in sides]))
     cells = [np.searchsorted(classes, side.names).astype(np.int64) for side in sides]
     if sides[0].is_images:
         values = [image_points(side.items) for side in sides]
@@ -223,10 +227,10 @@ def _points(sides: list[Side], categorical_features: Any, device: str) -> tuple[
     return row_distances, [Points(*pair) for pair in zip(encoded, cells, strict=True)]
 
 
-def _figures(found: Nearness, points: list[Points], randomness: np.random.Generator) -> Figures:
+def _figures(found: Nearness, points: list[Points], n_compared: int, randomness: np.random.Generator) -> Figures:
     real_cells = np.concatenate([points[1].cells, points[2].cells])
     copying = data_copying(found, real_cells, len(points[1]), randomness)
-    enough = len(points[2]) >= FEWEST_HOLDOUT
+    enough = n_compared >= FEWEST_HOLDOUT
     attack = membership_attack(points[0], points[1], points[2], randomness) if enough else None
     return near_copies(found), copying, attack
 

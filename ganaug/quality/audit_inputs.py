@@ -20,10 +20,12 @@ from ganaug.gans.image import ImageGAN
 from ganaug.quality.duplicates import image_keys, row_keys
 from ganaug.quality.nearness import SMALLEST
 
-__all__ = ["Side", "check_sides", "draw", "read_side", "same_classes", "with_keys"]
+__all__ = ["NO_LABEL", "Side", "audited_classes", "check_sides", "draw", "read_side", "with_keys"]
 
 DRAWN = 2000  # samples that are drawn from a model, in all
 FEWEST_TRAIN = 2  # of a class
+NO_LABEL = "(no label)"  # in place of a class, for images labelled -1
+LABELS = {"synthetic": "labels", "train": "train_labels", "holdout": "holdout_labels"}
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,11 @@ class Side:
         Which of the three, for messages.
     items : ndarray of shape (n, channels, height, width), uint8, or DataFrame
     names : ndarray of shape (n,), str
-        Name of the class of each sample.
+        Name of the class of each sample; ``NO_LABEL`` for images labelled -1.
     source : LabelledImages, optional
         What images were read from.
+    has_labels : bool
+        False where all samples were put into one class, for want of labels.
     keys : ndarray of shape (n,), int64
         Equal for equal samples, once :func:`with_keys` has set them.
     """
@@ -47,6 +51,7 @@ class Side:
     items: Any
     names: NDArray[Any]
     source: LabelledImages | None = None
+    has_labels: bool = True
     keys: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
     @property
@@ -56,11 +61,6 @@ class Side:
 
     def __len__(self) -> int:
         return len(self.names)
-
-    def of_classes(self, classes: list[str]) -> Side:
-        """The samples of these classes."""
-        kept = np.flatnonzero(np.isin(self.names, classes))
-        return replace(self, items=self.items_at(kept), names=self.names[kept], keys=self.keys[kept])
 
     def items_at(self, indices: NDArray[np.integer]) -> Any:
         """Images or rows at `indices`."""
@@ -91,15 +91,18 @@ def read_side(samples: Any, labels: Any, argument: str, names: dict[Any, str] | 
             table, _ = as_table(samples)
             found = np.zeros(len(table), int) if labels is None else labels_from_array(labels, len(table), of="rows")
             _check_finite(table)
-            return Side(argument, table, np.array([_name(label, {}) for label in found.tolist()], dtype=object))
-        if labels is None and isinstance(samples, np.ndarray | torch.Tensor):
-            labels = np.zeros(len(samples), dtype=np.int64)
-        data = labelled_images(samples, labels)
+            named = np.array([_name(label, {}) for label in found.tolist()], dtype=object)
+            return Side(argument, table, named, has_labels=labels is not None)
+        has_labels = labels is not None or not isinstance(samples, np.ndarray | torch.Tensor)
+        data = labelled_images(samples, labels if has_labels else np.zeros(len(samples), dtype=np.int64))
     except (ValueError, TypeError) as error:
         raise (TypeError if isinstance(error, TypeError) else ValueError)(f"{argument}: {error}") from None
+    if not len(data):
+        raise ValueError(f"{argument} holds no images; pass at least one")
     known = data.class_names or names or {}
     named = np.array([_name(label, known) for label in data.labels.tolist()], dtype=object)
-    return Side(argument, data.images, named, data)
+    named[~data.has_label] = NO_LABEL
+    return Side(argument, data.images, named, data, has_labels)
 
 
 def draw(gan: ConditionalGAN, train: Side, per_class: int | None, random_state: Any) -> Side:
@@ -124,8 +127,8 @@ def draw(gan: ConditionalGAN, train: Side, per_class: int | None, random_state: 
     return read_side(drawn, labels, "synthetic", {k: _name(k, gan.class_names_) for k in gan.classes_.tolist()})
 
 
-def same_classes(sides: list[Side]) -> tuple[list[Side], list[str]]:
-    """Keep the classes that have synthetic samples, and name the others of the training data.
+def audited_classes(sides: list[Side]) -> tuple[list[str], list[str]]:
+    """Name the classes that have synthetic samples, and the others of the training data.
 
     Raises
     ------
@@ -133,9 +136,9 @@ def same_classes(sides: list[Side]) -> tuple[list[Side], list[str]]:
         For a class that is missing on one side, or has too few samples.
     """
     synthetic, train = sides[0], sides[1]
-    known = set(train.names)
+    known = set(train.names) - {NO_LABEL}
     for side in sides:
-        strange = sorted(set(side.names) - known)
+        strange = sorted(set(side.names) - known - {NO_LABEL})
         if strange:
             raise ValueError(
                 f"{side.argument} holds class {strange[0]!r}, which train does not; its classes are "
@@ -156,7 +159,7 @@ def same_classes(sides: list[Side]) -> tuple[list[Side], list[str]]:
                 f"{side.argument} holds {counts[rare]} samples of class {rare!r}, at least {fewest} of each class are "
                 "needed; add some or leave the class out"
             )
-    return [side.of_classes(classes) for side in sides], sorted(known - set(classes))
+    return classes, sorted(known - set(classes))
 
 
 def check_sides(sides: list[Side]) -> list[Side]:
@@ -165,10 +168,10 @@ def check_sides(sides: list[Side]) -> list[Side]:
     Raises
     ------
     ValueError
-        If some are images and others rows, if shapes, columns or their kinds differ, or if values are missing in a
-        column in which none are in the training data.
+        If some are images and others rows, if some have labels and others none, if shapes, columns or their kinds
+        differ, or if values are missing in a column in which none are in the training data.
     """
-    train = sides[1]
+    synthetic, train = sides[:2]
     for side in sides:
         if side.is_images != train.is_images:
             raise ValueError(f"{side.argument} holds {_kind(side)} and train {_kind(train)}; pass the same kind")
@@ -177,6 +180,17 @@ def check_sides(sides: list[Side]) -> list[Side]:
                 f"{side.argument} holds images of shape {side.items.shape[1:]} and train of {train.items.shape[1:]} "
                 "(channels, height, width); resize or convert them first"
             )
+        if side.has_labels != train.has_labels:
+            with_labels, without = (side, train) if side.has_labels else (train, side)
+            raise ValueError(
+                f"{with_labels.argument} has labels and {without.argument} has none; pass {LABELS[without.argument]}, "
+                "or leave out those of all samples, which are then taken for one class"
+            )
+    if n_unlabelled := int((synthetic.names == NO_LABEL).sum()):
+        raise ValueError(
+            f"synthetic holds {n_unlabelled} images labelled -1, which marks images without a label; pass the classes "
+            "that they were made for"
+        )
     return sides if train.is_images else [_with_columns_of(train, side) for side in sides]
 
 

@@ -44,7 +44,7 @@ class NearPair:
     Attributes
     ----------
     synthetic, train : int
-        Positions among the samples of the audited classes.
+        Positions among the samples that were passed, or drawn.
     synthetic_class, train_class : str
     distance : float
         Of images in grey levels, root mean square, after the best shift by a pixel and mirroring; of rows Euclidean, of
@@ -66,9 +66,10 @@ class AuditReport:
     ----------
     kind : {"images", "rows"}
     n_synthetic, n_train, n_holdout : int
-        Samples of the audited classes.
+        All samples.
     classes, not_audited : tuple of str
-        Audited classes, and those of the training data that have no synthetic samples.
+        Audited classes, and those of the training data that have no synthetic samples, which are only searched for what
+        was copied.
     alpha : float
         Level of all three tests together: how often fresh real samples fail.
     verdict : {"pass", "fail", "not assessable"}
@@ -120,7 +121,7 @@ class AuditReport:
             + (f" of {len(self.classes)} classes." if len(self.classes) > 1 else ".")
         ]
         if self.not_audited:
-            lines.append(f"Not audited, for want of synthetic {kind}: {', '.join(self.not_audited)}.")
+            lines.append(f"Without synthetic {kind}, and only searched for copies: {', '.join(self.not_audited)}.")
         for name, figures in (
             ("copies", self._copies()),
             ("data_copying", self._data_copying()),

@@ -178,7 +178,7 @@ class DynamicsClassifier(ImageClassifier):
 
     Parameters
     ----------
-    n_classes, seed, config
+    n_classes, seed, config, device
         As for :class:`ImageClassifier`.
     """
 

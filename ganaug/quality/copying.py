@@ -231,6 +231,8 @@ def near_train_share(
     expected, drawn = 0.0, np.zeros(PERMUTATIONS)
     for cell in np.unique(cells):
         own = hits[cells == cell]
+        if not own.any():
+            continue
         members = int(of_train[cells == cell].sum())
         expected += own.sum() * members / len(own)
         # Real samples that are nobody's nearest are only counted: few have hits, however many there are.

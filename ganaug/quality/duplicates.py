@@ -10,7 +10,7 @@ import pandas as pd
 import scipy.stats
 from numpy.typing import NDArray
 
-__all__ = ["FAR_MORE", "ExactCopies", "check_holdout", "exact_copies", "image_keys", "row_keys"]
+__all__ = ["FAR_MORE", "ExactCopies", "check_holdout", "exact_copies", "image_keys", "repeats", "row_keys"]
 
 # p-value below which other rows repeat training rows more than these repeat each other: far smaller than for a test,
 # since training rows that repeat each other come in groups.
@@ -28,8 +28,8 @@ class ExactCopies:
     rate, low, high : float
         Share, with its Wilson interval of 95 %.
     rate_real : float
-        Share of real samples that equal a training sample: of the holdout, or where there is none of the training
-        samples, another one.
+        Share of real samples of the same classes that equal a training sample: of the holdout, or where there is none
+        of the training samples, another one.
     p_value : float
         That synthetic samples do so more often, by Fisher's exact test.
     """
@@ -103,7 +103,7 @@ def check_holdout(
     count = int(np.isin(holdout, train).sum())
     if not count:
         return
-    repeated = _repeated(train)
+    repeated = int(repeats(train).sum())
     same = np.array_equal(np.sort(train), np.sort(holdout))
     if not (images or same) and repeated and _more(count, len(holdout), repeated, len(train)) > FAR_MORE:
         return
@@ -113,30 +113,32 @@ def check_holdout(
     )
 
 
-def exact_copies(
-    synthetic: NDArray[np.int64], train: NDArray[np.int64], holdout: NDArray[np.int64] | None = None
-) -> ExactCopies:
+def exact_copies(copied: NDArray[np.bool_], real: NDArray[np.bool_]) -> ExactCopies:
     """Count the synthetic samples that equal a training sample, and compare with real samples.
 
     Parameters
     ----------
-    synthetic, train, holdout : ndarray of shape (n,), int64
-        Keys.
+    copied : ndarray of shape (n,), bool
+        Whether each synthetic sample does.
+    real : ndarray of shape (n_real,), bool
+        The same of real samples.
     """
-    count, n = int(np.isin(synthetic, train).sum()), len(synthetic)
-    real, n_real = (
-        (_repeated(train), len(train)) if holdout is None else (int(np.isin(holdout, train).sum()), len(holdout))
-    )
+    count, n, n_real = int(copied.sum()), len(copied), len(real)
     interval = scipy.stats.binomtest(count, n).proportion_ci(method="wilson")
-    return ExactCopies(
-        count, n, count / n, float(interval.low), float(interval.high), real / n_real, _more(count, n, real, n_real)
-    )
+    p_value = _more(count, n, int(real.sum()), n_real)
+    return ExactCopies(count, n, count / n, float(interval.low), float(interval.high), float(real.mean()), p_value)
 
 
-def _repeated(keys: NDArray[np.int64]) -> int:
-    """Samples that equal another one."""
+def repeats(keys: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which samples equal another one.
+
+    Examples
+    --------
+    >>> repeats(np.array([7, 3, 7])).tolist()
+    [True, False, True]
+    """
     _, place, counts = np.unique(keys, return_inverse=True, return_counts=True)
-    return int((counts[place] > 1).sum())
+    return counts[place] > 1
 
 
 def _more(count: int, n: int, other: int, n_other: int) -> float:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
@@ -17,11 +18,11 @@ from ganaug.data.pictures import class_grid
 from ganaug.data.tables import TableEncoder
 from ganaug.gans.image import ImageGAN
 from ganaug.gans.table import TableGAN
-from ganaug.quality.audit_inputs import Side, check_sides, read_side
+from ganaug.quality.audit_inputs import NO_LABEL, Side, check_sides, read_side
 from ganaug.quality.classifier import ClassifierConfig, ImageClassifier
 from ganaug.quality.explanation import Explanation, Move, Neighbour
 from ganaug.quality.likeness import image_distances, image_points, row_distances
-from ganaug.training.devices import seed_from
+from ganaug.training.devices import resolve_device, seed_from
 
 __all__ = ["explain", "interpolation_sheet"]
 
@@ -40,6 +41,7 @@ def explain(
     n_neighbors: int = 3,
     categorical_features: Any = "auto",
     classifier_steps: int = 400,
+    device: str = "auto",
     random_state: Any = None,
 ) -> list[Explanation]:
     """Explain synthetic samples by the real ones.
@@ -51,18 +53,20 @@ def explain(
     train : DataFrame, array or any source of labelled images
         What the generator was trained on.
     labels, train_labels : array-like of shape (n,), optional
-        Classes, beside rows and arrays.
+        Classes, beside rows and arrays; both or none, which puts all samples into one class.
     gan : ImageGAN or TableGAN, optional
         What drew the samples, for their rank by its discriminator.
     anchors : array-like of shape (n,), optional
         The training row that each row grew from, -1 for none: of :class:`ganaug.GANOverSampler`
         ``anchor_indices_[synthetic_mask_]``.
     n_neighbors : int, default=3
-        Nearest real samples of its class that are named, and as many of other classes.
+        Nearest real samples of its class that are named, and as many of other classes or without a label.
     categorical_features : "auto", None or array-like, default="auto"
         Columns of a table to take for names though they hold numbers.
     classifier_steps : int, default=400
         That the classifier of images is trained for. Rows are classified by a logistic regression.
+    device : str, default="auto"
+        Where images are compared and classified.
     random_state : int, RandomState, Generator or None, default=None
 
     Returns
@@ -98,20 +102,21 @@ def explain(
     real = read_side(train, train_labels, "train")
     made = read_side(synthetic, labels, "synthetic", real.source.class_names if real.source else None)
     made, real = check_sides([made, real])
-    classes = np.unique(real.names)
+    classes = np.unique(real.names[real.names != NO_LABEL])
     unknown = sorted(set(made.names) - set(classes))
     if unknown:
         raise ValueError(f"synthetic holds class {unknown[0]!r}, which train does not; label it as train does")
     if n_neighbors < 1:
         raise ValueError(f"n_neighbors must be at least 1, got {n_neighbors}")
     grown = _anchors(anchors, len(made), real)
-    seed = seed_from(random_state)
-    known, asked = (np.searchsorted(classes, side.names) for side in (real, made))
+    seed, on = seed_from(random_state), resolve_device(device)
+    asked = np.searchsorted(classes, made.names)
+    known = np.where(real.names == NO_LABEL, -1, np.searchsorted(classes, real.names))
     probabilities: NDArray[np.floating]
     table: NDArray[np.floating]
     if real.is_images:
-        probabilities = _judge_images(made, real, known, len(classes), classifier_steps, seed)
-        table = image_distances(image_points(made.items), image_points(real.items))
+        probabilities = _judge_images(made, real, known, len(classes), classifier_steps, on, seed)
+        table = image_distances(image_points(made.items), image_points(real.items), on)
     else:
         probabilities, table = _judge_rows(made, real, known, len(classes), categorical_features)
     columns = [] if real.is_images else _columns(made.items, real.items)
@@ -181,10 +186,10 @@ def _anchors(anchors: Any, n: int, real: Side) -> NDArray[np.int64]:
 
 
 def _judge_images(
-    made: Side, real: Side, known: NDArray[np.int64], n_classes: int, steps: int, seed: int
+    made: Side, real: Side, known: NDArray[np.int64], n_classes: int, steps: int, device: torch.device, seed: int
 ) -> NDArray[np.floating]:
-    model = ImageClassifier(n_classes, seed % 2**32, ClassifierConfig(steps=steps))
-    return model.fit(real.items, known).predict_proba(made.items)
+    model = ImageClassifier(n_classes, seed % 2**32, ClassifierConfig(steps=steps), device)
+    return model.fit(real.items[known >= 0], known[known >= 0]).predict_proba(made.items)
 
 
 def _judge_rows(

@@ -75,7 +75,7 @@ class Explanation:
     label : str
         Name of the class that it was made for.
     same_class, other_class : tuple of Neighbour
-        The nearest real samples of its class and of all other classes, nearest first.
+        The nearest real samples of its class and of all others, those without a label among them, nearest first.
     probabilities : dict
         Of each class, by a classifier trained on the real samples.
     discriminator_rank : float or None

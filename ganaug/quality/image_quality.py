@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import nn
 from ganaug.data import LabelledImages, labelled_images
 from ganaug.quality.classifier import ClassifierConfig, class_consistency, classification_accuracy_score
 from ganaug.quality.distances import frechet_distance, inception_score, kernel_distance
+from ganaug.quality.duplicates import check_holdout, image_keys
 from ganaug.quality.features import DataExtractor, data_extractor, extractor_name, features, resolve_extractor
 from ganaug.quality.matching import matched_samples, shared_classes
 from ganaug.quality.neighbourhoods import prdc
@@ -41,15 +43,16 @@ def image_report(
     ----------
     real : LabelledImages, (images, labels) or another source
         What the GAN was trained on; anything that :func:`ganaug.labelled_images` reads, arrays as a pair with labels.
+        Images without a label (-1) are left out, here and in `holdout`.
     synthetic : the same, or array beside `labels`
         Such as ``gan.sample(labels)``.
     labels : array-like of shape (n,), optional
         Classes that `synthetic` was sampled for.
     holdout : as `real`, optional
-        Real images that the GAN has not seen. With them, synthetic images are compared with the holdout instead, and
-        so are the training images, which shows about what perfect samples would score; the extractor "data" knows the
-        training images, to which they owe slightly worse distances. Without, a GAN that returns its training images
-        scores best.
+        Real images that the GAN has not seen, split off at random. With them, synthetic images are compared with the
+        holdout instead, and so are the training images, which shows about what perfect samples would score; the
+        extractor "data" knows the training images, to which they owe slightly worse distances. Without, a GAN that
+        returns its training images scores best.
     extractor : {"data", "efficientnet-lite0", "inception"} or Module, default="data"
         What describes images: a small classifier trained on `real`, or as for :func:`features`. It is part of the
         figures' names.
@@ -75,8 +78,8 @@ def image_report(
     Raises
     ------
     ValueError, TypeError
-        For classes that are missing on one side or too small, images of different shapes, and as
-        :func:`ganaug.labelled_images` and :func:`features`.
+        For classes that are missing on one side or too small, images of different shapes, a holdout that shares images
+        with the training or the synthetic ones, and as :func:`ganaug.labelled_images` and :func:`features`.
     ImportError
         If the package of a named extractor is not installed.
 
@@ -89,7 +92,8 @@ def image_report(
     --------
     >>> from ganaug import labelled_images
     >>> digits = labelled_images("digits")
-    >>> real, holdout, other = (digits.subset(range(start, start + 200)) for start in (0, 200, 400))
+    >>> mixed = np.random.default_rng(0).permutation(len(digits))  # they come writer by writer
+    >>> real, holdout, other = (digits.subset(part) for part in np.split(mixed, [200, 400, 600])[:3])
     >>> quick = ClassifierConfig(steps=30)
     >>> report = image_report(real, other, holdout=holdout, classifier=quick, device="cpu")
     >>> report.table().index.tolist()
@@ -102,8 +106,8 @@ def image_report(
     classes = shared_classes(by_name)
     classifier = classifier or ClassifierConfig()
     seed = seed_from(random_state)
-    if k < 1:
-        raise ValueError(f"k must be at least 1, got {k}")
+    if not isinstance(k, Integral) or k < 1:
+        raise ValueError(f"k must be a whole number of at least 1, got {k!r}")
     randomness = np.random.default_rng(seed)
     chosen = matched_samples(by_name, classes, at_least=k + 1, reason=f"k={k}", randomness=randomness)
     given = None if isinstance(extractor, str) and extractor == "data" else extractor
@@ -218,7 +222,16 @@ def _read_sets(real: Any, synthetic: Any, labels: Any, holdout: Any) -> dict[str
                 f"{name} images must have the shape of the real ones, {shape}, got {data.image_shape}; "
                 "resize or convert them"
             )
-    return sets
+    n_unlabelled = int((~sets["synthetic"].has_label).sum())
+    if n_unlabelled:
+        raise ValueError(
+            f"synthetic holds {n_unlabelled} images labelled -1, which marks images without a label; pass the classes "
+            "that they were made for"
+        )
+    if holdout is not None:
+        keys = image_keys(*(sets[name].images for name in ("synthetic", "real", "held-out")))
+        check_holdout(*keys, images=True)
+    return {name: data.labelled() for name, data in sets.items()}
 
 
 def _read(source: Any, labels: Any = None) -> LabelledImages:

@@ -63,7 +63,7 @@ def membership_attack(synthetic: Points, train: Points, holdout: Points, randomn
     Parameters
     ----------
     synthetic, train, holdout : Points
-        About 2,000 of each are taken, at random. Each class of `synthetic` and `train` has at least ten holdout
+        About 2,000 of each are taken, at random, of the classes of `synthetic`, each of which has at least ten holdout
         samples.
     randomness : Generator
 
@@ -71,7 +71,8 @@ def membership_attack(synthetic: Points, train: Points, holdout: Points, randomn
     -------
     Membership
     """
-    synthetic, members, holdout = (part.take(part.queries(randomness)) for part in (synthetic, train, holdout))
+    cells = np.unique(synthetic.cells)
+    synthetic, members, holdout = (part.take(part.queries(cells, randomness)) for part in (synthetic, train, holdout))
     reference, others = _halves(holdout, randomness)
     flat = [part.values.reshape(len(part), -1) for part in (synthetic, reference, members, others)]
     scores = attack_scores(flat[0], flat[1], flat[2], flat[3], seed=int(randomness.integers(2**31)))

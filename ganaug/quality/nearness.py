@@ -38,9 +38,8 @@ class Points:
         """The samples at `indices`."""
         return Points(self.values[indices], self.cells[indices])
 
-    def queries(self, randomness: np.random.Generator) -> NDArray[np.int64]:
-        """Indices of those that are asked about: of each class at most its part of 2,000, at random."""
-        cells = np.unique(self.cells)
+    def queries(self, cells: Cells, randomness: np.random.Generator) -> NDArray[np.int64]:
+        """Indices of those that are asked about: of each of these distinct classes at most its part of 2,000."""
         most = max(SMALLEST, MAX_QUERIES // len(cells))
         members = [np.flatnonzero(self.cells == cell) for cell in cells]
         return np.sort(np.concatenate([own[chosen(len(own), most, randomness)] for own in members]))
@@ -100,7 +99,9 @@ def closest(measure: Measure, queries: NDArray, targets: NDArray) -> tuple[NDArr
 def measure_nearness(
     measure: Measure, synthetic: Points, train: Points, holdout: Points, randomness: np.random.Generator
 ) -> Nearness:
-    """Find the nearest samples of about 2,000 of each kind among all of the others.
+    """Find the nearest samples of about 2,000 of each kind among all of the others, of whatever class.
+
+    Only samples of the classes of `synthetic` are asked about.
 
     Synthetic and holdout samples are asked about the same training samples, so that the number of these favours
     neither.
@@ -117,9 +118,10 @@ def measure_nearness(
     -------
     Nearness
     """
-    asked = synthetic.queries(randomness)
+    cells = np.unique(synthetic.cells)
+    asked = synthetic.queries(cells, randomness)
     synthetic = synthetic.take(asked)
-    asked_holdout, asked_train = (part.take(part.queries(randomness)) for part in (holdout, train))
+    asked_holdout, asked_train = (part.take(part.queries(cells, randomness)) for part in (holdout, train))
     real = np.concatenate([train.values, holdout.values])
     to_train, to_holdout = np.empty(len(synthetic)), np.empty(len(synthetic))
     nearest_train, nearest_holdout = (np.empty(len(synthetic), dtype=np.int64) for _ in range(2))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 
 import torch
 import torch.nn.functional as F
@@ -97,8 +98,10 @@ class LinearProbe(nn.Module):
 
             extractor = pretrained(image_shape[0])
         self.extractor = extractor.eval().requires_grad_(False)
+        weights = chain(extractor.parameters(), extractor.buffers())
+        device = next(weights, torch.empty(0)).device
         with torch.no_grad():
-            width = self.extractor(torch.zeros(1, *image_shape)).flatten(1).shape[1]
+            width = self.extractor(torch.zeros(1, *image_shape, device=device)).flatten(1).shape[1]
         self.norm = nn.BatchNorm1d(width, affine=False)
         self.logits = nn.Linear(width, n_classes)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 import torch
 
-__all__ = ["computes_bf16", "random_generator", "resolve_device", "seed_from"]
+__all__ = ["computes_bf16", "global_states_seeded", "random_generator", "resolve_device", "seed_from"]
 
 LARGEST_SEED = 2**32 - 1
 
@@ -78,6 +80,27 @@ def _entropy(random_state: Any) -> int:
     if not 0 <= seed <= LARGEST_SEED:
         raise ValueError(f"random_state must be in [0, 2**32 - 1], got {seed}")
     return seed
+
+
+@contextmanager
+def global_states_seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed torch's global states of the CPU and of `device`, and put them back at the end.
+
+    Examples
+    --------
+    >>> before = torch.get_rng_state()
+    >>> with global_states_seeded(0, torch.device("cpu")):
+    ...     drawn = torch.rand(())
+    >>> round(drawn.item(), 4), torch.equal(torch.get_rng_state(), before)
+    (0.4963, True)
+    """
+    gpus = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=gpus):
+        torch.default_generator.manual_seed(seed)
+        for gpu in gpus:
+            with torch.cuda.device(gpu):
+                torch.cuda.manual_seed(seed)
+        yield
 
 
 def random_generator(random_state: Any, purpose: str) -> torch.Generator:

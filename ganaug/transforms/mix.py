@@ -163,7 +163,7 @@ class SyntheticMix(_Synthetic):
                 f"got {tuple(images.shape)} with {tuple(labels.shape)}"
             )
         self._pixels.check(images, self._source.image_shape)
-        hard = _hard(labels)
+        hard = _hard(labels.detach().cpu())  # all that is asked about labels waits for a GPU once
         chosen = torch.nonzero(torch.rand(len(images)) < self.p)[:, 0]
         new_labels = labels
         if self._weights is not None and len(chosen):

@@ -56,7 +56,7 @@ class Pixels:
         elif not images.is_floating_point():
             raise TypeError(f"images must be uint8 or floating point, got {images.dtype}; convert them first")
         elif self.mean is None and images.numel():
-            low, high = (value.item() for value in images.detach().aminmax())
+            low, high = torch.stack(images.detach().aminmax()).tolist()  # a single wait for a GPU
             # Interpolation and 16-bit floats overshoot a little.
             if not (low >= -0.01 and high <= 1.01):
                 raise ValueError(

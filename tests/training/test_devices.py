@@ -1,8 +1,10 @@
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import torch
 
-from ganaug.training.devices import random_generator, resolve_device, seed_from
+from ganaug.training.devices import global_states_seeded, random_generator, resolve_device, seed_from
 
 
 def test_an_integer_is_its_own_seed_and_none_is_fresh():
@@ -34,6 +36,15 @@ def test_other_things_are_no_seeds(seed):
 def test_integers_out_of_range_are_refused(seed):
     with pytest.raises(ValueError, match="random_state must be in"):
         seed_from(seed)
+
+
+def test_the_global_state_of_a_gpu_is_seeded_and_put_back_too(monkeypatch):
+    gpu, done, fork = torch.device("cuda", 0), [], torch.random.fork_rng
+    monkeypatch.setattr(torch.random, "fork_rng", lambda devices: done.append(devices) or fork(devices=[]))
+    monkeypatch.setattr(torch.cuda, "device", lambda device: done.append(device) or nullcontext())
+    monkeypatch.setattr(torch.cuda, "manual_seed", done.append)
+    with global_states_seeded(7, gpu):
+        assert done == [[gpu], gpu, 7]
 
 
 def test_one_seed_gives_another_stream_for_each_purpose():

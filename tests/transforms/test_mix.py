@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import DataLoader, TensorDataset, default_collate
 from torchvision import tv_tensors
 from torchvision.transforms import v2
@@ -65,6 +66,22 @@ def test_a_synthetic_image_never_stands_beside_another_class_label(pool, of_clas
             assert label == old
         else:
             assert image.numpy().tobytes() in of_class[label]
+
+
+class Scalars(TorchDispatchMode):
+    """Counts the numbers that are fetched one by one from tensors, each of which waits for a GPU."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.count += func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
+
+
+def test_numbers_are_not_fetched_one_by_one(pool):
+    with Scalars() as scalars:
+        SyntheticMix(pool, p=1.0)(torch.rand(6, 1, 8, 8), torch.tensor([0, 1, 2, 0, 1, 2]))
+    assert scalars.count == 0
 
 
 def test_the_input_is_not_changed(pool, batch):
