@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,6 +30,7 @@ __all__ = [
     "checkpointing",
     "fit_app",
     "image_size",
+    "saving",
     "tell_findings",
     "under_torchrun",
 ]
@@ -89,6 +92,20 @@ def checkpointing(folder: Path | None, every: int | None, resume: bool) -> dict[
         option = "--resume" if resume else "--checkpoint-every"
         raise ValueError(f"{option} needs the folder of the checkpoints; pass --checkpoints too, or leave it out")
     return {"checkpoint_dir": folder, "checkpoint_every": "auto" if every is None else every, "resume": resume}
+
+
+@contextmanager
+def saving(output: Path, checkpoints: Path | None) -> Iterator[None]:
+    """Say of a trained model that cannot be written what is left of it."""
+    try:
+        yield
+    except OSError as error:
+        left = "train again; with --checkpoints the training would be kept"
+        if checkpoints is not None and next(checkpoints.glob("checkpoint-*"), None):
+            left = f"give the same command with --resume, which goes on from the last checkpoint in {checkpoints}"
+        raise OSError(
+            f"the trained model could not be written to {output} ({error.strerror or error}); make room and {left}"
+        ) from error
 
 
 def under_torchrun() -> bool:

@@ -22,6 +22,7 @@ from ganaug.cli.common import (
     checkpointing,
     fit_app,
     image_size,
+    saving,
     tell_findings,
     under_torchrun,
 )
@@ -104,8 +105,9 @@ def fit_images(
     gan.fit(data)
     if not current_processes(gan.distributed).first:
         return
-    gan.save(output, license=license)
-    gan.show(output / "samples.png")
+    with saving(output, checkpoints):
+        gan.save(output, license=license)
+        gan.show(output / "samples.png")
     tell_findings(gan.health_)
     print(
         f"Trained on {len(data):,} images of {len(gan.classes_)} classes in {gan.history_[-1]['seconds']:.0f} s. "

@@ -21,6 +21,7 @@ from ganaug.cli.common import (
     check_writable,
     checkpointing,
     fit_app,
+    saving,
     tell_findings,
     under_torchrun,
 )
@@ -79,7 +80,8 @@ def fit_table(
     if not current_processes(gan.distributed).first:
         return
     gan.training_data_["target"] = target
-    gan.save(output, license=license)
+    with saving(output, checkpoints):
+        gan.save(output, license=license)
     tell_findings(gan.health_)
     print(
         f"Trained on {len(labels):,} rows of {len(gan.classes_)} classes in {gan.history_[-1]['seconds']:.0f} s. "
