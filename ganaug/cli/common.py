@@ -16,6 +16,7 @@ import typer
 __all__ = [
     "SYNTHETIC",
     "TABLE_SUFFIXES",
+    "BatchSize",
     "CheckpointEvery",
     "Checkpoints",
     "Device",
@@ -23,6 +24,7 @@ __all__ = [
     "HealthOption",
     "License",
     "Resume",
+    "ValidationFraction",
     "app",
     "augment_app",
     "bench_app",
@@ -70,6 +72,11 @@ class HealthMode(StrEnum):
 
 HealthOption = Annotated[
     HealthMode, typer.Option("--health", help="Tell of a training that goes wrong, or also change it.")
+]
+BatchSize = Annotated[int | None, typer.Option(min=1, help="Real samples of a step, instead of the default.")]
+ValidationFraction = Annotated[
+    float,
+    typer.Option(help="Share of each class that is held out to choose the best moving average by."),
 ]
 License = Annotated[str, typer.Option(help="Of the model, for its card: an identifier such as apache-2.0.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]

@@ -11,12 +11,14 @@ import typer
 from ganaug.cli.common import (
     SYNTHETIC,
     TABLE_SUFFIXES,
+    BatchSize,
     CheckpointEvery,
     Checkpoints,
     HealthMode,
     HealthOption,
     License,
     Resume,
+    ValidationFraction,
     augment_app,
     check_writable,
     checkpointing,
@@ -44,7 +46,9 @@ def fit_table(
     target: Target,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write the model to.")],
     steps: Steps = 1000,
+    batch_size: BatchSize = None,
     categorical: Categorical = None,
+    validation_fraction: ValidationFraction = 0.0,
     seed: Seed = None,
     checkpoints: Checkpoints = None,
     checkpoint_every: CheckpointEvery = None,
@@ -67,6 +71,7 @@ def fit_table(
     table, labels = split_target(read_table(source), target, source)
     gan = TableGAN(steps=steps, categorical_features=categorical or "auto", random_state=seed, log_dir=output / "log")
     gan.set_params(health=health.value, distributed=under_torchrun(), **safety)
+    gan.set_params(validation_fraction=validation_fraction, batch_size=batch_size or gan.batch_size)
     if dry_run:
         names, counts = np.unique(labels, return_counts=True)
         found = {"n_rows": len(labels), "classes": dict(zip(map(str, names), counts.tolist(), strict=True))}

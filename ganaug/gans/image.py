@@ -58,8 +58,8 @@ class ImageGAN(ImageSampling):
         0 shows every class equally often in training, 1 as often as it occurs.
     precision : {"auto", "fp32", "bf16"}, default="auto"
         What the networks compute in while they are trained: bfloat16 nearly halves the time on a processor that has
-        it. "auto" takes it on CPUs with AVX512-BF16 or AMX. Weights, losses and penalties are float32 in any case, and
-        so are samples drawn from the trained generator.
+        it. "auto" takes it on CPUs with AVX512-BF16 or AMX, and of a run in `checkpoint_dir` what that was begun in.
+        Weights, losses and penalties are float32 in any case, and so are samples drawn from the trained generator.
     pseudo_label_confidence : float in (0, 1] or None, default=0.9
         Images labelled -1 get the class that label spreading over nearest neighbours of pixels (Zhou et al., NeurIPS
         2003) gives at least this probability; None gives none of them a class.
@@ -284,7 +284,7 @@ class ImageGAN(ImageSampling):
             augment=augmented,
             randomness=randomness,
             processes=processes,
-            rebatched=lambda size: self._resolve(known, len(data), batch_size=size),
+            changed=lambda **values: self._resolve(known, len(data), **values),
             sample_grid=lambda average: tensor_grid(average, names),
         )
         self.config_ = self._train(config, material)

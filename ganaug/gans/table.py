@@ -281,7 +281,7 @@ class TableGAN(ConditionalGAN):
             augment=noisy,
             randomness=randomness,
             processes=processes,
-            rebatched=lambda size: self._config(encoder, len(classes), batch_size=size),
+            changed=lambda **values: self._config(encoder, len(classes), **values),
         )
         self.config_ = self._train(config, material)
         self.classes_ = classes

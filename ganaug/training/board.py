@@ -1,7 +1,7 @@
 """TensorBoard's files, written while the caller waits.
 
-``torch.utils.tensorboard.SummaryWriter`` writes them from a thread of its own. A full disk ends that one with a traceback
-which nothing can catch.
+``torch.utils.tensorboard.SummaryWriter`` writes them from a thread of its own, and a full disk ends that thread with a
+traceback which nothing can catch.
 """
 
 from __future__ import annotations

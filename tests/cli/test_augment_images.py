@@ -82,6 +82,7 @@ def test_nothing_to_add_means_no_training(folder, tmp_path, monkeypatch):
         (("--per-class", "all"), "per_class must be a number, a share, 'balance' or a dict, got 'all'"),
         (("--per-class", "-3"), "per_class must not be negative"),
         (("--model", "MODEL", "--steps", "3"), "are for training; leave them out with --model"),
+        (("--model", "MODEL", "--precision", "fp32"), "are for training; leave them out with --model"),
         (("--model", "MODEL", "--size", "12"), "draws images of shape (3, 8, 8), those in"),
         (("--model", "nowhere"), "is not a saved ganaug model"),
         (("--size", "large"), "--size must be a number of pixels"),
