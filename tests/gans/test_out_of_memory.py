@@ -104,9 +104,10 @@ def test_one_of_several_processes_says_why_the_batch_size_changed(rank, room, sa
     monkeypatch.setattr("ganaug.gans.image.current_processes", lambda distributed: Third(rank, 3))
     monkeypatch.setattr("ganaug.gans.fitting.Fitting._largest_fitting", lambda self, size: size if size < room else 16)
     monkeypatch.setattr("ganaug.gans.fitting.PROBED", {"cpu"})
-    with warnings.catch_warnings(record=True) as told, pytest.raises(KeyboardInterrupt):
+    with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        ImageGAN(**QUICK).fit(*shades())
+        with pytest.raises(KeyboardInterrupt):
+            ImageGAN(**QUICK).fit(*shades())
     assert [str(warning.message) for warning in told] == said
 
 
