@@ -223,6 +223,8 @@ class ImageGAN(ImageSampling):
             unknown = [name for name in self.augment if name not in OPERATIONS]
             if unknown:
                 raise ValueError(f"augment knows {sorted(OPERATIONS)}, got {unknown}; leave those out")
+            if len(set(self.augment)) < len(self.augment):
+                raise ValueError(f"augment must not repeat itself, got {list(self.augment)}; name each operation once")
         counts = np.unique(data.labels, return_counts=True)[1]
         shares = counts + (n_images - len(data)) / len(counts)  # what has no label is spread over the classes
         params = {**self.get_params(), **changed}

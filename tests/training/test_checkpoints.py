@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -117,6 +118,15 @@ def test_another_description_is_refused_and_what_changed_is_named(tmp_path):
         opened(tmp_path, {**RUN, "random_state": 1})
     with pytest.raises(ValueError, match="width None, which is 3 now"):
         opened(tmp_path, {**RUN, "width": 3})
+    for then, now, said in (
+        (["translation", "cutout"], ["translation", "cutout", "hflip"], "parts without ['hflip'], which is there now"),
+        (["translation", "cutout", "hflip"], ["cutout", "translation"], "with ['hflip'], which is not there now"),
+        (["translation", "color"], ["translation", "hflip"], "with ['color'], in place of which is ['hflip'] now"),
+        ([1, 2], [2, 1], "parts [1, 2], which is [2, 1] now"),
+    ):
+        opened(tmp_path / str(then), {"parts": then}).save(1, {}, {"step": 1})
+        with pytest.raises(ValueError, match=re.escape(said)):
+            opened(tmp_path / str(then), {"parts": now})
     many = {"kind": "TableGAN", "training": {"steps": 1}, "random_state": 0, "a": 1, "b": 2}
     with pytest.raises(ValueError, match="and 1 more changes"):
         opened(tmp_path, many)
