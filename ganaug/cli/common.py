@@ -31,6 +31,7 @@ __all__ = [
     "check_writable",
     "checkpointing",
     "fit_app",
+    "how_trained",
     "image_size",
     "saving",
     "tell_findings",
@@ -118,6 +119,15 @@ def saving(output: Path, checkpoints: Path | None) -> Iterator[None]:
 def under_torchrun() -> bool:
     """Whether ``torchrun`` started several processes of this command."""
     return int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+def how_trained(gan: Any, data: str) -> str:
+    """Say what a GAN was trained on, how long, and whether that was done before."""
+    seconds = f"{gan.history_[-1]['seconds']:.0f} s"
+    if gan._resumed_from >= gan.config_.training.steps:
+        return f"The training on {data} was finished before, in {seconds}."
+    where = f", from step {gan._resumed_from:,} on" if gan._resumed_from else ""
+    return f"Trained on {data} in {seconds}{where}."
 
 
 def tell_findings(findings: list[dict[str, Any]]) -> None:

@@ -23,6 +23,7 @@ from ganaug.cli.common import (
     check_writable,
     checkpointing,
     fit_app,
+    how_trained,
     image_size,
     saving,
     tell_findings,
@@ -139,7 +140,7 @@ def fit_images(
         gan.show(output / "samples.png")
     tell_findings(gan.health_)
     print(
-        f"Trained on {len(data):,} images of {len(gan.classes_)} classes in {gan.history_[-1]['seconds']:.0f} s. "
+        f"{how_trained(gan, f'{len(data):,} images of {len(gan.classes_)} classes')} "
         f"Model in {output}, samples in {output / 'samples.png'}."
     )
 

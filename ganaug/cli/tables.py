@@ -23,6 +23,7 @@ from ganaug.cli.common import (
     check_writable,
     checkpointing,
     fit_app,
+    how_trained,
     saving,
     tell_findings,
     under_torchrun,
@@ -88,10 +89,7 @@ def fit_table(
     with saving(output, checkpoints):
         gan.save(output, license=license)
     tell_findings(gan.health_)
-    print(
-        f"Trained on {len(labels):,} rows of {len(gan.classes_)} classes in {gan.history_[-1]['seconds']:.0f} s. "
-        f"Model in {output}."
-    )
+    print(f"{how_trained(gan, f'{len(labels):,} rows of {len(gan.classes_)} classes')} Model in {output}.")
 
 
 @augment_app.command("table")

@@ -95,12 +95,15 @@ class Fitting:
         After :meth:`run`, what was trained.
     history, findings, validation : list of dict
         Of the training.
+    resumed_from : int
+        Step that an earlier run had come to, 0 without one.
     """
 
     config: Any
     history: list[dict[str, float]]
     findings: list[dict[str, Any]]
     validation: list[dict[str, Any]]
+    resumed_from: int
 
     def __init__(self, gan: Any, material: Material) -> None:
         self._gan = gan
@@ -151,6 +154,7 @@ class Fitting:
         if self._checkpoints is not None:
             self._checkpoints.describe(run)
             found = self._checkpoints.found and self._checkpoints.found[1].get("step")
+        self.resumed_from = found or 0
         self._processes.check_alike(json.dumps([run, found]), self._device)
 
     def _train(self, config: TrainingConfig) -> Players:

@@ -49,11 +49,13 @@ def test_an_interrupted_training_is_gone_on_with(kind, commands, tmp_path, monke
     assert "holds a run already; go on with it by resume=True (--resume)" in capsys.readouterr().err
     assert run(*safe, "--resume") == 0
     assert len(calls) == 4
+    assert ", from step 3 on. Model in" in capsys.readouterr().out
     pairs = [kind.load(tmp_path / name, device="cpu").tensors() for name in ("whole", "m")]
     assert all(torch.equal(pairs[0][name], pairs[1][name]) for name in pairs[0])
     # The same command may be given from the start, and after the end.
     assert run(*safe, "--resume") == 0
     assert len(calls) == 4
+    assert "2 classes was finished before, in 0 s. Model in" in capsys.readouterr().out
 
 
 def test_a_changed_option_is_refused_and_named(commands, tmp_path, refused, capsys):
