@@ -4,8 +4,8 @@
 
 For each case, in float32 and in bfloat16: images per second of training, milliseconds per step, and the share of a step
 spent in the generator (its own forward and backward pass), in the gradient penalty, in augmentation and in drawing the
-batch. @@ What remains is the discriminator's share, optimisers included. The moving average and the readings
-every 50 steps are not part of a step here.
+real samples. What remains is the discriminator's share, optimisers and moving average included. The readings every 50
+steps are not part of a step here.
 
 "forward passes" relates a step to a bare forward pass of both networks over the same images in the same run: a figure
 that can be compared between machines. "matmul" and "copy" are shares of the roofline: the operations of a step, as
@@ -17,6 +17,7 @@ process, or the GPU, has held by then.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import functools
 import platform
 import resource
@@ -40,8 +41,9 @@ from ganaug.training.config import PRECISIONS
 from ganaug.training.devices import resolve_device
 from ganaug.training.labels import ClassBalancedSampler
 from ganaug.training.layers import initialise
-from ganaug.training.loop import make_players
-from ganaug.training.step import adversarial_step
+from ganaug.training.loop import make_players, one_step
+from ganaug.training.state import TrainingState
+from ganaug.training.transfer import Rows, to_device
 
 ROUNDS = 5
 STEPS = 8  # a multiple of every preset's penalty_every
@@ -121,27 +123,38 @@ def measure(dataset: str, preset: str, precision: str, device: torch.device) -> 
         initialise(network, randomness)
     generator, discriminator = (network.to(device) for network in networks)
     players = make_players(generator, discriminator)
-    for optimizer in (players.generator_optimizer, players.discriminator_optimizer):
-        optimizer.param_groups[0]["lr"] = 1e-4
+    state = TrainingState(players, randomness)
     sampler = ClassBalancedSampler(labels)
-    pixels = torch.from_numpy(data.images).to(device)
-    training = config.training
+    pixels = Rows(torch.from_numpy(data.images), device)
+    training = dataclasses.replace(config.training, precision=precision)
     batch = training.batch_size
+    middle = training.steps // 2 // training.penalty_every * training.penalty_every
 
-    def draw() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        y = sampler.draw_labels(batch, randomness)
-        real = pixels[sampler.draw_indices(y, randomness).to(device)].float() / 127.5 - 1
-        return real, y.to(device), torch.randn(batch, training.latent_dim, generator=randomness).to(device)
+    def real_images(chosen: torch.Tensor) -> torch.Tensor:
+        return pixels[chosen].float() / 127.5 - 1
 
-    fixed = draw()
+    drawn = sampler.draw(batch, randomness)
+    latents = torch.randn(batch, training.latent_dim, generator=randomness)
+    fixed = real_images(drawn[1]), to_device(drawn[0], device), to_device(latents, device)
 
-    def augmented(images: torch.Tensor) -> torch.Tensor:
-        return augment(images, config.operations, max(0.1, training.augment_p), randomness)
+    class Fixed:
+        """In place of a sampler: always the same batch."""
+
+        def draw(self, n: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+            return drawn
+
+    def augmented(images: torch.Tensor, p: float) -> torch.Tensor:
+        return augment(images, config.operations, p, randomness)
 
     def step(k: int, *, new_batch: bool = True, penalty: bool = True, augmenting: bool = True) -> None:
-        real, y, z = draw() if new_batch else fixed
-        gamma = training.gamma * (penalty and k % training.penalty_every == 0)
-        adversarial_step(players, real, y, z, augmented if augmenting else lambda x: x, gamma, None, dtype)
+        state.step = middle + k
+        one_step(
+            state,
+            training if penalty else dataclasses.replace(training, gamma=0.0),
+            sampler if new_batch else Fixed(),
+            real_images if new_batch else lambda _: fixed[0],
+            augmented if augmenting else lambda images, p: images,
+        )
 
     def generator_only(_: int) -> None:
         _, y, z = fixed

@@ -13,11 +13,12 @@ from typing import Annotated, NoReturn
 import typer
 
 from ganaug.cli import audit, bench, export, images, sample, tables  # noqa: F401 - they add their commands to the app
-from ganaug.cli.common import app
+from ganaug.cli.common import app, under_torchrun
 
 __all__ = ["app", "main"]
 
 BAD_INPUT = 2
+SHARED = ("fit", "sample")  # commands that know of torchrun
 
 
 def _version(asked: bool) -> None:
@@ -30,11 +31,16 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _root(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    pass
+    if under_torchrun() and context.invoked_subcommand not in SHARED:
+        raise ValueError(
+            f"several processes can share {' and '.join(SHARED)} only, and would all do the same work of "
+            f"{context.invoked_subcommand}; start it without torchrun"
+        )
 
 
 def _fail(error: BaseException, status: int) -> NoReturn:

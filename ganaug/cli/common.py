@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +16,7 @@ import typer
 __all__ = [
     "SYNTHETIC",
     "TABLE_SUFFIXES",
+    "BatchSize",
     "CheckpointEvery",
     "Checkpoints",
     "Device",
@@ -21,13 +24,16 @@ __all__ = [
     "HealthOption",
     "License",
     "Resume",
+    "ValidationFraction",
     "app",
     "augment_app",
     "bench_app",
     "check_writable",
     "checkpointing",
     "fit_app",
+    "how_trained",
     "image_size",
+    "saving",
     "tell_findings",
     "under_torchrun",
 ]
@@ -68,6 +74,11 @@ class HealthMode(StrEnum):
 HealthOption = Annotated[
     HealthMode, typer.Option("--health", help="Tell of a training that goes wrong, or also change it.")
 ]
+BatchSize = Annotated[int | None, typer.Option(min=1, help="Real samples of a step, instead of the default.")]
+ValidationFraction = Annotated[
+    float,
+    typer.Option(help="Share of each class that is held out to choose the best moving average by."),
+]
 License = Annotated[str, typer.Option(help="Of the model, for its card: an identifier such as apache-2.0.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
 
@@ -91,9 +102,32 @@ def checkpointing(folder: Path | None, every: int | None, resume: bool) -> dict[
     return {"checkpoint_dir": folder, "checkpoint_every": "auto" if every is None else every, "resume": resume}
 
 
+@contextmanager
+def saving(output: Path, checkpoints: Path | None) -> Iterator[None]:
+    """Say of a trained model that cannot be written what is left of it."""
+    try:
+        yield
+    except OSError as error:
+        left = "train again; with --checkpoints the training would be kept"
+        if checkpoints is not None and next(checkpoints.glob("checkpoint-*"), None):
+            left = f"give the same command with --resume, which goes on from the last checkpoint in {checkpoints}"
+        raise OSError(
+            f"the trained model could not be written to {output} ({error.strerror or error}); make room and {left}"
+        ) from error
+
+
 def under_torchrun() -> bool:
     """Whether ``torchrun`` started several processes of this command."""
     return int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+def how_trained(gan: Any, data: str) -> str:
+    """Say what a GAN was trained on, how long, and whether that was done before."""
+    seconds = f"{gan.history_[-1]['seconds']:.0f} s"
+    if gan._resumed_from >= gan.config_.training.steps:
+        return f"The training on {data} was finished before, in {seconds}."
+    where = f", from step {gan._resumed_from:,} on" if gan._resumed_from else ""
+    return f"Trained on {data} in {seconds}{where}."
 
 
 def tell_findings(findings: list[dict[str, Any]]) -> None:

@@ -29,12 +29,13 @@ def export(
     """Write the generator to one file for ONNX runtimes or torch.export: latents and classes in, uint8 images out."""
     from ganaug.gans import ImageGAN, TableGAN
     from ganaug.gans.bundle import kind_of
-    from ganaug.gans.export import format_of
+    from ganaug.gans.export import check_format, format_of
 
     if kind_of(model) == TableGAN.__name__:
         raise ValueError(f"{model} draws rows of a table, which need its encoder too; only images can be exported")
     check_writable(output, folder=False)
-    gan = ImageGAN.load(model, device="cpu")
     name = export_format.value if export_format else format_of(output)
+    check_format(output, name)
+    gan = ImageGAN.load(model, device="cpu")
     gan.export(output, format=name)
     print(f"Wrote the generator ({name}) to {output}: images of {len(gan.classes_)} classes.")

@@ -33,6 +33,8 @@ def check_image_output(output: Path, asked: ImageFormat | None) -> ImageFormat:
     """Tell the format by the output's name, unless it is asked for, and find out whether it can be written."""
     by_suffix = {".npz": ImageFormat.npz, ".parquet": ImageFormat.parquet}
     kind = asked or by_suffix.get(output.suffix.lower(), ImageFormat.folder)
+    if asked is None and kind is ImageFormat.folder and output.suffix and not output.is_dir():
+        raise ValueError(f"{output} must end in .npz or .parquet, or be a folder; pass --format folder to make one")
     if kind is ImageFormat.folder and output.exists() and not (output.is_dir() and not any(output.iterdir())):
         raise ValueError(f"{output} exists and is not an empty folder; choose another name or delete it")
     check_writable(output, folder=kind is ImageFormat.folder)

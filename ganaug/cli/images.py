@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ganaug.cli.common import (
+    BatchSize,
     CheckpointEvery,
     Checkpoints,
     Device,
@@ -17,11 +18,14 @@ from ganaug.cli.common import (
     HealthOption,
     License,
     Resume,
+    ValidationFraction,
     augment_app,
     check_writable,
     checkpointing,
     fit_app,
+    how_trained,
     image_size,
+    saving,
     tell_findings,
     under_torchrun,
 )
@@ -41,11 +45,23 @@ class Preset(StrEnum):
     base = "base"
 
 
+class Precision(StrEnum):
+    """What the networks of ImageGAN compute in while they are trained."""
+
+    auto = "auto"
+    fp32 = "fp32"
+    bf16 = "bf16"
+
+
 Source = Annotated[
     str, typer.Argument(help="Folder with a folder per class, .parquet, .npz, or an embedded set: digits, mnist5k.")
 ]
 PresetOption = Annotated[Preset, typer.Option(help="Size of the networks and length of the training.")]
 Steps = Annotated[int | None, typer.Option(help="Updates of both networks, instead of the preset's.")]
+PrecisionOption = Annotated[
+    Precision,
+    typer.Option("--precision", help="What training computes in; auto: bf16 on CPUs that have it, else fp32."),
+]
 Size = Annotated[str | None, typer.Option(help="Resize images to this side, or HEIGHTxWIDTH, in pixels.")]
 Flip = Annotated[bool, typer.Option("--flip", help="Left and right may be swapped: mirror images in training.")]
 
@@ -56,12 +72,15 @@ def fit_images(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write the model to.")],
     preset: PresetOption = Preset.auto,
     steps: Steps = None,
+    batch_size: BatchSize = None,
+    precision: PrecisionOption = Precision.auto,
     size: Size = None,
     flip: Flip = False,
     unlabelled: Annotated[
         str | None,
         typer.Option(help="Name of the class, such as a folder, whose images have no label; they are trained on too."),
     ] = None,
+    validation_fraction: ValidationFraction = 0.0,
     device: Device = "auto",
     seed: Annotated[int | None, typer.Option(help="On a CPU the same seed gives the same model.")] = None,
     log_dir: Annotated[
@@ -86,8 +105,20 @@ def fit_images(
     data = labelled_images(source, size=image_size(size))
     if unlabelled is not None:
         data = without_label(data, unlabelled)
-    gan = _gan(data, preset, steps, flip, device, seed, log_dir or output / "log").set_params(
-        health=health.value, distributed=under_torchrun(), **safety
+    gan = _gan(
+        data,
+        preset,
+        steps,
+        batch_size,
+        precision,
+        flip,
+        device=device,
+        random_state=seed,
+        log_dir=log_dir or output / "log",
+        validation_fraction=validation_fraction,
+        health=health.value,
+        distributed=under_torchrun(),
+        **safety,
     )
     if dry_run:
         found = {
@@ -106,11 +137,12 @@ def fit_images(
         return
     if unlabelled is not None:
         gan.training_data_["unlabelled"] = unlabelled
-    gan.save(output, license=license)
-    gan.show(output / "samples.png")
+    with saving(output, checkpoints):
+        gan.save(output, license=license)
+        gan.show(output / "samples.png")
     tell_findings(gan.health_)
     print(
-        f"Trained on {len(data):,} images of {len(gan.classes_)} classes in {gan.history_[-1]['seconds']:.0f} s. "
+        f"{how_trained(gan, f'{len(data):,} images of {len(gan.classes_)} classes')} "
         f"Model in {output}, samples in {output / 'samples.png'}."
     )
 
@@ -137,6 +169,8 @@ def augment_images(
     ] = None,
     preset: PresetOption = Preset.auto,
     steps: Steps = None,
+    batch_size: BatchSize = None,
+    precision: PrecisionOption = Precision.auto,
     size: Size = None,
     flip: Flip = False,
     device: Device = "auto",
@@ -150,8 +184,11 @@ def augment_images(
     from ganaug.data import labelled_images
     from ganaug.gans import ImageGAN
 
-    if model is not None and (steps is not None or flip or preset is not Preset.auto):
-        raise ValueError("--steps, --preset and --flip are for training; leave them out with --model")
+    asked = steps is not None or batch_size is not None or flip
+    if model is not None and (asked or preset is not Preset.auto or precision is not Precision.auto):
+        raise ValueError(
+            "--steps, --batch-size, --preset, --precision and --flip are for training; leave them out with --model"
+        )
     gated = per_class == "auto"
     if gated and keep_all:
         raise ValueError("--per-class auto chooses filters too; leave --keep-all out, or pass a number")
@@ -162,7 +199,7 @@ def augment_images(
     images, labels = data.images, data.labels
     if gated or any(added.values()):
         gan = (
-            _gan(data, preset, steps, flip, device, seed, None)
+            _gan(data, preset, steps, batch_size, precision, flip, device=device, random_state=seed)
             if model is None
             else _loaded(ImageGAN.load(model, device=device), model, data, source)
         )
@@ -195,16 +232,22 @@ def _loaded(gan: ImageGAN, model: Path, data: LabelledImages, source: str) -> Im
 
 
 def _gan(
-    data: LabelledImages, preset: Preset, steps: int | None, flip: bool, device: str, seed: int | None, log_dir: Any
+    data: LabelledImages,
+    preset: Preset,
+    steps: int | None,
+    batch_size: int | None,
+    precision: Precision,
+    flip: bool,
+    **options: Any,
 ) -> ImageGAN:
     from ganaug.gans import ImageGAN
 
     gan = ImageGAN(
         preset=preset.value,
         steps="auto" if steps is None else steps,
-        device=device,
-        random_state=seed,
-        log_dir=log_dir,
+        batch_size="auto" if batch_size is None else batch_size,
+        precision=precision.value,
+        **options,
     )
     operations = gan.resolve(data).operations
     if flip:

@@ -11,16 +11,20 @@ import typer
 from ganaug.cli.common import (
     SYNTHETIC,
     TABLE_SUFFIXES,
+    BatchSize,
     CheckpointEvery,
     Checkpoints,
     HealthMode,
     HealthOption,
     License,
     Resume,
+    ValidationFraction,
     augment_app,
     check_writable,
     checkpointing,
     fit_app,
+    how_trained,
+    saving,
     tell_findings,
     under_torchrun,
 )
@@ -43,7 +47,9 @@ def fit_table(
     target: Target,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write the model to.")],
     steps: Steps = 1000,
+    batch_size: BatchSize = None,
     categorical: Categorical = None,
+    validation_fraction: ValidationFraction = 0.0,
     seed: Seed = None,
     checkpoints: Checkpoints = None,
     checkpoint_every: CheckpointEvery = None,
@@ -66,6 +72,7 @@ def fit_table(
     table, labels = split_target(read_table(source), target, source)
     gan = TableGAN(steps=steps, categorical_features=categorical or "auto", random_state=seed, log_dir=output / "log")
     gan.set_params(health=health.value, distributed=under_torchrun(), **safety)
+    gan.set_params(validation_fraction=validation_fraction, batch_size=batch_size or gan.batch_size)
     if dry_run:
         names, counts = np.unique(labels, return_counts=True)
         found = {"n_rows": len(labels), "classes": dict(zip(map(str, names), counts.tolist(), strict=True))}
@@ -79,12 +86,10 @@ def fit_table(
     if not current_processes(gan.distributed).first:
         return
     gan.training_data_["target"] = target
-    gan.save(output, license=license)
+    with saving(output, checkpoints):
+        gan.save(output, license=license)
     tell_findings(gan.health_)
-    print(
-        f"Trained on {len(labels):,} rows of {len(gan.classes_)} classes in {gan.history_[-1]['seconds']:.0f} s. "
-        f"Model in {output}."
-    )
+    print(f"{how_trained(gan, f'{len(labels):,} rows of {len(gan.classes_)} classes')} Model in {output}.")
 
 
 @augment_app.command("table")

@@ -46,6 +46,7 @@ class ConditionalGAN(BaseEstimator):
     generator_: Any
     discriminator_: Any
     config_: Any
+    _resumed_from: int
     distributed: Any
 
     def _description(self) -> dict[str, Any]:
@@ -69,6 +70,7 @@ class ConditionalGAN(BaseEstimator):
         self.history_ = fitting.history
         self.health_ = fitting.findings
         self.validation_ = fitting.validation
+        self._resumed_from = fitting.resumed_from
         self.training_data_ = material.training_data
         self.generator_ = players.average.eval()
         self.discriminator_ = players.discriminator.requires_grad_(False).eval()

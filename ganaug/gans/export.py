@@ -46,9 +46,12 @@ def check_format(path: str | Path, format: str) -> None:
         raise ValueError(f"format must be one of {', '.join(map(repr, FORMATS))}, got {format!r}; choose one of them")
     if Path(path).is_dir():
         raise ValueError(f"{path} is a folder; pass the name of a file such as {Path(path) / f'gan{FORMATS[format]}'}")
-    meant = format_of(path)
-    if Path(path).suffix.lower() in FORMATS.values() and meant != format:
-        raise ValueError(f"{path} ends in {FORMATS[meant]}, got format {format!r}; pass {meant!r} or rename the file")
+    meant, ending = format_of(path), Path(path).suffix.lower()
+    if ending in FORMATS.values() and meant != format:
+        raise ValueError(f"{path} ends in {ending}, got format {format!r}; pass {meant!r} or rename the file")
+    if ending not in ("", FORMATS[format]):
+        names = " or ".join(Path(path).with_suffix(suffix).name for suffix in FORMATS.values())
+        raise ValueError(f"{path} ends in {ending}, which is no format of a generator; name it {names}")
     if format == "onnx":
         try:
             for package in ("onnx", "onnxscript"):

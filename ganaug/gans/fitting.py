@@ -18,7 +18,8 @@ from torch import Generator, Tensor, nn
 
 from ganaug.data.images import UNLABELLED
 from ganaug.training.checkpoints import Checkpoints
-from ganaug.training.devices import resolve_device
+from ganaug.training.config import PRECISIONS
+from ganaug.training.devices import computes_bf16, resolve_device
 from ganaug.training.health import Health
 from ganaug.training.labels import ClassBalancedSampler
 from ganaug.training.layers import initialise
@@ -61,8 +62,8 @@ class Material:
     randomness : torch.Generator
     processes : Processes
         Those that train together.
-    rebatched : callable
-        Takes a value of `batch_size`, returns the configuration with that one.
+    changed : callable
+        Takes values of parameters by name, returns the configuration with those.
     sample_grid : callable or None
         As for :class:`Monitor`.
     """
@@ -75,7 +76,7 @@ class Material:
     augment: Callable[..., Tensor]
     randomness: Generator
     processes: Processes
-    rebatched: Callable[[int], Any]
+    changed: Callable[..., Any]
     sample_grid: Callable[[Any], Tensor] | None = None
 
 
@@ -94,18 +95,22 @@ class Fitting:
         After :meth:`run`, what was trained.
     history, findings, validation : list of dict
         Of the training.
+    resumed_from : int
+        Step that an earlier run had come to, 0 without one.
     """
 
     config: Any
     history: list[dict[str, float]]
     findings: list[dict[str, Any]]
     validation: list[dict[str, Any]]
+    resumed_from: int
 
     def __init__(self, gan: Any, material: Material) -> None:
         self._gan = gan
         self._material = material
         self._processes = material.processes
         self._device = self._processes.place(resolve_device(gan.device))
+        self._taken: dict[str, Any] = {}  # parameters that were left open and are those of the run gone on with
         self._checkpoints: Checkpoints | None = None
         if gan.checkpoint_dir is not None:
             self._checkpoints = Checkpoints(gan.checkpoint_dir, every=gan.checkpoint_every, resume=bool(gan.resume))
@@ -113,12 +118,15 @@ class Fitting:
     def run(self, config: Any) -> Players:
         """Settle the batch size, initialise the networks and train them, or go on with the run in the checkpoints."""
         self._processes.join(self._device)
-        if isinstance(self._gan.batch_size, str):
+        if self._checkpoints is not None and self._checkpoints.found is not None:
+            config = self._take_open(self._checkpoints.run.get("training"), config)
+        elif isinstance(self._gan.batch_size, str):
             config = self._settle_batch_size(config)
-        elif self._gan.batch_size % self._processes.count:
+        asked, count = self._gan.batch_size, self._processes.count
+        size = config.training.batch_size if isinstance(asked, str) else asked
+        if size % count:
             raise ValueError(
-                f"batch_size must be a multiple of the {self._processes.count} processes that share each batch, got "
-                f"{self._gan.batch_size}"
+                f"batch_size must be a multiple of the {count} processes that share each batch, got {size}"
             )
         self.config = config
         self._describe()
@@ -137,13 +145,16 @@ class Fitting:
         """Tell the checkpoints, and the other processes, what is trained, so that they can refuse something else."""
         # What a generator gives is told by the seed that was drawn from it.
         asked = self._gan.random_state
-        seed = asked if isinstance(asked, int | None) else self._material.randomness.initial_seed()
+        seed: int | None = self._material.randomness.initial_seed()
+        if asked is None or isinstance(asked, Integral):
+            seed = None if asked is None else int(asked)
         run = {"kind": type(self._gan).__name__, "random_state": seed, "health": self._gan.health}
         run |= {"data": self._material.training_data, **self.config.to_dict()}
         found = None
         if self._checkpoints is not None:
             self._checkpoints.describe(run)
             found = self._checkpoints.found and self._checkpoints.found[1].get("step")
+        self.resumed_from = found or 0
         self._processes.check_alike(json.dumps([run, found]), self._device)
 
     def _train(self, config: TrainingConfig) -> Players:
@@ -186,27 +197,41 @@ class Fitting:
         labels = self._material.class_indices
         return ClassBalancedSampler(labels, config.label_temperature, held_out(labels, config.validation_fraction))
 
+    def _take_open(self, training: Any, config: Any) -> Any:
+        """Take the batch size and the precision of the run that is gone on with, where they were left open."""
+        # What cannot be one is refused with the rest of the description.
+        known = training if isinstance(training, dict) else {}
+        size, precision = known.get("batch_size"), known.get("precision")
+        if isinstance(self._gan.batch_size, str) and isinstance(size, int) and 0 < size <= config.training.batch_size:
+            self._taken["batch_size"] = size
+        if getattr(self._gan, "precision", None) == "auto" and precision in list(PRECISIONS):
+            self._taken["precision"] = precision
+            slow = precision == "bf16" and self._device.type == "cpu" and not computes_bf16(self._device)
+            if slow and self._processes.first:
+                warnings.warn(
+                    f"the run in {self._gan.checkpoint_dir} was begun in bfloat16, which this processor is slow in; it "
+                    "goes on in it; to train in float32, begin anew in another folder",
+                    stacklevel=5,
+                )
+        return self._material.changed(**self._taken)
+
     def _settle_batch_size(self, config: Any) -> Any:
-        """Take the batch size of the run that is gone on with, or halve it until it fits."""
-        if self._checkpoints is not None and self._checkpoints.found is not None:
-            training = self._checkpoints.run.get("training")
-            known = training.get("batch_size") if isinstance(training, dict) else None
-            # What cannot be one is refused with the rest of the description.
-            if isinstance(known, int) and 0 < known <= config.training.batch_size:
-                return self._material.rebatched(known)
-            return config
+        """Halve the batch size until it fits, and make it a multiple of the processes."""
         asked = fitting = config.training.batch_size
         if self._device.type in PROBED:
             fitting = self._largest_fitting(asked) or 0
         fitting = self._processes.smallest(fitting, self._device)
-        fitting -= fitting % self._processes.count
-        if fitting == 0:
+        shared = fitting - fitting % self._processes.count
+        if shared == 0 and fitting < asked:
             raise OutOfMemory(self._nothing_fits())
-        if fitting == asked:
+        if shared in (0, asked):
             return config
-        message = f"batch_size {asked} does not fit into the memory of {self._device}; it becomes {fitting}"
-        warnings.warn(message, stacklevel=5)
-        return self._material.rebatched(fitting)
+        if self._processes.first:
+            reason = f"does not fit into the memory of {self._device}"
+            if fitting == asked:
+                reason = f"is no multiple of the {self._processes.count} processes that share each batch"
+            warnings.warn(f"batch_size {asked} {reason}; it becomes {shared}", stacklevel=5)
+        return self._material.changed(batch_size=shared)
 
     def _remedy(self) -> str:
         """Say in one sentence which batch size would fit."""
@@ -219,7 +244,8 @@ class Fitting:
         if fitting is None:
             return self._nothing_fits()
         return (
-            f"batch_size {asked} does not fit into the memory of {self._device}; pass batch_size={fitting}, which does"
+            f"batch_size {asked} does not fit into the memory of {self._device}; pass batch_size={fitting} "
+            f"(--batch-size {fitting}), which does"
         )
 
     def _nothing_fits(self) -> str:
@@ -232,7 +258,7 @@ class Fitting:
         material = self._material
 
         def attempt(size: int) -> None:
-            config = material.rebatched(size).training
+            config = material.changed(**{**self._taken, "batch_size": size}).training
             try_batch(
                 material.networks,
                 config,

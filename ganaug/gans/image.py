@@ -58,8 +58,8 @@ class ImageGAN(ImageSampling):
         0 shows every class equally often in training, 1 as often as it occurs.
     precision : {"auto", "fp32", "bf16"}, default="auto"
         What the networks compute in while they are trained: bfloat16 nearly halves the time on a processor that has
-        it. "auto" takes it on CPUs with AVX512-BF16 or AMX. Weights, losses and penalties are float32 in any case, and
-        so are samples drawn from the trained generator.
+        it. "auto" takes it on CPUs with AVX512-BF16 or AMX, and of a run in `checkpoint_dir` what that was begun in.
+        Weights, losses and penalties are float32 in any case, and so are samples drawn from the trained generator.
     pseudo_label_confidence : float in (0, 1] or None, default=0.9
         Images labelled -1 get the class that label spreading over nearest neighbours of pixels (Zhou et al., NeurIPS
         2003) gives at least this probability; None gives none of them a class.
@@ -126,8 +126,8 @@ class ImageGAN(ImageSampling):
     numbers. Each is one file, renamed into place when it is on the disk; its checksum is compared when it is read, and
     a damaged one is passed over with a warning for the one before. If other parameters or data are passed than those
     the run was started with, `fit` raises ``ValueError`` and names them; where ``random_state=None``, the run goes on
-    with the seed it has. To train anew, choose another folder or delete this one. A checkpoint that cannot be written,
-    to a disk that is full for example, is a warning and does not end the training.
+    with the seed it has. To train anew, choose another folder or delete this one. A checkpoint, or a log, that cannot
+    be written, to a disk that is full for example, is a warning and does not end the training.
 
     References
     ----------
@@ -223,6 +223,8 @@ class ImageGAN(ImageSampling):
             unknown = [name for name in self.augment if name not in OPERATIONS]
             if unknown:
                 raise ValueError(f"augment knows {sorted(OPERATIONS)}, got {unknown}; leave those out")
+            if len(set(self.augment)) < len(self.augment):
+                raise ValueError(f"augment must not repeat itself, got {list(self.augment)}; name each operation once")
         counts = np.unique(data.labels, return_counts=True)[1]
         shares = counts + (n_images - len(data)) / len(counts)  # what has no label is spread over the classes
         params = {**self.get_params(), **changed}
@@ -284,7 +286,7 @@ class ImageGAN(ImageSampling):
             augment=augmented,
             randomness=randomness,
             processes=processes,
-            rebatched=lambda size: self._resolve(known, len(data), batch_size=size),
+            changed=lambda **values: self._resolve(known, len(data), **values),
             sample_grid=lambda average: tensor_grid(average, names),
         )
         self.config_ = self._train(config, material)

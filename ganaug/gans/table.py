@@ -132,8 +132,8 @@ class TableGAN(ConditionalGAN):
     numbers. Each is one file, renamed into place when it is on the disk; its checksum is compared when it is read, and
     a damaged one is passed over with a warning for the one before. If other parameters or data are passed than those
     the run was started with, `fit` raises ``ValueError`` and names them; where ``random_state=None``, the run goes on
-    with the seed it has. To train anew, choose another folder or delete this one. A checkpoint that cannot be written,
-    to a disk that is full for example, is a warning and does not end the training.
+    with the seed it has. To train anew, choose another folder or delete this one. A checkpoint, or a log, that cannot
+    be written, to a disk that is full for example, is a warning and does not end the training.
 
     There is no ``export`` as :class:`ImageGAN` has: the generator draws codes, and only the encoder makes rows of them.
 
@@ -281,7 +281,7 @@ class TableGAN(ConditionalGAN):
             augment=noisy,
             randomness=randomness,
             processes=processes,
-            rebatched=lambda size: self._config(encoder, len(classes), batch_size=size),
+            changed=lambda **values: self._config(encoder, len(classes), **values),
         )
         self.config_ = self._train(config, material)
         self.classes_ = classes

@@ -117,6 +117,8 @@ class TableGenerator(nn.Module):
     level_logits: Tensor
     padded: Tensor
     place: Tensor
+    gated: Tensor
+    first: Tensor
 
     def __init__(self, arch: TableArchitecture) -> None:
         super().__init__()
@@ -138,6 +140,12 @@ class TableGenerator(nn.Module):
             start += width
         self.register_buffer("padded", padded, persistent=False)
         self.register_buffer("place", place, persistent=False)
+        # Numbers that may be missing, and the level of each that says it is there.
+        gated = [n for n, block in enumerate(arch.gates) if block >= 0]
+        starts = [0, *itertools.accumulate(arch.blocks)]
+        first = [starts[arch.gates[n]] for n in gated]
+        self.register_buffer("gated", torch.tensor(gated, dtype=torch.int64), persistent=False)
+        self.register_buffer("first", torch.tensor(first, dtype=torch.int64), persistent=False)
 
     def forward(self, noise: Tensor, labels: Tensor) -> Tensor:
         """Generate rows; shapes are in the notes of the class."""
@@ -151,11 +159,9 @@ class TableGenerator(nn.Module):
         # The Gumbel variable of a standard normal one, by way of the uniform.
         gumbel = -torch.log(-torch.special.log_ndtr(noise[:, arch.latent_dim :]))
         levels = self._choose(out[:, arch.n_numbers :] + self.level_logits[labels] + gumbel)
-        gated = [n for n, block in enumerate(arch.gates) if block >= 0]
-        if gated:
-            first = self.padded[[arch.gates[n] for n in gated], 0]
+        if len(self.gated):
             keep = torch.ones_like(numbers)
-            keep[:, gated] = levels[:, first]
+            keep[:, self.gated] = levels[:, self.first]
             numbers = numbers * keep
         return torch.cat([numbers, levels], dim=1)
 

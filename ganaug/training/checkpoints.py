@@ -112,9 +112,7 @@ class Checkpoints:
         then, now = _flat(self.run), _flat(run)
         changed = [name for name in {**then, **now} if then.get(name) != now.get(name)]
         if changed and self.found is not None:
-            told = [
-                f"{clip(name)} {short(then.get(name), 24)}, which is {short(now.get(name), 24)} now" for name in changed
-            ]
+            told = [_change(clip(name), then.get(name), now.get(name)) for name in changed]
             more = f" and {len(told) - MOST_NAMED} more changes" if len(told) > MOST_NAMED else ""
             raise ValueError(
                 f"checkpoint_dir {self.folder} holds a run with {', '.join(told[:MOST_NAMED])}{more}; pass what it was "
@@ -245,6 +243,19 @@ def _flush(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _change(name: str, then: Any, now: Any) -> str:
+    """Say what of an option is different."""
+    if isinstance(then, list) and isinstance(now, list):
+        gone, new = [part for part in then if part not in now], [part for part in now if part not in then]
+        if gone and new:
+            return f"{name} with {short(gone, 48)}, in place of which is {short(new, 48)} now"
+        if gone:
+            return f"{name} with {short(gone, 48)}, which is not there now"
+        if new:
+            return f"{name} without {short(new, 48)}, which is there now"
+    return f"{name} {short(then, 24)}, which is {short(now, 24)} now"
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

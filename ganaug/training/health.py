@@ -223,6 +223,8 @@ def distances(a: Tensor, b: Tensor) -> Tensor:
 
 
 def spread(samples: Tensor) -> float:
-    """Mean distance between two rows."""
+    """Mean distance between two rows; 0 where there are not two."""
     n = len(samples)
+    if n < 2:
+        return 0.0
     return distances(samples, samples).sum().item() / (n * (n - 1))

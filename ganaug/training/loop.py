@@ -27,6 +27,7 @@ __all__ = ["TrainingConfig", "TrainingDiverged", "make_players", "one_step", "tr
 
 ADAM_EPSILON = 1e-8
 CHECK_EVERY = 50  # steps between two readings of the losses
+AGREE_EVERY = 10  # steps between two times that several processes ask each other for signals, which a GPU waits for
 MAX_ROLLBACKS = 3
 ROLLBACK_FACTOR = 0.5  # of the learning rate
 AUGMENT_RAMP = 0.2  # share of the training over which augmentation reaches its probability
@@ -140,7 +141,8 @@ def train(
         Told of every reading.
     checkpoints : Checkpoints, optional
         Where the state is written to, and what an earlier run is gone on with from; the run was described to it.
-        SIGINT and SIGTERM then wait until the step at hand is done and a checkpoint is written.
+        SIGINT and SIGTERM then wait until the step at hand is done and a checkpoint is written; with several processes,
+        up to ten steps.
     health : Health, optional
         Looks at the run after readings.
     selection : Selection, optional
@@ -170,6 +172,7 @@ def train(
         if checkpoints is not None and processes.first:
             checkpoints.save(state.step, tensors, {**values, "seconds": clock.seconds, "log_lines": monitor.lines})
 
+    agree_every = 1 if processes.count == 1 else AGREE_EVERY
     with Interrupts(enabled=checkpoints is not None) as interrupts:
         while state.step < config.steps:
             rate = one_step(state, config, sampler, real_samples, augment, processes)
@@ -179,9 +182,11 @@ def train(
                 _take_reading(state, config, rate, clock, monitor, health, selection)
             if checkpoints is not None:
                 due = checkpoints.due(state.step, reading=reading) or state.step == config.steps
-                if processes.any(due or interrupts.caught, state.sums.device):
-                    save()
-                interrupts.deliver()
+                # Processes differ in what is due at readings only, where their clocks tell it; the first one's counts.
+                if due or reading or state.step % agree_every == 0:
+                    if processes.any((due and processes.first) or interrupts.caught, state.sums.device):
+                        save()
+                    interrupts.deliver()
     if state.best:
         players.average.load_state_dict(state.best)
     return state

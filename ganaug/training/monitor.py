@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -39,7 +41,12 @@ class Monitor:
     Attributes
     ----------
     lines : int
-        Readings and events told so far, those before a checkpoint included.
+        Readings and events in ``metrics.jsonl``, those before a checkpoint included.
+
+    Notes
+    -----
+    A log that cannot be opened is an error; one that can no longer be written, to a disk that is full for example, is a
+    warning, and training goes on without.
     """
 
     def __init__(
@@ -76,6 +83,8 @@ class Monitor:
                 self._log_dir.mkdir(parents=True, exist_ok=True)
             except (FileExistsError, NotADirectoryError):
                 raise ValueError(f"log_dir must be a folder, got {self._log_dir}, where there is a file") from None
+            except OSError as error:
+                raise _unwritable(self._log_dir, error) from None
         self._progress.start()
         return self
 
@@ -92,22 +101,35 @@ class Monitor:
         self._progress.update(self._task, completed=step)
         self._last_grid, self.lines = step, lines
         if self._log_dir is not None:
-            path = self._log_dir / "metrics.jsonl"
-            kept = path.read_text(encoding="utf-8").splitlines(keepends=True)[:lines] if lines and path.exists() else []
-            write_atomically(path, "".join(kept))
-            self._lines = path.open("a", encoding="utf-8", buffering=1)
-            if importlib.util.find_spec("tensorboard") is not None:
-                from torch.utils.tensorboard import SummaryWriter
+            try:
+                self._open(self._log_dir, step)
+            except OSError as error:
+                raise _unwritable(self._log_dir, error) from None
 
-                self._board = SummaryWriter(str(self._log_dir), purge_step=step + 1 if step else None)
+    def _open(self, folder: Path, step: int) -> None:
+        path = folder / "metrics.jsonl"
+        told = path.read_text(encoding="utf-8").splitlines(keepends=True) if self.lines and path.exists() else []
+        kept = [line for line in told[: self.lines] if line.endswith("\n")]  # the last may be half of one
+        write_atomically(path, "".join(kept))
+        self.lines = len(kept)
+        self._lines = path.open("a", encoding="utf-8", buffering=1)
+        if importlib.util.find_spec("tensorboard") is not None:
+            from ganaug.training.board import Board
+
+            self._board = Board(folder, purge_step=step + 1 if step else None)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._progress.stop()
+        self._close()
+
+    def _close(self) -> None:
         for sink in (self._lines, self._board):
             if sink is not None:
-                sink.close()
+                with contextlib.suppress(OSError):  # what could not be written before is tried once more
+                    sink.close()
+        self._lines = self._board = None
 
     def reading(self, values: dict[str, float], average: nn.Module) -> None:
         """Record one reading of the losses, and now and then a sample grid."""
@@ -121,13 +143,16 @@ class Monitor:
         if self._board is None:
             return
         step = int(values["step"])
-        for name, value in values.items():
-            if name not in ("step", "seconds"):
-                self._board.add_scalar(name, value, step)
+        scalars = {name: value for name, value in values.items() if name not in ("step", "seconds")}
         due = step - self._last_grid >= GRID_EVERY or step == self._steps
+        grid = None
         if self._sample_grid is not None and due:
             self._last_grid = step
-            self._board.add_image("samples", self._sample_grid(average), step)
+            grid = self._sample_grid(average)
+        try:
+            self._board.add(step, scalars, grid)
+        except OSError as error:
+            self._give_up(step, error)
 
     def event(self, name: str, **values: float | str) -> None:
         """Record something out of the ordinary, such as going back to an earlier state."""
@@ -138,6 +163,25 @@ class Monitor:
             )
 
     def _write(self, values: dict[str, Any]) -> None:
-        self.lines += 1
-        if self._lines is not None:
+        if self._lines is None:
+            return
+        try:
             self._lines.write(json.dumps(values) + "\n")
+        except OSError as error:
+            self._give_up(int(values["step"]), error)
+        else:
+            self.lines += 1
+
+    def _give_up(self, step: int, error: OSError) -> None:
+        self._close()
+        warnings.warn(
+            f"the log in {self._log_dir} could not be written after step {step} ({error.strerror or error}); training "
+            "goes on without, what was written before stays",
+            stacklevel=3,
+        )
+
+
+def _unwritable(folder: Path, error: OSError) -> ValueError:
+    return ValueError(
+        f"log_dir {folder} must be a folder that can be written to ({error.strerror or error}); choose another one"
+    )

@@ -97,7 +97,7 @@ class Selection:
         self._real = {
             c: real_samples(torch.from_numpy(positions[of == c][:MAX_HELD_OUT])).flatten(1) for c in self._names
         }
-        self._inside = {c: spread(real) if len(real) > 1 else 0.0 for c, real in self._real.items()}
+        self._inside = {c: spread(real) for c, real in self._real.items()}
         self._unit = spread(torch.cat(list(self._real.values()))) or 1.0
         self._config = config
         self._processes = processes

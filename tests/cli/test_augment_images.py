@@ -82,6 +82,7 @@ def test_nothing_to_add_means_no_training(folder, tmp_path, monkeypatch):
         (("--per-class", "all"), "per_class must be a number, a share, 'balance' or a dict, got 'all'"),
         (("--per-class", "-3"), "per_class must not be negative"),
         (("--model", "MODEL", "--steps", "3"), "are for training; leave them out with --model"),
+        (("--model", "MODEL", "--precision", "fp32"), "are for training; leave them out with --model"),
         (("--model", "MODEL", "--size", "12"), "draws images of shape (3, 8, 8), those in"),
         (("--model", "nowhere"), "is not a saved ganaug model"),
         (("--size", "large"), "--size must be a number of pixels"),
@@ -95,6 +96,15 @@ def test_bad_requests_end_with_one_sentence(folder, model, tmp_path, refused, op
 
 def test_a_folder_in_use_is_not_written_into(folder, refused):
     assert "exists and is not an empty folder" in refused("augment", "images", folder, "-o", folder)
+
+
+@pytest.mark.parametrize("name", ["s.csv", "s.txt"])
+def test_names_of_other_files_are_no_folders(folder, model, tmp_path, refused, capsys, name):
+    for command in (("sample", model, "--per-class", "2"), ("augment", "images", folder)):
+        assert f"{name} must end in .npz or .parquet, or be a folder" in refused(*command, "-o", tmp_path / name)
+    assert not (tmp_path / name).exists()
+    assert run("sample", model, "--per-class", "2", "-o", tmp_path / name, "--format", "folder") == 0
+    assert (tmp_path / name / "dark").is_dir()
 
 
 def test_a_pool_of_samples(model, tmp_path, capsys):
@@ -119,6 +129,20 @@ def test_several_processes_write_one_pool(model, tmp_path):
     for status, _, errors in start(*draw, tmp_path / "files", count=2):
         assert status == 2
         assert errors.startswith("Error: several processes draw pools only; add --pool")
+
+
+def test_what_several_processes_cannot_share_is_refused(folder, model, tmp_path, refused, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    out = tmp_path / "out"
+    for name, *rest in (
+        ("augment", "images", folder),
+        ("augment", "table", folder, "--target", "y"),
+        ("export", model),
+    ):
+        said = refused(name, *rest, "-o", out)
+        assert said.startswith("Error: several processes can share fit and sample only")
+        assert said.endswith(f"the same work of {name}; start it without torchrun\n")
+    assert not out.exists()
 
 
 @pytest.mark.filterwarnings("always:class .* could not be filled:UserWarning")

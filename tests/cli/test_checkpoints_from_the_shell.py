@@ -12,6 +12,7 @@ import torch
 from shell import run
 
 from ganaug import ImageGAN, TableGAN
+from ganaug.data import files
 from ganaug.training import loop
 
 
@@ -48,11 +49,13 @@ def test_an_interrupted_training_is_gone_on_with(kind, commands, tmp_path, monke
     assert "holds a run already; go on with it by resume=True (--resume)" in capsys.readouterr().err
     assert run(*safe, "--resume") == 0
     assert len(calls) == 4
+    assert ", from step 3 on. Model in" in capsys.readouterr().out
     pairs = [kind.load(tmp_path / name, device="cpu").tensors() for name in ("whole", "m")]
     assert all(torch.equal(pairs[0][name], pairs[1][name]) for name in pairs[0])
     # The same command may be given from the start, and after the end.
     assert run(*safe, "--resume") == 0
     assert len(calls) == 4
+    assert "2 classes was finished before, in 0 s. Model in" in capsys.readouterr().out
 
 
 def test_a_changed_option_is_refused_and_named(commands, tmp_path, refused, capsys):
@@ -68,6 +71,35 @@ def test_a_changed_option_is_refused_and_named(commands, tmp_path, refused, caps
 def test_options_without_their_folder_are_refused(commands, tmp_path, refused, option):
     message = refused(*commands[TableGAN], "-o", tmp_path / "m", *option)
     assert f"{option[0]} needs the folder of the checkpoints; pass --checkpoints too" in message
+
+
+@pytest.mark.filterwarnings("always:.* could .*be written to:UserWarning")
+@pytest.mark.parametrize("kind", [ImageGAN, TableGAN])
+def test_a_model_that_finds_no_room_can_be_had_from_the_checkpoints(kind, commands, tmp_path, monkeypatch, capsys):
+    """The disk is full when training ends: neither the model nor the last checkpoint can be written."""
+    options = ("-o", tmp_path / "m", "--checkpoints", tmp_path / "c")
+    assert run(*commands[kind], "-o", tmp_path / "whole") == 0
+    write = files.write_atomically
+
+    def full(path, content):
+        if "-step4-" in path.name or path.parent.name != "c":
+            raise OSError(28, "No space left on device")
+        write(path, content)
+
+    with monkeypatch.context() as patch:
+        for module in ("ganaug.gans.bundle", "ganaug.training.checkpoints"):
+            patch.setattr(f"{module}.write_atomically", full)
+        capsys.readouterr()
+        assert run(*commands[kind], *options, "--checkpoint-every", 3) == 2
+        assert capsys.readouterr().err.splitlines()[-1] == (
+            f"Error: the trained model could not be written to {tmp_path / 'm'} (No space left on device); make room "
+            f"and give the same command with --resume, which goes on from the last checkpoint in {tmp_path / 'c'}"
+        )
+        assert run(*commands[kind], "-o", tmp_path / "n") == 2
+        assert "make room and train again; with --checkpoints the training would" in capsys.readouterr().err
+    assert run(*commands[kind], *options, "--resume") == 0
+    pairs = [kind.load(tmp_path / name, device="cpu").tensors() for name in ("whole", "m")]
+    assert all(torch.equal(pairs[0][name], pairs[1][name]) for name in pairs[0])
 
 
 @pytest.mark.parametrize(("mode", "action"), [("report", ""), ("adapt", " (none left)")])

@@ -57,6 +57,8 @@ def test_what_cannot_be_exported_is_told(model, table_model, tmp_path, refused):
     assert "is not a saved ganaug model" in refused("export", tmp_path / "none", "-o", tmp_path / "gan.onnx")
     assert "it is a folder" in refused("export", model, "-o", tmp_path)
     assert "ends in .pt2" in refused("export", model, "-o", tmp_path / "gan.pt2", "--format", "onnx")
+    said = refused("export", model, "-o", tmp_path / "gan.pt")
+    assert "gan.pt ends in .pt, which is no format of a generator; name it gan.onnx or gan.pt2" in said
     assert list(tmp_path.iterdir()) == []
 
 

@@ -105,6 +105,13 @@ def test_fit_writes_metrics(npz, tmp_path):
     assert json.loads(lines[-1])["step"] == 3
 
 
+def test_options_of_the_training_reach_it(npz, tmp_path):
+    options = ("--batch-size", 6, "--precision", "bf16", "--validation-fraction", 0.25)
+    assert run("fit", "images", npz, "-o", tmp_path / "m", *options, *QUICK) == 0
+    training = ImageGAN.load(tmp_path / "m", device="cpu").config_.training
+    assert (training.batch_size, training.precision, training.validation_fraction) == (6, "bf16", 0.25)
+
+
 def test_dry_run_prints_the_whole_configuration_and_writes_nothing(npz, tmp_path, capsys):
     output = tmp_path / "model"
     log = tmp_path / "log"

@@ -94,6 +94,13 @@ def test_fit_and_sample(clients, capsys):
     assert pd.read_parquet("few.parquet")["status"].tolist() == ["leave"] * 2
 
 
+def test_options_of_the_training_reach_it(clients, capsys):
+    options = ("--batch-size", 6, "--validation-fraction", 0.25, *QUICK)
+    assert run("fit", "table", "clients.csv", "--target", "status", "-o", "model", *options) == 0
+    training = TableGAN.load("model").config_.training
+    assert (training.batch_size, training.validation_fraction) == (6, 0.25)
+
+
 def test_dry_run_prints_the_configuration(clients, capsys, tmp_path):
     assert run("fit", "table", "clients.csv", "--target", "status", "-o", "model", "--dry-run", *QUICK) == 0
     printed = json.loads(capsys.readouterr().out)

@@ -280,6 +280,11 @@ def test_show_writes_a_png_with_a_row_per_class(fitted, tmp_path):
         fitted.show(tmp_path / "none.png", per_class=0)
 
 
+def test_an_operation_named_twice_is_refused():
+    with pytest.raises(ValueError, match=r"augment must not repeat itself, got \['hflip', 'hflip'\]; name each"):
+        ImageGAN(**{**QUICK, "augment": ["hflip", "hflip"]}).fit(*shades())
+
+
 def test_a_log_folder_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "log").write_text("")
     with pytest.raises(ValueError, match="log_dir must be a folder"):

@@ -1,5 +1,7 @@
 """A memory that is too small, played by a step that fails for large batches."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ import torch
 from ganaug import ImageGAN, OutOfMemory, TableGAN
 from ganaug.cli import main
 from ganaug.training import loop
+from ganaug.training.processes import Processes
 
 CUDA = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nMore")
 QUICK = {"steps": 4, "device": "cpu", "verbose": False, "random_state": 0}
@@ -76,6 +79,38 @@ def test_the_number_of_steps_follows_a_batch_size_that_became_smaller(room_for, 
     assert trained[0].steps == 2 * gan.resolve(*shades()).training.steps
 
 
+class Third(Processes):
+    """One of three processes that need not talk to each other."""
+
+    def join(self, device):
+        pass
+
+    def smallest(self, number, device):
+        return number
+
+    def check_alike(self, what, device):
+        raise KeyboardInterrupt  # before training
+
+
+@pytest.mark.parametrize(
+    ("rank", "room", "said"),
+    [
+        (0, 99, ["batch_size 32 is no multiple of the 3 processes that share each batch; it becomes 30"]),
+        (0, 17, ["batch_size 32 does not fit into the memory of cpu; it becomes 15"]),
+        (1, 99, []),
+    ],
+)
+def test_one_of_several_processes_says_why_the_batch_size_changed(rank, room, said, monkeypatch):
+    monkeypatch.setattr("ganaug.gans.image.current_processes", lambda distributed: Third(rank, 3))
+    monkeypatch.setattr("ganaug.gans.fitting.Fitting._largest_fitting", lambda self, size: size if size < room else 16)
+    monkeypatch.setattr("ganaug.gans.fitting.PROBED", {"cpu"})
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        with pytest.raises(KeyboardInterrupt):
+            ImageGAN(**QUICK).fit(*shades())
+    assert [str(warning.message) for warning in told] == said
+
+
 @pytest.mark.parametrize(
     "error",
     [
@@ -87,7 +122,8 @@ def test_the_number_of_steps_follows_a_batch_size_that_became_smaller(room_for, 
 def test_a_batch_size_that_does_not_fit_is_told_with_one_that_does(room_for, error):
     room_for(6, error)
     with pytest.raises(
-        OutOfMemory, match="batch_size 40 does not fit into the memory of cpu; pass batch_size=5, which"
+        OutOfMemory,
+        match=r"batch_size 40 does not fit into .* cpu; pass batch_size=5 \(--batch-size 5\), which",
     ):
         ImageGAN(**QUICK, batch_size=40).fit(*shades())
 
@@ -95,7 +131,7 @@ def test_a_batch_size_that_does_not_fit_is_told_with_one_that_does(room_for, err
 def test_members_of_a_table_gan_share_the_memory(room_for):
     rng = np.random.default_rng(0)
     room_for(12)
-    with pytest.raises(OutOfMemory, match=r"batch_size 32 does not fit .* pass batch_size=4, which does"):
+    with pytest.raises(OutOfMemory, match=r"batch_size 32 does not fit .* pass batch_size=4 \(--batch-size 4\)"):
         TableGAN(**QUICK, batch_size=32, members=3, width=8).fit(rng.normal(size=(20, 2)), np.arange(20) % 2)
 
 

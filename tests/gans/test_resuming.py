@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -168,6 +169,42 @@ def test_a_run_without_a_seed_is_gone_on_with(tmp_path, monkeypatch):
     assert gan.history_[-1]["step"] == 130
     with pytest.raises(ValueError, match="random_state None, which is 3 now"):
         fit(TableGAN, checkpoint_dir=tmp_path, random_state=3)
+
+
+def test_a_seed_of_numpy_is_the_same_seed(kind, tmp_path):
+    first = fit(kind, checkpoint_dir=tmp_path, steps=2)
+    assert same(fit(kind, checkpoint_dir=tmp_path, steps=2, random_state=np.int64(0)), first)
+
+
+class Processor:
+    """Stands in for one that multiplies bfloat16 numbers, or not."""
+
+    def __init__(self, monkeypatch):
+        self._patch = monkeypatch
+
+    def becomes(self, *, bf16):
+        for module in ("presets", "fitting"):
+            self._patch.setattr(f"ganaug.gans.{module}.computes_bf16", lambda device: bf16)
+
+
+@pytest.mark.parametrize("begun_in", ["bf16", "fp32"])
+def test_on_another_processor_a_run_goes_on_in_the_precision_that_it_was_begun_in(begun_in, tmp_path, monkeypatch):
+    processor = Processor(monkeypatch)
+    processor.becomes(bf16=begun_in == "bf16")
+    expected = fit(ImageGAN)
+    with monkeypatch.context() as patch:
+        Interrupt(patch, at=(30,))
+        with pytest.raises(KeyboardInterrupt):
+            fit(ImageGAN, checkpoint_dir=tmp_path)
+    processor.becomes(bf16=begun_in != "bf16")
+    slow = pytest.warns(UserWarning, match="was begun in bfloat16, which this processor is slow in; it goes on in it")
+    with slow if begun_in == "bf16" else nullcontext():
+        gan = fit(ImageGAN, checkpoint_dir=tmp_path)
+    assert same(gan, expected)
+    assert gan.config_.training.precision == begun_in
+    other = "fp32" if begun_in == "bf16" else "bf16"
+    with pytest.raises(ValueError, match=rf"training\.precision '{begun_in}', which is '{other}' now"):
+        fit(ImageGAN, checkpoint_dir=tmp_path, precision=other)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Fit a small GAN in child processes, each killed at a random moment, until the run is through; print what came of it.
 
-    python kill_loop.py FOLDER KILLS SEED
+    python kill_loop.py FOLDER KILLS SEED KIND
 
 Children are forked, so that torch is imported once.
 """
@@ -14,27 +14,19 @@ from pathlib import Path
 
 import numpy as np
 
-from ganaug import TableGAN
+from ganaug import ImageGAN, TableGAN
 from ganaug.training import loop
 
-STEPS = 300
 
-
-def fit(folder, log_dir):
+def fit(kind, folder, log_dir):
     rng = np.random.default_rng(0)
     y = np.arange(40) % 2
-    X = rng.normal(size=(40, 3)) + y[:, None]
-    gan = TableGAN(
-        steps=STEPS,
-        batch_size=4,
-        width=8,
-        random_state=0,
-        verbose=False,
-        log_dir=log_dir,
-        checkpoint_dir=folder,
-        checkpoint_every=1,
-    )
-    return gan.fit(X, y)
+    engine = {"batch_size": 4, "random_state": 0, "verbose": False, "device": "cpu"}
+    engine |= {"log_dir": log_dir, "checkpoint_dir": folder, "checkpoint_every": 1}
+    if kind == "images":
+        X = rng.integers(0, 100, (40, 8, 8)).astype(np.uint8) + y[:, None, None].astype(np.uint8) * 100
+        return ImageGAN(steps=40, augment_p=0.5, **engine).fit(X, y)
+    return TableGAN(steps=300, width=8, **engine).fit(rng.normal(size=(40, 3)) + y[:, None], y)
 
 
 def report_to(pipe):
@@ -52,14 +44,14 @@ def report_to(pipe):
     Path.unlink = reported(Path.unlink)
 
 
-def killed_run(folder, events):
+def killed_run(kind, folder, events):
     """Start the run, or go on with it, and kill it after so many events; whether it was killed before its end."""
     read, write = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.close(read)
         report_to(write)
-        fit(folder, folder / "log")
+        fit(kind, folder, folder / "log")
         os._exit(0)
     os.close(write)
     for _ in range(events):
@@ -70,12 +62,12 @@ def killed_run(folder, events):
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
 
 
-def main(folder, kills, seed):
-    whole = fit(None, folder / "log of the whole run")  # first, so that everything is imported before the forks
+def main(folder, kills, seed, kind):
+    whole = fit(kind, None, folder / "log of the whole run")  # first, so that everything is imported before the forks
     chance = random.Random(seed)
-    killed = sum(killed_run(folder, chance.randint(1, 20)) for _ in range(kills))
+    killed = sum(killed_run(kind, folder, chance.randint(1, 20)) for _ in range(kills))
     resumed_from = sorted(path.name for path in folder.glob("checkpoint-*"))[-1]
-    gan = fit(folder, folder / "log")
+    gan = fit(kind, folder, folder / "log")
     lines = [json.loads(line) for line in (folder / "log" / "metrics.jsonl").read_text().splitlines()]
     found = {
         "killed": killed,
@@ -92,4 +84,4 @@ def main(folder, kills, seed):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -117,6 +118,15 @@ def test_another_description_is_refused_and_what_changed_is_named(tmp_path):
         opened(tmp_path, {**RUN, "random_state": 1})
     with pytest.raises(ValueError, match="width None, which is 3 now"):
         opened(tmp_path, {**RUN, "width": 3})
+    for then, now, said in (
+        (["translation", "cutout"], ["translation", "cutout", "hflip"], "parts without ['hflip'], which is there now"),
+        (["translation", "cutout", "hflip"], ["cutout", "translation"], "with ['hflip'], which is not there now"),
+        (["translation", "color"], ["translation", "hflip"], "with ['color'], in place of which is ['hflip'] now"),
+        ([1, 2], [2, 1], "parts [1, 2], which is [2, 1] now"),
+    ):
+        opened(tmp_path / str(then), {"parts": then}).save(1, {}, {"step": 1})
+        with pytest.raises(ValueError, match=re.escape(said)):
+            opened(tmp_path / str(then), {"parts": now})
     many = {"kind": "TableGAN", "training": {"steps": 1}, "random_state": 0, "a": 1, "b": 2}
     with pytest.raises(ValueError, match="and 1 more changes"):
         opened(tmp_path, many)
@@ -213,11 +223,12 @@ def test_nothing_is_found_in_a_folder_that_is_not_there(tmp_path):
     assert newest_valid(tmp_path / "none") == (None, {}, [])
 
 
-def test_fifty_kills_at_random_moments_change_nothing(tmp_path):
+@pytest.mark.parametrize(("kind", "kills", "steps"), [("table", 50, 300), ("images", 8, 40)])
+def test_kills_at_random_moments_change_nothing(kind, kills, steps, tmp_path):
     script = Path(__file__).with_name("kill_loop.py")
     # Threads do not survive a fork.
     done = subprocess.run(
-        [sys.executable, script, tmp_path, "50", "0"],
+        [sys.executable, script, tmp_path, str(kills), "0", kind],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
@@ -226,9 +237,9 @@ def test_fifty_kills_at_random_moments_change_nothing(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "Warning" not in done.stderr
     found = json.loads(done.stdout)
-    assert found["killed"] == 50
-    assert 20 < found["resumed_from"] < 300
+    assert found["killed"] == kills
+    assert 0 < found["resumed_from"] < steps
     assert found["equal"]
     assert found["losses_equal"]
-    assert found["readings"] == found["logged"] == [50, 100, 150, 200, 250, 300]
+    assert found["readings"] == found["logged"] == sorted({*range(50, steps, 50), steps})
     assert found["files"] == 3  # no half-written ones are left

@@ -1,4 +1,5 @@
 import json
+import signal
 
 import numpy as np
 import pytest
@@ -6,8 +7,10 @@ import torch
 from torch import nn
 
 from ganaug.training import TrainingConfig, TrainingDiverged, loop, make_players, train
+from ganaug.training.checkpoints import Checkpoints
 from ganaug.training.labels import ClassBalancedSampler
 from ganaug.training.monitor import Monitor
+from ganaug.training.processes import Processes
 
 POINTS = torch.tensor([[0.0, 0.0], [4.0, 4.0]]).repeat_interleave(50, 0)
 
@@ -141,6 +144,63 @@ def test_three_rollbacks_are_survived_and_a_fourth_is_an_error(monkeypatch):
     poisoned_step(monkeypatch, at={1, 51, 101, 151})
     with pytest.raises(TrainingDiverged, match="not finite before step 50, 4 times"):
         run()
+
+
+class Pretended(Processes):
+    """One of two that need not talk to each other, but are asked whether they agree."""
+
+    def share(self, rows, parts=1):
+        return rows
+
+    def start_alike(self, players):
+        pass
+
+    def average(self, tensors):
+        pass
+
+    def any(self, flag, device):
+        self.asked.append(flag)
+        return flag
+
+
+@pytest.fixture(params=[0, 1])
+def pretended(request, monkeypatch):
+    monkeypatch.setattr(Pretended, "asked", [], raising=False)
+    return Pretended(request.param, 2)
+
+
+def test_several_processes_ask_each_other_every_ten_steps_only(pretended, tmp_path):
+    """And at readings, and where all of them know that a checkpoint is due."""
+    run(options={"checkpoints": Checkpoints(tmp_path / "auto"), "processes": pretended})
+    assert pretended.asked == [False] * 11 + [pretended.first]
+    pretended.asked.clear()
+    run(options={"checkpoints": Checkpoints(tmp_path / "set", every=25), "processes": pretended}, steps=60)
+    assert pretended.asked == [pretended.first and due for due in (False, False, True, False, False, True, True)]
+
+
+def test_when_a_checkpoint_is_due_the_first_of_several_processes_says(pretended, tmp_path, monkeypatch):
+    """The clocks of the others, which write none, say so from the first minute on."""
+    monkeypatch.setattr("ganaug.training.checkpoints.AUTO_SECONDS", 0.0)
+    monkeypatch.setattr("ganaug.training.checkpoints.AUTO_SHARE", 1e9)
+    run(options={"checkpoints": Checkpoints(tmp_path), "processes": pretended})
+    assert any(pretended.asked) == pretended.first
+
+
+def test_a_signal_waits_until_all_processes_can_act_on_it(pretended, tmp_path, monkeypatch):
+    step, calls = loop.adversarial_step, []
+
+    def interrupted(*arguments):
+        calls.append(1)
+        if len(calls) == 13:
+            signal.raise_signal(signal.SIGINT)
+        return step(*arguments)
+
+    monkeypatch.setattr(loop, "adversarial_step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(options={"checkpoints": Checkpoints(tmp_path), "processes": pretended})
+    assert len(calls) == 20
+    assert pretended.asked == [False, True]
+    assert [path.name.split("-")[2] for path in tmp_path.iterdir()] == ["step20"] * pretended.first
 
 
 def test_metrics_are_json_lines_and_tensorboard_scalars(tmp_path):

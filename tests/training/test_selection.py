@@ -38,6 +38,14 @@ def test_held_out_rows_are_never_trained_on(monkeypatch):
     assert np.flatnonzero(nearest > 1e-3).tolist() == held_out(INDICES, 0.3).tolist()
 
 
+def test_one_row_held_out_in_all_is_enough():
+    labels = [0, 0, 0, 1, 1]
+    assert len(held_out(np.array(labels), 0.2)) == 1
+    gan = TableGAN(**{**OPTIONS, "steps": 100, "validation_fraction": 0.2}).fit(ROWS[:5], labels)
+    assert [reading["step"] for reading in gan.validation_] == [50, 100]
+    assert all(np.isfinite(reading["score"]) for reading in gan.validation_)
+
+
 @pytest.fixture
 def forgetful(monkeypatch):
     """From step 220 on the generator forgets what it has learnt; the averages at all readings."""

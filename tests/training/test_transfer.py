@@ -5,6 +5,7 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 import torch
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ganaug import ImageGAN, TableGAN
@@ -43,6 +44,17 @@ class Watch(TorchDispatchMode):
             self.announced -= 1
 
 
+class WatchLists(TorchFunctionMode):
+    """Refuses lists as indices, which torch copies to the GPU out of sight of `Watch`, and waits for it."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if func in (torch.Tensor.__getitem__, torch.Tensor.__setitem__) and args[0].device == META:
+            index = args[1] if isinstance(args[1], tuple) else (args[1],)
+            if any(isinstance(part, list | np.ndarray) for part in index):
+                raise AssertionError("a list as index waits for the GPU")
+        return func(*args, **(kwargs or {}))
+
+
 @pytest.fixture
 def watch(monkeypatch):
     watch = Watch()
@@ -64,6 +76,7 @@ def images():
 def rows():
     X = np.random.default_rng(0).normal(size=(20, 3))
     X[:, 2] = np.round(X[:, 2])
+    X[::7, :2] = np.nan
     return TableGAN(members=2, **ENGINE), X
 
 
@@ -82,7 +95,7 @@ def test_a_step_never_waits_for_the_gpu_nor_mixes_devices(made, resident, watch,
     material.class_indices[:6] = -1
     players = make_players(*(network.to(META) for network in material.networks))
     state = TrainingState(players, material.randomness)
-    with watch:
+    with watch, WatchLists():
         for step in (training.penalty_every, training.penalty_every + 1):
             state.step = step
             one_step(state, training, fit._sampler(training), material.real_samples, material.augment)
@@ -103,8 +116,14 @@ def test_drawing_waits_for_the_gpu_but_once_per_fetch(watch, monkeypatch):
 
 def test_the_watch_sees_what_waits(watch):
     there = torch.zeros(3, device=META)
-    with watch:
-        for waits in (lambda: torch.zeros(3).to(META), lambda: there[torch.tensor([0])], lambda: there + torch.ones(3)):
+    waiting = (
+        lambda: torch.zeros(3).to(META),
+        lambda: there[torch.tensor([0])],
+        lambda: there[[0]],
+        lambda: there + torch.ones(3),
+    )
+    with watch, WatchLists():
+        for waits in waiting:
             with pytest.raises((AssertionError, RuntimeError)):
                 waits()
         with pytest.raises(RuntimeError, match="meta"):
