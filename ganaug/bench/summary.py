@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ganaug.bench.metrics import METRICS, MINORITY
 from ganaug.bench.stats import (
@@ -118,6 +119,7 @@ class _Experiment:
         # Starts are averaged: what counts is the split.
         self.by_split = 100 * done.groupby(keys)[self.metrics].mean() if len(done) else pd.DataFrame()
         self.records = [r for r in records if r["case"] in {i for i, _ in cases}]
+        self._cached: dict[tuple[str, int], NDArray[np.float64]] = {}
 
     def to_dict(self) -> dict[str, Any]:
         """Everything that the report shows."""
@@ -136,31 +138,48 @@ class _Experiment:
             "notes": self._notes(),
         }
 
-    def _finished(self, arms: Iterable[str], metric: str, case: int, classifier: str | None = None) -> pd.DataFrame:
-        """A row for each split and classifier that all of these arms have finished, a column for each arm.
+    def _results(self, metric: str, case: int) -> NDArray[np.float64]:
+        """Of each split, classifier and arm; NaN for what has not finished."""
+        if (metric, case) not in self._cached:
+            arms, classifiers = ([x.name for x in some] for some in (self.experiment.arms, self.experiment.classifiers))
+            table = np.empty((0, len(classifiers), len(arms)))
+            if len(self.by_split) and case in self.by_split.index.get_level_values("case"):
+                found = self.by_split[metric].xs(case, level="case")
+                n_splits = int(found.index.get_level_values("split").max()) + 1
+                table = np.full((n_splits, *table.shape[1:]), np.nan)
+                for (split, arm, classifier), value in found.items():
+                    table[split, classifiers.index(classifier), arms.index(arm)] = value
+            self._cached[metric, case] = table
+        return self._cached[metric, case]
 
-        A classifier counts where it has finished in any split; a split counts with all classifiers that count only, or
-        means would be of different ones.
+    def _finished(self, names: list[str], metric: str, case: int, classifier: str | None = None) -> NDArray[np.float64]:
+        """A row for each split that all of these arms have finished, a column for each arm: means over classifiers.
+
+        A classifier counts that they have finished in any split; for a single arm, one that any arm has. A split counts
+        with all classifiers that count only, or means would be of different ones.
         """
-        arms = list(arms)
-        if not len(self.by_split):
-            return pd.DataFrame(columns=arms, dtype=float)
-        index = self.by_split.index
-        chosen = index.get_level_values("arm").isin(arms) & (index.get_level_values("case") == case)
+        arms = [arm.name for arm in self.experiment.arms]
+        found = self._results(metric, case)[:, :, [arms.index(name) for name in names]]
         if classifier is not None:
-            chosen &= index.get_level_values("classifier") == classifier
-        found = self.by_split.loc[chosen, metric].droplevel("case").unstack("arm").reindex(columns=arms).dropna()
-        counting = found.index.get_level_values("classifier").nunique()
-        return found[found.groupby("split")[arms[0]].transform("size") == counting]
+            place = [c.name for c in self.experiment.classifiers].index(classifier)
+            found = found[:, place : place + 1]
+        finished = np.logical_not(np.isnan(found).any(axis=2))
+        counting = np.asarray(finished.any(axis=0))
+        if classifier is None and len(names) == 1:
+            counting = np.asarray(np.logical_not(np.isnan(self._results(metric, case))).any(axis=(0, 2)))
+        rows = finished[:, counting].all(axis=1) & counting.any()
+        return found[rows][:, counting].mean(1) if rows.any() else np.empty((0, len(names)))
 
-    def _values(self, arm: str, metric: str, case: int, classifier: str | None = None) -> pd.Series:
+    def _values(self, arm: str, metric: str, case: int, classifier: str | None = None) -> NDArray[np.float64]:
         """Of each split, the mean over classifiers, or of one."""
-        return self._finished([arm], metric, case, classifier)[arm].groupby("split").mean()
+        return self._finished([arm], metric, case, classifier)[:, 0]
 
-    def _better(self, arm: str, base: str, metric: str, case: int, classifier: str | None = None) -> pd.Series:
+    def _better(
+        self, arm: str, base: str, metric: str, case: int, classifier: str | None = None
+    ) -> NDArray[np.float64]:
         """By how many points an arm is better, of each split."""
         pair = self._finished([arm, base], metric, case, classifier)
-        return self.sign[metric] * (pair[arm] - pair[base]).groupby("split").mean()
+        return self.sign[metric] * (pair[:, 0] - pair[:, 1])
 
     def _difference(
         self, arm: str, base: str, case: int, classifier: str | None = None, metric: str | None = None
@@ -437,7 +456,7 @@ def _worth(curve: list[list[float]], n: int, difference: Difference, sign: float
     return {"extra": extra(difference.mean), "low": extra(difference.low), "high": extra(difference.high)}
 
 
-def _mean(values: pd.Series) -> float | None:
+def _mean(values: NDArray[np.float64] | pd.Series) -> float | None:
     return float(values.mean()) if len(values) else None
 
 

@@ -41,7 +41,10 @@ def test_a_function_that_makes_other_data_each_time_ends_the_command_in_one_sent
     with pytest.raises(SystemExit) as ended:
         main(["bench", "run", str(tmp_path / "t.toml"), "-o", str(tmp_path / "run"), "--jobs", "1"])
     assert ended.value.code == 2
-    assert "dataset 'load' has changed since the run began" in capsys.readouterr().err.splitlines()[-1]
+    assert (
+        "dataset 'load', or code that an arm or a classifier runs, has changed since the run began"
+        in capsys.readouterr().err.splitlines()[-1]
+    )
 
 
 def test_one_long_text_costs_no_memory_in_every_row(table_suite, tmp_path):

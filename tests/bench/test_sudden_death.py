@@ -87,13 +87,15 @@ def test_of_several_processes_one_may_die_and_only_its_cells_fail(table_suite, d
     suite = deadly(table_suite, ("knn", "Killed", "Quits"), arms)
     names = []
     summary = run_suite(suite, tmp_path / "run", jobs=2, verbose=False, on_cell=names.append)
-    assert failed(summary) == {
+    # Which split the classifiers fail in first, that of the dying sampler or the other, is chance.
+    assert failed(summary) - {("dying", "Quits", "failed", "SystemExit: 3")} == {
         ("none", "Killed", "failed", DIED),
         ("none", "Quits", "failed", "SystemExit: 3"),
         *(("dying", name, "failed", DIED) for name in ("knn", "Killed", "Quits")),
     }
     assert len(names) == len(set(names)) == 4
-    assert sum(path.read_text().count('"status": "done"') for path in (tmp_path / "run" / "cells").iterdir()) == 12 - 5
+    done = sum(path.read_text().count('"status": "done"') for path in (tmp_path / "run" / "cells").iterdir())
+    assert done == 12 - len(summary["failed"])
     assert list((tmp_path / "run" / "running").iterdir()) == []
 
 

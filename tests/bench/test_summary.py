@@ -309,6 +309,18 @@ def test_a_classifier_that_never_finishes_leaves_the_comparison_to_the_others():
     assert len(summary["failed"]) == 9
 
 
+def test_an_arm_without_a_classifier_that_others_have_has_no_mean():
+    records = [cell(arm, s, 0.6, classifier=c) for arm in ("none", "gan") for s in range(3) for c in ("a", "b")]
+    for record in records:
+        if record["arm"] == "gan" and record["classifier"] == "b":
+            record |= {"status": "failed", "reason": "no", "metrics": {}}
+    arms = (TableArm("none"), TableArm("gan", against=("none",)))
+    summary = summarise(tables(arms, ("a", "b")), records, [about("t", "tables", None, 0.2)])
+    none, gan = summary["experiments"][0]["cases"][0]["arms"]
+    assert (none["mean"], gan["mean"]) == (pytest.approx(60), None)
+    assert gan["differences"]["none"]["n"] == 3  # by the classifier that both have finished
+
+
 def test_an_arm_that_never_finishes_leaves_the_means_to_the_others():
     records = [cell(arm, s, 0.6 + 0.01 * s, case, "a") for case in (0, 1) for arm in ("none", "gan") for s in range(3)]
     data = [about(name, "tables", None, 0.2) for name in ("t", "u")]

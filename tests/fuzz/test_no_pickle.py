@@ -17,6 +17,7 @@ ALLOWED = {
     ("quality/features.py", "import pickle"),
     # Calls and results between processes of one run, on one user's machines; nothing is read from a file.
     ("bench/workers.py", "import joblib"),
+    ("bench/workers.py", "import joblib.externals.loky.process_executor"),
     ("bench/run.py", "import joblib"),
     # A hash of arrays in memory.
     ("bench/gated.py", "import joblib"),
