@@ -22,7 +22,7 @@ from ganaug.bench.suite import Suite
 from ganaug.bench.summary import cell_table, summarise
 from ganaug.data.files import write_atomically
 
-__all__ = ["read_records", "read_summary", "write_report"]
+__all__ = ["absent", "read_records", "read_summary", "write_report"]
 
 OPEN_CASES = 3  # of more the details are folded away
 
@@ -209,9 +209,14 @@ def _render(root: Path, summary: dict[str, Any]) -> None:
             sheets=sheets,
             charts=charts,
             open_cases=OPEN_CASES,
-            absent="not finished" if summary.get("unfinished") else "failed",
+            absent=absent(summary),
         )
         write_atomically(root / name, page)
+
+
+def absent(summary: dict[str, Any]) -> str:
+    """What stands in the place of figures that a summary lacks."""
+    return "not finished" if summary.get("unfinished") else "failed"
 
 
 def _line(text: Any) -> str:

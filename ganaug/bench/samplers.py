@@ -37,19 +37,15 @@ def check_sampler(sampler: Plugin) -> None:
     ValueError
         With the nearest name, or what to install.
     """
-    make, params, what = (
-        resolve("samplers", sampler.target, SAMPLERS),
-        sampler.params,
-        f"sampler {short(sampler.target)}",
-    )
+    make = resolve("samplers", sampler.target, SAMPLERS)
+    params, what = sampler.params, f"sampler {short(sampler.target)}"
     if sampler.target not in SAMPLERS:
         made = checked(what, make, params, random_state=0)
         if not hasattr(made, "fit_resample"):
             raise ValueError(f"{what} must have a method fit_resample, which {type(made).__name__} lacks")
         if getattr(made, "_sampling_type", "over-sampling") in ("under-sampling", "clean-sampling"):
             return
-    if "sampling_strategy" in params:
-        raise ValueError(f"{what} must have no sampling_strategy; set the ratio of the arm in its place")
+    _check_amount(what, params)
     if sampler.target in CLASSES:
         checked(what, CLASSES[sampler.target], params)
     elif sampler.target in GENERATORS:
@@ -61,12 +57,16 @@ def check_sampler(sampler: Plugin) -> None:
         if not isinstance(inner, dict):
             raise ValueError(f"{what}: its sampler must be a table of parameters of 'gan', got {short(inner)}")
         checked(what, SafeOverSampler, {k: v for k, v in params.items() if k != "sampler"})
+        _check_amount(f"{what}: its sampler", inner)
         _check_gan(f"{what}: its sampler", inner)
 
 
-def _check_gan(what: str, params: dict[str, Any]) -> None:
+def _check_amount(what: str, params: dict[str, Any]) -> None:
     if "sampling_strategy" in params:
         raise ValueError(f"{what} must have no sampling_strategy; set the ratio of the arm in its place")
+
+
+def _check_gan(what: str, params: dict[str, Any]) -> None:
     _check_generator(f"{what}: its generator", params.get("generator", {}))
     checked(what, GANOverSampler, {k: v for k, v in params.items() if k != "generator"})
 

@@ -124,16 +124,18 @@ def _print_summary(summary: dict[str, Any], output: Path) -> None:
     from rich.console import Console
     from rich.markup import escape
 
+    from ganaug.bench.report import absent
+
     console = Console(width=None if sys.stdout.isatty() else 110)
-    cautions, absent = summary.get("cautions", []), "not finished" if summary.get("unfinished") else "failed"
+    cautions, missing = summary.get("cautions", []), absent(summary)
     for sentence in cautions:
         console.print(f"[bold]{escape(sentence)}[/bold]")
     for experiment in summary["experiments"]:
         declared = summary["suite"][experiment["kind"]]
         if experiment["overall"]:
-            console.print(_overall(experiment, len(experiment["cases"]), absent))
+            console.print(_overall(experiment, len(experiment["cases"]), missing))
         for case in experiment["cases"] if len(experiment["cases"]) <= SHOWN_CASES else ():
-            console.print(_table(case, declared["baselines"], experiment["compared"][0], absent))
+            console.print(_table(case, declared["baselines"], experiment["compared"][0], missing))
             if case["gan"]:
                 shares = case["gan"]["consistency"]
                 listed = ", ".join(f"{n} {v:.0f} %" for n, v in zip(case["classes"], shares, strict=True))

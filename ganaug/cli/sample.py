@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ganaug.gans import ImageGAN
     from ganaug.gans.base import ConditionalGAN
+    from ganaug.training.processes import Processes
 
 
 @app.command()
@@ -73,7 +74,7 @@ def sample(
             raise ValueError("--size is for --real; the model draws images of the size it was trained on")
         processes = current_processes(under_torchrun())
         gan = ImageGAN.load(model, device=processes.place(resolve_device(device)))
-        _write_pool(gan, output, per_class, label, real, rank, size, seed)
+        _write_pool(gan, output, per_class, label, real, rank, size, seed, processes)
         return
     kind = check_image_output(output, output_format)
     gan = ImageGAN.load(model, device=device)
@@ -92,12 +93,12 @@ def _write_pool(
     rank: float | None,
     size: str | None,
     seed: int | None,
+    processes: Processes,
 ) -> None:
     from ganaug.cli.common import image_size
     from ganaug.curation import DiscriminatorRank, SyntheticPool
     from ganaug.curation.image_filters import ImageFilter, default_filters
     from ganaug.data import labelled_images
-    from ganaug.training.processes import current_processes
 
     filters: list[ImageFilter] = [] if rank is None else [DiscriminatorRank(rank)]
     if real is not None:
@@ -105,9 +106,11 @@ def _write_pool(
     data = None if real is None else as_fitted(labelled_images(real, size=image_size(size)), gan)
     wanted = dict.fromkeys(_labels(gan, asked, 1).tolist(), per_class)
     check_writable(output, folder=True)
-    options: dict[str, Any] = {"keep": filters, "random_state": seed, "distributed": under_torchrun()}
-    built = SyntheticPool.build(gan, output, per_class=wanted, real=data, **options)
-    if not current_processes(under_torchrun()).first:
+    together = processes.count > 1
+    built = SyntheticPool.build(
+        gan, output, per_class=wanted, real=data, keep=filters, random_state=seed, distributed=together
+    )
+    if not processes.first:
         return
     print(f"Wrote a pool of {len(built):,} images of {len(wanted)} classes to {output}.")
     for record in built.provenance["classes"]:

@@ -132,7 +132,7 @@ def inner_folds(labels: NDArray[Any], cv: Any, seed: int) -> list[tuple[NDArray[
             raise ValueError(
                 f"cv must be a number of folds from 2 to {fewest}, the images of the smallest class, got {cv}"
             )
-        folds = StratifiedKFold(int(cv), shuffle=True, random_state=seed % 2**32).split(labels, labels)
+        folds = StratifiedKFold(int(cv), shuffle=True, random_state=seed).split(labels, labels)
     else:
         folds = cv
     pairs = _index_pairs(folds, cv)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
 import shutil
 import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,9 +20,8 @@ from numpy.typing import NDArray
 import ganaug
 from ganaug.curation.drawing import FilteredDraws, check_fitted
 from ganaug.data.files import umask, write_atomically
-from ganaug.data.json_values import short
 from ganaug.gans import ImageGAN
-from ganaug.gans.bundle import labels_to_json, weights_checksum
+from ganaug.gans.bundle import check_version, labels_to_json, weights_checksum
 from ganaug.training.devices import seed_from
 from ganaug.training.processes import ALONE, Processes
 
@@ -51,19 +52,18 @@ def build_pool(draws: FilteredDraws, path: Path, processes: Processes = ALONE) -
     # A folder that is there already may be a mount point, which nothing can be renamed to.
     inside = path.exists()
     home = path if inside else path.parent
-    if processes.count == 1:
+    alone = processes.count == 1
+    if alone:
         home.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=home, prefix=f".{path.name}."))
     else:
         temporary = home / f".{path.name}.{draws.seed}"
+    finish = functools.partial(_finish, draws, temporary, path, inside)
     try:
-        if processes.count == 1:
-            with _Writing(temporary / IMAGES) as writing:
-                for images in draws:
-                    writing.put(images)
-            _finish(draws, writing.checksum, temporary, path, inside)
+        if alone:
+            finish(_write(temporary / IMAGES, draws))
         else:
-            _build_together(draws, temporary, path, inside, processes)
+            _build_together(draws, temporary, finish, processes)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
@@ -81,7 +81,7 @@ def _device(gan: ImageGAN) -> torch.device:
     return next(gan.generator_.parameters()).device
 
 
-def _build_together(draws: FilteredDraws, temporary: Path, path: Path, inside: bool, processes: Processes) -> None:
+def _build_together(draws: FilteredDraws, temporary: Path, finish: Callable[[str], None], processes: Processes) -> None:
     device = _device(draws.gan)
     asked = [weights_checksum(draws.gan.tensors()), draws.wanted.tolist(), draws.max_draws]
     # None goes on before all have found the folder empty.
@@ -95,34 +95,33 @@ def _build_together(draws: FilteredDraws, temporary: Path, path: Path, inside: b
 
     def draw() -> None:
         for position in own:
-            with _Writing(temporary / f"{position}.u8") as writing:
-                for images in draws.of_class(position):
-                    writing.put(images)
+            _write(temporary / f"{position}.u8", draws.of_class(position))
             write_atomically(temporary / f"{position}.json", json.dumps(draws.records[-1]))
 
     def put_together() -> None:
         if not processes.first:
             return
         draws.records = []
-        with _Writing(temporary / IMAGES) as writing:
-            for position in range(len(draws.wanted)):
-                record = temporary / f"{position}.json"
-                draws.records.append(json.loads(record.read_text(encoding="utf-8")))
-                part = temporary / f"{position}.u8"
-                with part.open("rb") as file:
-                    while content := file.read(COPIED):
-                        writing.put(np.frombuffer(content, dtype=np.uint8))
-                record.unlink()
-                part.unlink()
+        checksum = _write(temporary / IMAGES, of_all())
         draws.check_any_kept()
-        _finish(draws, writing.checksum, temporary, path, inside)
+        finish(checksum)
+
+    def of_all() -> Iterator[NDArray[np.uint8]]:
+        for position in range(len(draws.wanted)):
+            record, part = temporary / f"{position}.json", temporary / f"{position}.u8"
+            draws.records.append(json.loads(record.read_text(encoding="utf-8")))
+            with part.open("rb") as file:
+                while content := file.read(COPIED):
+                    yield np.frombuffer(content, dtype=np.uint8)
+            record.unlink()
+            part.unlink()
 
     # None goes on before all are done, nor after one has failed.
     for call in (prepare, draw, put_together):
         processes.together(call, device)
 
 
-def _finish(draws: FilteredDraws, checksum: str, temporary: Path, path: Path, inside: bool) -> None:
+def _finish(draws: FilteredDraws, temporary: Path, path: Path, inside: bool, checksum: str) -> None:
     """Write the header and put the pool into its place."""
     gan = draws.gan
     provenance = {
@@ -153,39 +152,25 @@ def _finish(draws: FilteredDraws, checksum: str, temporary: Path, path: Path, in
         temporary.replace(path)
 
 
-class _Writing:
-    """Writes one batch of images while the next is drawn, and takes their checksum on the way."""
+def _write(path: Path, batches: Iterable[NDArray[np.uint8]]) -> str:
+    """Write one batch of images while the next is drawn, and return the checksum of all."""
+    digest = hashlib.sha256()
+    with path.open("wb") as file, ThreadPoolExecutor(1) as thread:
 
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("wb")
-        self._thread = ThreadPoolExecutor(1)
-        self._pending: Future[None] | None = None
-        self._digest = hashlib.sha256()
+        def put(pixels: memoryview) -> None:
+            file.write(pixels)
+            digest.update(pixels)
 
-    def __enter__(self) -> _Writing:
-        return self
-
-    def put(self, images: NDArray[np.uint8]) -> None:
-        """Take a batch once the one before is written; raises what went wrong with that one."""
-        self._wait()
-        self._pending = self._thread.submit(self._write, np.ascontiguousarray(images).ravel().data)
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._thread.shutdown()
-        with self._file:
-            if kind is None:
-                self._wait()
-                self._file.flush()
-                os.fsync(self._file.fileno())
-        self.checksum = self._digest.hexdigest()
-
-    def _wait(self) -> None:
-        if self._pending is not None:
-            self._pending.result()
-
-    def _write(self, pixels: memoryview) -> None:
-        self._file.write(pixels)
-        self._digest.update(pixels)
+        pending: Future[None] | None = None
+        for images in batches:
+            if pending is not None:
+                pending.result()
+            pending = thread.submit(put, np.ascontiguousarray(images).ravel().data)
+        if pending is not None:
+            pending.result()
+        file.flush()
+        os.fsync(file.fileno())
+    return digest.hexdigest()
 
 
 def read_header(path: Path) -> dict[str, Any]:
@@ -200,12 +185,7 @@ def read_header(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path / HEADER} is damaged: it is not valid JSON; {REMEDY}") from None
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise ValueError(f"{path} is no pool of ganaug's; pass a folder written by SyntheticPool.build")
-    version = header.get("format_version")
-    if not isinstance(version, int) or version > FORMAT_VERSION:
-        raise ValueError(
-            f"{path} has format version {short(version)}, this ganaug {ganaug.__version__} reads up to "
-            f"{FORMAT_VERSION}; upgrade ganaug"
-        )
+    check_version(str(path), header.get("format_version"), FORMAT_VERSION)
     if header.pop(CHECKSUM, None) != checksum:
         raise ValueError(f"{path / HEADER} was edited: its checksum differs; {REMEDY}")
     return header

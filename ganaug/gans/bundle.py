@@ -24,6 +24,7 @@ __all__ = [
     "CONFIG",
     "FORMAT_VERSION",
     "WEIGHTS",
+    "check_version",
     "kind_of",
     "labels_from_json",
     "labels_to_json",
@@ -190,13 +191,17 @@ def read_config(path: str | Path, kind: str, called: str = "") -> dict[str, Any]
     if config["format"] != f"ganaug.{kind}":
         found = clip(config["format"].removeprefix("ganaug."))
         raise ValueError(f"{called} holds a {found}, not a {kind}; load it with its own class")
-    version = config.get("format_version")
-    if not isinstance(version, int) or version > FORMAT_VERSION:
-        raise ValueError(
-            f"{called} has format version {short(version)}, this ganaug {ganaug.__version__} reads up to "
-            f"{FORMAT_VERSION}; upgrade ganaug"
-        )
+    check_version(called, config.get("format_version"), FORMAT_VERSION)
     return config
+
+
+def check_version(called: str, version: Any, newest: int) -> None:
+    """Raise ``ValueError`` for files that a newer ganaug has written."""
+    if not isinstance(version, int) or version > newest:
+        raise ValueError(
+            f"{called} has format version {short(version)}, this ganaug {ganaug.__version__} reads up to {newest}; "
+            "upgrade ganaug"
+        )
 
 
 def read_bundle(path: str | Path, kind: str) -> tuple[dict[str, Any], dict[str, Tensor]]:

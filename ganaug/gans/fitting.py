@@ -122,8 +122,7 @@ class Fitting:
             config = self._take_open(self._checkpoints.run.get("training"), config)
         elif isinstance(self._gan.batch_size, str):
             config = self._settle_batch_size(config)
-        asked, count = self._gan.batch_size, self._processes.count
-        size = config.training.batch_size if isinstance(asked, str) else asked
+        size, count = config.training.batch_size, self._processes.count
         if size % count:
             raise ValueError(
                 f"batch_size must be a multiple of the {count} processes that share each batch, got {size}"

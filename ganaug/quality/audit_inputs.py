@@ -18,6 +18,7 @@ from ganaug.data.tables import as_table
 from ganaug.gans.base import ConditionalGAN
 from ganaug.gans.image import ImageGAN
 from ganaug.quality.duplicates import image_keys, row_keys
+from ganaug.quality.matching import check_synthetic_labels
 from ganaug.quality.nearness import SMALLEST
 
 __all__ = ["NO_LABEL", "Side", "audited_classes", "check_sides", "draw", "read_side", "with_keys"]
@@ -186,11 +187,7 @@ def check_sides(sides: list[Side]) -> list[Side]:
                 f"{with_labels.argument} has labels and {without.argument} has none; pass {LABELS[without.argument]}, "
                 "or leave out those of all samples, which are then taken for one class"
             )
-    if n_unlabelled := int((synthetic.names == NO_LABEL).sum()):
-        raise ValueError(
-            f"synthetic holds {n_unlabelled} images labelled -1, which marks images without a label; pass the classes "
-            "that they were made for"
-        )
+    check_synthetic_labels(synthetic.names != NO_LABEL)
     return sides if train.is_images else [_with_columns_of(train, side) for side in sides]
 
 

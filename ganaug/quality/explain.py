@@ -188,7 +188,7 @@ def _anchors(anchors: Any, n: int, real: Side) -> NDArray[np.int64]:
 def _judge_images(
     made: Side, real: Side, known: NDArray[np.int64], n_classes: int, steps: int, device: torch.device, seed: int
 ) -> NDArray[np.floating]:
-    model = ImageClassifier(n_classes, seed % 2**32, ClassifierConfig(steps=steps), device)
+    model = ImageClassifier(n_classes, seed, ClassifierConfig(steps=steps), device)
     return model.fit(real.items[known >= 0], known[known >= 0]).predict_proba(made.items)
 
 

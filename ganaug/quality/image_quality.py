@@ -17,7 +17,7 @@ from ganaug.quality.classifier import ClassifierConfig, class_consistency, class
 from ganaug.quality.distances import frechet_distance, inception_score, kernel_distance
 from ganaug.quality.duplicates import check_holdout, image_keys
 from ganaug.quality.features import DataExtractor, data_extractor, extractor_name, features, resolve_extractor
-from ganaug.quality.matching import matched_samples, shared_classes
+from ganaug.quality.matching import check_synthetic_labels, matched_samples, shared_classes
 from ganaug.quality.neighbourhoods import prdc
 from ganaug.quality.report import Figures, QualityReport
 from ganaug.training.devices import resolve_device, seed_from
@@ -222,12 +222,7 @@ def _read_sets(real: Any, synthetic: Any, labels: Any, holdout: Any) -> dict[str
                 f"{name} images must have the shape of the real ones, {shape}, got {data.image_shape}; "
                 "resize or convert them"
             )
-    n_unlabelled = int((~sets["synthetic"].has_label).sum())
-    if n_unlabelled:
-        raise ValueError(
-            f"synthetic holds {n_unlabelled} images labelled -1, which marks images without a label; pass the classes "
-            "that they were made for"
-        )
+    check_synthetic_labels(sets["synthetic"].has_label)
     if holdout is not None:
         keys = image_keys(*(sets[name].images for name in ("synthetic", "real", "held-out")))
         check_holdout(*keys, images=True)

@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["matched_samples", "shared_classes"]
+__all__ = ["check_synthetic_labels", "matched_samples", "shared_classes"]
+
+
+def check_synthetic_labels(has_label: NDArray[np.bool_]) -> None:
+    """Raise ``ValueError`` for synthetic images without a label."""
+    if n_unlabelled := int((~has_label).sum()):
+        raise ValueError(
+            f"synthetic holds {n_unlabelled} images labelled -1, which marks images without a label; pass the classes "
+            "that they were made for"
+        )
 
 
 def shared_classes(labels: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
