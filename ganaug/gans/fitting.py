@@ -122,7 +122,9 @@ class Fitting:
             config = self._take_open(self._checkpoints.run.get("training"), config)
         elif isinstance(self._gan.batch_size, str):
             config = self._settle_batch_size(config)
-        size, count = config.training.batch_size, self._processes.count
+        # Where members are trained side by side, each of them has such a batch; every one must be shared evenly.
+        asked, count = self._gan.batch_size, self._processes.count
+        size = config.training.batch_size if isinstance(asked, str) else asked
         if size % count:
             raise ValueError(
                 f"batch_size must be a multiple of the {count} processes that share each batch, got {size}"
