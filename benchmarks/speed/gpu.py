@@ -2,9 +2,11 @@
 
     python benchmarks/speed/gpu.py --cifar10 train.parquet
 
-Measures what ``training.py`` does for digits, MNIST and, where its file is given, CIFAR-10; then draws images with
-generators of these sizes, to memory and into a pool on disk. Kept in ``benchmarks/results/speed-gpu-NAME.md``. It has
-not been run on a GPU yet; on a CPU its drawing has.
+Measures what ``training.py`` does for digits, MNIST and, where its file is given, CIFAR-10; draws images with
+generators of these sizes, to memory and into a pool on disk; and trains on the last of the data from nothing for so
+many seconds, again and again, to say what FID, CAS and consistency (of :func:`ganaug.quality.image_report`, beside
+those of real images) come to in that time. Kept in ``benchmarks/results/speed-gpu-NAME.md``. It has not been run on a GPU
+yet; on a CPU it has, at ``--small --draw 2000 --budgets 10,20``.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import platform
 import re
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,7 @@ from training import markdown, measure, synchronise
 
 from ganaug import ImageGAN, SyntheticPool, labelled_images
 from ganaug.data.files import write_atomically
+from ganaug.quality import image_report
 from ganaug.training.config import PRECISIONS
 from ganaug.training.devices import resolve_device
 
@@ -57,28 +60,67 @@ def drawing(dataset: str, preset: str, device: torch.device, n: int) -> dict[str
     }
 
 
+def curve(dataset: str, preset: str, device: torch.device, budgets: Sequence[float]) -> list[dict[str, str]]:
+    """Quality after so many seconds of training: each a training of its own, whose schedules end with it."""
+    data = labelled_images(dataset)
+    mixed = np.random.default_rng(0).permutation(len(data))
+    train, held_out = (data.subset(part) for part in np.split(mixed, [len(data) * 4 // 5]))
+    options = {"preset": preset, "device": str(device), "random_state": 0, "verbose": False}
+    tried = ImageGAN(steps=200, **options).fit(train)
+    rate = tried.history_[-1]["images_per_second"] / tried.config_.training.batch_size
+    rows: list[dict[str, str]] = []
+    for budget in budgets:
+        started = time.perf_counter()
+        gan = ImageGAN(steps=max(50, int(budget * rate)), **options).fit(train)
+        seconds = time.perf_counter() - started
+        labels = np.repeat(gan.classes_, max(1, len(train) // len(gan.classes_)))
+        synthetic = gan.sample(labels, random_state=1)
+        report = image_report(train, synthetic, labels, holdout=held_out, random_state=0, device=device)
+        assert report.real is not None
+        wanted = [name for name in report.overall if name.startswith("FID") or name in ("CAS", "consistency")]
+        rows.append(
+            {
+                "trained for": f"{seconds:.0f} s",
+                "steps": f"{gan.config_.training.steps:,}",
+                **{name: f"{report.overall[name]:.3f}" for name in wanted},
+                **{f"{name} of real images": f"{report.real.overall[name]:.3f}" for name in wanted},
+            }
+        )
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cifar10", help="labelled images of 32x32 that labelled_images reads")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--draw", type=int, default=200_000, help="images drawn by each generator")
+    parser.add_argument("--budgets", default="30,60,120,240", help="seconds of training, for the curve of quality")
+    parser.add_argument("--small", action="store_true", help="digits alone, at `tiny`: what a CPU has time for")
     parser.add_argument("-o", "--output", type=Path)
     arguments = parser.parse_args()
     device = resolve_device(arguments.device)
     pairs = [("digits", "tiny"), ("mnist5k", "small")]
+    if arguments.small:
+        pairs = pairs[:1]
     if arguments.cifar10:
         pairs += [(arguments.cifar10, "small"), (arguments.cifar10, "base")]
     trained = [measure(name, preset, precision, device) for name, preset in pairs for precision in PRECISIONS]
     drawn = [drawing(name, preset, device, arguments.draw) for name, preset in pairs]
+    budgets = [float(budget) for budget in arguments.budgets.split(",")]
+    last = (arguments.cifar10, "small") if arguments.cifar10 else pairs[-1]
+    learnt = curve(*last, device, budgets)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     text = "\n".join(
         [
             f"Speed of ImageGAN on {name} (torch {torch.__version__}), by",
-            "`python benchmarks/speed/gpu.py`. Training, as `benchmarks/speed/training.py` has it; then drawing.",
+            "`python benchmarks/speed/gpu.py`. Training, as `benchmarks/speed/training.py` has it; drawing; quality",
+            f"by time of training on {Path(last[0]).name}, {last[1]}, 4 of 5 images.",
             "",
             *markdown(trained),
             "",
             *markdown(drawn),
+            "",
+            *markdown(learnt),
             "",
         ]
     )

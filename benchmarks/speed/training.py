@@ -11,12 +11,14 @@ steps are not part of a step here.
 that can be compared between machines. "matmul" and "copy" are shares of the roofline: the operations of a step, as
 torch counts them, at the rate of a large matrix product in the same precision, and the bytes that its operations read
 and write, each on its own, at that of a large copy, both over the time of the step. Memory is the most that the
-process, or the GPU, has held by then.
+process, or the GPU, has held by then. On a GPU all this is of eager steps; "graph" is how many times as fast the same
+steps are when they are recorded and replayed, in the same run, which is what training does there.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import dataclasses
 import functools
 import platform
@@ -36,9 +38,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from ganaug import ImageGAN, labelled_images
 from ganaug.data.files import write_atomically
 from ganaug.gans.image_networks import build_networks
-from ganaug.training.augment import augment
+from ganaug.training.augment import ImageAugmentation
 from ganaug.training.config import PRECISIONS
 from ganaug.training.devices import resolve_device
+from ganaug.training.graphs import WARM_UP, runner_for
 from ganaug.training.labels import ClassBalancedSampler
 from ganaug.training.layers import initialise
 from ganaug.training.loop import make_players, one_step
@@ -109,6 +112,30 @@ def bounds(step: Callable[[int], None], dtype: torch.dtype, device: torch.device
     }
 
 
+def interleaved(variants: dict[str, Callable[[int], None]], device: torch.device) -> dict[str, float]:
+    """Median seconds of each kind of step, taken turn by turn."""
+    seconds: dict[str, list[float]] = {name: [] for name in variants}
+    for round_ in range(ROUNDS + 1):
+        for name, variant in variants.items():
+            synchronise(device)
+            started = time.perf_counter()
+            for k in range(STEPS):
+                variant(k)
+            synchronise(device)
+            if round_:  # the first one warms up
+                seconds[name].append((time.perf_counter() - started) / STEPS)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def shares(seconds: dict[str, float]) -> dict[str, str]:
+    """Parts of a whole step, by what is saved without them."""
+    whole = seconds["whole"]
+    parts = {part: whole - seconds[f"no {part}"] for part in ("penalty", "augmentation", "data")}
+    parts["generator"] = seconds["generator"]
+    parts["discriminator"] = whole - sum(parts.values())
+    return {name: f"{100 * max(0.0, part) / whole:.0f} %" for name, part in parts.items()}
+
+
 def measure(dataset: str, preset: str, precision: str, device: torch.device) -> dict[str, float | str]:
     """Time one case."""
     dtype = PRECISIONS[precision]
@@ -122,6 +149,7 @@ def measure(dataset: str, preset: str, precision: str, device: torch.device) -> 
     for network in networks:
         initialise(network, randomness)
     generator, discriminator = (network.to(device) for network in networks)
+    copies = copy.deepcopy((generator, discriminator))
     players = make_players(generator, discriminator)
     state = TrainingState(players, randomness)
     sampler = ClassBalancedSampler(labels)
@@ -143,8 +171,8 @@ def measure(dataset: str, preset: str, precision: str, device: torch.device) -> 
         def draw(self, n: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
             return drawn
 
-    def augmented(images: torch.Tensor, p: float) -> torch.Tensor:
-        return augment(images, config.operations, p, randomness)
+    augmentation = ImageAugmentation(config.operations, data.image_shape, randomness)
+    nothing = ImageAugmentation([], data.image_shape, randomness)
 
     def step(k: int, *, new_batch: bool = True, penalty: bool = True, augmenting: bool = True) -> None:
         state.step = middle + k
@@ -153,8 +181,15 @@ def measure(dataset: str, preset: str, precision: str, device: torch.device) -> 
             training if penalty else dataclasses.replace(training, gamma=0.0),
             sampler if new_batch else Fixed(),
             real_images if new_batch else lambda _: fixed[0],
-            augmented if augmenting else lambda images, p: images,
+            augmentation if augmenting else nothing,
         )
+
+    graphs = runner_for(device, cuda_graph=True)
+    recorded = TrainingState(make_players(*copies, recorded=graphs.records), randomness)
+
+    def replay(k: int) -> None:
+        recorded.step = middle + k
+        one_step(recorded, training, sampler, real_images, augmentation, runner=graphs)
 
     def generator_only(_: int) -> None:
         _, y, z = fixed
@@ -177,31 +212,19 @@ def measure(dataset: str, preset: str, precision: str, device: torch.device) -> 
         "generator": generator_only,
         "forward": forward,
     }
-    seconds: dict[str, list[float]] = {name: [] for name in variants}
-    for round_ in range(ROUNDS + 1):
-        for name, variant in variants.items():
-            synchronise(device)
-            started = time.perf_counter()
-            for k in range(STEPS):
-                variant(k)
-            synchronise(device)
-            if round_:  # the first one warms up
-                seconds[name].append((time.perf_counter() - started) / STEPS)
-    median = {name: statistics.median(values) for name, values in seconds.items()}
+    if graphs.records:
+        variants["graph"] = replay
+        for k in range((WARM_UP + 1) * STEPS):  # a penalised step comes once in so many
+            replay(k)
+    median = interleaved(variants, device)
     whole = median["whole"]
-    shares = {
-        "penalty": whole - median["no penalty"],
-        "augmentation": whole - median["no augmentation"],
-        "data": whole - median["no data"],
-        "generator": median["generator"],
-    }
-    shares["discriminator"] = whole - sum(shares.values())
     return {
         "case": f"{Path(dataset).name}, {preset}, {precision}",
         "batch": str(batch),
         "images/s": f"{batch / whole:,.0f}",
         "ms/step": f"{1000 * whole:.1f}",
-        **{name: f"{100 * max(0.0, share) / whole:.0f} %" for name, share in shares.items()},
+        **shares(median),
+        **({"graph": f"{whole / median['graph']:.1f}"} if graphs.records else {}),
         "forward passes": f"{whole / median['forward']:.1f}",
         **{name: f"{100 * bound / whole:.0f} %" for name, bound in bounds(step, dtype, device).items()},
         "memory": f"{peak_memory(device):,.0f} MiB",

@@ -17,9 +17,11 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Generator, Tensor, nn
 
 from ganaug.data.images import UNLABELLED
+from ganaug.training.augment import Augmentation
 from ganaug.training.checkpoints import Checkpoints
 from ganaug.training.config import PRECISIONS
 from ganaug.training.devices import computes_bf16, resolve_device
+from ganaug.training.graphs import runner_for
 from ganaug.training.health import Health
 from ganaug.training.labels import ClassBalancedSampler
 from ganaug.training.layers import initialise
@@ -43,6 +45,7 @@ ENGINE_CONSTRAINTS: dict[str, list[Any]] = {
     "health": [StrOptions({"report", "adapt"})],
     "validation_fraction": [Interval(Real, 0, 1, closed="left")],
     "distributed": ["boolean"],
+    "cuda_graph": ["boolean"],
 }
 
 
@@ -58,7 +61,8 @@ class Material:
         JSON values that tell one set of training data from another.
     class_indices : ndarray of shape (n_samples,)
     class_names : sequence of str
-    real_samples, augment : callable
+    real_samples : callable
+    augment : Augmentation
     randomness : torch.Generator
     processes : Processes
         Those that train together.
@@ -73,7 +77,7 @@ class Material:
     class_indices: NDArray[np.int64]
     class_names: Sequence[str]
     real_samples: Callable[[Tensor], Tensor]
-    augment: Callable[..., Tensor]
+    augment: Augmentation
     randomness: Generator
     processes: Processes
     changed: Callable[..., Any]
@@ -160,7 +164,11 @@ class Fitting:
 
     def _train(self, config: TrainingConfig) -> Players:
         material = self._material
-        players = make_players(*(network.to(self._device) for network in material.networks))
+        # Averages of several processes are taken between the gradients and the optimisers, by calls of their own.
+        alone = self._processes.count == 1
+        runner = runner_for(self._device, cuda_graph=alone and bool(self._gan.cuda_graph))
+        networks = (network.to(self._device) for network in material.networks)
+        players = make_players(*networks, recorded=runner.records)
         first = self._processes.first
         monitor = Monitor(
             config.steps,
@@ -190,6 +198,7 @@ class Fitting:
                 health=health,
                 selection=selection,
                 processes=self._processes,
+                runner=runner,
             )
         self.history, self.findings, self.validation = state.history, state.findings, state.validation
         return players

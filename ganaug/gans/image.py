@@ -19,7 +19,7 @@ from ganaug.gans.image_networks import build_networks
 from ganaug.gans.image_sampling import ImageSampling
 from ganaug.gans.presets import PRESETS, ImageGANConfig, resolve_image_config
 from ganaug.gans.pseudo_labels import guessed_indices, labelled_part
-from ganaug.training.augment import OPERATIONS, augment
+from ganaug.training.augment import OPERATIONS, ImageAugmentation
 from ganaug.training.devices import random_generator, resolve_device
 from ganaug.training.processes import current_processes
 from ganaug.training.transfer import Rows
@@ -95,6 +95,9 @@ class ImageGAN(ImageSampling):
         Train in all processes that ``torchrun`` started, or that share an initialised ``torch.distributed``. Each calls
         `fit` with the same data and parameters, takes its share of every batch and ends with the same networks: those
         that one process would have ended with, up to rounding. Only the first reports and writes files.
+    cuda_graph : bool, default=True
+        On a GPU, record the many small operations of a training step once and start all of them at a time from then on;
+        several processes, and other devices, do without. False takes them one by one, to the same effect, more slowly.
 
     Attributes
     ----------
@@ -180,6 +183,7 @@ class ImageGAN(ImageSampling):
         health: str = "report",
         validation_fraction: float = 0.0,
         distributed: bool = False,
+        cuda_graph: bool = True,
     ) -> None:
         self.preset = preset
         self.steps = steps
@@ -201,6 +205,7 @@ class ImageGAN(ImageSampling):
         self.health = health
         self.validation_fraction = validation_fraction
         self.distributed = distributed
+        self.cuda_graph = cuda_graph
 
     def resolve(self, X: Any, y: Any = None) -> ImageGANConfig:
         """Check parameters and images, and return what `fit` would train, without training it.
@@ -273,9 +278,6 @@ class ImageGAN(ImageSampling):
         def real_images(chosen: Tensor) -> Tensor:
             return pixels[chosen].float() / 127.5 - 1
 
-        def augmented(images: Tensor, p: float) -> Tensor:
-            return augment(images, config.operations, p, randomness, processes)
-
         names = [data.name(label) for label in classes]
         material = Material(
             networks=build_networks(config.architecture),
@@ -283,7 +285,7 @@ class ImageGAN(ImageSampling):
             class_indices=indices,
             class_names=names,
             real_samples=real_images,
-            augment=augmented,
+            augment=ImageAugmentation(config.operations, data.image_shape, randomness, processes),
             randomness=randomness,
             processes=processes,
             changed=lambda **values: self._resolve(known, len(data), **values),

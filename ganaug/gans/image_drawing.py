@@ -11,12 +11,14 @@ from torch import Generator, Tensor
 from ganaug.data.pictures import class_grid
 from ganaug.gans.image_networks import ImageGenerator
 from ganaug.training.devices import random_generator
-from ganaug.training.transfer import to_device
+from ganaug.training.transfer import free_memory, to_device
 
 __all__ = ["SAMPLING_BATCH", "draw", "generate", "tensor_grid", "to_pixels"]
 
 SAMPLING_BATCH = 500
+GPU_SAMPLING_BATCH = 4096  # so many that starting the operations takes less time than they do
 SAMPLING_MEMORY = 2**25  # numbers in the largest feature map of a batch: 128 MiB
+GPU_SAMPLING_SHARE = 1 / 16  # of the free memory of a GPU, for that map
 RESULT_MEMORY = 2**27  # bytes of images that wait on a GPU: fetching them waits until all are drawn
 
 
@@ -43,7 +45,7 @@ def generate(network: ImageGenerator, latents: Tensor, labels: Tensor, result_on
     """Generate one uint8 image per noise vector, in batches that fit into memory; the CPU holds the inputs."""
     device = next(network.parameters()).device
     images = torch.empty((len(labels), *network.arch.image_shape), dtype=torch.uint8, device=result_on)
-    batch = max(1, min(SAMPLING_BATCH, SAMPLING_MEMORY // network.arch.largest_map))
+    batch = _batch_size(network.arch.largest_map, device)
     fetched = batch * max(1, RESULT_MEMORY // (batch * math.prod(network.arch.image_shape)))
     for target, noise, classes in zip(
         images.split(fetched), latents.split(fetched), labels.split(fetched), strict=True
@@ -52,6 +54,14 @@ def generate(network: ImageGenerator, latents: Tensor, labels: Tensor, result_on
         drawn = [to_pixels(network(to_device(z, device), to_device(y, device))) for z, y in parts]
         target.copy_(torch.cat(drawn))
     return images
+
+
+def _batch_size(largest_map: int, device: torch.device) -> int:
+    """Images that are drawn at a time, by the numbers in a feature map."""
+    most, memory = SAMPLING_BATCH, float(SAMPLING_MEMORY)
+    if device.type == "cuda":
+        most, memory = GPU_SAMPLING_BATCH, max(memory, GPU_SAMPLING_SHARE * free_memory(device) / 4)
+    return max(1, min(most, int(memory / largest_map)))
 
 
 def tensor_grid(average: ImageGenerator, names: list[str], per_class: int = 8) -> Tensor:

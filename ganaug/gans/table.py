@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from numbers import Integral, Real
@@ -24,8 +24,8 @@ from ganaug.gans.fitting import ENGINE_CONSTRAINTS, Material
 from ganaug.gans.table_networks import TableArchitecture, TableDiscriminator, TableGenerator, build_networks
 from ganaug.training.devices import random_generator, resolve_device
 from ganaug.training.loop import TrainingConfig
-from ganaug.training.processes import current_processes
-from ganaug.training.transfer import Rows, to_device
+from ganaug.training.processes import Processes, current_processes
+from ganaug.training.transfer import Rows
 
 __all__ = ["TableGAN", "TableGANConfig"]
 
@@ -107,6 +107,9 @@ class TableGAN(ConditionalGAN):
         Train in all processes that ``torchrun`` started, or that share an initialised ``torch.distributed``. Each calls
         `fit` with the same data and parameters, takes its share of every batch and ends with the same networks: those
         that one process would have ended with, up to rounding. Only the first reports and writes files.
+    cuda_graph : bool, default=True
+        On a GPU, record the many small operations of a training step once and start all of them at a time from then on;
+        several processes, and other devices, do without. False takes them one by one, to the same effect, more slowly.
 
     Attributes
     ----------
@@ -183,6 +186,7 @@ class TableGAN(ConditionalGAN):
         health: str = "report",
         validation_fraction: float = 0.0,
         distributed: bool = False,
+        cuda_graph: bool = True,
     ) -> None:
         self.steps = steps
         self.batch_size = batch_size
@@ -202,6 +206,7 @@ class TableGAN(ConditionalGAN):
         self.health = health
         self.validation_fraction = validation_fraction
         self.distributed = distributed
+        self.cuda_graph = cuda_graph
 
     def resolve(self, X: Any, y: Any) -> TableGANConfig:
         """Check parameters and rows, and return what `fit` would train, without training it.
@@ -268,17 +273,13 @@ class TableGAN(ConditionalGAN):
         _set_statistics(networks[0], rows, indices)
         real = Rows(torch.from_numpy(rows), device)
 
-        def noisy(samples: Tensor, p: float) -> Tensor:
-            noise = processes.draw(lambda n: torch.randn((n, samples.shape[1]), generator=randomness), len(samples))
-            return samples + INPUT_NOISE * to_device(noise, device)
-
         material = Material(
             networks=networks,
             training_data={"n_rows": len(rows), "sha256": _fingerprint(rows, labels)},
             class_indices=indices,
             class_names=[str(label) for label in classes.tolist()],
             real_samples=real.__getitem__,
-            augment=noisy,
+            augment=_InputNoise(rows.shape[1], randomness, processes),
             randomness=randomness,
             processes=processes,
             changed=lambda **values: self._config(encoder, len(classes), **values),
@@ -411,6 +412,19 @@ class TableGAN(ConditionalGAN):
         if any(len(c.weights) != arch.n_classes for c in columns if isinstance(c, CategoricalColumn)):
             raise ValueError("a column holds frequencies of other classes")
         return partial(build_networks, arch)
+
+
+class _InputNoise:
+    """Adds noise to what the discriminator sees."""
+
+    def __init__(self, width: int, generator: Generator, among: Processes) -> None:
+        self._width, self._generator, self._among = width, generator, among
+
+    def draw(self, n: int, p: float) -> list[Tensor]:
+        return [self._among.draw(lambda n: torch.randn((n, self._width), generator=self._generator), n)]
+
+    def apply(self, samples: Tensor, numbers: Sequence[Tensor]) -> Tensor:
+        return samples + INPUT_NOISE * numbers[0]
 
 
 def _blocks(encoder: Encoder) -> tuple[int, ...]:

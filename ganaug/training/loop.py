@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import functools
 import time
 from collections.abc import Callable
 
@@ -11,8 +10,10 @@ import torch
 from torch import Generator, Tensor, nn
 
 from ganaug.data.json_values import clip, whole
+from ganaug.training.augment import Augmentation
 from ganaug.training.checkpoints import Checkpoints
 from ganaug.training.config import PRECISIONS, TrainingConfig, cosine
+from ganaug.training.graphs import Eager
 from ganaug.training.health import Health
 from ganaug.training.interrupts import Interrupts
 from ganaug.training.labels import ClassBalancedSampler
@@ -21,7 +22,6 @@ from ganaug.training.processes import ALONE, Processes
 from ganaug.training.selection import Selection
 from ganaug.training.state import TrainingState
 from ganaug.training.step import Players, adversarial_step
-from ganaug.training.transfer import to_device
 
 __all__ = ["TrainingConfig", "TrainingDiverged", "make_players", "one_step", "train"]
 
@@ -39,11 +39,16 @@ class TrainingDiverged(RuntimeError):  # noqa: N818 - the name users know from L
     """Losses became infinite or NaN again and again, in spite of lower learning rates."""
 
 
-def make_players(generator: nn.Module, discriminator: nn.Module) -> Players:
-    """Add optimisers and a moving average to two networks that are on their device."""
+def make_players(generator: nn.Module, discriminator: nn.Module, *, recorded: bool = False) -> Players:
+    """Add optimisers and a moving average to two networks that are on their device.
+
+    For steps that are recorded, the optimisers keep their learning rate in memory of the device.
+    """
 
     def adam(network: nn.Module) -> torch.optim.Optimizer:
-        return torch.optim.Adam(network.parameters(), lr=0.0, betas=(0.0, 0.9), eps=ADAM_EPSILON, fused=True)
+        weights = list(network.parameters())
+        rate = torch.zeros((), device=weights[0].device) if recorded else 0.0
+        return torch.optim.Adam(weights, lr=rate, betas=(0.0, 0.9), eps=ADAM_EPSILON, fused=True, capturable=recorded)
 
     average = copy.deepcopy(generator).requires_grad_(False)
     return Players(generator, discriminator, average, adam(generator), adam(discriminator))
@@ -52,7 +57,10 @@ def make_players(generator: nn.Module, discriminator: nn.Module) -> Players:
 def _set_learning_rate(players: Players, value: float) -> None:
     for optimizer in (players.generator_optimizer, players.discriminator_optimizer):
         for group in optimizer.param_groups:
-            group["lr"] = value
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(value)
+            else:
+                group["lr"] = value
 
 
 @torch.no_grad()
@@ -109,7 +117,7 @@ def train(
     config: TrainingConfig,
     sampler: ClassBalancedSampler,
     real_samples: Callable[[Tensor], Tensor],
-    augment: Callable[..., Tensor],
+    augment: Augmentation,
     generator: Generator,
     monitor: Monitor,
     *,
@@ -117,6 +125,7 @@ def train(
     health: Health | None = None,
     selection: Selection | None = None,
     processes: Processes = ALONE,
+    runner: Eager | None = None,
 ) -> TrainingState:
     """Run the adversarial step `config.steps` times.
 
@@ -133,8 +142,8 @@ def train(
     real_samples : callable
         Takes int64 indices of shape (batch,) on the CPU, returns those real samples on the networks' device,
         scaled as the generator's output.
-    augment : callable
-        Called as ``augment(samples, p=probability)``; differentiable.
+    augment : Augmentation
+        In front of the discriminator.
     generator : torch.Generator
         On the CPU; source of all randomness here, and of that in `real_samples` and `augment`.
     monitor : Monitor
@@ -149,6 +158,8 @@ def train(
         Chooses the moving average that the players end with; without it, that is the last.
     processes : Processes, optional
         Those that share each batch; all of them call this with equal arguments.
+    runner : Eager, optional
+        What calls the steps on the device of `players`, which must be made to be recorded if it does so.
 
     Returns
     -------
@@ -163,6 +174,7 @@ def train(
     """
     processes.start_alike(players)
     state = TrainingState(players, generator)
+    runner = runner or Eager(state.sums.device)
     monitor.begin(state.step, 0 if checkpoints is None else _go_on(state, checkpoints, config.steps))
     clock = _Clock(state)
 
@@ -175,11 +187,12 @@ def train(
     agree_every = 1 if processes.count == 1 else AGREE_EVERY
     with Interrupts(enabled=checkpoints is not None) as interrupts:
         while state.step < config.steps:
-            rate = one_step(state, config, sampler, real_samples, augment, processes)
+            rate = one_step(state, config, sampler, real_samples, augment, processes, runner)
             reading = state.step % CHECK_EVERY == 0 or state.step == config.steps
             if reading:
                 processes.average([state.sums])
-                _take_reading(state, config, rate, clock, monitor, health, selection)
+                if not _take_reading(state, config, rate, clock, monitor, health, selection):
+                    runner.forget()
             if checkpoints is not None:
                 due = checkpoints.due(state.step, reading=reading) or state.step == config.steps
                 # Processes differ in what is due at readings only, where their clocks tell it; the first one's counts.
@@ -189,6 +202,8 @@ def train(
                     interrupts.deliver()
     if state.best:
         players.average.load_state_dict(state.best)
+    for optimizer in (players.generator_optimizer, players.discriminator_optimizer):
+        optimizer.zero_grad()  # which frees memory
     return state
 
 
@@ -197,11 +212,12 @@ def one_step(
     config: TrainingConfig,
     sampler: ClassBalancedSampler,
     real_samples: Callable[[Tensor], Tensor],
-    augment: Callable[..., Tensor],
+    augment: Augmentation,
     processes: Processes = ALONE,
+    runner: Eager | None = None,
 ) -> float:
     """Take one step by the schedules, and return its learning rate; the rest is as for :func:`train`."""
-    device, progress = state.sums.device, state.step / max(1, config.steps)
+    progress = state.step / max(1, config.steps)
     rate = state.scale * cosine(config.learning_rate, config.final_learning_rate, progress)
     _set_learning_rate(state.players, rate)
     penalised = config.gamma > 0 and state.step % config.penalty_every == 0
@@ -211,9 +227,23 @@ def one_step(
     labels, indices, judged = sampler.draw(config.batch_size, state.randomness)
     real = real_samples(processes.share(indices))
     latents = torch.randn(config.batch_size, config.latent_dim, generator=state.randomness)
-    labels, latents, judged = (to_device(processes.share(part), device) for part in (labels, latents, judged))
-    dtype, augmented = PRECISIONS[config.precision], functools.partial(augment, p=p)
-    state.sums += adversarial_step(state.players, real, labels, latents, augmented, gamma * penalised, judged, dtype)
+    parts = (processes.share(part) for part in (labels, latents, judged))
+    inputs = (real, *parts, torch.tensor(gamma), *augment.draw(2 * len(real), p))
+
+    def step(real: Tensor, labels: Tensor, latents: Tensor, judged: Tensor, gamma: Tensor, *numbers: Tensor) -> Tensor:
+        return adversarial_step(
+            state.players,
+            real,
+            labels,
+            latents,
+            lambda samples: augment.apply(samples, numbers),
+            gamma if penalised else None,
+            judged,
+            PRECISIONS[config.precision],
+        )
+
+    runner = runner or Eager(state.sums.device)
+    state.sums += runner(step, inputs, penalised)
     state.penalties += penalised
     state.step += 1
     _update_average(state.players, config, state.step)
@@ -228,9 +258,10 @@ def _take_reading(
     monitor: Monitor,
     health: Health | None,
     selection: Selection | None,
-) -> None:
-    """Keep the state if it is healthy, and go back to the one kept last if it is not."""
-    if _healthy(state.players, state.sums):
+) -> bool:
+    """Keep the state if it is healthy, and go back to the one kept last if it is not; return which."""
+    healthy = _healthy(state.players, state.sums)
+    if healthy:
         taken = state.step - state.good_step
         d_loss, g_loss, gap, penalty = (state.sums / taken).tolist()
         state.history.append(
@@ -267,3 +298,4 @@ def _take_reading(
         state.go_back()
     clock.restart(state.step)
     state.start_sums()
+    return healthy

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Generator, Tensor, nn
 
+from ganaug.training.augment import Augmentation
 from ganaug.training.labels import ClassBalancedSampler
 from ganaug.training.loop import TrainingConfig, make_players, one_step
 from ganaug.training.processes import ALONE, Processes
@@ -87,7 +88,7 @@ def try_batch(
     config: TrainingConfig,
     sampler: ClassBalancedSampler,
     real_samples: Callable[[Tensor], Tensor],
-    augment: Callable[..., Tensor],
+    augment: Augmentation,
     randomness: Generator,
     device: torch.device,
     processes: Processes = ALONE,

@@ -44,7 +44,7 @@ def adversarial_step(
     labels: Tensor,
     latents: Tensor,
     augment: Callable[[Tensor], Tensor],
-    gamma: float,
+    gamma: float | Tensor | None,
     judged: Tensor | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
@@ -67,8 +67,8 @@ def adversarial_step(
     augment : callable
         Applied to what the discriminator sees, real and fake alike, to each sample on its own. Penalties are taken
         with respect to the samples before it.
-    gamma : float
-        Weight of (R1 + R2) / 2; 0 leaves the penalties out of this step.
+    gamma : float, Tensor of shape () or None
+        Weight of (R1 + R2) / 2; None leaves the penalties out of this step.
     judged : Tensor of shape (batch,), int64, optional
         Classes that the discriminator is told, of real and fake sample alike: `labels`, or -1 for real samples
         without a class.
@@ -99,7 +99,7 @@ def adversarial_step(
     # discriminator's own pass gives, is therefore that of every other one but for a factor for each sample: the
     # generator needs no pass through the discriminator of its own.
     d_slopes, g_slopes = fake_slopes(real_logits.detach(), fake_logits.detach())
-    if gamma > 0:
+    if gamma is not None:
         penalty, gradients = gradient_penalty(logits, samples)
         # The mean over both halves is (R1 + R2) / 2.
         d_gradients = torch.autograd.grad(d_loss + gamma * penalty, d_weights)

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["Rows", "to_device"]
+__all__ = ["Rows", "free_memory", "to_device"]
 
 RESIDENT_SHARE = 0.5  # of the free memory of a GPU; the rest is for networks, optimisers and activations
 
@@ -52,7 +52,7 @@ class Rows:
 
     def __init__(self, rows: Tensor, device: torch.device) -> None:
         self._device = device
-        self.resident = rows.nbytes <= RESIDENT_SHARE * _free_memory(device)
+        self.resident = rows.nbytes <= RESIDENT_SHARE * free_memory(device)
         self._rows = rows.to(device) if self.resident else rows
 
     def __getitem__(self, chosen: Tensor) -> Tensor:
@@ -62,6 +62,9 @@ class Rows:
         return to_device(self._rows[chosen], self._device)
 
 
-def _free_memory(device: torch.device) -> float:
+def free_memory(device: torch.device) -> float:
     """Bytes that a GPU can still give; without limit for a CPU, which holds the rows already."""
-    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else math.inf
+    if device.type != "cuda":
+        return math.inf
+    kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # by torch, for what comes next
+    return torch.cuda.mem_get_info(device)[0] + kept

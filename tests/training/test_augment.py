@@ -1,11 +1,16 @@
 import pytest
 import torch
 
-from ganaug.training.augment import OPERATIONS, augment
+from ganaug.training.augment import OPERATIONS, ImageAugmentation
 
 
 def generator(seed=0):
     return torch.Generator().manual_seed(seed)
+
+
+def augment(images, operations, p, random):
+    augmentation = ImageAugmentation(operations, images.shape[1:], random)
+    return augmentation.apply(images, augmentation.draw(len(images), p))
 
 
 def images(channels=3, height=8, width=12, n=40):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from unchanged import Unchanged
 
 from ganaug import TableGAN
 from ganaug.training import loop, make_players, train
@@ -62,11 +63,11 @@ def run(draw, tmp_path, gap=0.5, mode="report", **changes):
     values |= {"final_gamma": 1.0, "penalty_every": 4, "augment_p": 0.5, "label_temperature": 0.0, "latent_dim": 2}
     config = TrainingConfig(**{**values, **changes})
     health = Health(LABELS, ["cat", "dog"], lambda i: REAL[i], config, mode)
-    seen, steps = [], []
+    augment, steps = Unchanged(), []
     step = loop.adversarial_step
 
     def scripted(players, real, labels, latents, augment, gamma, *others):
-        steps.append((players.generator_optimizer.param_groups[0]["lr"], gamma))
+        steps.append((players.generator_optimizer.param_groups[0]["lr"], gamma and gamma.item()))
         losses = step(players, real, labels, latents, augment, gamma, *others)
         losses[2] = gap(len(steps)) if callable(gap) else gap
         return losses
@@ -78,7 +79,7 @@ def run(draw, tmp_path, gap=0.5, mode="report", **changes):
             config,
             ClassBalancedSampler(LABELS),
             lambda i: REAL[i],
-            lambda x, p: (seen.append(p), x)[1],
+            augment,
             torch.Generator().manual_seed(0),
             monitor,
             health=health,
@@ -86,7 +87,7 @@ def run(draw, tmp_path, gap=0.5, mode="report", **changes):
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     events = [line for line in lines if "event" in line]
     assert [{"finding": e.pop("event"), **e} for e in events] == state.findings
-    return state, seen, steps
+    return state, augment.asked, steps
 
 
 def test_a_healthy_run_has_no_findings_and_is_looked_at_four_times(tmp_path):

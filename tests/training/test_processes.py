@@ -10,7 +10,7 @@ from launch import start
 from safetensors.torch import load_file
 
 from ganaug import TableGAN
-from ganaug.training.augment import OPERATIONS, augment
+from ganaug.training.augment import OPERATIONS, ImageAugmentation
 from ganaug.training.processes import ALONE, Processes, current_processes
 
 HERE = Path(__file__).parent
@@ -113,11 +113,15 @@ def test_shares_make_up_the_whole():
 
 @pytest.mark.parametrize("name", sorted(OPERATIONS))
 def test_every_augmentation_treats_a_row_alike_wherever_it_is(name):
+    def augment(images, among=ALONE):
+        augmentation = ImageAugmentation([name], (3, 8, 8), torch.Generator().manual_seed(1), among)
+        return augmentation.apply(images, augmentation.draw(len(images), 0.5))
+
     images = torch.rand(12, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    whole = augment(images, [name], 0.5, torch.Generator().manual_seed(1))
+    whole = augment(images)
     for rank in range(3):
         among = Processes(rank, 3)
-        part = augment(among.share(images, parts=2), [name], 0.5, torch.Generator().manual_seed(1), among)
+        part = augment(among.share(images, parts=2), among)
         torch.testing.assert_close(part, among.share(whole, parts=2))
 
 

@@ -58,7 +58,7 @@ class WatchLists(TorchFunctionMode):
 @pytest.fixture
 def watch(monkeypatch):
     watch = Watch()
-    for module in ("ganaug.training.loop", "ganaug.training.augment", "ganaug.training.transfer", "ganaug.gans.table"):
+    for module in ("ganaug.training.graphs", "ganaug.training.transfer"):
         monkeypatch.setattr(f"{module}.to_device", watch.to_device)
     # What torch does not have for the meta device, and what is its own affair.
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
@@ -86,7 +86,7 @@ def test_a_step_never_waits_for_the_gpu_nor_mixes_devices(made, resident, watch,
     """Not even with samples that have no class, on steps with and without the penalty."""
     taken = []
     monkeypatch.setattr(fitting.Fitting, "run", lambda self, config: taken.append((self, config)) or 1 / 0)
-    monkeypatch.setattr(transfer, "_free_memory", lambda device: 1e9 if resident else 0.0)
+    monkeypatch.setattr(transfer, "free_memory", lambda device: 1e9 if resident else 0.0)
     gan, X = made()
     with pytest.raises(ZeroDivisionError):
         gan.fit(X, LABELS)
@@ -114,6 +114,14 @@ def test_drawing_waits_for_the_gpu_but_once_per_fetch(watch, monkeypatch):
     assert watch.fetched == [8, 8, 3]
 
 
+def test_on_a_gpu_batches_are_larger_and_fit_into_its_free_memory(monkeypatch):
+    sizes = []
+    for free in (0, 2**30, 2**40):
+        monkeypatch.setattr(image_drawing, "free_memory", lambda device, free=free: free)
+        sizes.append([image_drawing._batch_size(2**16, device) for device in (torch.device("cpu"), GPU)])
+    assert sizes == [[500, 512], [500, 512], [500, 4096]]
+
+
 def test_the_watch_sees_what_waits(watch):
     there = torch.zeros(3, device=META)
     waiting = (
@@ -134,7 +142,9 @@ def test_the_watch_sees_what_waits(watch):
 def test_rows_that_do_not_fit_are_sent_when_they_are_chosen(monkeypatch):
     numbers, chosen, sent = torch.arange(12, dtype=torch.uint8).view(6, 2), torch.tensor([5, 0, 5]), []
     monkeypatch.setattr(transfer, "to_device", lambda tensor, device: sent.append((tensor.shape, device)) or tensor)
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (23, 2**40))
+    memory = {"mem_get_info": (20, 2**40), "memory_reserved": 8, "memory_allocated": 5}  # of which 23 bytes are free
+    for name, value in memory.items():
+        monkeypatch.setattr(torch.cuda, name, lambda device, value=value: value)
     streamed = Rows(numbers, GPU)
     assert not streamed.resident
     assert torch.equal(streamed[chosen], numbers[chosen])
