@@ -5,8 +5,8 @@
 Measures what ``training.py`` does for digits, MNIST and, where its file is given, CIFAR-10; draws images with
 generators of these sizes, to memory and into a pool on disk; and trains on the last of the data from nothing for so
 many seconds, again and again, to say what FID, CAS and consistency (of :func:`ganaug.quality.image_report`, beside
-those of real images) come to in that time. Kept in ``benchmarks/results/speed-gpu-NAME.md``. It has not been run on a GPU
-yet; on a CPU it has, at ``--small --draw 2000 --budgets 10,20``.
+those of real images) come to in that time. Kept in ``benchmarks/results/speed-gpu-NAME.md``. It has not been run on a
+GPU yet; on a CPU it has, at ``--small --draw 2000 --budgets 10,20``.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ PresetOption = Annotated[Preset, typer.Option(help="Size of the networks and len
 Steps = Annotated[int | None, typer.Option(help="Updates of both networks, instead of the preset's.")]
 PrecisionOption = Annotated[
     Precision,
-    typer.Option("--precision", help="What training computes in; auto: bf16 on CPUs that have it, else fp32."),
+    typer.Option("--precision", help="What training computes in; auto: bf16 where the processor or GPU has it."),
 ]
 Size = Annotated[str | None, typer.Option(help="Resize images to this side, or HEIGHTxWIDTH, in pixels.")]
 Flip = Annotated[bool, typer.Option("--flip", help="Left and right may be swapped: mirror images in training.")]

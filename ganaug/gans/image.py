@@ -58,7 +58,8 @@ class ImageGAN(ImageSampling):
         0 shows every class equally often in training, 1 as often as it occurs.
     precision : {"auto", "fp32", "bf16"}, default="auto"
         What the networks compute in while they are trained: bfloat16 nearly halves the time on a processor that has
-        it. "auto" takes it on CPUs with AVX512-BF16 or AMX, and of a run in `checkpoint_dir` what that was begun in.
+        it. "auto" takes it on CPUs with AVX512-BF16 or AMX and on NVIDIA's GPUs from Ampere on, and of a run in
+        `checkpoint_dir` what that was begun in.
         Weights, losses and penalties are float32 in any case, and so are samples drawn from the trained generator.
     pseudo_label_confidence : float in (0, 1] or None, default=0.9
         Images labelled -1 get the class that label spreading over nearest neighbours of pixels (Zhou et al., NeurIPS

@@ -42,13 +42,17 @@ def resolve_device(device: str | torch.device) -> torch.device:
 
 
 def computes_bf16(device: torch.device) -> bool:
-    """Whether the processor multiplies bfloat16 numbers itself, faster than float32: AVX512-BF16 or AMX.
+    """Whether a device multiplies bfloat16 numbers itself, faster than float32.
+
+    A CPU does with AVX512-BF16 or AMX, a GPU of NVIDIA's from Ampere on.
 
     Examples
     --------
     >>> computes_bf16(torch.device("meta"))
     False
     """
+    if device.type == "cuda":
+        return torch.cuda.is_available() and torch.cuda.get_device_capability(device) >= (8, 0)
     return device.type == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 

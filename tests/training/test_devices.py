@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ganaug.training.devices import global_states_seeded, random_generator, resolve_device, seed_from
+from ganaug.training.devices import computes_bf16, global_states_seeded, random_generator, resolve_device, seed_from
 
 
 def test_an_integer_is_its_own_seed_and_none_is_fresh():
@@ -45,6 +45,15 @@ def test_the_global_state_of_a_gpu_is_seeded_and_put_back_too(monkeypatch):
     monkeypatch.setattr(torch.cuda, "manual_seed", done.append)
     with global_states_seeded(7, gpu):
         assert done == [[gpu], gpu, 7]
+
+
+@pytest.mark.parametrize(
+    ("there", "capability", "has"), [(True, (8, 0), True), (True, (7, 5), False), (False, None, False)]
+)
+def test_gpus_from_ampere_on_compute_in_bfloat16(there, capability, has, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    assert computes_bf16(torch.device("cuda")) is has
 
 
 def test_one_seed_gives_another_stream_for_each_purpose():
