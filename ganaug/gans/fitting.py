@@ -140,7 +140,12 @@ class Fitting:
             if not is_out_of_memory(error):
                 raise
         # Outside of the handler, where the error no longer keeps what filled the memory.
-        raise OutOfMemory(self._remedy())
+        try:
+            remedy = self._remedy()
+        finally:
+            # Not before: where one process ends, torchrun ends the others, and this one has to say what would fit.
+            self._processes.abandon()
+        raise OutOfMemory(remedy)
 
     def _describe(self) -> None:
         """Tell the checkpoints, and the other processes, what is trained, so that they can refuse something else."""
@@ -241,8 +246,9 @@ class Fitting:
         asked = self._gan.batch_size
         if isinstance(asked, str):
             asked = self.config.training.batch_size
-        fitting = self._largest_fitting(asked // 2)
-        if fitting is None:
+        fitting = self._largest_fitting(asked // 2) or 0
+        fitting -= fitting % self._processes.count
+        if fitting == 0:
             return self._nothing_fits()
         return (
             f"batch_size {asked} does not fit into the memory of {self._device}; pass batch_size={fitting} "
@@ -256,10 +262,11 @@ class Fitting:
         )
 
     def _largest_fitting(self, batch_size: int) -> int | None:
-        material = self._material
+        material, count = self._material, self._processes.count
 
         def attempt(size: int) -> None:
-            config = material.changed(**{**self._taken, "batch_size": size}).training
+            shared = max(count, size - size % count)
+            config = material.changed(**{**self._taken, "batch_size": shared}).training
             try_batch(
                 material.networks,
                 config,
