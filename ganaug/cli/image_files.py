@@ -43,25 +43,29 @@ def check_image_output(output: Path, asked: ImageFormat | None) -> ImageFormat:
 
 def without_label(data: LabelledImages, name: str) -> LabelledImages:
     """Take the label from the images of a class; the others are numbered in the order of their names."""
+    names = [data.name(label) for label in data.classes.tolist()]
+    if name not in names:
+        raise ValueError(f"--unlabelled must be the name of a class, got {name!r}, there are {', '.join(names)}")
+    return _numbered(data, name)
+
+
+def as_fitted(data: LabelledImages, gan: ImageGAN) -> LabelledImages:
+    """The images as 'ganaug fit images' passed them to the GAN: without the labels that --unlabelled took from them."""
+    name = gan.training_data_.get("unlabelled")
+    return data if name is None else _numbered(data, str(name))
+
+
+def _numbered(data: LabelledImages, unlabelled: str) -> LabelledImages:
     import numpy as np
 
     from ganaug.data import LabelledImages
     from ganaug.data.images import UNLABELLED
 
     names = [data.name(label) for label in data.classes.tolist()]
-    if name not in names:
-        raise ValueError(f"--unlabelled must be the name of a class, got {name!r}, there are {', '.join(names)}")
     places = np.searchsorted(data.classes, data.labels)
-    others = [n for n in names if n != name]
-    numbers = np.array([UNLABELLED if n == name else others.index(n) for n in names])
+    others = [n for n in names if n != unlabelled]
+    numbers = np.array([UNLABELLED if n == unlabelled else others.index(n) for n in names])
     return LabelledImages(data.images, numbers[places], dict(enumerate(others)), data.skipped)
-
-
-def as_fitted(data: LabelledImages, gan: ImageGAN) -> LabelledImages:
-    """The images as 'ganaug fit images' passed them to the GAN: without the labels that --unlabelled took from them."""
-    name = gan.training_data_.get("unlabelled")
-    known = [data.name(label) for label in data.classes.tolist()]
-    return without_label(data, str(name)) if name in known else data
 
 
 def unique_names(names: dict[Any, str]) -> dict[Any, str]:

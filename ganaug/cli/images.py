@@ -29,7 +29,7 @@ from ganaug.cli.common import (
     tell_findings,
     under_torchrun,
 )
-from ganaug.cli.image_files import ImageFormat, check_image_output, without_label, write_images
+from ganaug.cli.image_files import ImageFormat, as_fitted, check_image_output, without_label, write_images
 
 if TYPE_CHECKING:
     from ganaug.data import LabelledImages
@@ -64,6 +64,10 @@ PrecisionOption = Annotated[
 ]
 Size = Annotated[str | None, typer.Option(help="Resize images to this side, or HEIGHTxWIDTH, in pixels.")]
 Flip = Annotated[bool, typer.Option("--flip", help="Left and right may be swapped: mirror images in training.")]
+Unlabelled = Annotated[
+    str | None,
+    typer.Option(help="Name of the class, such as a folder, whose images have no label; they are trained on too."),
+]
 
 
 @fit_app.command("images")
@@ -76,10 +80,7 @@ def fit_images(
     precision: PrecisionOption = Precision.auto,
     size: Size = None,
     flip: Flip = False,
-    unlabelled: Annotated[
-        str | None,
-        typer.Option(help="Name of the class, such as a folder, whose images have no label; they are trained on too."),
-    ] = None,
+    unlabelled: Unlabelled = None,
     validation_fraction: ValidationFraction = 0.0,
     device: Device = "auto",
     seed: Annotated[int | None, typer.Option(help="On a CPU the same seed gives the same model.")] = None,
@@ -173,16 +174,21 @@ def augment_images(
     precision: PrecisionOption = Precision.auto,
     size: Size = None,
     flip: Flip = False,
+    unlabelled: Unlabelled = None,
     device: Device = "auto",
     seed: Annotated[int | None, typer.Option(help="On a CPU the same seed gives the same images.")] = None,
 ) -> None:
-    """Add synthetic images to labelled ones, and mark them: a column is_synthetic, or files synthetic_*.png."""
+    """Add synthetic images to labelled ones, and mark them: a column is_synthetic, or files synthetic_*.png.
+
+    Images without a label are kept, and none are added to them.
+    """
     import numpy as np
 
     from ganaug.curation import choose_ratio, images_to_add
     from ganaug.curation.drawing import draw_filtered
     from ganaug.data import labelled_images
     from ganaug.gans import ImageGAN
+    from ganaug.gans.pseudo_labels import labelled_part
 
     asked = steps is not None or batch_size is not None or flip
     if model is not None and (asked or preset is not Preset.auto or precision is not Precision.auto):
@@ -193,16 +199,26 @@ def augment_images(
     if gated and keep_all:
         raise ValueError("--per-class auto chooses filters too; leave --keep-all out, or pass a number")
     kind = check_image_output(output, output_format)
-    data = labelled_images(source, size=image_size(size), train=True)
-    counts = dict(zip(data.classes.tolist(), np.unique(data.labels, return_counts=True)[1].tolist(), strict=True))
-    added: dict[Any, int] = {} if gated else images_to_add(_number(per_class), counts)
-    images, labels = data.images, data.labels
-    if gated or any(added.values()):
-        gan = (
-            _gan(data, preset, steps, batch_size, precision, flip, device=device, random_state=seed)
-            if model is None
-            else _loaded(ImageGAN.load(model, device=device), model, data, source)
+    data = whole = labelled_images(source, size=image_size(size))
+    gan = None if model is None else ImageGAN.load(model, device=device)
+    if unlabelled is not None:
+        data = without_label(whole, unlabelled)
+    elif gan is not None:
+        data = as_fitted(whole, gan)
+    known = labelled_part(data)
+    if gated and len(known) < len(data):
+        raise ValueError(
+            f"--per-class auto validates with labels, which {len(data) - len(known)} images in {source} lack; pass a "
+            "number, or leave these out"
         )
+    counts = dict(zip(*(part.tolist() for part in np.unique(known.labels, return_counts=True)), strict=True))
+    added: dict[Any, int] = {} if gated else images_to_add(_number(per_class), counts)
+    images, labels = data.images, whole.labels
+    if gated or any(added.values()):
+        if gan is None:
+            gan = _gan(data, preset, steps, batch_size, precision, flip, device=device, random_state=seed)
+        else:
+            _check_alike(gan, model, known, source)
         keep: Any = "auto"
         if gated:
             choice = choose_ratio(gan, data, device=device, random_state=seed)
@@ -213,13 +229,15 @@ def augment_images(
             real = None if keep_all else data
             drawn, places = draw_filtered(gan, added, real=real, keep=keep, random_state=seed)
             images = np.concatenate([images, drawn])
-            labels = np.concatenate([labels, gan.classes_[places].astype(labels.dtype)])
-    names = {label: data.name(label) for label in data.classes.tolist()}
+            classes, first = np.unique(data.labels, return_index=True)
+            as_read = whole.labels[first][np.searchsorted(classes, gan.classes_[places])]
+            labels = np.concatenate([labels, as_read])
+    names = {label: whole.name(label) for label in whole.classes.tolist()}
     write_images(output, kind, images, labels, names, synthetic=np.arange(len(images)) >= len(data))
     print(f"Wrote {len(images):,} images, {len(images) - len(data):,} of them synthetic, to {output}.")
 
 
-def _loaded(gan: ImageGAN, model: Path, data: LabelledImages, source: str) -> ImageGAN:
+def _check_alike(gan: ImageGAN, model: Path | None, data: LabelledImages, source: str) -> None:
     """Check that a saved GAN draws such images."""
     if gan.image_shape_ != data.image_shape:
         raise ValueError(f"{model} draws images of shape {gan.image_shape_}, those in {source} have {data.image_shape}")
@@ -228,7 +246,6 @@ def _loaded(gan: ImageGAN, model: Path, data: LabelledImages, source: str) -> Im
             raise ValueError(
                 f"label {label!r} is {data.name(label)!r} in {source} and {gan.class_name(label)!r} for {model}"
             )
-    return gan
 
 
 def _gan(

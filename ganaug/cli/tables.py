@@ -102,6 +102,7 @@ def augment_table(
         typer.Option(help="auto, minority, 'not minority', all, or for two classes the ratio to reach, such as 0.5."),
     ] = "auto",
     steps: Steps = 1000,
+    batch_size: BatchSize = None,
     categorical: Categorical = None,
     seed: Seed = None,
 ) -> None:
@@ -117,8 +118,9 @@ def augment_table(
     if SYNTHETIC in whole.columns:
         raise ValueError(f"{source} has a column {SYNTHETIC!r} already; rename or drop it")
     table, labels = split_target(whole, target, source)
+    gan = TableGAN(steps=steps)
     sampler = GANOverSampler(
-        generator=TableGAN(steps=steps),
+        generator=gan.set_params(batch_size=batch_size or gan.batch_size),
         sampling_strategy=_strategy(strategy),
         categorical_features=categorical or "auto",
         random_state=seed,

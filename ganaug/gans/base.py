@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ganaug.data.json_values import clip, short
 from ganaug.data.labels import class_positions
 from ganaug.gans.bundle import labels_from_json, labels_to_json, named_classes, read_bundle, write_bundle
-from ganaug.gans.card import check_facts, model_card
+from ganaug.gans.card import NO_LICENSE, check_facts, facts_from_json, facts_to_json, model_card
 from ganaug.gans.fitting import Fitting, Material
 from ganaug.gans.hub import download, upload
 from ganaug.training.devices import resolve_device
@@ -34,7 +34,7 @@ class ConditionalGAN(BaseEstimator):
 
     A subclass sets, when it is fitted, ``classes_``, ``class_names_``, ``history_``, ``health_``, ``validation_``,
     ``training_data_`` and the networks ``generator_`` and ``discriminator_``. For saving it describes its other fitted
-    attributes as JSON, and restores them.
+    attributes as JSON, and restores them. A GAN that is loaded has ``license_`` and ``figures_`` as they were saved.
     """
 
     classes_: NDArray[Any]
@@ -43,6 +43,8 @@ class ConditionalGAN(BaseEstimator):
     health_: list[dict[str, Any]]
     validation_: list[dict[str, Any]]
     training_data_: dict[str, Any]
+    license_: str
+    figures_: dict[str, float]
     generator_: Any
     discriminator_: Any
     config_: Any
@@ -71,6 +73,7 @@ class ConditionalGAN(BaseEstimator):
         self.health_ = fitting.findings
         self.validation_ = fitting.validation
         self._resumed_from = fitting.resumed_from
+        self.license_, self.figures_ = NO_LICENSE, {}  # those of a model that was loaded are not those of this one
         self.training_data_ = material.training_data
         self.generator_ = players.average.eval()
         self.discriminator_ = players.discriminator.requires_grad_(False).eval()
@@ -104,45 +107,57 @@ class ConditionalGAN(BaseEstimator):
         """Display name of each class."""
         return {label: self.class_name(label) for label in self.classes_.tolist()}
 
-    def save(self, path: str | Path, *, license: str = "unknown", figures: Mapping[str, float] | None = None) -> Path:
+    def save(self, path: str | Path, *, license: str | None = None, figures: Mapping[str, float] | None = None) -> Path:
         """Write the fitted GAN to a folder: ``config.json``, ``model.safetensors`` and a card, ``README.md``.
 
-        The card, which `load` does not read, says what the model is, what it was trained on, and what it is not for. A
-        ``README.md`` of other origin stays as it is, with a warning. Of several processes that trained the GAN
-        together only the first writes.
+        The card says what the model is, what it was trained on, and what it is not for; `load` does not read it, and
+        finds license and figures in ``config.json``. A ``README.md`` of other origin stays as it is, with a warning. Of
+        several processes that trained the GAN together only the first writes.
 
         Parameters
         ----------
         path : path-like
             The folder, made if need be.
-        license : str, default="unknown"
-            Of the model, by the identifier that model hubs use, such as "apache-2.0".
+        license : str, optional
+            Of the model, by the identifier that model hubs use, such as "apache-2.0". By default that of the model that
+            was loaded, or "unknown".
         figures : mapping of str to float, optional
-            What was measured, such as ``overall`` of a quality report, for the card.
+            What was measured, such as ``overall`` of a quality report, for the card. By default those of the model that
+            was loaded; {} for none.
 
         Returns
         -------
         Path
             The folder.
         """
-        check_is_fitted(self)
-        check_facts(license, figures)
+        facts = self._facts(license, figures)
         if current_processes(self.distributed).first:
-            self._write(path, model_card(self, license, figures))
+            self._write(path, *facts)
         return Path(path)
 
-    def _write(self, path: str | Path, card: str) -> None:
+    def _facts(self, license: str | None, figures: Mapping[str, float] | None) -> tuple[str, Mapping[str, float]]:
+        """What is told of the model by others, checked; where it is not given, what was told when it was loaded."""
+        check_is_fitted(self)
+        facts = (
+            getattr(self, "license_", NO_LICENSE) if license is None else license,
+            getattr(self, "figures_", {}) if figures is None else figures,
+        )
+        check_facts(*facts)
+        return facts
+
+    def _write(self, path: str | Path, license: str, figures: Mapping[str, float], *source: str) -> None:
         config = {
             "params": {name: _plain(value) for name, value in self.get_params().items()},
             "classes": labels_to_json(self.classes_),
             "class_names": [self.class_names_.get(label) for label in self.classes_.tolist()],
             "training_data": self.training_data_,
+            **facts_to_json(license, figures),
             **self._description(),
             "history": self.history_,
             "health": self.health_,
             "validation": self.validation_,
         }
-        write_bundle(path, type(self).__name__, config, self.tensors(), card)
+        write_bundle(path, type(self).__name__, config, self.tensors(), model_card(self, license, figures, *source))
 
     def tensors(self) -> dict[str, Tensor]:
         """All weights by name, as :meth:`save` writes them."""
@@ -183,6 +198,7 @@ class ConditionalGAN(BaseEstimator):
             gan.health_ = _records(config.get("health", []))  # models of version 0.1.0 have none
             gan.validation_ = _records(config.get("validation", []))
             (gan.training_data_,) = _records([config["training_data"]])
+            gan.license_, gan.figures_ = facts_from_json(config)
             build = gan._restore(config)
             if gan.config_.architecture.n_classes != len(gan.classes_):
                 raise ValueError(f"there are {len(gan.classes_)} classes, not those of the networks")
@@ -254,7 +270,7 @@ class ConditionalGAN(BaseEstimator):
         self,
         repo_id: str,
         *,
-        license: str = "unknown",
+        license: str | None = None,
         figures: Mapping[str, float] | None = None,
         private: bool | None = None,
         token: str | bool | None = None,
@@ -290,13 +306,12 @@ class ConditionalGAN(BaseEstimator):
         ValueError
             Where there is no permission or no network, or the hub refuses the card.
         """
-        check_is_fitted(self)
-        check_facts(license, figures)
+        facts = self._facts(license, figures)
         if not current_processes(self.distributed).first:
             return None
         public = copy.copy(self).set_params(log_dir=None, checkpoint_dir=None)
         return upload(
-            lambda folder, name: public._write(folder, model_card(public, license, figures, name)),
+            lambda folder, name: public._write(folder, *facts, name),
             repo_id,
             private=private,
             token=token,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
@@ -15,9 +16,11 @@ import ganaug
 if TYPE_CHECKING:
     from ganaug.gans.base import ConditionalGAN
 
-__all__ = ["LIBRARY", "check_facts", "escaped", "model_card"]
+__all__ = ["LIBRARY", "NO_LICENSE", "check_facts", "escaped", "facts_from_json", "facts_to_json", "model_card"]
 
 LIBRARY = "library_name: ganaug"  # the line that tells a card of this package from any other README.md
+NO_LICENSE = "unknown"
+NOT_FINITE = ("nan", "inf", "-inf")  # numbers that JSON has no words for
 MAX_CLASSES = 200  # listed by name
 TRAINED_ON = {
     "n_images": "images",
@@ -58,6 +61,35 @@ def check_facts(license: str, figures: Mapping[str, float] | None = None) -> Non
     for name, value in figures.items():
         if not isinstance(name, str) or isinstance(value, bool) or not isinstance(value, Real):
             raise TypeError(f"figures must be numbers by name, got {name!r}: {value!r}; leave it out")
+        if any("\ud800" <= character <= "\udfff" for character in name):
+            raise ValueError(f"figures must have names that UTF-8 can hold, got {name!r}; rename it")
+
+
+def facts_to_json(license: str, figures: Mapping[str, float]) -> dict[str, Any]:
+    """Describe what a card is told beside the model.
+
+    Examples
+    --------
+    >>> facts_to_json("mit", {"FID": float("inf")})
+    {'license': 'mit', 'figures': {'FID': 'inf'}}
+    """
+    numbers = {name: float(value) for name, value in figures.items()}
+    plain = {name: value if math.isfinite(value) else str(value) for name, value in numbers.items()}
+    return {"license": license, "figures": plain}
+
+
+def facts_from_json(description: Mapping[str, Any]) -> tuple[str, dict[str, float]]:
+    """Inverse of :func:`facts_to_json`; models that were saved without have no figures and no known license.
+
+    Raises
+    ------
+    ValueError, TypeError
+    """
+    license, figures = description.get("license", NO_LICENSE), description.get("figures", {})
+    if isinstance(figures, dict):
+        figures = {name: float(value) if value in NOT_FINITE else value for name, value in figures.items()}
+    check_facts(license, figures)
+    return license, {name: float(value) for name, value in figures.items()}
 
 
 def model_card(

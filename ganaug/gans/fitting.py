@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Generator, Tensor, nn
 
 from ganaug.data.images import UNLABELLED
+from ganaug.gans.presets import PRESETS
 from ganaug.training.augment import Augmentation
 from ganaug.training.checkpoints import Checkpoints
 from ganaug.training.config import PRECISIONS
@@ -70,6 +71,8 @@ class Material:
         Takes values of parameters by name, returns the configuration with those.
     sample_grid : callable or None
         As for :class:`Monitor`.
+    rebuilt : callable or None
+        Takes a configuration, returns its networks without weights; for GANs whose size may be left open.
     """
 
     networks: tuple[nn.Module, nn.Module]
@@ -82,6 +85,7 @@ class Material:
     processes: Processes
     changed: Callable[..., Any]
     sample_grid: Callable[[Any], Tensor] | None = None
+    rebuilt: Callable[[Any], tuple[nn.Module, nn.Module]] | None = None
 
 
 class Fitting:
@@ -123,7 +127,7 @@ class Fitting:
         """Settle the batch size, initialise the networks and train them, or go on with the run in the checkpoints."""
         self._processes.join(self._device)
         if self._checkpoints is not None and self._checkpoints.found is not None:
-            config = self._take_open(self._checkpoints.run.get("training"), config)
+            config = self._take_open(self._checkpoints.run, config)
         elif isinstance(self._gan.batch_size, str):
             config = self._settle_batch_size(config)
         # Where members are trained side by side, each of them has such a batch; every one must be shared evenly.
@@ -144,7 +148,12 @@ class Fitting:
             if not is_out_of_memory(error):
                 raise
         # Outside of the handler, where the error no longer keeps what filled the memory.
-        raise OutOfMemory(self._remedy())
+        try:
+            remedy = self._remedy()
+        finally:
+            # Not before: where one process ends, torchrun ends the others, and this one has to say what would fit.
+            self._processes.abandon()
+        raise OutOfMemory(remedy)
 
     def _describe(self) -> None:
         """Tell the checkpoints, and the other processes, what is trained, so that they can refuse something else."""
@@ -207,23 +216,33 @@ class Fitting:
         labels = self._material.class_indices
         return ClassBalancedSampler(labels, config.label_temperature, held_out(labels, config.validation_fraction))
 
-    def _take_open(self, training: Any, config: Any) -> Any:
-        """Take the batch size and the precision of the run that is gone on with, where they were left open."""
+    def _take_open(self, run: dict[str, Any], config: Any) -> Any:
+        """Take what was left open, the preset, the batch size and the precision, of the run that is gone on with."""
         # What cannot be one is refused with the rest of the description.
-        known = training if isinstance(training, dict) else {}
-        size, precision = known.get("batch_size"), known.get("precision")
+        known = run["training"] if isinstance(run.get("training"), dict) else {}
+        preset, size, precision = run.get("preset"), known.get("batch_size"), known.get("precision")
+        if getattr(self._gan, "preset", None) == "auto" and preset in list(PRESETS) and preset != config.preset:
+            self._taken["preset"] = preset
+            if self._device.type == "cpu":
+                self._warn_of_slow(f"with the preset {preset!r}, which is made for a GPU", f"train {config.preset!r}")
+            config = self._material.changed(preset=preset)
+            assert self._material.rebuilt is not None
+            self._material = replace(self._material, networks=self._material.rebuilt(config))
         if isinstance(self._gan.batch_size, str) and isinstance(size, int) and 0 < size <= config.training.batch_size:
             self._taken["batch_size"] = size
         if getattr(self._gan, "precision", None) == "auto" and precision in list(PRECISIONS):
             self._taken["precision"] = precision
-            slow = precision == "bf16" and self._device.type == "cpu" and not computes_bf16(self._device)
-            if slow and self._processes.first:
-                warnings.warn(
-                    f"the run in {self._gan.checkpoint_dir} was begun in bfloat16, which this processor is slow in; it "
-                    "goes on in it; to train in float32, begin anew in another folder",
-                    stacklevel=5,
-                )
+            if precision == "bf16" and self._device.type == "cpu" and not computes_bf16(self._device):
+                self._warn_of_slow("in bfloat16, which this processor is slow in", "train in float32")
         return self._material.changed(**self._taken)
+
+    def _warn_of_slow(self, how: str, instead: str) -> None:
+        if self._processes.first:
+            warnings.warn(
+                f"the run in {self._gan.checkpoint_dir} was begun {how}; it goes on so; to {instead}, begin anew in "
+                "another folder",
+                stacklevel=6,
+            )
 
     def _settle_batch_size(self, config: Any) -> Any:
         """Halve the batch size until it fits, and make it a multiple of the processes."""
@@ -250,8 +269,9 @@ class Fitting:
         asked = self._gan.batch_size
         if isinstance(asked, str):
             asked = self.config.training.batch_size
-        fitting = self._largest_fitting(asked // 2)
-        if fitting is None:
+        fitting = self._largest_fitting(asked // 2) or 0
+        fitting -= fitting % self._processes.count
+        if fitting == 0:
             return self._nothing_fits()
         return (
             f"batch_size {asked} does not fit into the memory of {self._device}; pass batch_size={fitting} "
@@ -265,10 +285,11 @@ class Fitting:
         )
 
     def _largest_fitting(self, batch_size: int) -> int | None:
-        material = self._material
+        material, count = self._material, self._processes.count
 
         def attempt(size: int) -> None:
-            config = material.changed(**{**self._taken, "batch_size": size}).training
+            shared = max(count, size - size % count)
+            config = material.changed(**{**self._taken, "batch_size": shared}).training
             try_batch(
                 material.networks,
                 config,

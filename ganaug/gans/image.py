@@ -38,7 +38,7 @@ class ImageGAN(ImageSampling):
     preset : {"auto", "tiny", "small", "base"}, default="auto"
         Size of the networks and length of the training. "tiny" is made for a CPU, "small" for a GPU, "base" for
         a GPU and 5,000 images or more. "auto" takes "tiny" on a CPU and otherwise chooses by the size and number of
-        images.
+        images; of a run in `checkpoint_dir` it takes what that was begun with, on whatever device.
     steps : int or "auto", default="auto"
         Updates of generator and discriminator.
     batch_size : int or "auto", default="auto"
@@ -291,6 +291,7 @@ class ImageGAN(ImageSampling):
             processes=processes,
             changed=lambda **values: self._resolve(known, len(data), **values),
             sample_grid=lambda average: tensor_grid(average, names),
+            rebuilt=lambda config: build_networks(config.architecture),
         )
         self.config_ = self._train(config, material)
         self.classes_ = classes

@@ -83,10 +83,11 @@ def _numbered(content: list[bytes], lengths: list[int]) -> list[NDArray[np.int64
 def check_holdout(
     synthetic: NDArray[np.int64], train: NDArray[np.int64], holdout: NDArray[np.int64], *, images: bool
 ) -> None:
-    """Raise ``ValueError`` if holdout samples are also in the training data, or images also among the synthetic ones.
+    """Raise ``ValueError`` if holdout samples are also in the training data or among the synthetic ones.
 
     Rows of a table may be equal by chance: where training rows repeat each other, a holdout passes that does not repeat
-    them far more often, and is not the training data themselves.
+    them far more often, and is not the training data themselves. Synthetic rows, which may gather at a few values, are
+    refused if they are the holdout itself, or if many are in it though no training rows repeat each other.
 
     Parameters
     ----------
@@ -94,23 +95,23 @@ def check_holdout(
         Keys.
     images : bool
     """
+    what, repeated = "images" if images else "rows", int(repeats(train).sum())
     known = int(np.isin(synthetic, holdout).sum())
-    if images and known:
+    by_chance = repeated or _more(known, len(synthetic), 0, len(train)) > FAR_MORE
+    if known and (images or _same(synthetic, holdout) or not by_chance):
         raise ValueError(
-            f"{known} of {len(synthetic)} synthetic images are also in the holdout; pass a holdout that the generator "
+            f"{known} of {len(synthetic)} synthetic {what} are also in the holdout; pass a holdout that the generator "
             "has not seen"
         )
     count = int(np.isin(holdout, train).sum())
     if not count:
         return
-    repeated = int(repeats(train).sum())
-    same = np.array_equal(np.sort(train), np.sort(holdout))
-    if not (images or same) and repeated and _more(count, len(holdout), repeated, len(train)) > FAR_MORE:
-        return
-    raise ValueError(
-        f"{count} of {len(holdout)} holdout {'images' if images else 'rows'} are also in the training data; remove "
-        "them from one of the two, a holdout must not have been trained on"
-    )
+    by_chance = repeated and _more(count, len(holdout), repeated, len(train)) > FAR_MORE
+    if images or _same(train, holdout) or not by_chance:
+        raise ValueError(
+            f"{count} of {len(holdout)} holdout {what} are also in the training data; remove them from one of the two, "
+            "a holdout must not have been trained on"
+        )
 
 
 def exact_copies(copied: NDArray[np.bool_], real: NDArray[np.bool_]) -> ExactCopies:
@@ -139,6 +140,10 @@ def repeats(keys: NDArray[np.int64]) -> NDArray[np.bool_]:
     """
     _, place, counts = np.unique(keys, return_inverse=True, return_counts=True)
     return counts[place] > 1
+
+
+def _same(a: NDArray[np.int64], b: NDArray[np.int64]) -> bool:
+    return np.array_equal(np.sort(a), np.sort(b))
 
 
 def _more(count: int, n: int, other: int, n_other: int) -> float:

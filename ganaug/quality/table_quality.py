@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ganaug.data.labels import labels_from_array
 from ganaug.data.tables import as_table
 from ganaug.quality.columns import PairedColumns, paired_columns
+from ganaug.quality.duplicates import check_holdout, row_keys
 from ganaug.quality.matching import matched_samples, shared_classes
 from ganaug.quality.report import Figures, QualityReport
 from ganaug.quality.two_sample import classifier_two_sample_auc
@@ -64,7 +65,8 @@ def table_report(
     Raises
     ------
     ValueError, TypeError
-        For classes that are missing on one side or too small, and as :func:`column_distances`.
+        For classes that are missing on one side or too small, a holdout that shares rows with the training or the
+        synthetic ones, unless rows repeat by nature, and as :func:`column_distances`.
 
     Examples
     --------
@@ -91,6 +93,8 @@ def table_report(
         for name, table in tables.items()
         if name != reference
     }
+    if holdout is not None:
+        check_holdout(*row_keys(*(tables[name] for name in ("synthetic", "real", "held-out"))), images=False)
     classes = shared_classes(labels)
     seed = seed_from(random_state)
     sides = matched_samples(

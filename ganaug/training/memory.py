@@ -12,7 +12,7 @@ from torch import Generator, Tensor, nn
 from ganaug.training.augment import Augmentation
 from ganaug.training.labels import ClassBalancedSampler
 from ganaug.training.loop import TrainingConfig, make_players, one_step
-from ganaug.training.processes import ALONE, Processes
+from ganaug.training.processes import ALONE, OtherProcessError, Processes
 from ganaug.training.state import TrainingState
 
 __all__ = ["PROBED", "OutOfMemory", "is_out_of_memory", "largest_fitting", "try_batch"]
@@ -32,6 +32,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     >>> is_out_of_memory(RuntimeError("MPS backend out of memory")), is_out_of_memory(RuntimeError("size mismatch"))
     (True, False)
     """
+    if isinstance(error, OtherProcessError):
+        return False  # it was the memory of another process, if any
     said = str(error)
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
         isinstance(error, RuntimeError) and ("out of memory" in said or "can't allocate memory" in said)

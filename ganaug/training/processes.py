@@ -23,7 +23,11 @@ from torch import Generator, Tensor
 from ganaug.data.files import sha256_of
 from ganaug.training.step import Players
 
-__all__ = ["ALONE", "Processes", "current_processes"]
+__all__ = ["ALONE", "OtherProcessError", "Processes", "current_processes"]
+
+
+class OtherProcessError(RuntimeError):
+    """Another of the processes that work together failed."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +130,7 @@ class Processes:
             return
         tensors = list(tensors)
         flat = torch.cat([tensor.flatten() for tensor in tensors])
-        dist.all_reduce(flat)
+        _talk(dist.all_reduce, flat)
         parts = flat.div_(self.count).split([tensor.numel() for tensor in tensors])
         for tensor, part in zip(tensors, parts, strict=True):
             tensor.copy_(part.view(tensor.shape))
@@ -150,7 +154,23 @@ class Processes:
         if error is not None:
             raise error
         if failed:
-            raise RuntimeError("another of the processes that work together failed; its own message says why")
+            raise OtherProcessError("another of the processes that work together failed; its own message says why")
+
+    def abandon(self) -> None:
+        """Leave the others in the midst of what they wait for this process for, so that they fail and wait no longer.
+
+        Also leaves a process group that the caller has made: what the others have sent last would be taken for the
+        answer to something else.
+        """
+        if self.count == 1 or not dist.is_initialized():
+            return
+        if dist.get_backend() == dist.Backend.NCCL:
+            # In the end of an NCCL group all processes of a machine take part, but in its abortion.
+            from torch.distributed.distributed_c10d import _abort_process_group
+
+            _abort_process_group()
+        else:
+            _leave()
 
     def check_alike(self, what: str, device: torch.device) -> None:
         """Raise ``ValueError`` in all processes unless all pass the same text."""
@@ -181,12 +201,12 @@ class Processes:
 
     def _reduced(self, number: int, device: torch.device, how: Any) -> int:
         tensor = torch.tensor(number, device=device)
-        dist.all_reduce(tensor, how)
+        _talk(dist.all_reduce, tensor, how)
         return int(tensor)
 
     def _broadcast(self, tensor: Tensor) -> None:
         whole = tensor.contiguous()
-        dist.broadcast(whole, 0)
+        _talk(dist.broadcast, whole, 0)
         tensor.copy_(whole)
 
 
@@ -206,6 +226,20 @@ def current_processes(distributed: bool) -> Processes:
     if dist.is_initialized():
         return Processes(dist.get_rank(), dist.get_world_size())
     return Processes(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
+
+
+def _talk(call: Callable[..., object], *arguments: Any) -> None:
+    """Send or receive, and say in one sentence that another process is gone."""
+    try:
+        call(*arguments)
+    except RuntimeError as error:
+        # Those of gloo have no class of their own.
+        if not isinstance(error, dist.DistError) and "gloo" not in str(error):
+            raise
+        raise OtherProcessError(
+            "another of the processes that work together ran out of memory, failed otherwise or was ended; its own "
+            "message says why"
+        ) from error
 
 
 def _leave() -> None:

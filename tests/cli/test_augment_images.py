@@ -69,6 +69,64 @@ def test_a_model_takes_the_place_of_training(folder, model, tmp_path, monkeypatc
         assert written["is_synthetic"].sum() == 5
 
 
+@pytest.fixture(scope="module")
+def partly(tmp_path_factory):
+    """Images of the classes 3 and 9, and of 5, which stands for no label; a model of them."""
+    path = tmp_path_factory.mktemp("partly")
+    labels = np.repeat([3, 5, 9], [4, 6, 2])
+    shades = np.random.default_rng(0).integers(0, 256, (12, 8, 8)).astype(np.uint8)
+    np.savez(path / "images.npz", images=shades, labels=labels)
+    np.savez(path / "labelled.npz", images=shades[labels != 5], labels=labels[labels != 5])
+    np.savez(path / "marked.npz", images=shades, labels=np.where(labels == 5, -1, labels))
+    assert run("fit", "images", path / "images.npz", "-o", path / "model", "--unlabelled", "5", *QUICK) == 0
+    return path
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "expected"),
+    [
+        ("images", ("--unlabelled", "5", *QUICK), [3, 5, 9]),
+        ("images", ("--model", "MODEL"), [3, 5, 9]),
+        ("images", ("--model", "MODEL", "--unlabelled", "5"), [3, 5, 9]),
+        ("labelled", ("--model", "MODEL"), [3, 9]),
+        ("marked", QUICK, [-1, 3, 9]),
+    ],
+)
+def test_images_without_a_label_are_kept_and_none_are_added_to_them(partly, tmp_path, source, options, expected):
+    options = [partly / "model" if option == "MODEL" else option for option in options]
+    out = tmp_path / "out.npz"
+    assert run("augment", "images", partly / f"{source}.npz", "-o", out, "--keep-all", *options) == 0
+    with np.load(partly / f"{source}.npz") as before, np.load(out) as after:
+        n = len(before["labels"])
+        assert np.unique(before["labels"]).tolist() == expected
+        assert after["labels"].tolist() == [*before["labels"].tolist(), 9, 9]
+        assert after["images"][:n].squeeze(-1).tolist() == before["images"].tolist()
+        assert after["is_synthetic"].tolist() == [False] * n + [True] * 2
+
+
+def test_they_are_trained_on(partly, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(ImageGAN, "fit", lambda self, data: seen.append(data.labels.tolist()) or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run("augment", "images", partly / "images.npz", "-o", tmp_path / "x.npz", "--unlabelled", "5", *QUICK)
+    assert seen == [[0] * 4 + [-1] * 6 + [1] * 2]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--unlabelled", "6"), "--unlabelled must be the name of a class, got '6', there are 3, 5, 9"),
+        (("--unlabelled", "9", "--model", "MODEL"), "label 1 is '5' in"),
+        (("--unlabelled", "5", "--per-class", "auto"), "validates with labels, which 6 images in"),
+        (("--model", "MODEL", "--per-class", "auto"), "validates with labels, which 6 images in"),
+    ],
+)
+def test_what_images_without_a_label_cannot_be_used_for_is_told(partly, tmp_path, refused, options, said):
+    options = [partly / "model" if option == "MODEL" else option for option in options]
+    assert said in refused("augment", "images", partly / "images.npz", "-o", tmp_path / "out.npz", *options)
+    assert not (tmp_path / "out.npz").exists()
+
+
 def test_nothing_to_add_means_no_training(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(ImageGAN, "fit", lambda *a: 1 / 0)
     assert run("augment", "images", folder, "-o", tmp_path / "out.npz", "--per-class", "0") == 0

@@ -6,6 +6,7 @@ import pytest
 from shell import run
 
 from ganaug import TableGAN
+from ganaug.training import loop
 
 QUICK = ("--steps", "3", "--seed", "0")
 
@@ -99,6 +100,24 @@ def test_options_of_the_training_reach_it(clients, capsys):
     assert run("fit", "table", "clients.csv", "--target", "status", "-o", "model", *options) == 0
     training = TableGAN.load("model").config_.training
     assert (training.batch_size, training.validation_fraction) == (6, 0.25)
+
+
+def test_a_batch_size_that_fits_can_be_passed_on(clients, monkeypatch, capsys):
+    step, sizes = loop.adversarial_step, []
+
+    def small(players, real, *rest):
+        sizes.append(len(real))
+        if len(real) > 8:
+            raise MemoryError
+        return step(players, real, *rest)
+
+    monkeypatch.setattr(loop, "adversarial_step", small)
+    command = ("augment", "table", "clients.csv", "--target", "status", "-o", "new.csv", *QUICK)
+    assert run(*command) == 1
+    assert "pass batch_size=8 (--batch-size 8), which does" in capsys.readouterr().err
+    sizes.clear()
+    assert run(*command, "--batch-size", "8") == 0
+    assert sizes == [8, 8, 8]
 
 
 def test_dry_run_prints_the_configuration(clients, capsys, tmp_path):

@@ -18,6 +18,7 @@ from mutations import Canary, as_json, byte_edits, damaged, edited, edits, fuzze
 from ganaug import ImageGAN, TableGAN, labelled_images
 from ganaug.data.files import sha256_of
 from ganaug.gans.bundle import kind_of
+from ganaug.gans.card import model_card
 
 N = 48
 
@@ -95,6 +96,7 @@ def works(gan):
     assert len(gan.discriminator_scores(drawn, labels)) == len(labels)
     assert isinstance(gan.names(), dict)
     assert gan.training_data_.get("target") is None
+    assert model_card(gan, gan.license_, gan.figures_).encode()
     repr(gan)
     return True
 
@@ -115,6 +117,10 @@ def test_the_models_work_as_they_are(kind):
 @example([(("architecture", "image_shape"), "set", [1, 2**15, 2**15])])
 @example([(("architecture", "image_shape", 1), "set", float("inf"))])
 @example([(("training_data",), "set", [])])
+@example([(("license",), "set", "mit\n---")])
+@example([(("figures",), "set", {"\ud800": 1})])
+@example([(("figures",), "set", {"a": 10**400})])
+@example([(("figures",), "set", {"a": {"b": [1]}})])
 @example([(("weights_sha256",), "set", "../../x")])
 @example([(("format",), "set", "ganaug.a\nb")])
 @example([(("params", "steps"), "set", [])])

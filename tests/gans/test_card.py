@@ -1,4 +1,6 @@
 import html
+import json
+import pickle
 import re
 
 import numpy as np
@@ -126,6 +128,65 @@ def test_two_saves_are_equal_byte_for_byte(fitted, tmp_path):
     assert (loaded / "README.md").read_bytes() == (first / "README.md").read_bytes()
 
 
+NAMED = {"a|b\n# c <i> é🙂": 0.1, "": -0.0, "huge": 1e300, "nan": float("nan"), "inf": -float("inf")}
+
+
+@pytest.mark.parametrize("kind", ["fitted", "table_gan"])
+def test_license_and_figures_are_kept_by_a_model_that_is_loaded(kind, request, tmp_path):
+    gan = request.getfixturevalue(kind)
+    first = card(gan, tmp_path / "a", license="cc-by-4.0", figures=NAMED)
+    loaded = type(gan).load(tmp_path / "a", device="cpu")
+    assert loaded.license_ == "cc-by-4.0"
+    assert repr(loaded.figures_) == repr(NAMED)
+    assert card(loaded, tmp_path / "b") == first
+    assert (tmp_path / "b" / "config.json").read_bytes() == (tmp_path / "a" / "config.json").read_bytes()
+    json.loads((tmp_path / "a" / "config.json").read_text(), parse_constant=pytest.fail)  # NaN, which is no JSON
+    changed = card(pickle.loads(pickle.dumps(loaded)), tmp_path / "c", license="mit")
+    assert changed == first.replace('license: "cc-by-4.0"', 'license: "mit"')
+    assert "## Figures\n\nNone were given." in card(loaded, tmp_path / "d", figures={})
+    assert "unknown" in card(gan, tmp_path / "e")  # what a file was told of is not the fitted GAN's
+
+
+def test_what_is_said_of_a_model_is_not_said_of_the_next(tmp_path):
+    rows, y = np.random.default_rng(0).normal(size=(40, 3)), np.repeat(["no", "yes"], 20)
+    gan = TableGAN(**QUICK, width=8).fit(rows, y)
+    again = TableGAN.load(gan.save(tmp_path, license="mit", figures={"AUC": 0.7}), device="cpu").fit(rows, y)
+    assert (again.license_, again.figures_) == ("unknown", {})
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"license": "mit\n---\ntags: x"},
+        {"license": None},
+        {"license": "\ud800"},
+        {"figures": None},
+        {"figures": ["FID"]},
+        {"figures": {"FID": "low"}},
+        {"figures": {"FID": "infinity"}},
+        {"figures": {"FID": True}},
+        {"figures": {"FID": 10**400}},
+        {"figures": {"\ud800": 1.0}},
+    ],
+)
+def test_hostile_facts_are_refused_where_a_model_is_loaded(fitted, tmp_path, facts):
+    fitted.save(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | facts))
+    with pytest.raises(ValueError, match=r"is damaged: config\.json and the weights do not describe a GAN") as caught:
+        ImageGAN.load(tmp_path, device="cpu")
+    assert "\n" not in str(caught.value)
+
+
+def test_models_that_were_saved_without_facts_load(fitted, tmp_path):
+    fitted.save(tmp_path, license="mit", figures={"FID": 1.0})
+    config = json.loads((tmp_path / "config.json").read_text())
+    del config["license"], config["figures"]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    loaded = ImageGAN.load(tmp_path, device="cpu")
+    assert (loaded.license_, loaded.figures_) == ("unknown", {})
+
+
 def test_models_without_a_card_load_and_get_one(fitted, tmp_path):
     (fitted.save(tmp_path) / "README.md").unlink()
     assert "## Classes" in card(ImageGAN.load(tmp_path, device="cpu"), tmp_path)
@@ -147,11 +208,12 @@ def test_a_card_follows_its_model_and_another_readme_stays(fitted, table_gan, tm
     [
         ({"license": ""}, "license must be a name on one line"),
         ({"license": "mit\ntags: x"}, "license must be a name on one line"),
-        ({"license": None}, "license must be a name on one line"),
+        ({"license": 3}, "license must be a name on one line"),
         ({"figures": ["FID"]}, "figures must be a dict of numbers by name, got list"),
         ({"figures": {"FID": "low"}}, "figures must be numbers by name, got 'FID': 'low'"),
         ({"figures": {"passed": True}}, "figures must be numbers by name, got 'passed': True"),
         ({"figures": {1: 2.0}}, "figures must be numbers by name, got 1: 2.0"),
+        ({"figures": {"\ud800": 2.0}}, r"figures must have names that UTF-8 can hold, got '\\ud800'; rename it"),
     ],
 )
 def test_facts_that_cannot_be_told_are_refused_before_anything_is_written(fitted, tmp_path, facts, message):

@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 from contextlib import nullcontext
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from ganaug import ImageGAN, TableGAN
+from ganaug.gans.presets import PRESETS
 from ganaug.training import loop
 
 IMAGES = {"steps": 70, "batch_size": 4, "augment_p": 0.4, "device": "cpu", "verbose": False, "random_state": 0}
@@ -197,7 +199,7 @@ def test_on_another_processor_a_run_goes_on_in_the_precision_that_it_was_begun_i
         with pytest.raises(KeyboardInterrupt):
             fit(ImageGAN, checkpoint_dir=tmp_path)
     processor.becomes(bf16=begun_in != "bf16")
-    slow = pytest.warns(UserWarning, match="was begun in bfloat16, which this processor is slow in; it goes on in it")
+    slow = pytest.warns(UserWarning, match="was begun in bfloat16, which this processor is slow in; it goes on so")
     with slow if begun_in == "bf16" else nullcontext():
         gan = fit(ImageGAN, checkpoint_dir=tmp_path)
     assert same(gan, expected)
@@ -205,6 +207,29 @@ def test_on_another_processor_a_run_goes_on_in_the_precision_that_it_was_begun_i
     other = "fp32" if begun_in == "bf16" else "bf16"
     with pytest.raises(ValueError, match=rf"training\.precision '{begun_in}', which is '{other}' now"):
         fit(ImageGAN, checkpoint_dir=tmp_path, precision=other)
+
+
+def test_on_another_device_a_run_goes_on_with_the_preset_that_it_was_begun_with(tmp_path, monkeypatch):
+    """What "auto" becomes is told by the device; here both presets are small enough for a test."""
+    small = replace(PRESETS["tiny"], widths=(24, 12), batch_size=8, images=336)
+    monkeypatch.setitem(PRESETS, "small", small)
+    monkeypatch.setitem(PRESETS, "tiny", replace(PRESETS["tiny"], images=672))
+    left_open = {"steps": "auto", "batch_size": "auto"}
+    expected = fit(ImageGAN, preset="small", **left_open)
+    with monkeypatch.context() as patch:
+        Interrupt(patch, at=(5,))
+        patch.setattr("ganaug.gans.presets._auto_preset", lambda *_: "small")
+        with pytest.raises(KeyboardInterrupt):
+            fit(ImageGAN, checkpoint_dir=tmp_path, **left_open)
+    told = "was begun with the preset 'small', which is made for a GPU; it goes on so; to train 'tiny', begin anew"
+    with pytest.warns(UserWarning, match=told) as caught:
+        gan = fit(ImageGAN, checkpoint_dir=tmp_path, **left_open)
+    assert caught[0].filename == __file__
+    assert same(gan, expected)
+    assert gan.config_ == expected.config_
+    assert (gan.config_.training.steps, gan.config_.training.batch_size) == (12, 8)
+    with pytest.raises(ValueError, match="holds a run with preset 'small', which is 'tiny' now"):
+        fit(ImageGAN, checkpoint_dir=tmp_path, preset="tiny", **left_open)
 
 
 @pytest.mark.parametrize(

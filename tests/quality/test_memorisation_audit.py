@@ -445,6 +445,8 @@ def test_bad_rows_are_refused(change, message):
         audit(change(fresh), train, holdout)
     with pytest.raises(ValueError, match=r"^5 of 35 holdout rows are also in the training data"):
         audit(fresh, train, pd.concat([holdout, train[:5]]))
+    with pytest.raises(ValueError, match=r"^25 of 30 synthetic rows are also in the holdout"):
+        audit(pd.concat([fresh[:5], holdout[5:]]), train, holdout)
     with pytest.raises(ValueError, match="per_class is for a GAN"):
         audit(fresh, train, holdout, per_class=20)
     with pytest.raises(ValueError, match="no column of the tables varies"):

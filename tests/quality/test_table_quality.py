@@ -84,6 +84,28 @@ def test_integer_classes_stay_integers_and_missing_values_are_taken():
     assert "farthest columns" in str(report)
 
 
+def joined(*parts):
+    return pd.concat([X for X, _ in parts], ignore_index=True), np.concatenate([y for _, y in parts])
+
+
+def coarse(n, seed, modes=4):
+    """Rows of which each occurs many times."""
+    randomness = np.random.default_rng(seed)
+    return pd.DataFrame({"a": randomness.integers(modes, size=n), "b": ["x", "y"] * (n // 2)}), np.arange(n) % 4 > 1
+
+
+def test_a_holdout_may_share_rows_that_repeat_by_nature():
+    report = table_report(*coarse(120, 0), *coarse(120, 1), holdout=coarse(120, 2))
+    assert report.overall["column distance"] < 0.15
+    # A GAN that draws a single value is to be shown as bad, not to be taken for one that knows the holdout.
+    collapsed = table_report(*coarse(120, 0), *coarse(120, 1, modes=1), holdout=coarse(120, 2))
+    assert collapsed.overall["column distance"] > 0.3
+    with pytest.raises(ValueError, match="120 of 120 synthetic rows are also in the holdout; pass a holdout that"):
+        table_report(*coarse(120, 0), *coarse(120, 2), holdout=coarse(120, 2))
+    with pytest.raises(ValueError, match="120 of 120 holdout rows are also in the training data; remove them"):
+        table_report(*coarse(120, 0), *coarse(120, 1), holdout=coarse(120, 0))
+
+
 @pytest.mark.parametrize(
     ("call", "error", "said"),
     [
@@ -93,6 +115,10 @@ def test_integer_classes_stay_integers_and_missing_values_are_taken():
         (lambda: table_report(*REAL, OTHER[0][["city"]], OTHER[1]), ValueError, "must have the columns of X_real"),
         (lambda: table_report(*REAL, *OTHER, holdout=OTHER[0]), ValueError, "must be a pair .* got a DataFrame"),
         (lambda: table_report(*REAL, *OTHER, holdout=(OTHER[0][["city"]], OTHER[1])), ValueError, "columns of holdout"),
+        (lambda: table_report(*REAL, *OTHER, holdout=REAL), ValueError, "^120 of 120 holdout rows are also in the"),
+        (lambda: table_report(*joined(HOLDOUT, REAL), *OTHER, holdout=HOLDOUT), ValueError, "^120 of 120 holdout rows"),
+        (lambda: table_report(*REAL, *HOLDOUT, holdout=HOLDOUT), ValueError, "^120 of 120 synthetic rows are also in"),
+        (lambda: table_report(*REAL, *joined(OTHER, HOLDOUT), holdout=HOLDOUT), ValueError, "^120 of 240 synthetic"),
         (lambda: table_report(*REAL, *OTHER, folds=1), ValueError, "folds must be at least 2, got 1"),
     ],
 )  # fmt: skip

@@ -1,6 +1,7 @@
 """Two processes on this machine against one, at the same global batch."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,18 @@ def test_what_cannot_be_shared_is_refused_in_every_process(runs):
     for _, said in told:
         assert said["odd"] == "batch_size must be a multiple of the 2 processes that share each batch, got 7"
         assert said["unlike"].startswith("the processes that train together must be given the same data, parameters")
+
+
+def test_no_process_waits_for_one_that_ran_out_of_memory(tmp_path):
+    """Not even for its end: a notebook lives on."""
+    os.mkfifo(tmp_path / "fifo")
+    done = start(HERE / "memory_run.py", tmp_path / "fifo", count=2, timeout=120)
+    assert [status for status, *_ in done] == [0, 0], done
+    assert [output for _, output, _ in done] == [
+        "batch_size 6 does not fit into the memory of cpu; pass batch_size=2 (--batch-size 2), which does\n",
+        "another of the processes that work together ran out of memory, failed otherwise or was ended; its own message "
+        "says why\n",
+    ]
 
 
 def test_shares_make_up_the_whole():
