@@ -268,6 +268,9 @@ def _charts(experiment: dict[str, Any], declared: dict[str, Any]) -> dict[str, A
             if all(arm["splits"] in (0, case["splits"]) for arm in case["arms"])
         ]
     )
+    # Arms that a case leaves out are no part of the comparison.
+    left_out = {name for case in experiment["cases"] for name in case.get("left_out", ())}
+    values = values[[name for name in values if name not in left_out]]
     by_dataset = values.groupby("").mean().dropna(axis=1, how="all").dropna() if len(values) else values
     sign = -1 if _less_is_better(first) else 1
     return {

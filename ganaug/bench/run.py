@@ -147,7 +147,7 @@ def _grid(suite: Suite, store: Store) -> tuple[list[Task], list[dict[str, Any]],
         about = {"name": spec.name, "kind": spec.kind, "dataset": spec.dataset.name, "n_per_class": spec.n_per_class}
         splits = {"splits": len(case.splits), "test_share": case.splits.test_share, "imbalance": spec.imbalance}
         splits["n_rarest"] = case.n_rarest
-        data.append({**about, **splits, **case.describe()})
+        data.append({**about, **splits, "arms": [arm.name for arm in case.arms], **case.describe()})
     return tasks, data, code
 
 
