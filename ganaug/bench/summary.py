@@ -399,7 +399,7 @@ class _Experiment:
         return next(other.name for other in self.experiment.arms if plain.is_like(other))
 
     def _curves(self) -> list[dict[str, Any]]:
-        """The first metric against the number of real samples, and what synthetic ones are worth in such."""
+        """The first metric and gains in it against the number of real samples, and what synthetic ones are worth."""
         first = self.experiment.metrics[0]
         groups: dict[tuple[str, float], list[tuple[int, dict[str, Any]]]] = {}
         for index, about in self.cases:
@@ -426,8 +426,24 @@ class _Experiment:
                         n = about["n_per_class"]
                         found = _worth(points[base.name], n, difference, self.sign[first])
                         worth.append({"arm": arm.name, "base": base.name, "n": n, **found})
-            curves.append({"dataset": dataset, "imbalance": imbalance, "points": points, "worth": worth})
+            gains = [{"base": base, "points": self._gains(base, ordered)} for base in self.experiment.baselines]
+            curves.append(
+                {"dataset": dataset, "imbalance": imbalance, "points": points, "gains": gains, "worth": worth}
+            )
         return curves
+
+    def _gains(self, base: str, cases: list[tuple[int, dict[str, Any]]]) -> dict[str, list[list[float]]]:
+        """By how much each other arm is better at each size, with the ends of its interval."""
+        found = {
+            arm.name: [
+                [about["n_per_class"], gain.mean, gain.low, gain.high]
+                for index, about in cases
+                if (gain := self._difference(arm.name, base, index)) is not None
+            ]
+            for arm in self.experiment.arms
+            if arm.name != base
+        }
+        return {name: points for name, points in found.items() if points}
 
     def _amounts(self) -> list[dict[str, Any]]:
         """Gain against how much is synthetic, for arms that differ in nothing else."""
