@@ -61,8 +61,7 @@ def case_specs(suite: Suite) -> list[CaseSpec]:
         CaseSpec(experiment.kind, dataset, n, imbalance)
         for experiment in suite.experiments
         for dataset in experiment.datasets
-        for n in experiment.n_per_class or (None,)
-        for imbalance in experiment.imbalance
+        for n, imbalance in experiment.drawn_sizes()
     ]
 
 
@@ -123,6 +122,7 @@ class Case(ABC):
         self.store = store
         self.spec = case_specs(suite)[index]
         self.experiment: Any = suite.experiment(self.spec.kind)
+        self.arms: tuple[Any, ...] = self.experiment.arms  # that are run in this case
 
     def split(self, labels: NDArray[Any]) -> Splits:
         """Training and test sets, with the name of the dataset in errors."""

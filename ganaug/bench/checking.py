@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -14,12 +14,12 @@ from ganaug.bench.metrics import METRICS, MINORITY
 from ganaug.bench.places import Place
 from ganaug.bench.plugins import Plugin, nearest, resolve, unknown_parameter
 from ganaug.bench.samplers import check_sampler
-from ganaug.bench.suite import Experiment, ImageArm, ImageExperiment, Suite, TableArm, TableExperiment
+from ganaug.bench.suite import Experiment, ImageArm, ImageExperiment, Sizes, Suite, TableArm, TableExperiment
 from ganaug.data.json_values import short
 from ganaug.gans import ImageGAN
 from ganaug.quality.networks import NETWORKS
 
-__all__ = ["check_suite"]
+__all__ = ["check_suite", "check_types_of_arms"]
 
 SUITE = Place("suite")
 MOST = 10_000  # splits, folds and so on: a grid of them must be made before anything runs
@@ -76,9 +76,22 @@ def _check_types(where: Place, experiment: Experiment) -> None:
     for key in ("baselines", "metrics"):
         for value in getattr(experiment, key):
             _check_text(where, key, value)
-    for i, arm in enumerate(experiment.arms):
+    check_types_of_arms(where, experiment.arms)
+    for key in ("datasets", "classifiers"):
+        for i, plugin in enumerate(getattr(experiment, key)):
+            _check_name(where.at(key, i), f"the name of a {key.removesuffix('s')}", plugin.name)
+
+
+def check_types_of_arms(where: Place, arms: Sequence[ImageArm | TableArm]) -> None:
+    """Find out whether arms hold values of the kinds that all else takes for granted.
+
+    Raises
+    ------
+    ValueError
+    """
+    for i, arm in enumerate(arms):
         place = where.at("arms", i)
-        _check_text(place.at("name"), "the name of an arm", arm.name)
+        _check_name(place, "the name of an arm", arm.name)
         for value in fields(arm):
             if value.type == "bool" and not isinstance(getattr(arm, value.name), bool):
                 got = short(getattr(arm, value.name))
@@ -107,23 +120,39 @@ def _check_sizes(where: Place, experiment: Experiment) -> None:
         _check_number(where, key, getattr(experiment, key), whole=True, least=2, limit=MOST)
     _check_number(where, "repeats", experiment.repeats, whole=True, least=1, limit=MOST)
     _check_number(where, "rope", experiment.rope, least=0)
-    for n in experiment.n_per_class:
+    if experiment.sizes:
+        for key, default in (("n_per_class", ()), ("imbalance", (1.0,))):
+            if getattr(experiment, key) != default:
+                raise ValueError(f"{where.at(key)}: {key} belongs into sizes where there are sizes; leave it out here")
+        for i, some in enumerate(experiment.sizes):
+            _check_drawn(where.at("sizes", i), some)
+            if not some.n_per_class or not some.imbalance:
+                raise ValueError(f"{where.at('sizes', i)}: sizes must each have n_per_class and imbalance, got none")
+    else:
+        _check_drawn(where, experiment)
+        if experiment.imbalance != (1.0,) and not experiment.n_per_class:
+            raise ValueError(f"{where.at('imbalance')}: imbalance needs n_per_class, the samples of the largest class")
+    known: dict[tuple[int | None, int], float] = {}
+    for n, ratio in experiment.drawn_sizes():
+        smallest = max(1, round((n or 0) / ratio))
+        if (other := known.setdefault((n, smallest), ratio)) != ratio:
+            raise ValueError(
+                f"{where.at('imbalance')}: imbalance must have ratios that differ in samples, but {other:g} and "
+                f"{ratio:g} of n_per_class = {n} leave the smallest class {smallest}"
+            )
+    if len(known) < len(experiment.drawn_sizes()):
+        raise ValueError(f"{where.at('sizes')}: sizes must differ, got {short(experiment.drawn_sizes(), 200)}")
+
+
+def _check_drawn(where: Place, sizes: Experiment | Sizes) -> None:
+    for n in sizes.n_per_class:
         _check_number(where, "n_per_class", n, whole=True, least=1, limit=10**9)
-    for ratio in experiment.imbalance:
+    for ratio in sizes.imbalance:
         _check_number(where, "imbalance", ratio, least=1)
-    if len(set(experiment.n_per_class)) < len(experiment.n_per_class):
+    if len(set(sizes.n_per_class)) < len(sizes.n_per_class):
         raise ValueError(
-            f"{where.at('n_per_class')}: n_per_class must have different sizes, got {short(experiment.n_per_class)}"
+            f"{where.at('n_per_class')}: n_per_class must have different sizes, got {short(sizes.n_per_class)}"
         )
-    for n, (i, ratio) in itertools.product(experiment.n_per_class, enumerate(experiment.imbalance)):
-        for other in experiment.imbalance[:i]:
-            if max(1, round(n / ratio)) == max(1, round(n / other)):
-                raise ValueError(
-                    f"{where.at('imbalance')}: imbalance must have ratios that differ in samples, but {other:g} and "
-                    f"{ratio:g} of n_per_class = {n} leave the smallest class {max(1, round(n / ratio))}"
-                )
-    if experiment.imbalance != (1.0,) and not experiment.n_per_class:
-        raise ValueError(f"{where.at('imbalance')}: imbalance needs n_per_class, the samples of the largest class")
 
 
 def _check_images(where: Place, experiment: ImageExperiment) -> None:
@@ -190,6 +219,13 @@ def _check_image_arm(where: Place, arm: ImageArm) -> None:
 
 def _check_table_arm(where: Place, arm: TableArm) -> None:
     _check_number(where.at("ratio"), f"ratio of arm {short(arm.name)}", arm.ratio, least=0, most=1)
+    _check_number(
+        where.at("fill_to"), f"fill_to of arm {short(arm.name)}", arm.fill_to, whole=True, least=0, limit=10**9
+    )
+    if arm.fill_to and arm.sampler is None:
+        raise ValueError(
+            f"{where.at('fill_to')}: arm {short(arm.name)} has a fill_to but no sampler that could fill; name one"
+        )
     if arm.sampler is not None:
         _told(where.at("sampler").saying(f"arm {short(arm.name)}"), check_sampler, arm.sampler)
     if arm.gate and (arm.sampler is None or not (arm.sampler.target == "gan" or arm.raw)):
@@ -215,6 +251,11 @@ def _told(where: Place, find: Any, *arguments: Any) -> None:
 def _check_text(where: Place, key: str, value: Any) -> None:
     if not isinstance(value, str):
         raise ValueError(f"{where.at(key)}: {key} must be a string, got {short(value)}")
+
+
+def _check_name(where: Place, key: str, value: Any) -> None:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"{where.at('name')}: {key} must be a string that is not blank, got {short(value)}")
 
 
 def _check_number(

@@ -17,6 +17,7 @@ __all__ = ["critical_difference", "curve_chart", "forest", "reliability"]
 
 FEWEST_BLOCKS = 6
 WIDTH, HEIGHT, MARGIN = 320.0, 200.0, 40.0
+APART, MOST_APART = 4.0, 24.0  # intervals of two lines at one place, and those of the first and the last line
 
 
 def forest(rows: list[dict[str, Any]], rope: float) -> list[dict[str, Any]]:
@@ -64,7 +65,7 @@ def curve_chart(
     Parameters
     ----------
     lines : dict
-        Of each name, points ``[x, y]`` or ``[x, y, low, high]``.
+        Of each name, points ``[x, y]`` or ``[x, y, low, high]``. Those with intervals stand beside each other.
     logarithmic : bool
         Of the horizontal axis.
     zero : bool
@@ -85,11 +86,16 @@ def curve_chart(
     ys = [value for points in lines.values() for point in points for value in point[1:]] + ([0.0] if zero else [])
     low, high = (min(ys), max(ys)) if ys else (0.0, 1.0)
     high = high if high > low else low + 1
-    left, right, top, bottom = MARGIN, WIDTH - 10, 10.0, HEIGHT - MARGIN
+    shown = {name: points for name, points in lines.items() if points}
+    step = (
+        min(APART, MOST_APART / max(1, len(shown) - 1)) if any(len(p) > 2 for ps in shown.values() for p in ps) else 0
+    )
+    room = step * (len(shown) - 1) / 2
+    left, right, top, bottom = MARGIN + room, WIDTH - 10 - room, 10.0, HEIGHT - MARGIN
 
-    def across(x: float) -> float:
+    def across(x: float, aside: float = 0.0) -> float:
         a, b, v = (np.log(xs[0]), np.log(xs[-1]), np.log(x)) if logarithmic else (xs[0], xs[-1], x)
-        return round(float(left + (right - left) * ((v - a) / (b - a) if b > a else 0.5)), 1)
+        return round(float(left + (right - left) * ((v - a) / (b - a) if b > a else 0.5) + aside), 1)
 
     def up(y: float) -> float:
         return round(float(bottom - (bottom - top) * (y - low) / (high - low)), 1)
@@ -99,12 +105,13 @@ def curve_chart(
             {
                 "name": name,
                 "number": number % 8,
-                "points": " ".join(f"{across(p[0])},{up(p[1])}" for p in points),
-                "dots": [{"x": across(p[0]), "y": up(p[1])} for p in points],
-                "bars": [{"x": across(p[0]), "y1": up(p[2]), "y2": up(p[3])} for p in points if len(p) > 2],
+                "points": " ".join(f"{across(p[0], aside)},{up(p[1])}" for p in points),
+                "dots": [{"x": across(p[0], aside), "y": up(p[1])} for p in points],
+                "bars": [{"x": across(p[0], aside), "y1": up(p[2]), "y2": up(p[3])} for p in points if len(p) > 2],
             }
             for number, (name, points) in enumerate(lines.items())
             if points
+            for aside in (step * list(shown).index(name) - room,)
         ],
         "x_ticks": [{"at": across(x), "text": f"{x:g}"} for x in xs],
         "y_ticks": [{"at": up(y), "text": f"{y:.1f}"} for y in np.linspace(low, high, 4)],

@@ -42,12 +42,23 @@ class Gate:
     metric : str
         What is compared first.
     seed : int
+    strategy : str or dict
+        How many samples each class has at most, as in imbalanced-learn.
     """
 
-    def __init__(self, sampler: Any, data: TableData, components: int | None, metric: str, seed: int) -> None:
+    def __init__(
+        self,
+        sampler: Any,
+        data: TableData,
+        components: int | None,
+        metric: str,
+        seed: int,
+        strategy: str | dict[Any, int] = "auto",
+    ) -> None:
         self._data = data
         self._components = components
         self._seed = seed
+        self._strategy = strategy
         self._scoring = SCORINGS.get(metric, "balanced_accuracy")
         self._sampler = _Remembering(sampler, _Memory())
 
@@ -59,6 +70,7 @@ class Gate:
             self._sampler,
             estimator=_OnTables(classifier, self._data.nominal, self._components, self._seed),
             scoring=self._scoring,
+            sampling_strategy=self._strategy,
             random_state=self._seed,
         )
         X, y = safe.fit_resample(self._data.X, self._data.y)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -52,13 +52,20 @@ class ImageCase(Case):
         self.data = load_images(self.spec.dataset)
         self.classes, self.targets = np.unique(self.data.labels, return_inverse=True)
         self._splits = self.split(self.data.labels)
+        sizes = [np.bincount(self.targets[part]) for part in self.splits.training]
+        if all(size.min() == size.max() for size in sizes):
+            self.arms = tuple(arm for arm in self.arms if not self._has_twin(arm))
         self.gan_params = {"device": self.experiment.device, **self.experiment.gan}
-        self.needs_gan = any(arm.synthetic > 0 for arm in self.experiment.arms)
+        self.needs_gan = any(arm.synthetic > 0 for arm in self.arms)
         first = self.data.subset(self.splits.training[0])
         self.gan_config = ImageGAN(**self.gan_params).resolve(first).to_dict() if self.needs_gan else None
-        self.gated = any(arm.gate for arm in self.experiment.arms)
+        self.gated = any(arm.gate for arm in self.arms)
         self._synthetic: dict[tuple[str, tuple[str, ...]], Labelled] = {}  # of one split
         self._judges: dict[int, nn.Module] = {}
+
+    def _has_twin(self, arm: ImageArm) -> bool:
+        """Whether an arm has class weights, and another one is like it without them."""
+        return arm.class_weight and any(replace(arm, class_weight=False).is_like(other) for other in self.arms)
 
     def named(self, arm: ImageArm, classifier: Plugin) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
         """A transform, filters and a network."""
@@ -77,7 +84,7 @@ class ImageCase(Case):
                 yield Task(self.index, GAN, split, None, 0, (gan,), ("",))
             if self.gated:
                 yield Task(self.index, GAN, split, None, 0, (self._gan_key(split, INNER),), (INNER,))
-            for arm in self.experiment.arms:
+            for arm in self.arms:
                 for repeat in range(self.experiment.repeats):
                     for network in self.experiment.classifiers:
                         cell = {

@@ -66,10 +66,10 @@ class Plugin:
         if isinstance(value, Plugin):
             return value
         if isinstance(value, str) and value:
-            return cls(_short(value), value)
+            return cls(_short(value) or value, value)
         if isinstance(value, Mapping) and isinstance(value.get(key), str) and value[key]:
             params = {k: content for k, content in value.items() if k not in (key, "name")}
-            return cls(str(value.get("name", _short(value[key]))), value[key], params)
+            return cls(str(value.get("name", _short(value[key]) or value[key])), value[key], params)
         raise TypeError(f"must be a name, an import path, or a table with a key {key!r}, got {short(value)}")
 
 

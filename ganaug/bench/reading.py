@@ -8,16 +8,17 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
-from ganaug.bench.checking import check_suite
+from ganaug.bench.checking import check_suite, check_types_of_arms
 from ganaug.bench.places import Place
 from ganaug.bench.plugins import Plugin, nearest
-from ganaug.bench.suite import ImageArm, ImageExperiment, Suite, TableArm, TableExperiment
+from ganaug.bench.suite import ImageArm, ImageExperiment, Sizes, Suite, TableArm, TableExperiment, weighted_twins
 from ganaug.data.json_values import clip, short
 from ganaug.quality.classifier import ClassifierConfig
 
 __all__ = ["available_suites", "load_suite"]
 
 SUITES = Path(__file__).parent / "suites"
+TWINS = "weighted_twins"  # of [images]: asks for more arms, and is none of the experiment's own
 KINDS: dict[str, type[ImageExperiment] | type[TableExperiment]] = {"images": ImageExperiment, "tables": TableExperiment}
 
 
@@ -78,7 +79,9 @@ def _read(path: Path, asked: str) -> tuple[str, dict[str, Any]]:
 
 def _merged(base: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     both = {key: _merged(base[key], values[key]) for key in base if _is_table(base[key]) and _is_table(values.get(key))}
-    return {**base, **values, **both}
+    # One stands in the place of the other.
+    out = ("n_per_class", "imbalance") if "sizes" in values else ("sizes",) if "n_per_class" in values else ()
+    return {**{key: value for key, value in base.items() if key not in out}, **values, **both}
 
 
 def _is_table(value: Any) -> bool:
@@ -98,17 +101,38 @@ def _experiment(cls: type[ImageExperiment] | type[TableExperiment], values: Any,
     if not all(isinstance(arm, dict) for arm in arms):
         raise ValueError(f"{where.at('arms')}: arms must be tables, each under [[{cls.kind}.arms]], got {short(arms)}")
     values["arms"] = tuple(_arm(cls.arm_type, arm, where.at("arms", i)) for i, arm in enumerate(arms))
+    if cls is ImageExperiment and _is_true(values.pop(TWINS, False), where):
+        check_types_of_arms(where, values["arms"])
+        values["arms"] += weighted_twins(values["arms"])
     for key in ("baselines", "metrics"):
         if key in values:
             values[key] = tuple(_sequence(values, key, where))
-    for key in ("n_per_class", "imbalance"):
-        if key in values:
-            values[key] = tuple(values[key] if isinstance(values[key], list) else [values[key]])
+    sizes = _sequence(values, "sizes", where)
+    values["sizes"] = tuple(_sizes(some, where.at("sizes", i)) for i, some in enumerate(sizes))
+    values = _with_lists(values)
     if "training" in values:
         if not isinstance(values["training"], dict):
             raise ValueError(f"{where.at('training')}: training must be a table, got {short(values['training'])}")
         values["training"] = _build(ClassifierConfig, values["training"], where.at("training"), "[images.training]")
     return _build(cls, values, where, f"[{cls.kind}]")
+
+
+def _is_true(value: Any, where: Place) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{where.at(TWINS)}: {TWINS} must be true or false, got {short(value)}")
+    return value
+
+
+def _sizes(values: Any, where: Place) -> Sizes:
+    if not isinstance(values, dict):
+        raise ValueError(f"{where}: sizes must be tables such as {{ n_per_class = [5, 20] }}, got {short(values)}")
+    return _build(Sizes, _with_lists(values), where, "sizes")
+
+
+def _with_lists(values: dict[str, Any]) -> dict[str, Any]:
+    """One number is a list of one."""
+    found = {key: values[key] for key in ("n_per_class", "imbalance") if key in values}
+    return values | {key: tuple(value if isinstance(value, list) else [value]) for key, value in found.items()}
 
 
 def _arm(cls: type[ImageArm] | type[TableArm], values: dict[str, Any], where: Place) -> Any:
@@ -148,7 +172,7 @@ def _build(cls: Any, values: Mapping[str, Any], where: Place, what: str = "") ->
 
 
 def _check_keys(cls: Any, values: Mapping[str, Any], where: Place, what: str = "") -> None:
-    known = [f.name for f in fields(cls)]
+    known = [f.name for f in fields(cls)] + ([TWINS] if cls is ImageExperiment else [])
     for key in values:
         if key not in known:
             raise ValueError(

@@ -268,6 +268,9 @@ def _charts(experiment: dict[str, Any], declared: dict[str, Any]) -> dict[str, A
             if all(arm["splits"] in (0, case["splits"]) for arm in case["arms"])
         ]
     )
+    # Arms that a case leaves out are no part of the comparison.
+    left_out = {name for case in experiment["cases"] for name in case.get("left_out", ())}
+    values = values[[name for name in values if name not in left_out]]
     by_dataset = values.groupby("").mean().dropna(axis=1, how="all").dropna() if len(values) else values
     sign = -1 if _less_is_better(first) else 1
     return {
@@ -275,7 +278,23 @@ def _charts(experiment: dict[str, Any], declared: dict[str, Any]) -> dict[str, A
         "over_datasets": over_datasets,
         "critical_difference": critical_difference(sign * by_dataset) if experiment["tests"] else None,
         "curves": [
-            {**curve, "chart": curve_chart(curve["points"], logarithmic=True)} for curve in experiment["curves"]
+            {
+                **curve,
+                "chart": curve_chart(curve["points"], logarithmic=True),
+                "gains": [
+                    {
+                        **gain,
+                        "sizes": sorted({point[0] for points in gain["points"].values() for point in points}),
+                        # Every arm in the colour that it has in the other charts.
+                        "chart": curve_chart(
+                            {arm: gain["points"].get(arm, []) for arm in curve["points"]}, logarithmic=True, zero=True
+                        ),
+                    }
+                    for gain in curve.get("gains", ())
+                    if gain["points"]
+                ],
+            }
+            for curve in experiment["curves"]
         ],
         "amounts": [
             {**found, "chart": curve_chart({found["arm"]: found["points"]}, zero=True)}

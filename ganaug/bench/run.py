@@ -18,11 +18,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ganaug.bench.cases import Task, case_specs
 from ganaug.bench.checking import check_suite
+from ganaug.bench.pools import DIED, in_processes, parallel
 from ganaug.bench.reading import load_suite
 from ganaug.bench.report import read_records, write_report
 from ganaug.bench.store import Store
 from ganaug.bench.suite import Suite
-from ganaug.bench.workers import DIED, execute, in_processes, make_case, parallel
+from ganaug.bench.workers import execute, make_case
 from ganaug.training.devices import resolve_device
 
 __all__ = ["run_suite"]
@@ -75,13 +76,14 @@ def run_suite(
     ValueError
         For a suite or a folder that cannot be used, before the first cell runs.
     OSError
-        If a result cannot be written.
+        If a result cannot be written, or a cluster has no worker left. What is finished is kept.
 
     Notes
     -----
     A cell whose process dies (out of memory, killed, ended by what runs in it) becomes a row with that reason, and the
     others go on. With one job the cell runs in the process that calls this function, and ends it; after it has done so
-    twice, the next start gives the cell a process of its own. So does a start after workers of a cluster died in it.
+    twice, the next start gives the cell a process of its own. On a cluster, where workers are lost for other reasons
+    too, a cell is tried on a second worker before it becomes such a row.
     """
     if jobs is not None and jobs < 1:
         raise ValueError(f"jobs must be at least 1, got {jobs}")
@@ -147,7 +149,7 @@ def _grid(suite: Suite, store: Store) -> tuple[list[Task], list[dict[str, Any]],
         about = {"name": spec.name, "kind": spec.kind, "dataset": spec.dataset.name, "n_per_class": spec.n_per_class}
         splits = {"splits": len(case.splits), "test_share": case.splits.test_share, "imbalance": spec.imbalance}
         splits["n_rarest"] = case.n_rarest
-        data.append({**about, **splits, **case.describe()})
+        data.append({**about, **splits, "arms": [arm.name for arm in case.arms], **case.describe()})
     return tasks, data, code
 
 

@@ -109,21 +109,28 @@ def resample(arm: TableArm, data: TableData, encode: Columns, seed: int) -> tupl
     """
     if arm.sampler is None or arm.ratio == 0:
         return (encode(data.X), data.y), None
-    counts = np.bincount(data.y)
-    strategy: Any = "auto"
-    if arm.ratio < 1:
-        strategy = {c: int(n + round(arm.ratio * (counts.max() - n))) for c, n in enumerate(counts) if n < counts.max()}
+    strategy = _strategy(arm, data)
     make = resolve("samplers", arm.sampler.target, SAMPLERS)
     if arm.sampler.target in SAMPLERS:
         return make(data, encode, strategy, seed, arm.sampler.params)
     sampler = construct(make, arm.sampler.params, random_state=seed)
-    if arm.ratio < 1:
+    if strategy != "auto":
         sampler.set_params(sampling_strategy=strategy)
     if arm.raw:
         X, y = sampler.fit_resample(data.X, data.y)
         return (encode(pd.DataFrame(X)), np.asarray(y)), None
     X, y = sampler.fit_resample(encode(data.X), data.y)
     return (np.asarray(X, dtype=float), np.asarray(y)), None
+
+
+def _strategy(arm: TableArm, data: TableData) -> str | dict[Any, int]:
+    """How many samples each class is to have, as imbalanced-learn takes it."""
+    classes, counts = np.unique(data.y, return_counts=True)
+    most = max(counts.max(), arm.fill_to)
+    if arm.ratio == 1 and most == counts.max():
+        return "auto"
+    sizes = zip(classes.tolist(), counts.tolist(), strict=True)
+    return {c: n + round(arm.ratio * (most - n)) for c, n in sizes if n < most}
 
 
 def make_gate(arm: TableArm, data: TableData, experiment: TableExperiment, seed: int) -> Gate:
@@ -134,7 +141,7 @@ def make_gate(arm: TableArm, data: TableData, experiment: TableExperiment, seed:
     else:
         make = resolve("samplers", arm.sampler.target, SAMPLERS)
         sampler = construct(make, arm.sampler.params, random_state=seed)
-    return Gate(sampler, data, experiment.components, experiment.metrics[0], seed)
+    return Gate(sampler, data, experiment.components, experiment.metrics[0], seed, _strategy(arm, data))
 
 
 def _random(data: TableData, encode: Columns, strategy: Any, seed: int, params: dict[str, Any]) -> Any:

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar
 
 from ganaug.bench.plugins import Plugin
 from ganaug.data.files import sha256_of
 from ganaug.quality.classifier import ClassifierConfig
 
-__all__ = ["Arm", "Experiment", "ImageArm", "ImageExperiment", "Suite", "TableArm", "TableExperiment", "digest"]
+__all__ = [
+    "Arm",
+    "Experiment",
+    "ImageArm",
+    "ImageExperiment",
+    "Sizes",
+    "Suite",
+    "TableArm",
+    "TableExperiment",
+    "digest",
+    "weighted_twins",
+]
 
 
 @dataclass(frozen=True)
@@ -31,7 +42,8 @@ class ImageArm:
     balanced : bool
         Draw all classes equally often, as if the images of rare classes were duplicated.
     class_weight : bool
-        Weigh the loss of each image by the inverse frequency of its class.
+        Weigh the loss of each image by the inverse frequency of its class. Where all classes are of one size the
+        weights are one: an arm that has a like without them is not run there.
     keep : tuple of str
         Filters that synthetic images pass, in this order: "discriminator rank", "class consistency",
         "learning dynamics", "no copies".
@@ -62,6 +74,10 @@ class ImageArm:
         """All but the name and the amount of synthetic data."""
         return {k: v for k, v in asdict(self).items() if k not in ("name", "synthetic", "against")}
 
+    def is_like(self, other: ImageArm) -> bool:
+        """Whether it shows the same as another arm."""
+        return (self.synthetic, self.likeness()) == (other.synthetic, other.likeness())
+
     def without_synthetic(self) -> dict[str, Any]:
         """What is left of the arm without synthetic data, but for its name."""
         return {k: v for k, v in self.likeness().items() if k not in ("keep", "gate")}
@@ -78,6 +94,9 @@ class TableArm:
         An over-sampler, fitted on the training rows.
     ratio : float in [0, 1]
         Share that is added of what each class lacks to be as large as the largest.
+    fill_to : int
+        Samples that every class is filled up to where the largest has fewer: few samples of equal classes are
+        over-sampled too.
     class_weight : bool
         Give classifiers that take it ``class_weight="balanced"``.
     threshold : bool
@@ -96,6 +115,7 @@ class TableArm:
     name: str
     sampler: Plugin | None = None
     ratio: float = 1.0
+    fill_to: int = 0
     class_weight: bool = False
     threshold: bool = False
     prior_correction: bool = False
@@ -117,6 +137,21 @@ Arm = ImageArm | TableArm
 
 
 @dataclass(frozen=True)
+class Sizes:
+    """Sizes of training sets: each number of samples with each imbalance.
+
+    Attributes
+    ----------
+    n_per_class : tuple of int
+    imbalance : tuple of float
+        Both as of :class:`Experiment`.
+    """
+
+    n_per_class: tuple[int, ...]
+    imbalance: tuple[float, ...] = (1.0,)
+
+
+@dataclass(frozen=True)
 class Experiment:
     """What images and tables have in common; see :class:`ImageExperiment` and :class:`TableExperiment`.
 
@@ -132,10 +167,13 @@ class Experiment:
     imbalance : tuple of float
         How often the largest class has the samples of the smallest; the classes between lie on a geometric line, in a
         random order in each split.
+    sizes : tuple of Sizes
+        In the place of both, where not each size goes with each imbalance: few samples of equal classes, and a long
+        tail of many.
     splits : int
         Training sets of each size, without a common sample where the data allow it; the rest is the test set.
     folds : int
-        Of a stratified cross-validation, where `n_per_class` is empty.
+        Of a stratified cross-validation, where neither `n_per_class` nor `sizes` are there.
     repeats : int
         Random starts of sampler and classifier per arm and split; none is shared by two cells.
     metrics : tuple of str
@@ -151,6 +189,7 @@ class Experiment:
     metrics: tuple[str, ...]
     n_per_class: tuple[int, ...] = ()
     imbalance: tuple[float, ...] = (1.0,)
+    sizes: tuple[Sizes, ...] = ()
     splits: int = 5
     folds: int = 5
     repeats: int = 1
@@ -158,6 +197,11 @@ class Experiment:
 
     kind: ClassVar[str]
     arm_type: ClassVar[type[ImageArm] | type[TableArm]]
+
+    def drawn_sizes(self) -> list[tuple[int | None, float]]:
+        """Samples of the largest class and imbalance of each size; None stands for all data, in folds."""
+        sizes = self.sizes or (Sizes(self.n_per_class, self.imbalance),)
+        return [(n, imbalance) for some in sizes for n in some.n_per_class or (None,) for imbalance in some.imbalance]
 
     def arm(self, name: str) -> Any:
         """The arm of a name."""
@@ -262,11 +306,39 @@ class Suite:
         return cls(**{**values, **{kind.kind: _experiment(kind, values[kind.kind]) for kind in kinds}})
 
 
+def weighted_twins(arms: Sequence[ImageArm]) -> tuple[ImageArm, ...]:
+    """The same arms with class weights, of those that neither have them nor draw all classes equally often.
+
+    Parameters
+    ----------
+    arms : sequence of ImageArm
+
+    Returns
+    -------
+    tuple of ImageArm
+        Without those that are among the arms by another name; each is against the twins of what its arm is against.
+
+    Examples
+    --------
+    >>> [arm.name for arm in weighted_twins([ImageArm("real"), ImageArm("duplicated", balanced=True)])]
+    ['real+weights']
+    """
+    twins = {arm.name: replace(arm, class_weight=True) for arm in arms if not (arm.class_weight or arm.balanced)}
+    there = {name: arm.name for name, twin in twins.items() for arm in arms if arm.is_like(twin)}
+    names = {name: there.get(name, f"{name}+weights") for name in twins}
+    return tuple(
+        replace(twin, name=names[name], against=tuple(names.get(other, other) for other in twin.against))
+        for name, twin in twins.items()
+        if name not in there
+    )
+
+
 def _experiment(kind: type[ImageExperiment] | type[TableExperiment], values: dict[str, Any]) -> Any:
     plugins = {key: tuple(Plugin(**plugin) for plugin in values[key]) for key in ("datasets", "classifiers")}
     training = {"training": ClassifierConfig(**values["training"])} if "training" in values else {}
     arms = tuple(_arm(kind.arm_type, arm) for arm in values["arms"])
-    return kind(**{**_with_tuples(values), **plugins, **training, "arms": arms})
+    sizes = tuple(Sizes(**_with_tuples(some)) for some in values.get("sizes", ()))
+    return kind(**{**_with_tuples(values), **plugins, **training, "arms": arms, "sizes": sizes})
 
 
 def _arm(kind: type[ImageArm] | type[TableArm], values: dict[str, Any]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -201,7 +202,8 @@ class _Experiment:
         return {
             **about,
             "index": index,
-            "arms": [self._arm(index, arm, gan_seconds) for arm in self.experiment.arms],
+            "arms": [self._arm(index, arm, gan_seconds) for arm in self.experiment.arms if self._runs(arm, about)],
+            "left_out": [arm.name for arm in self.experiment.arms if not self._runs(arm, about)],
             "gan": {
                 "consistency": (100 * np.mean([r["consistency"] for r in gans], axis=0)).tolist(),
                 "seconds": gan_seconds,
@@ -211,6 +213,10 @@ class _Experiment:
             if gans
             else None,
         }
+
+    def _runs(self, arm: Arm, about: dict[str, Any]) -> bool:
+        """Whether a case has an arm: one with class weights may be left out where they would change nothing."""
+        return arm.name in about.get("arms", [arm.name])
 
     def _arm(self, index: int, arm: Arm, gan_seconds: float) -> dict[str, Any]:
         first = self.experiment.metrics[0]
@@ -249,8 +255,8 @@ class _Experiment:
             where = f" on {about['name']}" if len(self.cases) > 1 else ""
             means = {arm.name: _mean(self._values(arm.name, first, index)) for arm in self.experiment.arms}
             strength = {name: -np.inf if mean is None else self.sign[first] * mean for name, mean in means.items()}
-            pairs = sorted(self.experiment.pairs(), key=lambda pair: strength[pair[1].name], reverse=True)
-            for arm, base in pairs:
+            pairs = [pair for pair in self.experiment.pairs() if all(self._runs(arm, about) for arm in pair)]
+            for arm, base in sorted(pairs, key=lambda pair: strength[pair[1].name], reverse=True):
                 difference = self._difference(arm.name, base.name, index)
                 what = f"{arm.name} against {base.name}{where}"
                 if difference is None:
@@ -354,18 +360,29 @@ class _Experiment:
     def _overall(self) -> list[dict[str, Any]]:
         """Means and mean ranks of each arm over pairs of case and classifier, in splits that all arms have finished.
 
-        All arms, that is, that have finished any cell.
+        All arms, that is, that have finished any cell. Where an arm is left out, since its class weights would change
+        nothing, the figures of its like without them count.
         """
+        left_out = {
+            arm.name: cases
+            for arm in self.experiment.arms
+            if (cases := [index for index, about in self.cases if not self._runs(arm, about)])
+        }
+        arms = [arm for arm in self.experiment.arms if len(left_out.get(arm.name, ())) < len(self.cases)]
         if not len(self.by_split):
-            return [{"name": arm.name, "metrics": None, "ranks": None} for arm in self.experiment.arms]
+            return [{"name": arm.name, "metrics": None, "ranks": None} for arm in arms]
         blocks = self.by_split.unstack("arm")
+        for name, cases in left_out.items():
+            here, like = blocks.index.get_level_values("case").isin(cases), self._without_weights(name)
+            for metric in self.metrics if {name, like} <= {*blocks[self.metrics[0]]} else ():
+                blocks.loc[here, (metric, name)] = blocks.loc[here, (metric, like)]
         tables = {
             metric: blocks[metric].dropna(axis=1, how="all").dropna().groupby(["case", "classifier"]).mean()
             for metric in self.metrics
         }
         complete = set(tables[self.experiment.metrics[0]])
         rows = []
-        for arm in self.experiment.arms:
+        for arm in arms:
             there = arm.name in complete and len(tables[self.experiment.metrics[0]])
             ranks = {m: (self.sign[m] * tables[m]).rank(axis=1, ascending=False) for m in self.metrics} if there else {}
             rows.append(
@@ -377,8 +394,12 @@ class _Experiment:
             )
         return rows
 
+    def _without_weights(self, name: str) -> str:
+        plain = replace(self.experiment.arm(name), class_weight=False)
+        return next(other.name for other in self.experiment.arms if plain.is_like(other))
+
     def _curves(self) -> list[dict[str, Any]]:
-        """The first metric against the number of real samples, and what synthetic ones are worth in such."""
+        """The first metric and gains in it against the number of real samples, and what synthetic ones are worth."""
         first = self.experiment.metrics[0]
         groups: dict[tuple[str, float], list[tuple[int, dict[str, Any]]]] = {}
         for index, about in self.cases:
@@ -405,8 +426,24 @@ class _Experiment:
                         n = about["n_per_class"]
                         found = _worth(points[base.name], n, difference, self.sign[first])
                         worth.append({"arm": arm.name, "base": base.name, "n": n, **found})
-            curves.append({"dataset": dataset, "imbalance": imbalance, "points": points, "worth": worth})
+            gains = [{"base": base, "points": self._gains(base, ordered)} for base in self.experiment.baselines]
+            curves.append(
+                {"dataset": dataset, "imbalance": imbalance, "points": points, "gains": gains, "worth": worth}
+            )
         return curves
+
+    def _gains(self, base: str, cases: list[tuple[int, dict[str, Any]]]) -> dict[str, list[list[float]]]:
+        """By how much each other arm is better at each size, with the ends of its interval."""
+        found = {
+            arm.name: [
+                [about["n_per_class"], gain.mean, gain.low, gain.high]
+                for index, about in cases
+                if (gain := self._difference(arm.name, base, index)) is not None
+            ]
+            for arm in self.experiment.arms
+            if arm.name != base
+        }
+        return {name: points for name, points in found.items() if points}
 
     def _amounts(self) -> list[dict[str, Any]]:
         """Gain against how much is synthetic, for arms that differ in nothing else."""

@@ -1,44 +1,33 @@
-"""Doing tasks: in this process, in others, with time-outs, on several GPUs."""
+"""Doing a task: with a time-out, on one thread, on one of several GPUs."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import functools
-import itertools
 import multiprocessing
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+import threading
+from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO, Any
 
-import joblib
 import torch
-from joblib.externals.loky.process_executor import ProcessPoolExecutor, TerminatedWorkerError
 from threadpoolctl import threadpool_limits
 
 from ganaug.bench.cases import Case, Task, case_specs, heading
-from ganaug.bench.plugins import nearest, require
 from ganaug.bench.provenance import environment
 from ganaug.bench.store import Store
 from ganaug.bench.suite import Suite
 
-__all__ = ["BACKENDS", "DIED", "execute", "in_processes", "lease", "make_case", "parallel"]
+__all__ = ["Made", "execute", "lease", "make_case"]
 
-BACKENDS = ("processes", "dask", "ray")
-PATIENCE = 30  # seconds in which a scheduler must answer
-BATCH = 8  # tasks for each process of ray at a time
 CASES_KEPT = 2
-DIED = "its process died: killed, out of memory, or ended by what ran in it"
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 _cases: dict[tuple[Path, int, str], Case] = {}  # of this process: data and GANs serve one task after another
-Waiting = Iterable[tuple[Task, frozenset[str]]]  # tasks, and the keys of their records that are to be made
+_alone = threading.Lock()  # the number of threads and torch's random state are the process's: one cell at a time
 Made = tuple[Task, dict[str, dict[str, Any]]]
-Results = Generator[Made, None, None]
 _lease: tuple[int, IO[str] | None] | None = None
 
 
@@ -98,8 +87,8 @@ def execute(suite: Suite, root: Path, task: Task, keys: frozenset[str], path: tu
 
 
 def _do(suite: Suite, root: Path, task: Task, keys: frozenset[str]) -> Iterator[tuple[str, dict[str, Any]] | None]:
-    case = _case(suite, root, task)
-    with _one_thread():
+    with _alone, _one_thread():
+        case = _case(suite, root, task)
         if case.spec.kind == "images":
             _take_gpu()
         yield from case.execute(task, keys)
@@ -237,148 +226,3 @@ def lease(n_devices: int, folder: Path) -> tuple[int, IO[str] | None]:
             continue
         return device, file
     return os.getpid() % n_devices, None
-
-
-def in_processes(jobs: int, store: Store, work: Callable[[Task, frozenset[str]], Made], waiting: Waiting) -> Results:
-    """Do tasks in processes of this machine, each of which may die and take nothing with it but the cell it was at.
-
-    Parameters
-    ----------
-    jobs : int
-        Processes at a time.
-    store : Store
-        Where :func:`execute` marks what runs.
-    work : callable
-        Does a task; it can be pickled.
-    waiting : iterable of (task, keys)
-
-    Yields
-    ------
-    tuple of (task, records)
-        As they are finished. A cell whose process died is a record with that reason.
-    """
-    queue: Iterator[tuple[Task, frozenset[str], dict[str, Any]]] = iter([(*item, {}) for item in waiting])
-    workers: set[ProcessPoolExecutor] = set()
-    idle: list[ProcessPoolExecutor] = []
-    running: dict[Future[Made], tuple[ProcessPoolExecutor, Task, frozenset[str], dict[str, Any]]] = {}
-    try:
-        while True:
-            while len(running) < jobs and (item := next(queue, None)) is not None:
-                # Of one process each: in a pool of several, the death of one is the end of all.
-                worker = idle.pop() if idle else ProcessPoolExecutor(1, env=ONE_THREAD)
-                workers.add(worker)
-                running[worker.submit(_nested, work, *item[:2])] = (worker, *item)
-            if not running:
-                return
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                worker, task, keys, before = running.pop(future)
-                try:
-                    made = {**before, **future.result()[1]}
-                    idle.append(worker)
-                except TerminatedWorkerError:
-                    workers.remove(worker)
-                    worker.shutdown(kill_workers=True)
-                    made = {**before, **_after_death(store, task, keys)}
-                    if left := keys - made.keys():
-                        queue = itertools.chain([(task, left, made)], queue)
-                        continue
-                yield task, made
-    finally:
-        for worker in workers:
-            worker.shutdown(kill_workers=True)
-
-
-def _nested(work: Callable[[Task, frozenset[str]], Made], task: Task, keys: frozenset[str]) -> Made:
-    # What a classifier does in parallel itself, it does in threads.
-    with joblib.parallel_config(backend="threading"):
-        return work(task, keys)
-
-
-def _after_death(store: Store, task: Task, keys: frozenset[str]) -> dict[str, dict[str, Any]]:
-    """Records that were made before the process of a task died, and those of the cells that it died in."""
-    ordered = [key for key in task.keys if key in keys]
-    fallen = [key for key in ordered if store.starts(key)] or ordered
-    made = {}
-    for key in ordered[: ordered.index(fallen[0])]:
-        if (record := store.read(key, heading(task, key))) is not None:
-            made[key] = record
-    for key in fallen:
-        made[key] = {**heading(task, key), "status": "failed", "reason": DIED, "environment": environment()}
-        store.write(key, made[key])
-    store.ended(ordered)
-    return made
-
-
-@contextlib.contextmanager
-def parallel(
-    backend: str, jobs: int, scheduler: str | None, store: Store
-) -> Iterator[Callable[[Callable[..., Made], Waiting], Results]]:
-    """Workers to hand tasks to.
-
-    Parameters
-    ----------
-    backend : {"processes", "dask", "ray"}
-    jobs : int
-        Processes on this machine; with dask or ray, tasks that run at a time at most.
-    scheduler : str or None
-        Address of a dask scheduler or a ray cluster; None starts one here.
-    store : Store
-        Of the run.
-
-    Yields
-    ------
-    callable
-        Takes a function and the arguments of each call of it, and yields the results as they are finished.
-
-    Raises
-    ------
-    ValueError
-        If the backend is unknown, its package is missing, or nobody answers at the address.
-    """
-    if backend == "processes":
-        if scheduler is not None:
-            raise ValueError("scheduler is the address of a cluster; pass backend='dask' or backend='ray' with it")
-        yield _here if jobs == 1 else functools.partial(in_processes, jobs, store)
-    elif backend == "dask":
-        client = _dask_client(scheduler)
-        with client, joblib.parallel_config(backend="dask"):
-            pool = joblib.Parallel(n_jobs=jobs, pre_dispatch=2 * jobs, return_as="generator_unordered")
-            yield lambda work, waiting: pool(itertools.starmap(joblib.delayed(work), waiting))
-    elif backend == "ray":
-        _start_ray(scheduler)
-        with joblib.parallel_config(backend="ray"):
-            pool = joblib.Parallel(n_jobs=jobs)
-            yield lambda work, waiting: _in_batches(
-                pool, itertools.starmap(joblib.delayed(work), waiting), BATCH * jobs
-            )
-    else:
-        raise ValueError(f"there is no backend {backend!r}{nearest(backend, BACKENDS)}")
-
-
-def _here(work: Callable[..., Made], waiting: Waiting) -> Results:
-    yield from itertools.starmap(work, waiting)
-
-
-def _in_batches(parallel: joblib.Parallel, calls: Iterable[Any], size: int) -> Results:
-    """Hand calls out in batches, where a backend of joblib can only return all results at once."""
-    waiting = iter(calls)
-    while batch := list(itertools.islice(waiting, size)):
-        yield from parallel(batch)
-
-
-def _dask_client(scheduler: str | None) -> Any:
-    distributed = require("distributed", "dask")
-    try:
-        return distributed.Client(scheduler, timeout=f"{PATIENCE}s", set_as_default=True)
-    except OSError as error:
-        raise ValueError(f"no dask scheduler answers at {scheduler}: {str(error).splitlines()[0]}") from None
-
-
-def _start_ray(address: str | None) -> None:
-    ray = require("ray", "ray")
-    joblib_of_ray = require("ray.util.joblib", "ray")
-    try:
-        ray.init(address=address, ignore_reinit_error=True, log_to_driver=False)
-    except (ConnectionError, ValueError) as error:
-        raise ValueError(f"no ray cluster answers at {address}: {str(error).splitlines()[0]}") from None
-    joblib_of_ray.register_ray()

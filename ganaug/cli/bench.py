@@ -155,7 +155,7 @@ def _table(case: dict[str, Any], bases: list[str], metric: str, absent: str) -> 
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=escape(case["name"]), title_justify="left")
+    table = Table(title=escape(f"{case['name']}: {case['splits']} splits"), title_justify="left")
     table.add_column("arm")
     table.add_column(f"{metric} (SD), %", justify="right")
     for base in bases:
@@ -163,14 +163,21 @@ def _table(case: dict[str, Any], bases: list[str], metric: str, absent: str) -> 
     table.add_column("seconds", justify="right")
     for arm in case["arms"]:
         differences = [arm["differences"].get(base) for base in bases]
-        mean = absent if arm["mean"] is None else f"{arm['mean']:.2f} ({arm['deviation'] or 0:.2f})"
         table.add_row(
             escape(arm["name"]),
-            mean,
+            _mean(arm, case["splits"], absent),
             *(escape(f"{d['mean']:+.2f} [{d['low']:+.2f}, {d['high']:+.2f}]") if d else "" for d in differences),
             f"{(arm['seconds'] or 0) + arm['seconds_synthetic']:.1f}",
         )
     return table
+
+
+def _mean(arm: dict[str, Any], splits: int, absent: str) -> str:
+    """Mean and spread over splits; how many, where they are not all; one split has no spread."""
+    if arm["mean"] is None:
+        return absent
+    spread = "" if arm["deviation"] is None else f" ({arm['deviation']:.2f})"
+    return f"{arm['mean']:.2f}{spread}" + (f", {arm['splits']} of {splits}" if arm["splits"] < splits else "")
 
 
 def _overall(experiment: dict[str, Any], n_cases: int, absent: str) -> Any:

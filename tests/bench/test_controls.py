@@ -1,4 +1,7 @@
-"""Positive and negative controls: whole benchmarks on data whose truth is known; equal arms are in test_summary.py."""
+"""Positive and negative controls: whole benchmarks on data whose truth is known, and on arms that are the same.
+
+Equal arms with simulated results are in test_summary.py.
+"""
 
 import functools
 import sys
@@ -6,9 +9,11 @@ import sys
 import numpy as np
 import pytest
 from imblearn.over_sampling.base import BaseOverSampler
+from sklearn.datasets import load_breast_cancer
 from sklearn.naive_bayes import GaussianNB
 
-from ganaug.bench import Suite, TableArm, TableExperiment, run_suite
+from ganaug.bench import Suite, TableArm, TableExperiment, cases, run_suite
+from ganaug.bench.metrics import METRICS
 from ganaug.bench.plugins import Plugin
 
 COLUMNS = 8
@@ -108,3 +113,39 @@ def test_an_oracle_is_found_and_shuffled_labels_and_noise_never_are(tmp_path):
     for bad in ("shuffled", "noise"):
         assert tests[bad, "AUC"]["high"] < 0
         assert tests[bad, "AUC"]["harm"] >= 0.9
+
+
+def patients(seed):
+    """A few rows and columns of a real table."""
+    X, y = load_breast_cancer(return_X_y=True)
+    chosen = np.random.default_rng(seed).permutation(len(y))[:120]
+    return X[chosen, :6], y[chosen]
+
+
+@pytest.mark.usefixtures("own")
+def test_two_real_arms_are_called_different_as_seldom_as_alpha_says(tmp_path, monkeypatch):
+    """200 benchmarks of one arm against itself with other seeds: trees on real rows, through the whole harness."""
+    # Of the metrics only what is compared is computed.
+    monkeypatch.setattr(
+        cases, "scores", lambda y, _, predicted, positive: dict.fromkeys(METRICS, float((predicted == y).mean()))
+    )
+    experiment = TableExperiment(
+        datasets=tuple(Plugin(f"table {i}", "controls.patients", {"seed": i}) for i in range(20)),
+        n_per_class=(6,),
+        splits=3,
+        arms=(TableArm("real"), TableArm("real again", against=("real",))),
+        baselines=("real",),
+        classifiers=tuple(Plugin(f"tree {i}", "forest", {"n_estimators": 1}) for i in range(10)),
+        metrics=("accuracy",),
+    )
+    summary = run_suite(Suite("aa", "A/A", tables=experiment), tmp_path / "run", jobs=1, verbose=False)
+    assert summary["failed"] == []
+    again = [case["arms"][1]["classifiers"].values() for case in summary["experiments"][0]["cases"]]
+    differences = [classifier["differences"]["real"] for classifiers in again for classifier in classifiers]
+    assert len(differences) == 200
+    assert sum(difference["mean"] != 0 for difference in differences) > 180  # no arm shares a start with its like
+    called = np.mean([difference["verdict"] in ("gain", "harm") for difference in differences])
+    assert called <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 200)
+    assert 0.42 < np.mean([difference["p"] for difference in differences]) < 0.58  # no more certain than chance is
+    (verdict,) = summary["verdicts"]
+    assert "no gain" in verdict

@@ -99,6 +99,66 @@ def test_a_file_of_ones_own(suite_file):
             "but 5 and 5.1 of n_per_class = 100 leave the smallest class 20",
         ),
         ("folds = 3", "imbalance = 10", "imbalance needs n_per_class"),
+        ("folds = 3", "sizes = 5", "line 19: sizes must be a list, got 5"),
+        ("folds = 3", "sizes = [5]", r"line 19: sizes must be tables such as { n_per_class = \[5, 20\] }, got 5"),
+        ("folds = 3", "sizes = [{imbalance = 10}]", "line 19: sizes is incomplete: it lacks n_per_class"),
+        (
+            "folds = 3",
+            "sizes = [{n_per_class = [], imbalance = 1}]",
+            "must each have n_per_class and imbalance, got none",
+        ),
+        ("folds = 3", "sizes = [{n_per_clas = 5}]", "line 19: sizes has an unknown key 'n_per_clas'; did you mean"),
+        (
+            "folds = 3",
+            "sizes = [{n_per_class = 0}]",
+            "line 19: tables: n_per_class must be a whole number of at least 1",
+        ),
+        (
+            "folds = 3",
+            "sizes = [{n_per_class = [5, 9]}, {n_per_class = 5}]",
+            r"line 19: tables: sizes must differ, got \[\(5, 1.0\), \(9, 1.0\), \(5, 1.0\)\]",
+        ),
+        (
+            "folds = 3",
+            "sizes = [{n_per_class = 9}, {n_per_class = 9, imbalance = 1.01}]",
+            "but 1 and 1.01 of n_per_class = 9 leave the smallest class 9",
+        ),
+        (
+            "folds = 3",
+            "imbalance = 2\nsizes = [{n_per_class = 9}]",
+            "line 19: tables: imbalance belongs into sizes where there are sizes; leave it out here",
+        ),
+        (
+            "splits = 2",
+            "splits = 2\nsizes = [{n_per_class = 9}]",
+            "line 8: images: n_per_class belongs into sizes where there are sizes; leave it out here",
+        ),
+        (
+            'against = "none"',
+            "fill_to = -1",
+            "line 27: tables: fill_to of arm 'over' must be a whole number of at least 0",
+        ),
+        ('name = "none"', 'name = "none"\nfill_to = 9', "line 24: tables: arm 'none' has a fill_to but no sampler"),
+        ("splits = 2", "splits = 2\nweighted_twins = 1", "line 10: weighted_twins must be true or false, got 1"),
+        (
+            "splits = 2",
+            "splits = 2\nweighted_twin = true",
+            "unknown key 'weighted_twin'; did you mean 'weighted_twins'",
+        ),
+        ("folds = 3", "folds = 3\nweighted_twins = true", "line 20: .tables. has an unknown key 'weighted_twins'"),
+        ('name = "gan"', 'name = ""', "line 14: images: the name of an arm must be a string that is not blank, got ''"),
+        ('name = "gan"', "name = 3", "line 14: images: the name of an arm must be a string that is not blank, got 3"),
+        ('name = "over"', 'name = " "', "line 25: tables: the name of an arm must be .* not blank, got ' '"),
+        (
+            '["logistic"]',
+            '["knn",\n  {class = "logistic", name = ""}]',
+            "line 22: tables: the name of a classifier must be a string that is not blank, got ''",
+        ),
+        (
+            '["wine"]',
+            '[{source = "wine", name = "\t"}]',
+            r"line 18: tables: the name of a dataset must be a string that is not blank, got '\\t'",
+        ),
         ('["real"]', '["rael"]', "baseline 'rael' is not among the arms; did you mean 'real'"),
         ('against = "none"', 'against = "nnone"', "arm 'over' is against 'nnone', no other arm; did you mean 'none'"),
         ('against = "none"', 'against = ["over"]', "arm 'over' is against 'over', no other arm"),
@@ -185,6 +245,19 @@ def test_mistakes_are_named(suite_file, old, new, message):
 def test_the_line_is_that_of_the_mistake(suite_file, old, new, line):
     with pytest.raises(ValueError, match=rf"^mine\.toml, line {line}: "):
         load_suite(suite_file(GOOD.replace(old, new, 1)))
+
+
+def test_sizes_stand_in_the_place_of_the_others_in_what_extends_a_suite_too(suite_file):
+    own = suite_file(
+        GOOD.replace("folds = 3", "sizes = [{n_per_class = [5, 9]}, {n_per_class = 40, imbalance = [2, 8]}]")
+    )
+    assert load_suite(own).tables.drawn_sizes() == [(5, 1), (9, 1), (40, 2), (40, 8)]
+    extending = 'extends = "{}"\nname = "mine"\n[{}]\n{}\n'
+    few = load_suite(suite_file(extending.format("embeddings", "tables", "n_per_class = 20\nimbalance = 4")))
+    assert few.tables.drawn_sizes() == [(20, 4)]
+    tail = load_suite(suite_file(extending.format("quick", "tables", "sizes = [{n_per_class = 30, imbalance = 6}]")))
+    assert tail.tables.drawn_sizes() == [(30, 6)]
+    assert Suite.from_dict(tail.to_dict()) == tail
 
 
 def test_a_key_is_found_in_a_list_of_tables_on_many_lines():

@@ -1,17 +1,19 @@
 """Cells that end their process, and time limits that change from one start to the next."""
 
+import contextlib
 import dataclasses
 import json
 import multiprocessing
 import os
 import sys
+from multiprocessing import forkserver
 
 import pytest
 
 from ganaug.bench import TableArm, run_suite
 from ganaug.bench.plugins import Plugin
+from ganaug.bench.pools import DIED
 from ganaug.bench.store import Store
-from ganaug.bench.workers import DIED
 
 MODULE = """
 import os, signal, sys, time
@@ -31,6 +33,13 @@ def of_one_split(X, name):
 class Killed(KNeighborsClassifier):
     def fit(self, X, y):
         if of_one_split(X, "killed"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().fit(X, y)
+
+class KilledOnce(KNeighborsClassifier):
+    def fit(self, X, y):
+        if not os.path.exists(f"{FOLDER}/killed once"):
+            open(f"{FOLDER}/killed once", "w").close()
             os.kill(os.getpid(), signal.SIGKILL)
         return super().fit(X, y)
 
@@ -97,6 +106,96 @@ def test_of_several_processes_one_may_die_and_only_its_cells_fail(table_suite, d
     done = sum(path.read_text().count('"status": "done"') for path in (tmp_path / "run" / "cells").iterdir())
     assert done == 12 - len(summary["failed"])
     assert list((tmp_path / "run" / "running").iterdir()) == []
+
+
+@pytest.fixture
+def dask_cluster():
+    """Makes a cluster whose workers have what a suite needs loaded when they start."""
+    distributed = pytest.importorskip("distributed")
+    import dask
+
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["ganaug.bench.images", "ganaug.bench.tables", "ganaug.bench.run", "distributed"])
+    forkserver.ensure_running()
+    with (
+        contextlib.ExitStack() as clusters,
+        dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}),
+    ):
+        yield lambda **options: clusters.enter_context(
+            distributed.LocalCluster(threads_per_worker=1, dashboard_address=None, silence_logs="CRITICAL", **options)
+        )
+
+
+def check_lost_workers(suite, deadly, folder, **options):
+    """A cell that kills two workers of a cluster is a row; one whose worker is lost once is tried again."""
+    arms = (*NONE, TableArm("dying", Plugin("dying", "deadly.KilledSampler")))
+    suite = deadly(suite, ("knn", "KilledOnce", "Killed"), arms)
+    names = []
+    summary = run_suite(suite, folder / "run", jobs=2, verbose=False, on_cell=names.append, **options)
+    assert (folder / "killed once").exists()
+    assert failed(summary) == {
+        ("none", "Killed", "failed", DIED),
+        *(("dying", name, "failed", DIED) for name in ("knn", "KilledOnce", "Killed")),
+    }
+    assert len(names) == len(set(names)) == 4
+    assert list((folder / "run" / "running").iterdir()) == []
+
+
+def test_a_run_on_dask_outlives_its_workers(table_suite, deadly, dask_cluster, tmp_path):
+    address = dask_cluster(n_workers=2).scheduler_address
+    check_lost_workers(table_suite, deadly, tmp_path, backend="dask", scheduler=address)
+
+
+@pytest.mark.filterwarnings("default")  # of ray itself
+def test_a_run_on_ray_outlives_its_workers(table_suite, deadly, tmp_path):
+    ray = pytest.importorskip("ray")
+    try:
+        check_lost_workers(table_suite, deadly, tmp_path, backend="ray")
+    finally:
+        ray.shutdown()
+
+
+def test_what_a_dask_scheduler_gives_up_is_a_row(table_suite, deadly, dask_cluster, tmp_path):
+    import dask
+
+    with dask.config.set({"distributed.scheduler.allowed-failures": 0}):
+        address = dask_cluster(n_workers=1).scheduler_address
+        suite = deadly(table_suite, ("knn", "KilledOnce", "Quits"))
+        summary = run_suite(suite, tmp_path / "run", jobs=1, verbose=False, backend="dask", scheduler=address)
+    assert failed(summary) == {("none", "KilledOnce", "failed", DIED), ("none", "Quits", "failed", "SystemExit: 3")}
+    assert len(summary["failed"]) == 2
+    assert list((tmp_path / "run" / "running").iterdir()) == []
+
+
+def test_on_dask_without_workers_a_run_says_so_and_can_be_gone_on_with(
+    table_suite, dask_cluster, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("ganaug.bench.pools.ALONE", 0.2)
+    monkeypatch.setattr("ganaug.bench.pools.LOOK", 0.1)
+    cluster = dask_cluster(n_workers=1, processes=False)
+    experiment = dataclasses.replace(table_suite.tables, datasets=table_suite.tables.datasets[:1], repeats=1)
+    suite = dataclasses.replace(table_suite, tables=experiment)
+
+    def gone(_):
+        cluster.scale(0)
+
+    with pytest.raises(ConnectionError, match=r"^the dask cluster has no worker left; what is finished is kept, so st"):
+        run_suite(
+            suite,
+            tmp_path / "run",
+            jobs=2,
+            verbose=False,
+            backend="dask",
+            scheduler=cluster.scheduler_address,
+            on_cell=gone,
+        )
+    done = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "run" / "cells").iterdir()}
+    assert 2 <= len(done) < 18
+    assert run_suite(suite, tmp_path / "run", jobs=1, verbose=False)["failed"] == []
+    after = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "run" / "cells").iterdir()}
+    assert done.items() <= after.items()
+    run_suite(suite, tmp_path / "whole", jobs=1, verbose=False)
+    assert (tmp_path / "run" / "cells.csv").read_bytes() == (tmp_path / "whole" / "cells.csv").read_bytes()
 
 
 def test_what_leaves_python_is_a_row_and_what_the_user_stops_is_none(table_suite, deadly, tmp_path, monkeypatch):

@@ -172,6 +172,29 @@ def test_worth_is_read_from_the_curve_of_the_real_arm():
     assert curve_summary(-0.05)[0]["worth"][0]["extra"] == "fewer"
 
 
+def test_gains_against_the_number_of_real_samples_have_intervals_for_every_kind_of_arm():
+    arms = (*GAN_ARMS, ImageArm("mixup", mix="mixup"), ImageArm("weights", class_weight=True))
+    gains = {"real": 0.0, "classical": 0.04, "gan": 0.02, "gan+classical": 0.05, "mixup": -0.03, "weights": 0.01}
+    records = [
+        cell(arm, split, level + gain + 0.01 * (split - 1) * (arm != "real"), case)
+        for case, level in enumerate((0.5, 0.6))
+        for arm, gain in gains.items()
+        for split in range(3)
+    ]
+    records = [r for r in records if (r["arm"], r["case"]) != ("mixup", 0)]  # has not finished there
+    suite = image_suite(arms, (10, 20))
+    data = [about(f"d, {n}", n=n, dataset="d") for n in (10, 20)]
+    summary = summarise(suite, records, data)["experiments"][0]
+    (curve,) = summary["curves"]
+    (found,) = curve["gains"]
+    assert found["base"] == "real"
+    half = 0.01 / np.sqrt(3) * 4.3026527 * 100  # the quantile of two degrees of freedom
+    for arm, gain in gains.items():
+        sizes = {"real": (), "mixup": (20,)}.get(arm, (10, 20))
+        expected = [[n, 100 * gain, 100 * gain - half, 100 * gain + half] for n in sizes]
+        assert found["points"].get(arm, []) == [pytest.approx(point) for point in expected]
+
+
 def test_where_the_curve_is_flat_no_difference_is_worth_nothing():
     flat = [[10, 90.0], [20, 95.0], [50, 95.0], [200, 95.0]]
     found = _worth(flat, 200, Difference(0.0, -1.0, 1.0, 5, 1.0, 0.1, "unclear"), 1.0)

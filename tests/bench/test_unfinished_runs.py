@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import multiprocessing
+import re
 import sys
 
 import pytest
@@ -128,3 +129,20 @@ def test_a_suite_comes_back_from_its_plain_values(image_suite, table_suite):
     both = dataclasses.replace(image_suite, tables=table_suite.tables, timeout=3.5)
     for suite in (both, *map(load_suite, available_suites())):
         assert Suite.from_dict(suite.to_dict()) == suite
+
+
+def test_the_table_tells_of_how_many_splits_it_is_and_gives_one_split_no_spread(table_suite, tmp_path, capsys):
+    def printed():
+        with pytest.raises(SystemExit):
+            main(["bench", "report", str(tmp_path / "run")])
+        return capsys.readouterr().out
+
+    assert run_suite(table_suite, tmp_path / "run", jobs=1, verbose=False, shard="1/6") is None
+    out = printed()
+    assert out.count("clients0: 3 splits") == 1
+    assert len(re.findall(r" \d+\.\d\d, 1 of 3 │", out)) == 3  # an arm each
+    assert "(0.00)" not in out
+    run_suite(table_suite, tmp_path / "run", jobs=1, verbose=False)
+    out = printed()
+    assert len(re.findall(r" \d+\.\d\d \(\d+\.\d\d\) │", out.partition("clients0: ")[2])) == 2 * 3
+    assert "of 3" not in out

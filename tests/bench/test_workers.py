@@ -145,7 +145,7 @@ def test_ray_makes_the_same_table(table_suite, tmp_path):
 
 def test_a_cluster_that_does_not_answer_is_told(table_suite, tmp_path, monkeypatch):
     pytest.importorskip("distributed")
-    monkeypatch.setattr("ganaug.bench.workers.PATIENCE", 1)
+    monkeypatch.setattr("ganaug.bench.pools.PATIENCE", 1)
     with pytest.raises(ValueError, match="no dask scheduler answers at tcp://127"):
         run_suite(table_suite, tmp_path / "run", backend="dask", scheduler="tcp://127.0.0.1:9")
     with pytest.raises(ValueError, match="there is no backend 'dusk'; did you mean 'dask'"):

@@ -16,8 +16,8 @@ ALLOWED = {
     # Only the name of its exception, which torch.hub raises for weights that it refuses.
     ("quality/features.py", "import pickle"),
     # Calls and results between processes of one run, on one user's machines; nothing is read from a file.
-    ("bench/workers.py", "import joblib"),
-    ("bench/workers.py", "import joblib.externals.loky.process_executor"),
+    ("bench/pools.py", "import joblib"),
+    ("bench/pools.py", "import joblib.externals.loky.process_executor"),
     ("bench/run.py", "import joblib"),
     # A hash of arrays in memory.
     ("bench/gated.py", "import joblib"),

@@ -1,0 +1,317 @@
+"""Who does tasks: processes of this machine, or workers of a dask or ray cluster, each of which may die."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import itertools
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, wait
+from typing import Any
+
+import joblib
+from joblib.externals.loky.process_executor import ProcessPoolExecutor, TerminatedWorkerError
+
+from ganaug.bench.cases import Task, heading
+from ganaug.bench.plugins import nearest, require
+from ganaug.bench.provenance import environment
+from ganaug.bench.store import Store
+from ganaug.bench.workers import Made
+
+__all__ = ["BACKENDS", "DIED", "in_processes", "parallel"]
+
+BACKENDS = ("processes", "dask", "ray")
+PATIENCE = 30  # seconds in which a scheduler must answer
+ALONE = 30  # seconds in which a cluster that had workers may have none: lost ones are often started again
+LOOK = 1  # seconds between two looks at that
+DEATHS = 2  # workers of a cluster, where one is easily lost, that a cell may be computed on when they die
+DIED = "its process died: killed, out of memory, or ended by what ran in it"
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+Work = Callable[[Task, frozenset[str]], Made]
+Waiting = Iterable[tuple[Task, frozenset[str]]]  # tasks, and the keys of their records that are to be made
+Results = Generator[Made, None, None]
+
+
+class _Died(Exception):  # noqa: N818 - it is caught here
+    """Whatever did a task is no more."""
+
+
+class _Pool(ABC):
+    """Who does tasks; what is handed in has a handle until its result is taken."""
+
+    @abstractmethod
+    def submit(self, work: Work, task: Task, keys: frozenset[str]) -> Hashable:
+        """Have a task done."""
+
+    @abstractmethod
+    def wait(self, handles: list[Any]) -> Iterable[Any]:
+        """Handles of tasks that are done, at least one."""
+
+    @abstractmethod
+    def result(self, handle: Any) -> Made:
+        """The result of a task, or ``_Died``."""
+
+    @abstractmethod
+    def close(self, handles: list[Any]) -> None:
+        """Give up what is not done."""
+
+
+def _handed_out(pool: _Pool, jobs: int, store: Store, work: Work, waiting: Waiting) -> Results:
+    """Do tasks, so many at a time; who dies takes nothing along but the cells that it was at."""
+    queue: Iterator[tuple[Task, frozenset[str], dict[str, Any]]] = iter([(*item, {}) for item in waiting])
+    running: dict[Any, tuple[Task, frozenset[str], dict[str, Any]]] = {}
+    try:
+        while True:
+            while len(running) < jobs and (item := next(queue, None)) is not None:
+                running[pool.submit(work, *item[:2])] = item
+            if not running:
+                return
+            for handle in pool.wait(list(running)):
+                task, keys, before = running.pop(handle)
+                try:
+                    made = {**before, **pool.result(handle)[1]}
+                except _Died:
+                    made = {**before, **_after_death(store, task, keys)}
+                    if left := keys - made.keys():
+                        queue = itertools.chain([(task, left, made)], queue)
+                        continue
+                yield task, made
+    finally:
+        pool.close(list(running))
+
+
+def _after_death(store: Store, task: Task, keys: frozenset[str]) -> dict[str, dict[str, Any]]:
+    """Records that were made before the process of a task died, and those of the cells that it died in."""
+    ordered = [key for key in task.keys if key in keys]
+    fallen = [key for key in ordered if store.starts(key)] or ordered
+    made = _finished(store, task, ordered[: ordered.index(fallen[0])])
+    return made | _fallen(store, task, fallen, ordered)
+
+
+def _finished(store: Store, task: Task, keys: list[str]) -> dict[str, dict[str, Any]]:
+    return {key: record for key in keys if (record := store.read(key, heading(task, key))) is not None}
+
+
+def _fallen(store: Store, task: Task, fallen: list[str], marked: list[str]) -> dict[str, dict[str, Any]]:
+    """Keep records of cells whose processes died, and take marks away."""
+    made = {}
+    for key in fallen:
+        made[key] = {**heading(task, key), "status": "failed", "reason": DIED, "environment": environment()}
+        store.write(key, made[key])
+    store.ended(marked)
+    return made
+
+
+class _Processes(_Pool):
+    """Processes of this machine, started when they are needed."""
+
+    def __init__(self) -> None:
+        self._all: set[ProcessPoolExecutor] = set()
+        self._idle: list[ProcessPoolExecutor] = []
+        self._at: dict[Any, ProcessPoolExecutor] = {}
+
+    def submit(self, work: Work, task: Task, keys: frozenset[str]) -> Hashable:
+        # Of one process each: in a pool of several, the death of one is the end of all.
+        worker = self._idle.pop() if self._idle else ProcessPoolExecutor(1, env=ONE_THREAD)
+        self._all.add(worker)
+        future = worker.submit(_nested, work, task, keys)
+        self._at[future] = worker
+        return future
+
+    def wait(self, handles: list[Any]) -> Iterable[Any]:
+        return wait(handles, return_when=FIRST_COMPLETED).done
+
+    def result(self, handle: Any) -> Made:
+        worker = self._at.pop(handle)
+        try:
+            made = handle.result()
+        except TerminatedWorkerError:
+            self._all.remove(worker)
+            worker.shutdown(kill_workers=True)
+            raise _Died from None
+        self._idle.append(worker)
+        return made
+
+    def close(self, handles: list[Any]) -> None:
+        for worker in self._all:
+            worker.shutdown(kill_workers=True)
+
+
+def _nested(work: Work, task: Task, keys: frozenset[str]) -> Made:
+    # What a classifier does in parallel itself, it does in threads.
+    with joblib.parallel_config(backend="threading"):
+        return work(task, keys)
+
+
+def _on_a_cluster(work: Work, store: Store, task: Task, keys: frozenset[str], known: dict[str, int]) -> Made:
+    """Do a task on a worker, less what workers did that were lost since it was handed out, and what they died in.
+
+    Parameters
+    ----------
+    work, task, keys
+        As everywhere.
+    store : Store
+    known : dict
+        How often each cell had been started when the task was handed out.
+    """
+    ordered = [key for key in task.keys if key in keys]
+    deaths = {key: store.starts(key) - known[key] for key in ordered}
+    made: dict[str, dict[str, Any]] = {}
+    if any(n > 0 for n in deaths.values()):
+        found = _finished(store, task, [key for key in ordered if store.starts(key) == 0])
+        made = {key: record for key, record in found.items() if record["status"] == "done"}
+        fallen = [key for key in ordered if deaths[key] >= DEATHS]
+        made |= _fallen(store, task, fallen, fallen)
+    left = keys - made.keys()
+    return task, made | (_nested(work, task, left)[1] if left else {})
+
+
+class _Dask(_Pool):
+    """Workers of a dask cluster, which hands the tasks of lost ones to others."""
+
+    def __init__(self, address: str | None, store: Store) -> None:
+        self._distributed = require("distributed", "dask")
+        self._store = store
+        self._without = 0.0  # since when there are no workers, though there were some; 0 while there are
+        own = {} if address else {"threads_per_worker": 1}
+        try:
+            self.client = self._distributed.Client(address, timeout=f"{PATIENCE}s", **own)
+        except OSError as error:
+            raise ValueError(f"no dask scheduler answers at {address}: {str(error).splitlines()[0]}") from None
+        self._had_workers = bool(self.client.nthreads())
+
+    def submit(self, work: Work, task: Task, keys: frozenset[str]) -> Hashable:
+        known = {key: self._store.starts(key) for key in keys}
+        return self.client.submit(_on_a_cluster, work, self._store, task, keys, known, pure=False)
+
+    def wait(self, handles: list[Any]) -> Iterable[Any]:
+        while True:
+            try:
+                return self._distributed.wait(handles, timeout=LOOK, return_when="FIRST_COMPLETED").done
+            except self._distributed.TimeoutError:
+                self._look()
+
+    def _look(self) -> None:
+        """Raise ``ConnectionError`` where there have been no workers for too long."""
+        if self.client.nthreads():
+            self._had_workers, self._without = True, 0.0
+        elif self._had_workers:
+            self._without = self._without or time.monotonic()
+            if time.monotonic() - self._without > ALONE:
+                raise _lost("the dask cluster has no worker left")
+
+    def result(self, handle: Any) -> Made:
+        try:
+            return handle.result()
+        except self._distributed.KilledWorker:
+            raise _Died from None
+        except self._distributed.CancelledError:
+            raise _lost("the dask scheduler was lost") from None
+
+    def close(self, handles: list[Any]) -> None:
+        with contextlib.suppress(OSError, self._distributed.CancelledError):
+            self.client.cancel(handles)
+
+
+class _Ray(_Pool):
+    """Workers of a ray cluster."""
+
+    def __init__(self, address: str | None, store: Store) -> None:
+        self._ray = require("ray", "ray")
+        self._store = store
+        try:
+            self._ray.init(address=address, ignore_reinit_error=True, log_to_driver=False)
+        except (ConnectionError, ValueError) as error:
+            raise ValueError(f"no ray cluster answers at {address}: {str(error).splitlines()[0]}") from None
+        self._call = self._ray.remote(max_retries=DEATHS - 1)(_on_a_cluster)
+
+    def submit(self, work: Work, task: Task, keys: frozenset[str]) -> Hashable:
+        known = {key: self._store.starts(key) for key in keys}
+        return self._call.remote(work, self._store, task, keys, known)
+
+    def wait(self, handles: list[Any]) -> Iterable[Any]:
+        return self._ray.wait(handles)[0]
+
+    def result(self, handle: Any) -> Made:
+        errors = self._ray.exceptions
+        try:
+            return self._ray.get(handle)
+        except (errors.WorkerCrashedError, errors.OutOfMemoryError, errors.NodeDiedError):
+            raise _Died from None
+
+    def close(self, handles: list[Any]) -> None:
+        for handle in handles:
+            self._ray.cancel(handle)
+
+
+def _lost(what: str) -> ConnectionError:
+    return ConnectionError(f"{what}; what is finished is kept, so start it again and run the same command again")
+
+
+def in_processes(jobs: int, store: Store, work: Work, waiting: Waiting) -> Results:
+    """Do tasks in processes of this machine, each of which may die and take nothing with it but the cell it was at.
+
+    Parameters
+    ----------
+    jobs : int
+        Processes at a time.
+    store : Store
+        Where :func:`~ganaug.bench.workers.execute` marks what runs.
+    work : callable
+        Does a task; it can be pickled.
+    waiting : iterable of (task, keys)
+
+    Yields
+    ------
+    tuple of (task, records)
+        As they are finished. A cell whose process died is a record with that reason.
+    """
+    return _handed_out(_Processes(), jobs, store, work, waiting)
+
+
+@contextlib.contextmanager
+def parallel(
+    backend: str, jobs: int, scheduler: str | None, store: Store
+) -> Iterator[Callable[[Work, Waiting], Results]]:
+    """Workers to hand tasks to.
+
+    Parameters
+    ----------
+    backend : {"processes", "dask", "ray"}
+    jobs : int
+        Processes on this machine; with dask or ray, tasks that run at a time at most.
+    scheduler : str or None
+        Address of a dask scheduler or a ray cluster; None starts one here.
+    store : Store
+        Of the run.
+
+    Yields
+    ------
+    callable
+        Takes what does a task, and the tasks with their keys; yields the results as they are finished. A cell of which
+        the process died is a record with that reason; on a cluster it is tried on another worker first. It raises
+        ``ConnectionError`` where a cluster has no worker left.
+
+    Raises
+    ------
+    ValueError
+        If the backend is unknown, its package is missing, or nobody answers at the address.
+    """
+    if backend == "processes":
+        if scheduler is not None:
+            raise ValueError("scheduler is the address of a cluster; pass backend='dask' or backend='ray' with it")
+        yield _here if jobs == 1 else functools.partial(in_processes, jobs, store)
+    elif backend == "dask":
+        dask = _Dask(scheduler, store)
+        with dask.client:
+            yield functools.partial(_handed_out, dask, jobs, store)
+    elif backend == "ray":
+        yield functools.partial(_handed_out, _Ray(scheduler, store), jobs, store)
+    else:
+        raise ValueError(f"there is no backend {backend!r}{nearest(backend, BACKENDS)}")
+
+
+def _here(work: Work, waiting: Waiting) -> Results:
+    yield from itertools.starmap(work, waiting)
