@@ -32,6 +32,7 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_
 Work = Callable[[Task, frozenset[str]], Made]
 Waiting = Iterable[tuple[Task, frozenset[str]]]  # tasks, and the keys of their records that are to be made
 Results = Generator[Made, None, None]
+AtATime = Callable[[], int]  # how many tasks may run now
 
 
 class _Died(Exception):  # noqa: N818 - it is caught here
@@ -58,13 +59,14 @@ class _Pool(ABC):
         """Give up what is not done."""
 
 
-def _handed_out(pool: _Pool, jobs: int, store: Store, work: Work, waiting: Waiting) -> Results:
+def _handed_out(pool: _Pool, jobs: AtATime, store: Store, work: Work, waiting: Waiting) -> Results:
     """Do tasks, so many at a time; who dies takes nothing along but the cells that it was at."""
     queue: Iterator[tuple[Task, frozenset[str], dict[str, Any]]] = iter([(*item, {}) for item in waiting])
     running: dict[Any, tuple[Task, frozenset[str], dict[str, Any]]] = {}
     try:
         while True:
-            while len(running) < jobs and (item := next(queue, None)) is not None:
+            most = jobs()
+            while len(running) < most and (item := next(queue, None)) is not None:
                 running[pool.submit(work, *item[:2])] = item
             if not running:
                 return
@@ -182,6 +184,10 @@ class _Dask(_Pool):
             raise ValueError(f"no dask scheduler answers at {address}: {str(error).splitlines()[0]}") from None
         self._had_workers = bool(self.client.nthreads())
 
+    def size(self) -> int:
+        """Threads of the workers that there are now."""
+        return max(1, sum(self.client.nthreads().values()))
+
     def submit(self, work: Work, task: Task, keys: frozenset[str]) -> Hashable:
         known = {key: self._store.starts(key) for key in keys}
         return self.client.submit(_on_a_cluster, work, self._store, task, keys, known, pure=False)
@@ -227,6 +233,10 @@ class _Ray(_Pool):
             raise ValueError(f"no ray cluster answers at {address}: {str(error).splitlines()[0]}") from None
         self._call = self._ray.remote(max_retries=DEATHS - 1)(_on_a_cluster)
 
+    def size(self) -> int:
+        """Cores of the nodes that there are now."""
+        return max(1, int(self._ray.cluster_resources().get("CPU", 1)))
+
     def submit(self, work: Work, task: Task, keys: frozenset[str]) -> Hashable:
         known = {key: self._store.starts(key) for key in keys}
         return self._call.remote(work, self._store, task, keys, known)
@@ -268,20 +278,21 @@ def in_processes(jobs: int, store: Store, work: Work, waiting: Waiting) -> Resul
     tuple of (task, records)
         As they are finished. A cell whose process died is a record with that reason.
     """
-    return _handed_out(_Processes(), jobs, store, work, waiting)
+    return _handed_out(_Processes(), lambda: jobs, store, work, waiting)
 
 
 @contextlib.contextmanager
 def parallel(
-    backend: str, jobs: int, scheduler: str | None, store: Store
-) -> Iterator[Callable[[Work, Waiting], Results]]:
+    backend: str, jobs: int | None, scheduler: str | None, store: Store
+) -> Iterator[tuple[Callable[[Work, Waiting], Results], AtATime]]:
     """Workers to hand tasks to.
 
     Parameters
     ----------
     backend : {"processes", "dask", "ray"}
-    jobs : int
-        Processes on this machine; with dask or ray, tasks that run at a time at most.
+    jobs : int or None
+        Processes on this machine; with dask or ray, tasks that run at a time at most. None for one for each core, of
+        all that the cluster has at the time.
     scheduler : str or None
         Address of a dask scheduler or a ray cluster; None starts one here.
     store : Store
@@ -289,10 +300,12 @@ def parallel(
 
     Yields
     ------
-    callable
+    hand_out : callable
         Takes what does a task, and the tasks with their keys; yields the results as they are finished. A cell of which
         the process died is a record with that reason; on a cluster it is tried on another worker first. It raises
         ``ConnectionError`` where a cluster has no worker left.
+    at_a_time : callable
+        Says how many tasks may run now.
 
     Raises
     ------
@@ -302,13 +315,17 @@ def parallel(
     if backend == "processes":
         if scheduler is not None:
             raise ValueError("scheduler is the address of a cluster; pass backend='dask' or backend='ray' with it")
-        yield _here if jobs == 1 else functools.partial(in_processes, jobs, store)
+        processes = jobs or joblib.cpu_count()
+        yield _here if processes == 1 else functools.partial(in_processes, processes, store), lambda: processes
     elif backend == "dask":
         dask = _Dask(scheduler, store)
+        most = dask.size if jobs is None else lambda: jobs
         with dask.client:
-            yield functools.partial(_handed_out, dask, jobs, store)
+            yield functools.partial(_handed_out, dask, most, store), most
     elif backend == "ray":
-        yield functools.partial(_handed_out, _Ray(scheduler, store), jobs, store)
+        ray = _Ray(scheduler, store)
+        most = ray.size if jobs is None else lambda: jobs
+        yield functools.partial(_handed_out, ray, most, store), most
     else:
         raise ValueError(f"there is no backend {backend!r}{nearest(backend, BACKENDS)}")
 

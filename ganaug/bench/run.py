@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ganaug.bench.cases import Task, case_specs
 from ganaug.bench.checking import check_suite
-from ganaug.bench.pools import DIED, in_processes, parallel
+from ganaug.bench.pools import DIED, AtATime, in_processes, parallel
 from ganaug.bench.reading import load_suite
 from ganaug.bench.report import read_records, write_report
 from ganaug.bench.store import Store
@@ -51,6 +51,7 @@ def run_suite(
         Folder of the run. Cells that are finished there are not run again; failed ones are.
     jobs : int, optional
         Processes to share the work; by default one for each CPU core, or for each GPU where there are images and a GPU.
+        On a cluster, tasks at a time; by default as many as its workers have cores.
         Every cell computes on one thread, so that the result does not depend on the number of jobs.
     backend : {"processes", "dask", "ray"}
         Who runs them. Workers on other machines need `out` on a disk that all share.
@@ -103,19 +104,19 @@ def run_suite(
         groups = list(dict.fromkeys((task.case, task.split) for task in tasks))
         of_part = set(groups[part[0] :: part[1]])
         mine = [task for task in tasks if (task.case, task.split) in of_part]
-    n_jobs = jobs or _default_jobs(suite)
+    here = jobs or _default_jobs(suite)
     work = functools.partial(execute, suite, store.root, path=tuple(sys.path))
     records = read_records(store, tasks)
     with (
-        parallel(backend, n_jobs, scheduler, store) as run,
-        _Board(suite, mine, records, n_jobs, verbose) as board,
+        parallel(backend, here if backend == "processes" else jobs, scheduler, store) as (run, at_a_time),
+        _Board(suite, mine, records, at_a_time, verbose) as board,
     ):
         for stage in (0, 1):  # the cells need the GANs
             waiting = [(task, missing) for task in mine if task.stage == stage and (missing := board.missing(task))]
             deadly = [item for item in waiting if _is_deadly(store, item[0], records)]
             board.start(len(waiting), deadly)
             others = [item for item in waiting if item not in deadly]
-            for do, items in ((functools.partial(in_processes, n_jobs, store), deadly), (run, others)):
+            for do, items in ((functools.partial(in_processes, here, store), deadly), (run, others)):
                 with contextlib.closing(do(work, items)) as results:
                     for task, made in results:
                         records.update(made)
@@ -176,9 +177,11 @@ def _shard(text: str | None) -> tuple[int, int] | None:
 class _Board:
     """Live progress: cells done, failed and to do, and the time left."""
 
-    def __init__(self, suite: Suite, tasks: list[Task], records: dict[str, Any], n_jobs: int, verbose: bool) -> None:
+    def __init__(
+        self, suite: Suite, tasks: list[Task], records: dict[str, Any], at_a_time: AtATime, verbose: bool
+    ) -> None:
         self._suite = suite
-        self._n_jobs = n_jobs
+        self._at_a_time = at_a_time
         self._waiting = 0
         self._done = {key for key, record in records.items() if record["status"] == "done"}
         self._failed = 0
@@ -209,7 +212,7 @@ class _Board:
         self._progress.update(self._bar, state=self._state())
 
     def _state(self) -> str:
-        running = min(self._n_jobs, self._waiting)
+        running = min(self._at_a_time(), self._waiting)
         return f"{running} running" + (f", {self._failed} failed" if self._failed else "")
 
     def finished(self, task: Task, made: dict[str, dict[str, Any]]) -> None:

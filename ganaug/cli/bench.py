@@ -35,7 +35,10 @@ def bench_run(
         Path | None, typer.Option("--output", "-o", help="Folder of the run; default runs/SUITE or runs/custom-DATA.")
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Processes; default one per CPU core. The result does not depend on it.")
+        int | None,
+        typer.Option(
+            min=1, help="Processes; default one per CPU core, of a cluster too. The result does not depend on it."
+        ),
     ] = None,
     backend: Annotated[str, typer.Option(help="processes, dask or ray.")] = "processes",
     scheduler: Annotated[str | None, typer.Option(help="Address of an existing dask scheduler or ray cluster.")] = None,

@@ -12,7 +12,7 @@ import pytest
 
 from ganaug.bench import TableArm, run_suite
 from ganaug.bench.plugins import Plugin
-from ganaug.bench.pools import DIED
+from ganaug.bench.pools import DIED, parallel
 from ganaug.bench.store import Store
 
 MODULE = """
@@ -124,6 +124,17 @@ def dask_cluster():
         yield lambda **options: clusters.enter_context(
             distributed.LocalCluster(threads_per_worker=1, dashboard_address=None, silence_logs="CRITICAL", **options)
         )
+
+
+def test_on_a_cluster_as_many_tasks_run_as_its_workers_have_threads(dask_cluster, tmp_path):
+    cluster = dask_cluster(n_workers=2, processes=False)
+    with parallel("dask", None, cluster.scheduler_address, Store(tmp_path)) as (_, at_a_time):
+        assert at_a_time() == 2
+        cluster.scale(3)
+        cluster.wait_for_workers(3)
+        assert at_a_time() == 3
+    with parallel("dask", 1, cluster.scheduler_address, Store(tmp_path)) as (_, at_a_time):
+        assert at_a_time() == 1
 
 
 def check_lost_workers(suite, deadly, folder, **options):
