@@ -41,7 +41,7 @@ KINDS = [
     ("fork", 2, True),
     ("fork", 4, False),
     ("spawn", 2, True),
-    ("forkserver", 2, False),
+    ("forkserver", 2, True),
 ]
 
 
