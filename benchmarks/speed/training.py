@@ -136,7 +136,7 @@ def shares(seconds: dict[str, float]) -> dict[str, str]:
     return {name: f"{100 * max(0.0, part) / whole:.0f} %" for name, part in parts.items()}
 
 
-def measure(dataset: str, preset: str, precision: str, device: torch.device) -> dict[str, float | str]:
+def measure(dataset: str, preset: str, precision: str, device: torch.device) -> dict[str, str]:
     """Time one case."""
     dtype = PRECISIONS[precision]
     if device.type == "cuda":

@@ -62,9 +62,12 @@ def _numbered(data: LabelledImages, unlabelled: str) -> LabelledImages:
     from ganaug.data.images import UNLABELLED
 
     names = [data.name(label) for label in data.classes.tolist()]
+    without = [
+        n == unlabelled or not data.has_label[data.labels == c].any() for n, c in zip(names, data.classes, strict=True)
+    ]
     places = np.searchsorted(data.classes, data.labels)
-    others = [n for n in names if n != unlabelled]
-    numbers = np.array([UNLABELLED if n == unlabelled else others.index(n) for n in names])
+    others = [n for n, none in zip(names, without, strict=True) if not none]
+    numbers = np.array([UNLABELLED if none else others.index(n) for n, none in zip(names, without, strict=True)])
     return LabelledImages(data.images, numbers[places], dict(enumerate(others)), data.skipped)
 
 

@@ -232,7 +232,7 @@ class Fitting:
             self._taken["batch_size"] = size
         if getattr(self._gan, "precision", None) == "auto" and precision in list(PRECISIONS):
             self._taken["precision"] = precision
-            if precision == "bf16" and self._device.type == "cpu" and not computes_bf16(self._device):
+            if precision == "bf16" and not computes_bf16(self._device):
                 self._warn_of_slow("in bfloat16, which this processor is slow in", "train in float32")
         return self._material.changed(**self._taken)
 

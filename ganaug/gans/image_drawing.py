@@ -11,14 +11,16 @@ from torch import Generator, Tensor
 from ganaug.data.pictures import class_grid
 from ganaug.gans.image_networks import ImageGenerator
 from ganaug.training.devices import random_generator
-from ganaug.training.transfer import free_memory, to_device
+from ganaug.training.transfer import to_device
 
 __all__ = ["SAMPLING_BATCH", "draw", "generate", "tensor_grid", "to_pixels"]
 
 SAMPLING_BATCH = 500
 GPU_SAMPLING_BATCH = 4096  # so many that starting the operations takes less time than they do
 SAMPLING_MEMORY = 2**25  # numbers in the largest feature map of a batch: 128 MiB
-GPU_SAMPLING_SHARE = 1 / 16  # of the free memory of a GPU, for that map
+GPU_SAMPLING_SHARE = (
+    1 / 32
+)  # of the memory of a GPU, free or not, for that map: the batch size must not depend on chance
 RESULT_MEMORY = 2**27  # bytes of images that wait on a GPU: fetching them waits until all are drawn
 
 
@@ -60,7 +62,8 @@ def _batch_size(largest_map: int, device: torch.device) -> int:
     """Images that are drawn at a time, by the numbers in a feature map."""
     most, memory = SAMPLING_BATCH, float(SAMPLING_MEMORY)
     if device.type == "cuda":
-        most, memory = GPU_SAMPLING_BATCH, max(memory, GPU_SAMPLING_SHARE * free_memory(device) / 4)
+        whole = torch.cuda.get_device_properties(device).total_memory
+        most, memory = GPU_SAMPLING_BATCH, max(memory, GPU_SAMPLING_SHARE * whole / 4)
     return max(1, min(most, int(memory / largest_map)))
 
 

@@ -86,8 +86,8 @@ def check_holdout(
     """Raise ``ValueError`` if holdout samples are also in the training data or among the synthetic ones.
 
     Rows of a table may be equal by chance: where training rows repeat each other, a holdout passes that does not repeat
-    them far more often, and is not the training data themselves. Synthetic rows, which may gather at a few values, are
-    refused if they are the holdout itself, or if many are in it though no training rows repeat each other.
+    them far more often, and is not the training data themselves. Synthetic rows are refused if they are the holdout
+    itself, or hit its rows far more often than they hit as many training rows.
 
     Parameters
     ----------
@@ -97,8 +97,7 @@ def check_holdout(
     """
     what, repeated = "images" if images else "rows", int(repeats(train).sum())
     known = int(np.isin(synthetic, holdout).sum())
-    by_chance = repeated or _more(known, len(synthetic), 0, len(train)) > FAR_MORE
-    if known and (images or _same(synthetic, holdout) or not by_chance):
+    if known and (images or _same(synthetic, holdout) or _drawn_from(holdout, train, synthetic)):
         raise ValueError(
             f"{known} of {len(synthetic)} synthetic {what} are also in the holdout; pass a holdout that the generator "
             "has not seen"
@@ -140,6 +139,18 @@ def repeats(keys: NDArray[np.int64]) -> NDArray[np.bool_]:
     """
     _, place, counts = np.unique(keys, return_inverse=True, return_counts=True)
     return counts[place] > 1
+
+
+def _drawn_from(holdout: NDArray[np.int64], train: NDArray[np.int64], synthetic: NDArray[np.int64]) -> bool:
+    """Whether samples hit what is in the holdout alone far more often than what is in the training data alone."""
+    own, other = np.setdiff1d(holdout, train), np.setdiff1d(train, holdout)
+    # Each value counts once: a generator may return one and the same time and again.
+    values = np.unique(synthetic)
+    hits, misses = int(np.isin(values, own).sum()), int(np.isin(values, other).sum())
+    if hits == 0:
+        return False
+    share = len(own) / (len(own) + len(other))
+    return float(scipy.stats.binomtest(hits, hits + misses, share, alternative="greater").pvalue) < FAR_MORE
 
 
 def _same(a: NDArray[np.int64], b: NDArray[np.int64]) -> bool:

@@ -7,6 +7,7 @@ change. See "CUDA Graphs" in the notes of torch's documentation.
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
@@ -22,6 +23,7 @@ __all__ = ["Eager", "Graphs", "runner_for"]
 WARM_UP = 3  # calls before one is recorded, in which libraries and optimisers set up what they keep
 
 Function = Callable[..., Tensor]
+_recording = threading.Lock()  # what another thread's recording waits for would spoil this one's
 
 
 class Eager:
@@ -65,7 +67,7 @@ class Graphs(Eager):
 
     What a call returns is overwritten by the next one. A function must not wait for the GPU, and whatever it keeps or
     changes must stay where it is in memory until :meth:`forget`. What cannot be recorded is called as it is, after a
-    warning.
+    warning, and so is everything where recordings leave too little memory.
 
     Parameters
     ----------
@@ -74,37 +76,48 @@ class Graphs(Eager):
     """
 
     records = True
+    spoilt = False  # in this process: a recording that failed leaves torch in a state in which none succeeds
 
     def __init__(self, device: torch.device) -> None:
         super().__init__(device)
         self._aside = torch.cuda.Stream(device)
         self._calls: Counter[Hashable] = Counter()
         self._recorded: dict[Hashable, _Recorded] = {}
-        self._given_up = False
+        self._given_up = Graphs.spoilt
 
     def __call__(self, function: Function, inputs: Sequence[Tensor], key: Hashable = None) -> Tensor:
         """As :meth:`Eager.__call__`."""
-        if self._given_up:
-            return super().__call__(function, inputs)
-        key = (key, *((tensor.shape, tensor.dtype) for tensor in inputs))
-        self._calls[key] += 1
-        if self._calls[key] <= WARM_UP:
-            return self._call_aside(function, inputs)
-        if key not in self._recorded:
+        if not self._given_up:
+            key = (key, *((tensor.shape, tensor.dtype) for tensor in inputs))
+            self._calls[key] += 1
             try:
-                self._recorded[key] = self._record(function, inputs)
+                if self._calls[key] <= WARM_UP:
+                    return self._call_aside(function, inputs)
+                if key not in self._recorded:
+                    self._recorded[key] = self._record(function, inputs)
+                return self._recorded[key].replay(inputs)
             except RuntimeError as error:
-                if isinstance(error, torch.OutOfMemoryError):
+                if self._calls[key] <= WARM_UP and not self._recorded:
                     raise
-                self.forget()
-                self._given_up = True
-                warnings.warn(
-                    f"a step could not be recorded as a CUDA graph ({str(error).splitlines()[0]}); training goes on "
-                    "without, more slowly; pass cuda_graph=False to have no warning",
-                    stacklevel=2,
-                )
-                return super().__call__(function, inputs)
-        return self._recorded[key].replay(inputs)
+                self._give_up(error)
+        return super().__call__(function, inputs)
+
+    def _give_up(self, error: RuntimeError) -> None:
+        """Go on without recordings where memory is short beside them, or one failed."""
+        if isinstance(error, torch.OutOfMemoryError):
+            reason = "leaves too little memory"
+        elif self._recorded.keys() >= {key for key, n in self._calls.items() if n > WARM_UP}:
+            raise error  # of a step that was not being recorded
+        else:
+            Graphs.spoilt = True
+            reason = f"failed ({str(error).splitlines()[0]}), which it may do to all CUDA graphs of this process"
+        self.forget()
+        self._given_up = True
+        warnings.warn(
+            f"recording training steps as CUDA graphs {reason}; they are taken one by one instead, more slowly, as "
+            "with cuda_graph=False",
+            stacklevel=4,
+        )
 
     def forget(self) -> None:
         """Drop all recordings."""
@@ -114,15 +127,15 @@ class Graphs(Eager):
     def _record(self, function: Function, inputs: Sequence[Tensor]) -> _Recorded:
         # All recordings share their memory: they run one after the other, and each writes what it reads.
         pool = next((recorded.graph.pool() for recorded in self._recorded.values()), None)
-        return _Recorded(function, inputs, self._device, self._aside, pool)
+        # A recording that fails stays on its stream.
+        with _recording, torch.cuda.stream(torch.cuda.current_stream(self._device)):
+            return _Recorded(function, inputs, self._device, self._aside, pool)
 
     def _call_aside(self, function: Function, inputs: Sequence[Tensor]) -> Tensor:
         """Call a function on the stream that it will be recorded on."""
         current = torch.cuda.current_stream(self._device)
         self._aside.wait_stream(current)
-        with torch.cuda.stream(self._aside), warnings.catch_warnings():
-            # Optimisers that can be recorded warn where they are not.
-            warnings.filterwarnings("ignore", "This instance was constructed with capturable=True")
+        with torch.cuda.stream(self._aside):
             result = super().__call__(function, inputs)
         current.wait_stream(self._aside)
         result.record_stream(current)
@@ -137,7 +150,7 @@ class _Recorded:
     ) -> None:
         self.graph = torch.cuda.CUDAGraph()
         self._inputs = [to_device(tensor, device).clone() for tensor in inputs]
-        # Only this thread is kept from what would spoil the recording; others, such as one that writes a pool, are not.
+        # Other threads may use the GPU meanwhile, though not wait for it.
         recording = torch.cuda.graph(self.graph, pool=pool, stream=aside, capture_error_mode="thread_local")
         with torch.cuda.device(device), recording:
             self._result = function(*self._inputs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import gc
 from collections.abc import Callable
@@ -81,7 +82,8 @@ def _fits(attempt: Callable[[int], None], batch_size: int) -> bool:
         # Only now that the error is gone, and with it what its traceback held on to, is the memory free.
         gc.collect()
         if torch.cuda.is_initialized():
-            torch.cuda.empty_cache()
+            with contextlib.suppress(RuntimeError):  # after a recording that failed
+                torch.cuda.empty_cache()
     return True
 
 

@@ -83,9 +83,13 @@ def adversarial_step(
     """
     g_weights = list(players.generator.parameters())
     d_weights = list(players.discriminator.parameters())
+    for weight in g_weights + d_weights:
+        weight.grad = None  # whose memory serves this step
 
-    # Not every device knows autocast, nor float32 in it.
-    autocast = nullcontext() if dtype is torch.float32 else torch.autocast(real.device.type, dtype)
+    # Not every device knows autocast, nor float32 in it. Kept casts would outlive the weights' update where the caller
+    # is in autocast too.
+    plain = dtype is torch.float32
+    autocast = nullcontext() if plain else torch.autocast(real.device.type, dtype, cache_enabled=False)
     with autocast:
         fake = players.generator(latents, labels).float()
     samples = torch.cat([real, fake.detach()]).requires_grad_()

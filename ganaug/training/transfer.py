@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["Rows", "free_memory", "to_device"]
+__all__ = ["Rows", "to_device"]
 
 RESIDENT_SHARE = 0.5  # of the free memory of a GPU; the rest is for networks, optimisers and activations
 
@@ -52,7 +52,7 @@ class Rows:
 
     def __init__(self, rows: Tensor, device: torch.device) -> None:
         self._device = device
-        self.resident = rows.nbytes <= RESIDENT_SHARE * free_memory(device)
+        self.resident = rows.nbytes <= RESIDENT_SHARE * _free_memory(device)
         self._rows = rows.to(device) if self.resident else rows
 
     def __getitem__(self, chosen: Tensor) -> Tensor:
@@ -62,7 +62,7 @@ class Rows:
         return to_device(self._rows[chosen], self._device)
 
 
-def free_memory(device: torch.device) -> float:
+def _free_memory(device: torch.device) -> float:
     """Bytes that a GPU can still give; without limit for a CPU, which holds the rows already."""
     if device.type != "cuda":
         return math.inf

@@ -8,6 +8,8 @@ from PIL import Image
 from shell import run
 
 from ganaug import ImageGAN, SyntheticPool, labelled_images
+from ganaug.cli.image_files import without_label
+from ganaug.data import LabelledImages
 
 QUICK = ("--steps", "3", "--device", "cpu", "--seed", "0")
 
@@ -268,3 +270,10 @@ def test_auto_with_too_few_images_adds_none_and_trains_nothing(folder, tmp_path,
     printed = capsys.readouterr().out
     assert "3 validation images are too few to see any gain" in printed
     assert "0 of them synthetic" in printed
+
+
+def test_images_without_a_label_stay_so_where_another_class_is_taken_for_unlabelled():
+    images = np.zeros((5, 1, 8, 8), dtype=np.uint8)
+    data = without_label(LabelledImages(images, np.array([-1, 0, 1, 2, 2]), {}), "1")
+    assert data.labels.tolist() == [-1, 0, -1, 1, 1]
+    assert data.class_names == {0: "0", 1: "2"}

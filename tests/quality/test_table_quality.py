@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from ganaug.quality import table_report, two_sample
+from ganaug.quality.duplicates import check_holdout, row_keys
 
 
 @pytest.fixture(autouse=True)
@@ -125,3 +126,19 @@ def test_a_holdout_may_share_rows_that_repeat_by_nature():
 def test_bad_input_is_refused(call, error, said):
     with pytest.raises(error, match=said):
         call()
+
+
+def test_a_table_whose_rows_are_all_there_is_is_no_leak():
+    """Of rows that are unique by nature a generator that is honest draws those in the holdout too."""
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame(np.array(np.meshgrid(*[range(4)] * 5)).reshape(5, -1).T).astype("category")
+    order = rng.permutation(len(rows))
+    train, holdout = rows.iloc[order[:700]], rows.iloc[order[700:]]
+    honest = rows.iloc[rng.choice(len(rows), 600)]
+    keys = row_keys(honest, train, holdout)
+    assert np.isin(keys[0], keys[2]).sum() > 100
+    check_holdout(*keys, images=False)
+    for repeated in (train, pd.concat([train, train[:1]])):
+        leaked = row_keys(holdout[:300], repeated, holdout)
+        with pytest.raises(ValueError, match="300 of 300 synthetic rows are also in the holdout"):
+            check_holdout(*leaked, images=False)

@@ -85,6 +85,11 @@ def rows(**options):
     return TableGAN(members=2, **options), X
 
 
+@pytest.fixture(autouse=True)
+def unspoilt(monkeypatch):
+    monkeypatch.setattr(Graphs, "spoilt", False)
+
+
 @pytest.fixture
 def taped(monkeypatch):
     """Training by tapes, and what called the steps."""
@@ -156,23 +161,63 @@ def test_what_cannot_be_recorded_is_called_as_it_is_after_one_warning(monkeypatc
     for _ in range(3):
         assert runner(torch.add, [one, two]) == 3
     with pytest.warns(
-        UserWarning, match=r"recorded as a CUDA graph \(operation not permitted when stream is capturing\)"
+        UserWarning, match=r"CUDA graphs failed \(operation not permitted when stream is capturing\), wh"
     ):
         assert runner(torch.add, [one, two]) == 3
     for _ in range(5):
         assert runner(torch.add, [one, two]) == 3
+    monkeypatch.setattr(torch.cuda, "Stream", lambda device: None)
+    assert Graphs(torch.device("cuda", 0))._given_up, "another training would try again"
 
 
-def test_out_of_memory_is_not_taken_for_something_that_cannot_be_recorded(monkeypatch):
-    def full(function, inputs):
+@pytest.mark.parametrize("where", ["while it is recorded", "beside another recording"])
+def test_where_recordings_leave_too_little_memory_steps_are_eager(where):
+    """A batch that fits without recordings is trained on without them."""
+
+    class Full(Taped):
+        recording = False
+
+        def _record(self, function, inputs):
+            self.recording = True
+            try:
+                return super()._record(function, inputs)
+            finally:
+                self.recording = False
+
+    def large(x):
+        if runner.recording if where == "while it is recorded" else runner._recorded:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return -x
+
+    runner = Full(CPU, tuple)
+    if where == "beside another recording":
+        for n in range(4):
+            assert runner(torch.abs, [torch.tensor(-n)]) == n
+    with pytest.warns(UserWarning, match="CUDA graphs leaves too little memory; they are taken one by one"):
+        found = [runner(large, [torch.tensor(n)], "large").item() for n in range(4)]
+    assert found == [0, -1, -2, -3]
+    assert not runner._recorded
+    assert not Graphs.spoilt
+
+
+def test_a_batch_that_does_not_fit_in_any_case_runs_out_of_memory():
+    def full(x):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    runner = Taped(CPU)
-    monkeypatch.setattr(runner, "_record", full)
-    for _ in range(3):
-        runner(torch.neg, [torch.tensor(1)])
     with pytest.raises(torch.OutOfMemoryError):
-        runner(torch.neg, [torch.tensor(1)])
+        Taped(CPU, tuple)(full, [torch.tensor(1)])
+
+
+def test_other_errors_of_a_step_are_not_taken_for_those_of_a_recording():
+    def wrong(x):
+        raise RuntimeError("size mismatch")
+
+    runner = Taped(CPU, tuple)
+    for _ in range(4):
+        runner(torch.abs, [torch.tensor(1)])
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        runner(wrong, [torch.tensor(1)], "wrong")
+    assert not runner._given_up
 
 
 def test_inputs_of_other_shapes_and_other_keys_are_recorded_apart():
@@ -198,9 +243,14 @@ def test_only_a_gpu_records_and_only_if_asked(monkeypatch):
 def test_on_a_gpu_graphs_give_what_eager_steps_give(made, precision):
     if made is rows and precision == "bf16":
         pytest.skip("tables are float32")
-    found = {}
-    for cuda_graph in (True, False):
-        gan, X = made(device="cuda", precision=precision, cuda_graph=cuda_graph)
-        found[cuda_graph] = gan.fit(X, LABELS)
-    for name, tensor in found[False].tensors().items():
-        torch.testing.assert_close(found[True].tensors()[name], tensor, rtol=1e-2, atol=1e-3, msg=name)
+    fitted = []
+    for cuda_graph in (True, False, False):
+        gan, X = made(device="cuda", steps=40, precision=precision, cuda_graph=cuda_graph)
+        fitted.append(gan.fit(X, LABELS).tensors())
+    recorded, eager, again = ({name: t.float().cpu() for name, t in tensors.items()} for tensors in fitted)
+
+    def furthest(one, other):
+        return max((one[name] - other[name]).abs().max().item() for name in one if one[name].numel())
+
+    # Sums of many numbers differ from run to run on a GPU, and training amplifies that.
+    assert furthest(eager, recorded) <= 1e-4 + 20 * furthest(eager, again)

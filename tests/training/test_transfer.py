@@ -1,6 +1,7 @@
 """What a GPU would see, shown without one: the meta device has shapes only, and cannot be looked at."""
 
 from contextlib import nullcontext
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -86,7 +87,7 @@ def test_a_step_never_waits_for_the_gpu_nor_mixes_devices(made, resident, watch,
     """Not even with samples that have no class, on steps with and without the penalty."""
     taken = []
     monkeypatch.setattr(fitting.Fitting, "run", lambda self, config: taken.append((self, config)) or 1 / 0)
-    monkeypatch.setattr(transfer, "free_memory", lambda device: 1e9 if resident else 0.0)
+    monkeypatch.setattr(transfer, "_free_memory", lambda device: 1e9 if resident else 0.0)
     gan, X = made()
     with pytest.raises(ZeroDivisionError):
         gan.fit(X, LABELS)
@@ -114,12 +115,13 @@ def test_drawing_waits_for_the_gpu_but_once_per_fetch(watch, monkeypatch):
     assert watch.fetched == [8, 8, 3]
 
 
-def test_on_a_gpu_batches_are_larger_and_fit_into_its_free_memory(monkeypatch):
+def test_on_a_gpu_batches_are_larger_and_fit_into_its_memory(monkeypatch):
     sizes = []
-    for free in (0, 2**30, 2**40):
-        monkeypatch.setattr(image_drawing, "free_memory", lambda device, free=free: free)
+    for memory in (2**31, 2**33, 2**40):
+        properties = SimpleNamespace(total_memory=memory)
+        monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device, found=properties: found)
         sizes.append([image_drawing._batch_size(2**16, device) for device in (torch.device("cpu"), GPU)])
-    assert sizes == [[500, 512], [500, 512], [500, 4096]]
+    assert sizes == [[500, 512], [500, 1024], [500, 4096]]
 
 
 def test_the_watch_sees_what_waits(watch):
