@@ -185,8 +185,8 @@ class _Dask(_Pool):
         self._had_workers = bool(self.client.nthreads())
 
     def size(self) -> int:
-        """Threads of the workers that there are now."""
-        return max(1, sum(self.client.nthreads().values()))
+        """Workers that there are now, each of which computes one cell at a time, on however many threads."""
+        return max(1, len(self.client.nthreads()))
 
     def submit(self, work: Work, task: Task, keys: frozenset[str]) -> Hashable:
         known = {key: self._store.starts(key) for key in keys}
@@ -291,8 +291,8 @@ def parallel(
     ----------
     backend : {"processes", "dask", "ray"}
     jobs : int or None
-        Processes on this machine; with dask or ray, tasks that run at a time at most. None for one for each core, of
-        all that the cluster has at the time.
+        Processes on this machine; with dask or ray, tasks that run at a time at most. None for one for each core here,
+        each worker of dask, each core of ray, of all that the cluster has at the time.
     scheduler : str or None
         Address of a dask scheduler or a ray cluster; None starts one here.
     store : Store

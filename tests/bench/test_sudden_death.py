@@ -122,12 +122,14 @@ def dask_cluster():
         dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}),
     ):
         yield lambda **options: clusters.enter_context(
-            distributed.LocalCluster(threads_per_worker=1, dashboard_address=None, silence_logs="CRITICAL", **options)
+            distributed.LocalCluster(
+                **{"threads_per_worker": 1, **options}, dashboard_address=None, silence_logs="CRITICAL"
+            )
         )
 
 
-def test_on_a_cluster_as_many_tasks_run_as_its_workers_have_threads(dask_cluster, tmp_path):
-    cluster = dask_cluster(n_workers=2, processes=False)
+def test_on_a_cluster_as_many_tasks_run_as_it_has_workers(dask_cluster, tmp_path):
+    cluster = dask_cluster(n_workers=2, threads_per_worker=4, processes=False)
     with parallel("dask", None, cluster.scheduler_address, Store(tmp_path)) as (_, at_a_time):
         assert at_a_time() == 2
         cluster.scale(3)
