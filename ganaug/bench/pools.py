@@ -116,11 +116,23 @@ class _Processes(_Pool):
 
     def submit(self, work: Work, task: Task, keys: frozenset[str]) -> Hashable:
         # Of one process each: in a pool of several, the death of one is the end of all.
-        worker = self._idle.pop() if self._idle else ProcessPoolExecutor(1, env=ONE_THREAD)
-        self._all.add(worker)
-        future = worker.submit(_nested, work, task, keys)
+        worker = self._idle.pop() if self._idle else self._another()
+        try:
+            future = worker.submit(_nested, work, task, keys)
+        except TerminatedWorkerError:  # it died while it had nothing to do
+            self._drop(worker)
+            return self.submit(work, task, keys)
         self._at[future] = worker
         return future
+
+    def _another(self) -> ProcessPoolExecutor:
+        worker = ProcessPoolExecutor(1, env=ONE_THREAD)
+        self._all.add(worker)
+        return worker
+
+    def _drop(self, worker: ProcessPoolExecutor) -> None:
+        self._all.remove(worker)
+        worker.shutdown(kill_workers=True)
 
     def wait(self, handles: list[Any]) -> Iterable[Any]:
         return wait(handles, return_when=FIRST_COMPLETED).done
@@ -130,8 +142,7 @@ class _Processes(_Pool):
         try:
             made = handle.result()
         except TerminatedWorkerError:
-            self._all.remove(worker)
-            worker.shutdown(kill_workers=True)
+            self._drop(worker)
             raise _Died from None
         self._idle.append(worker)
         return made

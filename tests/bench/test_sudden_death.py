@@ -5,14 +5,16 @@ import dataclasses
 import json
 import multiprocessing
 import os
+import signal
 import sys
 from multiprocessing import forkserver
 
 import pytest
 
 from ganaug.bench import TableArm, run_suite
+from ganaug.bench.cases import Task
 from ganaug.bench.plugins import Plugin
-from ganaug.bench.pools import DIED, parallel
+from ganaug.bench.pools import DIED, _Processes, parallel
 from ganaug.bench.store import Store
 
 MODULE = """
@@ -106,6 +108,26 @@ def test_of_several_processes_one_may_die_and_only_its_cells_fail(table_suite, d
     done = sum(path.read_text().count('"status": "done"') for path in (tmp_path / "run" / "cells").iterdir())
     assert done == 12 - len(summary["failed"])
     assert list((tmp_path / "run" / "running").iterdir()) == []
+
+
+def process_of(task, keys):
+    return task, {key: {"pid": os.getpid()} for key in keys}
+
+
+def test_a_process_that_dies_with_nothing_to_do_is_replaced():
+    pool, task = _Processes(), Task(0, 1, 0, "arm", 0, ("key",), ("knn",))
+    try:
+        handle = pool.submit(process_of, task, frozenset(task.keys))
+        assert list(pool.wait([handle])) == [handle]
+        pid = pool.result(handle)[1]["key"]["pid"]
+        (worker,) = pool._all
+        os.kill(pid, signal.SIGKILL)
+        worker._executor_manager_thread.join()  # it is known to be dead
+        pool.submit(process_of, task, frozenset(task.keys))
+        assert len(pool._all) == 1
+        assert worker not in pool._all
+    finally:
+        pool.close([])
 
 
 @pytest.fixture
