@@ -24,9 +24,10 @@ __all__ = ["BACKENDS", "DIED", "in_processes", "parallel"]
 
 BACKENDS = ("processes", "dask", "ray")
 PATIENCE = 30  # seconds in which a scheduler must answer
-ALONE = 30  # seconds in which a cluster that had workers may have none: lost ones are often started again
+ALONE = 30  # seconds in which a cluster may have no workers: the first take a while, lost ones are often started again
 LOOK = 1  # seconds between two looks at that
 DEATHS = 2  # workers of a cluster, where one is easily lost, that a cell may be computed on when they die
+SCHEDULER = "the dask scheduler was lost"
 DIED = "its process died: killed, out of memory, or ended by what ran in it"
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 Work = Callable[[Task, frozenset[str]], Made]
@@ -187,37 +188,45 @@ class _Dask(_Pool):
     def __init__(self, address: str | None, store: Store) -> None:
         self._distributed = require("distributed", "dask")
         self._store = store
-        self._without = 0.0  # since when there are no workers, though there were some; 0 while there are
         own = {} if address else {"threads_per_worker": 1}
         try:
             self.client = self._distributed.Client(address, timeout=f"{PATIENCE}s", **own)
         except OSError as error:
             raise ValueError(f"no dask scheduler answers at {address}: {str(error).splitlines()[0]}") from None
-        self._had_workers = bool(self.client.nthreads())
+
+    @contextlib.contextmanager
+    def _asked(self) -> Iterator[None]:
+        """Raise ``ConnectionError`` where the scheduler does not answer."""
+        lost = (OSError, self._distributed.CancelledError, self._distributed.client.ClosedClientError)
+        try:
+            if self.client.status != "running":  # even if it comes back, what was handed in does not
+                raise _lost(SCHEDULER)
+            yield
+        except lost:
+            raise _lost(SCHEDULER) from None
+
+    def _n_workers(self) -> int:
+        with self._asked():
+            return len(self.client.nthreads())
 
     def size(self) -> int:
         """Workers that there are now, each of which computes one cell at a time, on however many threads."""
-        return max(1, len(self.client.nthreads()))
+        return max(1, self._n_workers())
 
     def submit(self, work: Work, task: Task, keys: frozenset[str]) -> Hashable:
         known = {key: self._store.starts(key) for key in keys}
-        return self.client.submit(_on_a_cluster, work, self._store, task, keys, known, pure=False)
+        with self._asked():
+            return self.client.submit(_on_a_cluster, work, self._store, task, keys, known, pure=False)
 
     def wait(self, handles: list[Any]) -> Iterable[Any]:
+        seen = time.monotonic()
         while True:
-            try:
+            with self._asked(), contextlib.suppress(self._distributed.TimeoutError):
                 return self._distributed.wait(handles, timeout=LOOK, return_when="FIRST_COMPLETED").done
-            except self._distributed.TimeoutError:
-                self._look()
-
-    def _look(self) -> None:
-        """Raise ``ConnectionError`` where there have been no workers for too long."""
-        if self.client.nthreads():
-            self._had_workers, self._without = True, 0.0
-        elif self._had_workers:
-            self._without = self._without or time.monotonic()
-            if time.monotonic() - self._without > ALONE:
-                raise _lost("the dask cluster has no worker left")
+            if self._n_workers():
+                seen = time.monotonic()
+            elif time.monotonic() - seen > ALONE:
+                raise _lost("the dask cluster has no worker")
 
     def result(self, handle: Any) -> Made:
         try:
@@ -225,7 +234,7 @@ class _Dask(_Pool):
         except self._distributed.KilledWorker:
             raise _Died from None
         except self._distributed.CancelledError:
-            raise _lost("the dask scheduler was lost") from None
+            raise _lost(SCHEDULER) from None
 
     def close(self, handles: list[Any]) -> None:
         with contextlib.suppress(OSError, self._distributed.CancelledError):
@@ -314,7 +323,7 @@ def parallel(
     hand_out : callable
         Takes what does a task, and the tasks with their keys; yields the results as they are finished. A cell of which
         the process died is a record with that reason; on a cluster it is tried on another worker first. It raises
-        ``ConnectionError`` where a cluster has no worker left.
+        ``ConnectionError`` where a cluster has no worker, or its scheduler is lost.
     at_a_time : callable
         Says how many tasks may run now.
 

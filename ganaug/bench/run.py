@@ -78,7 +78,7 @@ def run_suite(
     ValueError
         For a suite or a folder that cannot be used, before the first cell runs.
     OSError
-        If a result cannot be written, or a cluster has no worker left. What is finished is kept.
+        If a result cannot be written, or a cluster has no worker or loses its scheduler. What is finished is kept.
 
     Notes
     -----

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from multiprocessing import forkserver
 
 import pytest
@@ -202,21 +203,23 @@ def test_what_a_dask_scheduler_gives_up_is_a_row(table_suite, deadly, dask_clust
     assert list((tmp_path / "run" / "running").iterdir()) == []
 
 
-def test_on_dask_without_workers_a_run_says_so_and_can_be_gone_on_with(
-    table_suite, dask_cluster, tmp_path, monkeypatch
-):
+@pytest.fixture
+def one_table(table_suite):
+    tables = dataclasses.replace(table_suite.tables, datasets=table_suite.tables.datasets[:1], repeats=1)
+    return dataclasses.replace(table_suite, tables=tables)
+
+
+def test_on_dask_without_workers_a_run_says_so_and_can_be_gone_on_with(one_table, dask_cluster, tmp_path, monkeypatch):
     monkeypatch.setattr("ganaug.bench.pools.ALONE", 0.2)
     monkeypatch.setattr("ganaug.bench.pools.LOOK", 0.1)
     cluster = dask_cluster(n_workers=1, processes=False)
-    experiment = dataclasses.replace(table_suite.tables, datasets=table_suite.tables.datasets[:1], repeats=1)
-    suite = dataclasses.replace(table_suite, tables=experiment)
 
     def gone(_):
         cluster.scale(0)
 
-    with pytest.raises(ConnectionError, match=r"^the dask cluster has no worker left; what is finished is kept, so st"):
+    with pytest.raises(ConnectionError, match=r"^the dask cluster has no worker; what is finished is kept, so st"):
         run_suite(
-            suite,
+            one_table,
             tmp_path / "run",
             jobs=2,
             verbose=False,
@@ -226,11 +229,41 @@ def test_on_dask_without_workers_a_run_says_so_and_can_be_gone_on_with(
         )
     done = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "run" / "cells").iterdir()}
     assert 2 <= len(done) < 18
-    assert run_suite(suite, tmp_path / "run", jobs=1, verbose=False)["failed"] == []
+    assert run_suite(one_table, tmp_path / "run", jobs=1, verbose=False)["failed"] == []
     after = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "run" / "cells").iterdir()}
     assert done.items() <= after.items()
-    run_suite(suite, tmp_path / "whole", jobs=1, verbose=False)
+    run_suite(one_table, tmp_path / "whole", jobs=1, verbose=False)
     assert (tmp_path / "run" / "cells.csv").read_bytes() == (tmp_path / "whole" / "cells.csv").read_bytes()
+
+
+def test_a_dask_scheduler_that_never_had_a_worker_is_told(one_table, dask_cluster, tmp_path, monkeypatch):
+    monkeypatch.setattr("ganaug.bench.pools.ALONE", 0.2)
+    monkeypatch.setattr("ganaug.bench.pools.LOOK", 0.1)
+    cluster = dask_cluster(n_workers=0)
+    with pytest.raises(ConnectionError, match=r"^the dask cluster has no worker; what is finished is kept, so st"):
+        run_suite(one_table, tmp_path, verbose=False, backend="dask", scheduler=cluster.scheduler_address)
+
+
+@pytest.mark.parametrize("when", ["between tasks", "while one runs"])
+def test_a_dask_scheduler_that_is_lost_is_told(one_table, dask_cluster, tmp_path, when):
+    cluster = dask_cluster(n_workers=1, processes=False)
+    threads = []
+
+    def gone(_):
+        if when == "between tasks":
+            cluster.close()
+        elif not threads:
+            threads.append(threading.Thread(target=cluster.close))
+            threads[0].start()
+
+    options = {"verbose": False, "backend": "dask", "scheduler": cluster.scheduler_address}
+    with pytest.raises(
+        ConnectionError, match=r"^the dask scheduler was lost; what is finished is kept, so start it ag"
+    ):
+        run_suite(one_table, tmp_path / "run", jobs=2, on_cell=gone, **options)
+    for thread in threads:
+        thread.join()
+    assert list((tmp_path / "run" / "cells").iterdir())
 
 
 def test_what_leaves_python_is_a_row_and_what_the_user_stops_is_none(table_suite, deadly, tmp_path, monkeypatch):
