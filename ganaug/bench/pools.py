@@ -43,6 +43,8 @@ class _Died(Exception):  # noqa: N818 - it is caught here
 class _Pool(ABC):
     """Who does tasks; what is handed in has a handle until its result is taken."""
 
+    deaths = DEATHS  # that a cell may cause
+
     @abstractmethod
     def submit(self, work: Work, task: Task, keys: frozenset[str]) -> Hashable:
         """Have a task done."""
@@ -62,8 +64,11 @@ class _Pool(ABC):
 
 def _handed_out(pool: _Pool, jobs: AtATime, store: Store, work: Work, waiting: Waiting) -> Results:
     """Do tasks, so many at a time; who dies takes nothing along but the cells that it was at."""
-    queue: Iterator[tuple[Task, frozenset[str], dict[str, Any]]] = iter([(*item, {}) for item in waiting])
-    running: dict[Any, tuple[Task, frozenset[str], dict[str, Any]]] = {}
+    waiting = list(waiting)
+    if pool.deaths > 1:  # they are counted from here on
+        store.ended(key for _, keys in waiting for key in keys)
+    queue: Iterator[tuple[Task, frozenset[str], dict[str, Any], int]] = iter([(*item, {}, 0) for item in waiting])
+    running: dict[Any, tuple[Task, frozenset[str], dict[str, Any], int]] = {}
     try:
         while True:
             most = jobs()
@@ -71,44 +76,58 @@ def _handed_out(pool: _Pool, jobs: AtATime, store: Store, work: Work, waiting: W
                 running[pool.submit(work, *item[:2])] = item
             if not running:
                 return
+            finished = []
             for handle in pool.wait(list(running)):
-                task, keys, before = running.pop(handle)
+                task, keys, before, died = running.pop(handle)
                 try:
                     made = {**before, **pool.result(handle)[1]}
                 except _Died:
-                    made = {**before, **_after_death(store, task, keys)}
+                    made = {**before, **_after_death(store, task, keys, pool.deaths, died + 1)}
                     if left := keys - made.keys():
-                        queue = itertools.chain([(task, left, made)], queue)
+                        queue = itertools.chain([(task, left, made, died + 1)], queue)
                         continue
-                yield task, made
+                finished.append((task, made))
+            del handle  # a result that a handle is left of would be made again, were the worker that holds it lost
+            yield from finished
     finally:
         pool.close(list(running))
 
 
-def _after_death(store: Store, task: Task, keys: frozenset[str]) -> dict[str, dict[str, Any]]:
-    """Records that were made before the process of a task died, and those of the cells that it died in."""
+def _after_death(store: Store, task: Task, keys: frozenset[str], deaths: int, died: int) -> dict[str, dict[str, Any]]:
+    """Records after whatever did a task has died, which it has done so often."""
+    made, marked = _so_far(store, task, keys, deaths)
+    if died >= (deaths * len(task.keys) if marked else deaths):  # no mark tells where, or none that is true
+        left = [key for key in task.keys if key in keys and key not in made]
+        made |= _fallen(store, task, left)
+    return made
+
+
+def _so_far(store: Store, task: Task, keys: frozenset[str], deaths: int) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """Records that were made before a death, if there was one, with those of cells that died so often; marked cells."""
     ordered = [key for key in task.keys if key in keys]
-    fallen = [key for key in ordered if store.starts(key)] or ordered
-    made = _finished(store, task, ordered[: ordered.index(fallen[0])])
-    return made | _fallen(store, task, fallen, ordered)
+    found = {key: record for key in ordered if (record := store.read(key, heading(task, key))) is not None}
+    done = {key: record for key, record in found.items() if record["status"] == "done"}
+    marked = [key for key in ordered if key not in done and store.starts(key)]
+    # Cells are computed in their order: those before one that is marked have failed now, not in an earlier run.
+    failed = ordered[: ordered.index(marked[0])] if marked else []
+    made = done | {key: found[key] for key in failed if key in found}
+    return made | _fallen(store, task, [key for key in marked if store.starts(key) >= deaths]), marked
 
 
-def _finished(store: Store, task: Task, keys: list[str]) -> dict[str, dict[str, Any]]:
-    return {key: record for key in keys if (record := store.read(key, heading(task, key))) is not None}
-
-
-def _fallen(store: Store, task: Task, fallen: list[str], marked: list[str]) -> dict[str, dict[str, Any]]:
-    """Keep records of cells whose processes died, and take marks away."""
+def _fallen(store: Store, task: Task, fallen: list[str]) -> dict[str, dict[str, Any]]:
+    """Keep records of cells whose processes died, and take their marks away."""
     made = {}
     for key in fallen:
         made[key] = {**heading(task, key), "status": "failed", "reason": DIED, "environment": environment()}
         store.write(key, made[key])
-    store.ended(marked)
+    store.ended(fallen)
     return made
 
 
 class _Processes(_Pool):
     """Processes of this machine, started when they are needed."""
+
+    deaths = 1
 
     def __init__(self) -> None:
         self._all: set[ProcessPoolExecutor] = set()
@@ -159,25 +178,9 @@ def _nested(work: Work, task: Task, keys: frozenset[str]) -> Made:
         return work(task, keys)
 
 
-def _on_a_cluster(work: Work, store: Store, task: Task, keys: frozenset[str], known: dict[str, int]) -> Made:
-    """Do a task on a worker, less what workers did that were lost since it was handed out, and what they died in.
-
-    Parameters
-    ----------
-    work, task, keys
-        As everywhere.
-    store : Store
-    known : dict
-        How often each cell had been started when the task was handed out.
-    """
-    ordered = [key for key in task.keys if key in keys]
-    deaths = {key: store.starts(key) - known[key] for key in ordered}
-    made: dict[str, dict[str, Any]] = {}
-    if any(n > 0 for n in deaths.values()):
-        found = _finished(store, task, [key for key in ordered if store.starts(key) == 0])
-        made = {key: record for key, record in found.items() if record["status"] == "done"}
-        fallen = [key for key in ordered if deaths[key] >= DEATHS]
-        made |= _fallen(store, task, fallen, fallen)
+def _on_a_cluster(work: Work, store: Store, task: Task, keys: frozenset[str]) -> Made:
+    """Do a task on a worker, less what workers did that were lost since it was handed out, and what they died in."""
+    made, _ = _so_far(store, task, keys, DEATHS)
     left = keys - made.keys()
     return task, made | (_nested(work, task, left)[1] if left else {})
 
@@ -214,9 +217,8 @@ class _Dask(_Pool):
         return max(1, self._n_workers())
 
     def submit(self, work: Work, task: Task, keys: frozenset[str]) -> Hashable:
-        known = {key: self._store.starts(key) for key in keys}
         with self._asked():
-            return self.client.submit(_on_a_cluster, work, self._store, task, keys, known, pure=False)
+            return self.client.submit(_on_a_cluster, work, self._store, task, keys, pure=False)
 
     def wait(self, handles: list[Any]) -> Iterable[Any]:
         seen = time.monotonic()
@@ -258,8 +260,7 @@ class _Ray(_Pool):
         return max(1, int(self._ray.cluster_resources().get("CPU", 1)))
 
     def submit(self, work: Work, task: Task, keys: frozenset[str]) -> Hashable:
-        known = {key: self._store.starts(key) for key in keys}
-        return self._call.remote(work, self._store, task, keys, known)
+        return self._call.remote(work, self._store, task, keys)
 
     def wait(self, handles: list[Any]) -> Iterable[Any]:
         return self._ray.wait(handles)[0]

@@ -1,7 +1,9 @@
 """Cells that end their process, and time limits that change from one start to the next."""
 
+import collections
 import contextlib
 import dataclasses
+import functools
 import json
 import multiprocessing
 import os
@@ -13,9 +15,9 @@ from multiprocessing import forkserver
 import pytest
 
 from ganaug.bench import TableArm, run_suite
-from ganaug.bench.cases import Task
+from ganaug.bench.cases import Task, heading
 from ganaug.bench.plugins import Plugin
-from ganaug.bench.pools import DIED, _Processes, parallel
+from ganaug.bench.pools import DIED, _Died, _handed_out, _on_a_cluster, _Pool, _Processes, parallel
 from ganaug.bench.store import Store
 
 MODULE = """
@@ -111,6 +113,102 @@ def test_of_several_processes_one_may_die_and_only_its_cells_fail(table_suite, d
     assert list((tmp_path / "run" / "running").iterdir()) == []
 
 
+class Death(BaseException):
+    """Stands for the end of a process: nothing is cleaned up."""
+
+
+class Mortal(_Pool):
+    """A cluster of one worker at a time, which tries a task so often; `dies` says how often each cell ends a worker."""
+
+    def __init__(self, store, tries, dies, fails=""):
+        self.store, self.tries, self.dies, self.fails = store, tries, collections.Counter(dies), fails
+        self.ran = ""
+
+    def work(self, task, keys):
+        # As ganaug.bench.workers.execute marks.
+        left = [key for key in task.keys if key in keys]
+        made = {}
+        self.store.started(left)
+        self.store.ended(left[1:])
+        while left:
+            key = left.pop(0)
+            self.ran += key[0]
+            if self.dies[key[0]]:
+                self.dies[key[0]] -= 1
+                raise Death
+            outcome = {"status": "failed", "reason": "E"} if key[0] in self.fails else DONE
+            made[key] = {**heading(task, key), **outcome}
+            self.store.write(key, made[key])
+            self.store.ended([key])
+            self.store.started(left[:1])
+        return task, made
+
+    def submit(self, work, task, keys):
+        return functools.partial(_on_a_cluster, work, self.store, task, keys)
+
+    def wait(self, handles):
+        return handles
+
+    def result(self, handle):
+        for _ in range(self.tries):
+            with contextlib.suppress(Death):
+                return handle()
+        raise _Died
+
+    def close(self, handles):
+        pass
+
+
+DONE = {"status": "done", "metrics": {}, "recall": [], "calibration": [], "seconds": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("tries", "dies", "fails", "ran", "died"),
+    [
+        (2, "ab", "", "aabbc", ""),  # workers of ray lost once each
+        (4, "abcd", "", "aabbccdde", ""),  # more of dask, in one task, than it allows for one
+        (4, "bbbb", "a", "abbc", "b"),  # one that fails by itself comes before the one that kills
+        (1, "bbbb", "", "abbc", "b"),
+        (2, "aaaacc", "b", "aabcc", "ac"),
+    ],
+)
+def test_deaths_are_counted_for_each_cell(tmp_path, tries, dies, fails, ran, died):
+    store = Store(tmp_path)
+    (tmp_path / "cells").mkdir()
+    names = tuple(sorted(set(ran)))
+    keys = tuple(20 * name for name in names)
+    task = Task(0, 1, 0, "arm", 0, keys, names)
+    # What an earlier run left: a mark does not count, a failed cell is run again.
+    store.started([keys[-1]])
+    store.write(keys[0], {**heading(task, keys[0]), "status": "failed", "reason": "earlier"})
+    pool = Mortal(store, tries, dies, fails)
+    ((_, made),) = _handed_out(pool, lambda: 1, store, pool.work, [(task, frozenset(keys))])
+    assert pool.ran == ran
+    reasons = {key[0]: record["reason"] for key, record in made.items() if record["status"] == "failed"}
+    assert reasons == {**dict.fromkeys(fails, "E"), **dict.fromkeys(died, DIED)}
+    assert made.keys() == set(keys)
+    assert list((tmp_path / "running").iterdir()) == []
+    # A worker that is lost with a result has another one look it up.
+    pool.dies.clear()
+    assert _on_a_cluster(pool.work, store, task, frozenset(keys))[1].keys() == set(keys)
+    assert set(pool.ran[len(ran) :]) == set(reasons)
+
+
+def test_a_task_that_dies_before_it_begins_is_given_up(tmp_path):
+    task = Task(0, 1, 0, "arm", 0, ("a" * 20, "b" * 20), ("a", "b"))
+
+    def work(*_):
+        begun.append(1)
+        raise Death
+
+    begun = []
+    pool = Mortal(Store(tmp_path), 1, "")
+    (tmp_path / "cells").mkdir()
+    ((_, made),) = _handed_out(pool, lambda: 1, pool.store, work, [(task, frozenset(task.keys))])
+    assert [record["reason"] for record in made.values()] == [DIED, DIED]
+    assert len(begun) == 2
+
+
 def process_of(task, keys):
     return task, {key: {"pid": os.getpid()} for key in keys}
 
@@ -196,9 +294,9 @@ def test_what_a_dask_scheduler_gives_up_is_a_row(table_suite, deadly, dask_clust
 
     with dask.config.set({"distributed.scheduler.allowed-failures": 0}):
         address = dask_cluster(n_workers=1).scheduler_address
-        suite = deadly(table_suite, ("knn", "KilledOnce", "Quits"))
+        suite = deadly(table_suite, ("knn", "Killed", "Quits"))
         summary = run_suite(suite, tmp_path / "run", jobs=1, verbose=False, backend="dask", scheduler=address)
-    assert failed(summary) == {("none", "KilledOnce", "failed", DIED), ("none", "Quits", "failed", "SystemExit: 3")}
+    assert failed(summary) == {("none", "Killed", "failed", DIED), ("none", "Quits", "failed", "SystemExit: 3")}
     assert len(summary["failed"]) == 2
     assert list((tmp_path / "run" / "running").iterdir()) == []
 
