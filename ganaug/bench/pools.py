@@ -24,9 +24,10 @@ __all__ = ["BACKENDS", "DIED", "in_processes", "parallel"]
 
 BACKENDS = ("processes", "dask", "ray")
 PATIENCE = 30  # seconds in which a scheduler must answer
-ALONE = 30  # seconds in which a cluster that had workers may have none: lost ones are often started again
+ALONE = 30  # seconds in which a cluster may have no workers: the first take a while, lost ones are often started again
 LOOK = 1  # seconds between two looks at that
 DEATHS = 2  # workers of a cluster, where one is easily lost, that a cell may be computed on when they die
+SCHEDULER = "the dask scheduler was lost"
 DIED = "its process died: killed, out of memory, or ended by what ran in it"
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 Work = Callable[[Task, frozenset[str]], Made]
@@ -41,6 +42,8 @@ class _Died(Exception):  # noqa: N818 - it is caught here
 
 class _Pool(ABC):
     """Who does tasks; what is handed in has a handle until its result is taken."""
+
+    deaths = DEATHS  # that a cell may cause
 
     @abstractmethod
     def submit(self, work: Work, task: Task, keys: frozenset[str]) -> Hashable:
@@ -61,8 +64,11 @@ class _Pool(ABC):
 
 def _handed_out(pool: _Pool, jobs: AtATime, store: Store, work: Work, waiting: Waiting) -> Results:
     """Do tasks, so many at a time; who dies takes nothing along but the cells that it was at."""
-    queue: Iterator[tuple[Task, frozenset[str], dict[str, Any]]] = iter([(*item, {}) for item in waiting])
-    running: dict[Any, tuple[Task, frozenset[str], dict[str, Any]]] = {}
+    waiting = list(waiting)
+    if pool.deaths > 1:  # they are counted from here on
+        store.ended(key for _, keys in waiting for key in keys)
+    queue: Iterator[tuple[Task, frozenset[str], dict[str, Any], int]] = iter([(*item, {}, 0) for item in waiting])
+    running: dict[Any, tuple[Task, frozenset[str], dict[str, Any], int]] = {}
     try:
         while True:
             most = jobs()
@@ -70,44 +76,58 @@ def _handed_out(pool: _Pool, jobs: AtATime, store: Store, work: Work, waiting: W
                 running[pool.submit(work, *item[:2])] = item
             if not running:
                 return
+            finished = []
             for handle in pool.wait(list(running)):
-                task, keys, before = running.pop(handle)
+                task, keys, before, died = running.pop(handle)
                 try:
                     made = {**before, **pool.result(handle)[1]}
                 except _Died:
-                    made = {**before, **_after_death(store, task, keys)}
+                    made = {**before, **_after_death(store, task, keys, pool.deaths, died + 1)}
                     if left := keys - made.keys():
-                        queue = itertools.chain([(task, left, made)], queue)
+                        queue = itertools.chain([(task, left, made, died + 1)], queue)
                         continue
-                yield task, made
+                finished.append((task, made))
+            del handle  # a result that a handle is left of would be made again, were the worker that holds it lost
+            yield from finished
     finally:
         pool.close(list(running))
 
 
-def _after_death(store: Store, task: Task, keys: frozenset[str]) -> dict[str, dict[str, Any]]:
-    """Records that were made before the process of a task died, and those of the cells that it died in."""
+def _after_death(store: Store, task: Task, keys: frozenset[str], deaths: int, died: int) -> dict[str, dict[str, Any]]:
+    """Records after whatever did a task has died, which it has done so often."""
+    made, marked = _so_far(store, task, keys, deaths)
+    if died >= (deaths * len(task.keys) if marked else deaths):  # no mark tells where, or none that is true
+        left = [key for key in task.keys if key in keys and key not in made]
+        made |= _fallen(store, task, left)
+    return made
+
+
+def _so_far(store: Store, task: Task, keys: frozenset[str], deaths: int) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """Records that were made before a death, if there was one, with those of cells that died so often; marked cells."""
     ordered = [key for key in task.keys if key in keys]
-    fallen = [key for key in ordered if store.starts(key)] or ordered
-    made = _finished(store, task, ordered[: ordered.index(fallen[0])])
-    return made | _fallen(store, task, fallen, ordered)
+    found = {key: record for key in ordered if (record := store.read(key, heading(task, key))) is not None}
+    done = {key: record for key, record in found.items() if record["status"] == "done"}
+    marked = [key for key in ordered if key not in done and store.starts(key)]
+    # Cells are computed in their order: those before one that is marked have failed now, not in an earlier run.
+    failed = ordered[: ordered.index(marked[0])] if marked else []
+    made = done | {key: found[key] for key in failed if key in found}
+    return made | _fallen(store, task, [key for key in marked if store.starts(key) >= deaths]), marked
 
 
-def _finished(store: Store, task: Task, keys: list[str]) -> dict[str, dict[str, Any]]:
-    return {key: record for key in keys if (record := store.read(key, heading(task, key))) is not None}
-
-
-def _fallen(store: Store, task: Task, fallen: list[str], marked: list[str]) -> dict[str, dict[str, Any]]:
-    """Keep records of cells whose processes died, and take marks away."""
+def _fallen(store: Store, task: Task, fallen: list[str]) -> dict[str, dict[str, Any]]:
+    """Keep records of cells whose processes died, and take their marks away."""
     made = {}
     for key in fallen:
         made[key] = {**heading(task, key), "status": "failed", "reason": DIED, "environment": environment()}
         store.write(key, made[key])
-    store.ended(marked)
+    store.ended(fallen)
     return made
 
 
 class _Processes(_Pool):
     """Processes of this machine, started when they are needed."""
+
+    deaths = 1
 
     def __init__(self) -> None:
         self._all: set[ProcessPoolExecutor] = set()
@@ -116,11 +136,23 @@ class _Processes(_Pool):
 
     def submit(self, work: Work, task: Task, keys: frozenset[str]) -> Hashable:
         # Of one process each: in a pool of several, the death of one is the end of all.
-        worker = self._idle.pop() if self._idle else ProcessPoolExecutor(1, env=ONE_THREAD)
-        self._all.add(worker)
-        future = worker.submit(_nested, work, task, keys)
+        worker = self._idle.pop() if self._idle else self._another()
+        try:
+            future = worker.submit(_nested, work, task, keys)
+        except TerminatedWorkerError:  # it died while it had nothing to do
+            self._drop(worker)
+            return self.submit(work, task, keys)
         self._at[future] = worker
         return future
+
+    def _another(self) -> ProcessPoolExecutor:
+        worker = ProcessPoolExecutor(1, env=ONE_THREAD)
+        self._all.add(worker)
+        return worker
+
+    def _drop(self, worker: ProcessPoolExecutor) -> None:
+        self._all.remove(worker)
+        worker.shutdown(kill_workers=True)
 
     def wait(self, handles: list[Any]) -> Iterable[Any]:
         return wait(handles, return_when=FIRST_COMPLETED).done
@@ -130,8 +162,7 @@ class _Processes(_Pool):
         try:
             made = handle.result()
         except TerminatedWorkerError:
-            self._all.remove(worker)
-            worker.shutdown(kill_workers=True)
+            self._drop(worker)
             raise _Died from None
         self._idle.append(worker)
         return made
@@ -147,25 +178,9 @@ def _nested(work: Work, task: Task, keys: frozenset[str]) -> Made:
         return work(task, keys)
 
 
-def _on_a_cluster(work: Work, store: Store, task: Task, keys: frozenset[str], known: dict[str, int]) -> Made:
-    """Do a task on a worker, less what workers did that were lost since it was handed out, and what they died in.
-
-    Parameters
-    ----------
-    work, task, keys
-        As everywhere.
-    store : Store
-    known : dict
-        How often each cell had been started when the task was handed out.
-    """
-    ordered = [key for key in task.keys if key in keys]
-    deaths = {key: store.starts(key) - known[key] for key in ordered}
-    made: dict[str, dict[str, Any]] = {}
-    if any(n > 0 for n in deaths.values()):
-        found = _finished(store, task, [key for key in ordered if store.starts(key) == 0])
-        made = {key: record for key, record in found.items() if record["status"] == "done"}
-        fallen = [key for key in ordered if deaths[key] >= DEATHS]
-        made |= _fallen(store, task, fallen, fallen)
+def _on_a_cluster(work: Work, store: Store, task: Task, keys: frozenset[str]) -> Made:
+    """Do a task on a worker, less what workers did that were lost since it was handed out, and what they died in."""
+    made, _ = _so_far(store, task, keys, DEATHS)
     left = keys - made.keys()
     return task, made | (_nested(work, task, left)[1] if left else {})
 
@@ -176,37 +191,44 @@ class _Dask(_Pool):
     def __init__(self, address: str | None, store: Store) -> None:
         self._distributed = require("distributed", "dask")
         self._store = store
-        self._without = 0.0  # since when there are no workers, though there were some; 0 while there are
         own = {} if address else {"threads_per_worker": 1}
         try:
             self.client = self._distributed.Client(address, timeout=f"{PATIENCE}s", **own)
         except OSError as error:
             raise ValueError(f"no dask scheduler answers at {address}: {str(error).splitlines()[0]}") from None
-        self._had_workers = bool(self.client.nthreads())
+
+    @contextlib.contextmanager
+    def _asked(self) -> Iterator[None]:
+        """Raise ``ConnectionError`` where the scheduler does not answer."""
+        lost = (OSError, self._distributed.CancelledError, self._distributed.client.ClosedClientError)
+        try:
+            if self.client.status != "running":  # even if it comes back, what was handed in does not
+                raise _lost(SCHEDULER)
+            yield
+        except lost:
+            raise _lost(SCHEDULER) from None
+
+    def _n_workers(self) -> int:
+        with self._asked():
+            return len(self.client.nthreads())
 
     def size(self) -> int:
-        """Threads of the workers that there are now."""
-        return max(1, sum(self.client.nthreads().values()))
+        """Workers that there are now, each of which computes one cell at a time, on however many threads."""
+        return max(1, self._n_workers())
 
     def submit(self, work: Work, task: Task, keys: frozenset[str]) -> Hashable:
-        known = {key: self._store.starts(key) for key in keys}
-        return self.client.submit(_on_a_cluster, work, self._store, task, keys, known, pure=False)
+        with self._asked():
+            return self.client.submit(_on_a_cluster, work, self._store, task, keys, pure=False)
 
     def wait(self, handles: list[Any]) -> Iterable[Any]:
+        seen = time.monotonic()
         while True:
-            try:
+            with self._asked(), contextlib.suppress(self._distributed.TimeoutError):
                 return self._distributed.wait(handles, timeout=LOOK, return_when="FIRST_COMPLETED").done
-            except self._distributed.TimeoutError:
-                self._look()
-
-    def _look(self) -> None:
-        """Raise ``ConnectionError`` where there have been no workers for too long."""
-        if self.client.nthreads():
-            self._had_workers, self._without = True, 0.0
-        elif self._had_workers:
-            self._without = self._without or time.monotonic()
-            if time.monotonic() - self._without > ALONE:
-                raise _lost("the dask cluster has no worker left")
+            if self._n_workers():
+                seen = time.monotonic()
+            elif time.monotonic() - seen > ALONE:
+                raise _lost("the dask cluster has no worker")
 
     def result(self, handle: Any) -> Made:
         try:
@@ -214,7 +236,7 @@ class _Dask(_Pool):
         except self._distributed.KilledWorker:
             raise _Died from None
         except self._distributed.CancelledError:
-            raise _lost("the dask scheduler was lost") from None
+            raise _lost(SCHEDULER) from None
 
     def close(self, handles: list[Any]) -> None:
         with contextlib.suppress(OSError, self._distributed.CancelledError):
@@ -238,8 +260,7 @@ class _Ray(_Pool):
         return max(1, int(self._ray.cluster_resources().get("CPU", 1)))
 
     def submit(self, work: Work, task: Task, keys: frozenset[str]) -> Hashable:
-        known = {key: self._store.starts(key) for key in keys}
-        return self._call.remote(work, self._store, task, keys, known)
+        return self._call.remote(work, self._store, task, keys)
 
     def wait(self, handles: list[Any]) -> Iterable[Any]:
         return self._ray.wait(handles)[0]
@@ -291,8 +312,8 @@ def parallel(
     ----------
     backend : {"processes", "dask", "ray"}
     jobs : int or None
-        Processes on this machine; with dask or ray, tasks that run at a time at most. None for one for each core, of
-        all that the cluster has at the time.
+        Processes on this machine; with dask or ray, tasks that run at a time at most. None for one for each core here,
+        each worker of dask, each core of ray, of all that the cluster has at the time.
     scheduler : str or None
         Address of a dask scheduler or a ray cluster; None starts one here.
     store : Store
@@ -303,7 +324,7 @@ def parallel(
     hand_out : callable
         Takes what does a task, and the tasks with their keys; yields the results as they are finished. A cell of which
         the process died is a record with that reason; on a cluster it is tried on another worker first. It raises
-        ``ConnectionError`` where a cluster has no worker left.
+        ``ConnectionError`` where a cluster has no worker, or its scheduler is lost.
     at_a_time : callable
         Says how many tasks may run now.
 

@@ -51,7 +51,8 @@ def run_suite(
         Folder of the run. Cells that are finished there are not run again; failed ones are.
     jobs : int, optional
         Processes to share the work; by default one for each CPU core, or for each GPU where there are images and a GPU.
-        On a cluster, tasks at a time; by default as many as its workers have cores.
+        On a cluster, tasks at a time; by default as many as dask has workers, or ray cores. A worker of dask computes
+        one at a time, on however many threads: start one for each core.
         Every cell computes on one thread, so that the result does not depend on the number of jobs.
     backend : {"processes", "dask", "ray"}
         Who runs them. Workers on other machines need `out` on a disk that all share.
@@ -77,7 +78,7 @@ def run_suite(
     ValueError
         For a suite or a folder that cannot be used, before the first cell runs.
     OSError
-        If a result cannot be written, or a cluster has no worker left. What is finished is kept.
+        If a result cannot be written, or a cluster has no worker or loses its scheduler. What is finished is kept.
 
     Notes
     -----

@@ -63,9 +63,17 @@ def execute(suite: Suite, root: Path, task: Task, keys: frozenset[str], path: tu
     store = Store(root)
     if not (root / "suite.json").is_file():
         raise RuntimeError(f"{root} is not there for this worker: all need one folder, on a disk that they share")
+    # What waits for another task of this process is not marked: it does not die in that.
+    with _alone:
+        return task, _kept(suite, store, task, keys)
+
+
+def _kept(suite: Suite, store: Store, task: Task, keys: frozenset[str]) -> dict[str, dict[str, Any]]:
+    """Records of a task, stored as they are made."""
     made = {}
     left = [key for key in task.keys if key in keys]
     shared = False  # whether what the cells have in common is there
+    root = store.root
     timed = _with_timeout(suite, root, task, keys, suite.timeout) if suite.timeout else _do(suite, root, task, keys)
     store.started(left)
     try:
@@ -83,11 +91,11 @@ def execute(suite: Suite, root: Path, task: Task, keys: frozenset[str], path: tu
                 store.started(left[:1])
     finally:
         store.ended(left)
-    return task, made
+    return made
 
 
 def _do(suite: Suite, root: Path, task: Task, keys: frozenset[str]) -> Iterator[tuple[str, dict[str, Any]] | None]:
-    with _alone, _one_thread():
+    with _one_thread():
         case = _case(suite, root, task)
         if case.spec.kind == "images":
             _take_gpu()

@@ -37,7 +37,9 @@ def bench_run(
     jobs: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Processes; default one per CPU core, of a cluster too. The result does not depend on it."
+            min=1,
+            help="Processes; default one per CPU core. On a cluster, tasks at a time; default one per dask worker or "
+            "ray core. The result does not depend on it.",
         ),
     ] = None,
     backend: Annotated[str, typer.Option(help="processes, dask or ray.")] = "processes",

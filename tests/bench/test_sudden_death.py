@@ -1,18 +1,23 @@
 """Cells that end their process, and time limits that change from one start to the next."""
 
+import collections
 import contextlib
 import dataclasses
+import functools
 import json
 import multiprocessing
 import os
+import signal
 import sys
+import threading
 from multiprocessing import forkserver
 
 import pytest
 
 from ganaug.bench import TableArm, run_suite
+from ganaug.bench.cases import Task, heading
 from ganaug.bench.plugins import Plugin
-from ganaug.bench.pools import DIED, parallel
+from ganaug.bench.pools import DIED, _Died, _handed_out, _on_a_cluster, _Pool, _Processes, parallel
 from ganaug.bench.store import Store
 
 MODULE = """
@@ -108,6 +113,122 @@ def test_of_several_processes_one_may_die_and_only_its_cells_fail(table_suite, d
     assert list((tmp_path / "run" / "running").iterdir()) == []
 
 
+class Death(BaseException):
+    """Stands for the end of a process: nothing is cleaned up."""
+
+
+class Mortal(_Pool):
+    """A cluster of one worker at a time, which tries a task so often; `dies` says how often each cell ends a worker."""
+
+    def __init__(self, store, tries, dies, fails=""):
+        self.store, self.tries, self.dies, self.fails = store, tries, collections.Counter(dies), fails
+        self.ran = ""
+
+    def work(self, task, keys):
+        # As ganaug.bench.workers.execute marks.
+        left = [key for key in task.keys if key in keys]
+        made = {}
+        self.store.started(left)
+        self.store.ended(left[1:])
+        while left:
+            key = left.pop(0)
+            self.ran += key[0]
+            if self.dies[key[0]]:
+                self.dies[key[0]] -= 1
+                raise Death
+            outcome = {"status": "failed", "reason": "E"} if key[0] in self.fails else DONE
+            made[key] = {**heading(task, key), **outcome}
+            self.store.write(key, made[key])
+            self.store.ended([key])
+            self.store.started(left[:1])
+        return task, made
+
+    def submit(self, work, task, keys):
+        return functools.partial(_on_a_cluster, work, self.store, task, keys)
+
+    def wait(self, handles):
+        return handles
+
+    def result(self, handle):
+        for _ in range(self.tries):
+            with contextlib.suppress(Death):
+                return handle()
+        raise _Died
+
+    def close(self, handles):
+        pass
+
+
+DONE = {"status": "done", "metrics": {}, "recall": [], "calibration": [], "seconds": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("tries", "dies", "fails", "ran", "died"),
+    [
+        (2, "ab", "", "aabbc", ""),  # workers of ray lost once each
+        (4, "abcd", "", "aabbccdde", ""),  # more of dask, in one task, than it allows for one
+        (4, "bbbb", "a", "abbc", "b"),  # one that fails by itself comes before the one that kills
+        (1, "bbbb", "", "abbc", "b"),
+        (2, "aaaacc", "b", "aabcc", "ac"),
+    ],
+)
+def test_deaths_are_counted_for_each_cell(tmp_path, tries, dies, fails, ran, died):
+    store = Store(tmp_path)
+    (tmp_path / "cells").mkdir()
+    names = tuple(sorted(set(ran)))
+    keys = tuple(20 * name for name in names)
+    task = Task(0, 1, 0, "arm", 0, keys, names)
+    # What an earlier run left: a mark does not count, a failed cell is run again.
+    store.started([keys[-1]])
+    store.write(keys[0], {**heading(task, keys[0]), "status": "failed", "reason": "earlier"})
+    pool = Mortal(store, tries, dies, fails)
+    ((_, made),) = _handed_out(pool, lambda: 1, store, pool.work, [(task, frozenset(keys))])
+    assert pool.ran == ran
+    reasons = {key[0]: record["reason"] for key, record in made.items() if record["status"] == "failed"}
+    assert reasons == {**dict.fromkeys(fails, "E"), **dict.fromkeys(died, DIED)}
+    assert made.keys() == set(keys)
+    assert list((tmp_path / "running").iterdir()) == []
+    # A worker that is lost with a result has another one look it up.
+    pool.dies.clear()
+    assert _on_a_cluster(pool.work, store, task, frozenset(keys))[1].keys() == set(keys)
+    assert set(pool.ran[len(ran) :]) == set(reasons)
+
+
+def test_a_task_that_dies_before_it_begins_is_given_up(tmp_path):
+    task = Task(0, 1, 0, "arm", 0, ("a" * 20, "b" * 20), ("a", "b"))
+
+    def work(*_):
+        begun.append(1)
+        raise Death
+
+    begun = []
+    pool = Mortal(Store(tmp_path), 1, "")
+    (tmp_path / "cells").mkdir()
+    ((_, made),) = _handed_out(pool, lambda: 1, pool.store, work, [(task, frozenset(task.keys))])
+    assert [record["reason"] for record in made.values()] == [DIED, DIED]
+    assert len(begun) == 2
+
+
+def process_of(task, keys):
+    return task, {key: {"pid": os.getpid()} for key in keys}
+
+
+def test_a_process_that_dies_with_nothing_to_do_is_replaced():
+    pool, task = _Processes(), Task(0, 1, 0, "arm", 0, ("key",), ("knn",))
+    try:
+        handle = pool.submit(process_of, task, frozenset(task.keys))
+        assert list(pool.wait([handle])) == [handle]
+        pid = pool.result(handle)[1]["key"]["pid"]
+        (worker,) = pool._all
+        os.kill(pid, signal.SIGKILL)
+        worker._executor_manager_thread.join()  # it is known to be dead
+        pool.submit(process_of, task, frozenset(task.keys))
+        assert len(pool._all) == 1
+        assert worker not in pool._all
+    finally:
+        pool.close([])
+
+
 @pytest.fixture
 def dask_cluster():
     """Makes a cluster whose workers have what a suite needs loaded when they start."""
@@ -122,12 +243,14 @@ def dask_cluster():
         dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}),
     ):
         yield lambda **options: clusters.enter_context(
-            distributed.LocalCluster(threads_per_worker=1, dashboard_address=None, silence_logs="CRITICAL", **options)
+            distributed.LocalCluster(
+                **{"threads_per_worker": 1, **options}, dashboard_address=None, silence_logs="CRITICAL"
+            )
         )
 
 
-def test_on_a_cluster_as_many_tasks_run_as_its_workers_have_threads(dask_cluster, tmp_path):
-    cluster = dask_cluster(n_workers=2, processes=False)
+def test_on_a_cluster_as_many_tasks_run_as_it_has_workers(dask_cluster, tmp_path):
+    cluster = dask_cluster(n_workers=2, threads_per_worker=4, processes=False)
     with parallel("dask", None, cluster.scheduler_address, Store(tmp_path)) as (_, at_a_time):
         assert at_a_time() == 2
         cluster.scale(3)
@@ -171,28 +294,30 @@ def test_what_a_dask_scheduler_gives_up_is_a_row(table_suite, deadly, dask_clust
 
     with dask.config.set({"distributed.scheduler.allowed-failures": 0}):
         address = dask_cluster(n_workers=1).scheduler_address
-        suite = deadly(table_suite, ("knn", "KilledOnce", "Quits"))
+        suite = deadly(table_suite, ("knn", "Killed", "Quits"))
         summary = run_suite(suite, tmp_path / "run", jobs=1, verbose=False, backend="dask", scheduler=address)
-    assert failed(summary) == {("none", "KilledOnce", "failed", DIED), ("none", "Quits", "failed", "SystemExit: 3")}
+    assert failed(summary) == {("none", "Killed", "failed", DIED), ("none", "Quits", "failed", "SystemExit: 3")}
     assert len(summary["failed"]) == 2
     assert list((tmp_path / "run" / "running").iterdir()) == []
 
 
-def test_on_dask_without_workers_a_run_says_so_and_can_be_gone_on_with(
-    table_suite, dask_cluster, tmp_path, monkeypatch
-):
+@pytest.fixture
+def one_table(table_suite):
+    tables = dataclasses.replace(table_suite.tables, datasets=table_suite.tables.datasets[:1], repeats=1)
+    return dataclasses.replace(table_suite, tables=tables)
+
+
+def test_on_dask_without_workers_a_run_says_so_and_can_be_gone_on_with(one_table, dask_cluster, tmp_path, monkeypatch):
     monkeypatch.setattr("ganaug.bench.pools.ALONE", 0.2)
     monkeypatch.setattr("ganaug.bench.pools.LOOK", 0.1)
     cluster = dask_cluster(n_workers=1, processes=False)
-    experiment = dataclasses.replace(table_suite.tables, datasets=table_suite.tables.datasets[:1], repeats=1)
-    suite = dataclasses.replace(table_suite, tables=experiment)
 
     def gone(_):
         cluster.scale(0)
 
-    with pytest.raises(ConnectionError, match=r"^the dask cluster has no worker left; what is finished is kept, so st"):
+    with pytest.raises(ConnectionError, match=r"^the dask cluster has no worker; what is finished is kept, so st"):
         run_suite(
-            suite,
+            one_table,
             tmp_path / "run",
             jobs=2,
             verbose=False,
@@ -202,11 +327,41 @@ def test_on_dask_without_workers_a_run_says_so_and_can_be_gone_on_with(
         )
     done = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "run" / "cells").iterdir()}
     assert 2 <= len(done) < 18
-    assert run_suite(suite, tmp_path / "run", jobs=1, verbose=False)["failed"] == []
+    assert run_suite(one_table, tmp_path / "run", jobs=1, verbose=False)["failed"] == []
     after = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "run" / "cells").iterdir()}
     assert done.items() <= after.items()
-    run_suite(suite, tmp_path / "whole", jobs=1, verbose=False)
+    run_suite(one_table, tmp_path / "whole", jobs=1, verbose=False)
     assert (tmp_path / "run" / "cells.csv").read_bytes() == (tmp_path / "whole" / "cells.csv").read_bytes()
+
+
+def test_a_dask_scheduler_that_never_had_a_worker_is_told(one_table, dask_cluster, tmp_path, monkeypatch):
+    monkeypatch.setattr("ganaug.bench.pools.ALONE", 0.2)
+    monkeypatch.setattr("ganaug.bench.pools.LOOK", 0.1)
+    cluster = dask_cluster(n_workers=0)
+    with pytest.raises(ConnectionError, match=r"^the dask cluster has no worker; what is finished is kept, so st"):
+        run_suite(one_table, tmp_path, verbose=False, backend="dask", scheduler=cluster.scheduler_address)
+
+
+@pytest.mark.parametrize("when", ["between tasks", "while one runs"])
+def test_a_dask_scheduler_that_is_lost_is_told(one_table, dask_cluster, tmp_path, when):
+    cluster = dask_cluster(n_workers=1, processes=False)
+    threads = []
+
+    def gone(_):
+        if when == "between tasks":
+            cluster.close()
+        elif not threads:
+            threads.append(threading.Thread(target=cluster.close))
+            threads[0].start()
+
+    options = {"verbose": False, "backend": "dask", "scheduler": cluster.scheduler_address}
+    with pytest.raises(
+        ConnectionError, match=r"^the dask scheduler was lost; what is finished is kept, so start it ag"
+    ):
+        run_suite(one_table, tmp_path / "run", jobs=2, on_cell=gone, **options)
+    for thread in threads:
+        thread.join()
+    assert list((tmp_path / "run" / "cells").iterdir())
 
 
 def test_what_leaves_python_is_a_row_and_what_the_user_stops_is_none(table_suite, deadly, tmp_path, monkeypatch):

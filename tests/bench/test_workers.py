@@ -6,6 +6,7 @@ import multiprocessing
 import random
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -257,6 +258,24 @@ def test_changed_data_are_noticed_by_a_worker(table_suite, tmp_path):
     path.write_text(path.read_text().replace("no\n", "yes\n", 1))
     with pytest.raises(ValueError, match=r"dataset 'clients0', or code .*, has changed since the run began"):
         execute(table_suite, root, task, frozenset(task.keys))
+
+
+def test_a_task_that_waits_for_another_thread_of_its_process_is_not_marked(table_suite, tmp_path):
+    from ganaug.bench import workers
+
+    store = Store(tmp_path / "run")
+    task = next(iter(workers.make_case(table_suite, 0, store).tasks()))
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "suite.json").write_text("{}")
+    thread = threading.Thread(target=workers.execute, args=(table_suite, store.root, task, frozenset(task.keys)))
+    with workers._alone:
+        thread.start()
+        thread.join(0.3)
+        assert thread.is_alive()
+        assert not any(store.starts(key) for key in task.keys)
+    thread.join()
+    assert len(list((tmp_path / "run" / "cells").iterdir())) == len(task.keys)
+    assert list((tmp_path / "run" / "running").iterdir()) == []
 
 
 def test_arms_are_found_by_import_path_in_workers(table_suite, tmp_path, monkeypatch):
