@@ -420,11 +420,14 @@ class _Experiment:
             }
             worth = []
             for arm, base in self.experiment.pairs():
+                curve = points[base.name]
                 for index, about in ordered:
+                    n = about["n_per_class"]
                     difference = self._difference(arm.name, base.name, index)
-                    if difference is not None:
-                        n = about["n_per_class"]
-                        found = _worth(points[base.name], n, difference, self.sign[first])
+                    # Where a classifier has failed with the base alone, there is a difference of the others, but no
+                    # mean over all.
+                    if difference is not None and len(curve) > 1 and n in [size for size, _ in curve]:
+                        found = _worth(curve, n, difference, self.sign[first])
                         worth.append({"arm": arm.name, "base": base.name, "n": n, **found})
             gains = [{"base": base, "points": self._gains(base, ordered)} for base in self.experiment.baselines]
             curves.append(

@@ -195,6 +195,27 @@ def test_gains_against_the_number_of_real_samples_have_intervals_for_every_kind_
         assert found["points"].get(arm, []) == [pytest.approx(point) for point in expected]
 
 
+@pytest.mark.parametrize(("failing", "told"), [((0, 1, 2), []), ((0,), [20, 40]), ((0, 1), [])])
+def test_worth_is_told_only_where_the_curve_of_the_other_arm_has_the_size(failing, told):
+    # One classifier of two fails with the other arm alone: there is a difference, of the other classifier.
+    sizes = (10, 20, 40)
+    arms = (TableArm("none"), TableArm("random", Plugin("random", "random"), against=("none",)))
+    records = [
+        cell(arm, split, 0.5 + 0.1 * case + 0.01 * split, case=case, classifier=classifier)
+        for case in range(len(sizes))
+        for arm in ("none", "random")
+        for classifier in ("a", "b")
+        for split in range(3)
+        if not (case in failing and (arm, classifier) == ("none", "b"))
+    ]
+    data = [about(f"d {n}", "tables", n, dataset="d") for n in sizes]
+    found = summarise(tables(arms, ("a", "b"), n_per_class=sizes), records, data)
+    (curve,) = found["experiments"][0]["curves"]
+    assert [size for size, _ in curve["points"]["none"]] == [n for i, n in enumerate(sizes) if i not in failing]
+    assert [worth["n"] for worth in curve["worth"]] == told
+    assert len(found["verdicts"]) == len(sizes)
+
+
 def test_where_the_curve_is_flat_no_difference_is_worth_nothing():
     flat = [[10, 90.0], [20, 95.0], [50, 95.0], [200, 95.0]]
     found = _worth(flat, 200, Difference(0.0, -1.0, 1.0, 5, 1.0, 0.1, "unclear"), 1.0)
