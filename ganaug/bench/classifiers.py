@@ -157,8 +157,11 @@ def fit_predict(
         model.set_params(class_weight=weight)
     elif weight:
         note = "it takes no class weights"
-    smallest = int(np.unique(y, return_counts=True)[1].min())
-    if arm.prior_correction and not hasattr(model, "predict_proba"):
+    counts = np.unique(y, return_counts=True)[1]
+    smallest = int(counts.min())
+    # Where classes are of one size there is nothing to correct, and the classifier is used as it is without.
+    corrected = arm.prior_correction and smallest < counts.max()
+    if corrected and not hasattr(model, "predict_proba"):
         # Scores made into probabilities by a formula are no probabilities that shares of classes could be taken out of.
         if smallest > 1:
             model = CalibratedClassifierCV(model, ensemble=False, cv=min(CALIBRATION_FOLDS, smallest))
@@ -181,7 +184,7 @@ def fit_predict(
         else:
             model.fit(X, y)
     probabilities = _probabilities(model, test, n_classes)
-    if arm.prior_correction:
+    if corrected:
         shares = np.bincount(y, minlength=n_classes) / len(y)
         probabilities = probabilities / np.where(shares > 0, shares, 1)
         probabilities /= probabilities.sum(1, keepdims=True)

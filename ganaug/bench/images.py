@@ -54,7 +54,10 @@ class ImageCase(Case):
         self._splits = self.split(self.data.labels)
         sizes = [np.bincount(self.targets[part]) for part in self.splits.training]
         if all(size.min() == size.max() for size in sizes):
-            self.arms = tuple(arm for arm in self.arms if not self._has_twin(arm))
+            plain = [arm for arm in self.arms if not self._has_twin(arm)]
+            # What these are compared with runs anywhere, or the comparison would be gone.
+            asked = {*self.experiment.baselines, *(name for arm in plain for name in arm.against)}
+            self.arms = tuple(arm for arm in self.arms if arm in plain or arm.name in asked)
         self.gan_params = {"device": self.experiment.device, **self.experiment.gan}
         self.needs_gan = any(arm.synthetic > 0 for arm in self.arms)
         first = self.data.subset(self.splits.training[0])

@@ -43,7 +43,8 @@ class ImageArm:
         Draw all classes equally often, as if the images of rare classes were duplicated.
     class_weight : bool
         Weigh the loss of each image by the inverse frequency of its class. Where all classes are of one size the
-        weights are one: an arm that has a like without them is not run there.
+        weights are one: an arm that has a like without them is not run there, unless it is a baseline or an arm that
+        is run is against it.
     keep : tuple of str
         Filters that synthetic images pass, in this order: "discriminator rank", "class consistency",
         "learning dynamics", "no copies".

@@ -73,6 +73,17 @@ def test_scores_are_calibrated_before_priors_are_taken_out_of_them():
     assert np.isfinite(corrected).all()
 
 
+@pytest.mark.parametrize("target", ["sklearn.svm.LinearSVC", "logistic"])
+@pytest.mark.parametrize("counts", [(30, 30), (20, 20, 20), (1, 1)])
+def test_equal_classes_have_no_priors_to_take_out(target, counts):
+    plain, corrected = (predict(TableArm("a", prior_correction=asked), target, counts) for asked in (False, True))
+    np.testing.assert_array_equal(corrected[0], plain[0])
+    assert corrected[1:] == plain[1:] == (None, None)
+    unequal = (counts[0] + 20, *counts[1:])
+    plain, corrected = (predict(TableArm("a", prior_correction=asked), target, unequal) for asked in (False, True))
+    assert np.abs(corrected[0] - plain[0]).max() > 0.01
+
+
 def test_scores_stand_for_probabilities_where_there_are_none():
     for counts in ((80, 16), (60, 30, 12)):
         probabilities, _, _ = predict(TableArm("none"), "sklearn.svm.LinearSVC", counts, dual=False)

@@ -8,7 +8,9 @@ import pytest
 from ganaug.bench import ImageArm, ImageExperiment, Suite, TableArm, TableExperiment
 from ganaug.bench.metrics import METRICS, MINORITY
 from ganaug.bench.plugins import Plugin
+from ganaug.bench.report import write_report
 from ganaug.bench.stats import Difference
+from ganaug.bench.store import Store
 from ganaug.bench.summary import _worth, summarise
 
 
@@ -370,3 +372,18 @@ def test_an_arm_that_never_finishes_leaves_the_means_to_the_others():
     data = [about(name, "tables", None, 0.2) for name in ("t", "u")]
     found = summarise(tables(TABLE_ARMS, datasets=("t", "u")), records, data)["experiments"][0]["overall"]
     assert [row["metrics"] and row["metrics"]["AP"] for row in found] == [pytest.approx(61), None, pytest.approx(61)]
+
+
+def test_the_table_of_worth_names_the_imbalance(tmp_path):
+    records = [
+        cell(arm, split, 0.5 + 0.1 * case + 0.01 * split, case=case)
+        for case in range(2)
+        for arm in ("real", "gan")
+        for split in range(2)
+    ]
+    data = [{**about(f"d {n}", n=n, dataset="d"), "imbalance": 10.0} for n in (20, 40)]
+    shown = {"duplicates": 0, "shape": "1x8x8", "n_train": 20, "n_test": 20, "sha256": "0" * 64}
+    suite = image_suite(GAN_ARMS[::2], (20, 40), imbalance=(10.0,))
+    Store(tmp_path).open(suite, [], {})
+    write_report(tmp_path, suite, records, [{**case, **shown} for case in data])
+    assert "\nd, imbalance 10: what synthetic samples are worth" in (tmp_path / "report.md").read_text()

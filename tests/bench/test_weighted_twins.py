@@ -101,6 +101,18 @@ def test_an_arm_with_weights_that_has_no_like_without_runs_anywhere(twins, tmp_p
     assert [arm["splits"] for arm in case["arms"]] == [2, 2]
 
 
+@pytest.mark.parametrize(("baselines", "against"), [(("real", "weights"), ()), (("real",), ("weights",))])
+def test_an_arm_that_others_are_compared_with_runs_though_classes_are_equal(twins, tmp_path, baselines, against):
+    suite = twins((4,), (1.0, 2.0))
+    arms = (ImageArm("real"), ImageArm("weights", class_weight=True), ImageArm("mixup", mix="mixup", against=against))
+    experiment = dataclasses.replace(suite.images, arms=arms, baselines=baselines)
+    summary = run_suite(dataclasses.replace(suite, images=experiment), tmp_path / "run", jobs=1, verbose=False)
+    for case in summary["experiments"][0]["cases"]:
+        assert [arm["splits"] for arm in case["arms"]] == [2, 2, 2]
+        assert case["left_out"] == []
+    assert len(summary["verdicts"]) == 2 * len(against)
+
+
 def test_twins_are_asked_for_in_one_line_and_keep_to_themselves(tmp_path):
     path = tmp_path / "twins.toml"
     path.write_text(
