@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -54,7 +54,7 @@ class ImageCase(Case):
         self._splits = self.split(self.data.labels)
         sizes = [np.bincount(self.targets[part]) for part in self.splits.training]
         if all(size.min() == size.max() for size in sizes):
-            plain = [arm for arm in self.arms if not self._has_twin(arm)]
+            plain = [arm for arm in self.arms if arm.like_without_weights(self.arms) is None]
             # What these are compared with runs anywhere, or the comparison would be gone.
             asked = {*self.experiment.baselines, *(name for arm in plain for name in arm.against)}
             self.arms = tuple(arm for arm in self.arms if arm in plain or arm.name in asked)
@@ -65,10 +65,6 @@ class ImageCase(Case):
         self.gated = any(arm.gate for arm in self.arms)
         self._synthetic: dict[tuple[str, tuple[str, ...]], Labelled] = {}  # of one split
         self._judges: dict[int, nn.Module] = {}
-
-    def _has_twin(self, arm: ImageArm) -> bool:
-        """Whether an arm has class weights, and another one is like it without them."""
-        return arm.class_weight and any(replace(arm, class_weight=False).is_like(other) for other in self.arms)
 
     def named(self, arm: ImageArm, classifier: Plugin) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
         """A transform, filters and a network."""

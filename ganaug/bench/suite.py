@@ -79,6 +79,11 @@ class ImageArm:
         """Whether it shows the same as another arm."""
         return (self.synthetic, self.likeness()) == (other.synthetic, other.likeness())
 
+    def like_without_weights(self, arms: Sequence[ImageArm]) -> ImageArm | None:
+        """The arm that shows the same without the class weights that this one has, if there is one."""
+        plain = replace(self, class_weight=False)
+        return next((other for other in arms if self.class_weight and plain.is_like(other)), None)
+
     def without_synthetic(self) -> dict[str, Any]:
         """What is left of the arm without synthetic data, but for its name."""
         return {k: v for k, v in self.likeness().items() if k not in ("keep", "gate")}

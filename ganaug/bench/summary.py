@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -373,7 +372,8 @@ class _Experiment:
             return [{"name": arm.name, "metrics": None, "ranks": None} for arm in arms]
         blocks = self.by_split.unstack("arm")
         for name, cases in left_out.items():
-            here, like = blocks.index.get_level_values("case").isin(cases), self._without_weights(name)
+            here = blocks.index.get_level_values("case").isin(cases)
+            like = self.experiment.arm(name).like_without_weights(self.experiment.arms).name
             for metric in self.metrics if {name, like} <= {*blocks[self.metrics[0]]} else ():
                 blocks.loc[here, (metric, name)] = blocks.loc[here, (metric, like)]
         tables = {
@@ -393,10 +393,6 @@ class _Experiment:
                 }
             )
         return rows
-
-    def _without_weights(self, name: str) -> str:
-        plain = replace(self.experiment.arm(name), class_weight=False)
-        return next(other.name for other in self.experiment.arms if plain.is_like(other))
 
     def _curves(self) -> list[dict[str, Any]]:
         """The first metric and gains in it against the number of real samples, and what synthetic ones are worth."""

@@ -18,9 +18,7 @@ __all__ = ["SAMPLING_BATCH", "draw", "generate", "tensor_grid", "to_pixels"]
 SAMPLING_BATCH = 500
 GPU_SAMPLING_BATCH = 4096  # so many that starting the operations takes less time than they do
 SAMPLING_MEMORY = 2**25  # numbers in the largest feature map of a batch: 128 MiB
-GPU_SAMPLING_SHARE = (
-    1 / 32
-)  # of the memory of a GPU, free or not, for that map: the batch size must not depend on chance
+GPU_SAMPLING_SHARE = 1 / 32  # of the memory of a GPU for that map; free or not, or chance would decide the batch size
 RESULT_MEMORY = 2**27  # bytes of images that wait on a GPU: fetching them waits until all are drawn
 
 
