@@ -1,19 +1,16 @@
 """Recorded steps. Without a GPU a tape stands in for a CUDA graph: it, too, repeats operations on the same memory."""
 
-import numpy as np
 import pytest
 import torch
+from small_gans import LABELS, images, rows
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from ganaug import ImageGAN, TableGAN
 from ganaug.gans import fitting
 from ganaug.training import graphs, loop
 from ganaug.training.graphs import Eager, Graphs, runner_for
 
 CPU = torch.device("cpu")
-LABELS = np.arange(20) % 2
-ENGINE = {"steps": 120, "batch_size": 8, "random_state": 0, "verbose": False, "precision": "fp32"}
 
 
 class Tape(TorchDispatchMode):
@@ -71,20 +68,6 @@ class Taped(Graphs):
         super().forget()
 
 
-def images(**options):
-    X = np.random.default_rng(0).integers(0, 255, (20, 9, 8, 3)).astype(np.uint8)
-    operations = ["translation", "cutout", "color", "hflip"]
-    return ImageGAN(augment=operations, augment_p=0.5, **{**ENGINE, **options}), X
-
-
-def rows(**options):
-    X = np.random.default_rng(0).normal(size=(20, 3))
-    X[:, 2] = np.round(X[:, 2])
-    X[::7, :2] = np.nan
-    options = {name: value for name, value in {**ENGINE, **options}.items() if name != "precision"}
-    return TableGAN(members=2, **options), X
-
-
 @pytest.fixture(autouse=True)
 def unspoilt(monkeypatch):
     monkeypatch.setattr(Graphs, "spoilt", False)
@@ -117,8 +100,9 @@ def taped(monkeypatch):
 @pytest.mark.parametrize("made", [images, rows])
 def test_a_recorded_training_is_the_eager_one(made, taped, monkeypatch):
     """Schedules, lazy penalties, augmentation that sets in after the first step: all that changes is in tensors."""
-    gan, X = made()
-    recorded, eager = gan.fit(X, LABELS), made(cuda_graph=False)[0].fit(X, LABELS)
+    options = {"steps": 120} | ({"precision": "fp32"} if made is images else {})
+    gan, X = made(**options)
+    recorded, eager = gan.fit(X, LABELS), made(**options, cuda_graph=False)[0].fit(X, LABELS)
     # Eager: the first step, without augmentation, and three with and without the penalty each; tables always have it.
     assert taped[0].replayed == gan.steps - (7 if made is images else 3)
     assert type(taped[1]) is Eager
@@ -143,7 +127,7 @@ def test_after_going_back_steps_are_recorded_anew(taped, monkeypatch):
     """Going back gives the optimisers other tensors."""
     healthy, readings = loop._healthy, []
     monkeypatch.setattr(loop, "_healthy", lambda *a: healthy(*a) and (readings.append(1), len(readings) != 2)[1])
-    gan, X = rows()
+    gan, X = rows(steps=120)
     gan.fit(X, LABELS)
     (runner,) = taped
     assert runner.forgotten == 1
@@ -245,7 +229,8 @@ def test_on_a_gpu_graphs_give_what_eager_steps_give(made, precision):
         pytest.skip("tables are float32")
     fitted = []
     for cuda_graph in (True, False, False):
-        gan, X = made(device="cuda", steps=40, precision=precision, cuda_graph=cuda_graph)
+        options = {"precision": precision} if made is images else {}
+        gan, X = made(device="cuda", steps=40, cuda_graph=cuda_graph, **options)
         fitted.append(gan.fit(X, LABELS).tensors())
     recorded, eager, again = ({name: t.float().cpu() for name, t in tensors.items()} for tensors in fitted)
 

@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from small_gans import LABELS, images, rows
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ganaug import ImageGAN, TableGAN
 from ganaug.gans import fitting, image, image_drawing, table
 from ganaug.training import transfer
 from ganaug.training.loop import make_players, one_step
@@ -17,8 +17,6 @@ from ganaug.training.state import TrainingState
 from ganaug.training.transfer import Rows, to_device
 
 META, GPU = torch.device("meta"), torch.device("cuda", 0)
-LABELS = np.arange(20) % 2
-ENGINE = {"steps": 100, "batch_size": 8, "random_state": 0, "verbose": False}
 
 
 class Watch(TorchDispatchMode):
@@ -67,18 +65,6 @@ def watch(monkeypatch):
     for module in (fitting, image, table):
         monkeypatch.setattr(module, "resolve_device", lambda device: META)
     return watch
-
-
-def images():
-    X = np.random.default_rng(0).integers(0, 255, (20, 9, 8, 3)).astype(np.uint8)
-    return ImageGAN(augment=["translation", "cutout", "color", "hflip"], augment_p=0.5, **ENGINE), X
-
-
-def rows():
-    X = np.random.default_rng(0).normal(size=(20, 3))
-    X[:, 2] = np.round(X[:, 2])
-    X[::7, :2] = np.nan
-    return TableGAN(members=2, **ENGINE), X
 
 
 @pytest.mark.parametrize("resident", [False, True])
