@@ -156,7 +156,7 @@ def fit_predict(
     if weight and "class_weight" in model.get_params():
         model.set_params(class_weight=weight)
     elif weight:
-        note = "it takes no class weights"
+        note = f"{classifier.name} takes no class weights"
     counts = np.unique(y, return_counts=True)[1]
     smallest = int(counts.min())
     # Where classes are of one size there is nothing to correct, and the classifier is used as it is without.
@@ -166,7 +166,10 @@ def fit_predict(
         if smallest > 1:
             model = CalibratedClassifierCV(model, ensemble=False, cv=min(CALIBRATION_FOLDS, smallest))
         else:
-            note = "it has no probabilities, and a class of one sample, so that its scores were corrected as they are"
+            note = (
+                f"{classifier.name} has no probabilities, and a class of one sample, so that its scores were corrected "
+                "as they are"
+            )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         if arm.threshold and smallest < 2:
@@ -180,7 +183,8 @@ def fit_predict(
             except ValueError as error:
                 if "constant" not in str(error):
                     raise
-                model, note = model.fit(X, y), "its predictions are constant, so that no threshold was tuned"
+                model.fit(X, y)
+                note = f"the predictions of {classifier.name} are constant, so that no threshold was tuned"
         else:
             model.fit(X, y)
     probabilities = _probabilities(model, test, n_classes)

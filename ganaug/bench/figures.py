@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ganaug.bench.stats import holm, wilcoxon
+from ganaug.bench.stats import FEWEST_SPLITS, holm, wilcoxon
 
 __all__ = ["critical_difference", "curve_chart", "forest", "reliability"]
 
@@ -26,20 +26,25 @@ def forest(rows: list[dict[str, Any]], rope: float) -> list[dict[str, Any]]:
     Parameters
     ----------
     rows : list of dict
-        With "mean", "low" and "high".
+        With "mean", "low" and "high", and "n" if it is of splits.
     rope : float
 
     Returns
     -------
     list of dict
-        The rows with "x", "x1", "x2", "rope1" and "rope2".
+        The rows with "x", "rope1" and "rope2", and "x1" and "x2" where there are splits enough for an interval.
 
     Examples
     --------
     >>> forest([{"mean": 0.0, "low": -1.0, "high": 1.0}], rope=0.5)[0]["x"]
     50.0
     """
-    reach = max([2 * rope, 1.0, *(abs(row[end]) for row in rows for end in ("low", "high"))]) * 1.05
+
+    def ends(row: dict[str, Any]) -> dict[str, float]:
+        return {"x1": row["low"], "x2": row["high"]} if row.get("n", FEWEST_SPLITS) >= FEWEST_SPLITS else {}
+
+    reached = [abs(value) for row in rows for value in (row["mean"], *ends(row).values())]
+    reach = max([2 * rope, 1.0, *reached]) * 1.05
 
     def position(value: float) -> float:
         return round(50 + 50 * value / reach, 2)
@@ -48,8 +53,7 @@ def forest(rows: list[dict[str, Any]], rope: float) -> list[dict[str, Any]]:
         {
             **row,
             "x": position(row["mean"]),
-            "x1": position(row["low"]),
-            "x2": position(row["high"]),
+            **{key: position(value) for key, value in ends(row).items()},
             "rope1": position(-rope),
             "rope2": position(rope),
         }

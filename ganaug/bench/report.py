@@ -7,7 +7,7 @@ import html
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, UndefinedError
 from ganaug.bench.cases import Task, heading
 from ganaug.bench.figures import critical_difference, curve_chart, forest, reliability
 from ganaug.bench.metrics import METRICS, MINORITY
+from ganaug.bench.stats import FEWEST_SPLITS
 from ganaug.bench.store import Store
 from ganaug.bench.suite import Suite
 from ganaug.bench.summary import cell_table, summarise
 from ganaug.data.files import write_atomically
 
-__all__ = ["absent", "read_records", "read_summary", "write_report"]
+__all__ = ["absent", "difference_text", "read_records", "read_summary", "write_report"]
 
 OPEN_CASES = 3  # of more the details are folded away
 
@@ -195,7 +196,8 @@ def _render(root: Path, summary: dict[str, Any]) -> None:
         lstrip_blocks=True,
     )
     templates.filters["line"] = _line
-    templates.globals.update(reliability=reliability, less_is_better=_less_is_better)
+    templates.globals.update(reliability=reliability, less_is_better=_less_is_better, difference_text=difference_text)
+    templates.globals.update(points_text=_points_text)
     sheets = {
         case["index"]: base64.b64encode(path.read_bytes()).decode()
         for experiment in summary["experiments"]
@@ -217,6 +219,35 @@ def _render(root: Path, summary: dict[str, Any]) -> None:
 def absent(summary: dict[str, Any]) -> str:
     """What stands in the place of figures that a summary lacks."""
     return "not finished" if summary.get("unfinished") else "failed"
+
+
+def difference_text(difference: dict[str, Any]) -> str:
+    """A difference and its interval in points, or the difference alone where there are too few splits for one.
+
+    Parameters
+    ----------
+    difference : dict
+        As in a summary: "mean", "low" and "high", and "n" if it is of splits.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> difference_text({"mean": 1.0, "low": -0.5, "high": 2.5, "n": 5})
+    '+1.00 [-0.50, +2.50]'
+    >>> difference_text({"mean": 1.0, "low": -9.0, "high": 11.0, "n": 2})
+    '+1.00 [too few splits]'
+    """
+    with_ends = difference.get("n", FEWEST_SPLITS) >= FEWEST_SPLITS
+    return _points_text([difference[key] for key in ("mean", "low", "high")][: 3 if with_ends else 1])
+
+
+def _points_text(values: Sequence[float]) -> str:
+    """A mean, and the ends of its interval if they are there."""
+    mean, *ends = (f"{value:+.2f}" for value in values)
+    return f"{mean} [{', '.join(ends) or 'too few splits'}]"
 
 
 def _line(text: Any) -> str:

@@ -150,7 +150,7 @@ def _grid(suite: Suite, store: Store) -> tuple[list[Task], list[dict[str, Any]],
         code |= {name: found for of_cells in case.code.values() for name, found in of_cells.items()}
         about = {"name": spec.name, "kind": spec.kind, "dataset": spec.dataset.name, "n_per_class": spec.n_per_class}
         splits = {"splits": len(case.splits), "test_share": case.splits.test_share, "imbalance": spec.imbalance}
-        splits["n_rarest"] = case.n_rarest
+        splits |= {"common_samples": case.splits.common_samples, "n_rarest": case.n_rarest}
         data.append({**about, **splits, "arms": [arm.name for arm in case.arms], **case.describe()})
     return tasks, data, code
 

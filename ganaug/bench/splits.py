@@ -32,6 +32,11 @@ class Splits:
     def __len__(self) -> int:
         return len(self.training)
 
+    @property
+    def common_samples(self) -> bool:
+        """Whether some sample is in several training sets."""
+        return bool(np.bincount(np.concatenate(self.training)).max() > 1)
+
 
 def drawn_splits(labels: NDArray[Any], n_per_class: int, n_splits: int, seed: int, imbalance: float = 1.0) -> Splits:
     """Draw training sets of a given size; everything else is for the test.

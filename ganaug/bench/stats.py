@@ -10,6 +10,7 @@ import scipy.stats
 from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
+    "FEWEST_SPLITS",
     "Difference",
     "SignedRank",
     "bayesian_signed_rank",
@@ -23,6 +24,7 @@ __all__ = [
 
 PRIOR_STRENGTH = 0.5  # of the observation that two methods are equal
 SAMPLES = 20_000
+FEWEST_SPLITS = 3  # two leave one degree of freedom, and intervals that are wider than the scale of any metric
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Difference:
         the interval is from.
     verdict : {"gain", "harm", "equal", "unclear"}
         "gain" and "harm" where the interval excludes zero, "equal" where it lies within the region of practical
-        equivalence, "unclear" otherwise.
+        equivalence, "unclear" otherwise, and wherever there are fewer than three pairs.
     """
 
     mean: float
@@ -52,6 +54,11 @@ class Difference:
     p: float
     harm: float
     verdict: str
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether there are pairs enough for the interval to mean anything."""
+        return self.n >= FEWEST_SPLITS
 
     def to_dict(self) -> dict[str, float | int | str]:
         """Plain values."""
@@ -270,7 +277,9 @@ def _interval(values: NDArray[np.float64], variance: float, rope: float, confide
     else:
         harm, p = float(mean < -rope), float(mean == 0)
     low, high = mean - half, mean + half
-    if low > 0:
+    if len(values) < FEWEST_SPLITS:
+        verdict = "unclear"
+    elif low > 0:
         verdict = "gain"
     elif high < 0:
         verdict = "harm"

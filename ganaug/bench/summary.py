@@ -261,6 +261,12 @@ class _Experiment:
                 if difference is None:
                     sentences.append(f"{what}: too few finished splits to tell.")
                     continue
+                if not difference.has_interval:
+                    sentences.append(
+                        f"{what}: {difference.mean:+.1f} points of {first} in {difference.n} splits, too few splits "
+                        "for an interval."
+                    )
+                    continue
                 word = WORDS[difference.verdict]
                 if difference.verdict in ("gain", "harm") and corrected[arm.name, base.name, index] > SIGNIFICANT:
                     word += AFTER_CORRECTION
@@ -422,7 +428,8 @@ class _Experiment:
                     difference = self._difference(arm.name, base.name, index)
                     # Where a classifier has failed with the base alone, there is a difference of the others, but no
                     # mean over all.
-                    if difference is not None and len(curve) > 1 and n in [size for size, _ in curve]:
+                    there = difference is not None and difference.has_interval
+                    if there and len(curve) > 1 and n in [size for size, _ in curve]:
                         found = _worth(curve, n, difference, self.sign[first])
                         worth.append({"arm": arm.name, "base": base.name, "n": n, **found})
             gains = [{"base": base, "points": self._gains(base, ordered)} for base in self.experiment.baselines]
@@ -435,7 +442,7 @@ class _Experiment:
         """By how much each other arm is better at each size, with the ends of its interval."""
         found = {
             arm.name: [
-                [about["n_per_class"], gain.mean, gain.low, gain.high]
+                [about["n_per_class"], *_with_ends(gain)]
                 for index, about in cases
                 if (gain := self._difference(arm.name, base, index)) is not None
             ]
@@ -458,7 +465,7 @@ class _Experiment:
             for base in bases:
                 for index, about in self.cases:
                     differences = [(arm.amount, self._difference(arm.name, base, index)) for arm in arms]
-                    points = [[amount, d.mean, d.low, d.high] for amount, d in differences if d is not None]
+                    points = [[amount, *_with_ends(d)] for amount, d in differences if d is not None]
                     found.append({"case": about["name"], "arm": arms[0].name, "base": base, "points": sorted(points)})
         return found
 
@@ -490,6 +497,12 @@ def _worth(curve: list[list[float]], n: int, difference: Difference, sign: float
         return float(np.exp(sizes[after - 1] + share * (sizes[after] - sizes[after - 1])) - n)
 
     return {"extra": extra(difference.mean), "low": extra(difference.low), "high": extra(difference.high)}
+
+
+def _with_ends(difference: Difference) -> list[float]:
+    """A mean and the ends of its interval, where there is one."""
+    ends = [difference.low, difference.high] if difference.has_interval else []
+    return [difference.mean, *ends]
 
 
 def _mean(values: NDArray[np.float64] | pd.Series) -> float | None:

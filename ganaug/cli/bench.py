@@ -160,6 +160,8 @@ def _table(case: dict[str, Any], bases: list[str], metric: str, absent: str) -> 
     from rich.markup import escape
     from rich.table import Table
 
+    from ganaug.bench.report import difference_text
+
     table = Table(title=escape(f"{case['name']}: {case['splits']} splits"), title_justify="left")
     table.add_column("arm")
     table.add_column(f"{metric} (SD), %", justify="right")
@@ -171,7 +173,7 @@ def _table(case: dict[str, Any], bases: list[str], metric: str, absent: str) -> 
         table.add_row(
             escape(arm["name"]),
             _mean(arm, case["splits"], absent),
-            *(escape(f"{d['mean']:+.2f} [{d['low']:+.2f}, {d['high']:+.2f}]") if d else "" for d in differences),
+            *(escape(difference_text(d)) if d else "" for d in differences),
             f"{(arm['seconds'] or 0) + arm['seconds_synthetic']:.1f}",
         )
     return table

@@ -46,12 +46,43 @@ GAN_ARMS = (
 
 
 def test_it_says_plainly_when_there_is_no_gain_and_the_strongest_comparison_comes_first():
-    scores = {"real": (0.80, 0.82), "classical": (0.90, 0.92), "gan": (0.85, 0.87), "gan+classical": (0.88, 0.93)}
-    records = [cell(arm, split, score) for arm, both in scores.items() for split, score in enumerate(both)]
+    scores = {
+        "real": (0.80, 0.82, 0.81),
+        "classical": (0.90, 0.92, 0.91),
+        "gan": (0.85, 0.87, 0.86),
+        "gan+classical": (0.88, 0.93, 0.91),
+    }
+    records = [cell(arm, split, score) for arm, all_of in scores.items() for split, score in enumerate(all_of)]
     against_classical, against_real = summarise(image_suite(GAN_ARMS), records, [about("d")])["verdicts"]
     assert against_classical.startswith("gan+classical against classical: no gain shown")
     assert against_real.startswith("gan against real: a gain, +5.0 points of accuracy")
     assert "probability of harm below .01" in against_real
+
+
+def test_two_splits_are_too_few_for_an_interval_wherever_there_would_be_one(tmp_path):
+    arms = {"real": (0.5, 0.9), "gan": (0.7, 0.8)}
+    sizes = (20, 40)
+    records = [
+        cell(arm, split, score, case=case)
+        for case in range(2)
+        for arm, both in arms.items()
+        for split, score in enumerate(both)
+    ]
+    shown = {"duplicates": 0, "shape": "1x8x8", "n_train": 20, "n_test": 20, "sha256": "0" * 64, "imbalance": 1.0}
+    shown["common_samples"] = False
+    suite = image_suite(GAN_ARMS[::2], sizes)
+    Store(tmp_path).open(suite, [], {})
+    data = [{**about(f"d {n}", n=n, dataset="d", share=0.5), **shown} for n in sizes]
+    summary = write_report(tmp_path, suite, records, data)
+    assert summary["verdicts"] == [
+        f"gan against real on d {n}: +5.0 points of accuracy in 2 splits, too few splits for an interval."
+        for n in sizes
+    ]
+    text, page = ((tmp_path / name).read_text() for name in ("report.md", "report.html"))
+    assert text.count("+5.00 [too few splits]") == page.count("<td>+5.00 [too few splits]</td>") == 4
+    assert "without a common sample, and test sets of 20" in text
+    assert "probability of harm" not in text
+    assert "what synthetic samples are worth" not in text
 
 
 def test_of_metrics_of_which_less_is_better_less_is_a_gain():
@@ -379,7 +410,7 @@ def test_the_table_of_worth_names_the_imbalance(tmp_path):
         cell(arm, split, 0.5 + 0.1 * case + 0.01 * split, case=case)
         for case in range(2)
         for arm in ("real", "gan")
-        for split in range(2)
+        for split in range(3)
     ]
     data = [{**about(f"d {n}", n=n, dataset="d"), "imbalance": 10.0} for n in (20, 40)]
     shown = {"duplicates": 0, "shape": "1x8x8", "n_train": 20, "n_test": 20, "sha256": "0" * 64}
