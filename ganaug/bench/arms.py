@@ -15,7 +15,13 @@ from ganaug.curation.image_filters import FILTERS, ImageFilter
 from ganaug.data.json_values import short
 from ganaug.quality.batches import batch_drawer
 
-__all__ = ["MIXES", "TRANSFORMS", "arm_batches", "find_filter", "find_transform"]
+__all__ = ["MIXES", "TRANSFORMS", "arm_batches", "find_filter", "find_transform", "make_transform", "transform_name"]
+
+
+def _none() -> Callable[[Tensor], Tensor]:
+    from torchvision.transforms import v2
+
+    return v2.Identity()
 
 
 def _affine() -> Callable[[Tensor], Tensor]:
@@ -27,17 +33,32 @@ def _affine() -> Callable[[Tensor], Tensor]:
     )
 
 
-def _crop_flip() -> Callable[[Tensor], Tensor]:
+def _crop() -> Callable[[Tensor], Tensor]:
     from torchvision.transforms import v2
+
+    class Crop(torch.nn.Module):
+        def forward(self, image: Tensor) -> Tensor:
+            height, width = image.shape[1:]
+            return v2.RandomCrop((height, width), padding=[max(1, width // 8), max(1, height // 8)])(image)
+
+    return Crop()
+
+
+def _flip() -> Callable[[Tensor], Tensor]:
+    from torchvision.transforms import v2
+
+    return v2.RandomHorizontalFlip()
+
+
+def _crop_flip() -> Callable[[Tensor], Tensor]:
+    # The coin is tossed before the crop, in the order in which the random numbers have always been drawn.
+    from torchvision.transforms import v2
+
+    crop = _crop()
 
     class CropFlip(torch.nn.Module):
         def forward(self, image: Tensor) -> Tensor:
-            height, width = image.shape[1:]
-            padding = [max(1, width // 8), max(1, height // 8)]
-            return v2.functional.horizontal_flip(crop(image, padding)) if torch.rand(()) < 0.5 else crop(image, padding)
-
-    def crop(image: Tensor, padding: list[int]) -> Tensor:
-        return v2.RandomCrop(image.shape[1:], padding=padding)(image)
+            return v2.functional.horizontal_flip(crop(image)) if torch.rand(()) < 0.5 else crop(image)
 
     return CropFlip()
 
@@ -55,7 +76,10 @@ def _rand_augment() -> Callable[[Tensor], Tensor]:
 
 
 TRANSFORMS: dict[str, Callable[[], Callable[[Tensor], Tensor]]] = {
+    "none": _none,
     "affine": _affine,
+    "crop": _crop,
+    "flip": _flip,
     "crop+flip": _crop_flip,
     "trivialaugment": _trivial_augment,
     "randaugment": _rand_augment,
@@ -77,6 +101,18 @@ def find_transform(named: str | Plugin) -> Callable[[Tensor], Tensor]:
     if not callable(transform):
         raise ValueError(f"{what} must make something callable, got {type(transform).__name__}")
     return transform
+
+
+def make_transform(arm: ImageArm) -> Callable[[Tensor], Tensor] | None:
+    """The transform of an arm that has one at most; one of several is to be chosen first."""
+    if isinstance(arm.transform, tuple):
+        raise ValueError(f"arm {arm.name!r} names several transforms; choose one of them first")
+    return None if arm.transform is None else find_transform(arm.transform)
+
+
+def transform_name(transform: str | Plugin) -> str:
+    """What reports call a transform."""
+    return transform.name if isinstance(transform, Plugin) else transform
 
 
 def find_filter(name: str) -> ImageFilter:
@@ -132,7 +168,7 @@ def arm_batches(
         synthetic=synthetic,
         share=arm.synthetic if share is None else share,
         balanced=arm.balanced,
-        transform=find_transform(arm.transform) if arm.transform else None,
+        transform=make_transform(arm),
     )
     if arm.mix is None:
         return draw

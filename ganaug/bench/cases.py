@@ -23,9 +23,10 @@ from ganaug.bench.splits import Splits, drawn_splits, folds
 from ganaug.bench.store import Store
 from ganaug.bench.suite import Experiment, Suite, digest
 
-__all__ = ["Case", "CaseSpec", "Task", "case_specs", "failure", "heading", "scored", "seed_of"]
+__all__ = ["Case", "CaseSpec", "Task", "case_specs", "failure", "heading", "prepared", "scored", "seed_of"]
 
 GAN, CELLS = 0, 1  # stages: cells need the GANs
+CHOICE = "choice of "  # begins the name of what is chosen in the first stage
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,8 @@ class Task:
     keys : tuple of str
         Of the records that it makes: hashes of all that they depend on.
     classifiers : tuple of str
-        Of each record; for a GAN one name, empty or of the part of the training samples that it is fitted on.
+        Of each record. Where there is no arm one name: empty for the GAN of a split, of the part of the training
+        samples that another GAN is fitted on, or of what is chosen.
     """
 
     case: int
@@ -96,8 +98,13 @@ class Task:
     @property
     def name(self) -> str:
         """For people."""
-        what = f"{self.arm}, start {self.repeat + 1}" if self.arm is not None else f"GAN {self.classifiers[0]}".strip()
+        what = prepared(self.classifiers[0]) if self.arm is None else f"{self.arm}, start {self.repeat + 1}"
         return f"split {self.split + 1}: {what}"
+
+
+def prepared(part: str) -> str:
+    """What is made for the cells of a split, for people: a GAN, or a choice that several arms share."""
+    return part if part.startswith(CHOICE) else f"GAN {part}".strip()
 
 
 def seed_of(*parts: int | str) -> int:

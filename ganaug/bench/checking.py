@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-from ganaug.bench.arms import MIXES, find_filter, find_transform
+from ganaug.bench.arms import MIXES, find_filter, find_transform, transform_name
 from ganaug.bench.classifiers import check_classifier
 from ganaug.bench.metrics import METRICS, MINORITY
 from ganaug.bench.places import Place
@@ -201,9 +201,14 @@ def _check_tables(where: Place, experiment: TableExperiment) -> None:
 
 def _check_image_arm(where: Place, arm: ImageArm) -> None:
     _check_number(where.at("synthetic"), f"synthetic of arm {short(arm.name)}", arm.synthetic, least=0, most=1)
-    if arm.transform is not None:
-        transform = arm.transform if isinstance(arm.transform, Plugin) else str(arm.transform)
-        _told(where.at("transform").saying(f"arm {short(arm.name)}"), find_transform, transform)
+    for transform in arm.transforms:
+        named = transform if isinstance(transform, Plugin) else str(transform)
+        _told(where.at("transform").saying(f"arm {short(arm.name)}"), find_transform, named)
+    if isinstance(arm.transform, tuple) and len(set(map(transform_name, arm.transform))) < max(2, len(arm.transform)):
+        raise ValueError(
+            f"{where.at('transform')}: arm {short(arm.name)} must choose among two transforms at least, all "
+            f"of different names, got {short([transform_name(one) for one in arm.transform], 200)}"
+        )
     for name in arm.keep:
         _told(where.at("keep").saying(f"arm {short(arm.name)}"), find_filter, str(name))
     if arm.gate and not 0 < arm.synthetic < 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ganaug.bench.arms import TRANSFORMS, arm_batches, find_filter, find_transform
-from ganaug.bench.cases import CELLS, GAN, Case, Task, scored
+from ganaug.bench.arms import TRANSFORMS, arm_batches, find_filter, make_transform, transform_name
+from ganaug.bench.cases import CELLS, CHOICE, GAN, Case, Task, prepared, scored
 from ganaug.bench.datasets import load_images
+from ganaug.bench.metrics import SMALLEST
 from ganaug.bench.plugins import Plugin, construct, resolve
+from ganaug.bench.provenance import code_of
 from ganaug.bench.splits import copies
 from ganaug.bench.store import Store
 from ganaug.bench.suite import ImageArm, ImageExperiment, Suite, digest
@@ -63,13 +65,18 @@ class ImageCase(Case):
         first = self.data.subset(self.splits.training[0])
         self.gan_config = ImageGAN(**self.gan_params).resolve(first).to_dict() if self.needs_gan else None
         self.gated = any(arm.gate for arm in self.arms)
+        self._choices = {
+            _choice(arm.transforms, network): (arm.transforms, network)
+            for arm in self.arms
+            if isinstance(arm.transform, tuple)
+            for network in self.experiment.classifiers
+        }
         self._synthetic: dict[tuple[str, tuple[str, ...]], Labelled] = {}  # of one split
         self._judges: dict[int, nn.Module] = {}
 
     def named(self, arm: ImageArm, classifier: Plugin) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
         """A transform, filters and a network."""
-        if arm.transform is not None:
-            named = arm.transform
+        for named in arm.transforms:
             yield "transforms", named.target if isinstance(named, Plugin) else named, TRANSFORMS
         for name in arm.keep:
             yield "filters", name, FILTERS
@@ -83,9 +90,12 @@ class ImageCase(Case):
                 yield Task(self.index, GAN, split, None, 0, (gan,), ("",))
             if self.gated:
                 yield Task(self.index, GAN, split, None, 0, (self._gan_key(split, INNER),), (INNER,))
+            for name in self._choices:
+                yield Task(self.index, GAN, split, None, 0, (self._choice_key(split, name),), (name,))
             for arm in self.arms:
                 for repeat in range(self.experiment.repeats):
                     for network in self.experiment.classifiers:
+                        several = isinstance(arm.transform, tuple)
                         cell = {
                             **self.shared(split, self.data.fingerprint()),
                             "arm": asdict(arm),
@@ -94,6 +104,9 @@ class ImageCase(Case):
                             "training": asdict(self.experiment.training),
                             "gan": gan if arm.synthetic > 0 else None,
                             "inner_gan": self._gan_key(split, INNER) if arm.gate else None,
+                            **(
+                                {"choice": self._choice_key(split, _choice(arm.transforms, network))} if several else {}
+                            ),
                             **self.own_code(arm.name, network.name),
                         }
                         yield Task(self.index, CELLS, split, arm.name, repeat, (digest(cell),), (network.name,))
@@ -109,10 +122,27 @@ class ImageCase(Case):
             }
         )
 
+    def _choice_key(self, split: int, choice: str) -> str:
+        transforms, network = self._choices[choice]
+        code = code_of("networks", network.target, NETWORKS)
+        for named in transforms:
+            code |= code_of("transforms", named.target if isinstance(named, Plugin) else named, TRANSFORMS)
+        return digest(
+            {
+                **self.shared(split, self.data.fingerprint()),
+                "transforms": [asdict(named) if isinstance(named, Plugin) else named for named in transforms],
+                "network": asdict(network),
+                "training": asdict(self.experiment.training),
+                **({"code": code} if code else {}),
+            }
+        )
+
     def run(self, task: Task, keys: frozenset[str]) -> Iterator[tuple[str, dict[str, Any]] | None]:
         """Fit the GAN of a split, or train and test one classifier."""
         (key,) = keys
-        if task.arm is None:
+        if task.arm is None and task.classifiers[0] in self._choices:
+            yield key, self._choose_transform(task.split, task.classifiers[0])
+        elif task.arm is None:
             yield key, self._fit_gan(task.split, task.classifiers[0])
         else:
             yield key, self._train_and_test(task, self.experiment.arm(task.arm))
@@ -153,35 +183,78 @@ class ImageCase(Case):
     def _train_and_test(self, task: Task, arm: ImageArm) -> dict[str, Any]:
         (network,) = (n for n in self.experiment.classifiers if n.name == task.classifiers[0])
         make = self._network(network)
+        about: dict[str, Any] = {}
+        notes = []
+        if isinstance(arm.transform, tuple):
+            record = self._made(task.split, _choice(arm.transforms, network))
+            arm = replace(arm, transform=arm.transforms[record["chosen"]])
+            notes.append(f"transform {transform_name(arm.transforms[0])} chosen")
         chosen = self.splits.training[task.split]
         targets = self.targets[chosen]
         counts = np.bincount(targets, minlength=len(self.classes))
         weight = torch.from_numpy(len(targets) / (len(counts) * counts)).float() if arm.class_weight else None
         seed = self.seed("cell", task.split, arm.name, network.name, task.repeat)
-        generator = random_generator(seed, "classifier")
-        about: dict[str, Any] = {}
         share, keep = np.full(len(self.classes), arm.synthetic), tuple(find_filter(name) for name in arm.keep)
         if arm.gate:
-            share, keep, about = self._ask_gate(task.split, arm, make, seed)
+            share, keep, note, about = self._ask_gate(task.split, arm, make, seed)
+            notes.append(note)
+        if notes:
+            about["note"] = "; ".join(notes)
         synthetic = self._synthetic_images(task.split, keep) if share.any() else None
         if synthetic is not None:
             share[np.bincount(synthetic[1], minlength=len(self.classes)) == 0] = 0
+        trained = self._train(arm, (self.data.images[chosen], targets), synthetic, share, make, seed, weight)
+        test = self.splits.test[task.split]
+        return {**scored(self.targets[test], predict_proba(trained, self.data.images[test])), **about}
+
+    def _train(
+        self,
+        arm: ImageArm,
+        real: Labelled,
+        synthetic: Labelled | None,
+        share: NDArray[np.floating] | None,
+        make_network: Callable[..., nn.Module],
+        seed: int,
+        class_weight: torch.Tensor | None = None,
+    ) -> nn.Module:
+        generator = random_generator(seed, "classifier")
         with torch.random.fork_rng(devices=[]):
             # torchvision's transforms draw from the global state.
             torch.default_generator.manual_seed(random_generator(seed, "transform").initial_seed())
-            draw = arm_batches(arm, (self.data.images[chosen], targets), synthetic, generator, share)
-            trained = train_classifier(
-                draw,
+            return train_classifier(
+                arm_batches(arm, real, synthetic, generator, share),
                 self.data.image_shape,
                 len(self.classes),
                 self.experiment.training,
                 generator,
-                make_network=make,
-                class_weight=weight,
+                make_network=make_network,
+                class_weight=class_weight,
                 device=resolve_device(self.experiment.device),
             )
-        test = self.splits.test[task.split]
-        return {**scored(self.targets[test], predict_proba(trained, self.data.images[test])), **about}
+
+    def _choose_transform(self, split: int, choice: str) -> dict[str, Any]:
+        """Which of several transforms does best on an inner split, without synthetic images, and how well each did.
+
+        It is the one of the highest balanced accuracy; of several, the one of the least log-loss, and of these the
+        first. Without a class of three images there is nothing to validate on: the first is taken.
+        """
+        transforms, network = self._choices[choice]
+        chosen, (train, test) = self.splits.training[split], self._inner(split)
+        images, targets = self.data.images[chosen], self.targets[chosen]
+        if not len(test):
+            return {"chosen": 0, "scores": []}
+        results = []
+        for transform in transforms:
+            seed = self.seed(choice, split, transform_name(transform))
+            arm = ImageArm("inner", transform=transform)
+            trained = self._train(arm, (images[train], targets[train]), None, None, self._network(network), seed)
+            probabilities = predict_proba(trained, images[test]).astype(np.float64)
+            right = probabilities.argmax(1) == targets[test]
+            balanced = np.mean([right[targets[test] == c].mean() for c in np.unique(targets[test])])
+            of_target = probabilities[np.arange(len(test)), targets[test]]
+            results.append((float(balanced), -float(np.log(np.clip(of_target, SMALLEST, 1)).mean())))
+        best = min(range(len(transforms)), key=lambda i: (-results[i][0], results[i][1]))
+        return {"chosen": best, "scores": [list(result) for result in results]}
 
     def _network(self, network: Plugin) -> Callable[..., nn.Module]:
         make = resolve("networks", network.target, NETWORKS)
@@ -193,8 +266,8 @@ class ImageCase(Case):
 
     def _ask_gate(
         self, split: int, arm: ImageArm, make_network: Callable[..., nn.Module], seed: int
-    ) -> tuple[NDArray[np.float64], tuple[ImageFilter, ...], dict[str, Any]]:
-        """Share of synthetic images of each class, their filters, and what the record says of the choice."""
+    ) -> tuple[NDArray[np.float64], tuple[ImageFilter, ...], str, dict[str, Any]]:
+        """Share of synthetic images of each class, their filters, a note, and what the record says of the choice."""
         started = time.perf_counter()
         most = arm.synthetic / (1 - arm.synthetic)
         fixed = tuple(find_filter(name) for name in arm.keep)
@@ -205,7 +278,7 @@ class ImageCase(Case):
             ratios=[ratio * most for ratio in GATE_RATIOS],
             filters=[fixed] if fixed else None,
             cv=[self._inner(split)],
-            transform=find_transform(arm.transform) if arm.transform else None,
+            transform=make_transform(arm),
             training=self.experiment.training,
             starts=1,
             per_class=self.experiment.synthetic_per_class,
@@ -213,10 +286,10 @@ class ImageCase(Case):
             random_state=seed,
         )
         ratios = np.array([decision.ratios_per_class[label] for label in self.classes.tolist()])
-        fits = [self._fitted(split, part)["fit_seconds"] for part in ("", INNER)]
+        fits = [self._made(split, part)["fit_seconds"] for part in ("", INNER)]
         note = f"{decision.candidates[decision.decision.position]} chosen"
         seconds = sum(fits) + time.perf_counter() - started
-        return ratios / (1 + ratios), decision.keep, {"note": note, "gate": decision.to_dict(), "fit_seconds": seconds}
+        return ratios / (1 + ratios), decision.keep, note, {"gate": decision.to_dict(), "fit_seconds": seconds}
 
     def _judge(self, split: int) -> nn.Module:
         """A classifier trained on the real test images, which the GAN has not seen; it decides nothing."""
@@ -233,15 +306,17 @@ class ImageCase(Case):
             )
         return self._judges[place]
 
-    def _fitted(self, split: int, part: str) -> dict[str, Any]:
-        record = self.store.read(self._gan_key(split, part))
+    def _made(self, split: int, part: str) -> dict[str, Any]:
+        """The record of what the first stage has made for a split."""
+        key = self._choice_key(split, part) if part in self._choices else self._gan_key(split, part)
+        record = self.store.read(key)
         if record is None or record["status"] != "done":
-            raise RuntimeError(f"the GAN {part or 'of this split'} failed")
+            raise RuntimeError(f"the {prepared(part or 'of this split')} failed")
         return record
 
     def _gan(self, split: int, part: str) -> ImageGAN:
         """A saved GAN."""
-        self._fitted(split, part)
+        self._made(split, part)
         folder, device = self.store.gan_folder(self._gan_key(split, part)), self.gan_params["device"]
         try:
             return ImageGAN.load(folder, device=device)
@@ -290,6 +365,10 @@ class ImageCase(Case):
             "duplicates": int(max(again)),
             "sha256": self.data.fingerprint(),
         }
+
+
+def _choice(transforms: tuple[str | Plugin, ...], network: Plugin) -> str:
+    return f"{CHOICE}{', '.join(map(transform_name, transforms))} for {network.name}"
 
 
 class _Fitted:

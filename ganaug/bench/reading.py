@@ -139,8 +139,12 @@ def _arm(cls: type[ImageArm] | type[TableArm], values: dict[str, Any], where: Pl
     values = dict(values)
     if "sampler" in values and cls is TableArm:
         values["sampler"] = _plugin(values["sampler"], "class", "sampler", where)
-    if isinstance(values.get("transform"), dict) and cls is ImageArm:
-        values["transform"] = _plugin(values["transform"], "class", "transform", where)
+    if cls is ImageArm and isinstance(named := values.get("transform"), dict | list):
+        several = [
+            _plugin(one, "class", "transform", where) if isinstance(one, dict) else one
+            for one in (named if isinstance(named, list) else [named])
+        ]
+        values["transform"] = tuple(several) if isinstance(named, list) else several[0]
     for key in ("against", "keep"):
         if key in values:
             values[key] = tuple(values[key] if isinstance(values[key], list) else [values[key]])

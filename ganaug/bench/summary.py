@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ganaug.bench.cases import prepared
 from ganaug.bench.metrics import METRICS, MINORITY
 from ganaug.bench.stats import (
     Difference,
@@ -88,8 +89,9 @@ def summarise(suite: Suite, records: list[dict[str, Any]], data: list[dict[str, 
         "experiments": experiments,
         "failed": [
             {
-                **{key: r[key] for key in ("split", "repeat", "classifier", "status", "reason")},
-                "arm": "GAN" if r["arm"] is None else r["arm"],
+                **{key: r[key] for key in ("split", "repeat", "status", "reason")},
+                "arm": prepared(r["classifier"]) if r["arm"] is None else r["arm"],
+                "classifier": "" if r["arm"] is None else r["classifier"],
                 "case": data[r["case"]]["name"],
             }
             for r in records
@@ -428,8 +430,9 @@ class _Experiment:
                     difference = self._difference(arm.name, base.name, index)
                     # Where a classifier has failed with the base alone, there is a difference of the others, but no
                     # mean over all.
-                    there = difference is not None and difference.has_interval
-                    if there and len(curve) > 1 and n in [size for size, _ in curve]:
+                    if difference is None or not difference.has_interval:
+                        continue
+                    if len(curve) > 1 and n in [size for size, _ in curve]:
                         found = _worth(curve, n, difference, self.sign[first])
                         worth.append({"arm": arm.name, "base": base.name, "n": n, **found})
             gains = [{"base": base, "points": self._gains(base, ordered)} for base in self.experiment.baselines]
