@@ -13,12 +13,11 @@ from typing import Any
 
 import joblib
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ganaug.bench.cases import Task, case_specs
 from ganaug.bench.checking import check_suite
-from ganaug.bench.pools import DIED, AtATime, in_processes, parallel
+from ganaug.bench.pools import DIED, in_processes, parallel
+from ganaug.bench.progress import RunProgress
 from ganaug.bench.reading import load_suite
 from ganaug.bench.report import read_records, write_report
 from ganaug.bench.store import Store
@@ -110,7 +109,7 @@ def run_suite(
     records = read_records(store, tasks)
     with (
         parallel(backend, here if backend == "processes" else jobs, scheduler, store) as (run, at_a_time),
-        _Board(suite, mine, records, at_a_time, verbose) as board,
+        RunProgress(suite.name, mine, records, at_a_time, verbose) as board,
     ):
         for stage in (0, 1):  # the cells need the GANs
             waiting = [(task, missing) for task in mine if task.stage == stage and (missing := board.missing(task))]
@@ -173,68 +172,3 @@ def _shard(text: str | None) -> tuple[int, int] | None:
     if found is None or not 1 <= int(found[1]) <= int(found[2]):
         raise ValueError(f"shard must be i/n with i from 1 to n, such as 1/4, got {text!r}")
     return int(found[1]) - 1, int(found[2])
-
-
-class _Board:
-    """Live progress: cells done, failed and to do, and the time left."""
-
-    def __init__(
-        self, suite: Suite, tasks: list[Task], records: dict[str, Any], at_a_time: AtATime, verbose: bool
-    ) -> None:
-        self._suite = suite
-        self._at_a_time = at_a_time
-        self._waiting = 0
-        self._done = {key for key, record in records.items() if record["status"] == "done"}
-        self._failed = 0
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[state]}"),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            disable=not verbose,
-        )
-        keys = [key for task in tasks for key in task.keys]
-        self._bar = self._progress.add_task(
-            suite.name, total=len(keys), completed=sum(key in self._done for key in keys), state=""
-        )
-        self._verbose = verbose
-
-    def missing(self, task: Task) -> frozenset[str]:
-        """Records that are to be made."""
-        return frozenset(key for key in task.keys if key not in self._done)
-
-    def start(self, n_tasks: int, deadly: list[tuple[Task, frozenset[str]]]) -> None:
-        """Tell how many tasks are handed out, and which run in a process of their own."""
-        self._waiting = n_tasks
-        for task, _ in deadly if self._verbose else ():
-            self._progress.console.print(f"{task.name}: a process died in it; it gets one of its own", markup=False)
-        self._progress.update(self._bar, state=self._state())
-
-    def _state(self) -> str:
-        running = min(self._at_a_time(), self._waiting)
-        return f"{running} running" + (f", {self._failed} failed" if self._failed else "")
-
-    def finished(self, task: Task, made: dict[str, dict[str, Any]]) -> None:
-        """Count the records of a task."""
-        bad = [record for record in made.values() if record["status"] != "done"]
-        self._failed += len(bad)
-        self._waiting -= 1
-        for record in bad if self._verbose else ():
-            what = f"{task.name}{', ' if record['classifier'] else ''}{record['classifier']}"
-            self._progress.console.print(f"{what} {record['status']}: {record['reason']}", markup=False)
-        self._progress.update(
-            self._bar,
-            advance=len(made),
-            description=f"{self._suite.name}, {task.name} finished",
-            state=self._state(),
-        )
-
-    def __enter__(self) -> _Board:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.update(self._bar, description=self._suite.name)
-        self._progress.stop()
