@@ -48,6 +48,8 @@ def custom_suite(data: str, *, target: str | None = None, size: int | None = Non
         assert suite.images is not None
         assert suite.tables is not None
         suite = replace(suite, images=replace(suite.images, folds=folds), tables=replace(suite.tables, folds=folds))
+    if target is None and Path(data).suffix.lower() in (".csv", *OTHER_FILES) and not Path(data).exists():
+        raise ValueError(f"{data} does not exist; pass a .csv or .parquet file with --target, or labelled images")
     if target is None and Path(data).suffix.lower() == ".csv":
         raise ValueError(f"{data} is a table; name its column of labels with --target")
     if target is None and Path(data).is_file() and Path(data).suffix.lower() in OTHER_FILES:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -17,6 +17,8 @@ from ganaug.cli.common import app, under_torchrun
 
 __all__ = ["app", "main"]
 
+# Typer has them of its own, or from click, as its version has it.
+_USAGE = next(cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException")
 BAD_INPUT = 2
 SHARED = ("fit", "sample")  # commands that know of torchrun
 
@@ -50,6 +52,18 @@ def _fail(error: BaseException, status: int) -> NoReturn:
     raise SystemExit(status)
 
 
+def _fail_usage(error: Any) -> NoReturn:
+    """One line for options that cannot be read; commands that were given none print their help."""
+    if not hasattr(error, "param") and error.__class__.__name__ == "NoArgsIsHelpError":
+        error.show()
+        raise SystemExit(error.exit_code)
+    path = error.ctx.command_path if getattr(error, "ctx", None) is not None else "ganaug"
+    # The words of the validator that reads the options are not meant for people.
+    message = error.format_message().replace("Value error, ", "").rstrip(".")
+    print(f"Error: {message}; see {path} --help", file=sys.stderr)
+    raise SystemExit(error.exit_code)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; bad input ends it with one sentence and status 2.
 
@@ -58,7 +72,9 @@ def main(arguments: list[str] | None = None) -> None:
     show = warnings.showwarning
     warnings.showwarning = lambda message, *_args, **_kw: print(f"Warning: {message}", file=sys.stderr)
     try:
-        app(arguments, prog_name="ganaug")
+        status = app(arguments, prog_name="ganaug", standalone_mode=False)
+    except _USAGE as error:
+        _fail_usage(error)
     except (ValueError, TypeError, OSError) as error:
         _fail(error, BAD_INPUT)
     except RuntimeError as error:
@@ -68,3 +84,4 @@ def main(arguments: list[str] | None = None) -> None:
         _fail(error, 1)
     finally:
         warnings.showwarning = show
+    raise SystemExit(status or 0)

@@ -38,15 +38,21 @@ __all__ = [
     "under_torchrun",
 ]
 
-app = typer.Typer(
-    help="Class-conditional GANs as data augmentation, with an honest measure of what they bring.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-fit_app = typer.Typer(help="Train a GAN on labelled data.", no_args_is_help=True)
-augment_app = typer.Typer(help="Add synthetic samples to labelled data.", no_args_is_help=True)
-bench_app = typer.Typer(help="Measure whether augmentation helps a classifier.", no_args_is_help=True)
+
+def _typer(help_text: str) -> typer.Typer:
+    return typer.Typer(
+        help=help_text,
+        no_args_is_help=True,
+        rich_markup_mode=None,  # its boxes give flags a type that they do not take
+        context_settings={"help_option_names": ["-h", "--help"]},
+        pretty_exceptions_enable=False,
+    )
+
+
+app = _typer("Class-conditional GANs as data augmentation, with an honest measure of what they bring.")
+fit_app = _typer("Train a GAN on labelled data.")
+augment_app = _typer("Add synthetic samples to labelled data.")
+bench_app = _typer("Measure whether augmentation helps a classifier.")
 app.add_typer(fit_app, name="fit")
 app.add_typer(augment_app, name="augment")
 app.add_typer(bench_app, name="bench")

@@ -135,6 +135,7 @@ def test_a_folder_of_images(tmp_path, capsys):
         (("--data", "breast_cancer", "--target", "y"), "'breast_cancer' comes with its labels; leave the target out"),
         (("--data", "wine", "--size", "8"), "size belongs to images, but data is a table"),
         (("--data", "none.csv", "--target", "y"), "none.csv does not exist"),
+        (("--data", "none.csv"), "none.csv does not exist; pass a .csv or .parquet file with --target"),
         (("--data", "nowhere"), "nowhere does not exist"),
         (("--data", "rare.csv", "--target", "y"), "class b has 2 samples, too few for 5 folds"),
         (("quick", "--backend", "sparc"), "there is no backend 'sparc'"),
