@@ -19,6 +19,7 @@ __all__ = ["available_suites", "load_suite"]
 
 SUITES = Path(__file__).parent / "suites"
 TWINS = "weighted_twins"  # of [images]: asks for more arms, and is none of the experiment's own
+OF_RUNS = ("budget", "reduced")  # set when a run is reduced to a time, not by who writes a suite
 KINDS: dict[str, type[ImageExperiment] | type[TableExperiment]] = {"images": ImageExperiment, "tables": TableExperiment}
 
 
@@ -176,7 +177,7 @@ def _build(cls: Any, values: Mapping[str, Any], where: Place, what: str = "") ->
 
 
 def _check_keys(cls: Any, values: Mapping[str, Any], where: Place, what: str = "") -> None:
-    known = [f.name for f in fields(cls)] + ([TWINS] if cls is ImageExperiment else [])
+    known = [f.name for f in fields(cls) if f.name not in OF_RUNS] + ([TWINS] if cls is ImageExperiment else [])
     for key in values:
         if key not in known:
             raise ValueError(

@@ -17,6 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, UndefinedError
 from ganaug.bench.cases import Task, heading
 from ganaug.bench.figures import critical_difference, curve_chart, forest, reliability
 from ganaug.bench.metrics import METRICS, MINORITY
+from ganaug.bench.progress import duration_text
 from ganaug.bench.stats import FEWEST_SPLITS
 from ganaug.bench.store import Store
 from ganaug.bench.suite import Suite
@@ -67,7 +68,7 @@ def write_report(
         "environments": environments,
         "command": command,
         "unfinished": unfinished,
-        "cautions": _cautions(unfinished, len(records) + unfinished, environments),
+        "cautions": _cautions(suite, unfinished, len(records) + unfinished, environments),
     }
     write_atomically(root / "cells.csv", cells.to_csv(index=False))
     summary = _rounded(summary)
@@ -82,9 +83,14 @@ def _environments(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"cells": n, "made_by": json.loads(text)} for text, n in counted.most_common()]
 
 
-def _cautions(unfinished: int, n_cells: int, environments: list[dict[str, Any]]) -> list[str]:
+def _cautions(suite: Suite, unfinished: int, n_cells: int, environments: list[dict[str, Any]]) -> list[str]:
     """What must be known before anything else in a report is read."""
     found = []
+    if suite.budget is not None and suite.reduced:
+        found.append(
+            f"Reduced to a budget of {duration_text(suite.budget)}: {', '.join(suite.reduced)}. A run without the "
+            "budget sees more, and may say otherwise."
+        )
     if unfinished:
         found.append(
             f"Not final: {unfinished} of {n_cells} cells are not done yet. Every figure and every verdict may change; "

@@ -25,7 +25,7 @@ from ganaug.bench.suite import Suite
 from ganaug.bench.workers import execute, make_case
 from ganaug.training.devices import resolve_device
 
-__all__ = ["run_suite"]
+__all__ = ["default_jobs", "run_suite"]
 
 
 def run_suite(
@@ -104,7 +104,7 @@ def run_suite(
         groups = list(dict.fromkeys((task.case, task.split) for task in tasks))
         of_part = set(groups[part[0] :: part[1]])
         mine = [task for task in tasks if (task.case, task.split) in of_part]
-    here = jobs or _default_jobs(suite)
+    here = jobs or default_jobs(suite)
     work = functools.partial(execute, suite, store.root, path=tuple(sys.path))
     records = read_records(store, tasks)
     with (
@@ -159,7 +159,8 @@ def _is_deadly(store: Store, task: Task, records: dict[str, dict[str, Any]]) -> 
     return any(store.starts(key) > 1 or records.get(key, {}).get("reason") == DIED for key in task.keys)
 
 
-def _default_jobs(suite: Suite) -> int:
+def default_jobs(suite: Suite) -> int:
+    """Processes that share the work unless told otherwise."""
     if suite.images is not None and resolve_device(suite.images.device).type == "cuda":
         return torch.cuda.device_count()
     return joblib.cpu_count()

@@ -291,6 +291,10 @@ class Suite:
     timeout : float or None
         Seconds after which a cell, or the fit of a GAN, is given up. It may change from one start of a run to the next;
         what was given up is tried again.
+    budget : float or None
+        Seconds that the suite was reduced to take, by :func:`~ganaug.bench.budget.within_budget`.
+    reduced : tuple of str
+        What is less in it for that.
     """
 
     name: str
@@ -299,6 +303,8 @@ class Suite:
     tables: TableExperiment | None = None
     seed: int = 0
     timeout: float | None = None
+    budget: float | None = None
+    reduced: tuple[str, ...] = ()
 
     @property
     def experiments(self) -> tuple[ImageExperiment | TableExperiment, ...]:
@@ -317,7 +323,7 @@ class Suite:
     def from_dict(cls, values: dict[str, Any]) -> Suite:
         """The suite whose plain values these are."""
         kinds = [kind for kind in (ImageExperiment, TableExperiment) if values.get(kind.kind) is not None]
-        return cls(**{**values, **{kind.kind: _experiment(kind, values[kind.kind]) for kind in kinds}})
+        return cls(**{**_with_tuples(values), **{kind.kind: _experiment(kind, values[kind.kind]) for kind in kinds}})
 
 
 def weighted_twins(arms: Sequence[ImageArm]) -> tuple[ImageArm, ...]:

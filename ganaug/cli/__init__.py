@@ -18,7 +18,7 @@ from ganaug.cli.common import app, under_torchrun
 __all__ = ["app", "main"]
 
 # Typer has them of its own, or from click, as its version has it.
-_USAGE = next(cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException")
+_USAGE: type[Exception] = next(cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException")
 BAD_INPUT = 2
 SHARED = ("fit", "sample")  # commands that know of torchrun
 

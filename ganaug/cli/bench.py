@@ -31,6 +31,12 @@ def bench_run(
     folds: Annotated[
         int | None, typer.Option(min=2, help="Folds of your own data; default 5. A class needs as many samples.")
     ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            help="Time for a run on your own data, such as 2m: fewer folds, starts and steps, as the report says."
+        ),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder of the run; default runs/SUITE or runs/custom-DATA.")
     ] = None,
@@ -62,16 +68,18 @@ def bench_run(
         raise ValueError("pass the name of a suite, or --data with your own data")
     if data is not None:
         loaded = custom_suite(data, target=target, size=size, folds=folds)
-    elif target is not None or size is not None or folds is not None:
-        raise ValueError("--target, --size and --folds belong to --data")
+    elif target is not None or size is not None or folds is not None or budget is not None:
+        raise ValueError("--target, --size, --folds and --budget belong to --data")
     else:
         loaded = load_suite(str(suite))
+    output = output or Path("runs") / (loaded.name if data is None else f"{loaded.name}-{_file_name(data)}")
+    if budget is not None:
+        loaded = _within(loaded, budget, output, jobs)
     if timeout is not None:
         loaded = replace(loaded, timeout=timeout)
     if dry_run:
         print(json.dumps(loaded.to_dict(), indent=1))
         return
-    output = output or Path("runs") / (loaded.name if data is None else f"{loaded.name}-{_file_name(data)}")
     check_writable(output, folder=True)
     summary = run_suite(
         loaded, output, jobs=jobs, backend=backend, scheduler=scheduler, shard=shard, command=_command()
@@ -107,6 +115,21 @@ def bench_report(
     _print_summary(summary, run)
     if summary.get("unfinished"):
         raise typer.Exit(NOT_FINAL)
+
+
+def _within(suite: Any, budget: str, output: Path, jobs: int | None) -> Any:
+    """The suite that a budget leaves; in a folder that holds one already, the same."""
+    from ganaug.bench.budget import read_duration, reduced_before, within_budget
+    from ganaug.bench.progress import duration_text
+    from ganaug.bench.run import default_jobs
+
+    seconds = read_duration(budget)
+    if (before := reduced_before(suite, seconds, output)) is not None:
+        return before
+    smaller, expected = within_budget(suite, seconds, jobs or default_jobs(suite))
+    less = f": {', '.join(smaller.reduced)}" if smaller.reduced else ", nothing is left out"
+    print(f"Expected to take about {duration_text(expected)}{less}.", file=sys.stderr)
+    return smaller
 
 
 def _file_name(data: str) -> str:

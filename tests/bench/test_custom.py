@@ -1,5 +1,6 @@
 """Data of one's own, from the shell."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from ganaug.bench import images
+from ganaug.bench import budget, images
+from ganaug.bench.budget import within_budget
 from ganaug.bench.custom import custom_suite
 from ganaug.cli import main
 
@@ -33,8 +35,6 @@ def clients(tmp_path):
 @pytest.fixture
 def quick(monkeypatch, tmp_path):
     """The suite with less training."""
-    import dataclasses
-
     from ganaug.bench import custom
     from ganaug.bench.plugins import Plugin
 
@@ -75,6 +75,46 @@ def test_a_table_with_three_classes(clients, tmp_path, capsys):
     summary = json.loads((tmp_path / "runs" / "custom-clients.csv" / "summary.json").read_text())
     assert summary["experiments"][0]["cases"][0]["classes"] == ["late", "lost", "ok"]
     assert summary["failed"] == []
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_budget_leaves_out_what_it_must_says_so_and_is_resumed(clients, tmp_path, capsys):
+    asked = ("--data", clients, "--target", "status", "--jobs", 1, "--folds", 4, "--budget", "0.2s", "-o", "out")
+    assert run(*asked) == 0
+    said = capsys.readouterr()
+    assert "Expected to take about" in said.err
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["suite"]["tables"]["folds"] == 2
+    assert summary["suite"]["reduced"] == ["2 folds in place of 4", "100 steps of each GAN in place of 1000"]
+    (caution,) = summary["cautions"]
+    assert caution.startswith("Reduced to a budget of 0 s: 2 folds in place of 4, 100 steps")
+    assert caution in " ".join(said.out.split())
+    made = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "cells").iterdir()}
+    assert run(*asked) == 0  # with the same numbers, whatever the machine is doing now
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "cells").iterdir()} == made
+
+
+def test_a_large_budget_leaves_nothing_out(clients):
+    suite, expected = within_budget(custom_suite(str(clients), target="status"), 1e9)
+    assert (suite.tables, suite.reduced, suite.budget) == (custom_suite(str(clients), target="status").tables, (), 1e9)
+    assert 0 < expected < 1e9
+
+
+def test_a_budget_of_images_takes_starts_then_folds_then_steps(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "x.npz", images=rng.integers(0, 255, (60, 8, 8), np.uint8), labels=np.repeat(["a", "b"], 30))
+    whole = custom_suite(str(tmp_path / "x.npz"))
+    small = dataclasses.replace(whole.images, gan={"steps": 400, "batch_size": 8}, repeats=2)
+    monkeypatch.setattr(budget, "PROBES", (1, 2))
+    suite, _ = within_budget(dataclasses.replace(whole, images=small), 1e-3)
+    assert (suite.images.folds, suite.images.repeats, suite.images.training.steps) == (2, 1, 150)
+    assert suite.images.gan == {"steps": 50, "batch_size": 8}
+    assert suite.reduced == (
+        "2 folds in place of 5",
+        "1 start of each classifier in place of 2",
+        "150 steps of each classifier in place of 1500",
+        "50 steps of each GAN in place of 400",
+    )
 
 
 @pytest.mark.usefixtures("quick")
@@ -119,8 +159,10 @@ def test_a_folder_of_images(tmp_path, capsys):
     [
         ((), "pass the name of a suite, or --data with your own data"),
         (("quick", "--data", "x.csv"), "pass the name of a suite, or --data with your own data"),
-        (("quick", "--folds", "3"), "--target, --size and --folds belong to --data"),
-        (("quick", "--target", "y"), "--target, --size and --folds belong to --data"),
+        (("quick", "--folds", "3"), "--target, --size, --folds and --budget belong to --data"),
+        (("quick", "--target", "y"), "--target, --size, --folds and --budget belong to --data"),
+        (("quick", "--budget", "2m"), "--target, --size, --folds and --budget belong to --data"),
+        (("--data", "digits", "--budget", "soon"), "a budget must be a time such as 90s, 2m or 1h, got 'soon'"),
         (("--data", "clients.csv"), "clients.csv is a table; name its column of labels with --target"),
         (("--data", "clients.csv", "--target", "satus"), "no column 'satus'; did you mean 'status'"),
         (("--data", "clients.csv", "--target", "income"), "continuous"),
