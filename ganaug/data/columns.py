@@ -19,13 +19,14 @@ from ganaug.data.column_values import holds_objects, is_counted
 from ganaug.data.numeric_column import NumericColumn
 from ganaug.data.ordered_objects import OrderedObjects
 from ganaug.data.text_column import TextColumn
-from ganaug.data.text_values import read_text_column
+from ganaug.data.text_values import may_be_text, read_text_column
 
 __all__ = [
     "CategoricalColumn",
     "Column",
     "NumericColumn",
     "TextColumn",
+    "as_numbers",
     "column_from_state",
     "fit_column",
     "is_numeric",
@@ -92,11 +93,51 @@ def is_numeric(series: pd.Series) -> bool:
     if isinstance(dtype, pd.CategoricalDtype) or types.is_bool_dtype(dtype):
         return False
     if holds_objects(dtype):
-        found = types.infer_dtype(series, skipna=True)
+        known = series[series.notna()]
+        found = types.infer_dtype(known)
         if types.is_object_dtype(dtype) and found in {"integer", "floating", "mixed-integer-float"}:
             return True
-        return found not in {"string", "empty"} and OrderedObjects.of(series[series.notna()].tolist()) is not None
+        return found not in {"string", "empty"} and OrderedObjects.of(known.tolist()) is not None
     return is_counted(dtype) or types.is_numeric_dtype(dtype)
+
+
+def as_numbers(series: pd.Series, *others: pd.Series) -> list[pd.Series]:
+    """Columns in a dtype that pandas computes with, where the first holds objects or text that stand for numbers.
+
+    Parameters
+    ----------
+    series : Series
+        Decides how all are read.
+    *others : Series
+        What should be of the same kind; left as it is where it is not.
+
+    Returns
+    -------
+    list of Series
+
+    Examples
+    --------
+    >>> [column.tolist() for column in as_numbers(pd.Series(["1,200", "?"]), pd.Series(["15"]))]
+    [[1200, <NA>], [15]]
+    """
+    columns = [series, *others]
+    if is_numeric(series):
+        one_by_one = holds_objects(series.dtype) or isinstance(series.dtype, pd.PeriodDtype)
+        objects = OrderedObjects.of(series[series.notna()].tolist()) if one_by_one else None
+        return columns if objects is None else [_counted(column, objects) for column in columns]
+    read = read_text_column(series)
+    if read is None or not is_numeric(read[0]):
+        return columns
+    return as_numbers(*(read[1].read(c) if may_be_text(c) else c for c in columns))
+
+
+def _counted(series: pd.Series, objects: OrderedObjects) -> pd.Series:
+    known = series.notna()
+    try:
+        numbers = pd.Series(objects.numbers(series[known].tolist()), index=series.index[known])
+    except (TypeError, ValueError, ArithmeticError, AttributeError):
+        return series
+    return numbers.reindex(series.index).rename(series.name)
 
 
 def _is_scalar(dtype: pd.ArrowDtype) -> bool:

@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pandas.api import types
 
-from ganaug.data.column_values import dtype_from_name, dtype_name, from_counts
+from ganaug.data.column_values import boxed, dtype_from_name, dtype_name, from_counts, is_date
 from ganaug.data.json_values import short, whole
 from ganaug.data.typed_values import timezone_from_name, timezone_name
 
@@ -156,6 +157,19 @@ class OrderedObjects:
             return [restore(number, self.unit) for number in numbers]
         counts = np.array(numbers, dtype=np.int64)
         return list(counts.view(self.unit)) if self.kind == "numpy" else from_counts(counts, self.unit).tolist()
+
+    def numbers(self, values: list[Any]) -> NDArray[Any]:
+        """Values without missing ones in a dtype that numpy computes with: datetime64, timedelta64 or float64."""
+        counts = boxed(self.whole(values))
+        if self.kind == "date":
+            return (counts - EPOCH.toordinal()).astype("M8[D]").astype("M8[s]")
+        if self.kind in ("datetime", "time", "timedelta"):
+            return counts.astype("M8[us]" if self.kind == "datetime" else "m8[us]")
+        if self.kind in ("pandas", "numpy") and is_date(self.unit):
+            return counts.astype(f"{self.unit.kind}8[{np.datetime_data(np.dtype(self.unit.str))[0]}]")
+        exponent = -self.unit if self.kind.endswith("decimal") else 0
+        divisor = self.unit if self.kind == "fraction" else 1
+        return np.array([float(count * Fraction(10) ** exponent / divisor) for count in counts])
 
     def to_state(self) -> dict[str, Any]:
         """JSON values."""

@@ -270,13 +270,13 @@ class TableEncoder:
 
     def to_state(self) -> dict[str, Any]:
         """JSON values from which :meth:`from_state` makes the fitted encoder; ``ValueError`` where there are none."""
-        columns = []
+        names, columns = names_to_state(self.names_), []
         for column in self.columns_:
             try:
                 columns.append(column.to_state())
             except ValueError as error:
                 raise ValueError(f"column {column.name!r} cannot be saved: {error}") from None
-        return {"kind": self.kind, "columns": columns, **names_to_state(self.names_)}
+        return {"kind": self.kind, "columns": columns, **names}
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Self:

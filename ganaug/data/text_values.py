@@ -19,7 +19,7 @@ from pandas.api import types
 
 from ganaug.data.json_values import short, whole
 
-__all__ = ["MARKS", "TextFormat", "read_text_column"]
+__all__ = ["MARKS", "TextFormat", "may_be_text", "read_text_column"]
 
 # Case and blanks around them do not count.
 MARKS = {"", "?", "??", "-", "--", "---", "–", "—", ".", "..", "*", "na", "n/a", "n.a.", "n.a", "#n/a", "#na", "<na>"}
@@ -257,7 +257,7 @@ def read_text_column(
     >>> read_text_column(pd.Series(["02134", "10001", "?"])) is None
     True
     """
-    if not (types.is_object_dtype(series.dtype) or types.is_string_dtype(series.dtype)):
+    if not may_be_text(series):
         return None
     known = series[series.notna()]
     is_text = known.map(lambda value: isinstance(value, str)).to_numpy(dtype=bool)
@@ -280,6 +280,11 @@ def read_text_column(
         return None
     values = chosen.read(series)
     return values, replace(chosen, unread=int((values.isna() & ~chosen.is_missing(series)).sum()))
+
+
+def may_be_text(series: pd.Series) -> bool:
+    """Whether the dtype of a column is one of text or of any objects."""
+    return types.is_object_dtype(series.dtype) or types.is_string_dtype(series.dtype)
 
 
 def _number_format(counts: pd.Series, form: TextFormat, decimal: str | None, plain: bool) -> TextFormat | None:
