@@ -158,7 +158,9 @@ class CategoricalColumn:
 def _factorize(series: pd.Series) -> tuple[Levels, list[Any]]:
     """Codes, -1 for missing, and distinct values."""
     try:
-        codes, values = pd.factorize(boxed(series.tolist()), use_na_sentinel=True)
+        # Of Arrow's types pandas has not all as objects.
+        arrow = isinstance(series.dtype, pd.ArrowDtype)
+        codes, values = pd.factorize(boxed(series.tolist()) if arrow else series.astype(object).to_numpy())
     except TypeError:
         raise TypeError(f"column {series.name!r} holds values that cannot be compared, such as lists") from None
     return codes, list(values)

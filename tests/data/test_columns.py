@@ -6,7 +6,6 @@ import json
 import uuid
 from decimal import Decimal
 from fractions import Fraction
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -23,7 +22,7 @@ N = 48
 QUICK = {"steps": 1, "width": 8, "verbose": False, "random_state": 0}
 NUMBERS = np.random.default_rng(0).integers(0, 1000, N)
 DAYS = pd.Timestamp("2020-01-01") + pd.to_timedelta(NUMBERS, unit="D")
-ROME, EAST = ZoneInfo("Europe/Rome"), datetime.timezone(datetime.timedelta(hours=5, minutes=30))
+EAST = datetime.timezone(datetime.timedelta(hours=5, minutes=30))
 Colour = enum.Enum("Colour", ["red", "blue"])
 
 
@@ -95,7 +94,7 @@ NAMES = {
     "intervals": lambda: pd.Series(pd.arrays.IntervalArray.from_breaks(range(4)).take(NUMBERS % 3)),
     "cut": lambda: pd.Series(pd.cut(NUMBERS, 4)),
     "categories that are dates": lambda: pd.Series(pd.Categorical(list(map(day, (NUMBERS % 3).tolist())))),
-    "categories with a zone": lambda: pd.Series(pd.Categorical(DAYS.tz_localize(ROME)[NUMBERS % 3])),
+    "categories with a zone": lambda: pd.Series(pd.Categorical(DAYS.tz_localize("Europe/Rome")[NUMBERS % 3])),
     "string[python]": lambda: pd.Series(list("abc") * (N // 3), dtype="string[python]"),
     "large_string": arrow(pa.large_string(), lambda n: "ab"[n % 2]),
     "Arrow string": arrow(pa.string(), lambda n: "ab"[n % 2]),
