@@ -23,6 +23,7 @@ PLAIN = (str, bool, int, float)
 MOST_BITS = 4096  # of a whole number
 MOST_DEPTH = 4
 MICROSECOND = datetime.timedelta(microseconds=1)
+FRACTION = re.compile(r"-?\d{1,1200}(/\d{1,1200})?")
 OFFSET = re.compile(r"([+-])(\d\d):(\d\d)")
 
 
@@ -62,6 +63,12 @@ def _stamp_in_zone(text: Any, zone: Any) -> pd.Timestamp:
     return moment if zone is None else moment.tz_convert(timezone_from_name(zone))
 
 
+def _fraction(text: Any) -> Fraction:
+    if FRACTION.fullmatch(text) is None:  # an exponent could make one as large as the memory
+        raise ValueError(f"a fraction cannot be {short(text)}")
+    return Fraction(text)
+
+
 # Type, what JSON holds of it, and back.
 KINDS: dict[str, tuple[type, Callable[[Any], Any], Callable[[Any], Any]]] = {
     "bytes": (bytes, bytes.hex, bytes.fromhex),
@@ -79,7 +86,7 @@ KINDS: dict[str, tuple[type, Callable[[Any], Any], Callable[[Any], Any]]] = {
         lambda v: np.timedelta64(*v),
     ),
     "Decimal": (Decimal, str, Decimal),
-    "Fraction": (Fraction, str, Fraction),
+    "Fraction": (Fraction, str, _fraction),
     "UUID": (UUID, str, UUID),
     "float": (float, repr, float),
 }
