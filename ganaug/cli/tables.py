@@ -62,7 +62,6 @@ def fit_table(
     import numpy as np
 
     from ganaug.data.table_files import read_table, split_target
-    from ganaug.data.tables import fit_encoder
     from ganaug.gans import TableGAN
     from ganaug.gans.card import check_facts
     from ganaug.training.processes import current_processes
@@ -80,8 +79,6 @@ def fit_table(
         print(json.dumps({**asked, "data": found, **gan.resolve(table, labels).to_dict()}, indent=1))
         return
     check_writable(output, folder=True)
-    classes = np.unique(labels, return_inverse=True)[1]
-    fit_encoder(table, classes, gan.categorical_features).to_state()  # what cannot be saved is told now, not after
     gan.fit(table, labels)
     if not current_processes(gan.distributed).first:
         return

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ganaug.data.column_values import MISSING, dtype_from_name, missing_name, plain
-from ganaug.data.json_values import distinct, floats, short
+from ganaug.data.column_values import MISSING, boxed, dtype_from_name, dtype_name, from_objects, missing_name
+from ganaug.data.json_values import floats, short
+from ganaug.data.typed_values import from_json, to_json, unlike
 
 __all__ = ["CategoricalColumn"]
 
@@ -99,33 +100,29 @@ class CategoricalColumn:
         """Inverse of :meth:`encode`."""
         if not self.n_levels:
             levels = np.zeros(len(levels), dtype=np.int64)
-        table = np.empty(self._n_levels, dtype=object)
-        table[: len(self.levels)] = self.levels
-        if self.missing:
-            table[-1] = self.missing_value
+        table = boxed([*self.levels, *[None] * bool(self.others), *[self.missing_value] * self.missing])
         values = table[levels]
         if self.others:
-            others = np.empty(len(self.others), dtype=object)
-            others[:] = self.others
+            others = boxed(self.others)
             rare = levels == len(self.levels)
             for label in np.unique(classes[rare]):
                 chosen = np.flatnonzero(rare & (classes == label))
                 weights = self.weights[label] if self.weights[label].any() else self.weights.sum(0)
                 values[chosen] = others[randomness.choice(len(others), len(chosen), p=weights / weights.sum())]
-        return pd.Series(values, name=self.name, dtype=object).astype(self.dtype)
+        return from_objects(values, self.dtype, self.name)
 
     def to_state(self) -> dict[str, Any]:
         """JSON values."""
         category = isinstance(self.dtype, pd.CategoricalDtype)
         return {
             "kind": self.kind,
-            "name": plain(self.name),
-            "dtype": str(self.dtype),
-            "categories": [plain(value) for value in self.dtype.categories] if category else None,
-            "categories_dtype": str(self.dtype.categories.dtype) if category else None,
+            "name": to_json(self.name),
+            "dtype": "category" if category else dtype_name(self.dtype),
+            "categories": [to_json(value) for value in self.dtype.categories] if category else None,
+            "categories_dtype": dtype_name(self.dtype.categories.dtype) if category else None,
             "ordered": bool(self.dtype.ordered) if category else False,
-            "levels": [plain(value) for value in self.levels],
-            "others": [plain(value) for value in self.others],
+            "levels": [to_json(value) for value in self.levels],
+            "others": [to_json(value) for value in self.others],
             "weights": self.weights.tolist(),
             "missing": self.missing,
             "missing_value": missing_name(self.missing_value),
@@ -137,20 +134,21 @@ class CategoricalColumn:
         dtype = dtype_from_name(state["dtype"])
         if state["categories"] is not None:
             categories = pd.Index(
-                distinct(state["categories"], "categories"), dtype=dtype_from_name(state["categories_dtype"])
+                unlike(state["categories"], "categories"), dtype=dtype_from_name(state["categories_dtype"])
             )
             dtype = pd.CategoricalDtype(categories, ordered=bool(state["ordered"]))
-        values = distinct([*state["levels"], *state["others"]], "levels")
-        weights = floats(state["weights"], "weights", -1, len(state["others"]))
+        values = unlike([*state["levels"], *state["others"]], "levels")
+        n_levels = len(state["levels"])
+        weights = floats(state["weights"], "weights", -1, len(values) - n_levels)
         if not isinstance(state["missing"], bool) or not len(values) + state["missing"]:
             raise ValueError("a column must have levels, or say that they are missing")
-        if (weights < 0).any() or (state["others"] and not 0 < weights.sum() < 2**53):
+        if (weights < 0).any() or (len(values) > n_levels and not 0 < weights.sum() < 2**53):
             raise ValueError(f"weights must be counts, got {short(state['weights'])}")
         return cls(
-            name=plain(state["name"]),
+            name=from_json(state["name"]),
             dtype=dtype,
-            levels=list(state["levels"]),
-            others=list(state["others"]),
+            levels=values[:n_levels],
+            others=values[n_levels:],
             weights=weights.astype(np.int64),
             missing=state["missing"],
             missing_value=MISSING[state["missing_value"]],
@@ -160,7 +158,9 @@ class CategoricalColumn:
 def _factorize(series: pd.Series) -> tuple[Levels, list[Any]]:
     """Codes, -1 for missing, and distinct values."""
     try:
-        codes, values = pd.factorize(series.astype(object), use_na_sentinel=True)
+        # Of Arrow's types pandas has not all as objects.
+        arrow = isinstance(series.dtype, pd.ArrowDtype)
+        codes, values = pd.factorize(boxed(series.tolist()) if arrow else series.astype(object).to_numpy())
     except TypeError:
         raise TypeError(f"column {series.name!r} holds values that cannot be compared, such as lists") from None
     return codes, list(values)

@@ -1,18 +1,37 @@
-"""What all kinds of columns need: missing values and plain ones, as they are and as JSON holds them."""
+"""What all kinds of columns need: missing values, and dtypes by their names."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pandas.api import types
 
 from ganaug.data.json_values import short
 
-__all__ = ["MISSING", "dtype_from_name", "is_date", "missing_name", "plain"]
+__all__ = [
+    "MISSING",
+    "boxed",
+    "dtype_from_name",
+    "dtype_name",
+    "from_counts",
+    "from_objects",
+    "holds_objects",
+    "is_counted",
+    "is_date",
+    "missing_name",
+]
 
-PLAIN = (str, bool, int, float)
+ARROW_KINDS = "biuf"  # of Arrow's types those that numpy has too
+# Of types with parameters pandas writes the name and does not read it.
+ARROW_DECIMAL = re.compile(r"(decimal(?:128|256))\((\d{1,3}), (-?\d{1,3})\)\[pyarrow\]")
+ARROW_BINARY = re.compile(r"fixed_size_binary\[(\d{1,6})\]\[pyarrow\]")
+ARROW_DICTIONARY = re.compile(r"dictionary<values=(\w+), indices=(u?int\d+), ordered=([01])>\[pyarrow\]")
+SPARSE = re.compile(r"Sparse\[(\w+), (-?[\w.]+)\]")
+PATH = re.compile(r"dateutil|\.\.|, /|tzfile")  # where the name of a time zone would open a file
 MOST_LETTERS, MOST_ITEM_BYTES = 200, 2**16
 MISSING = {"none": None, "nan": np.nan, "na": pd.NA, "nat": pd.NaT}  # what may stand for it in an object column
 
@@ -31,20 +50,75 @@ def missing_name(value: Any) -> str:
     return "nan" if isinstance(value, float) else "none"
 
 
+def is_counted(dtype: Any) -> bool:
+    """Whether whole numbers stand for the values of a dtype: dates, durations and periods."""
+    return isinstance(dtype, pd.PeriodDtype) or (is_date(dtype) and not isinstance(dtype, pd.ArrowDtype))
+
+
+def holds_objects(dtype: Any) -> bool:
+    """Whether the values of a dtype are taken one by one, as Python objects."""
+    return types.is_object_dtype(dtype) or (isinstance(dtype, pd.ArrowDtype) and dtype.kind not in ARROW_KINDS)
+
+
+def from_counts(counts: Any, dtype: Any) -> pd.Series:
+    """Dates, durations or periods from the whole numbers that stand for them, the smallest for a missing one."""
+    if isinstance(dtype, pd.PeriodDtype):
+        return pd.Series(pd.PeriodIndex.from_ordinals(counts, freq=dtype.freq))
+    return pd.Series(counts).astype(dtype)
+
+
+def boxed(values: Any) -> NDArray[np.object_]:
+    """An array of one dimension of objects, whatever they are."""
+    return np.fromiter(values, dtype=object, count=len(values))
+
+
+def from_objects(values: Any, dtype: Any, name: Any) -> pd.Series:
+    """A column of a dtype from a sequence of Python objects."""
+    if isinstance(dtype, pd.ArrowDtype):
+        return pd.Series(pd.array(list(values), dtype=dtype), name=name)
+    return pd.Series(values, name=name, dtype=object).astype(dtype)
+
+
+def dtype_name(dtype: Any) -> str:
+    """The name that :func:`dtype_from_name` makes a dtype from; ``ValueError`` for one that it would not make again."""
+    name = str(dtype)
+    if isinstance(dtype, pd.StringDtype) and dtype.na_value is pd.NA:
+        name = f"string[{dtype.storage}]"
+    elif isinstance(dtype, pd.ArrowDtype) and name == "string[pyarrow]":
+        name = "utf8[pyarrow]"  # the other name is that of a dtype of pandas
+    try:
+        again = str(dtype_from_name(name))
+    except (TypeError, ValueError, LookupError, NotImplementedError):
+        again = ""
+    if again != str(dtype):
+        raise ValueError(f"the dtype {short(name)} cannot be saved; convert it first")
+    return name
+
+
 def dtype_from_name(name: Any) -> Any:
     """The dtype that a file names; ``ValueError`` or ``TypeError`` unless a column or an array can have it."""
-    if not isinstance(name, str) or len(name) > MOST_LETTERS:
+    if not isinstance(name, str) or len(name) > MOST_LETTERS or PATH.search(name):
         raise ValueError(f"a dtype must be named, got {short(name)}")
+    if match := SPARSE.fullmatch(name):
+        fill = match[2] == "True" if match[1] == "bool" else float(match[2])
+        whole = not isinstance(fill, bool) and match[2].lstrip("-").isdecimal()
+        return pd.SparseDtype(dtype_from_name(match[1]), int(match[2]) if whole else fill)
+    if name.endswith("[pyarrow]") and name != "string[pyarrow]":
+        return _arrow_dtype(name)
     dtype = types.pandas_dtype(name)
     if isinstance(dtype, np.dtype) and (dtype.kind not in "biufOmMUS" or dtype.itemsize > MOST_ITEM_BYTES):
         raise ValueError(f"no column can have the dtype {dtype}")
     return dtype
 
 
-def plain(value: Any) -> Any:
-    """A value as JSON can hold it; ``ValueError`` for one that it cannot."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if not isinstance(value, PLAIN):
-        raise ValueError(f"only strings, numbers and booleans can be saved in a column or its name, got {value!r}")
-    return value
+def _arrow_dtype(name: str) -> pd.ArrowDtype:
+    import pyarrow
+
+    if match := ARROW_DECIMAL.fullmatch(name):
+        return pd.ArrowDtype(getattr(pyarrow, match[1])(int(match[2]), int(match[3])))
+    if match := ARROW_BINARY.fullmatch(name):
+        return pd.ArrowDtype(pyarrow.binary(int(match[1])))
+    if match := ARROW_DICTIONARY.fullmatch(name):
+        values, indices = (pyarrow.type_for_alias(part) for part in match.groups()[:2])
+        return pd.ArrowDtype(pyarrow.dictionary(indices, values, match[3] == "1"))
+    return pd.ArrowDtype.construct_from_string(name)

@@ -13,9 +13,10 @@ import scipy.sparse
 from numpy.typing import NDArray
 from pandas.api import types
 
-from ganaug.data.column_values import dtype_from_name
-from ganaug.data.columns import Column, column_from_state, fit_column, is_numeric
-from ganaug.data.json_values import distinct, short
+from ganaug.data.column_names import names_from_state, names_to_state
+from ganaug.data.column_values import dtype_from_name, dtype_name
+from ganaug.data.columns import Column, TextColumn, column_from_state, fit_column, is_numeric
+from ganaug.data.json_values import short
 from ganaug.data.labels import listed
 from ganaug.data.wide import WideEncoder, check_columns, is_wide
 
@@ -46,9 +47,13 @@ class Container:
     sparse_format: str = ""
     sparse_array: bool = False
 
+    def to_state(self) -> dict[str, Any]:
+        """JSON values."""
+        return {**vars(self), "dtypes": [_dtype_name(dtype) for dtype in self.dtypes]}
+
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Container:
-        """Inverse of ``dataclasses.asdict``, after a trip through JSON; ``ValueError`` for what cannot be."""
+        """Inverse of :meth:`to_state`, after a trip through JSON; ``ValueError`` for what cannot be."""
         dtypes = tuple(map(dtype_from_name, state["dtypes"]))
         container = cls(**{**state, "dtypes": dtypes})
         if container.kind not in KINDS or (container.kind != "dataframe" and len(dtypes) != 1):
@@ -264,15 +269,24 @@ class TableEncoder:
         return table
 
     def to_state(self) -> dict[str, Any]:
-        """JSON values from which :meth:`from_state` makes the fitted encoder."""
-        return {"kind": self.kind, "columns": [column.to_state() for column in self.columns_]}
+        """JSON values from which :meth:`from_state` makes the fitted encoder; ``ValueError`` where there are none."""
+        names, columns = names_to_state(self.names_), []
+        for column in self.columns_:
+            try:
+                columns.append(column.to_state())
+            except ValueError as error:
+                raise ValueError(f"column {column.name!r} cannot be saved: {error}") from None
+        return {"kind": self.kind, "columns": columns, **names}
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Self:
         """Inverse of :meth:`to_state`."""
         encoder = cls()
         encoder.columns_ = [column_from_state(column) for column in state["columns"]]
-        encoder.names_ = pd.Index(distinct([column.name for column in encoder.columns_], "column names"))
+        names = [column["name"] for column in state["columns"]]
+        encoder.names_ = names_from_state({"names": names, **state})
+        if list(encoder.names_) != [column.name for column in encoder.columns_]:
+            raise ValueError("the names are not those of the columns")
         encoder._set_layout()
         return encoder
 
@@ -281,7 +295,16 @@ def fit_encoder(table: pd.DataFrame, classes: NDArray[np.int64], categorical_fea
     """Choose how a table is encoded, and learn it: wide tables of numbers by their principal components."""
     if not declared_columns(categorical_features, table) and is_wide(table):
         return WideEncoder().fit(table)
-    return TableEncoder(categorical_features).fit(table, classes)
+    encoder = TableEncoder(categorical_features).fit(table, classes)
+    read = [f"{column.name!r} as {column.form}" for column in encoder.columns_ if isinstance(column, TextColumn)]
+    if read:
+        warnings.warn(
+            f"columns of text are read as numbers or dates, and new ones written alike: {'; '.join(read)}; a column "
+            "named in categorical_features is left as names",
+            UserWarning,
+            stacklevel=3,
+        )
+    return encoder
 
 
 def encoder_from_state(state: dict[str, Any]) -> Encoder:
@@ -329,6 +352,10 @@ def declared_columns(features: Any, table: pd.DataFrame) -> set[Any]:
             known = listed(list(map(repr, names)))
             raise ValueError(f"categorical_features names {feature!r}, which is none of the columns {known}")
     return found
+
+
+def _dtype_name(dtype: Any) -> str:
+    return "category" if isinstance(dtype, pd.CategoricalDtype) else dtype_name(dtype)
 
 
 def _is_text(column: Column, series: pd.Series) -> bool:

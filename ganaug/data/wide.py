@@ -9,8 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
+from ganaug.data.column_names import names_from_state, names_to_state
 from ganaug.data.column_values import dtype_from_name
-from ganaug.data.json_values import distinct, floats
+from ganaug.data.json_values import floats
 from ganaug.data.labels import listed
 
 __all__ = ["WideEncoder", "check_columns", "is_wide"]
@@ -57,7 +58,7 @@ class WideEncoder:
     blocks_: ClassVar[tuple[slice, ...]] = ()
     gates_: ClassVar[tuple[int, ...]] = ()
 
-    names_: list[Any]
+    names_: pd.Index
     dtypes_: list[str]
     centre_: NDArray[np.float64]
     components_: NDArray[np.float64]
@@ -73,7 +74,7 @@ class WideEncoder:
     def fit(self, table: pd.DataFrame) -> Self:
         """Learn means, deviations and components from training rows."""
         values = self._values(table)
-        self.names_ = list(table.columns)
+        self.names_ = table.columns
         self.dtypes_ = [str(dtype) for dtype in table.dtypes]
         self.centre_ = values.mean(0)
         scale = values.std(0)
@@ -89,7 +90,7 @@ class WideEncoder:
 
     def transform(self, table: pd.DataFrame, *, strict: bool = True) -> NDArray[np.float32]:
         """Encode rows: shape (n_rows, ``width_``), float32."""
-        check_columns(table, self.names_)
+        check_columns(table, list(self.names_))
         directions = self.components_ / self.scale_
         weights = directions / np.square(directions).sum(1, keepdims=True)
         return (((self._values(table) - self.centre_) / self.scale_) @ weights.T).astype(np.float32)
@@ -103,7 +104,9 @@ class WideEncoder:
         """Decode rows; `random_state` draws what was lost."""
         noise = np.random.default_rng(random_state).normal(size=(len(encoded), len(self.names_)))
         values = encoded @ self.components_ + self.centre_ + noise * self.residual_
-        return pd.DataFrame(values, columns=self.names_).astype(dict(zip(self.names_, self.dtypes_, strict=True)))
+        table = pd.DataFrame(values).astype(dict(enumerate(self.dtypes_)))
+        table.columns = self.names_
+        return table
 
     def _values(self, table: pd.DataFrame) -> NDArray[np.float64]:
         values = table.to_numpy(dtype=np.float64)
@@ -116,13 +119,13 @@ class WideEncoder:
     def to_state(self) -> dict[str, Any]:
         """JSON values from which :meth:`from_state` makes the fitted encoder."""
         arrays = {key: getattr(self, key).tolist() for key in ("centre_", "scale_", "components_", "residual_")}
-        return {"kind": self.kind, "names_": self.names_, "dtypes_": self.dtypes_, **arrays}
+        return {"kind": self.kind, **names_to_state(self.names_, "names_"), "dtypes_": self.dtypes_, **arrays}
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Self:
         """Inverse of :meth:`to_state`; ``ValueError`` for what cannot be."""
         encoder = cls()
-        encoder.names_ = list(distinct(state["names_"], "column names"))
+        encoder.names_ = names_from_state(state, "names_")
         encoder.dtypes_ = [str(dtype_from_name(dtype)) for dtype in state["dtypes_"]]
         for key in ("centre_", "scale_", "residual_"):
             setattr(encoder, key, floats(state[key], key, len(encoder.names_)))

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ganaug.data.json_values import clip, short
 from ganaug.data.labels import class_positions
+from ganaug.data.typed_values import from_json, to_json
 from ganaug.gans.bundle import labels_from_json, labels_to_json, named_classes, read_bundle, write_bundle
 from ganaug.gans.card import NO_LICENSE, check_facts, facts_from_json, facts_to_json, model_card
 from ganaug.gans.fitting import Fitting, Material
@@ -190,7 +191,7 @@ class ConditionalGAN(BaseEstimator):
         target = resolve_device(device)
         config, tensors = read_bundle(path, cls.__name__)
         try:
-            gan = cls(**config["params"])
+            gan = cls(**{name: _given(value) for name, value in config["params"].items()})
             gan._validate_params()
             gan.classes_ = labels_from_json(config["classes"])
             gan.class_names_ = named_classes(gan.classes_, config["class_names"])
@@ -359,4 +360,9 @@ def _plain(value: Any) -> Any:
         return str(value)
     if isinstance(value, np.random.RandomState | np.random.Generator):
         return None
-    return np.asarray(value).tolist()
+    return [to_json(entry) for entry in (value.tolist() if hasattr(value, "tolist") else value)]
+
+
+def _given(value: Any) -> Any:
+    """Inverse of :func:`_plain`."""
+    return [from_json(entry) for entry in value] if isinstance(value, list) else value

@@ -10,6 +10,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -20,6 +21,7 @@ from ganaug.data.columns import CategoricalColumn
 from ganaug.data.labels import labels_from_array
 from ganaug.data.tables import Container, Encoder, TableEncoder, as_table, encoder_from_state, fit_encoder
 from ganaug.gans.base import ConditionalGAN
+from ganaug.gans.bundle import labels_to_json
 from ganaug.gans.fitting import ENGINE_CONSTRAINTS, Material
 from ganaug.gans.table_networks import TableArchitecture, TableDiscriminator, TableGenerator, build_networks
 from ganaug.training.devices import random_generator, resolve_device
@@ -222,10 +224,9 @@ class TableGAN(ConditionalGAN):
         """
         self._validate_params()
         resolve_device(self.device)
-        table, _ = as_table(X)
+        table, container = as_table(X)
         labels = labels_from_array(y, len(table), of="rows")
-        classes, indices = np.unique(labels, return_inverse=True)
-        return self._config(fit_encoder(table, indices, self.categorical_features), len(classes))
+        return self._config(self._encoder(table, container, labels), len(np.unique(labels)))
 
     def fit(self, X: Any, y: Any) -> TableGAN:
         """Train on labelled rows.
@@ -254,8 +255,17 @@ class TableGAN(ConditionalGAN):
         self._validate_params()
         table, container = as_table(X)
         labels = labels_from_array(y, len(table), of="rows")
-        encoder = fit_encoder(table, np.unique(labels, return_inverse=True)[1], self.categorical_features)
+        encoder = self._encoder(table, container, labels)
         return self._fit_encoded(encoder, encoder.transform(table), labels, container)
+
+    def _encoder(self, table: pd.DataFrame, container: Container, labels: NDArray[Any]) -> Encoder:
+        classes, indices = np.unique(labels, return_inverse=True)
+        encoder = fit_encoder(table, indices, self.categorical_features)
+        # What cannot be saved is told now, not after the training.
+        encoder.to_state()
+        container.to_state()
+        labels_to_json(classes)
+        return encoder
 
     def _fit_encoded(
         self, encoder: Encoder, rows: NDArray[np.float32], labels: NDArray[Any], container: Container
@@ -393,8 +403,11 @@ class TableGAN(ConditionalGAN):
         return rows.numpy()
 
     def _description(self) -> dict[str, Any]:
-        container = asdict(self.container_) | {"dtypes": [str(dtype) for dtype in self.container_.dtypes]}
-        return {**self.config_.to_dict(), "encoder": self.encoder_.to_state(), "container": container}
+        return {
+            **self.config_.to_dict(),
+            "encoder": self.encoder_.to_state(),
+            "container": self.container_.to_state(),
+        }
 
     def _restore(self, description: dict[str, Any]) -> Callable[[], tuple[nn.Module, nn.Module]]:
         self.config_ = TableGANConfig.from_dict(description)

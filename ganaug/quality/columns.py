@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import ks_2samp
 
-from ganaug.data.columns import is_numeric
+from ganaug.data.columns import as_numbers, is_numeric
 from ganaug.data.labels import listed
 from ganaug.data.tables import as_table, declared_columns
 
@@ -107,14 +107,16 @@ def paired_columns(
     declared = declared_columns(categorical_features, real)
     codes, is_number = [], []
     for name in real.columns:
-        number = is_numeric(real[name])
-        if synthetic[name].notna().any() and number != is_numeric(synthetic[name]):
+        ours, theirs = as_numbers(real[name], synthetic[name])
+        number = is_numeric(ours)
+        if theirs.notna().any() and number != is_numeric(theirs):
             raise TypeError(
                 f"column {name!r} holds {real[name].dtype} in {names[0]} and {synthetic[name].dtype} in {names[1]}; "
                 "convert one to the type of the other"
             )
         is_number.append(number and name not in declared)
-        codes.append(_codes(real[name], synthetic[name], ordered=is_number[-1]))
+        ours, theirs = (ours, theirs) if is_number[-1] else (real[name], synthetic[name])
+        codes.append(_codes(ours, theirs, ordered=is_number[-1]))
     both = np.stack(codes, axis=1)
     return PairedColumns(both[: len(real)], both[len(real) :], np.array(is_number), tuple(real.columns))
 

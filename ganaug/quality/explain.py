@@ -13,7 +13,7 @@ from PIL import Image
 from sklearn.linear_model import LogisticRegression
 
 from ganaug.data.column_values import is_date
-from ganaug.data.columns import is_numeric
+from ganaug.data.columns import as_numbers, is_numeric
 from ganaug.data.pictures import class_grid
 from ganaug.data.tables import TableEncoder
 from ganaug.gans.image import ImageGAN
@@ -253,6 +253,7 @@ class _Column:
     made: list[Any]
     unit: Any  # what differences are divided by; None for names
     deviation: float
+    numbers: tuple[list[Any], list[Any]]  # of the values, where these are numbers or dates
 
     def move(self, i: int, origin: int) -> Move | None:
         """How synthetic row `i` differs from a real one; None if it does not."""
@@ -262,7 +263,7 @@ class _Column:
             return None
         if any(missing) or self.unit is None:
             return Move(self.name, str(before), str(after))
-        difference = float((after - before) / self.unit)
+        difference = float((self.numbers[1][i] - self.numbers[0][origin]) / self.unit)
         return Move(self.name, str(before), str(after), difference, difference / (self.deviation or 1.0))
 
 
@@ -270,12 +271,14 @@ def _columns(made: pd.DataFrame, real: pd.DataFrame) -> list[_Column]:
     columns = []
     for name in real.columns:
         unit, deviation = None, 0.0
-        if is_date(real[name].dtype):
-            unit, deviation = DAY, float(real[name].std() / DAY)
-        elif is_numeric(real[name]):
-            unit, deviation = 1, float(real[name].astype(float).std())
+        numbers = as_numbers(real[name], made[name])
+        if is_date(numbers[0].dtype):
+            unit, deviation = DAY, float(numbers[0].std() / DAY)
+        elif is_numeric(numbers[0]):
+            unit, deviation = 1, float(numbers[0].astype(float).std())
         # Plain Python numbers, which do not wrap around below zero as unsigned ones do.
-        columns.append(_Column(str(name), list(real[name].tolist()), list(made[name].tolist()), unit, deviation))
+        values = (list(part[name].tolist()) for part in (real, made))
+        columns.append(_Column(str(name), *values, unit, deviation, tuple(part.tolist() for part in numbers)))
     return columns
 
 

@@ -1,4 +1,7 @@
 import json
+import warnings
+from datetime import time
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -93,6 +96,33 @@ def test_fit_and_sample(clients, capsys):
     assert rows["status"].tolist() == ["keep"] * 4 + ["leave"] * 4
     assert run("sample", "model", "-o", "few.parquet", "--per-class", "2", "--class", "leave") == 0
     assert pd.read_parquet("few.parquet")["status"].tolist() == ["leave"] * 2
+
+
+def test_types_of_parquet_go_through_a_model_to_its_rows(clients, refused, capsys):
+    typed = clients.assign(
+        since=clients["since"].dt.date,
+        income=[Decimal(round(100 * value)).scaleb(-2) for value in clients["income"]],
+        opens=[time(int(age) % 24) for age in clients["code"]],
+        paid=["?" if code == 1 else f"{1000 * code:,}" for code in clients["code"]],
+    )
+    typed.to_parquet("typed.parquet", index=False)
+    with warnings.catch_warnings(action="default"):
+        assert run("fit", "table", "typed.parquet", "--target", "status", "-o", "model", *QUICK) == 0
+        assert run("augment", "table", "typed.parquet", "--target", "status", "-o", "more.parquet", *QUICK) == 0
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 2
+    assert all("'paid' as numbers with ',' between thousands, missing ones '?'" in line for line in told)
+    assert run("sample", "model", "-o", "rows.parquet", "--per-class", "8", "--seed", "0") == 0
+    before, rows, more = (pd.read_parquet(name) for name in ("typed.parquet", "rows.parquet", "more.parquet"))
+    for name in ("since", "income", "opens", "paid"):
+        (kind,) = set(map(type, before[name]))
+        assert set(map(type, rows[name])) == set(map(type, more[name])) == {kind}
+    assert rows["since"].between(before["since"].min(), before["since"].max()).all()
+    assert set(rows["paid"]) <= {"?", "2,000", "3,000"}
+    pd.testing.assert_frame_equal(more[:60].drop(columns="is_synthetic"), before)
+    typed.assign(paid=[["a"]] * 60).to_parquet("lists.parquet", index=False)
+    capsys.readouterr()
+    assert "column 'paid'" in refused("fit", "table", "lists.parquet", "--target", "status", "-o", "lists", *QUICK)
 
 
 def test_options_of_the_training_reach_it(clients, capsys):

@@ -1,10 +1,13 @@
 """Model folders from anyone: ``config.json`` and ``model.safetensors``."""
 
+import datetime
 import functools
 import json
 import pickle
 import shutil
 import tempfile
+import warnings
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +37,9 @@ def a_table():
             "city": pd.Categorical(["Rome", "Oslo", "Bonn"] * (N // 3)),
             "code": [f"c{i % 40}" if i else None for i in range(N)],
             "yes": [True, False] * (N // 2),
+            "born": pd.Series([datetime.date(2000, 1, 1 + i % 28) for i in range(N)], dtype=object),
+            "price": pd.Series([Decimal(i).scaleb(-2) for i in range(N)], dtype=object),
+            "paid": ["?", *(f"{i * 1000:,}" for i in range(1, N))],
         }
     )
     return table, np.array(["a", "b", "c"] * (N // 3))
@@ -55,7 +61,8 @@ def model(kind):
         elif kind == "array":
             table = table[["x", "rain"]].to_numpy(np.float32)
         gan = TableGAN(steps=1, width=8, random_state=0, verbose=False)
-        gan.fit(table, labels)
+        with warnings.catch_warnings(action="ignore"):  # of text that is numbers
+            gan.fit(table, labels)
     gan.save(folder)
     return folder
 
@@ -143,6 +150,19 @@ def test_image_configuration(changes):
 @example([(("encoder", "columns", 5, "weights", 0), "drop", None)])
 @example([(("encoder", "columns", 5, "weights", 0, 0), "set", -1)])
 @example([(("encoder", "columns", 1, "name"), "set", "x")])
+@example([(("encoder", "columns", 4, "levels", 0), "set", {"Fraction": "1e999999999"})])
+@example([(("encoder", "columns", 4, "levels", 0), "set", {"Timestamp": ["x", "../../etc/passwd"]})])
+@example([(("encoder", "columns", 4, "levels", 0), "set", {"Period": [2**70, "D"]})])
+@example([(("encoder", "columns", 7, "objects"), "set", None)])
+@example([(("encoder", "columns", 7, "objects", "kind"), "set", "decimal")])
+@example([(("encoder", "columns", 7, "offset"), "set", 10**9)])
+@example([(("encoder", "columns", 8, "objects", "unit"), "set", 10**9)])
+@example([(("encoder", "columns", 8, "objects"), "set", {"kind": "pandas", "unit": "datetime64[ns, dateutil//x]"})])
+@example([(("encoder", "columns", 9, "form", "kind"), "set", "date")])
+@example([(("encoder", "columns", 9, "form", "decimals"), "set", 10**9)])
+@example([(("encoder", "columns", 9, "number", "dtype"), "set", "object")])
+@example([(("encoder", "names_dtype"), "set", "datetime64[ns]")])
+@example([(("encoder", "names_of_levels"), "set", ["a", "b"])])
 @example([(("container", "dtypes", 0), "set", "object")])
 @example([(("container", "kind"), "set", "ndarray")])
 def test_table_configuration(changes):
