@@ -12,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from ganaug.data.folders import UNREADABLE, array_from_pil, open_image, stack_images
-from ganaug.data.images import LabelledImages, images_from_array
+from ganaug.data.decoding import UNREADABLE, array_from_image, array_from_pil, open_image
+from ganaug.data.folders import stack_images
+from ganaug.data.images import LabelledImages
 from ganaug.data.labels import labels_from_array, listed
 
 __all__ = ["image_and_label_columns", "is_hugging_face", "read_hugging_face", "read_map_dataset"]
@@ -72,13 +73,7 @@ def read_map_dataset(dataset: Any, *, size: int | tuple[int, int] | None = None)
 
 def _one_image(image: Any, size: int | tuple[int, int] | None) -> NDArray[np.uint8]:
     """Return (height, width) if grey, otherwise (height, width, channels)."""
-    if isinstance(image, Image.Image):
-        return array_from_pil(image, size)
-    if not isinstance(image, torch.Tensor | np.ndarray):
-        raise TypeError(f"images must be PIL images, tensors or arrays, got {type(image).__name__}")
-    if size is not None:
-        raise ValueError("size applies to files and datasets of PIL images, got tensors or arrays; resize them first")
-    array = images_from_array(image[None])[0]
+    array = array_from_image(image, size)
     return array[0] if len(array) == 1 else array.transpose(1, 2, 0)
 
 

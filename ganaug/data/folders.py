@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import struct
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 
+from ganaug.data.decoding import UNREADABLE, array_from_pil, open_image
 from ganaug.data.images import LabelledImages
 
-__all__ = ["UNREADABLE", "array_from_pil", "open_image", "read_image_folder", "stack_images"]
+__all__ = ["read_image_folder", "stack_images"]
 
-# Formats with decoders that are memory-safe in practice and need no outside program.
-FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "PPM", "GIF")
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".pgm", ".gif"})
-GREY_MODES = frozenset({"1", "L", "LA"})
-DEEP_MODES = ("I", "F")
-# ValueError is what Pillow raises for a decompression bomb in the text of a PNG.
-DAMAGED = (OSError, SyntaxError, ValueError, struct.error)
-UNREADABLE = (*DAMAGED, Image.DecompressionBombError, Image.DecompressionBombWarning)
+SUFFIXES = frozenset({".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".pgm", ".gif"})
 
 
 def read_image_folder(root: str | Path, *, size: int | tuple[int, int] | None = None) -> LabelledImages:
@@ -114,56 +104,6 @@ def _read_image(path: Path, size: int | tuple[int, int] | None) -> NDArray[np.ui
     except UNREADABLE:
         return None
     return array_from_pil(image, size)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without Pillow's warnings of what is damaged beside the pixels."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
-        yield
-
-
-def open_image(file: Path | BinaryIO) -> Image.Image:
-    """Decode an image that may come from anyone: only formats with sound decoders, and no decompression bombs.
-
-    Raises one of ``UNREADABLE`` for anything else.
-    """
-    with _quiet():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with Image.open(file, formats=FORMATS) as image:
-            image.load()
-    return image
-
-
-def array_from_pil(image: Any, size: int | tuple[int, int] | None = None) -> NDArray[np.uint8]:
-    """Convert a PIL image to uint8 of shape (height, width) if grey, (height, width, 3) otherwise.
-
-    Raises
-    ------
-    ValueError
-        For images with more than 8 bits a channel.
-    """
-    if image.mode.startswith(DEEP_MODES):
-        raise ValueError(
-            f"images must have 8 bits per channel, got an image of mode {image.mode!r}"
-            f"{' in ' + str(image.filename) if getattr(image, 'filename', '') else ''}; convert it first"
-        )
-    with _quiet():
-        image = _upright(image)
-        image = image.convert("L" if image.mode in GREY_MODES else "RGB")
-    if size is not None:
-        height, width = (size, size) if isinstance(size, int) else size
-        image = image.resize((width, height), Image.Resampling.BILINEAR)
-    return np.asarray(image)
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    """Apply the EXIF rotation, unless the EXIF data are damaged: the pixels are sound nonetheless."""
-    try:
-        return ImageOps.exif_transpose(image)
-    except DAMAGED:
-        return image
 
 
 def stack_images(images: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:

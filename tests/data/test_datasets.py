@@ -147,7 +147,7 @@ def test_hugging_face_selection_and_size():
         (lambda: hf(labels=(0, None, 0, 1)), ValueError, "missing"),
         (lambda: hf([*greys(3), None]), ValueError, "row 3 of column 'image' holds no image"),
         (lambda: hf([*greys(3), Image.new("L", (8, 8))]), ValueError, "same size"),
-        (lambda: hf([*greys(3), Image.new("I;16", (9, 8))]), ValueError, "8 bits per channel"),
+        (lambda: hf([*greys(3), Image.new("I", (9, 8), -1)]), ValueError, "at most 16 bits per channel"),
     ],
 )
 def test_bad_hugging_face_datasets_are_refused(make, error, message):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganaug.data.folders import array_from_pil, read_image_folder, stack_images
+from ganaug.data.decoding import array_from_pil
+from ganaug.data.folders import read_image_folder, stack_images
 
 
 def grey(value=0, size=(8, 8)):
@@ -109,10 +110,17 @@ def test_merely_suspicious_image_size_is_skipped_too(make_folder, monkeypatch):
         assert len(read_image_folder(root)) == 4
 
 
-def test_sixteen_bit_images_are_refused_by_name(make_folder):
-    root = make_folder(two_classes() | {"dog/deep.png": np.zeros((8, 8), np.uint16)})
-    with pytest.raises(ValueError, match=r"8 bits per channel, got an image of mode 'I;16' in .*deep\.png"):
-        read_image_folder(root)
+@pytest.mark.parametrize(
+    ("deep", "grey_level"),
+    [
+        (np.full((8, 8), 51_400, np.uint16), 200),
+        (np.full((8, 8), 65_535, np.int32), 255),
+        (np.full((8, 8), 0.2, np.float32), 51),
+    ],
+)
+def test_deep_images_become_eight_bits(make_folder, deep, grey_level):
+    data = read_image_folder(make_folder({"a/0.png": grey(), "b/0.tiff": deep, "b/1.tif": deep}))
+    assert data.images[:, 0, 0, 0].tolist() == [0, grey_level, grey_level]
 
 
 @pytest.mark.parametrize(
