@@ -23,7 +23,7 @@ METHODS = {
     zipfile.ZIP_DEFLATED: 1032,
 }  # of those that numpy writes, how much they make of a byte
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-# What zipfile, numpy, pyarrow and pandas raise for damaged files; a RuntimeError for encrypted ones.
+# What zipfile, numpy, pyarrow, pandas and Pillow raise for damaged files; a RuntimeError for encrypted ones.
 DAMAGED = (
     OSError,
     EOFError,

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from ganaug.data.array_files import DAMAGED
 from ganaug.data.images import images_from_array
 
 __all__ = ["FORMATS", "UNREADABLE", "array_from_image", "array_from_pil", "open_image"]
@@ -24,13 +25,12 @@ __all__ = ["FORMATS", "UNREADABLE", "array_from_image", "array_from_pil", "open_
 FORMATS = (
     *("PNG", "JPEG", "BMP", "PPM", "GIF", "WEBP", "TIFF", "JPEG2000"),
     *(("AVIF",) if importlib.util.find_spec("PIL.AvifImagePlugin") else ()),
-    *("DIB", "ICO", "PCX", "SGI", "QOI", "DDS", "SUN", "TGA"),
+    *("DIB", "ICO", "PCX", "SGI", "QOI", "DDS", "TGA"),
 )
 DEEP_MODES = ("I", "F")
 GREY_MODES = frozenset({"1", "L", "LA"})
-# ValueError is what Pillow raises for a decompression bomb in the text of a PNG.
-DAMAGED = (OSError, SyntaxError, ValueError, struct.error)
-UNREADABLE = (*DAMAGED, Image.DecompressionBombError, Image.DecompressionBombWarning)
+UNSOUND = (*DAMAGED, struct.error)
+UNREADABLE = (*UNSOUND, Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 
 def array_from_image(
@@ -66,8 +66,7 @@ def array_from_image(
     ((3, 8, 9), (3, 8, 9))
     """
     if isinstance(image, Image.Image):
-        array = array_from_pil(image, size)
-        array = array[None] if array.ndim == 2 else np.ascontiguousarray(array.transpose(2, 0, 1))
+        array = np.ascontiguousarray(array_from_pil(image, size))
     else:
         if not isinstance(image, torch.Tensor | np.ndarray) and hasattr(image, "__array__"):
             image = np.asarray(image)
@@ -108,7 +107,7 @@ def open_image(file: Path | BinaryIO) -> Image.Image:
 
 
 def array_from_pil(image: Any, size: int | tuple[int, int] | None = None) -> NDArray[np.uint8]:
-    """Convert a PIL image to uint8 of shape (height, width) if grey, (height, width, 3) otherwise.
+    """Convert a PIL image to uint8 of shape (1, height, width) if grey, (3, height, width) otherwise.
 
     Of 16 bits the upper eight are kept, as Pillow does with colour images; floats must be in [0, 1].
 
@@ -130,7 +129,8 @@ def array_from_pil(image: Any, size: int | tuple[int, int] | None = None) -> NDA
     if size is not None:
         height, width = (size, size) if isinstance(size, int) else size
         upright = upright.resize((width, height), Image.Resampling.BILINEAR)
-    return np.asarray(upright)
+    array = np.asarray(upright)
+    return array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
 
 
 def _eight_bits(image: Image.Image, where: str) -> Image.Image:
@@ -156,5 +156,5 @@ def _upright(image: Image.Image) -> Image.Image:
     """Apply the EXIF rotation, unless the EXIF data are damaged: the pixels are sound nonetheless."""
     try:
         return ImageOps.exif_transpose(image)
-    except DAMAGED:
+    except UNSOUND:
         return image

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,8 @@ def labels_from_array(labels: Any, n: int, *, of: str = "images") -> NDArray[Any
         raise ValueError(f"labels are needed beside {of}, got None; pass y")
     if isinstance(labels, torch.Tensor):
         labels = labels.detach().cpu().numpy()
+    if isinstance(labels, Sequence) and not isinstance(labels, str):
+        labels = list(labels)  # numpy asks columns of datasets for one label after the other, which is slow
     array = np.asarray(labels)
     if array.dtype.kind == "U" and isinstance(labels, list | tuple) and not all(isinstance(v, str) for v in labels):
         # numpy has made strings of the numbers and missing values among them.

@@ -4,6 +4,7 @@ import torch
 from PIL import Image
 
 from ganaug.data.decoding import array_from_image
+from ganaug.data.stacking import stack_images
 
 GREY = np.full((8, 9), 7, np.uint8)
 COLOUR = np.dstack([GREY, GREY + 1, GREY + 2])
@@ -66,3 +67,14 @@ def test_what_is_no_such_image_is_refused_in_one_sentence(image, options, error,
     with pytest.raises(error, match=message) as caught:
         array_from_image(image, **options)
     assert "\n" not in str(caught.value)
+
+
+def test_grey_images_before_and_behind_colour_get_three_channels():
+    grey, colour = GREY[None], COLOUR.transpose(2, 0, 1)
+    stacked = stack_images(iter([grey, colour, grey]), 5)
+    np.testing.assert_array_equal(stacked, [EQUAL.transpose(2, 0, 1), colour, EQUAL.transpose(2, 0, 1)])
+
+
+def test_stacking_refuses_differing_channels():
+    with pytest.raises(ValueError, match=r"same number of channels, got \[3, 5\]"):
+        stack_images([np.zeros((3, 8, 8), np.uint8), np.zeros((5, 8, 8), np.uint8)], 2)
