@@ -6,15 +6,19 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["available_memory", "check_memory"]
+__all__ = ["TooLittleMemory", "available_memory", "check_memory"]
 
 CGROUPS = Path("/sys/fs/cgroup")
 UNLIMITED = 2**60  # what the first version of control groups says where there is no limit is about as much
 UNITS = (("GiB", 2**30), ("MiB", 2**20), ("bytes", 1))
 
 
+class TooLittleMemory(ValueError):  # noqa: N818 - what is raised is a ValueError as any other
+    """What is asked for does not fit into the memory that is left."""
+
+
 def check_memory(needed: int, what: str, remedy: str) -> None:
-    """Raise ``ValueError`` where more memory is needed than is left.
+    """Raise ``TooLittleMemory`` where more memory is needed than is left.
 
     Parameters
     ----------
@@ -26,7 +30,7 @@ def check_memory(needed: int, what: str, remedy: str) -> None:
 
     Raises
     ------
-    ValueError
+    TooLittleMemory
         One sentence that names the memory needed, the memory available, and the remedy.
 
     Examples
@@ -35,7 +39,9 @@ def check_memory(needed: int, what: str, remedy: str) -> None:
     """
     available = available_memory()
     if available is not None and needed > available:
-        raise ValueError(f"{what} need {_amount(needed)} of memory, of which {_amount(available)} are left; {remedy}")
+        raise TooLittleMemory(
+            f"{what} need {_amount(needed)} of memory, of which {_amount(available)} are left; {remedy}"
+        )
 
 
 def _amount(size: int) -> str:

@@ -15,7 +15,9 @@ from ganaug.data.folders import read_image_folder
 from ganaug.data.images import MAX_SIDE, MIN_SIDE, LabelledImages, images_from_array
 from ganaug.data.json_values import clip
 from ganaug.data.labels import labels_from_array
+from ganaug.data.memory import TooLittleMemory, check_memory
 from ganaug.data.sequences import holds_pairs, images_from_sequence, is_array
+from ganaug.data.stacking import RESIZE
 
 __all__ = ["EMBEDDED", "labelled_images"]
 
@@ -78,7 +80,10 @@ def labelled_images(
     >>> len(data), data.image_shape, len(data.classes)
     (1797, (1, 8, 8), 10)
     """
-    data = _read(source, labels, size)
+    try:
+        data = _read(source, labels, size)
+    except MemoryError:
+        raise ValueError(f"the images do not fit into the memory; {RESIZE}") from None
     if train:
         data.check_trainable()
     return data
@@ -148,8 +153,13 @@ def _read_parquet(path: Path, size: int | tuple[int, int] | None) -> LabelledIma
     from pyarrow.lib import ArrowException
 
     try:
+        about = pyarrow.parquet.read_metadata(path)
+        needed = sum(about.row_group(index).total_byte_size for index in range(about.num_row_groups))
+        check_memory(needed, f"the {about.num_rows:,} rows of {path}", "write smaller images, or fewer")
         # Not Dataset.from_parquet, which would leave a second copy in the user's cache.
         dataset = Dataset(InMemoryTable(pyarrow.parquet.read_table(path)))
+    except TooLittleMemory:
+        raise
     except (ArrowException, *DAMAGED) as error:
         reason = clip(str(error) or type(error).__name__, 200)
         raise ValueError(f"{path} cannot be read as parquet: {reason}; write it again with to_parquet") from None
