@@ -18,7 +18,7 @@ from PIL import Image, ImageOps
 from ganaug.data.array_files import DAMAGED
 from ganaug.data.images import images_from_array
 
-__all__ = ["FORMATS", "UNREADABLE", "array_from_image", "array_from_pil", "open_image"]
+__all__ = ["FORMATS", "UNREADABLE", "array_from_image", "array_from_pil", "header", "open_image"]
 
 # What Pillow decodes by itself, the frequent ones first. Left out are EPS, which runs another program, films, formats
 # that Pillow only knows the headers of, and those without a mark by which a file can be told from any other.
@@ -29,6 +29,7 @@ FORMATS = (
 )
 DEEP_MODES = ("I", "F")
 GREY_MODES = frozenset({"1", "L", "LA"})
+ORIENTATION, UPRIGHT = 0x0112, 1  # of EXIF
 UNSOUND = (*DAMAGED, struct.error)
 UNREADABLE = (*UNSOUND, Image.DecompressionBombError, Image.DecompressionBombWarning)
 
@@ -106,6 +107,15 @@ def open_image(file: Path | BinaryIO) -> Image.Image:
     return image
 
 
+def header(file: Path | BinaryIO) -> tuple[int, int, int]:
+    """Channels, height and width of an image, without decoding it.
+
+    Raises one of ``UNREADABLE`` as :func:`open_image`, though not for all that is damaged.
+    """
+    with _quiet(), Image.open(file, formats=FORMATS) as image:
+        return 1 if image.mode in GREY_MODES or image.mode.startswith(DEEP_MODES) else 3, image.height, image.width
+
+
 def array_from_pil(image: Any, size: int | tuple[int, int] | None = None) -> NDArray[np.uint8]:
     """Convert a PIL image to uint8 of shape (1, height, width) if grey, (3, height, width) otherwise.
 
@@ -116,15 +126,17 @@ def array_from_pil(image: Any, size: int | tuple[int, int] | None = None) -> NDA
     ValueError
         For floats elsewhere, and for 32-bit integers beyond 16 bits.
     """
+    mode = image.mode
     with _quiet():
         upright = _upright(image)
-        if upright.mode.startswith(DEEP_MODES):
+        if mode.startswith(DEEP_MODES):
             upright = _eight_bits(upright, _where(image))
+        wanted = "L" if upright.mode in GREY_MODES else "RGB"
         try:
-            upright = upright.convert("L" if upright.mode in GREY_MODES else "RGB")
+            upright = upright if upright.mode == wanted else upright.convert(wanted)
         except ValueError:
             raise ValueError(
-                f"images of mode {image.mode!r} cannot be turned into RGB, got one{_where(image)}; convert it first"
+                f"images of mode {mode!r} cannot be turned into {wanted}, got one{_where(image)}; convert it first"
             ) from None
     if size is not None:
         height, width = (size, size) if isinstance(size, int) else size
@@ -155,6 +167,7 @@ def _where(image: Any) -> str:
 def _upright(image: Image.Image) -> Image.Image:
     """Apply the EXIF rotation, unless the EXIF data are damaged: the pixels are sound nonetheless."""
     try:
-        return ImageOps.exif_transpose(image)
+        turned = image.getexif().get(ORIENTATION, UPRIGHT) != UPRIGHT
+        return ImageOps.exif_transpose(image) if turned else image
     except UNSOUND:
         return image

@@ -10,15 +10,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ganaug.data.decoding import UNREADABLE, array_from_pil, open_image
+from ganaug.data.decoding import UNREADABLE, array_from_pil, header, open_image
 from ganaug.data.images import LabelledImages
 from ganaug.data.labels import listed
 from ganaug.data.layouts import ClassFolder, check_layout, class_folder, seems_image
+from ganaug.data.memory import check_memory
 from ganaug.data.remarks import Remarks
-from ganaug.data.stacking import stack_images
+from ganaug.data.stacking import RESIZE, stack_images
 
 __all__ = ["read_image_folder"]
 
+DECODED = 8  # bytes of memory that a pixel takes while it is decoded
 EXPECTED = "add images that Pillow reads, such as PNG, JPEG, WebP or TIFF"
 
 
@@ -63,6 +65,7 @@ def read_image_folder(root: str | Path, *, size: int | tuple[int, int] | None = 
     check_layout(root, folders)
 
     files = [(path, folder.path.name) for folder in folders for path in folder.files]
+    _check_memory(files, size)
     skipped = [(path, "beside the class folders") for path in strays]
     skipped += [other for folder in folders for other in folder.others]
     read: list[tuple[Path, str]] = []
@@ -94,6 +97,19 @@ def read_image_folder(root: str | Path, *, size: int | tuple[int, int] | None = 
         )
     remarks.warn(root)
     return LabelledImages(images, np.array(labels), skipped=tuple(str(path) for path, _ in skipped))
+
+
+def _check_memory(files: list[tuple[Path, str]], size: int | tuple[int, int] | None) -> None:
+    """Find out from the header of the first image whether there is memory to decode it, and to hold all of its size."""
+    for path, _ in files:
+        try:
+            channels, height, width = header(path)
+        except UNREADABLE:
+            continue
+        n = 1 if size is not None else len(files)
+        needed = n * channels * height * width + DECODED * height * width
+        check_memory(needed, f"the {n:,} images of {height} x {width} pixels", RESIZE)
+        return
 
 
 def _check_all_read(root: Path, folders: list[ClassFolder], labels: list[str], skipped: list[tuple[Path, str]]) -> None:

@@ -10,6 +10,7 @@ __all__ = ["TooLittleMemory", "available_memory", "check_memory"]
 
 CGROUPS = Path("/sys/fs/cgroup")
 UNLIMITED = 2**60  # what the first version of control groups says where there is no limit is about as much
+SHARE = 0.75  # of what is left; the rest is for what is made of it, and for other programs
 UNITS = (("GiB", 2**30), ("MiB", 2**20), ("bytes", 1))
 
 
@@ -18,7 +19,7 @@ class TooLittleMemory(ValueError):  # noqa: N818 - what is raised is a ValueErro
 
 
 def check_memory(needed: int, what: str, remedy: str) -> None:
-    """Raise ``TooLittleMemory`` where more memory is needed than is left.
+    """Raise ``TooLittleMemory`` where more memory is needed than three quarters of what is left.
 
     Parameters
     ----------
@@ -31,16 +32,17 @@ def check_memory(needed: int, what: str, remedy: str) -> None:
     Raises
     ------
     TooLittleMemory
-        One sentence that names the memory needed, the memory available, and the remedy.
+        One sentence that names the memory needed, what there is of it, and the remedy.
 
     Examples
     --------
     >>> check_memory(2**30 // 1024, "the images", "resize them")
     """
     available = available_memory()
-    if available is not None and needed > available:
+    if available is not None and needed > SHARE * available:
+        share = _amount(int(SHARE * available))
         raise TooLittleMemory(
-            f"{what} need {_amount(needed)} of memory, of which {_amount(available)} are left; {remedy}"
+            f"{what} need {_amount(needed)} of memory, and three quarters of what is left are {share}; {remedy}"
         )
 
 

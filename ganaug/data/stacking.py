@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from ganaug.data.memory import check_memory
+from ganaug.data.memory import TooLittleMemory, check_memory
 
 __all__ = ["RESIZE", "stack_images"]
 
@@ -67,7 +67,7 @@ def stack_images(
                     stack = coloured
             stack[count - 1] = image
     except MemoryError:
-        raise ValueError(f"the {n:,} images do not fit into the memory; {RESIZE}") from None
+        raise TooLittleMemory(f"the memory ran out while {n:,} images were read; {RESIZE}") from None
     return stack[:count]
 
 
