@@ -50,9 +50,10 @@ def without_label(data: LabelledImages, name: str) -> LabelledImages:
 
 
 def as_fitted(data: LabelledImages, gan: ImageGAN) -> LabelledImages:
-    """The images as 'ganaug fit images' passed them to the GAN: without the labels that --unlabelled took from them."""
+    """The images as 'ganaug fit images' passed them to the GAN: with its labels, without those --unlabelled took."""
     name = gan.training_data_.get("unlabelled")
-    return data if name is None else _numbered(data, str(name))
+    data = data if name is None else _numbered(data, str(name))
+    return data.relabelled(gan.classes_, gan.class_names_)
 
 
 def _numbered(data: LabelledImages, unlabelled: str) -> LabelledImages:
