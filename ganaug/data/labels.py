@@ -123,7 +123,9 @@ def label_matches(
     named = _matched([by_name(label, label_names) for label in labels], [by_name(c, class_names) for c in classes])
     equal = {label: place for place, label in enumerate(classes)}
     direct = {index: equal[label] for index, label in enumerate(labels) if label in equal}
-    found = named or direct or _matched(list(map(_as_number, labels)), list(map(_as_number, classes)))
+    found = named or direct
+    if len(found) < len(labels):
+        found = _matched(list(map(_as_number, labels)), list(map(_as_number, classes))) or found
     return {labels[index]: classes[place] for index, place in found.items()}
 
 
