@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ __all__ = ["ImageFormat", "as_fitted", "check_image_output", "unique_names", "wi
 
 # Also no leading dot and no empty name: a class called ".." must not leave the folder, nor ".x" be hidden in it.
 UNSAFE_IN_NAME = re.compile(r"[^\w.@ +-]|^\.|^$")
+
+WITHOUT_LABEL = "unlabelled"  # folder of the images labelled -1
 
 
 class ImageFormat(StrEnum):
@@ -50,9 +53,10 @@ def without_label(data: LabelledImages, name: str) -> LabelledImages:
 
 
 def as_fitted(data: LabelledImages, gan: ImageGAN) -> LabelledImages:
-    """The images as 'ganaug fit images' passed them to the GAN: without the labels that --unlabelled took from them."""
+    """The images as 'ganaug fit images' passed them to the GAN: with its labels, without those --unlabelled took."""
     name = gan.training_data_.get("unlabelled")
-    return data if name is None else _numbered(data, str(name))
+    data = data if name is None else _numbered(data, str(name))
+    return data.relabelled(gan.classes_, gan.class_names_)
 
 
 def _numbered(data: LabelledImages, unlabelled: str) -> LabelledImages:
@@ -84,7 +88,11 @@ def write_images(
     names: dict[Any, str],
     synthetic: NDArray[Any] | None = None,
 ) -> None:
-    """Write uint8 images (n, channels, height, width); `synthetic`, where given, says of each whether it is."""
+    """Write uint8 images (n, channels, height, width); `synthetic`, where given, says of each whether it is.
+
+    Images labelled -1 have no label: they keep the -1 in .npz and .parquet files, and get a folder of their own, which
+    a warning names.
+    """
     if kind is not ImageFormat.npz and images.shape[1] not in (1, 3):
         raise ValueError(f"PNGs hold 1 or 3 channels, the images have {images.shape[1]}; write an .npz file instead")
     writers = {
@@ -92,7 +100,14 @@ def write_images(
         ImageFormat.npz: _write_npz,
         ImageFormat.parquet: _write_parquet,
     }
-    writers[kind](output, images, labels, unique_names(names), synthetic)
+    names = unique_names({label: name for label, name in names.items() if not _is_unlabelled(label, labels)})
+    writers[kind](output, images, labels, names, synthetic)
+
+
+def _is_unlabelled(label: Any, labels: NDArray[Any]) -> bool:
+    from ganaug.data.images import UNLABELLED
+
+    return labels.dtype.kind == "i" and bool(label == UNLABELLED)
 
 
 def _write_folder(
@@ -103,8 +118,21 @@ def _write_folder(
     folders = {label: UNSAFE_IN_NAME.sub("_", names[label]) for label in names}
     if len(set(folders.values())) < len(folders):
         folders = {label: f"{index}_{folder}" for index, (label, folder) in enumerate(folders.items())}
+    without = [label for label in set(labels.tolist()) if _is_unlabelled(label, labels)]
+    if without:
+        name = WITHOUT_LABEL
+        while name in folders.values():
+            name = f"{name}_"
+        folders = {**folders, without[0]: name}
+        n = int((labels == without[0]).sum())
+        warnings.warn(
+            f"the {n:,} images without a label are in {output / name}; pass --unlabelled {name} to 'ganaug fit images' "
+            "and 'ganaug augment images', which else take it for a class",
+            UserWarning,
+            stacklevel=3,
+        )
     prefixes = [""] * len(images) if synthetic is None else ["synthetic_" if flag else "" for flag in synthetic]
-    counters = dict.fromkeys(names, 0)
+    counters = dict.fromkeys(folders, 0)
     for image, label, prefix in zip(images, labels.tolist(), prefixes, strict=True):
         folder = output / folders[label]
         folder.mkdir(parents=True, exist_ok=True)
@@ -139,11 +167,15 @@ def _write_parquet(
     from datasets import ClassLabel, Dataset, Features, Image, Value, disable_progress_bars
 
     from ganaug.data.files import write_atomically
+    from ganaug.data.images import UNLABELLED
     from ganaug.data.pictures import picture
 
     index = {label: position for position, label in enumerate(names)}
     features = {"image": Image(), "label": ClassLabel(names=list(names.values()))}
-    columns = {"image": [picture(image) for image in images], "label": [index[label] for label in labels.tolist()]}
+    columns = {
+        "image": [picture(image) for image in images],
+        "label": [index.get(label, UNLABELLED) for label in labels.tolist()],
+    }
     if synthetic is not None:
         features[SYNTHETIC], columns[SYNTHETIC] = Value("bool"), synthetic.tolist()
     disable_progress_bars()

@@ -180,8 +180,8 @@ def augment_images(
 ) -> None:
     """Add synthetic images to labelled ones, and mark them: a column is_synthetic, or files synthetic_*.png.
 
-    Images without a label are kept, and none are added to them; those marked -1 become a class of that name, except in
-    .npz files.
+    Images without a label are kept, and none are added to them; those marked -1 get a folder of their own, and stay -1
+    in .npz and .parquet files.
     """
     import numpy as np
 

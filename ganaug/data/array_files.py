@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganaug.data.json_values import clip, short
+from ganaug.data.memory import TooLittleMemory, check_memory
 
 __all__ = ["DAMAGED", "read_npz"]
 
@@ -23,7 +24,7 @@ METHODS = {
     zipfile.ZIP_DEFLATED: 1032,
 }  # of those that numpy writes, how much they make of a byte
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-# What zipfile, numpy, pyarrow and pandas raise for damaged files; a RuntimeError for encrypted ones.
+# What zipfile, numpy, pyarrow, pandas and Pillow raise for damaged files; a RuntimeError for encrypted ones.
 DAMAGED = (
     OSError,
     EOFError,
@@ -66,6 +67,8 @@ def read_npz(path: Path, wanted: Sequence[str], *, all_of_them: bool = True) -> 
             if all_of_them and not names.keys() >= set(wanted):
                 raise ValueError(f"it must hold the arrays {' and '.join(map(repr, wanted))}, got {short(list(names))}")
             return {name: _read_array(archive, names[name]) for name in wanted if name in names}
+    except TooLittleMemory:
+        raise
     except MemoryError:
         raise ValueError(f"{path} holds arrays that do not fit into the memory; write smaller ones") from None
     except DAMAGED_ARCHIVE as error:
@@ -89,5 +92,6 @@ def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]
         info.compress_size + 1
     ):
         raise ValueError(f"{short(info.filename)} is not as large as its header says")
+    check_memory(size, f"the {math.prod(shape):,} values of {short(info.filename)}", "write smaller arrays")
     with archive.open(info) as file:
         return np.lib.format.read_array(file, allow_pickle=False)

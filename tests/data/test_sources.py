@@ -1,7 +1,10 @@
+import collections
+import io
 import pathlib
 import zipfile
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from datasets import ClassLabel, Dataset, Features
@@ -42,6 +45,94 @@ def test_arrays_tensors_and_lists_give_the_same():
         data = labelled_images(source, LABELS)
         np.testing.assert_array_equal(data.images, channels_first.numpy())
         assert data.labels.tolist() == LABELS
+
+
+class Arraylike:
+    """An array of another library, such as TensorFlow or JAX."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __array__(self, dtype=None, copy=None):
+        return self.array
+
+
+def png_bytes(image):
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def column(images, **options):
+    features = Features({"image": ImageFeature(**options), "label": ClassLabel(names=["cat", "dog"])})
+    return Dataset.from_dict({"image": images, "label": LABELS}, features=features)
+
+
+def mixed(images):
+    return [
+        Image.fromarray(images[0]),
+        images[1],
+        torch.from_numpy(images[2].transpose(2, 0, 1).copy()),
+        images[3] / 255,
+    ]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        Arraylike,
+        lambda images: [Arraylike(image) for image in images],
+        lambda images: tuple(map(Image.fromarray, images)),
+        mixed,
+        lambda images: collections.deque(mixed(images)),
+        lambda images: pd.Series(mixed(images), index=[7, 7, 5, 0]),
+        lambda images: pd.Series(list(map(Image.fromarray, images)), index=list("abcd")).to_numpy(),
+        lambda images: pd.Series(list(map(png_bytes, images))),
+        lambda images: column(list(map(Image.fromarray, images)))["image"],
+        lambda images: column(list(map(Image.fromarray, images)), decode=False)["image"],
+        lambda images: column(list(map(Image.fromarray, images))).with_format("torch")["image"],
+        lambda images: column(list(map(Image.fromarray, images))).to_pandas()["image"],
+    ],
+)
+def test_images_are_the_same_whatever_holds_them(source):
+    images = pixels(4, 8, 9, 3)
+    labels = column(list(map(Image.fromarray, images)))["label"]
+    data = labelled_images(source(images), labels)
+    np.testing.assert_array_equal(data.images, images.transpose(0, 3, 1, 2))
+    assert data.labels.tolist() == LABELS
+    assert data.labels.dtype == np.int64
+
+
+@pytest.mark.parametrize("of", [list, np.array, pd.Series, lambda paths: [pathlib.Path(path) for path in paths]])
+def test_images_may_be_named_by_their_files(make_folder, of):
+    images = pixels(4, 8, 9, 3)
+    root = make_folder({f"{i}.png": image for i, image in enumerate(images)})
+    paths = of([str(root / f"{i}.png") for i in range(4)])
+    np.testing.assert_array_equal(labelled_images(paths, LABELS).images, images.transpose(0, 3, 1, 2))
+    assert labelled_images(paths, LABELS, size=10).image_shape == (3, 10, 10)
+
+
+def test_labels_of_minus_one_are_unlabelled_whatever_holds_them(tmp_path):
+    labels = [0, -1, 1, -1]
+    features = Features({"image": ImageFeature(), "label": ClassLabel(names=["cat", "dog"])})
+    images = pixels(4, 8, 9, 3)
+    dataset = Dataset.from_dict({"image": list(map(Image.fromarray, images)), "label": labels}, features=features)
+    dataset.to_parquet(str(tmp_path / "x.parquet"))
+    np.savez(tmp_path / "x.npz", images=images, labels=labels)
+    pairs = list(zip(map(Image.fromarray, images), labels, strict=True))
+    for given in [
+        (images, labels),
+        (images, torch.tensor(labels)),
+        (list(images), pd.Series(labels)),
+        (dataset,),
+        (dataset["image"], dataset["label"]),
+        (tmp_path / "x.parquet",),
+        (tmp_path / "x.npz",),
+        (pairs,),
+    ]:
+        data = labelled_images(*given)
+        assert data.has_label.tolist() == [True, False, True, False]
+        assert data.labelled().classes.tolist() == [0, 1]
 
 
 def test_parquet_keeps_pixels_and_class_names(parquet):
@@ -168,7 +259,18 @@ class Stream(IterableDataset):
     [
         ((pixels(4, 8, 8),), ValueError, "got None; pass y"),
         ((pixels(4, 8, 8), [0, 1]), ValueError, "4 images and 2 labels"),
-        (([np.zeros((8, 8)), np.zeros((9, 8))], [0, 1]), ValueError, "same size"),
+        (([np.zeros((8, 8)), np.zeros((9, 8))], [0, 1]), ValueError, "8 x 8 pixels at index 0 and 9 x 8 at index 1"),
+        ((iter(pixels(4, 8, 8)), LABELS), TypeError, "sequence with a length, got a .*iterator; pass a list"),
+        (((image for image in pixels(4, 8, 8)), LABELS), TypeError, "got a generator; pass a list"),
+        ((column([None] * 4).to_iterable_dataset()["image"], LABELS), TypeError, "got a IterableColumn; pass a list"),
+        ((set("abcd"), LABELS), TypeError, "got a set; pass a list"),
+        (([], []), ValueError, "at least one image, got an empty list"),
+        ((["cat.png", "dog.png"], [0, 1]), ValueError, r"image 'cat\.png' at index 0 cannot be read"),
+        (([b"no image", b"either"], [0, 1]), ValueError, "the image at index 0 cannot be read"),
+        ((column([None] * 4)["image"], LABELS), TypeError, "got NoneType"),
+        ((pd.Series([pixels(8, 8)] * 4),), ValueError, "labels are needed beside a Series"),
+        (([(pixels(8, 8), 0), (pixels(8, 8), 1)], [0, 1]), ValueError, "a list, which carries its own"),
+        ((np.array(["a", "b"]),), ValueError, "labels are needed"),
         ((TensorDataset(torch.zeros(4, 1, 8, 8), torch.tensor(LABELS)), LABELS), ValueError, "carries its own"),
         (("digits", LABELS), ValueError, "a str, which carries its own"),
         ((None,), TypeError, "from a NoneType"),
@@ -197,6 +299,40 @@ def test_bad_sizes_are_refused(make_folder, size):
     root = make_folder({"a/0.png": pixels(8, 8), "b/0.png": pixels(8, 8)})
     with pytest.raises(ValueError, match="size must be 8 to 128 pixels"):
         labelled_images(root, size=size)
+
+
+@pytest.mark.parametrize("source", ["parquet", "npz", "dataset", "pairs", "sequence"])
+def test_images_that_do_not_fit_into_the_memory_are_refused_before_they_are_read(
+    parquet, npz, tmp_path, monkeypatch, source
+):
+    images = list(map(Image.fromarray, pixels(4, 8, 9, 3)))
+    pairs = list(zip(images, LABELS, strict=True))
+    given = {
+        "parquet": (parquet,),
+        "npz": (npz,),
+        "dataset": (column(images),),
+        "pairs": (pairs,),
+        "sequence": (images, LABELS),
+    }[source]
+    assert len(labelled_images(*given)) == 4
+    monkeypatch.setattr("ganaug.data.memory.available_memory", lambda: 500)
+    with pytest.raises(
+        ValueError, match=r"need .* of memory, and three quarters .* 375 bytes; (resize|write)"
+    ) as caught:
+        labelled_images(*given)
+    assert "\n" not in str(caught.value)
+
+
+def test_running_out_of_memory_is_one_sentence_too():
+    class Endless:
+        def __len__(self):
+            return 4
+
+        def __getitem__(self, index):
+            raise MemoryError
+
+    with pytest.raises(ValueError, match="memory ran out"):
+        labelled_images(Endless())
 
 
 def test_size_may_be_a_numpy_integer(make_folder):

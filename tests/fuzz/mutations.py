@@ -105,7 +105,9 @@ def read_or_refused(read, named=None, errors=(ValueError, TypeError)):
     try:
         with limits(), warnings.catch_warnings():
             warnings.simplefilter("error")
-            warnings.filterwarnings("ignore", category=UserWarning, message=".*(damaged|skipped|different text)")
+            warnings.filterwarnings(
+                "ignore", category=UserWarning, message=".*(damaged|skipped|frame|dark|different text)"
+            )
             return read()
     except errors as error:
         refusal = error

@@ -22,11 +22,12 @@ from mutations import Canary, as_json, byte_edits, damaged, edited, edits, fuzze
 from PIL import Image as PILImage
 
 from ganaug import labelled_images
-from ganaug.data.folders import FORMATS
+from ganaug.data.decoding import FORMATS
 from ganaug.data.table_files import read_table
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (4, 12, 12, 3), dtype=np.uint8)
-FILES = [name for name in FORMATS if name != "PPM"] + ["PPM"]
+PILImage.init()
+FILES = [name for name in FORMATS if name != "PPM" and name in PILImage.SAVE] + ["PPM"]
 
 
 @functools.cache
