@@ -84,15 +84,23 @@ class FilteredDraws:
 
     def warn_of_short_classes(self) -> None:
         """Warn the caller of the function that calls this of classes that could not be filled."""
-        for record in self.records:
-            if record["kept"] < record["asked"]:
-                warnings.warn(
-                    f"class {record['class']!r} could not be filled: of {record['drawn']:,} images drawn "
-                    f"{record['kept']:,} passed the filters, {record['asked']:,} were asked for (passed: "
-                    f"{', '.join(f'{name} {share}' for name, share in record['passed'].items())})",
-                    UserWarning,
-                    stacklevel=3,
-                )
+        short = [record for record in self.records if record["kept"] < record["asked"]]
+        if not short:
+            return
+        if len(short) == 1:
+            record = short[0]
+            message = (
+                f"class {record['class']!r} could not be filled: of {record['drawn']:,} images drawn "
+                f"{record['kept']:,} passed the filters, {record['asked']:,} were asked for (passed: "
+                f"{', '.join(f'{name} {share}' for name, share in record['passed'].items())})"
+            )
+        else:
+            each = [f"{r['class']!r} ({r['kept']:,} of {r['asked']:,}, {r['drawn']:,} drawn)" for r in short]
+            message = (
+                f"{len(short)} classes could not be filled, as too few of the images drawn passed the filters: "
+                f"{listed(each)}"
+            )
+        warnings.warn(message, UserWarning, stacklevel=3)
 
     def of_class(self, position: int) -> Iterator[NDArray[np.uint8]]:
         """Batches of images of one class: the same whichever others are drawn."""

@@ -17,7 +17,15 @@ from torch import Generator, Tensor
 
 from ganaug.curation.drawing import FilteredDraws
 from ganaug.curation.image_filters import ImageFilter
-from ganaug.curation.pool_files import HEADER, IMAGES, REMEDY, build_pool, join_with_one_seed, read_header
+from ganaug.curation.pool_files import (
+    HEADER,
+    IMAGES,
+    REMEDY,
+    build_pool,
+    holds_only_a_pool,
+    join_with_one_seed,
+    read_header,
+)
 from ganaug.data.json_values import clip, whole
 from ganaug.data.labels import class_positions
 from ganaug.gans import ImageGAN
@@ -109,6 +117,11 @@ class SyntheticPool:
                     raise ValueError(f"{pixels} is damaged: its checksum differs from {HEADER}; {REMEDY}")
 
     @classmethod
+    def load(cls, path: str | Path, *, verify: bool = True) -> SyntheticPool:
+        """Open a pool, as models are loaded: the same as ``SyntheticPool(path)``."""
+        return cls(path, verify=verify)
+
+    @classmethod
     def build(
         cls,
         gan: ImageGAN,
@@ -120,6 +133,7 @@ class SyntheticPool:
         max_draws: int = 10,
         random_state: Any = None,
         distributed: bool = False,
+        overwrite: bool = False,
     ) -> SyntheticPool:
         """Draw images, keep those that pass all filters, and write them.
 
@@ -143,6 +157,9 @@ class SyntheticPool:
         distributed : bool, default=False
             Whether the processes that ``torchrun`` started build it together, each drawing some of the classes with a
             GAN on its own device. All call this with equal arguments; the pool is that of one process.
+        overwrite : bool, default=False
+            Replace a pool that is there, once the new one is complete; never a folder that holds anything else. Whoever
+            has it open reads on, or is told to open it again.
 
         Returns
         -------
@@ -156,7 +173,10 @@ class SyntheticPool:
         """
         path = Path(path).resolve()
         if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-            raise ValueError(f"{path} exists and is not an empty folder; choose another name or delete it")
+            own = holds_only_a_pool(path)
+            if not (own and overwrite):
+                remedy = "pass overwrite=True to replace the pool in it" if own else "delete it"
+                raise ValueError(f"{path} exists and is not an empty folder; choose another name or {remedy}")
         processes = current_processes(distributed)
         if processes.count > 1:
             random_state = join_with_one_seed(gan, random_state, processes)
@@ -197,7 +217,7 @@ class SyntheticPool:
         counts = self.counts[positions]
         if len(counts) and counts.min() == 0:
             empty = self.class_name(self.classes[positions[counts.argmin()]].item())
-            raise ValueError(f"the pool holds no images of class {empty!r}; {REMEDY} with some")
+            raise ValueError(f"the pool holds no images of class {empty!r}; {REMEDY} with some, or leave the class out")
 
     def first_of_each(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
         """Indices of different images, one for each position in ``classes``: the first that there are.

@@ -25,7 +25,7 @@ from ganaug.gans.bundle import check_version, labels_to_json, weights_checksum
 from ganaug.training.devices import seed_from
 from ganaug.training.processes import ALONE, Processes
 
-__all__ = ["HEADER", "IMAGES", "REMEDY", "build_pool", "join_with_one_seed", "read_header"]
+__all__ = ["HEADER", "IMAGES", "REMEDY", "build_pool", "holds_only_a_pool", "join_with_one_seed", "read_header"]
 
 FORMAT, FORMAT_VERSION = "ganaug.SyntheticPool", 1
 HEADER, IMAGES = "pool.json", "images.u8"
@@ -45,7 +45,7 @@ def build_pool(draws: FilteredDraws, path: Path, processes: Processes = ALONE) -
     draws : FilteredDraws
         The same in all processes.
     path : Path
-        A folder that is empty or does not exist yet; one that all processes see.
+        A folder that is empty, does not exist yet, or holds a pool to replace; one that all processes see.
     processes : Processes, optional
         Those that build it together, joined already.
     """
@@ -171,6 +171,17 @@ def _write(path: Path, batches: Iterable[NDArray[np.uint8]]) -> str:
         file.flush()
         os.fsync(file.fileno())
     return digest.hexdigest()
+
+
+def holds_only_a_pool(path: Path) -> bool:
+    """Whether a path is a folder with the files of a pool, sound or not, and nothing else in it.
+
+    What a build that was killed left behind, under the name of this pool, counts as nothing.
+    """
+    if not path.is_dir():
+        return False
+    names = {entry.name for entry in path.iterdir() if not entry.name.startswith(f".{path.name}.")}
+    return {IMAGES} <= names <= {IMAGES, HEADER}
 
 
 def read_header(path: Path) -> dict[str, Any]:

@@ -8,14 +8,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import ConcatDataset, Dataset, Subset
 
 from ganaug.curation import ImageGateDecision, SyntheticPool, images_to_add
+from ganaug.data.images import UNLABELLED
 from ganaug.data.labels import labels_from_array
 from ganaug.gans import ImageGAN
 from ganaug.transforms.gated import gated_images
-from ganaug.transforms.pixels import Pixels
+from ganaug.transforms.pairs import as_pairs
+from ganaug.transforms.pixels import CONVERT, Pixels, as_fitted, channels_of, is_grey
 from ganaug.transforms.source import Source
 
 __all__ = ["AugmentedDataset"]
@@ -29,12 +32,15 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
     Works with map-style datasets of PIL images or tensors, such as torchvision's ``ImageFolder`` and ``CIFAR10``, whose
     transforms see no labels, with subsets of them, and with several put together. Synthetic images pass through the
     same transforms as real ones: those of the real dataset, then `transform`. Classes are matched by name where both
-    sides have names.
+    sides have names. Real images are handed out as ``fit`` sees them, so that batches can be made of both: PIL images
+    grey or RGB, and grey images among colour ones in colour.
 
     Parameters
     ----------
-    real : Dataset
-        Map-style, of ``(image, label)`` pairs.
+    real : Dataset, LabelledImages or datasets.Dataset
+        Map-style, of ``(image, label)`` pairs; or labelled images as :func:`ganaug.labelled_images` returns them, or a
+        Hugging Face dataset, of which the image and the label column are taken, without its format. Images with the
+        integer label -1 have none: they are kept, and none are added to them.
     source : SyntheticPool or ImageGAN
         Of a pool the first images of each class are taken, none twice. A GAN draws all images now and keeps them.
     per_class : int, float, "balance", "auto" or dict, default="balance"
@@ -50,6 +56,8 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
         For a GAN.
     gate : dict, optional
         More arguments of :func:`ganaug.choose_ratio`, such as ``{"classifier": "resnet18", "cv": 5}``.
+    missing : {"error", "keep"}, default="error"
+        What is done about a class that shall get synthetic images and that the source holds none of: "keep" adds none.
 
     Attributes
     ----------
@@ -93,7 +101,9 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
         std: Any = None,
         random_state: Any = None,
         gate: Mapping[str, Any] | None = None,
+        missing: str = "error",
     ) -> None:
+        real = as_pairs(real)
         if not hasattr(real, "__len__") or not hasattr(real, "__getitem__"):
             raise TypeError(f"real must be a map-style dataset, got {type(real).__name__}, which is none")
         if len(real) == 0:
@@ -105,7 +115,7 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
         names = next((found for link in _wrapped(chain) if (found := getattr(link, "classes", None)) is not None), None)
         if isinstance(names, Sequence) and not isinstance(names, str):
             self.classes = list(names)
-        self._example, self._label_example = _raw(chain, 0)
+        self._first, self._example, self._label_example = _first(chain, len(real))
         self._pixels = Pixels(mean, std)
         self._images: Tensor | None = None
         self._pool: SyntheticPool | None = None
@@ -120,29 +130,36 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
             self._images, new_labels, self.decision = gated_images(pairs, source, names, gate or {}, random_state)
             shape = tuple(self._images.shape[1:])
         else:
-            where = Source(source, names)
+            where = Source(source, names, missing=missing)
             self._shown, shape = repr(where), where.image_shape
-            labels, counts = np.unique(labels_from_array(self.targets, len(real)), return_counts=True)
-            added = images_to_add(per_class, dict(zip(labels.tolist(), counts.tolist(), strict=True)))
-            added = {label: n for label, n in added.items() if n}
-            new_labels = np.repeat(np.array(list(added), dtype=labels.dtype), list(added.values()))
+            new_labels = new_images(per_class, labels_from_array(self.targets, len(real)), where)
             chosen = where.positions(new_labels)
+            new_labels, chosen = new_labels[chosen >= 0], chosen[chosen >= 0]
             if isinstance(source, SyntheticPool):
                 self._pool, self._indices = source, source.first_of_each(chosen)
             else:
                 self._images = source.sample_positions(torch.from_numpy(chosen), random_state=random_state)
         self.targets = [*self.targets, *new_labels.tolist()]
+        self._channels: int | None = None
+        if gated or len(new_labels):
+            self._example = as_fitted(self._example, shape[0])
         if len(new_labels):
             self._check_fit(shape, chain)
+        elif gated:
+            self._channels = channels_of(self._transformed(torch.zeros(shape, dtype=torch.uint8)))
 
     def _check_fit(self, shape: tuple[int, ...], chain: list[Any]) -> None:
         """Find out now, and not in a worker, whether synthetic images fit."""
+        found = (image for index in range(len(self.real)) if (image := _raw(chain, index)[0]) is not None)
+        if shape[0] > 1 and all(map(is_grey, found)):  # in most cases the first says
+            raise ValueError(f"images have 1 channels, synthetic ones {shape[0]}; {CONVERT}")
         for index in np.linspace(0, len(self.real) - 1, min(len(self.real), CHECKED)).astype(int).tolist():
-            example, _ = _raw(chain, index)
+            example = as_fitted(_raw(chain, index)[0], shape[0])
             if isinstance(example, Tensor) and example.ndim == 3:
                 self._pixels.check(example, shape, same_size=False)
         with torch.random.fork_rng(devices=[]):  # transforms may be random
-            real, again, synthetic = (self[index][0] for index in (0, 0, len(self.real)))
+            self._channels = channels_of(self._synthetic(0))
+            real, again, synthetic = (self[index][0] for index in (self._first, self._first, len(self.real)))
         if not all(isinstance(image, Tensor) for image in (real, again, synthetic)) or real.shape != again.shape:
             return
         if synthetic.shape != real.shape:
@@ -163,6 +180,7 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
         index = self._position(index)
         if index < len(self.real):
             image, label = self.real[index]
+            image = image if self._channels is None else as_fitted(image, self._channels)
         else:
             image, label = self._synthetic(index - len(self.real)), self.targets[index]
             if isinstance(self._label_example, Tensor):  # a batch is made of labels of one type
@@ -181,6 +199,10 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
         else:
             assert self._pool is not None
             pixels = self._pool.read([self._indices[number]])[0]
+        return self._transformed(pixels)
+
+    def _transformed(self, pixels: Tensor) -> Any:
+        """Turn synthetic pixels into what the real dataset would make of them."""
         image = self._pixels.one_like(pixels, self._example, same_size=False)
         for transform in self._transforms:
             image = transform(image)
@@ -189,6 +211,37 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
     def __repr__(self) -> str:
         n = len(self) - len(self.real)
         return f"AugmentedDataset({len(self.real):,} real and {n:,} synthetic images from {self._shown})"
+
+
+def new_images(per_class: Any, labels: NDArray[Any], source: Source) -> NDArray[Any]:
+    """Labels of the synthetic images to add to labelled ones; none for those without a label.
+
+    Parameters
+    ----------
+    per_class : float, str or mapping
+        As for :func:`ganaug.curation.images_to_add`.
+    labels : ndarray of shape (n_images,)
+    source : Source
+        A class -1 of its own is one.
+
+    Returns
+    -------
+    ndarray of shape (n_new,)
+    """
+    if labels.dtype.kind == "i" and UNLABELLED not in source.classes.tolist():
+        labels = labels[labels != UNLABELLED]
+    distinct, counts = np.unique(labels, return_counts=True)
+    added = images_to_add(per_class, dict(zip(distinct.tolist(), counts.tolist(), strict=True)))
+    return np.repeat(np.array(list(added), dtype=labels.dtype), list(added.values()))
+
+
+def _first(chain: list[Any], length: int) -> tuple[int, Any, Any]:
+    """Index, image and label of the first item that has an image."""
+    for index in range(length):
+        image, label = _raw(chain, index)
+        if image is not None:
+            return index, image, label
+    raise ValueError(f"none of the {length} items of the real dataset holds an image; leave them out")
 
 
 def _chain(dataset: Any) -> list[Any]:

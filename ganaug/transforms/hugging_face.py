@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import io
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
 
 from ganaug.curation import SyntheticPool
 from ganaug.data.datasets import image_and_label_columns
+from ganaug.data.images import UNLABELLED
+from ganaug.data.labels import labels_from_array
 from ganaug.data.pictures import png_bytes
 from ganaug.gans import ImageGAN
-from ganaug.transforms.pixels import Pixels
+from ganaug.transforms.dataset import new_images
+from ganaug.transforms.gated import gated_images
+from ganaug.transforms.pairs import HuggingFacePairs
+from ganaug.transforms.pixels import CONVERT, Pixels, as_fitted, channels_of, is_grey
 from ganaug.transforms.source import Source
 
 if TYPE_CHECKING:
@@ -28,9 +37,11 @@ SPLIT = "train"
 def augment_dataset(
     dataset: Dataset | DatasetDict | IterableDataset,
     source: SyntheticPool | ImageGAN,
+    per_class: float | str | Mapping[Any, int] = "balance",
     *,
-    sampling_strategy: Any = "auto",
-    seed: int | None = 0,
+    random_state: Any = 0,
+    gate: Mapping[str, Any] | None = None,
+    missing: str = "error",
     image_column: str | None = None,
     label_column: str | None = None,
     flag_column: str = "is_synthetic",
@@ -43,14 +54,12 @@ def augment_dataset(
     ----------
     dataset : Dataset, IterableDataset, DatasetDict or IterableDatasetDict
         With a column of images and one of labels. Of several splits only "train" is augmented, the other splits get
-        the flag alone. Of a streaming dataset the labels are read once, to count them.
+        the flag alone. Of a streaming dataset the labels are read once, to count them. Rows with the label -1 or None
+        have none: they are kept, and none are added to them.
     source : SyntheticPool or ImageGAN
         Of a pool the first images of each class are taken, none twice.
-    sampling_strategy : float, str, dict or callable, default="auto"
-        What imbalanced-learn means by it: "auto" fills every class up to the largest; a dict gives the number of
-        images, real and synthetic, that a class (a label or its name) shall have.
-    seed : int, optional
-        For a GAN.
+    per_class, random_state, gate, missing
+        As for :class:`AugmentedDataset`; keys of a dict are labels or their names, and "auto" does not take streams.
     image_column, label_column : str, optional
         Needed only where there is not exactly one column of each kind.
     flag_column : str, default="is_synthetic"
@@ -63,8 +72,9 @@ def augment_dataset(
     Returns
     -------
     Dataset, IterableDataset, DatasetDict or IterableDatasetDict
-        As what came in: the same columns, features and format, originals first and unchanged, then synthetic images. A
-        stream comes back without a format.
+        As what came in: the same columns, features, and format or transform, which sees real and synthetic images;
+        originals first, then synthetic images. Originals are unchanged, unless ``fit`` converts them (palettes,
+        transparency, CMYK, 16 bits, grey among colour): then they are what it makes of them, as PNG.
 
     Raises
     ------
@@ -86,14 +96,14 @@ def augment_dataset(
     (15, {11})
     """
     from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict
-    from imblearn.utils import check_sampling_strategy
 
     if isinstance(dataset, DatasetDict | IterableDatasetDict):
         if SPLIT not in dataset:
             raise ValueError(f"only the split {SPLIT!r} is augmented, there are {', '.join(dataset)}; pass one of them")
         options: dict[str, Any] = {
-            "sampling_strategy": sampling_strategy,
-            "seed": seed,
+            "random_state": random_state,
+            "gate": gate,
+            "missing": missing,
             "image_column": image_column,
             "label_column": label_column,
             "flag_column": flag_column,
@@ -102,7 +112,9 @@ def augment_dataset(
         }
         return type(dataset)(
             {
-                name: augment_dataset(split, source, **options) if name == SPLIT else _flagged(split, flag_column)
+                name: augment_dataset(split, source, per_class, **options)
+                if name == SPLIT
+                else _in_format(_flagged(_plain(split), flag_column), split, flag_column)
                 for name, split in dataset.items()
             }
         )
@@ -111,82 +123,192 @@ def augment_dataset(
     if dataset.features is None:
         raise ValueError("the streaming dataset does not say what its columns are; cast it to its features first")
     image_column, label_column = image_and_label_columns(dataset.features, image_column, label_column)
-    if flag_column in dataset.features:
-        raise ValueError(f"the dataset has a column {flag_column!r} already; rename it or pass flag_column=")
     fill = dict(fill_values or {})
-    strange = [name for name in fill if name not in dataset.features or name in (image_column, label_column)]
+    _check_columns(dataset.features, image_column, label_column, flag_column, fill)
+    gated = isinstance(per_class, str) and per_class == "auto"
+    if gate is not None and not gated:
+        raise ValueError("gate holds arguments for per_class='auto' only; leave it out")
+    plain = _plain(dataset)
+    labels = _labels(plain, label_column)
+    names = getattr(dataset.features[label_column], "names", None)
+    if gated:
+        if not isinstance(dataset, Dataset):
+            raise ValueError("per_class='auto' takes a Dataset, got a stream; pass a number")
+        pairs = HuggingFacePairs(plain, image_column, label_column)
+        drawn, new_labels, _ = gated_images(pairs, source, names, gate or {}, random_state)
+        channels, images = drawn.shape[1], iter(drawn)
+    else:
+        if names is not None and isinstance(per_class, Mapping):
+            by_name = {name: index for index, name in enumerate(names)}
+            per_class = {by_name.get(key, key): n for key, n in per_class.items()}
+        where = Source(source, names, missing=missing)
+        new_labels = new_images(per_class, labels, where)
+        chosen = where.positions(new_labels)
+        new_labels, chosen = new_labels[chosen >= 0], chosen[chosen >= 0]
+        channels, images = where.image_shape[0], _drawn(where, chosen, random_state)
+    if len(new_labels) == 0:
+        return _in_format(_flagged(plain, flag_column), dataset, flag_column)
+    example = _example(plain, image_column, channels)
+    pixels = Pixels(resize=resize)
+    contents = (png_bytes(pixels.one_like(image, example)) for image in images)
+    rows = {
+        image_column: [{"bytes": content, "path": None} for content in contents],
+        label_column: new_labels.tolist(),
+        **{name: [value] * len(new_labels) for name, value in fill.items()},
+        flag_column: [True] * len(new_labels),
+    }
+    real = _flagged(plain, flag_column, image_column, channels)
+    return _in_format(_joined(real, rows), dataset, flag_column)
+
+
+def _check_columns(
+    features: Mapping[str, Any], image_column: str, label_column: str, flag_column: str, fill: Mapping[str, Any]
+) -> None:
+    """Find out whether synthetic images have a value for every column."""
+    if flag_column in features:
+        raise ValueError(f"the dataset has a column {flag_column!r} already; rename it or pass flag_column=")
+    strange = [name for name in fill if name not in features or name in (image_column, label_column)]
     if strange:
         raise ValueError(f"fill_values are for columns beside images and labels, got {strange[0]!r}")
-    unfilled = [name for name in dataset.features if name not in (image_column, label_column, *fill)]
+    unfilled = [name for name in features if name not in (image_column, label_column, *fill)]
     if unfilled:
         raise ValueError(
             f"synthetic images have no value for the column {unfilled[0]!r}; pass fill_values= or remove the column"
         )
-    labels = _labels(dataset, label_column)
-    names = getattr(dataset.features[label_column], "names", None)
-    where = Source(source, names)
-    if names is not None and isinstance(sampling_strategy, Mapping):
-        by_name = {name: index for index, name in enumerate(names)}
-        sampling_strategy = {by_name.get(key, key): n for key, n in sampling_strategy.items()}
-    added = check_sampling_strategy(sampling_strategy, labels, "over-sampling")
-    new_labels = np.repeat(np.array(list(added), dtype=labels.dtype), list(added.values()))
-    if len(new_labels) == 0:
-        return _flagged(dataset, flag_column)
-    chosen = where.positions(new_labels)
-    if not getattr(dataset.features[image_column], "decode", True):
-        raise ValueError(f"column {image_column!r} is not decoded; cast it to Image() first")
-    example = next(iter(dataset.select_columns([image_column]).with_format(None)))[image_column]
-    rows = {
-        image_column: [{"bytes": content, "path": None} for content in _pictures(where, chosen, seed, example, resize)],
-        label_column: new_labels.tolist(),
-        **{name: [value] * len(chosen) for name, value in fill.items()},
-        flag_column: [True] * len(chosen),
-    }
-    return _joined(_flagged(dataset, flag_column), rows)
 
 
-def _labels(dataset: Any, column: str) -> NDArray[Any]:
-    batches = dataset.select_columns([column]).with_format(None).iter(BATCH)
-    labels = np.array([label for batch in batches for label in batch[column]])
-    if len(labels) == 0:
+def _plain(dataset: Any) -> Any:
+    """A dataset without its format or transform, which would change what is read of it."""
+    return dataset.with_format(None)
+
+
+def _in_format(dataset: Any, like: Any, flag_column: str) -> Any:
+    """Give a dataset the format or transform of another, which may not have the flag yet."""
+    from datasets import Dataset
+
+    if not isinstance(like, Dataset):
+        return dataset.with_format(getattr(getattr(like, "_formatting", None), "format_type", None))
+    shown = like.format
+    columns = shown["columns"]
+    return dataset.with_format(
+        shown["type"],
+        columns=None if columns is None else [*columns, flag_column],
+        output_all_columns=shown["output_all_columns"],
+        **shown["format_kwargs"],
+    )
+
+
+def _labels(plain: Any, column: str) -> NDArray[Any]:
+    """Labels of all rows, -1 for those without one."""
+    labels = [label for batch in plain.select_columns([column]).iter(BATCH) for label in batch[column]]
+    if not labels:
         raise ValueError("the dataset is empty")
-    if labels.ndim != 1:
+    if any(isinstance(label, list | dict) for label in labels):
         raise ValueError(f"column {column!r} must hold one label per image")
-    if labels.dtype == object or (labels.dtype.kind in "iu" and labels.min() < 0):
-        raise ValueError(f"column {column!r} holds unlabelled rows; filter them out first")
-    return labels
+    known = labels_from_array([label for label in labels if label is not None], len(labels) - labels.count(None))
+    if not len(known):
+        raise ValueError(f"column {column!r} holds no labels")
+    if len(known) == len(labels):
+        return known
+    return known if known.dtype.kind != "i" else np.array([UNLABELLED if label is None else label for label in labels])
 
 
-def _pictures(
-    source: Source, positions: NDArray[np.int64], seed: int | None, example: Any, resize: bool
-) -> Iterator[bytes]:
-    """Synthetic images as PNG, in the mode of a real one."""
-    pixels = Pixels(resize=resize)
+def _example(plain: Any, column: str, channels: int) -> Any:
+    """Return the first real image as ``fit`` sees it, which synthetic ones are made like."""
+    feature = _decoding(plain.features[column])
+    found = (row[column] for row in plain.select_columns([column]).cast_column(column, feature))
+    example = next((image for image in found if image is not None), None)
+    if example is None:
+        raise ValueError(f"no row of column {column!r} holds an image")
+    return as_fitted(example, channels)
+
+
+def _drawn(source: Source, positions: NDArray[np.int64], random_state: Any) -> Iterator[Tensor]:
+    """Synthetic images of these classes, one after the other."""
+    batches: Iterable[Tensor]
     if isinstance(source.origin, SyntheticPool):
-        indices = source.origin.first_of_each(positions)
-        batches = (source.origin.read(indices[i : i + BATCH]) for i in range(0, len(indices), BATCH))
+        pool, indices = source.origin, source.origin.first_of_each(positions)
+        batches = (pool.read(indices[i : i + BATCH]) for i in range(0, len(indices), BATCH))
     else:
-        drawn = source.origin.sample_positions(torch.from_numpy(positions), random_state=seed)
-        batches = (part for part in drawn.split(BATCH) if len(part))
-    return (png_bytes(pixels.one_like(image, example)) for batch in batches for image in batch)
+        batches = [source.origin.sample_positions(torch.from_numpy(positions), random_state=random_state)]
+    return (image for batch in batches for image in batch)
 
 
-def _flagged(dataset: Any, column: str) -> Any:
-    """A dataset with a column that says that nothing in it is synthetic."""
+def _decoding(feature: Any) -> Any:
+    """The feature of a column of images, such that they come decoded."""
+    return type(feature)(mode=feature.mode) if hasattr(feature, "mode") else feature
+
+
+def _encoded(feature: Any) -> Any:
+    return type(feature)(mode=feature.mode, decode=False)
+
+
+def _flagged(plain: Any, column: str, image_column: str | None = None, channels: int | None = None) -> Any:
+    """A dataset with a column that says that nothing in it is synthetic, and images as ``fit`` sees them."""
     from datasets import Dataset, Features, Value
 
-    if isinstance(dataset, Dataset):
-        return dataset.add_column(column, np.zeros(len(dataset), dtype=bool))
-    features = Features({**dataset.features, column: Value("bool")})
-    return dataset.with_format(None).map(_not_synthetic, fn_kwargs={"column": column}, features=features)
+    features = Features({**plain.features, column: Value("bool")})
+    feature = plain.features[image_column] if image_column is not None else None
+    if not isinstance(plain, Dataset):
+        # Images that were decoded would be encoded anew, JPEG with a loss; and a map with features decodes nothing.
+        encoded = {name: _encoded(kind) for name, kind in plain.features.items() if _is_image(kind)}
+        change = {"column": column, "image_column": image_column, "channels": channels, "feature": feature}
+        rows = plain.cast(Features({**plain.features, **encoded}))
+        return rows.map(_real_row, fn_kwargs=change).cast(features)
+    if image_column is not None and channels is not None:
+        encoded = plain.select_columns([image_column]).cast_column(image_column, _encoded(feature))
+        forms = {_form(row[image_column], feature, channels) for row in encoded}
+        if channels > 1 and forms == {GREY}:
+            raise ValueError(f"images have 1 channels, synthetic ones {channels}; {CONVERT}")
+        if forms - {None, AS_FITTED}:
+            change = {"column": image_column, "feature": feature, "channels": channels}
+            plain = plain.cast_column(image_column, _encoded(feature)).map(_converted, fn_kwargs=change)
+            plain = plain.cast_column(image_column, feature)
+    return plain.add_column(column, np.zeros(len(plain), dtype=bool))
 
 
-def _not_synthetic(row: dict[str, Any], column: str) -> dict[str, Any]:
+def _is_image(feature: Any) -> bool:
+    from datasets import Image as ImageFeature
+
+    return isinstance(feature, ImageFeature)
+
+
+AS_FITTED, GREY, OTHER = "as fitted", "grey", "other"
+
+
+def _form(value: Any, feature: Any, channels: int) -> str | None:
+    """Whether an encoded image has the form that ``fit`` gives it, by its header alone where that is at hand."""
+    if value is None:
+        return None
+    if feature.mode is not None:
+        image = Image.new(feature.mode, (1, 1))
+    elif value["bytes"] is not None:
+        image = Image.open(io.BytesIO(value["bytes"]))
+    elif Path(value["path"]).is_file():
+        with Image.open(value["path"]) as image:
+            pass
+    else:
+        image = _decoding(feature).decode_example(value)
+    if channels_of(image) == channels:
+        return AS_FITTED
+    return GREY if is_grey(image) else OTHER
+
+
+def _converted(row: dict[str, Any], column: str, feature: Any, channels: int) -> dict[str, Any]:
+    """A row whose image, an encoded one, is what ``fit`` sees."""
+    value = row[column]
+    if _form(value, feature, channels) in (None, AS_FITTED):
+        return row
+    image = as_fitted(_decoding(feature).decode_example(value), channels)
+    return {**row, column: {"bytes": png_bytes(image), "path": value["path"]}}
+
+
+def _real_row(
+    row: dict[str, Any], column: str, image_column: str | None, feature: Any, channels: int | None
+) -> dict[str, Any]:
+    if image_column is not None and channels is not None:
+        row = _converted(row, image_column, feature, channels)
     return {**row, column: False}
-
-
-def _unchanged(row: dict[str, Any]) -> dict[str, Any]:
-    return row
 
 
 def _joined(real: Any, rows: dict[str, list[Any]]) -> Any:
@@ -194,15 +316,6 @@ def _joined(real: Any, rows: dict[str, list[Any]]) -> Any:
 
     synthetic = Dataset.from_dict({name: rows[name] for name in real.features}, features=real.features)
     if not isinstance(real, Dataset):
-        # Behind a stream that is mapped, images of one that is not would come undecoded.
-        stream = synthetic.to_iterable_dataset().map(_unchanged, features=real.features)
-        return concatenate_datasets([real, stream])
-    shown = real.format
-    joined = concatenate_datasets([real.with_format(None), synthetic])
-    joined = Dataset(joined.data, info=joined.info, split=real.split)
-    return joined.with_format(
-        shown["type"],
-        columns=shown["columns"],
-        output_all_columns=shown["output_all_columns"],
-        **shown["format_kwargs"],
-    )
+        return concatenate_datasets([real, synthetic.to_iterable_dataset()])
+    joined = concatenate_datasets([real, synthetic])
+    return Dataset(joined.data, info=joined.info, split=real.split)

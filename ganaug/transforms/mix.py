@@ -17,7 +17,7 @@ from torchvision.transforms import v2
 from ganaug.curation import SyntheticPool
 from ganaug.data.labels import listed
 from ganaug.gans import ImageGAN
-from ganaug.transforms.pixels import Pixels
+from ganaug.transforms.pixels import Pixels, as_fitted
 from ganaug.transforms.samples import find_image, label_finder
 from ganaug.transforms.source import Source
 
@@ -36,13 +36,15 @@ class _Synthetic(v2.Transform):
         resize: bool,
         labels_getter: str | Callable[[Any], Any],
         classes: Sequence[str] | None,
+        missing: str,
     ) -> None:
         super().__init__()
         if isinstance(p, str) or not 0.0 <= p <= 1.0:
             raise ValueError(f"p must be in [0, 1], got {p!r}")
         self.p = p
         # Neither is a Module: the GAN's weights must not become parameters of a transform.
-        self._source = Source(source, classes)
+        self._source = Source(source, classes, missing=missing)
+        self._source.check_names()
         self._pixels = Pixels(mean, std, resize=resize)
         self._find_label = label_finder(labels_getter)
 
@@ -102,7 +104,11 @@ class SyntheticMix(_Synthetic):
         "labels", else the first that contains "label". For workers that are spawned it must be a function of a module.
     classes : sequence of str, optional
         Names that the labels 0, 1, ... stand for, such as ``ImageFolder(...).classes``. They are found by name in the
-        source; without it integer labels are the source's own, or count its classes where these are strings.
+        source; without it integer labels are the source's own, or count its classes where these are strings. That
+        there are images of all of them is checked at once, and not only when a batch holds such a label.
+    missing : {"error", "keep"}, default="error"
+        What is done about a label that the source, such as a pool of rare classes only, holds no images of: "keep"
+        leaves its images real. With `balance` such classes are never drawn.
 
     Raises
     ------
@@ -143,12 +149,17 @@ class SyntheticMix(_Synthetic):
         resize: bool = False,
         labels_getter: str | Callable[[Any], Any] = "default",
         classes: Sequence[str] | None = None,
+        missing: str = "error",
     ) -> None:
-        super().__init__(source, p, mean, std, resize, labels_getter, classes)
+        super().__init__(source, p, mean, std, resize, labels_getter, classes, missing)
         if balance is not None and classes is not None:
             raise ValueError("balance and classes exclude each other; train the GAN on the labels of the data")
         self.balance = balance
         self._weights = _weights(balance, len(self._source.classes))
+        if self._weights is not None and missing == "keep":
+            self._weights = self._weights * torch.from_numpy(self._source.available())
+            if not self._weights.any():
+                raise ValueError(f"balance gives no weight to a class that there are images of, got {balance}")
         if self._weights is not None:
             self._source.check_available(np.flatnonzero(self._weights.numpy() > 0))
 
@@ -174,7 +185,7 @@ class SyntheticMix(_Synthetic):
         else:
             # All labels are looked at, so that a wrong one is found in the first batch that holds it.
             places = self._source.positions(hard)
-            self._source.check_available(places)
+            chosen = chosen[torch.from_numpy(places[chosen.numpy()] >= 0)]
             positions = places[chosen.numpy()]
         if len(chosen) == 0:
             return images, new_labels
@@ -212,12 +223,14 @@ class RandomSynthetic(_Synthetic):
         In workers of a DataLoader a pool, or a small GAN on the CPU.
     p : float in [0, 1], default=0.3
         Probability with which the image is replaced.
-    mean, std, resize, labels_getter, classes
+    mean, std, resize, labels_getter, classes, missing
         As for :class:`SyntheticMix`.
 
     Notes
     -----
-    Images are PIL images, tensors (channels, height, width) or ``tv_tensors.Image``, and come out as they went in.
+    Images are PIL images, tensors (channels, height, width) or ``tv_tensors.Image``, and come out as they went in,
+    except that all are what ``fit`` makes of them, replaced or not, so that batches can be made of them: PIL images
+    upright and grey or RGB, with palettes and transparency resolved, and grey images in RGB where the source's are.
     Random numbers come from torch's global state.
 
     Examples
@@ -240,8 +253,9 @@ class RandomSynthetic(_Synthetic):
         resize: bool = False,
         labels_getter: str | Callable[[Any], Any] = "default",
         classes: Sequence[str] | None = None,
+        missing: str = "error",
     ) -> None:
-        super().__init__(source, p, mean, std, resize, labels_getter, classes)
+        super().__init__(source, p, mean, std, resize, labels_getter, classes, missing)
 
     def _replace(self, image: Any, label: Any) -> tuple[Any, Any]:
         one = (label.detach().cpu() if isinstance(label, Tensor) else np.asarray(label)).reshape(-1)
@@ -251,7 +265,8 @@ class RandomSynthetic(_Synthetic):
                 "SyntheticMix, and a one-hot row is no label here"
             )
         position = self._source.positions(one)
-        if torch.rand(()) >= self.p:
+        image = as_fitted(image, self._source.image_shape[0])
+        if torch.rand(()) >= self.p or position[0] < 0:
             return image, label
         return self._pixels.one_like(self._source.draw(position)[0], image), label
 

@@ -5,18 +5,67 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
-from PIL import Image
+from PIL import ExifTags, Image
 from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms.v2 import functional as F
 
+from ganaug.data.decoding import DEEP_MODES, GREY_MODES, array_from_image
 from ganaug.data.pictures import picture
 
-__all__ = ["Pixels"]
+__all__ = ["CONVERT", "Pixels", "as_fitted", "channels_of", "is_grey"]
 
 MODES = {1: ("L", "1"), 3: ("RGB",)}  # of PIL images, by the number of channels
 CONVERT = "convert them first, or train the GAN on this dataset"
+
+
+def is_grey(image: Any) -> bool:
+    """Whether an image becomes one of a single channel when a GAN is fitted on it."""
+    if isinstance(image, Image.Image):
+        return image.mode in GREY_MODES or image.mode.startswith(DEEP_MODES)
+    return channels_of(image) == 1
+
+
+def channels_of(image: Any) -> int | None:
+    """Channels of a PIL image, a tensor (channels, height, width) or an array (height, width[, channels])."""
+    if isinstance(image, Image.Image):
+        return next((n for n, modes in MODES.items() if image.mode in modes), None)
+    if isinstance(image, np.ndarray) and image.ndim in (2, 3):
+        return 1 if image.ndim == 2 else image.shape[2]
+    return len(image) if isinstance(image, Tensor) and image.ndim == 3 else None
+
+
+def as_fitted(image: Any, channels: int) -> Any:
+    """Return a real image as ``fit`` sees it, in the type that it came in.
+
+    PIL images are turned upright; palettes, transparency and other modes become RGB, or grey; grey images among colour
+    ones get three equal channels. What needs no change comes back itself.
+
+    Parameters
+    ----------
+    image : PIL image, Tensor, array or any other object, which comes back unchanged
+    channels : int
+        Of the GAN's images.
+
+    Raises
+    ------
+    ValueError
+        For a PIL image that ``fit`` does not turn into one of so many channels.
+    """
+    if isinstance(image, Image.Image):
+        if image.mode in MODES.get(channels, ()) and image.getexif().get(ExifTags.Base.Orientation, 1) == 1:
+            return image
+        if channels not in MODES or (channels == 1 and not is_grey(image)):
+            raise ValueError(f"the image has mode {image.mode!r}, synthetic ones {channels} channels; {CONVERT}")
+        return picture(array_from_image(image, channels=channels))
+    if channels != 3 or channels_of(image) != 1:
+        return image
+    if isinstance(image, np.ndarray):
+        return np.repeat(image.reshape(*image.shape[:2], 1), channels, axis=2)
+    wide = image.repeat(channels, 1, 1)
+    return tv_tensors.wrap(wide, like=image) if isinstance(image, tv_tensors.Image) else wide
 
 
 class Pixels:
@@ -85,9 +134,10 @@ class Pixels:
         return drawn.to(images.dtype)
 
     def one_like(self, drawn: Tensor, image: Any, *, same_size: bool = True) -> Any:
-        """Turn uint8 (channels, height, width) into an image like `image`: PIL, tv_tensor or tensor.
+        """Turn uint8 (channels, height, width) into an image like `image`: PIL, tv_tensor, tensor or array.
 
-        Without `same_size` it keeps its size, whatever that of `image`.
+        Without `same_size` it keeps its size, whatever that of `image`. A real image comes as :func:`as_fitted` returns
+        it.
         """
         shape = tuple(drawn.shape)
         if isinstance(image, Image.Image):
@@ -98,9 +148,16 @@ class Pixels:
             if self.resize and result.size != image.size:
                 result = result.resize(image.size, Image.Resampling.BICUBIC)
             return result if result.mode == image.mode else result.convert(image.mode)
+        if isinstance(image, np.ndarray) and image.ndim in (2, 3):
+            first = torch.from_numpy(np.array(image, ndmin=2)).reshape(*image.shape[:2], -1).permute(2, 0, 1)
+            array = self.one_like(drawn, first, same_size=same_size).permute(1, 2, 0).numpy()
+            return array if image.ndim == 3 else array[..., 0]
         if not isinstance(image, Tensor) or image.ndim != 3:
             found = f"a tensor of shape {tuple(image.shape)}" if isinstance(image, Tensor) else type(image).__name__
-            raise TypeError(f"an image must be a PIL image or a tensor (channels, height, width), got {found}")
+            raise TypeError(
+                f"an image must be a PIL image, a tensor (channels, height, width) or an array (height, width[, "
+                f"channels]), got {found}"
+            )
         self.check(image, shape, same_size=same_size)
         result = self.like(drawn[None], image)[0]
         return tv_tensors.wrap(result, like=image) if isinstance(image, tv_tensors.Image) else result

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,10 @@ from ganaug.gans import ImageGAN
 __all__ = ["Source"]
 
 
+MISSING = ("error", "keep")
+KEEP = "pass missing='keep' to do without synthetic images of it"
+
+
 class Source:
     """One face for pools and GANs.
 
@@ -28,26 +33,53 @@ class Source:
     ----------
     origin : SyntheticPool or ImageGAN
         A fitted GAN is kept as it is, on its device.
-    names : sequence of str, optional
-        What the integer labels 0, 1, ... of the user's data are called: they are then found by name.
+    names : sequence or mapping of str, optional
+        What the integer labels 0, 1, ..., or the keys, of the user's data are called: they are then found by name.
+    missing : {"error", "keep"}
+        What is done about labels of which there are no synthetic images.
     """
 
-    def __init__(self, origin: SyntheticPool | ImageGAN, names: Any = None) -> None:
+    def __init__(self, origin: SyntheticPool | ImageGAN, names: Any = None, *, missing: str = "error") -> None:
         if not isinstance(origin, SyntheticPool | ImageGAN):
             raise TypeError(f"source must be a SyntheticPool or an ImageGAN, got {type(origin).__name__}")
         if isinstance(origin, ImageGAN) and not hasattr(origin, "generator_"):
             raise ValueError("source must be a fitted ImageGAN; call fit first, or load a saved one")
+        if missing not in MISSING:
+            raise ValueError(f"missing must be 'error' or 'keep', got {missing!r}")
         self.origin = origin
+        self.missing = missing
         self.classes: NDArray[Any] = origin.classes if isinstance(origin, SyntheticPool) else origin.classes_
         self.image_shape = origin.image_shape if isinstance(origin, SyntheticPool) else origin.image_shape_
         known = origin.class_names if isinstance(origin, SyntheticPool) else origin.class_names_
-        self._has_names = bool(known) or self.classes.dtype.kind in "UO"
+        has_names = bool(known) or self.classes.dtype.kind in "UO"
         self._by_name = {origin.class_name(label): place for place, label in enumerate(self.classes.tolist())}
-        plain = isinstance(names, Sequence) and not isinstance(names, str)
-        self._names = [str(name) for name in names] if plain and self._has_names else None
+        if isinstance(names, Sequence) and not isinstance(names, str):
+            names = dict(enumerate(names))
+        self._names: dict[int, str] | None = None
+        if isinstance(names, Mapping) and names and all(isinstance(label, Integral) for label in names):
+            written = {int(label): str(name) for label, name in names.items()}
+            if has_names or self._are_numbers(written):
+                self._names = written
+
+    def _are_numbers(self, names: dict[int, str]) -> bool:
+        """Whether names are this source's integer classes written out, as folders "0", "1", ... are."""
+        if self.classes.dtype.kind not in "iu" or not all(name in self._by_name for name in names.values()):
+            return False
+        by_label = [label for label, name in names.items() if str(label) != name]
+        if by_label and set(map(str, names)) == set(names.values()):
+            raise ValueError(
+                f"it cannot be told whether the label {by_label[0]} means the class {by_label[0]} of the source or, as "
+                f"the dataset calls it, {names[by_label[0]]!r}; train the GAN on the dataset itself, or on the names"
+            )
+        return True
+
+    def check_names(self) -> None:
+        """Find out before any label is seen whether there are images of all classes that have been named."""
+        if self._names is not None and self.missing == "error":
+            self.positions(np.array(list(self._names)))
 
     def positions(self, labels: Any) -> NDArray[np.int64]:
-        """Translate labels into positions in ``classes``.
+        """Translate labels into positions in ``classes``; with ``missing="keep"`` -1 where there are no images.
 
         Tensors cannot hold strings: where classes are strings and there are no `names`, integers are positions already,
         as torchvision's ``ImageFolder`` counts sorted folder names.
@@ -55,15 +87,28 @@ class Source:
         Raises
         ------
         ValueError
-            For a label or a name that the source does not have, and for integers beside classes such as "10" and "2",
-            whose order as names is not that of the numbers.
+            For a label or a name that the source does not have or a pool has no image of, and for integers beside
+            classes such as "10" and "2", whose order as names is not that of the numbers.
         """
         asked = labels.detach().cpu().numpy() if isinstance(labels, Tensor) else np.asarray(labels)
+        places = self._places(asked)
+        if isinstance(self.origin, SyntheticPool) and len(places):
+            empty = (places >= 0) & (self.origin.counts[places] == 0)
+            if empty.any() and self.missing == "error":
+                lacking = dict.fromkeys(self.classes[places[empty]].tolist())
+                called = [repr(self.origin.class_name(label)) for label in lacking]
+                raise ValueError(
+                    f"the pool holds no images of class {listed(called)}; build the pool again with some, or {KEEP}"
+                )
+            places = np.where(empty, -1, places)
+        return places
+
+    def _places(self, asked: NDArray[Any]) -> NDArray[np.int64]:
         integers = asked.dtype.kind in "iu"
         if integers and self._names is not None:
             return self._found_by_name(asked, self._names)
         if not integers or self.classes.dtype.kind not in "UO":
-            return self.origin.class_indices(asked)
+            return self._found(asked)
         written = self.classes.tolist()
         numbers = all(str(name).isdecimal() for name in written)
         if numbers and [int(name) for name in written] != list(range(len(written))):
@@ -78,19 +123,43 @@ class Source:
             )
         return asked.astype(np.int64)
 
-    def _found_by_name(self, asked: NDArray[Any], names: list[str]) -> NDArray[np.int64]:
-        if len(asked) and not (asked.min() >= 0 and asked.max() < len(names)):
-            raise ValueError(f"labels must be 0 to {len(names) - 1}, as many as there are names, got {listed(asked)}")
-        missing = sorted({names[label] for label in np.unique(asked)} - set(self._by_name))
-        if missing:
-            raise ValueError(f"the source has no class {missing[0]!r}; its classes are {listed(list(self._by_name))}")
-        places = np.array([self._by_name.get(name, -1) for name in names], dtype=np.int64)
-        return places[asked]
+    def _found(self, asked: NDArray[Any]) -> NDArray[np.int64]:
+        known = dict(zip(self.classes.tolist(), range(len(self.classes)), strict=True))
+        if self.classes.dtype.kind not in "UO":  # strings are then names
+            known = {**self._by_name, **known}
+        places = [known.get(label, -1) for label in asked.tolist()] if asked.ndim == 1 else []
+        if asked.ndim != 1 or (self.missing == "error" and -1 in places):
+            try:
+                return self.origin.class_indices(asked)
+            except ValueError as error:
+                raise ValueError(f"{error}; {KEEP}" if asked.ndim == 1 else str(error)) from None
+        return np.array(places, dtype=np.int64)
+
+    def _found_by_name(self, asked: NDArray[Any], names: dict[int, str]) -> NDArray[np.int64]:
+        distinct, inverse = np.unique(asked, return_inverse=True)
+        unnamed = [label for label in distinct.tolist() if label not in names]
+        if unnamed and self.missing == "error":
+            raise ValueError(
+                f"labels must be {min(names)} to {max(names)}, as many as there are names, got {listed(unnamed)}"
+            )
+        missing = sorted({names[label] for label in distinct.tolist() if label in names} - set(self._by_name))
+        if missing and self.missing == "error":
+            raise ValueError(
+                f"the source has no class {missing[0]!r}; its classes are {listed(list(self._by_name))}; {KEEP}"
+            )
+        places = [self._by_name.get(names.get(label, ""), -1) for label in distinct.tolist()]
+        return np.array(places, dtype=np.int64)[inverse.reshape(-1)]
 
     def check_available(self, positions: NDArray[np.int64]) -> None:
         """Raise ``ValueError`` if a pool holds no image of one of these classes."""
         if isinstance(self.origin, SyntheticPool):
             self.origin.check_available(positions)
+
+    def available(self) -> NDArray[np.bool_]:
+        """Of which classes there are images."""
+        if isinstance(self.origin, SyntheticPool):
+            return self.origin.counts > 0
+        return np.ones(len(self.classes), dtype=bool)
 
     def draw(self, positions: NDArray[np.int64], device: torch.device | str = "cpu") -> Tensor:
         """Draw an image for each position: (n, channels, height, width), uint8, on `device`."""

@@ -129,6 +129,45 @@ def test_an_existing_folder_is_not_overwritten(gan, pool, tmp_path):
     assert sorted(path.name for path in (tmp_path / "empty").iterdir()) == ["images.u8", "pool.json"]
 
 
+def test_a_pool_is_replaced_on_request_and_nothing_else_is(gan, pool, tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match="choose another name or pass overwrite=True to replace the pool in it"):
+        SyntheticPool.build(gan, pool.path, per_class=1)
+    before = pool.read([0])
+    with monkeypatch.context() as broken:
+        broken.setattr(ImageGAN, "sample", lambda *a, **k: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            SyntheticPool.build(gan, pool.path, per_class=1, overwrite=True)
+    assert torch.equal(SyntheticPool.load(pool.path).read([0]), before)
+    assert SyntheticPool.build(gan, pool.path, per_class=2, random_state=1, overwrite=True).counts.tolist() == [2] * 10
+    assert len(SyntheticPool.load(pool.path)) == 20
+    assert torch.equal(pool.read([0]), before)  # it was open
+    pool.close()
+    with pytest.raises(ValueError, match="was changed after the pool was opened; open it again"):
+        pool.read([0])
+
+
+def leave(path, *names):
+    path.mkdir()
+    for name in names:
+        (path / name).write_text("{}")
+
+
+@pytest.mark.parametrize(
+    "names", [("notes.txt",), ("pool.json",), ("images.u8", "pool.json", "mine"), ("config.json",), (".hidden",)]
+)
+def test_folders_of_others_are_not_replaced(gan, tmp_path, names):
+    leave(tmp_path / "theirs", *names)
+    with pytest.raises(ValueError, match="exists and is not an empty folder; choose another name or delete it"):
+        SyntheticPool.build(gan, tmp_path / "theirs", per_class=1, overwrite=True)
+    assert sorted(path.name for path in (tmp_path / "theirs").iterdir()) == sorted(names)
+
+
+def test_damaged_pools_can_be_built_again_in_their_place(gan, pool):
+    truncated(pool.path)
+    assert len(SyntheticPool.build(gan, pool.path, per_class=1, overwrite=True)) == 10
+    assert len(SyntheticPool.load(pool.path)) == 10
+
+
 @pytest.mark.parametrize("classes_of", [1, 2])
 def test_a_full_disk_is_told_and_leaves_nothing(gan, tmp_path, monkeypatch, classes_of):
     """Whether it is found out while the next batch is drawn, or at the end."""
@@ -274,6 +313,18 @@ def test_copies_of_training_images_are_dropped_and_a_class_that_stays_short_is_n
     with pytest.warns(UserWarning, match=r"class '3' could not be filled: of 40 images drawn 0 passed .* 4 were asked"):
         pool = SyntheticPool.build(gan, tmp_path / "pool", per_class=4, real=digits, keep=[NoCopies()])
     assert pool.counts.tolist() == [4, 4, 4, 0, 4, 4, 4, 4, 4, 4]
+
+
+def test_many_classes_that_stay_short_are_one_warning(gan, digits, tmp_path, monkeypatch):
+    monkeypatch.setattr(NoCopies, "accepts", lambda self, images, position: np.arange(len(images)) < (position == 0))
+    with pytest.warns(UserWarning, match="10 classes") as found:
+        SyntheticPool.build(gan, tmp_path / "pool", per_class=2, real=digits, keep=[NoCopies()], max_draws=1)
+    (warning,) = found
+    assert str(warning.message) == (
+        "10 classes could not be filled, as too few of the images drawn passed the filters: '0' (1 of 2, 2 drawn), "
+        "'1' (0 of 2, 2 drawn), '2' (0 of 2, 2 drawn), '3' (0 of 2, 2 drawn) and 6 more"
+    )
+    assert warning.filename.endswith(("pool.py", "test_pool.py"))
 
 
 def test_nothing_that_passes_is_no_pool(gan, digits, tmp_path, monkeypatch):

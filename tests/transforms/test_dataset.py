@@ -1,6 +1,7 @@
 import copy
 import pickle
 
+import datasets
 import numpy as np
 import pytest
 import torch
@@ -9,7 +10,7 @@ from torch.utils.data import ConcatDataset, Dataset, Subset, TensorDataset, Weig
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
-from ganaug import AugmentedDataset, ImageGAN, SyntheticPool
+from ganaug import AugmentedDataset, ImageGAN, LabelledImages, SyntheticPool, labelled_images
 
 
 @pytest.fixture
@@ -312,3 +313,176 @@ def test_a_pool_of_the_folder_has_its_names(folder, tmp_path_factory):
     gan = ImageGAN(steps=2, device="cpu", verbose=False).fit(str(folder))
     pool = SyntheticPool.build(gan, tmp_path_factory.mktemp("p") / "pool", per_class=4)
     assert np.bincount(AugmentedDataset(ImageFolder(folder), pool).targets).tolist() == [6, 6, 6]
+
+
+class Pairs(Dataset):
+    def __init__(self, images, labels, transform=None):
+        self.images, self.targets, self.transform = images, labels, transform
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, index):
+        image = self.images[index]
+        return (image if self.transform is None else self.transform(image)), self.targets[index]
+
+
+def colours(n):
+    randomness = np.random.default_rng(0)
+    return [Image.fromarray(randomness.integers(256, size=(8, 8, 3)).astype(np.uint8)) for _ in range(n)]
+
+
+def turned(image):
+    """The same picture as a camera held sideways would store it."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image = image.transpose(Image.Transpose.ROTATE_90)
+    image.info["exif"] = exif.tobytes()
+    return image
+
+
+ODD = {
+    "palette": lambda image: image.convert("P"),
+    "transparent": lambda image: image.convert("RGBA"),
+    "print": lambda image: image.convert("CMYK"),
+    "grey": lambda image: image.convert("L"),
+    "grey and transparent": lambda image: image.convert("LA"),
+    "16 bits": lambda image: Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) << 8),
+    "turned": turned,
+    "grey tensor": lambda image: v2.functional.pil_to_tensor(image.convert("L")),
+    "grey array": lambda image: np.asarray(image.convert("L")),
+}
+
+
+@pytest.mark.parametrize("row", [0, 3])
+@pytest.mark.parametrize("kind", ODD)
+def test_real_images_are_handed_out_as_fit_sees_them(colour_pool, kind, row):
+    images = colours(6)
+    if "tensor" in kind:
+        images = [v2.functional.pil_to_tensor(image) for image in images]
+        images[row] = ODD[kind](v2.functional.to_pil_image(images[row]))
+    else:
+        images = [np.asarray(image) for image in images] if "array" in kind else images
+        images[row] = ODD[kind](images[row] if isinstance(images[row], Image.Image) else Image.fromarray(images[row]))
+    real = Pairs(images, [0, 0, 0, 1, 1, 2])
+    dataset = AugmentedDataset(real, colour_pool)
+    assert len(dataset) == 9
+    fitted = labelled_images(real)
+    assert np.array_equal(labelled_images(dataset).images[:6], fitted.images)
+    assert len({np.shape(image) for image, _ in dataset}) == 1
+
+
+def test_a_transform_of_the_dataset_decides_what_is_handed_out(colour_pool):
+    grey = Pairs(colours(3), [0, 0, 1], v2.Compose([v2.Grayscale(), v2.PILToTensor()]))
+    assert {tuple(image.shape) for image, _ in AugmentedDataset(grey, colour_pool)} == {(1, 8, 8)}
+
+
+def test_grey_images_alone_do_not_join_a_colour_source(colour_pool):
+    grey = Pairs([image.convert("L") for image in colours(40)], [0] * 39 + [1])
+    with pytest.raises(ValueError, match="images have 1 channels, synthetic ones 3"):
+        AugmentedDataset(grey, colour_pool, 1)
+    grey.images[30] = colours(1)[0]
+    assert AugmentedDataset(grey, colour_pool, 1)[0][0].mode == "RGB"
+
+
+def test_items_without_an_image(colour_pool):
+    real = Pairs([None, *colours(2), None], [0, 0, 1, 1])
+    dataset = AugmentedDataset(real, colour_pool, 1)
+    assert [image is None for image, _ in dataset] == [True, False, False, True, False, False]
+    with pytest.raises(ValueError, match="none of the 2 items of the real dataset holds an image"):
+        AugmentedDataset(Subset(real, [0, 3]), colour_pool, 1)
+
+
+def as_hugging_face(data):
+    from datasets import ClassLabel, Features
+    from datasets import Image as ImageFeature
+
+    features = Features({"image": ImageFeature(), "label": ClassLabel(num_classes=10)})
+    rows = {"image": [Image.fromarray(image[0]) for image in data.images], "label": data.labels.tolist()}
+    return datasets.Dataset.from_dict(rows, features=features)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda data: data,
+        lambda data: TensorDataset(torch.from_numpy(data.images), torch.from_numpy(data.labels)),
+        as_hugging_face,
+        lambda data: as_hugging_face(data).with_format("torch"),
+        lambda data: Subset(as_hugging_face(data), list(range(100))),
+        lambda data: ConcatDataset([as_hugging_face(data.subset(part)) for part in (range(50), range(50, 100))]),
+        lambda data: Pairs(list(data.images[:, 0]), data.labels.tolist()),
+        lambda data: Pairs(list(data.images[:, 0] / np.float32(255)), data.labels.tolist()),
+    ],
+)
+def test_whatever_holds_labelled_images_is_a_real_dataset(digits, pool, make):
+    dataset = AugmentedDataset(make(digits), pool)
+    expected = AugmentedDataset(digits, pool)
+    assert dataset.targets == expected.targets
+    assert np.array_equal(labelled_images(dataset).images, labelled_images(expected).images)
+    assert np.array_equal(labelled_images(expected).images[:100], digits.images)
+    kinds = (Image.Image, torch.Tensor, np.ndarray)
+    assert [isinstance(dataset[100][0], kind) for kind in kinds] == [isinstance(dataset[0][0], kind) for kind in kinds]
+
+
+def test_what_is_no_real_dataset_is_told(digits, pool):
+    rows = as_hugging_face(digits)
+    with pytest.raises(ValueError, match=r"has a transform of rows, .* pass transform=, or use augment_dataset"):
+        AugmentedDataset(rows.with_transform(dict), pool)
+    with pytest.raises(TypeError, match=r"got DatasetDict; pass one split, such as dataset.'train'."):
+        AugmentedDataset(datasets.DatasetDict(train=rows), pool)
+    with pytest.raises(TypeError, match="got IterableDataset; streams go through augment_dataset"):
+        AugmentedDataset(rows.to_iterable_dataset(), pool)
+
+
+def test_labelled_images_are_matched_by_their_names(digits, tmp_path_factory):
+    named = LabelledImages(digits.images, digits.labels * 10, {10 * c: f"digit {c}" for c in range(10)})
+    gan = ImageGAN(steps=2, device="cpu", random_state=0, verbose=False).fit(named)
+    other = LabelledImages(digits.images, digits.labels + 5, {c + 5: f"digit {c}" for c in range(10)})
+    dataset = AugmentedDataset(other, gan, {8: 2}, random_state=0)
+    assert dataset.targets[100:] == [8, 8]
+    assert torch.equal(torch.stack([dataset[100][0], dataset[101][0]]), gan.sample([30, 30], random_state=0))
+    words = LabelledImages(digits.images, np.array([f"digit {c}" for c in digits.labels]))
+    by_word = AugmentedDataset(words, gan, {"digit 3": 2}, random_state=0)
+    assert torch.equal(by_word[101][0], dataset[101][0])
+
+
+def test_numbers_written_as_names_are_numbers(tmp_path, digits, pool, of_class):
+    for name in ("3", "7"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(digits.images[0, 0]).save(tmp_path / name / "0.png")
+    real = ImageFolder(tmp_path, loader=lambda path: Image.open(path).convert("L"))
+    dataset = AugmentedDataset(real, pool, 1)
+    assert dataset.targets == [0, 1, 0, 1]
+    assert np.asarray(dataset[3][0]).tobytes() in of_class[7]
+
+
+def test_numbers_in_the_order_of_their_names_are_ambiguous(digits, pool):
+    real = Pairs([Image.fromarray(image[0]) for image in digits.images[:4]], [0, 0, 1, 1])
+    real.classes = ["1", "0"]
+    with pytest.raises(ValueError, match="cannot be told whether the label 0 means the class 0 of the source or"):
+        AugmentedDataset(real, pool, 1)
+
+
+def test_images_without_a_label_are_kept_and_get_no_companions(digits, pool):
+    labels = np.where(digits.labels == 4, -1, digits.labels)
+    dataset = AugmentedDataset(LabelledImages(digits.images, labels), pool)
+    assert dataset.targets[:100] == labels.tolist()
+    assert set(dataset.targets[100:]) <= set(range(10)) - {4}
+
+
+def test_classes_that_a_source_lacks_can_be_left_without(tensors, gan, tmp_path):
+    rare = SyntheticPool.build(gan, tmp_path / "pool", per_class={9: 3})
+    with pytest.raises(
+        ValueError, match=r"no images of class .* build the pool again with some, or pass missing='keep'"
+    ):
+        AugmentedDataset(tensors, rare, 3)
+    assert AugmentedDataset(tensors, rare, 3, missing="keep").targets[100:] == [9, 9, 9]
+    with pytest.raises(ValueError, match="missing must be 'error' or 'keep', got 'skip'"):
+        AugmentedDataset(tensors, rare, 3, missing="skip")
+
+
+def test_one_class_alone_is_balanced(digits, pool):
+    one = digits.subset(digits.labels == 3)
+    assert len(AugmentedDataset(one, pool)) == len(one)
+    assert AugmentedDataset(one, pool, 2).targets[-2:] == [3, 3]

@@ -367,3 +367,63 @@ def test_boolean_classes(tmp_path):
     mixed, labels = SyntheticMix(gan, 1.0, "uniform")(ZEROS, torch.tensor([True, False]))
     assert labels.dtype == torch.bool
     assert replaced(ZEROS, mixed).all()
+
+
+NAMES = [str(c) for c in range(10)]
+
+
+@pytest.fixture(scope="module")
+def rare(gan, tmp_path_factory):
+    """A pool of the classes 1 and 4."""
+    return SyntheticPool.build(gan, tmp_path_factory.mktemp("rare") / "pool", per_class={1: 3, 4: 3}, random_state=0)
+
+
+@pytest.mark.parametrize("make", [SyntheticMix, RandomSynthetic])
+def test_classes_that_a_pool_lacks_are_known_when_the_transform_is_made(rare, colour_pool, make):
+    with pytest.raises(ValueError, match=r"holds no images of class '0', '2', '3', '5' and 4 more; .* missing='keep'"):
+        make(rare, classes=NAMES)
+    with pytest.raises(ValueError, match=r"the source has no class 'wolf'; .* pass missing='keep'"):
+        make(colour_pool, classes=["cat", "wolf"])
+    make(rare, classes=["1", "4"])
+    make(rare, classes=NAMES, missing="keep")
+    with pytest.raises(ValueError, match="missing must be 'error' or 'keep', got 'real'"):
+        make(rare, missing="real")
+
+
+@pytest.mark.parametrize("classes", [None, NAMES])
+@pytest.mark.parametrize("one_hot", [False, True])
+def test_images_of_classes_that_a_pool_lacks_stay_real(rare, batch, classes, one_hot):
+    images, labels = batch
+    shown = torch.nn.functional.one_hot(labels, 10) if one_hot else labels
+    with pytest.raises(ValueError, match=r"holds no images of class .* or pass missing='keep'"):
+        SyntheticMix(rare, 1.0)(images, shown)
+    mixed, after = SyntheticMix(rare, 1.0, classes=classes, missing="keep")(images, shown)
+    assert torch.equal(replaced(images, mixed), (labels == 1) | (labels == 4))
+    assert torch.equal(after, shown)
+
+
+def test_what_a_source_never_heard_of_stays_real_too(gan, colour_pool):
+    images = torch.zeros(3, 1, 8, 8)
+    mixed, _ = SyntheticMix(gan, 1.0, missing="keep")(images, torch.tensor([1, 99, -1]))
+    assert replaced(images, mixed).tolist() == [True, False, False]
+    images = torch.zeros(3, 3, 8, 8)
+    mix = SyntheticMix(colour_pool, 1.0, classes=["wolf", "dog"], missing="keep")
+    assert replaced(images, mix(images, torch.tensor([0, 1, 0]))[0]).tolist() == [False, True, False]
+
+
+def test_balance_draws_only_classes_that_there_are_images_of(rare):
+    images, labels = torch.zeros(60, 1, 8, 8), torch.zeros(60, dtype=torch.long)
+    assert set(SyntheticMix(rare, 1.0, "uniform", missing="keep")(images, labels)[1].tolist()) == {1, 4}
+    with pytest.raises(ValueError, match="holds no images of class '0'"):
+        SyntheticMix(rare, 1.0, "uniform")
+    with pytest.raises(ValueError, match="balance gives no weight to a class that there are images of"):
+        SyntheticMix(rare, 1.0, [1] + [0] * 9, missing="keep")
+
+
+def test_kept_classes_change_no_random_numbers(rare, batch):
+    images, labels = batch[0], torch.where(batch[1] < 5, 1, 4)
+    mixed = []
+    for missing in ("error", "keep"):
+        torch.manual_seed(0)
+        mixed.append(SyntheticMix(rare, 0.5, missing=missing)(images, labels)[0])
+    assert torch.equal(*mixed)

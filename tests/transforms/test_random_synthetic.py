@@ -1,10 +1,12 @@
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
-from ganaug import RandomSynthetic
+from ganaug import RandomSynthetic, SyntheticPool
+from ganaug.data.decoding import array_from_image
 from ganaug.data.images import images_from_array
 from ganaug.data.pictures import picture
 
@@ -67,3 +69,41 @@ def test_what_is_no_image_with_its_label_is_refused(pool, image, label, error, s
 def test_a_picture_of_pixels_has_those_pixels(pool):
     image, _ = pool[0]
     assert images_from_array(torch.from_numpy(image.numpy()[None])).tobytes() == pixels(picture(image.numpy()))
+
+
+@pytest.mark.parametrize("p", [0.0, 1.0])
+@pytest.mark.parametrize("mode", ["P", "RGBA", "CMYK", "LA", "L", "1", "I;16", "RGB"])
+def test_images_are_what_fit_makes_of_them_whether_replaced_or_not(colour_pool, mode, p):
+    image = Image.linear_gradient("L").resize((8, 8))
+    image = Image.fromarray(np.asarray(image).astype(np.uint16) << 8) if mode == "I;16" else image.convert(mode)
+    result, _ = RandomSynthetic(colour_pool, p)(image, "dog")
+    assert (result.mode, result.size) == ("RGB", (8, 8))
+    if p == 0:
+        assert pixels(result) == array_from_image(image, channels=3).tobytes()
+
+
+def test_images_are_turned_upright_and_measured_then(colour_pool):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image = Image.new("RGB", (8, 6))
+    image.info["exif"] = exif.tobytes()
+    assert RandomSynthetic(colour_pool, 0.0)(image, "dog")[0].size == (6, 8)
+
+
+def test_a_grey_tensor_among_colours(colour_pool):
+    image = torch.rand(1, 8, 8)
+    for p in (0.0, 1.0):
+        assert RandomSynthetic(colour_pool, p)(image, "dog")[0].shape == (3, 8, 8)
+    assert type(RandomSynthetic(colour_pool, 0.0)(tv_tensors.Image(image), "dog")[0]) is tv_tensors.Image
+
+
+def test_classes_without_images_are_known_before_the_first_image_or_left_real(gan, tmp_path):
+    rare = SyntheticPool.build(gan, tmp_path / "pool", per_class={1: 2})
+    blank = Image.new("L", (8, 8))
+    with pytest.raises(ValueError, match=r"no images of class '0', .*; build .* or pass missing='keep'"):
+        RandomSynthetic(rare, classes=[str(c) for c in range(10)])
+    with pytest.raises(ValueError, match=r"no images of class '3'"):  # whether it would be replaced or not
+        RandomSynthetic(rare, 0.0)(blank, 3)
+    keeping = RandomSynthetic(rare, 1.0, classes=[str(c) for c in range(10)], missing="keep")
+    assert keeping(blank, 3)[0] is blank
+    assert keeping(blank, 1)[0] is not blank
