@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from ganaug.cli.common import bench_app, check_writable
+from ganaug.cli.table_files import Decimal, Encoding, NaValues, Separator, csv_options, opened
 
 SHOWN_CASES = 6
 NOT_FINAL = 3
@@ -31,6 +32,10 @@ def bench_run(
     folds: Annotated[
         int | None, typer.Option(min=2, help="Folds of your own data; default 5. A class needs as many samples.")
     ] = None,
+    sep: Separator = None,
+    decimal: Decimal = None,
+    encoding: Encoding = None,
+    na_values: NaValues = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder of the run; default runs/SUITE or runs/custom-DATA.")
     ] = None,
@@ -61,9 +66,14 @@ def bench_run(
     if (suite is None) == (data is None):
         raise ValueError("pass the name of a suite, or --data with your own data")
     if data is not None:
-        loaded = custom_suite(data, target=target, size=size, folds=folds)
+        options = csv_options(sep, decimal, encoding, na_values)
+        loaded = custom_suite(data, target=target, size=size, folds=folds, csv=options)
+        if target is not None and os.path.isfile(data):
+            opened(data, options, [target], formats=False)  # says how it is read
     elif target is not None or size is not None or folds is not None:
         raise ValueError("--target, --size and --folds belong to --data")
+    elif any((sep, decimal, encoding, na_values)):
+        raise ValueError("--sep, --decimal, --encoding and --na-values belong to --data")
     else:
         loaded = load_suite(str(suite))
     if timeout is not None:

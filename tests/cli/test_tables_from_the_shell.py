@@ -132,11 +132,11 @@ def test_dry_run_prints_the_configuration(clients, capsys, tmp_path):
     ("change", "message"),
     [
         ({"source": "nothing.csv"}, "nothing.csv does not exist"),
-        ({"source": "clients.xls"}, "must be a .csv or a .parquet file"),
+        ({"source": "clients.xls"}, "must end in .csv, .tsv, .txt (each may end in .gz) or .parquet"),
         ({"target": "statu"}, "has no column 'statu'; did you mean 'status'?"),
         ({"target": "income"}, "continuous values"),
         ({"target": "city"}, "labels contain missing values"),
-        ({"output": "new.txt"}, "must end in .csv or .parquet"),
+        ({"output": "new.xls"}, "must end in .csv, .tsv, .txt (each may end in .gz) or .parquet"),
         ({"output": "."}, "must end in .csv"),
         ({"output": "no/such/clients.csv/x.csv"}, None),
         ({"strategy": "some"}, "sampling_strategy"),
@@ -172,7 +172,7 @@ def test_bad_input_ends_with_one_sentence(clients, refused, change, message):
         ("a,a,status\n1,2,x\n3,4,y\n", "column names must differ, got 'a' twice"),
         ("status\nx\ny\n", "holds the column 'status' only"),
         ("a,status\n1,x\n2,x\n", "the single class 'x'"),
-        ("a,status\n1,x,9\n2,y,9\n", "a row has more fields than the header"),
+        ("a,status\n1,x,9\n2,y,9\n", "row 1 has more fields than the header, 3 in place of 2; as all rows have: name"),
         ("a,status,is_synthetic\n1,x,0\n2,y,0\n", "has a column 'is_synthetic' already"),
     ],
 )
