@@ -212,14 +212,16 @@ def _records(text: str, separators: str) -> list[str]:
     return records
 
 
-def quoted_fields(lines: list[str], sep: str, width: int) -> NDArray[np.bool_]:
-    """Which fields of the first lines are in quotation marks.
+def quoted_fields(lines: list[str], sep: str, width: int) -> NDArray[np.bool_] | None:
+    """Which fields of the first lines are in quotation marks; None if there are no such marks in the file.
 
     Examples
     --------
     >>> quoted_fields(['1,"a"', '2,""'], ",", 2).tolist()
     [[False, True], [False, True]]
     """
+    if not any('"' in line for line in lines):
+        return None
     lines = lines[: 5 * SAMPLE]
     found = np.zeros((len(lines), width), dtype=bool)
     one = _one_field(sep)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import io
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -125,45 +126,75 @@ def _parquet(path: Path) -> pd.DataFrame:
 
 def _csv(path: Path, kind: str, options: CsvOptions, text: Sequence[str], formats: bool) -> TableFile:
     found = parse_csv_text(path.read_bytes(), kind, options)
+    names = _names(found)
+    cells = _parsed(found, names, dtype=str, keep_default_na=False, na_filter=False) if formats else None
+    table = _parsed(
+        found,
+        names,
+        dtype=dict.fromkeys(_codes(found, names), "string"),
+        na_values=list(options.na_values),
+        decimal=found.format.decimal,
+    )
+    empty = set(table.columns[table.isna().all()])
+    kept = tuple(
+        None if name in empty and not written else name for name, written in zip(names, found.header, strict=True)
+    )
+    table = table[[name for name in kept if name is not None]]
+    texts = _read_texts(table, set(table.columns).difference(text), found.format.decimal, options)
+    table = table.assign(**{name: values for name, (values, _) in texts.items()})
+    forms = {name: form for name, (_, form) in texts.items()}
+    notes = _notes(found.notes, forms)
+    if cells is None:
+        return TableFile(table, notes=notes)
+    quotes = quoted_fields(found.lines, found.format.sep, len(names))
+    learnt = tuple(
+        CellFormat()
+        if name is None
+        else CellFormat.learn(
+            cells[name], table[name], forms.get(name), None if quotes is None else quotes[:, i], found.format.decimal
+        )
+        for i, name in enumerate(kept)
+    )
+    quoted = found.header_line.startswith('"')
+    form = TableFormat(found.format, kind, tuple(found.header), kept, learnt, header_quoted=quoted)
+    return TableFile(table, form, tuple(found.lines), notes)
+
+
+def _names(found: CsvText) -> list[str]:
     names = [name or f"Unnamed: {position}" for position, name in enumerate(found.header)]
-    if twice := [name for name in names if names.count(name) > 1]:
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(
-            f"column names must differ, got {twice[0]!r} twice; rename one, or add a line of names if there is none"
+            f"column names must differ, got {twice!r} twice; rename one, or add a line of names if there is none"
         )
     if not found.lines:
         raise ValueError("it holds no rows; pass a table with at least two classes")
-    cells = _parsed(found, names, dtype=str, keep_default_na=False, na_filter=False)
-    # Numbers do not begin with a zero; codes do.
-    codes = {name: "string" for name in names if cells[name].str.match(r"0\d").any()}
-    marks = list(options.na_values)
-    table = _parsed(found, names, dtype=codes, na_values=marks, decimal=found.format.decimal)
-    left_out = {name for name, written in zip(names, found.header, strict=True) if not written} & set(
-        table.columns[table.isna().all()]
-    )
-    table = table.drop(columns=list(left_out))
+    return names
+
+
+def _codes(found: CsvText, names: list[str]) -> list[str]:
+    """Columns in which digits begin with a zero, as numbers do not."""
+    zero = re.compile(rf'(?:^|["{re.escape(found.format.sep)}]) ?0\d')
+    lines = [line for line in found.lines if zero.search(line)]
+    if not lines:
+        return []
+    cells = _parsed(replace(found, lines=lines), names, dtype=str, keep_default_na=False, na_filter=False)
+    return [name for name in names if cells[name].str.match(r"0\d").any()]
+
+
+def _read_texts(
+    table: pd.DataFrame, names: set[str], decimal: str, options: CsvOptions
+) -> dict[str, tuple[pd.Series, TextFormat]]:
+    """Columns of text that hold numbers or dates."""
     # A decimal comma is a matter of the whole file; a point may be what only this column has not.
-    decimal = options.decimal or ("," if found.format.decimal == "," else None)
-    texts: dict[str, TextFormat] = {}
+    known = options.decimal or ("," if decimal == "," else None)
+    found = {}
     for name in table.columns:
-        if name not in text and types.is_string_dtype(table[name].dtype):
-            read = read_text_column(table[name], marks=marks, decimal=decimal, plain=True)
+        if name in names and types.is_string_dtype(table[name].dtype):
+            read = read_text_column(table[name], marks=options.na_values, decimal=known, plain=True)
             if read is not None and read[1].unread <= MOST_UNREAD * len(table):
-                table[name], texts[name] = read
-    notes = _notes(found.notes, texts, names)
-    if not formats:
-        return TableFile(table, notes=notes)
-    quotes = quoted_fields(found.lines, found.format.sep, len(names))
-    learnt = [
-        CellFormat()
-        if name in left_out
-        else CellFormat.learn(cells[name], table[name], texts.get(name), quotes[:, i], found.format.decimal)
-        for i, name in enumerate(names)
-    ]
-    kept = tuple(None if name in left_out else name for name in names)
-    form = TableFormat(
-        found.format, kind, tuple(found.header), kept, tuple(learnt), header_quoted=found.header_line.startswith('"')
-    )
-    return TableFile(table, form, tuple(found.lines), notes)
+                found[name] = read
+    return found
 
 
 def _parsed(found: CsvText, names: list[str], **how: Any) -> pd.DataFrame:
@@ -187,7 +218,7 @@ def _parsed(found: CsvText, names: list[str], **how: Any) -> pd.DataFrame:
     return table
 
 
-def _notes(notes: Sequence[str], texts: dict[str, TextFormat], names: list[str]) -> tuple[str, ...]:
+def _notes(notes: Sequence[str], texts: dict[str, TextFormat]) -> tuple[str, ...]:
     """What was found, and which columns of text are read as what, in a line each."""
     alike: dict[str, list[str]] = {}
     for name, form in texts.items():

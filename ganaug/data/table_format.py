@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -12,12 +16,15 @@ from numpy.typing import NDArray
 from pandas.api import types
 
 from ganaug.data.csv_format import CsvFormat
-from ganaug.data.json_values import short
-from ganaug.data.text_values import TextFormat, read_text_column
+from ganaug.data.json_values import short, whole
+from ganaug.data.text_values import MARKS, TextFormat, read_text_column
 
 __all__ = ["CellFormat", "TableFormat"]
 
-SAMPLE = 2000  # cells that a column's format is learnt from
+SAMPLE = 500  # distinct cells that a column's format is learnt from
+ROUNDED = 6  # decimals up to which encoders round themselves
+MOST_DECIMALS = 20
+MOST_DIGITS = 15  # that a float keeps of any number
 MOST_SPELLINGS, MOST_LETTERS, MOST_COLUMNS = 64, 1000, 100_000
 PLAIN = (bool, int, float)
 
@@ -32,6 +39,8 @@ class CellFormat:
         Of numbers and dates; None for what is written as Python has it.
     missing : str
         What stands for a missing value.
+    digits : int
+        Significant ones at most; 0 for as many as a number needs.
     plus : bool
         Whether positive numbers have their sign.
     quoted, missing_quoted : bool
@@ -44,6 +53,7 @@ class CellFormat:
 
     text: TextFormat | None = None
     missing: str = ""
+    digits: int = 0
     plus: bool = False
     quoted: bool = False
     missing_quoted: bool = False
@@ -52,7 +62,12 @@ class CellFormat:
 
     @classmethod
     def learn(
-        cls, cells: pd.Series, values: pd.Series, text: TextFormat | None, quotes: NDArray[np.bool_], decimal: str
+        cls,
+        cells: pd.Series,
+        values: pd.Series,
+        text: TextFormat | None,
+        quotes: NDArray[np.bool_] | None,
+        decimal: str,
     ) -> CellFormat:
         """Find out how values are written.
 
@@ -63,49 +78,66 @@ class CellFormat:
             What was read from them.
         text : TextFormat or None
             How they were read, if not by pandas.
-        quotes : ndarray of bool
-            Which of the first cells are in quotation marks.
+        quotes : ndarray of bool or None
+            Which of the first cells are in quotation marks; None if none is.
         decimal : str
             Of numbers that were read by pandas.
         """
-        absent = values.isna()
-        missing = str(cells[absent].value_counts().index[0]) if absent.any() else ""
-        among, first = absent.to_numpy()[: len(quotes)], cells[: len(quotes)].to_numpy() != ""
-        quoted = quotes[~among].all() and quotes[~among].any()
-        missing_quoted = quotes[among].all() and quotes[among].any() if among.any() else quoted and first.all()
-        bare = bool((cells[: len(quotes)].str.contains('"', regex=False).to_numpy(dtype=bool) & ~quotes).any())
-        unread = cls(None, missing, False, bool(quoted), bool(missing_quoted), bare)
+        written, absent = cells.tolist(), values.isna().to_numpy()
+        marks = Counter(itertools.compress(written, absent))
+        if text is not None and text.unread:  # cells that could not be read are no marks
+            marks = (
+                Counter({m: n for m, n in marks.items() if m in text.marks or m.strip().casefold() in MARKS}) or marks
+            )
+        form = cls(text, marks.most_common(1)[0][0] if marks else "")
+        if quotes is not None:
+            form = form._with_quotes(np.array(written[: len(quotes)], dtype=object), absent[: len(quotes)], quotes)
         if types.is_string_dtype(values.dtype):
-            return unread
-        step = max(1, int((~absent).sum()) // SAMPLE)
-        cells, values = cells[~absent][::step], values[~absent][::step]
-        numbers = types.is_numeric_dtype(values.dtype) and not types.is_bool_dtype(values.dtype)
-        plus = numbers and bool((values > 0).any()) and bool((cells.str.startswith("+") | ~(values > 0)).all())
-        if text is None and numbers:
-            bare = cells.str.strip().str.removeprefix("+")
-            found = read_text_column(bare, plain=True, decimal=decimal)
-            text = found[1] if found is not None and found[1].kind == "number" else None
-        learnt = replace(unread, text=text, plus=plus)
-        return replace(learnt, spellings=learnt._exceptions(cells, values))
+            return form
+        # Of several ways to write a value the most frequent comes first.
+        common = [cell for cell, _ in Counter(itertools.compress(written, ~absent)).most_common(SAMPLE)]
+        meaning = dict(zip(written, values.tolist(), strict=True))
+        if types.is_numeric_dtype(values.dtype) and not types.is_bool_dtype(values.dtype) and common:
+            return form._of_numbers(common, [meaning[cell] for cell in common], values.dtype, decimal)
+        return form._with_exceptions(common, pd.Series([meaning[cell] for cell in common], dtype=values.dtype))
 
-    def _exceptions(self, cells: pd.Series, values: pd.Series) -> dict[Any, str]:
-        """What is written otherwise than the rest, of each value the most frequent way; nothing if that is a lot."""
+    def _with_quotes(self, cells: NDArray[Any], absent: NDArray[np.bool_], quotes: NDArray[np.bool_]) -> CellFormat:
+        known = quotes[~absent]
+        quoted = bool(known.all() and known.any())
+        missing = bool(quotes[absent].all()) if absent.any() else quoted and bool((cells != "").all())
+        bare = any('"' in cell for cell in cells[~quotes])
+        return replace(self, quoted=quoted, missing_quoted=missing, bare=bare)
+
+    def _of_numbers(self, cells: list[str], values: list[Any], dtype: Any, decimal: str) -> CellFormat:
+        form = self
+        if self.text is None and all(cell.startswith("+") for cell, v in zip(cells, values, strict=True) if v > 0):
+            form = replace(self, plus=max(values) > 0)
+        if self.text is None:
+            bare = [cell.strip().removeprefix("+") for cell in cells]
+            text = _plain_format(bare, values, decimal)
+            if text is not None:
+                return replace(form, text=text, digits=_digits(bare, text))
+            found = read_text_column(pd.Series(bare, dtype=object), plain=True, decimal=decimal)
+            form = replace(form, text=found[1] if found is not None and found[1].kind == "number" else None)
+        form = replace(form, digits=_digits(cells, form.text))
+        return form._with_exceptions(cells, pd.Series(values, dtype=dtype))
+
+    def _with_exceptions(self, cells: list[str], values: pd.Series) -> CellFormat:
+        """Keep what is written otherwise than the rest, unless that is a lot."""
         if not types.is_numeric_dtype(values.dtype):
-            return {}
-        counts = cells.value_counts()
-        pairs = pd.DataFrame({"cell": cells, "value": values}).drop_duplicates("cell")
-        pairs = pairs.iloc[np.argsort(-counts[pairs["cell"]].to_numpy(), kind="stable")].drop_duplicates("value")
-        written = self.write(pairs["value"])
-        others = [
-            (value, cell)
-            for value, cell, own in zip(pairs["value"].tolist(), pairs["cell"].tolist(), written, strict=True)
-            if cell != own
-        ]
-        return dict(others) if len(others) <= MOST_SPELLINGS else {}
+            return self
+        first = ~values.duplicated().to_numpy()
+        cells, values = list(itertools.compress(cells, first)), values[first]
+        found = zip(values.tolist(), cells, self.write(values), strict=True)
+        others = {value: cell for value, cell, written in found if cell != written}
+        return replace(self, spellings=others) if len(others) <= MOST_SPELLINGS else self
 
     def write(self, values: pd.Series) -> list[str]:
         """Text of values."""
         absent = values.isna().to_numpy()
+        if self.digits:
+            rounded = [value if pd.isna(value) else float(f"{value:.{self.digits}g}") for value in values]
+            values = pd.Series(rounded, index=values.index, dtype="Float64")
         if self.text is not None and _writable(self.text, values):
             written = self.text.write(values).tolist()
         else:
@@ -123,6 +155,7 @@ class CellFormat:
         return {
             "text": text,
             "missing": self.missing,
+            "digits": self.digits,
             "plus": self.plus,
             "quoted": self.quoted,
             "missing_quoted": self.missing_quoted,
@@ -140,13 +173,41 @@ class CellFormat:
         flags = [state[name] for name in ("plus", "quoted", "missing_quoted", "bare")]
         if not _is_short(state["missing"]) or not all(isinstance(flag, bool) for flag in flags):
             raise ValueError(f"cells cannot be written as {short(state)}")
+        whole(state["digits"], "digits", 0, MOST_DIGITS)
         text = None if state["text"] is None else TextFormat.from_state(state["text"])
         return cls(**state | {"text": text, "spellings": dict(pairs)})
 
 
+def _plain_format(cells: list[str], values: list[Any], decimal: str) -> TextFormat | None:
+    """The format of numbers without anything around and between their digits, if it gives each cell exactly."""
+    if not all(math.isfinite(value) for value in values):
+        return None
+    lengths = {len(cell.partition(decimal)[2]) for cell in cells}
+    fixed = min(*lengths, MOST_DECIMALS) if len(lengths) == 1 else 0
+    if [f"{value:.{fixed}f}".replace(".", decimal) for value in values] == cells:
+        return TextFormat("number", decimal=decimal, decimals=fixed)
+    trims: tuple[Literal["-", "0"], ...] = ("-", "0")
+    for trim in trims:
+        if [np.format_float_positional(v, trim=trim).replace(".", decimal) for v in map(float, values)] == cells:
+            return TextFormat("number", decimal=decimal, decimals=-1, whole_point=trim == "0")
+    return None
+
+
+def _digits(cells: list[str], text: TextFormat | None) -> int:
+    """Most significant digits of cells with more decimals than are rounded elsewhere, if these are not fixed."""
+    if text is None or text.decimals != -1:
+        return 0
+    numbers = [re.split("[eE]", cell)[0].partition(text.decimal) for cell in cells]
+    if not text.exponent and max(len(decimals) for _, _, decimals in numbers) <= ROUNDED:
+        return 0
+    most = max(len(re.sub(r"\D", "", whole + decimals).lstrip("0")) for whole, _, decimals in numbers)
+    return most if most <= MOST_DIGITS else 0
+
+
 def _writable(text: TextFormat, values: pd.Series) -> bool:
-    is_date = types.is_datetime64_any_dtype(values.dtype)
-    return is_date if text.kind == "date" else types.is_numeric_dtype(values.dtype)
+    if text.kind == "date":
+        return types.is_datetime64_any_dtype(values.dtype)
+    return types.is_numeric_dtype(values.dtype) and bool(np.isfinite(values.dropna().to_numpy(float)).all())
 
 
 def _is_short(text: Any) -> bool:
