@@ -101,9 +101,8 @@ class CsvFormat:
         """Inverse of ``dataclasses.asdict``, after a trip through JSON; ``ValueError`` for what cannot be."""
         found = cls(**state)
         CsvOptions(found.sep, found.decimal, found.encoding)
-        if found.line_end not in ("\n", "\r\n", "\r") or not isinstance(found.bom, bool) | isinstance(
-            found.spaced, bool
-        ):
+        flags = isinstance(found.bom, bool) and isinstance(found.spaced, bool)
+        if found.line_end not in ("\n", "\r\n", "\r") or not flags:
             raise ValueError(f"there is no such format of CSV files: {short(state)}")
         return found
 
