@@ -10,7 +10,7 @@ import typer
 
 from ganaug.cli.common import SYNTHETIC, Device, app, check_writable, image_size
 from ganaug.cli.image_files import as_fitted
-from ganaug.cli.table_files import Decimal, Encoding, NaValues, Separator, csv_options, opened
+from ganaug.cli.table_files import Decimal, Encoding, NaValues, Separator, csv_options, opened, tell_reading
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -130,12 +130,15 @@ def _rows(
     from ganaug.data.table_files import split_target
 
     # The options are those of the CSV files among several.
-    table = opened(path, CsvOptions() if file_kind(path) == "parquet" else options, names, formats=False).table
+    file = opened(path, CsvOptions() if file_kind(path) == "parquet" else options, names, formats=False)
+    table = file.table
     if SYNTHETIC in table.columns:
         if not synthetic:
             raise ValueError(f"{path} holds synthetic rows too (column {SYNTHETIC}); pass the real ones only")
         table = table[table[SYNTHETIC].astype(bool)].drop(columns=SYNTHETIC).reset_index(drop=True)
-    return split_target(table, names[0], path, fewest=1)
+    parted = split_target(table, names[0], path, fewest=1)
+    tell_reading(path, file)
+    return parted
 
 
 def _images(path: str, size: str | None) -> LabelledImages:

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from ganaug.cli.common import bench_app, check_writable
-from ganaug.cli.table_files import Decimal, Encoding, NaValues, Separator, csv_options, opened
+from ganaug.cli.table_files import Decimal, Encoding, NaValues, Separator, csv_options, opened, tell_reading
 
 SHOWN_CASES = 6
 NOT_FINAL = 3
@@ -69,7 +69,7 @@ def bench_run(
         options = csv_options(sep, decimal, encoding, na_values)
         loaded = custom_suite(data, target=target, size=size, folds=folds, csv=options)
         if target is not None and os.path.isfile(data):
-            opened(data, options, [target], formats=False)  # says how it is read
+            tell_reading(data, opened(data, options, [target], formats=False))
     elif target is not None or size is not None or folds is not None:
         raise ValueError("--target, --size and --folds belong to --data")
     elif any((sep, decimal, encoding, na_values)):

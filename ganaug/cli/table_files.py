@@ -39,7 +39,7 @@ def csv_options(
 
 
 def opened(path: str | Path, options: CsvOptions, names: Sequence[str | None] = (), formats: bool = True) -> TableFile:
-    """Open a table, and say in a line how it is read where that may surprise.
+    """Open a table.
 
     Parameters
     ----------
@@ -52,14 +52,17 @@ def opened(path: str | Path, options: CsvOptions, names: Sequence[str | None] = 
     """
     from ganaug.data.table_files import open_table
 
-    file = open_table(path, options, text=[name for name in names if name is not None], formats=formats)
+    return open_table(path, options, text=[name for name in names if name is not None], formats=formats)
+
+
+def tell_reading(path: str | Path, file: TableFile) -> None:
+    """Say in a line how a table is read, where that may surprise."""
     if file.notes:
         print(
             f"Note: {path}: {'; '.join(file.notes)}. Change it with --sep, --decimal, --encoding, --na-values or "
             "--categorical.",
             file=sys.stderr,
         )
-    return file
 
 
 def keep_format(model: Path, form: TableFormat | None) -> None:

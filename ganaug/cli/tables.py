@@ -36,6 +36,7 @@ from ganaug.cli.table_files import (
     keep_format,
     known_format,
     opened,
+    tell_reading,
 )
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def fit_table(
     check_facts(license)
     file = opened(source, csv_options(sep, decimal, encoding, na_values), [target, *(categorical or ())])
     table, labels = split_target(file.table, target, source)
+    tell_reading(source, file)
     gan = TableGAN(steps=steps, categorical_features=categorical or "auto", random_state=seed, log_dir=output / "log")
     gan.set_params(health=health.value, distributed=under_torchrun(), **safety)
     gan.set_params(validation_fraction=validation_fraction, batch_size=batch_size or gan.batch_size)
@@ -145,6 +147,7 @@ def augment_table(
     if SYNTHETIC in whole.columns:
         raise ValueError(f"{source} has a column {SYNTHETIC!r} already; rename or drop it")
     table, labels = split_target(whole, target, source)
+    tell_reading(source, file)
     gan = TableGAN(steps=steps)
     sampler = GANOverSampler(
         generator=gan.set_params(batch_size=batch_size or gan.batch_size),

@@ -20,7 +20,7 @@ from ganaug.data.array_files import DAMAGED
 from ganaug.data.csv_format import TABLE_KINDS, CsvOptions, compressed, file_kind
 from ganaug.data.csv_text import CsvText, csv_fields, parse_csv_text, quoted_fields
 from ganaug.data.files import write_atomically
-from ganaug.data.json_values import clip
+from ganaug.data.json_values import clip, short
 from ganaug.data.labels import labels_from_array, listed
 from ganaug.data.table_format import CellFormat, TableFormat
 from ganaug.data.text_values import TextFormat, read_text_column
@@ -297,6 +297,12 @@ def split_target(
         If there is no such column, no other one, too few classes, or a missing or continuous label.
     """
     if target not in table.columns:
+        if table.shape[1] == 1 and file_kind(source) != "parquet":
+            (name,) = table.columns
+            raise ValueError(
+                f"{source} has no column {target!r} but the one column {short(name)}; pass what separates the columns "
+                "(--sep), or add some"
+            )
         close = difflib.get_close_matches(target, map(str, table.columns), n=1)
         hint = f"; did you mean {close[0]!r}?" if close else f"; there are {listed(list(table.columns))}"
         raise ValueError(f"{source} has no column {target!r}{hint}")

@@ -14,6 +14,7 @@ from ganaug.data.table_format import TableFormat
 N = 60
 WHOLE = np.random.default_rng(0).integers(1, 99_999, N)
 DAY = pd.Timestamp("2020-01-05")
+DAYS = [DAY + pd.Timedelta(days=v % 3000) for v in WHOLE]
 
 # Cells as they stand in the file, and the dtypes they are read as.
 COLUMNS = {
@@ -29,10 +30,13 @@ COLUMNS = {
     "thousands": ([f"{v:,}" for v in WHOLE], "Int64"),
     "dollars": ([f"${v / 8:.2f}" for v in WHOLE], "Float64"),
     "percent": ([f"{v % 100}%" for v in WHOLE], "Int64"),
-    "dates": ([str((DAY + pd.Timedelta(days=v % 3000)).date()) for v in WHOLE], "datetime64"),
-    "midnights": ([str(DAY + pd.Timedelta(days=v % 3000)) for v in WHOLE], "datetime64"),
-    "American dates": ([f"{DAY + pd.Timedelta(days=v % 3000):%m/%d/%Y}" for v in WHOLE], "datetime64"),
-    "German dates": (["-" if v % 9 == 0 else f"{DAY + pd.Timedelta(days=v % 3000):%d.%m.%Y}" for v in WHOLE], "datetime64"),
+    "dates": ([str(day.date()) for day in DAYS], "datetime64"),
+    "midnights": ([str(day) for day in DAYS], "datetime64"),
+    "American dates": ([f"{day:%m/%d/%Y}" for day in DAYS], "datetime64"),
+    "German dates": (
+        ["-" if v % 9 == 0 else f"{day:%d.%m.%Y}" for v, day in zip(WHOLE, DAYS, strict=True)],
+        "datetime64",
+    ),
     "times": ([f"{DAY + pd.Timedelta(minutes=v):%Y-%m-%dT%H:%M}" for v in WHOLE], "datetime64"),
     "TRUE": (["TRUE" if v % 2 else "FALSE" for v in WHOLE], "boolean"),
     "true beside null": (["null" if v % 5 == 0 else "true" if v % 2 else "false" for v in WHOLE], "boolean"),
