@@ -19,7 +19,7 @@ from pandas.api import types
 
 from ganaug.data.json_values import short, whole
 
-__all__ = ["MARKS", "TextFormat", "read_text_column"]
+__all__ = ["MARKS", "TextFormat", "may_be_text", "read_text_column"]
 
 # Case and blanks around them do not count.
 MARKS = {"", "?", "??", "-", "--", "---", "–", "—", ".", "..", "*", "na", "n/a", "n.a.", "n.a", "#n/a", "#na", "<na>"}
@@ -257,22 +257,17 @@ def read_text_column(
     >>> read_text_column(pd.Series(["02134", "10001", "?"])) is None
     True
     """
-    if not (types.is_object_dtype(series.dtype) or types.is_string_dtype(series.dtype)):
+    if not may_be_text(series):
         return None
     known = series[series.notna()]
-    is_text = known.map(lambda value: isinstance(value, str)).to_numpy(dtype=bool)
-    texts = known[is_text].astype(object)
-    stripped = texts.str.strip()
-    marked = (stripped.str.casefold().isin(MARKS) | texts.isin(list(marks))).to_numpy(dtype=bool)
-    found = texts[marked].value_counts()
-    # Which stands for a missing value: the mark, or what pandas has for it, whichever is more frequent.
-    missing = found.index[0] if len(found) and found.iloc[0] >= len(series) - len(known) else None
-    form = TextFormat("object", tuple(found.index), missing)
-    if not is_text.all():
-        # Numbers and other objects are left to those who know them, once the marks are gone.
-        only_marks = marked.all() and len(found) > 0
-        return (form.read(series.astype(object)), form) if only_marks else None
-    counts = stripped[~marked].value_counts()
+    if types.infer_dtype(known) != "string":
+        return _among_marks(series, known, marks)
+    counts = known.astype(object).value_counts()
+    cells = pd.Series(counts.index, dtype=object)
+    marked = _is_mark(cells, marks)
+    form = _marks_of(series, counts[marked])
+    codes, distinct = pd.factorize(cells[~marked].str.strip().to_numpy(dtype=object))
+    counts = pd.Series(np.bincount(codes, counts[~marked]), index=pd.Index(distinct, dtype=object))
     if counts.empty:
         return None
     chosen = _number_format(counts, form, decimal, plain) or _date_format(counts, form, day_first)
@@ -280,6 +275,31 @@ def read_text_column(
         return None
     values = chosen.read(series)
     return values, replace(chosen, unread=int((values.isna() & ~chosen.is_missing(series)).sum()))
+
+
+def _among_marks(series: pd.Series, known: pd.Series, marks: Iterable[str]) -> tuple[pd.Series, TextFormat] | None:
+    """Objects that are no text, in a column where some text marks a missing value."""
+    is_text = known.map(lambda value: isinstance(value, str)).to_numpy(dtype=bool)
+    cells = known[is_text].astype(object)
+    if not len(cells) or not _is_mark(cells, marks).all():
+        return None
+    form = _marks_of(series, cells.value_counts())
+    return form.read(series.astype(object)), form
+
+
+def _is_mark(cells: pd.Series, marks: Iterable[str]) -> NDArray[np.bool_]:
+    return (cells.str.strip().str.casefold().isin(MARKS) | cells.isin(list(marks))).to_numpy(dtype=bool)
+
+
+def _marks_of(series: pd.Series, counts: pd.Series) -> TextFormat:
+    """What is known once the marks are: the most frequent is written, unless pandas' own is more frequent."""
+    written = len(counts) > 0 and counts.iloc[0] >= series.isna().sum()
+    return TextFormat("object", tuple(counts.index), counts.index[0] if written else None)
+
+
+def may_be_text(series: pd.Series) -> bool:
+    """Whether the dtype of a column is one of text or of any objects."""
+    return types.is_object_dtype(series.dtype) or types.is_string_dtype(series.dtype)
 
 
 def _number_format(counts: pd.Series, form: TextFormat, decimal: str | None, plain: bool) -> TextFormat | None:
