@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from ganaug.bench.datasets import OTHER_FILES, TABLES, load_images, load_table
 from ganaug.bench.plugins import Plugin
 from ganaug.bench.reading import load_suite
 from ganaug.bench.suite import Suite
+from ganaug.data.csv_format import TABLE_KINDS, CsvOptions, file_kind
 from ganaug.data.sources import EMBEDDED
 
 __all__ = ["custom_suite"]
 
 
-def custom_suite(data: str, *, target: str | None = None, size: int | None = None, folds: int | None = None) -> Suite:
+def custom_suite(
+    data: str,
+    *,
+    target: str | None = None,
+    size: int | None = None,
+    folds: int | None = None,
+    csv: CsvOptions | None = None,
+) -> Suite:
     """Put data of one's own in the place of a suite's: the arms and classifiers of suite "custom", in folds.
 
     Parameters
@@ -28,6 +36,8 @@ def custom_suite(data: str, *, target: str | None = None, size: int | None = Non
         Height and width that images are resized to.
     folds : int, optional
         Five by default. A class needs as many rows or images, of which all but one part are trained on.
+    csv : CsvOptions, optional
+        What is known of a CSV file; the rest is found out.
 
     Returns
     -------
@@ -48,19 +58,20 @@ def custom_suite(data: str, *, target: str | None = None, size: int | None = Non
         assert suite.images is not None
         assert suite.tables is not None
         suite = replace(suite, images=replace(suite.images, folds=folds), tables=replace(suite.tables, folds=folds))
-    if target is None and Path(data).suffix.lower() in (".csv", *OTHER_FILES) and not Path(data).exists():
+    is_table = file_kind(data) not in (None, "parquet")
+    if target is None and (is_table or Path(data).suffix.lower() in OTHER_FILES) and not Path(data).exists():
         raise ValueError(f"{data} does not exist; pass a .csv or .parquet file with --target, or labelled images")
-    if target is None and Path(data).suffix.lower() == ".csv":
+    if target is None and is_table:
         raise ValueError(f"{data} is a table; name its column of labels with --target")
     if target is None and Path(data).is_file() and Path(data).suffix.lower() in OTHER_FILES:
-        raise ValueError(
-            f"{data}: tables are read from .csv and .parquet files, with --target; convert it to one of these"
-        )
+        raise ValueError(f"{data}: a table must end in {TABLE_KINDS}, with --target; convert it")
     labelled = data.startswith("keel:") or data in TABLES.keys() - EMBEDDED.keys()
     if target is not None or labelled:
         if size is not None:
             raise ValueError("size belongs to images, but data is a table")
-        source = Plugin.of({"source": data, **({} if target is None else {"target": target})}, "source")
+        known = {key: value for key, value in asdict(csv or CsvOptions()).items() if value}
+        known |= {"na_values": list(known["na_values"])} if "na_values" in known else {}
+        source = Plugin.of({"source": data, **known, **({} if target is None else {"target": target})}, "source")
         table = load_table(source)
         assert suite.tables is not None
         tables = replace(suite.tables, datasets=(source,))
@@ -74,6 +85,8 @@ def custom_suite(data: str, *, target: str | None = None, size: int | None = Non
         baselines = tuple(name for name in tables.baselines if name in names)
         experiment = replace(tables, arms=arms, baselines=baselines)
         return replace(suite, title=_title(data), images=None, tables=experiment)
+    if csv is not None and csv != CsvOptions():
+        raise ValueError("sep, decimal, encoding and na_values belong to CSV files, but data is images")
     source = Plugin.of({"source": data, **({"size": size} if size is not None else {})}, "source")
     load_images(source)
     assert suite.images is not None

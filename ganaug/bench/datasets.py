@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ganaug.bench.decoded import cache_folder, decoded_images
 from ganaug.bench.plugins import Plugin, known_names, nearest, require, resolve, unknown_parameter
 from ganaug.data import LabelledImages, labelled_images
+from ganaug.data.csv_format import TABLE_KINDS, CsvOptions, file_kind
 from ganaug.data.files import sha256_of, write_atomically
 from ganaug.data.json_values import short
 from ganaug.data.labels import labels_from_array
@@ -29,7 +30,8 @@ from ganaug.quality.features import features
 
 __all__ = ["OTHER_FILES", "TABLES", "TableData", "image_features", "joined_images", "load_images", "load_table"]
 
-OTHER_FILES = (".tsv", ".txt", ".xls", ".xlsx", ".ods", ".json", ".jsonl", ".arff", ".feather", ".pkl", ".zip", ".gz")
+CSV_KEYS = ("sep", "decimal", "encoding", "na_values")
+OTHER_FILES = (".xls", ".xlsx", ".ods", ".json", ".jsonl", ".arff", ".feather", ".pkl", ".zip", ".gz")
 CODES = {"cleveland-0_vs_4": ["sex", "cp", "fbs", "restecg", "exang", "thal"]}  # KEEL declares them as numbers
 
 
@@ -69,8 +71,9 @@ def load_table(source: Plugin) -> TableData:
     ----------
     source : Plugin
         ``"keel:NAME"``, "breast_cancer", "digits" or "wine" of scikit-learn, a CSV or parquet file with the parameter
-        `target`, or the import path of a function that returns features and labels. The parameter `categorical` lists
-        columns of numbers that are only names.
+        `target` (for CSV files also `sep`, `decimal`, `encoding` and `na_values`, which are found out by default), or
+        the import path of a function that returns features and labels. The parameter `categorical` lists columns of
+        numbers that are only names.
 
     Returns
     -------
@@ -90,14 +93,16 @@ def load_table(source: Plugin) -> TableData:
     elif source.target in TABLES:
         _check_keys(source, "categorical")
         data = _named(source, *TABLES[source.target]())
-    elif Path(source.target).suffix.lower() in (".csv", ".parquet"):
-        _check_keys(source, "target", "categorical")
+    elif file_kind(source.target) is not None:
+        _check_keys(source, "target", "categorical", *CSV_KEYS)
         target = source.params.get("target")
         if not isinstance(target, str):
             raise ValueError(f"{source.target} needs a target: the name of its column of labels")
-        data = _named(source, *split_target(read_table(source.target), target, source.target))
+        options = CsvOptions(**{key: source.params[key] for key in CSV_KEYS if key in source.params})
+        table = read_table(source.target, options, text=[target, *categorical])
+        data = _named(source, *split_target(table, target, source.target))
     elif _is_other_file(source.target):
-        raise ValueError(f"{source.target}: tables are read from .csv and .parquet files; convert it to one of these")
+        raise ValueError(f"{source.target}: a table must end in {TABLE_KINDS}; convert it")
     else:
         data = _named(source, *_made(source))
     if unknown := [name for name in categorical if name not in data.X.columns]:

@@ -75,7 +75,7 @@ class Plugin:
 
 def _short(target: str) -> str:
     """Name of a class without its modules, of a file without its folders, of a set of tables without its prefix."""
-    if "/" in target or target.endswith((".csv", ".parquet", ".npz")):
+    if "/" in target or target.endswith((".csv", ".tsv", ".txt", ".gz", ".parquet", ".npz")):
         return PurePath(target).name
     return target.rpartition(":" if ":" in target else ".")[2]
 

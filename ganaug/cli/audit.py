@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganaug.cli.common import SYNTHETIC, TABLE_SUFFIXES, Device, app, check_writable, image_size
+from ganaug.cli.common import SYNTHETIC, Device, app, check_writable, image_size
 from ganaug.cli.image_files import as_fitted
+from ganaug.cli.table_files import Decimal, Encoding, NaValues, Separator, csv_options, opened, tell_reading
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
     from ganaug.data import LabelledImages
+    from ganaug.data.csv_format import CsvOptions
     from ganaug.quality import AuditReport
 
 FAILED = 1
@@ -45,6 +47,10 @@ def audit(
     categorical: Annotated[
         list[str] | None, typer.Option("--categorical", help="Column of numbers that are only names; may be repeated.")
     ] = None,
+    sep: Separator = None,
+    decimal: Decimal = None,
+    encoding: Encoding = None,
+    na_values: NaValues = None,
     device: Device = "auto",
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same report.")] = None,
 ) -> None:
@@ -58,6 +64,7 @@ def audit(
 
     _check_output(output)
     kind = kind_of(source)
+    options = csv_options(sep, decimal, encoding, na_values)
     asked: dict[str, Any] = {"per_class": per_class, "device": device, "random_state": seed}
     if kind == TableGAN.__name__ or (kind != ImageGAN.__name__ and _is_table(source, target)):
         if size is not None:
@@ -67,8 +74,9 @@ def audit(
         if column is None:
             raise ValueError(f"{source} holds rows of a table; name the column of their classes with --target")
         real = {"train": train, "holdout": holdout}
-        parts = {name: _rows(path, column) for name, path in real.items() if path is not None}
-        synthetic, labels = (gan, None) if gan is not None else _rows(source, column, synthetic=True)
+        names = [column, *(categorical or ())]
+        parts = {name: _rows(path, names, options) for name, path in real.items() if path is not None}
+        synthetic, labels = (gan, None) if gan is not None else _rows(source, names, options, synthetic=True)
         report = run_audit(
             synthetic,
             parts["train"][0],
@@ -80,8 +88,8 @@ def audit(
             **asked,
         )
     else:
-        if categorical or target is not None:
-            raise ValueError("--target and --categorical are for tables; leave them out")
+        if categorical or target is not None or any((sep, decimal, encoding, na_values)):
+            raise ValueError("--target, --categorical and the options of CSV files are for tables; leave them out")
         sides = [_images(path, size) for path in (train, holdout) if path is not None]
         if kind == ImageGAN.__name__:
             image_gan = ImageGAN.load(source, device=device)
@@ -97,9 +105,10 @@ def audit(
 
 
 def _is_table(source: str, target: str | None) -> bool:
-    return Path(source).suffix.lower() == ".csv" or (
-        target is not None and Path(source).suffix.lower() in TABLE_SUFFIXES
-    )
+    from ganaug.data.csv_format import file_kind
+
+    kind = file_kind(source)
+    return kind is not None and (kind != "parquet" or target is not None)
 
 
 def _check_output(output: Path | None) -> None:
@@ -110,16 +119,26 @@ def _check_output(output: Path | None) -> None:
     check_writable(output, folder=output.suffix.lower() != ".json")
 
 
-def _rows(path: str, target: str, *, synthetic: bool = False) -> tuple[pd.DataFrame, NDArray[Any]]:
-    """Features and labels; of a table that marks its synthetic rows only these, if they are asked for."""
-    from ganaug.data.table_files import read_table, split_target
+def _rows(
+    path: str, names: list[str], options: CsvOptions, *, synthetic: bool = False
+) -> tuple[pd.DataFrame, NDArray[Any]]:
+    """Features and labels; of a table that marks its synthetic rows only these, if they are asked for.
 
-    table = read_table(path)
+    The first of the names is that of the column of labels; the others are those of categorical columns.
+    """
+    from ganaug.data.csv_format import CsvOptions, file_kind
+    from ganaug.data.table_files import split_target
+
+    # The options are those of the CSV files among several.
+    file = opened(path, CsvOptions() if file_kind(path) == "parquet" else options, names, formats=False)
+    table = file.table
     if SYNTHETIC in table.columns:
         if not synthetic:
             raise ValueError(f"{path} holds synthetic rows too (column {SYNTHETIC}); pass the real ones only")
         table = table[table[SYNTHETIC].astype(bool)].drop(columns=SYNTHETIC).reset_index(drop=True)
-    return split_target(table, target, path, fewest=1)
+    parted = split_target(table, names[0], path, fewest=1)
+    tell_reading(path, file)
+    return parted
 
 
 def _images(path: str, size: str | None) -> LabelledImages:

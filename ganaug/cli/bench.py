@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from ganaug.cli.common import bench_app, check_writable
+from ganaug.cli.table_files import Decimal, Encoding, NaValues, Separator, csv_options, opened, tell_reading
 
 SHOWN_CASES = 6
 NOT_FINAL = 3
@@ -37,6 +38,10 @@ def bench_run(
             help="Time for a run on your own data, such as 2m: fewer folds, starts and steps, as the report says."
         ),
     ] = None,
+    sep: Separator = None,
+    decimal: Decimal = None,
+    encoding: Encoding = None,
+    na_values: NaValues = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder of the run; default runs/SUITE or runs/custom-DATA.")
     ] = None,
@@ -67,9 +72,14 @@ def bench_run(
     if (suite is None) == (data is None):
         raise ValueError("pass the name of a suite, or --data with your own data")
     if data is not None:
-        loaded = custom_suite(data, target=target, size=size, folds=folds)
+        options = csv_options(sep, decimal, encoding, na_values)
+        loaded = custom_suite(data, target=target, size=size, folds=folds, csv=options)
+        if target is not None and os.path.isfile(data):
+            tell_reading(data, opened(data, options, [target], formats=False))
     elif target is not None or size is not None or folds is not None or budget is not None:
         raise ValueError("--target, --size, --folds and --budget belong to --data")
+    elif any((sep, decimal, encoding, na_values)):
+        raise ValueError("--sep, --decimal, --encoding and --na-values belong to --data")
     else:
         loaded = load_suite(str(suite))
     output = output or Path("runs") / (loaded.name if data is None else f"{loaded.name}-{_file_name(data)}")

@@ -15,7 +15,6 @@ import typer
 
 __all__ = [
     "SYNTHETIC",
-    "TABLE_SUFFIXES",
     "BatchSize",
     "CheckpointEvery",
     "Checkpoints",
@@ -57,7 +56,6 @@ app.add_typer(fit_app, name="fit")
 app.add_typer(augment_app, name="augment")
 app.add_typer(bench_app, name="bench")
 
-TABLE_SUFFIXES = (".csv", ".parquet")
 SYNTHETIC = "is_synthetic"  # the column that tells which samples are
 Checkpoints = Annotated[
     Path | None, typer.Option(help="Folder for checkpoints, so that an interrupted training can be gone on with.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganaug.cli.common import TABLE_SUFFIXES, Device, app, check_writable, under_torchrun
+from ganaug.cli.common import Device, app, check_writable, under_torchrun
 from ganaug.cli.image_files import ImageFormat, as_fitted, check_image_output, unique_names, write_images
 from ganaug.cli.tables import write_rows
 
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 def sample(
     model: Annotated[Path, typer.Argument(help="Folder written by 'ganaug fit'.")],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="For images a folder, .npz or .parquet; for rows .csv or .parquet.")
+        Path,
+        typer.Option(
+            "--output", "-o", help="For images a folder, .npz or .parquet; for rows .csv, .tsv, .txt or .parquet."
+        ),
     ],
     per_class: Annotated[int, typer.Option(min=1, help="Samples of each class.")] = 100,
     label: Annotated[list[str] | None, typer.Option("--class", help="Only this class; may be repeated.")] = None,
@@ -45,6 +48,7 @@ def sample(
     seed: Annotated[int | None, typer.Option(help="On a CPU the same seed gives the same images.")] = None,
 ) -> None:
     """Draw synthetic images (a folder per class of PNGs, an .npz or .parquet file, a pool) or rows of a table."""
+    from ganaug.data.csv_format import TABLE_KINDS, file_kind
     from ganaug.gans import ImageGAN, TableGAN
     from ganaug.gans.bundle import kind_of
     from ganaug.training.devices import resolve_device
@@ -57,18 +61,18 @@ def sample(
     if kind_of(model) == TableGAN.__name__:
         if pool:
             raise ValueError(f"{model} draws rows of a table; only images are kept in pools")
-        if output.suffix.lower() not in TABLE_SUFFIXES:
-            raise ValueError(f"the model draws rows of a table; {output} must end in .csv or .parquet")
+        if file_kind(output) is None:
+            raise ValueError(f"the model draws rows of a table; {output} must end in {TABLE_KINDS}")
         check_writable(output, folder=False)
         table_gan = TableGAN.load(model, device=device)
         labels = _labels(table_gan, label, per_class)
-        write_rows(table_gan, labels, output, seed)
+        write_rows(table_gan, labels, output, seed, model)
         print(f"Wrote {len(labels):,} rows of {len(labels) // per_class} classes to {output}.")
         return
     if pool:
         if output_format is not None:
             raise ValueError("--format and --pool exclude each other")
-        if output.suffix.lower() in (*TABLE_SUFFIXES, ".npz"):
+        if file_kind(output) is not None or output.suffix.lower() == ".npz":
             raise ValueError(f"a pool is a folder; {output} looks like a file")
         if size is not None and real is None:
             raise ValueError("--size is for --real; the model draws images of the size it was trained on")

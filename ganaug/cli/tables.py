@@ -10,7 +10,6 @@ import typer
 
 from ganaug.cli.common import (
     SYNTHETIC,
-    TABLE_SUFFIXES,
     BatchSize,
     CheckpointEvery,
     Checkpoints,
@@ -28,15 +27,27 @@ from ganaug.cli.common import (
     tell_findings,
     under_torchrun,
 )
+from ganaug.cli.table_files import (
+    Decimal,
+    Encoding,
+    NaValues,
+    Separator,
+    csv_options,
+    keep_format,
+    known_format,
+    opened,
+    tell_reading,
+)
 
 if TYPE_CHECKING:
     from ganaug.gans import TableGAN
 
-Source = Annotated[Path, typer.Argument(help="A .csv or .parquet file.")]
+Source = Annotated[Path, typer.Argument(help="A .csv, .tsv, .txt (each also with .gz) or .parquet file.")]
 Target = Annotated[str, typer.Option(help="Column of the class labels.")]
 Steps = Annotated[int, typer.Option(min=1, help="Updates of both networks.")]
 Categorical = Annotated[
-    list[str] | None, typer.Option("--categorical", help="Column of numbers that are only names; may be repeated.")
+    list[str] | None,
+    typer.Option("--categorical", help="Column of numbers or dates that are only names; may be repeated."),
 ]
 Seed = Annotated[int | None, typer.Option(help="The same seed gives the same rows.")]
 
@@ -56,19 +67,25 @@ def fit_table(
     resume: Resume = False,
     health: HealthOption = HealthMode.report,
     license: License = "unknown",
+    sep: Separator = None,
+    decimal: Decimal = None,
+    encoding: Encoding = None,
+    na_values: NaValues = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the full configuration as JSON and stop.")] = False,
 ) -> None:
     """Train a class-conditional GAN on a table with labels."""
     import numpy as np
 
-    from ganaug.data.table_files import read_table, split_target
+    from ganaug.data.table_files import split_target
     from ganaug.gans import TableGAN
     from ganaug.gans.card import check_facts
     from ganaug.training.processes import current_processes
 
     safety = checkpointing(checkpoints, checkpoint_every, resume)
     check_facts(license)
-    table, labels = split_target(read_table(source), target, source)
+    file = opened(source, csv_options(sep, decimal, encoding, na_values), [target, *(categorical or ())])
+    table, labels = split_target(file.table, target, source)
+    tell_reading(source, file)
     gan = TableGAN(steps=steps, categorical_features=categorical or "auto", random_state=seed, log_dir=output / "log")
     gan.set_params(health=health.value, distributed=under_torchrun(), **safety)
     gan.set_params(validation_fraction=validation_fraction, batch_size=batch_size or gan.batch_size)
@@ -85,6 +102,7 @@ def fit_table(
     gan.training_data_["target"] = target
     with saving(output, checkpoints):
         gan.save(output, license=license)
+        keep_format(output, file.format)
     tell_findings(gan.health_)
     print(f"{how_trained(gan, f'{len(labels):,} rows of {len(gan.classes_)} classes')} Model in {output}.")
 
@@ -93,7 +111,9 @@ def fit_table(
 def augment_table(
     source: Source,
     target: Target,
-    output: Annotated[Path, typer.Option("--output", "-o", help="A .csv or .parquet file to write.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="A .csv, .tsv, .txt (each also with .gz) or .parquet file to write.")
+    ],
     strategy: Annotated[
         str,
         typer.Option(help="auto, minority, 'not minority', all, or for two classes the ratio to reach, such as 0.5."),
@@ -102,19 +122,29 @@ def augment_table(
     batch_size: BatchSize = None,
     categorical: Categorical = None,
     seed: Seed = None,
+    sep: Separator = None,
+    decimal: Decimal = None,
+    encoding: Encoding = None,
+    na_values: NaValues = None,
 ) -> None:
-    """Add synthetic rows to the rarer classes of a table, and a column that says which rows they are."""
-    from ganaug.data.table_files import read_table, read_text, split_target, write_table
+    """Add synthetic rows to the rarer classes of a table, and a column that says which rows they are.
+
+    A CSV file is written like the one that was read: its rows as they stand there, new ones in the same format.
+    """
+    from ganaug.data.csv_format import TABLE_KINDS, file_kind
+    from ganaug.data.table_files import split_target, write_table
     from ganaug.gans import TableGAN
     from ganaug.resampling import GANOverSampler
 
-    if output.suffix.lower() not in TABLE_SUFFIXES:
-        raise ValueError(f"{output} must end in .csv or .parquet")
+    if file_kind(output) is None:
+        raise ValueError(f"{output} must end in {TABLE_KINDS}")
     check_writable(output, folder=False)
-    whole = read_table(source)
+    file = opened(source, csv_options(sep, decimal, encoding, na_values), [target, *(categorical or ())])
+    whole = file.table
     if SYNTHETIC in whole.columns:
         raise ValueError(f"{source} has a column {SYNTHETIC!r} already; rename or drop it")
     table, labels = split_target(whole, target, source)
+    tell_reading(source, file)
     gan = TableGAN(steps=steps)
     sampler = GANOverSampler(
         generator=gan.set_params(batch_size=batch_size or gan.batch_size),
@@ -126,15 +156,15 @@ def augment_table(
     rows.insert(list(whole.columns).index(target), target, new_labels)
     rows[target] = rows[target].astype(whole[target].dtype)
     rows[SYNTHETIC] = sampler.synthetic_mask_
-    write_table(rows, output, originals=read_text(source) if source.suffix.lower() == ".csv" else None)
+    write_table(rows, output, like=file.format, originals=file.lines)
     print(f"Wrote {len(rows):,} rows, {int(sampler.synthetic_mask_.sum()):,} of them synthetic, to {output}.")
     for label, instead in sampler.fallback_.items():
         how = "copies of its only row" if instead == "copies" else "from the local sampler alone"
         print(f"Class {label!r} is too small for a GAN; its new rows are {how}.")
 
 
-def write_rows(gan: TableGAN, labels: Any, output: Path, seed: int | None) -> None:
-    """Draw rows and write them with their labels."""
+def write_rows(gan: TableGAN, labels: Any, output: Path, seed: int | None, model: Path) -> None:
+    """Draw rows and write them with their labels, as the table was written that the model was trained on."""
     import pandas as pd
 
     from ganaug.data.table_files import write_table
@@ -144,7 +174,8 @@ def write_rows(gan: TableGAN, labels: Any, output: Path, seed: int | None) -> No
     while name in rows.columns:
         name = f"_{name}"
     rows[name] = labels
-    write_table(rows, output)
+    form = known_format(model)
+    write_table(rows, output, like=form if form is not None and form.fits(rows) else None)
 
 
 def _strategy(text: str) -> str | float:

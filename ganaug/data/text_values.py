@@ -104,7 +104,7 @@ class TextFormat:
     def __str__(self) -> str:
         parts = {"number": "numbers", "date": f"dates {self.date_format}", "object": "numbers and dates"}[self.kind]
         marks = [f"{self.thousands!r} between thousands"] * bool(self.thousands)
-        marks += [f"decimal {self.decimal!r}"] * (self.decimal != ".")
+        marks += [f"decimal {self.decimal!r}"] * (self.decimal != "." and self.decimals != 0)
         marks += [f"{around!r}" for around in (self.prefix, self.suffix) if around.strip()]
         parts += f" with {' and '.join(marks)}" if marks else ""
         parts += f", missing ones {', '.join(map(repr, self.marks[:4]))}" if self.marks else ""
@@ -428,7 +428,8 @@ def _unpadded(date_format: str, letters: tuple[str, ...]) -> str:
 def _same(form: TextFormat, cells: pd.Series, counts: pd.Series) -> float:
     """Share of the cells that come back as they were; the first ones tell."""
     cells, counts = cells[:SAMPLE], counts[:SAMPLE]
-    return _share(form.write(form.read(cells)).to_numpy() == cells.to_numpy(), counts)
+    # Of what cannot be held, such as thirty digits, pandas' missing value would be compared.
+    return _share(form.write(form.read(cells)).astype(str).to_numpy() == cells.to_numpy(), counts)
 
 
 def _share(chosen: pd.Series | NDArray[np.bool_], counts: pd.Series) -> float:

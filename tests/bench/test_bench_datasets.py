@@ -182,9 +182,10 @@ def test_features_are_computed_once(tmp_path, monkeypatch):
             {"target": "status", "categorical": "code"},
             "categorical must be a list of columns, got 'code'",
         ),
-        ("clients.tsv", {"target": "age"}, "clients.tsv: tables are read from .csv and .parquet files; convert it"),
-        ("clients.xlsx", {}, "clients.xlsx: tables are read from .csv and .parquet files; convert it"),
-        ("folder/clients", {}, "folder/clients: tables are read from .csv and .parquet files; convert it"),
+        ("clients.tsv", {"target": "age"}, "clients.tsv does not exist"),
+        ("clients.xlsx", {}, r"clients.xlsx: a table must end in .csv, .tsv, .txt .* or .parquet; convert it"),
+        ("folder/clients", {}, r"folder/clients: a table must end in .csv, .tsv, .txt .* or .parquet; convert it"),
+        ("clients.csv", {"target": "status", "sep": ";;"}, "sep must be one character such as ';', or tab, got ';;'"),
         ("breast_cancer", {"target": "y"}, "dataset 'breast_cancer' comes with its labels; leave the target out"),
         ("digits", {"foo": 1}, "dataset 'digits' has an unknown key 'foo'; known are 'categorical'"),
         (

@@ -172,8 +172,9 @@ def test_a_folder_of_images(tmp_path, capsys):
             ("--data", "na.csv", "--target", "y"),
             "na.csv: labels contain missing values, first in row 21 of column 'y'; an",
         ),
-        (("--data", "t.tsv", "--target", "y"), "t.tsv: tables are read from .csv and .parquet files"),
-        (("--data", "t.tsv"), "t.tsv: tables are read from .csv and .parquet files, with --target"),
+        (("--data", "t.xls", "--target", "y"), "t.xls: a table must end in .csv, .tsv, .txt"),
+        (("--data", "t.xls"), "or .parquet, with --target"),
+        (("quick", "--sep", ";"), "--sep, --decimal, --encoding and --na-values belong to --data"),
         (("--data", "breast_cancer", "--target", "y"), "'breast_cancer' comes with its labels; leave the target out"),
         (("--data", "wine", "--size", "8"), "size belongs to images, but data is a table"),
         (("--data", "none.csv", "--target", "y"), "none.csv does not exist"),
@@ -189,7 +190,7 @@ def test_bad_input_is_one_sentence(clients, tmp_path, monkeypatch, capsys, argum
     pd.DataFrame({"x": range(9), "y": 1}).to_csv("one.csv", index=False)
     pd.DataFrame({"x": range(40), "y": ["a"] * 38 + ["b"] * 2}).to_csv("rare.csv", index=False)
     pd.DataFrame({"x": range(40), "y": ["a"] * 20 + ["NA"] * 20}).to_csv("na.csv", index=False)
-    Path("t.tsv").write_text("x\ty\n1\ta\n2\tb\n")
+    Path("t.xls").write_text("x\ty\n1\ta\n2\tb\n")
     assert run(*arguments) == 2
     err = capsys.readouterr().err
     assert message in err

@@ -67,6 +67,105 @@ def test_fields_of_a_csv_are_not_rewritten(tmp_path, monkeypatch):
     assert all(row.startswith("0") for row in after[31:])
 
 
+@pytest.fixture
+def orders(tmp_path, monkeypatch):
+    """A table as a spreadsheet of Central Europe exports it."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    lines = ["Tag;Uhrzeit;Betrag;Preis;Anteil;bezahlt;Anzahl;PLZ;Ware;Gruppe"]
+    for i in range(60):
+        day = pd.Timestamp("2020-01-05") + pd.Timedelta(days=int(rng.integers(0, 900)))
+        cells = [
+            f"{day:%d.%m.%Y}",
+            f"{day}",
+            f"{rng.integers(1, 99_999):,}".replace(",", "."),
+            f"{rng.integers(100, 999) / 4:.2f}".replace(".", ","),
+            f"{rng.integers(0, 100)}%",
+            rng.choice(["TRUE", "FALSE"]),
+            "?" if i % 6 == 0 else str(rng.integers(0, 50)),
+            f"0{rng.integers(100, 999)}",
+            rng.choice(["Tür", '"Schrank; groß"']),
+            "1" if i < 45 else "01",
+        ]
+        lines.append(";".join(cells))
+    (tmp_path / "orders.csv").write_bytes(("\r\n".join(lines) + "\r\n").encode("cp1252"))
+    return lines
+
+
+def rows_of(path):
+    return pd.read_csv(path, sep=";", encoding="cp1252", dtype=str, keep_default_na=False)
+
+
+def shapes(cells):
+    """How cells are written, whatever their digits; how many there are before the decimal mark does not count."""
+    short = cells.str.replace(r"^\d+(?=,\d\d$|%$|$|\.\d{3}$)", "9", regex=True)
+    return set(short.str.replace(r"\d", "9", regex=True))
+
+
+def test_new_rows_are_written_as_the_real_ones_are(orders, tmp_path, capsys):
+    assert run("augment", "table", "orders.csv", "--target", "Gruppe", "-o", "new.csv", *QUICK) == 0
+    assert "separated by ';', decimal commas, encoding cp1252" in capsys.readouterr().err
+    content = (tmp_path / "new.csv").read_bytes()
+    after = content.decode("cp1252").split("\r\n")
+    assert after[0] == orders[0] + ";is_synthetic"
+    assert after[1:61] == [line + ";False" for line in orders[1:]]
+    assert content.count(b"\n") == content.count(b"\r\n") == 91
+    rows = rows_of("new.csv")
+    new = rows["is_synthetic"] == "True"
+    assert new.sum() == 30
+    for name in rows.columns[:-1]:
+        assert shapes(rows.loc[new, name]) <= shapes(rows.loc[~new, name])
+    assert pd.to_datetime(rows["Tag"], format="%d.%m.%Y").notna().all()
+    assert pd.to_datetime(rows["Uhrzeit"], format="%Y-%m-%d %H:%M:%S").notna().all()
+    assert set(rows.loc[new, "Gruppe"]) == {"01"}
+    numbers = pd.read_csv("new.csv", sep=";", decimal=",", thousands=".", na_values="?", encoding="cp1252")
+    assert numbers[["Betrag", "Preis", "Anzahl"]].dtypes.map(lambda dtype: dtype.kind).tolist() == ["i", "f", "f"]
+    assert numbers["bezahlt"].dtype == bool
+
+
+def test_rows_of_a_saved_model_are_written_as_its_table_was(orders, refused, tmp_path, capsys):
+    fit = ("fit", "table", "orders.csv", "--target", "Gruppe", "-o", "model", *QUICK)
+    sample = ("sample", "model", "--per-class", 20, "--seed", 1, "-o")
+    assert run(*fit) == 0
+    assert run(*sample, "new.csv") == 0
+    rows, real = rows_of("new.csv"), rows_of("orders.csv")
+    assert rows.columns.tolist() == orders[0].split(";")
+    assert rows["Gruppe"].tolist() == ["01"] * 20 + ["1"] * 20
+    for name in rows:
+        assert shapes(rows[name]) <= shapes(real[name])
+    assert run("audit", "new.csv", "--train", "orders.csv", "--target", "Gruppe", "--sep", ";", "--seed", 0) == 0
+    capsys.readouterr()
+    state = tmp_path / "model" / "table_format.json"
+    text = state.read_text()
+    for damaged in (text[:99], "[]", text.replace('"decimal": ","', '"decimal": "x"'), " " * 2**24 + text):
+        state.write_text(damaged)
+        assert "table_format.json is damaged" in refused(*sample, "new.csv")
+    state.write_text(text.replace('_sha256": "', '_sha256": "0'))  # of another model
+    assert run(*sample, "new.csv") == 0
+    assert (tmp_path / "new.csv").read_text().startswith(orders[0].removesuffix("Gruppe").replace(";", ","))
+
+
+def test_options_say_how_a_table_is_read(orders, tmp_path, capsys, refused):
+    table = ("orders.csv", "--target", "Gruppe")
+    assert run("fit", "table", *table, "-o", "model", "--dry-run", "--categorical", "Tag", *QUICK) == 0
+    assert "'Tag'" not in capsys.readouterr().err
+    own = ("--sep", ";", "--decimal", ",", "--encoding", "latin-1", "--na-values", "Tür", "--na-values", "x")
+    assert run("augment", "table", *table, "-o", "new.tsv.gz", *own, *QUICK) == 0
+    assert "encoding latin-1" in capsys.readouterr().err
+    rows = pd.read_csv("new.tsv.gz", sep="\t", encoding="latin-1")
+    assert {"Tür", "Schrank; groß"} == set(rows["Ware"])
+    assert run("bench", "run", "--data", *table, *own, "--folds", 2, "--dry-run") == 0
+    printed = json.loads(capsys.readouterr().out)
+    known = {"sep": ";", "decimal": ",", "encoding": "latin-1", "na_values": ["Tür", "x"]}
+    assert printed["tables"]["datasets"][0]["params"] == {**known, "target": "Gruppe"}
+    assert "orders.csv cannot be read as csv: byte" in refused("fit", "table", *table, "-o", "m", "--encoding", "utf-8")
+    error = refused("fit", "table", *table, "-o", "m", "--sep", "|")
+    assert "no column 'Gruppe' but the one column 'Tag;Uhrzeit" in error
+    assert "pass what separates the columns (--sep)" in error
+    assert "sep must be one character" in refused("fit", "table", *table, "-o", "m", "--sep", ";;")
+    assert "belong to --data" in refused("bench", "run", "quick", "--encoding", "utf-8")
+
+
 def test_rows_of_a_model_fitted_on_an_array_can_be_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     X = np.random.default_rng(0).normal(size=(20, 2))
@@ -162,11 +261,11 @@ def test_dry_run_prints_the_configuration(clients, capsys, tmp_path):
     ("change", "message"),
     [
         ({"source": "nothing.csv"}, "nothing.csv does not exist"),
-        ({"source": "clients.xls"}, "must be a .csv or a .parquet file"),
+        ({"source": "clients.xls"}, "must end in .csv, .tsv, .txt (each may end in .gz) or .parquet"),
         ({"target": "statu"}, "has no column 'statu'; did you mean 'status'?"),
         ({"target": "income"}, "continuous values"),
         ({"target": "city"}, "labels contain missing values"),
-        ({"output": "new.txt"}, "must end in .csv or .parquet"),
+        ({"output": "new.xls"}, "must end in .csv, .tsv, .txt (each may end in .gz) or .parquet"),
         ({"output": "."}, "must end in .csv"),
         ({"output": "no/such/clients.csv/x.csv"}, None),
         ({"strategy": "some"}, "sampling_strategy"),
@@ -202,7 +301,7 @@ def test_bad_input_ends_with_one_sentence(clients, refused, change, message):
         ("a,a,status\n1,2,x\n3,4,y\n", "column names must differ, got 'a' twice"),
         ("status\nx\ny\n", "holds the column 'status' only"),
         ("a,status\n1,x\n2,x\n", "the single class 'x'"),
-        ("a,status\n1,x,9\n2,y,9\n", "a row has more fields than the header"),
+        ("a,status\n1,x,9\n2,y,9\n", "row 1 has more fields than the header, 3 in place of 2; as all rows have: name"),
         ("a,status,is_synthetic\n1,x,0\n2,y,0\n", "has a column 'is_synthetic' already"),
     ],
 )

@@ -1,0 +1,108 @@
+"""Options that say how CSV files are written, and opening tables with them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from ganaug.data.csv_format import CsvOptions
+    from ganaug.data.table_files import TableFile
+    from ganaug.data.table_format import TableFormat
+
+Separator = Annotated[
+    str | None, typer.Option("--sep", help="Separator of a CSV file, such as ';' or tab; found out by default.")
+]
+Decimal = Annotated[str | None, typer.Option("--decimal", help="Decimal mark of a CSV file: '.' or ','.")]
+Encoding = Annotated[str | None, typer.Option("--encoding", help="Encoding of a CSV file, such as cp1252 or utf-16.")]
+NaValues = Annotated[
+    list[str] | None,
+    typer.Option("--na-values", help="What stands for a missing value in a CSV file, such as '?'; may be repeated."),
+]
+
+FORMAT = "table_format.json"  # in the folder of a model
+MOST_BYTES = 2**24
+
+
+def csv_options(
+    sep: str | None, decimal: str | None, encoding: str | None, na_values: Sequence[str] | None
+) -> CsvOptions:
+    """The four options as one."""
+    from ganaug.data.csv_format import CsvOptions
+
+    return CsvOptions(sep, decimal, encoding, tuple(na_values or ()))
+
+
+def opened(path: str | Path, options: CsvOptions, names: Sequence[str | None] = (), formats: bool = True) -> TableFile:
+    """Open a table.
+
+    Parameters
+    ----------
+    path : path-like
+    options : CsvOptions
+    names : sequence of str or None
+        Columns of which no numbers or dates are made: labels, and what the user calls categorical.
+    formats : bool
+        As for :func:`~ganaug.data.table_files.open_table`.
+    """
+    from ganaug.data.table_files import open_table
+
+    return open_table(path, options, text=[name for name in names if name is not None], formats=formats)
+
+
+def tell_reading(path: str | Path, file: TableFile) -> None:
+    """Say in a line how a table is read, where that may surprise."""
+    if file.notes:
+        print(
+            f"Note: {path}: {'; '.join(file.notes)}. Change it with --sep, --decimal, --encoding, --na-values or "
+            "--categorical.",
+            file=sys.stderr,
+        )
+
+
+def keep_format(model: Path, form: TableFormat | None) -> None:
+    """Write beside a model how the table is written that it was trained on."""
+    from ganaug.data.files import write_atomically
+
+    if form is None:
+        (model / FORMAT).unlink(missing_ok=True)
+        return
+    state = {"weights_sha256": _checksum(model), **form.to_state()}
+    write_atomically(model / FORMAT, json.dumps(state, indent=1, ensure_ascii=False))
+
+
+def known_format(model: Path) -> TableFormat | None:
+    """How the table was written that a model was trained on; None where that is not known.
+
+    Raises
+    ------
+    ValueError
+        For a damaged file.
+    """
+    from ganaug.data.json_values import clip
+    from ganaug.data.table_format import TableFormat
+
+    path = model / FORMAT
+    if not path.is_file():
+        return None
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise ValueError("it is larger than any such file")
+        state: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if state.pop("weights_sha256") != _checksum(model):
+            return None  # another model was saved over the one that it belongs to
+        return TableFormat.from_state(state)
+    except (LookupError, ValueError, TypeError, AttributeError, RecursionError, ArithmeticError) as error:
+        reason = clip(str(error) or type(error).__name__, 200)
+        raise ValueError(f"{path} is damaged ({reason}); delete it to have rows in a plain format") from None
+
+
+def _checksum(model: Path) -> str:
+    from ganaug.gans.bundle import read_config
+
+    return str(read_config(model, "TableGAN")["weights_sha256"])
