@@ -17,8 +17,9 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Generator, Tensor, nn
 
 from ganaug.data.columns import CategoricalColumn
+from ganaug.data.containers import Container, as_table
 from ganaug.data.labels import labels_from_array
-from ganaug.data.tables import Container, Encoder, TableEncoder, as_table, encoder_from_state, fit_encoder
+from ganaug.data.tables import Encoder, TableEncoder, encoder_from_state, fit_encoder
 from ganaug.gans.base import ConditionalGAN
 from ganaug.gans.fitting import ENGINE_CONSTRAINTS, Material
 from ganaug.gans.table_networks import TableArchitecture, TableDiscriminator, TableGenerator, build_networks

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from ganaug.data import LabelledImages, labelled_images
 from ganaug.data.columns import is_numeric
+from ganaug.data.containers import as_table
 from ganaug.data.labels import labels_from_array, listed
-from ganaug.data.tables import as_table
 from ganaug.gans.base import ConditionalGAN
 from ganaug.gans.image import ImageGAN
 from ganaug.quality.duplicates import image_keys, row_keys

@@ -15,8 +15,9 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import HasMethods, Interval
 
 from ganaug.curation import ClassConsistency, GaussianSampler, LocalSampler, select
+from ganaug.data.containers import Container, as_table
 from ganaug.data.labels import listed
-from ganaug.data.tables import Container, Encoder, as_table, fit_encoder
+from ganaug.data.tables import Encoder, fit_encoder
 from ganaug.data.wide import WideEncoder
 from ganaug.gans.table import TableGAN
 from ganaug.resampling.base import TableOverSampler, seeds

@@ -17,7 +17,8 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import HasMethods, StrOptions
 
 from ganaug.curation.gate import GateDecision, decide
-from ganaug.data.tables import TableEncoder, as_table
+from ganaug.data.containers import as_table
+from ganaug.data.tables import TableEncoder
 from ganaug.resampling.base import TableOverSampler, seeds
 from ganaug.resampling.over_sampler import GANOverSampler
 
