@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils._param_validation import HasMethods, Interval
 
-from ganaug.curation import ClassConsistency, GaussianSampler, LocalSampler, select
+from ganaug.curation import ClassConsistency, GaussianSampler, LocalSampler
 from ganaug.data.containers import Container, as_table
 from ganaug.data.labels import listed
 from ganaug.data.tables import Encoder, fit_encoder
@@ -192,27 +192,31 @@ class GANOverSampler(TableOverSampler):
         # Where every class is tiny there is nothing to learn from.
         sound = self.selection and encoder.width_ and counts.max() >= MIN_ADVERSARIAL
         consistency = ClassConsistency().fit(rows, targets, randomness) if sound else None
-        parts, anchors, drawn_targets = [], [], []
-        for label, n in wanted.items():
-            index = int(np.flatnonzero(run.classes == label)[0])
-            n_local = self._n_local(label, n, counts[index]) if encoder.width_ else n
-            for number, from_gan in ((n - n_local, True), (n_local, False)):
-                if number == 0:
-                    continue
-                asked = np.full(CANDIDATES * number if consistency else number, index)
-                if from_gan:
-                    candidates = self._from_generator(encoder, run, rows, index, len(asked))
-                    from_anchor = np.full(len(candidates), -1)
-                else:
-                    candidates, from_anchor = local.sample(asked, randomness)
-                chosen = np.arange(number)
-                if consistency is not None:
-                    scores = consistency.score(candidates, asked, from_anchor)
-                    chosen = select(scores, consistency.thresholds_[index], number, randomness)
-                parts.append(candidates[chosen])
-                anchors.append(from_anchor[chosen])
-                drawn_targets.append(asked[:number])
-        return np.concatenate(parts), np.concatenate(anchors), np.concatenate(drawn_targets)
+        positions = np.searchsorted(run.classes, np.array(list(wanted), dtype=run.classes.dtype))
+        asked = np.array(list(wanted.values()))
+        n_local = asked
+        if encoder.width_:
+            sizes = zip(wanted.items(), counts[positions].tolist(), strict=True)
+            n_local = np.array([self._n_local(label, n, count) for (label, n), count in sizes])
+        parts = []
+        for numbers, from_gan in ((asked - n_local, True), (n_local, False)):
+            if not numbers.any():
+                continue
+            candidate_targets = np.repeat(positions, numbers * (CANDIDATES if consistency else 1))
+            if from_gan:
+                candidates = self._from_generator(encoder, run, rows, candidate_targets)
+                from_anchor = np.full(len(candidates), -1)
+            else:
+                candidates, from_anchor = local.sample(candidate_targets, randomness)
+            chosen = np.arange(len(candidates))
+            if consistency:
+                chosen = consistency.choose(
+                    candidates, candidate_targets, numbers[numbers > 0], randomness, from_anchor
+                )
+            parts.append((candidates[chosen], from_anchor[chosen], candidate_targets[chosen]))
+        drawn, anchors, drawn_targets = map(np.concatenate, zip(*parts, strict=True))
+        by_class = np.argsort(drawn_targets, kind="stable")
+        return drawn[by_class], anchors[by_class], drawn_targets[by_class]
 
     def _n_local(self, label: Any, n: int, count: int) -> int:
         """Rows of a class that the local sampler draws."""
@@ -225,9 +229,9 @@ class GANOverSampler(TableOverSampler):
         return n
 
     def _from_generator(
-        self, encoder: Encoder, run: _Run, rows: NDArray[np.float32], index: int, n: int
+        self, encoder: Encoder, run: _Run, rows: NDArray[np.float32], asked: NDArray[np.integer]
     ) -> NDArray[np.float32]:
-        """Encoded rows of one class from the generator, which is trained when it is first needed."""
+        """Encoded rows of the classes asked for, one after the other, from the generator, trained if need be."""
         if self.generator_ is None:
             generator = TableGAN() if self.generator is None else clone(self.generator)
             if generator.get_params().get("random_state", 0) is None:
@@ -237,6 +241,10 @@ class GANOverSampler(TableOverSampler):
                 self.generator_ = generator._fit_encoded(encoder, rows, run.y, run.container)
             else:
                 self.generator_ = generator.fit(run.table, run.y)
+        counts = np.bincount(asked)
+        return np.concatenate([self._of_class(encoder, run, k, counts[k]) for k in np.flatnonzero(counts).tolist()])
+
+    def _of_class(self, encoder: Encoder, run: _Run, index: int, n: int) -> NDArray[np.float32]:
         # Each class has noise of its own.
         random_state = (run.gan_seed + index) % 2**31
         if isinstance(self.generator_, TableGAN):

@@ -10,6 +10,7 @@ import torch
 from imblearn.pipeline import make_pipeline
 from sklearn.base import clone
 from sklearn.datasets import make_classification
+from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, TunedThresholdClassifierCV, cross_val_score
 
@@ -310,6 +311,25 @@ def test_rows_are_selected_for_class_consistency():
         return judge.predict(X_new[240:]).mean()
 
     assert share(4) > share(1)
+
+
+def test_the_classifiers_are_asked_once_for_all_classes(monkeypatch):
+    asked = []
+    forest = ExtraTreesClassifier.predict_proba
+    monkeypatch.setattr(ExtraTreesClassifier, "predict_proba", lambda *a: asked.append(a) or forest(*a))
+    calls = set()
+    for n_classes in (2, 7):
+        y = np.repeat(np.arange(n_classes), [30, *[9] * (n_classes - 1)])
+        X = np.random.default_rng(0).normal(size=(len(y), 3)) + y[:, None]
+        s = sampler(generator=clone(QUICK).set_params(steps=1))
+        _, y_new = s.fit_resample(X, y)
+        assert (np.bincount(y_new) == 30).all()
+        assert (np.diff(y_new[len(y) :]) >= 0).all()
+        grown = s.anchor_indices_ >= 0
+        assert (y[s.anchor_indices_[grown]] == y_new[grown]).all()
+        calls.add(len(asked))
+        asked.clear()
+    assert len(calls) == 1
 
 
 def test_it_works_in_pipelines_grids_caches_and_processes(three, tmp_path):
