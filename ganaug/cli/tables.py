@@ -138,11 +138,10 @@ def augment_table(
 
 def write_rows(gan: TableGAN, labels: Any, output: Path, seed: int | None) -> None:
     """Draw rows and write them with their labels."""
-    import pandas as pd
-
+    from ganaug.data.containers import as_table
     from ganaug.data.table_files import write_table
 
-    rows = pd.DataFrame(gan.sample(labels, random_state=seed)).rename(columns=str)
+    rows = as_table(gan.sample(labels, random_state=seed))[0].rename(columns=str)
     name = gan.training_data_.get("target", "label")
     while name in rows.columns:
         name = f"_{name}"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ganaug.data import LabelledImages, labelled_images
 from ganaug.data.columns import is_numeric
-from ganaug.data.containers import as_table
+from ganaug.data.containers import as_table, is_frame
 from ganaug.data.labels import labels_from_array, listed
 from ganaug.gans.base import ConditionalGAN
 from ganaug.gans.image import ImageGAN
@@ -233,7 +233,7 @@ def _check_finite(table: pd.DataFrame) -> None:
 
 
 def _is_table(samples: Any) -> bool:
-    if isinstance(samples, pd.DataFrame) or scipy.sparse.issparse(samples):
+    if isinstance(samples, pd.DataFrame) or scipy.sparse.issparse(samples) or is_frame(samples):
         return True
     if isinstance(samples, list | tuple):
         return len(samples) > 0 and np.ndim(samples[0]) == 1

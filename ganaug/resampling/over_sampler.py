@@ -20,7 +20,7 @@ from ganaug.data.labels import listed
 from ganaug.data.tables import Encoder, fit_encoder
 from ganaug.data.wide import WideEncoder
 from ganaug.gans.table import TableGAN
-from ganaug.resampling.base import TableOverSampler, seeds
+from ganaug.resampling.base import TableOverSampler, copied, seeds
 from ganaug.resampling.images import as_images, fitted_image_gan, like_images
 from ganaug.training.devices import random_generator
 
@@ -134,7 +134,7 @@ class GANOverSampler(TableOverSampler):
         self.generator_ = self.generator if self.prefit else None
         self.fallback_: dict[Any, str] = {}
         if not n_new:
-            return X.copy(), y.copy()
+            return copied(X), y.copy()
         if self.image_shape is not None or getattr(X, "ndim", 2) == 4:
             return self._resample_images(X, y, wanted)
         table, container = as_table(X)
@@ -145,20 +145,23 @@ class GANOverSampler(TableOverSampler):
         self.anchor_indices_[len(y) :] = anchors
         synthetic = encoder.inverse_transform(drawn, drawn_targets, run.decode_seed)
         labels = np.repeat(np.array(list(wanted), dtype=y.dtype), list(wanted.values()))
-        together = pd.concat([table, _like(synthetic, table)], ignore_index=True)
-        return container.restore(together), np.concatenate([y, labels])
+        return container.extend(X, table, _like(synthetic, table)), np.concatenate([y, labels])
 
     def _resample_images(self, X: Any, y: NDArray[Any], wanted: dict[Any, int]) -> tuple[Any, NDArray[Any]]:
         fit_seed, sample_seed = map(int, seeds(self.random_state, 2))
-        images = as_images(np.asarray(X), self.image_shape)
-        self.generator_ = fitted_image_gan(self.generator, images, y, fit_seed, prefit=self.prefit)
+        rows = None if getattr(X, "ndim", 2) == 4 else as_table(X)
+        pixels = X if rows is None else rows[0].to_numpy()
+        self.generator_ = fitted_image_gan(
+            self.generator, as_images(pixels, self.image_shape), y, fit_seed, prefit=self.prefit
+        )
         labels = np.repeat(np.array(list(wanted), dtype=y.dtype), list(wanted.values()))
-        drawn = like_images(self.generator_.sample(labels, random_state=sample_seed), np.asarray(X))
+        drawn = like_images(self.generator_.sample(labels, random_state=sample_seed), pixels)
         y = np.concatenate([y, labels])
-        if isinstance(X, pd.DataFrame):
-            new = pd.DataFrame(drawn, columns=X.columns).astype(X.dtypes.to_dict())
-            return pd.concat([X, new], ignore_index=True), y
-        return np.concatenate([X, drawn]), y
+        if rows is None:
+            return np.concatenate([X, drawn]), y
+        table, container = rows
+        new = pd.DataFrame(drawn, columns=table.columns).astype(table.dtypes.to_dict())
+        return container.extend(X, table, new), y
 
     def _check_generator(self) -> None:
         if not self.prefit:

@@ -17,9 +17,9 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import HasMethods, StrOptions
 
 from ganaug.curation.gate import GateDecision, decide
-from ganaug.data.containers import as_table
+from ganaug.data.containers import as_table, is_frame, rows_at
 from ganaug.data.tables import TableEncoder
-from ganaug.resampling.base import TableOverSampler, seeds
+from ganaug.resampling.base import TableOverSampler, copied, seeds
 from ganaug.resampling.over_sampler import GANOverSampler
 
 __all__ = ["SafeOverSampler"]
@@ -123,7 +123,7 @@ class SafeOverSampler(TableOverSampler):
             self.scores_ = np.empty((0, len(ratios)))
         if self.ratio_ == 0:
             self.synthetic_mask_ = np.zeros(len(y), dtype=bool)
-            return X.copy(), y.copy()
+            return copied(X), y.copy()
         self.sampler_ = self._sampler(int(own_seeds[1]))
         X_new, y_new = self._resample(self.sampler_, X, y, wanted, self.ratio_)
         self.synthetic_mask_ = np.arange(len(y_new)) >= len(y)
@@ -142,7 +142,7 @@ class SafeOverSampler(TableOverSampler):
             cv = RepeatedStratifiedKFold(n_splits=min(cv or 5, rare), n_repeats=REPEATS, random_state=int(own_seeds[0]))
         scores, shares = [], []
         for fold, (train, test) in enumerate(check_cv(cv, y, classifier=True).split(X, y)):
-            parts = [_safe_indexing(X, part) for part in (train, test)]
+            parts = [_rows(X, part) for part in (train, test)]
             seed = (int(own_seeds[2]) + fold) % 2**31
             share = len(train) / len(y)
             try:
@@ -176,7 +176,7 @@ class SafeOverSampler(TableOverSampler):
             added = [members[: round(ratio * len(members))] for c in asked if len(members := order[y_new[order] == c])]
             kept = np.sort(np.concatenate([np.arange(len(y_train)), *added])).astype(int)
             estimator = _EncodedLogisticRegression() if self.estimator is None else clone(self.estimator)
-            estimator.fit(_safe_indexing(X_new, kept), y_new[kept])
+            estimator.fit(_rows(X_new, kept), y_new[kept])
             scores.append(float(scorer(estimator, parts[1], y_test)))
         return scores
 
@@ -191,7 +191,13 @@ class SafeOverSampler(TableOverSampler):
     ) -> tuple[Any, NDArray[Any]]:
         counts = {label: int((y == label).sum()) for label in wanted}
         totals = {label: counts[label] + round(ratio * n) for label, n in wanted.items()}
-        X_new, y_new = sampler.set_params(sampling_strategy=totals).fit_resample(X, y)
+        sampler.set_params(sampling_strategy=totals)
+        if is_frame(X) and not isinstance(sampler, TableOverSampler):  # others know frames of pandas alone
+            table, container = as_table(X)
+            X_new, y_new = sampler.fit_resample(table, y)
+            X_new = container.extend(X, table, X_new.iloc[len(table) :])
+        else:
+            X_new, y_new = sampler.fit_resample(X, y)
         if not np.array_equal(y_new[: len(y)], y):
             raise ValueError(
                 f"sampler must return the original rows first, {type(sampler).__name__} does not; "
@@ -220,6 +226,10 @@ class _EncodedLogisticRegression(ClassifierMixin, BaseEstimator):
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         return self.model_.predict_proba(self._encode(X))
+
+
+def _rows(X: Any, indices: NDArray[np.integer]) -> Any:
+    return rows_at(X, indices) if is_frame(X) else _safe_indexing(X, indices)
 
 
 def _checked(ratios: Any) -> list[float]:

@@ -116,6 +116,38 @@ def test_the_container_changes_nothing(three, make):
     assert np.array_equal(got, expected)
 
 
+def as_series(y, kind):
+    series = pl.Series("status", y.tolist(), dtype=pl.Categorical)
+    return {"polars": series, "arrow": pa.chunked_array([y.tolist()]), "array": pa.array(y.tolist())}.get(kind, y)
+
+
+@pytest.mark.parametrize(
+    ("frame", "labels"), [("polars", "polars"), ("arrow", "arrow"), ("polars", "array"), ("arrow", "pandas")]
+)
+@pytest.mark.parametrize("safe", [None, "gan", "other"])
+def test_frames_of_other_libraries_come_back_with_their_schema(frame, labels, safe):
+    table, y = mixed()
+    X = pl.from_pandas(table).with_columns(
+        pl.col("day").cast(pl.Date), pl.col("country").cast(pl.String).cast(pl.Enum(["de", "fr", "it", "no"]))
+    )
+    X = X if frame == "polars" else X.to_arrow()
+    y = as_series(y, labels)
+    s = sampler(local_share=0.5)
+    if safe:
+        inner = s.set_params(random_state=None) if safe == "gan" else RandomOverSampler()
+        s = SafeOverSampler(inner, estimator=Contrary(type(X)), scoring="neg_log_loss", cv=2, random_state=0)
+    X_new, y_new = s.fit_resample(X, y)
+    assert type(X_new) is type(X)
+    assert X_new.schema == X.schema
+    assert X_new[: len(X)].equals(X)
+    assert len(X_new) == len(y_new) == 170
+    assert type(y_new) is type(y)
+    assert Counter(
+        y_new.tolist() if labels == "pandas" else y_new.to_pylist() if hasattr(y_new, "to_pylist") else y_new
+    ) == {"keep": 85, "leave": 85}
+    assert s.feature_names_in_.tolist() == list(table.columns)
+
+
 def test_same_seed_same_rows_another_seed_others_and_global_states_untouched(three):
     X, y = three
     states = np.random.get_state()[1].copy(), torch.get_rng_state()
