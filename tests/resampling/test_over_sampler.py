@@ -4,17 +4,22 @@ from collections import Counter
 import joblib
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 import scipy.sparse
 import torch
+from imblearn.over_sampling import RandomOverSampler
 from imblearn.pipeline import make_pipeline
-from sklearn.base import clone
+from sklearn import config_context
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import make_classification
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, TunedThresholdClassifierCV, cross_val_score
+from sklearn.preprocessing import StandardScaler
 
-from ganaug import GANOverSampler, ImageGAN, TableGAN
+from ganaug import GANOverSampler, ImageGAN, SafeOverSampler, TableGAN
 from ganaug.resampling import over_sampler
 
 QUICK = TableGAN(steps=5, batch_size=16, width=16, verbose=False)
@@ -24,7 +29,7 @@ def sampler(**params):
     return GANOverSampler(**{"generator": QUICK, "random_state": 0, **params})
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def three():
     return make_classification(
         200, 6, n_informative=4, n_classes=3, weights=[0.7, 0.2, 0.1], n_clusters_per_class=1, random_state=0
@@ -107,53 +112,129 @@ def test_frames_keep_columns_dtypes_and_categories():
     assert not added["visits"].isna().any()
 
 
-@pytest.mark.parametrize("make", [np.asarray, pd.DataFrame, scipy.sparse.csr_matrix, np.ndarray.tolist])
-def test_the_container_changes_nothing(three, make):
+@pytest.fixture(scope="module")
+def resampled(three):
+    return sampler().fit_resample(*three)[0]
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, scipy.sparse.csr_matrix, np.ndarray.tolist])
+def test_the_container_changes_nothing(three, resampled, make):
     X, y = three
-    expected, _ = sampler().fit_resample(X, y)
     got, _ = sampler().fit_resample(make(X), y)
     got = got.toarray() if scipy.sparse.issparse(got) else np.asarray(got)
-    assert np.array_equal(got, expected)
+    assert np.array_equal(got, resampled)
 
 
-def as_series(y, kind):
-    series = pl.Series("status", y.tolist(), dtype=pl.Categorical)
-    return {"polars": series, "arrow": pa.chunked_array([y.tolist()]), "array": pa.array(y.tolist())}.get(kind, y)
+class Greedy(ClassifierMixin, BaseEstimator):
+    """A classifier that is better the more rows it gets, of one type of data frame."""
+
+    def __init__(self, frame):
+        self.frame = frame
+
+    def fit(self, X, y):
+        assert isinstance(X, self.frame)
+        self.score_ = len(X)
+        return self
+
+    def predict(self, X):
+        return np.full(len(X), "keep")
+
+
+LABELS = {
+    "polars": lambda y: pl.Series("status", y, dtype=pl.Categorical),
+    "chunked": lambda y: pa.chunked_array([y[:3], y[3:]]),
+    "array": pa.array,
+    "pandas": lambda y: pd.Series(y, name="status"),
+    "list": list,
+}
 
 
 @pytest.mark.parametrize(
-    ("frame", "labels"), [("polars", "polars"), ("arrow", "arrow"), ("polars", "array"), ("arrow", "pandas")]
+    ("frame", "labels", "safe"),
+    [
+        ("polars", "polars", None),
+        ("arrow", "chunked", None),
+        ("polars", "array", "other"),
+        ("arrow", "pandas", "gan"),
+        ("polars", "list", "gan"),
+        ("arrow", "chunked", "other"),
+    ],
 )
-@pytest.mark.parametrize("safe", [None, "gan", "other"])
 def test_frames_of_other_libraries_come_back_with_their_schema(frame, labels, safe):
     table, y = mixed()
-    X = pl.from_pandas(table).with_columns(
-        pl.col("day").cast(pl.Date), pl.col("country").cast(pl.String).cast(pl.Enum(["de", "fr", "it", "no"]))
-    )
+    types = [pl.col("day").cast(pl.Date), pl.col("country").cast(pl.String).cast(pl.Enum(["de", "fr", "it", "no"]))]
+    X = pl.from_pandas(table).with_columns(types)
     X = X if frame == "polars" else X.to_arrow()
-    y = as_series(y, labels)
-    s = sampler(local_share=0.5)
+    y = LABELS[labels](y.tolist())
+    s = sampler(selection=False, local_share=1.0 if safe else 0.5)
     if safe:
-        inner = s.set_params(random_state=None) if safe == "gan" else RandomOverSampler()
-        s = SafeOverSampler(inner, estimator=Contrary(type(X)), scoring="neg_log_loss", cv=2, random_state=0)
+        inner = RandomOverSampler(random_state=0) if safe == "other" else s
+        greedy = Greedy(type(X))
+        s = SafeOverSampler(inner, estimator=greedy, ratios=[1], scoring=lambda e, *_: e.score_, cv=2, random_state=0)
     X_new, y_new = s.fit_resample(X, y)
     assert type(X_new) is type(X)
     assert X_new.schema == X.schema
     assert X_new[: len(X)].equals(X)
-    assert len(X_new) == len(y_new) == 170
     assert type(y_new) is type(y)
-    assert Counter(
-        y_new.tolist() if labels == "pandas" else y_new.to_pylist() if hasattr(y_new, "to_pylist") else y_new
-    ) == {"keep": 85, "leave": 85}
+    assert getattr(y_new, "dtype", None) == getattr(y, "dtype", None)
+    assert getattr(y_new, "type", None) == getattr(y, "type", None)
+    assert Counter(np.asarray(y_new).tolist()) == {"keep": 85, "leave": 85}
+    assert len(X_new) == 170
     assert s.feature_names_in_.tolist() == list(table.columns)
+    s.fit(X, y)
 
 
-def test_same_seed_same_rows_another_seed_others_and_global_states_untouched(three):
+@pytest.mark.parametrize("library", ["polars", "pandas"])
+def test_pipelines_hand_frames_of_any_library_on(three, library):
+    X, y = three
+    pipeline = make_pipeline(StandardScaler(), sampler(selection=False), LogisticRegression()).set_output(
+        transform=library
+    )
+    assert pipeline.fit(pl.DataFrame(X), y).score(pl.DataFrame(X), y) > 0.6
+
+
+@pytest.mark.parametrize("frame", [pl.DataFrame, pd.DataFrame, lambda X: pa.Table.from_pandas(pd.DataFrame(X))])
+def test_images_in_rows_of_a_frame_come_back_in_one(frame):
+    images = np.random.default_rng(0).integers(0, 256, (16, 64)).astype(np.uint8)
+    s = sampler(generator=ImageGAN(steps=1, batch_size=4, device="cpu", verbose=False), image_shape=(8, 8))
+    X = frame(images)
+    X_new, y_new = s.fit_resample(X, np.repeat([0, 1], [10, 6]))
+    assert type(X_new) is type(X)
+    assert np.array_equal(np.asarray(X_new)[:16], images)
+    assert len(X_new) == len(y_new) == 20
+
+
+@pytest.mark.parametrize("method", ["fit", "fit_resample"])
+@pytest.mark.parametrize("make", [sampler, SafeOverSampler])
+@pytest.mark.parametrize("name", ["sample_weight", "groups"])
+def test_metadata_of_rows_are_refused_before_any_training(three, method, make, name):
+    with pytest.raises(TypeError, match=f"^{method} takes X and y only, got {name}; [^\n]*$"):
+        getattr(make(), method)(*three, **{name: np.ones(200)})
+
+
+def test_metadata_are_routed_past_the_sampler(three):
+    seen = []
+
+    class Scaler(StandardScaler):
+        def fit(self, X, y=None, sample_weight=None):
+            seen.append(sample_weight)
+            return super().fit(X, y, sample_weight)
+
+    X, y = three
+    with config_context(enable_metadata_routing=True):
+        classifier = LogisticRegression().set_fit_request(sample_weight=False)
+        steps = Scaler().set_fit_request(sample_weight=True), sampler(selection=False), classifier
+        make_pipeline(*steps).fit(X, y, sample_weight=np.ones(len(y)))
+    assert len(seen) == 1
+    assert seen[0].shape == y.shape
+
+
+def test_same_seed_same_rows_another_seed_others_and_global_states_untouched(three, resampled):
     X, y = three
     states = np.random.get_state()[1].copy(), torch.get_rng_state()
-    first, second, third = (sampler(random_state=seed).fit_resample(X, y)[0] for seed in (0, 0, 1))
-    assert np.array_equal(first, second)
-    assert not np.array_equal(first, third)
+    same, other = (sampler(random_state=seed).fit_resample(X, y)[0] for seed in (0, 1))
+    assert np.array_equal(same, resampled)
+    assert not np.array_equal(same, other)
     assert np.array_equal(np.random.get_state()[1], states[0])
     assert torch.equal(torch.get_rng_state(), states[1])
 
