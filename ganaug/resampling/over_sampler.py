@@ -19,6 +19,7 @@ from ganaug.data.containers import Container, as_table
 from ganaug.data.labels import listed
 from ganaug.data.tables import Encoder, fit_encoder
 from ganaug.data.wide import WideEncoder
+from ganaug.gans.image import ImageGAN
 from ganaug.gans.table import TableGAN
 from ganaug.resampling.base import TableOverSampler, copied, seeds
 from ganaug.resampling.images import as_images, fitted_image_gan, like_images
@@ -40,8 +41,9 @@ class GANOverSampler(TableOverSampler):
     Parameters
     ----------
     generator : TableGAN, ImageGAN or None, default=None
-        The GAN; None stands for ``TableGAN()``, or for images ``ImageGAN()``. It is cloned, unless `prefit`. Anything
-        else with ``fit(X, y)`` and ``sample(labels, random_state=...)`` on data frames takes its place.
+        The GAN; None stands for ``TableGAN()``, or for images ``ImageGAN()``, of which parameters are set and searched
+        for as ``generator__steps``. It is cloned, unless `prefit`. Anything else with ``fit(X, y)`` and
+        ``sample(labels, random_state=...)`` on data frames takes its place.
     sampling_strategy : float, str, dict or callable, default="auto"
         What imbalanced-learn means by it.
     categorical_features : "auto", None or array-like, default="auto"
@@ -91,6 +93,16 @@ class GANOverSampler(TableOverSampler):
     >>> X_resampled, y_resampled = sampler.fit_resample(X, y)
     >>> sorted(Counter(y_resampled.tolist()).values()) == [max(Counter(y.tolist()).values())] * 2
     True
+
+    How long the GAN is trained, searched for inside the training data:
+
+    >>> from imblearn.pipeline import make_pipeline
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> pipeline = make_pipeline(GANOverSampler(selection=False, random_state=0), LogisticRegression())
+    >>> grid = GridSearchCV(pipeline, {"ganoversampler__generator__steps": [5, 10]}, cv=2).fit(X, y)
+    >>> grid.best_params_["ganoversampler__generator__steps"] in (5, 10)
+    True
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -125,8 +137,12 @@ class GANOverSampler(TableOverSampler):
         self.prefit = prefit
         self.random_state = random_state
 
+    def _defaults(self) -> dict[str, Any]:
+        return {"generator": TableGAN() if self.image_shape is None else ImageGAN()}
+
     def _fit_resample(self, X: Any, y: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
-        self._check_generator()
+        images = self.image_shape is not None or getattr(X, "ndim", 2) == 4
+        self._check_generator(images)
         wanted = self._wanted()
         n_new = sum(wanted.values())
         self.synthetic_mask_ = np.arange(len(y) + n_new) >= len(y)
@@ -135,7 +151,7 @@ class GANOverSampler(TableOverSampler):
         self.fallback_: dict[Any, str] = {}
         if not n_new:
             return copied(X), y.copy()
-        if self.image_shape is not None or getattr(X, "ndim", 2) == 4:
+        if images:
             return self._resample_images(X, y, wanted)
         table, container = as_table(X)
         classes, targets = np.unique(y, return_inverse=True)
@@ -163,7 +179,13 @@ class GANOverSampler(TableOverSampler):
         new = pd.DataFrame(drawn, columns=table.columns).astype(table.dtypes.to_dict())
         return container.extend(X, table, new), y
 
-    def _check_generator(self) -> None:
+    def _check_generator(self, images: bool) -> None:
+        if images and isinstance(self.generator, TableGAN):
+            raise ValueError("generator is a TableGAN and X holds images; pass an ImageGAN")
+        if not images and isinstance(self.generator, ImageGAN):
+            raise ValueError(
+                "generator is an ImageGAN and X holds rows; pass a TableGAN, or image_shape if rows are images"
+            )
         if not self.prefit:
             return
         if self.generator is None or (isinstance(self.generator, TableGAN) and not hasattr(self.generator, "encoder_")):
@@ -236,7 +258,7 @@ class GANOverSampler(TableOverSampler):
     ) -> NDArray[np.float32]:
         """Encoded rows of the classes asked for, one after the other, from the generator, trained if need be."""
         if self.generator_ is None:
-            generator = TableGAN() if self.generator is None else clone(self.generator)
+            generator = self._defaults()["generator"] if self.generator is None else clone(self.generator)
             if generator.get_params().get("random_state", 0) is None:
                 generator.set_params(random_state=run.gan_seed)
             if isinstance(generator, TableGAN):

@@ -37,10 +37,11 @@ class SafeOverSampler(TableOverSampler):
     Parameters
     ----------
     sampler : imbalanced-learn over-sampler or None, default=None
-        One that returns the original rows first, as they all do; None stands for ``GANOverSampler()``. Its own
-        `sampling_strategy` is not used.
+        One that returns the original rows first, as they all do; None stands for ``GANOverSampler()``, of which
+        parameters are reached as ``sampler__generator__steps``. Its own `sampling_strategy` is not used.
     estimator : classifier or None, default=None
-        What is validated. Best the one that will be trained; None stands for logistic regression on encoded columns.
+        What is validated. Best the one that will be trained; None stands for logistic regression on encoded columns,
+        of which ``estimator__C``, ``estimator__class_weight`` and ``estimator__max_iter`` can be set.
     ratios : array-like of float in [0, 1], default=(0, 0.25, 0.5, 1)
         Shares of the rows that `sampling_strategy` asks for. 0 is always among them.
     scoring : str or callable, default="balanced_accuracy"
@@ -107,6 +108,9 @@ class SafeOverSampler(TableOverSampler):
         self.scoring = scoring
         self.cv = cv
         self.random_state = random_state
+
+    def _defaults(self) -> dict[str, Any]:
+        return {"sampler": GANOverSampler(), "estimator": _EncodedLogisticRegression()}
 
     def _fit_resample(self, X: Any, y: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
         ratios = _checked(self.ratios)
@@ -175,13 +179,13 @@ class SafeOverSampler(TableOverSampler):
         for ratio in ratios:
             added = [members[: round(ratio * len(members))] for c in asked if len(members := order[y_new[order] == c])]
             kept = np.sort(np.concatenate([np.arange(len(y_train)), *added])).astype(int)
-            estimator = _EncodedLogisticRegression() if self.estimator is None else clone(self.estimator)
+            estimator = self._defaults()["estimator"] if self.estimator is None else clone(self.estimator)
             estimator.fit(_rows(X_new, kept), y_new[kept])
             scores.append(float(scorer(estimator, parts[1], y_test)))
         return scores
 
     def _sampler(self, seed: int) -> Any:
-        sampler = GANOverSampler() if self.sampler is None else clone(self.sampler)
+        sampler = self._defaults()["sampler"] if self.sampler is None else clone(self.sampler)
         if sampler.get_params().get("random_state", 0) is None:
             sampler.set_params(random_state=seed)
         return sampler
@@ -209,12 +213,17 @@ class SafeOverSampler(TableOverSampler):
 class _EncodedLogisticRegression(ClassifierMixin, BaseEstimator):
     """Logistic regression on a table of any columns."""
 
+    def __init__(self, *, C: float = 1.0, class_weight: Any = None, max_iter: int = 1000) -> None:
+        self.C = C
+        self.class_weight = class_weight
+        self.max_iter = max_iter
+
     def fit(self, X: Any, y: Any) -> _EncodedLogisticRegression:
         table, _ = as_table(X)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "column .* holds a different text", UserWarning)
             self.encoder_ = TableEncoder().fit(table)
-        self.model_ = LogisticRegression(max_iter=1000).fit(self.encoder_.transform(table).astype(float), y)
+        self.model_ = LogisticRegression(**self.get_params()).fit(self.encoder_.transform(table).astype(float), y)
         self.classes_ = self.model_.classes_
         return self
 

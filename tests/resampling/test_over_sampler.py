@@ -445,10 +445,57 @@ def test_the_classifiers_are_asked_once_for_all_classes(monkeypatch):
     assert len(calls) == 1
 
 
+@pytest.mark.parametrize(
+    ("make", "name", "value", "kind"),
+    [
+        (GANOverSampler, "generator__steps", 5, TableGAN),
+        (lambda: GANOverSampler(image_shape=(8, 8)), "generator__steps", 5, ImageGAN),
+        (SafeOverSampler, "sampler__local_share", 0.2, GANOverSampler),
+        (SafeOverSampler, "sampler__generator__steps", 5, GANOverSampler),
+        (SafeOverSampler, "estimator__C", 0.1, ClassifierMixin),
+    ],
+)
+def test_parameters_of_defaults_are_within_reach(make, name, value, kind):
+    s, first = make(), name.partition("__")[0]
+    assert getattr(s, first) is None
+    assert name in s.get_params()
+    assert name not in s.get_params(deep=False)
+    copy = clone(s).set_params(**{name: value})
+    assert copy.get_params()[name] == value
+    assert isinstance(getattr(copy, first), kind)
+    assert clone(copy).get_params()[name] == value
+    assert getattr(copy.set_params(**{first: None}), first) is None
+    assert getattr(s, first) is None
+    for wrong in (f"{first}__nothing", "nothing", "nothing__at_all"):
+        with pytest.raises(ValueError, match="Invalid parameter 'nothing'"):
+            s.set_params(**{wrong: 1})
+    assert getattr(s, first) is None
+
+
+def test_parameters_of_defaults_change_nothing_else(three, resampled):
+    steps = sampler(generator=None).set_params(generator__steps=5, generator__batch_size=16, generator__width=16)
+    assert np.array_equal(steps.fit_resample(*three)[0], resampled)
+    assert steps.generator_.steps == 5
+    own = clone(QUICK)
+    assert steps.set_params(generator=own, generator__steps=3).generator is own
+    assert own.steps == 3
+
+
+@pytest.mark.parametrize(
+    ("generator", "message"),
+    [(TableGAN(), "is a TableGAN and X holds images"), (ImageGAN(), "is an ImageGAN and X holds rows")],
+)
+def test_a_generator_of_something_else_is_refused(generator, message):
+    X = np.zeros((12, 4, 4, 1), dtype=np.uint8) if isinstance(generator, TableGAN) else np.eye(12)
+    with pytest.raises(ValueError, match=message):
+        sampler(generator=generator).fit_resample(X, [0] * 8 + [1] * 4)
+
+
 def test_it_works_in_pipelines_grids_caches_and_processes(three, tmp_path):
     X, y = three
     y = (y > 0).astype(int)
-    pipeline = make_pipeline(sampler(), LogisticRegression(), memory=joblib.Memory(tmp_path, verbose=0))
+    default = GANOverSampler(random_state=0)  # its generator is None
+    pipeline = make_pipeline(default, LogisticRegression(), memory=joblib.Memory(tmp_path, verbose=0))
     grid = GridSearchCV(pipeline, {"ganoversampler__generator__steps": [2, 3]}, cv=2, n_jobs=2).fit(X, y)
     assert grid.best_params_["ganoversampler__generator__steps"] in (2, 3)
     tuned = TunedThresholdClassifierCV(make_pipeline(sampler(), LogisticRegression()), cv=2).fit(X, y)
