@@ -242,9 +242,7 @@ def _wrapped(X: Any) -> Any:
 
 
 def _library(frame: Any) -> str:
-    import narwhals as nw
-
-    return nw.from_native(frame).implementation.value
+    return _wrapped(frame).implementation.value
 
 
 def _to_arrow(frame: Any) -> pa.Table:
@@ -257,7 +255,7 @@ def _to_arrow(frame: Any) -> pa.Table:
     return wrapped.to_arrow()
 
 
-def _from_arrow(rows: pa.Table, library: str) -> Any:
+def _from_arrow(rows: pa.Table, library: Any) -> Any:
     import narwhals as nw
 
     return nw.from_arrow(rows, backend=library).to_native()

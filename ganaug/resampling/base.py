@@ -177,6 +177,8 @@ def labels_like(y: Any, labels: Any) -> Any:
 
 
 def _checked_labels(y: Any) -> Any:
+    if y is None:
+        raise ValueError("an over-sampler requires y to be passed, but the target y is None; pass class labels")
     if isinstance(y, pa.Array) or is_series(y) or is_frame(y):
         y = np.asarray(y)
     if pd.isna(np.asarray(y, dtype=object)).any():

@@ -147,7 +147,7 @@ class GANOverSampler(TableOverSampler):
         n_new = sum(wanted.values())
         self.synthetic_mask_ = np.arange(len(y) + n_new) >= len(y)
         self.anchor_indices_ = np.full(len(y) + n_new, -1, dtype=np.int64)
-        self.generator_ = self.generator if self.prefit else None
+        self.generator_: Any = self.generator if self.prefit else None
         self.fallback_: dict[Any, str] = {}
         if not n_new:
             return copied(X), y.copy()
