@@ -161,7 +161,7 @@ class GANOverSampler(TableOverSampler):
         self.anchor_indices_[len(y) :] = anchors
         synthetic = encoder.inverse_transform(drawn, drawn_targets, run.decode_seed)
         labels = np.repeat(np.array(list(wanted), dtype=y.dtype), list(wanted.values()))
-        return container.extend(X, table, _like(synthetic, table)), np.concatenate([y, labels])
+        return container.extend(X, table, _like(synthetic, table, container)), np.concatenate([y, labels])
 
     def _resample_images(self, X: Any, y: NDArray[Any], wanted: dict[Any, int]) -> tuple[Any, NDArray[Any]]:
         fit_seed, sample_seed = map(int, seeds(self.random_state, 2))
@@ -301,10 +301,19 @@ class _Run:
     decode_seed: int
 
 
-def _like(rows: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+def _like(rows: pd.DataFrame, table: pd.DataFrame, container: Container) -> pd.DataFrame:
     """Rows with the dtypes of a table, rounded where these are whole numbers: a prefit generator may have others."""
     for name, dtype in table.dtypes.items():
-        if rows[name].dtype != dtype:
-            rounded = rows[name].round() if pd.api.types.is_integer_dtype(dtype) else rows[name]
-            rows[name] = rounded.astype(dtype)
+        if rows[name].dtype == dtype:
+            continue
+        if isinstance(dtype, np.dtype) and dtype.kind in "iub" and rows[name].isna().any():
+            nullable = pd.Series(dtype=dtype).convert_dtypes().dtype
+            if container.kind != "frame":  # there any type may have missing values
+                raise ValueError(
+                    f"the prefit generator draws missing values in column {name!r}, where dtype {dtype} of X has none; "
+                    f"convert the column to {nullable}"
+                )
+            dtype = nullable  # noqa: PLW2901
+        rounded = rows[name].round() if pd.api.types.is_integer_dtype(dtype) else rows[name]
+        rows[name] = rounded.astype(dtype)
     return rows

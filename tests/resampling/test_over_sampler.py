@@ -321,6 +321,23 @@ def test_a_fitted_generator_survives_cloning_and_keeps_original_rows(three):
     assert len(cross_val_score(make_pipeline(s, LogisticRegression()), X, y, cv=2)) == 2
 
 
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.from_pandas])
+def test_a_fitted_generator_may_draw_missing_values_where_there_are_none(make):
+    rng = np.random.default_rng(0)
+    whole, y = pd.DataFrame({"n": rng.integers(0, 9, 40), "x": rng.normal(size=40)}), np.repeat([0, 1], [28, 12])
+    gappy = whole.astype({"n": "Int64"}).mask(rng.random((40, 2)) < 0.5)
+    gan = clone(QUICK).set_params(random_state=0).fit(make(gappy), y)
+    s = sampler(generator=gan, prefit=True, local_share=0.0, selection=False)
+    whole = make(whole)
+    if isinstance(whole, pd.DataFrame):
+        with pytest.raises(ValueError, match="draws missing values in column 'n'"):
+            s.fit_resample(whole, y)
+        return
+    X_new, _ = s.fit_resample(whole, y)
+    assert X_new.schema == whole.schema
+    assert X_new["n"][:40].null_count() == 0 < X_new["n"][40:].null_count()
+
+
 @pytest.mark.parametrize("generator", [None, TableGAN()])
 def test_prefit_needs_a_fitted_generator(three, generator):
     with pytest.raises(ValueError, match="prefit=True needs a fitted generator"):
@@ -524,6 +541,12 @@ def test_it_pickles_and_clones_after_use(three):
         ({"y": ["a"] * 12 + [None] * 8}, ValueError, "y contains NaN or other missing"),
         ({"y": [0] * 12 + [1] * 7}, ValueError, "inconsistent numbers of samples"),
         ({"X": np.zeros((20, 2, 2))}, ValueError, "table or images"),
+        ({"X": pl.LazyFrame({"a": range(20)})}, TypeError, "hold its rows in memory, got a LazyFrame of polars"),
+        ({"X": pl.DataFrame({"a": [[1]] * 20})}, TypeError, "column 'a' has the type"),
+        ({"X": pl.DataFrame({"a": range(9)})}, ValueError, "inconsistent numbers of samples"),
+        ({"y": pl.Series([0, None] * 10)}, ValueError, "y contains NaN"),
+        ({"y": pa.array([0, None] * 10)}, ValueError, "y contains NaN"),
+        ({"y": None}, ValueError, "the target y is None"),
         ({"local_share": 1.5}, ValueError, "local_share"),
         ({"generator": 3}, ValueError, "generator"),
         ({"generator": TableGAN(steps=0)}, ValueError, "steps"),
