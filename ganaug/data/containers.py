@@ -27,7 +27,7 @@ LAZY = {  # what fetches the rows of the frames that have no collect()
     "ibis": "to_pandas()",
     "pyspark": "toPandas()",
 }
-LIBRARIES = ("polars", "pyarrow", "modin", "cudf")  # of frames that a saved model may draw
+LIBRARIES = ("polars", "pyarrow")  # of frames that a saved model may draw; of others it draws those of pyarrow
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,11 @@ class Container:
         }
         if self.kind == "frame":
             schema = _to_arrow(self.template).schema.serialize().to_pybytes()
-            state |= {"library": _library(self.template), "schema": base64.b64encode(schema).decode()}
+            library = _library(self.template)
+            state |= {
+                "library": library if library in LIBRARIES else "pyarrow",
+                "schema": base64.b64encode(schema).decode(),
+            }
         return state
 
     @classmethod

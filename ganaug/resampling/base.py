@@ -26,7 +26,7 @@ class TableOverSampler(BaseOverSampler):
 
     def _defaults(self) -> dict[str, Any]:
         """By the names of the parameters for which None stands for an estimator: such an estimator."""
-        raise NotImplementedError
+        return {}
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Parameters by name, with `deep` also those of the estimators among them, and of those that None stands for.

@@ -72,6 +72,7 @@ def test_polars_columns_come_back_with_their_types_and_values_also_after_saving(
         back = restored.restore(table)
         assert back.schema == given.schema
         assert back.equals(given, null_equal=True)
+        assert restored.extend(given, table, table).equals(pl.concat([given, given]), null_equal=True)
 
 
 def test_new_rows_are_appended_and_those_that_came_are_not_converted():
