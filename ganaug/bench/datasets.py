@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from ganaug.bench.decoded import cache_folder, decoded_images
 from ganaug.bench.plugins import Plugin, known_names, nearest, require, resolve, unknown_parameter
 from ganaug.data import LabelledImages, labelled_images
+from ganaug.data.containers import as_table
 from ganaug.data.csv_format import TABLE_KINDS, CsvOptions, file_kind
 from ganaug.data.files import sha256_of, write_atomically
 from ganaug.data.json_values import short
 from ganaug.data.labels import labels_from_array
 from ganaug.data.sources import EMBEDDED
 from ganaug.data.table_files import read_table, split_target
-from ganaug.data.tables import as_table
 from ganaug.quality.features import features
 
 __all__ = ["OTHER_FILES", "TABLES", "TableData", "image_features", "joined_images", "load_images", "load_table"]

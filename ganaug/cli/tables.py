@@ -165,11 +165,14 @@ def augment_table(
 
 def write_rows(gan: TableGAN, labels: Any, output: Path, seed: int | None, model: Path) -> None:
     """Draw rows and write them with their labels, as the table was written that the model was trained on."""
-    import pandas as pd
+    import narwhals as nw
 
+    from ganaug.data.containers import as_table, is_frame
     from ganaug.data.table_files import write_table
 
-    rows = pd.DataFrame(gan.sample(labels, random_state=seed)).rename(columns=str)
+    drawn = gan.sample(labels, random_state=seed)
+    # Frames of other libraries keep dates and decimals as such.
+    rows = (nw.from_native(drawn).to_pandas() if is_frame(drawn) else as_table(drawn)[0]).rename(columns=str)
     name = gan.training_data_.get("target", "label")
     while name in rows.columns:
         name = f"_{name}"

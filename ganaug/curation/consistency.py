@@ -17,6 +17,7 @@ __all__ = ["FOLDS", "ClassConsistency", "select"]
 
 FOLDS = 5
 MAX_ROWS = 10_000  # of a class that the classifiers are trained on
+MAX_PROBABILITIES = 2**24  # that a classifier is asked for at a time: rows times classes
 
 
 def _for_tables(seed: int) -> list[Any]:
@@ -75,7 +76,7 @@ class ClassConsistency:
             self._fold[kept[test]] = fold
             train = np.setdiff1d(np.arange(len(labels)), test)
             self._models.append([model.fit(rows[train], labels[train]) for model in self.models(seed)])
-            own[test] = _probability([self._models[-1]], rows[test], labels[test])
+            own[test] = _probability(self._models[-1:], rows[test], labels[test], len(counts))
         quantiles = [0.0 if rare[c] else np.quantile(own[labels == c], self.quantile) for c in range(len(counts))]
         self.thresholds_ = np.array(quantiles)
         return self
@@ -105,8 +106,40 @@ class ClassConsistency:
         for which in np.unique(fold):
             part = fold == which
             models = self._models if which < 0 else [self._models[which]]
-            scores[part] = _probability(models, rows[part], labels[part])
+            scores[part] = _probability(models, rows[part], labels[part], len(self.thresholds_))
         return scores
+
+    def choose(
+        self,
+        rows: NDArray[Any],
+        labels: NDArray[np.integer],
+        numbers: NDArray[np.integer],
+        randomness: np.random.Generator,
+        anchors: NDArray[np.integer] | None = None,
+    ) -> NDArray[np.int64]:
+        """Choose among candidates of several classes, all scored at once: a forest is as slow for few rows as for many.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_rows, ...)
+        labels : ndarray of shape (n_rows,)
+        numbers : ndarray of shape (n_classes_asked,)
+            How many of each class that `labels` holds, in ascending order of the classes.
+        randomness : Generator
+        anchors : ndarray of shape (n_rows,), optional
+            As for :meth:`score`.
+
+        Returns
+        -------
+        ndarray of shape (sum of `numbers`,), int64
+            Positions in `rows`, class by class.
+        """
+        scores = self.score(rows, labels, anchors)
+        chosen = []
+        for label, n in zip(np.unique(labels), numbers, strict=True):
+            members = np.flatnonzero(labels == label)
+            chosen.append(members[select(scores[members], self.thresholds_[label], n, randomness)])
+        return np.concatenate(chosen)
 
 
 def select(scores: NDArray[np.float64], threshold: float, n: int, randomness: np.random.Generator) -> NDArray[np.int64]:
@@ -137,9 +170,19 @@ def select(scores: NDArray[np.float64], threshold: float, n: int, randomness: np
     return np.concatenate([good, best])[:n]
 
 
-def _probability(folds: list[list[Any]], rows: NDArray[Any], labels: NDArray[np.integer]) -> NDArray[np.float64]:
-    each = [model.predict_proba(rows)[np.arange(len(rows)), labels] for models in folds for model in models]
-    return np.mean(each, axis=0)
+def _probability(
+    folds: list[list[Any]], rows: NDArray[Any], labels: NDArray[np.integer], n_classes: int
+) -> NDArray[np.float64]:
+    """Mean probability of its class for each row."""
+    models = [model for models in folds for model in models]
+    step = max(1, MAX_PROBABILITIES // n_classes)
+    parts = [slice(start, start + step) for start in range(0, len(rows), step)]
+    each = [[_own(model.predict_proba(rows[part]), labels[part]) for model in models] for part in parts]
+    return np.concatenate([np.mean(part, axis=0) for part in each])
+
+
+def _own(probabilities: NDArray[Any], labels: NDArray[np.integer]) -> NDArray[Any]:
+    return probabilities[np.arange(len(labels)), labels]
 
 
 def _at_most(members: NDArray[np.int64], randomness: np.random.Generator) -> NDArray[np.int64]:

@@ -1,126 +1,25 @@
-"""Tables of mixed columns: read from any container, encoded for a network, and given back as they came."""
+"""Tables of mixed columns: encoded for a network, and decoded as they came."""
 
 from __future__ import annotations
 
 import itertools
 import warnings
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
-import scipy.sparse
 from numpy.typing import NDArray
 from pandas.api import types
 
 from ganaug.data.column_names import names_from_state, names_to_state
-from ganaug.data.column_values import dtype_from_name, dtype_name
 from ganaug.data.columns import Column, TextColumn, column_from_state, fit_column, is_numeric
-from ganaug.data.json_values import short
+from ganaug.data.containers import as_table
 from ganaug.data.labels import listed
 from ganaug.data.wide import WideEncoder, check_columns, is_wide
 
-__all__ = ["Container", "Encoder", "TableEncoder", "as_table", "declared_columns", "encoder_from_state", "fit_encoder"]
+__all__ = ["Encoder", "TableEncoder", "as_table", "declared_columns", "encoder_from_state", "fit_encoder"]
 
 MAX_LEVELS = 32
-KINDS = ("dataframe", "ndarray", "sparse")
-SPARSE_FORMATS = ("", "bsr", "coo", "csc", "csr", "dia", "dok", "lil")
-
-
-@dataclass(frozen=True)
-class Container:
-    """What a table came in, so that rows can be given back in the same.
-
-    Attributes
-    ----------
-    kind : {"dataframe", "ndarray", "sparse"}
-    dtypes : tuple of str
-        Of the columns of a data frame, or the one of an array.
-    sparse_format : str
-        Such as "csr".
-    sparse_array : bool
-        Whether it is a sparse array rather than a sparse matrix.
-    """
-
-    kind: str
-    dtypes: tuple[Any, ...]
-    sparse_format: str = ""
-    sparse_array: bool = False
-
-    def to_state(self) -> dict[str, Any]:
-        """JSON values."""
-        return {**vars(self), "dtypes": [_dtype_name(dtype) for dtype in self.dtypes]}
-
-    @classmethod
-    def from_state(cls, state: dict[str, Any]) -> Container:
-        """Inverse of :meth:`to_state`, after a trip through JSON; ``ValueError`` for what cannot be."""
-        dtypes = tuple(map(dtype_from_name, state["dtypes"]))
-        container = cls(**{**state, "dtypes": dtypes})
-        if container.kind not in KINDS or (container.kind != "dataframe" and len(dtypes) != 1):
-            raise ValueError(f"there is no container {short(container.kind)} of {len(dtypes)} dtypes")
-        sparse = container.kind == "sparse"
-        if container.sparse_format not in SPARSE_FORMATS or sparse != bool(container.sparse_format):
-            raise ValueError(f"there is no sparse format {short(container.sparse_format)}")
-        return container
-
-    def restore(self, table: pd.DataFrame) -> Any:
-        """Rows of a data frame in this container."""
-        if self.kind == "dataframe":
-            for name, dtype in zip(table.columns, self.dtypes, strict=True):
-                if isinstance(dtype, pd.SparseDtype):
-                    table[name] = table[name].astype(dtype)
-            return table
-        array = table.to_numpy(dtype=self.dtypes[0])
-        if self.kind == "ndarray":
-            return array
-        make = scipy.sparse.csr_array if self.sparse_array else scipy.sparse.csr_matrix
-        return make(array).asformat(self.sparse_format)
-
-
-def as_table(X: Any) -> tuple[pd.DataFrame, Container]:
-    """Turn a table in any container into a data frame with a plain index.
-
-    Parameters
-    ----------
-    X : DataFrame, ndarray of shape (n_rows, n_columns), sparse matrix or sequence of rows
-
-    Returns
-    -------
-    table : DataFrame
-    container : Container
-
-    Raises
-    ------
-    ValueError, TypeError
-        For a table without rows or columns, duplicated column names, and anything that is not two-dimensional.
-
-    Examples
-    --------
-    >>> table, container = as_table(np.zeros((3, 2), dtype=np.float32))
-    >>> table.shape, container.restore(table).dtype
-    ((3, 2), dtype('float32'))
-    """
-    if isinstance(X, pd.DataFrame):
-        container = Container("dataframe", tuple(X.dtypes))
-        table = X.reset_index(drop=True)
-        for name, dtype in zip(table.columns, X.dtypes, strict=True):
-            if isinstance(dtype, pd.SparseDtype) and not table.columns.has_duplicates:
-                table[name] = table[name].sparse.to_dense()
-    elif scipy.sparse.issparse(X):
-        container = Container("sparse", (X.dtype,), X.format, isinstance(X, scipy.sparse.sparray))
-        table = pd.DataFrame(X.toarray())
-    else:
-        array = np.asarray(X)
-        if array.ndim != 2:
-            raise ValueError(f"a table must have two dimensions, rows and columns, got shape {array.shape}")
-        container = Container("ndarray", (array.dtype,))
-        table = pd.DataFrame(array.astype(object) if array.dtype.kind in "US" else array)
-    if 0 in table.shape:
-        raise ValueError(f"the table must have at least one row and one column, got {table.shape}")
-    if table.columns.has_duplicates:
-        name = table.columns[table.columns.duplicated()][0]
-        raise ValueError(f"column names must differ, got {name!r} twice; rename one")
-    return table, container
 
 
 class TableEncoder:
@@ -352,10 +251,6 @@ def declared_columns(features: Any, table: pd.DataFrame) -> set[Any]:
             known = listed(list(map(repr, names)))
             raise ValueError(f"categorical_features names {feature!r}, which is none of the columns {known}")
     return found
-
-
-def _dtype_name(dtype: Any) -> str:
-    return "category" if isinstance(dtype, pd.CategoricalDtype) else dtype_name(dtype)
 
 
 def _is_text(column: Column, series: pd.Series) -> bool:

@@ -18,8 +18,9 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Generator, Tensor, nn
 
 from ganaug.data.columns import CategoricalColumn
+from ganaug.data.containers import Container, as_table
 from ganaug.data.labels import labels_from_array
-from ganaug.data.tables import Container, Encoder, TableEncoder, as_table, encoder_from_state, fit_encoder
+from ganaug.data.tables import Encoder, TableEncoder, encoder_from_state, fit_encoder
 from ganaug.gans.base import ConditionalGAN
 from ganaug.gans.bundle import labels_to_json
 from ganaug.gans.fitting import ENGINE_CONSTRAINTS, Material
@@ -234,7 +235,8 @@ class TableGAN(ConditionalGAN):
         Parameters
         ----------
         X : DataFrame, ndarray of shape (n_rows, n_columns) or sparse matrix
-            Numbers, dates, strings, booleans, categories; values may be missing in any column.
+            Numbers, dates, strings, booleans, categories; values may be missing in any column. Frames of polars and
+            tables of pyarrow are taken as those of pandas.
         y : array-like of shape (n_rows,)
             Class labels: integers, strings or booleans.
 
@@ -403,11 +405,8 @@ class TableGAN(ConditionalGAN):
         return rows.numpy()
 
     def _description(self) -> dict[str, Any]:
-        return {
-            **self.config_.to_dict(),
-            "encoder": self.encoder_.to_state(),
-            "container": self.container_.to_state(),
-        }
+        columns = {"encoder": self.encoder_.to_state(), "container": self.container_.to_state()}
+        return self.config_.to_dict() | columns
 
     def _restore(self, description: dict[str, Any]) -> Callable[[], tuple[nn.Module, nn.Module]]:
         self.config_ = TableGANConfig.from_dict(description)
@@ -418,8 +417,10 @@ class TableGAN(ConditionalGAN):
         self.container_ = Container.from_state(description["container"])
         # What cannot be given back is told now, not when rows are drawn.
         nothing = np.zeros((1, arch.row_width), dtype=np.float32)
-        row, dtypes = self.container_.restore(self.encoder_.inverse_transform(nothing)), self.container_.dtypes
-        if self.container_.kind == "dataframe" and list(map(str, row.dtypes)) != list(map(str, dtypes)):
+        learnt, kind = self.encoder_.inverse_transform(nothing), self.container_.kind
+        row = self.container_.restore(learnt.copy())
+        dtypes = {"dataframe": row, "frame": learnt}[kind].dtypes if kind in ("dataframe", "frame") else []
+        if len(dtypes) and list(map(str, dtypes)) != list(map(str, self.container_.dtypes)):
             raise ValueError("the dtypes are not those of the columns")
         columns = self.encoder_.columns_ if isinstance(self.encoder_, TableEncoder) else []
         if any(len(c.weights) != arch.n_classes for c in columns if isinstance(c, CategoricalColumn)):

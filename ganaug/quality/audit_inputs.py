@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from ganaug.data import LabelledImages, labelled_images
 from ganaug.data.columns import is_numeric
+from ganaug.data.containers import as_table, is_frame
 from ganaug.data.labels import label_matches, labels_from_array, listed
-from ganaug.data.tables import as_table
 from ganaug.gans.base import ConditionalGAN
 from ganaug.gans.image import ImageGAN
 from ganaug.quality.duplicates import image_keys, row_keys
@@ -247,7 +247,7 @@ def _check_finite(table: pd.DataFrame) -> None:
 
 
 def _is_table(samples: Any) -> bool:
-    if isinstance(samples, pd.DataFrame) or scipy.sparse.issparse(samples):
+    if isinstance(samples, pd.DataFrame) or scipy.sparse.issparse(samples) or is_frame(samples):
         return True
     if isinstance(samples, list | tuple):
         return len(samples) > 0 and np.ndim(samples[0]) == 1

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from scipy.stats import ks_2samp
 
 from ganaug.data.columns import as_numbers, is_numeric
+from ganaug.data.containers import as_table
 from ganaug.data.labels import listed
-from ganaug.data.tables import as_table, declared_columns
+from ganaug.data.tables import declared_columns
 
 __all__ = ["PairedColumns", "column_distances", "pair_distances", "paired_columns"]
 

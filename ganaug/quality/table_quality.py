@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ganaug.data.containers import as_table
 from ganaug.data.labels import labels_from_array
-from ganaug.data.tables import as_table
 from ganaug.quality.columns import PairedColumns, paired_columns
 from ganaug.quality.duplicates import check_holdout, row_keys
 from ganaug.quality.matching import like_first, matched_samples, shared_classes

@@ -7,19 +7,83 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from imblearn.over_sampling.base import BaseOverSampler
 from imblearn.utils import check_target_type
 from numpy.typing import NDArray
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import validate_data
 
+from ganaug.data.containers import is_frame, is_series, rows_at
+from ganaug.data.labels import listed
 from ganaug.training.devices import seed_from
 
-__all__ = ["TableOverSampler", "seeds"]
+__all__ = ["TableOverSampler", "copied", "labels_like", "seeds"]
 
 
 class TableOverSampler(BaseOverSampler):
     """Base of over-samplers that take tables of mixed columns with missing values."""
+
+    def _defaults(self) -> dict[str, Any]:
+        """By the names of the parameters for which None stands for an estimator: such an estimator."""
+        return {}
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Parameters by name, with `deep` also those of the estimators among them, and of those that None stands for.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+
+        Returns
+        -------
+        dict
+        """
+        params = super().get_params(deep)
+        for name, default in self._defaults().items() if deep else ():
+            if params[name] is None:
+                params |= {f"{name}__{key}": value for key, value in default.get_params().items()}
+        return params
+
+    def set_params(self, **params: Any) -> TableOverSampler:
+        """Set parameters; one of an estimator that None stands for puts such an estimator there.
+
+        Parameters
+        ----------
+        **params : dict
+            By name; those of an estimator among them as in ``generator__steps``.
+
+        Returns
+        -------
+        TableOverSampler
+            Itself.
+        """
+        super().set_params(**{key: value for key, value in params.items() if "__" not in key})
+        nested = {key: value for key, value in params.items() if "__" in key}
+        for name, default in self._defaults().items():
+            own = {key: nested[key] for key in nested if key.startswith(f"{name}__")}
+            if own and getattr(self, name) is None:
+                setattr(self, name, default.set_params(**{key.removeprefix(f"{name}__"): own[key] for key in own}))
+                nested = {key: value for key, value in nested.items() if key not in own}
+        return super().set_params(**nested)
+
+    def fit(self, X: Any, y: Any, **params: Any) -> TableOverSampler:
+        """Check the input and count how many rows each class would get; :meth:`fit_resample` is what draws them.
+
+        Parameters
+        ----------
+        X, y
+            As for :meth:`fit_resample`.
+        **params : dict
+            There must be none.
+
+        Returns
+        -------
+        TableOverSampler
+            Itself.
+        """
+        _check_params("fit", params)
+        return super().fit(X, _checked_labels(y))
 
     def fit_resample(self, X: Any, y: Any, **params: Any) -> tuple[Any, Any]:
         """Add synthetic rows to a table.
@@ -27,11 +91,12 @@ class TableOverSampler(BaseOverSampler):
         Parameters
         ----------
         X : DataFrame, array-like or sparse matrix of shape (n_rows, n_columns)
-            Numbers, dates, strings, booleans, categories; values may be missing in any column.
+            Numbers, dates, strings, booleans, categories; values may be missing in any column. Data frames may be those
+            of pandas, polars or pyarrow, or others that hold their rows in memory and that narwhals knows.
         y : array-like of shape (n_rows,)
             Class labels.
         **params : dict
-            Not used; there for compatibility with imbalanced-learn.
+            There must be none: rows have no weights that synthetic ones could get, nor other metadata.
 
         Returns
         -------
@@ -43,20 +108,23 @@ class TableOverSampler(BaseOverSampler):
         ValueError, TypeError
             For bad input, before any training.
         """
-        if pd.isna(np.asarray(y, dtype=object)).any():
-            raise ValueError("y contains NaN or other missing values; remove those rows or name their class")
+        _check_params("fit_resample", params)
         if isinstance(self.sampling_strategy, Mapping) and not isinstance(self.sampling_strategy, dict):
             raise ValueError("sampling_strategy must be a dict, no other mapping; pass dict(sampling_strategy)")
-        return super().fit_resample(X, y, **params)
+        X_new, y_new = super().fit_resample(_Frame(X) if is_frame(X) else X, _checked_labels(y))
+        return X_new, labels_like(y, y_new)
 
     def _check_X_y(self, X: Any, y: Any) -> tuple[Any, Any, bool]:  # noqa: N802 - imbalanced-learn's name
         y, binarize_y = check_target_type(y, indicate_one_vs_all=True)
-        if not isinstance(X, pd.DataFrame):
+        X = X.frame if isinstance(X, _Frame) else X
+        frame = isinstance(X, pd.DataFrame) or is_frame(X)
+        if not frame:
             X = check_array(X, dtype=None, accept_sparse=["csr", "csc"], ensure_all_finite=False, allow_nd=True)
         check_consistent_length(X, y)
-        if getattr(X, "ndim", 2) not in (2, 4):
+        dimensions = 2 if frame else X.ndim
+        if dimensions not in (2, 4):
             raise ValueError(f"X must be a table or images (n, height, width, channels), got shape {X.shape}")
-        flat = X.reshape(len(X), -1) if getattr(X, "ndim", 2) == 4 else X
+        flat = X.reshape(len(X), -1) if dimensions == 4 else X
         validate_data(self, X=flat, y=y, reset=True, skip_check_array=True)
         return X, y, binarize_y
 
@@ -70,6 +138,60 @@ class TableOverSampler(BaseOverSampler):
         tags.input_tags.string = True
         tags.input_tags.sparse = True
         return tags
+
+
+class _Frame:
+    """Hides a data frame from imbalanced-learn, to which whatever is called so is one of pandas."""
+
+    def __init__(self, frame: Any) -> None:
+        self.frame = frame
+
+
+def copied(X: Any) -> Any:
+    """A copy of rows in any container."""
+    return rows_at(X, np.arange(len(X))) if is_frame(X) else X.copy()
+
+
+def labels_like(y: Any, labels: Any) -> Any:
+    """Labels, of which the first are those of `y`, in the container that `y` came in.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_rows,)
+        As it came; series of polars and arrays of pyarrow are what imbalanced-learn does not care for.
+    labels : array-like of shape (n_rows_new,)
+
+    Examples
+    --------
+    >>> import pyarrow
+    >>> labels_like(pyarrow.array(["a", "b"]), np.array(["a", "b", "b"], dtype=object)).to_pylist()
+    ['a', 'b', 'b']
+    """
+    if not (isinstance(y, pa.Array) or is_series(y) or is_frame(y)):
+        return labels
+    # Each new label is taken from where it occurs first, so that types and categories stay.
+    new = np.asarray(labels)
+    _, first, which = np.unique(new, axis=None if new.ndim == 1 else 0, return_index=True, return_inverse=True)
+    positions = np.concatenate([np.arange(len(y)), first[which.reshape(-1)][len(y) :]])
+    return y.take(pa.array(positions)) if isinstance(y, pa.Array) else rows_at(y, positions)
+
+
+def _checked_labels(y: Any) -> Any:
+    if y is None:
+        raise ValueError("an over-sampler requires y to be passed, but the target y is None; pass class labels")
+    if isinstance(y, pa.Array) or is_series(y) or is_frame(y):
+        y = np.asarray(y)
+    if pd.isna(np.asarray(y, dtype=object)).any():
+        raise ValueError("y contains NaN or other missing values; remove those rows or name their class")
+    return y
+
+
+def _check_params(method: str, params: dict[str, Any]) -> None:
+    if params:
+        raise TypeError(
+            f"{method} takes X and y only, got {listed(sorted(params))}; pass it to the classifier that is trained on "
+            "the result"
+        )
 
 
 def seeds(random_state: Any, n: int) -> NDArray[np.int64]:

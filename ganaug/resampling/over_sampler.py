@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils._param_validation import HasMethods, Interval
 
-from ganaug.curation import ClassConsistency, GaussianSampler, LocalSampler, select
+from ganaug.curation import ClassConsistency, GaussianSampler, LocalSampler
+from ganaug.data.containers import Container, as_table
 from ganaug.data.labels import listed
-from ganaug.data.tables import Container, Encoder, as_table, fit_encoder
+from ganaug.data.tables import Encoder, fit_encoder
 from ganaug.data.wide import WideEncoder
+from ganaug.gans.image import ImageGAN
 from ganaug.gans.table import TableGAN
-from ganaug.resampling.base import TableOverSampler, seeds
+from ganaug.resampling.base import TableOverSampler, copied, seeds
 from ganaug.resampling.images import as_images, fitted_image_gan, like_images
 from ganaug.training.devices import random_generator
 
@@ -39,8 +41,9 @@ class GANOverSampler(TableOverSampler):
     Parameters
     ----------
     generator : TableGAN, ImageGAN or None, default=None
-        The GAN; None stands for ``TableGAN()``, or for images ``ImageGAN()``. It is cloned, unless `prefit`. Anything
-        else with ``fit(X, y)`` and ``sample(labels, random_state=...)`` on data frames takes its place.
+        The GAN; None stands for ``TableGAN()``, or for images ``ImageGAN()``, of which parameters are set and searched
+        for as ``generator__steps``. It is cloned, unless `prefit`. Anything else with ``fit(X, y)`` and
+        ``sample(labels, random_state=...)`` on data frames takes its place.
     sampling_strategy : float, str, dict or callable, default="auto"
         What imbalanced-learn means by it.
     categorical_features : "auto", None or array-like, default="auto"
@@ -90,6 +93,16 @@ class GANOverSampler(TableOverSampler):
     >>> X_resampled, y_resampled = sampler.fit_resample(X, y)
     >>> sorted(Counter(y_resampled.tolist()).values()) == [max(Counter(y.tolist()).values())] * 2
     True
+
+    How long the GAN is trained, searched for inside the training data:
+
+    >>> from imblearn.pipeline import make_pipeline
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> pipeline = make_pipeline(GANOverSampler(selection=False, random_state=0), LogisticRegression())
+    >>> grid = GridSearchCV(pipeline, {"ganoversampler__generator__steps": [5, 10]}, cv=2).fit(X, y)
+    >>> grid.best_params_["ganoversampler__generator__steps"] in (5, 10)
+    True
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -124,17 +137,21 @@ class GANOverSampler(TableOverSampler):
         self.prefit = prefit
         self.random_state = random_state
 
+    def _defaults(self) -> dict[str, Any]:
+        return {"generator": TableGAN() if self.image_shape is None else ImageGAN()}
+
     def _fit_resample(self, X: Any, y: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
-        self._check_generator()
+        images = self.image_shape is not None or getattr(X, "ndim", 2) == 4
+        self._check_generator(images)
         wanted = self._wanted()
         n_new = sum(wanted.values())
         self.synthetic_mask_ = np.arange(len(y) + n_new) >= len(y)
         self.anchor_indices_ = np.full(len(y) + n_new, -1, dtype=np.int64)
-        self.generator_ = self.generator if self.prefit else None
+        self.generator_: Any = self.generator if self.prefit else None
         self.fallback_: dict[Any, str] = {}
         if not n_new:
-            return X.copy(), y.copy()
-        if self.image_shape is not None or getattr(X, "ndim", 2) == 4:
+            return copied(X), y.copy()
+        if images:
             return self._resample_images(X, y, wanted)
         table, container = as_table(X)
         classes, targets = np.unique(y, return_inverse=True)
@@ -144,22 +161,31 @@ class GANOverSampler(TableOverSampler):
         self.anchor_indices_[len(y) :] = anchors
         synthetic = encoder.inverse_transform(drawn, drawn_targets, run.decode_seed)
         labels = np.repeat(np.array(list(wanted), dtype=y.dtype), list(wanted.values()))
-        together = pd.concat([table, _like(synthetic, table)], ignore_index=True)
-        return container.restore(together), np.concatenate([y, labels])
+        return container.extend(X, table, _like(synthetic, table, container)), np.concatenate([y, labels])
 
     def _resample_images(self, X: Any, y: NDArray[Any], wanted: dict[Any, int]) -> tuple[Any, NDArray[Any]]:
         fit_seed, sample_seed = map(int, seeds(self.random_state, 2))
-        images = as_images(np.asarray(X), self.image_shape)
-        self.generator_ = fitted_image_gan(self.generator, images, y, fit_seed, prefit=self.prefit)
+        rows = None if getattr(X, "ndim", 2) == 4 else as_table(X)
+        pixels = X if rows is None else rows[0].to_numpy()
+        self.generator_ = fitted_image_gan(
+            self.generator, as_images(pixels, self.image_shape), y, fit_seed, prefit=self.prefit
+        )
         labels = np.repeat(np.array(list(wanted), dtype=y.dtype), list(wanted.values()))
-        drawn = like_images(self.generator_.sample(labels, random_state=sample_seed), np.asarray(X))
+        drawn = like_images(self.generator_.sample(labels, random_state=sample_seed), pixels)
         y = np.concatenate([y, labels])
-        if isinstance(X, pd.DataFrame):
-            new = pd.DataFrame(drawn, columns=X.columns).astype(X.dtypes.to_dict())
-            return pd.concat([X, new], ignore_index=True), y
-        return np.concatenate([X, drawn]), y
+        if rows is None:
+            return np.concatenate([X, drawn]), y
+        table, container = rows
+        new = pd.DataFrame(drawn, columns=table.columns).astype(table.dtypes.to_dict())
+        return container.extend(X, table, new), y
 
-    def _check_generator(self) -> None:
+    def _check_generator(self, images: bool) -> None:
+        if images and isinstance(self.generator, TableGAN):
+            raise ValueError("generator is a TableGAN and X holds images; pass an ImageGAN")
+        if not images and isinstance(self.generator, ImageGAN):
+            raise ValueError(
+                "generator is an ImageGAN and X holds rows; pass a TableGAN, or image_shape if rows are images"
+            )
         if not self.prefit:
             return
         if self.generator is None or (isinstance(self.generator, TableGAN) and not hasattr(self.generator, "encoder_")):
@@ -191,27 +217,31 @@ class GANOverSampler(TableOverSampler):
         # Where every class is tiny there is nothing to learn from.
         sound = self.selection and encoder.width_ and counts.max() >= MIN_ADVERSARIAL
         consistency = ClassConsistency().fit(rows, targets, randomness) if sound else None
-        parts, anchors, drawn_targets = [], [], []
-        for label, n in wanted.items():
-            index = int(np.flatnonzero(run.classes == label)[0])
-            n_local = self._n_local(label, n, counts[index]) if encoder.width_ else n
-            for number, from_gan in ((n - n_local, True), (n_local, False)):
-                if number == 0:
-                    continue
-                asked = np.full(CANDIDATES * number if consistency else number, index)
-                if from_gan:
-                    candidates = self._from_generator(encoder, run, rows, index, len(asked))
-                    from_anchor = np.full(len(candidates), -1)
-                else:
-                    candidates, from_anchor = local.sample(asked, randomness)
-                chosen = np.arange(number)
-                if consistency is not None:
-                    scores = consistency.score(candidates, asked, from_anchor)
-                    chosen = select(scores, consistency.thresholds_[index], number, randomness)
-                parts.append(candidates[chosen])
-                anchors.append(from_anchor[chosen])
-                drawn_targets.append(asked[:number])
-        return np.concatenate(parts), np.concatenate(anchors), np.concatenate(drawn_targets)
+        positions = np.searchsorted(run.classes, np.array(list(wanted), dtype=run.classes.dtype))
+        asked = np.array(list(wanted.values()))
+        n_local = asked
+        if encoder.width_:
+            sizes = zip(wanted.items(), counts[positions].tolist(), strict=True)
+            n_local = np.array([self._n_local(label, n, count) for (label, n), count in sizes])
+        parts = []
+        for numbers, from_gan in ((asked - n_local, True), (n_local, False)):
+            if not numbers.any():
+                continue
+            candidate_targets = np.repeat(positions, numbers * (CANDIDATES if consistency else 1))
+            if from_gan:
+                candidates = self._from_generator(encoder, run, rows, candidate_targets)
+                from_anchor = np.full(len(candidates), -1)
+            else:
+                candidates, from_anchor = local.sample(candidate_targets, randomness)
+            chosen = np.arange(len(candidates))
+            if consistency:
+                chosen = consistency.choose(
+                    candidates, candidate_targets, numbers[numbers > 0], randomness, from_anchor
+                )
+            parts.append((candidates[chosen], from_anchor[chosen], candidate_targets[chosen]))
+        drawn, anchors, drawn_targets = map(np.concatenate, zip(*parts, strict=True))
+        by_class = np.argsort(drawn_targets, kind="stable")
+        return drawn[by_class], anchors[by_class], drawn_targets[by_class]
 
     def _n_local(self, label: Any, n: int, count: int) -> int:
         """Rows of a class that the local sampler draws."""
@@ -224,11 +254,11 @@ class GANOverSampler(TableOverSampler):
         return n
 
     def _from_generator(
-        self, encoder: Encoder, run: _Run, rows: NDArray[np.float32], index: int, n: int
+        self, encoder: Encoder, run: _Run, rows: NDArray[np.float32], asked: NDArray[np.integer]
     ) -> NDArray[np.float32]:
-        """Encoded rows of one class from the generator, which is trained when it is first needed."""
+        """Encoded rows of the classes asked for, one after the other, from the generator, trained if need be."""
         if self.generator_ is None:
-            generator = TableGAN() if self.generator is None else clone(self.generator)
+            generator = self._defaults()["generator"] if self.generator is None else clone(self.generator)
             if generator.get_params().get("random_state", 0) is None:
                 generator.set_params(random_state=run.gan_seed)
             if isinstance(generator, TableGAN):
@@ -236,6 +266,10 @@ class GANOverSampler(TableOverSampler):
                 self.generator_ = generator._fit_encoded(encoder, rows, run.y, run.container)
             else:
                 self.generator_ = generator.fit(run.table, run.y)
+        counts = np.bincount(asked)
+        return np.concatenate([self._of_class(encoder, run, k, counts[k]) for k in np.flatnonzero(counts).tolist()])
+
+    def _of_class(self, encoder: Encoder, run: _Run, index: int, n: int) -> NDArray[np.float32]:
         # Each class has noise of its own.
         random_state = (run.gan_seed + index) % 2**31
         if isinstance(self.generator_, TableGAN):
@@ -267,10 +301,19 @@ class _Run:
     decode_seed: int
 
 
-def _like(rows: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+def _like(rows: pd.DataFrame, table: pd.DataFrame, container: Container) -> pd.DataFrame:
     """Rows with the dtypes of a table, rounded where these are whole numbers: a prefit generator may have others."""
     for name, dtype in table.dtypes.items():
-        if rows[name].dtype != dtype:
-            rounded = rows[name].round() if pd.api.types.is_integer_dtype(dtype) else rows[name]
-            rows[name] = rounded.astype(dtype)
+        if rows[name].dtype == dtype:
+            continue
+        if isinstance(dtype, np.dtype) and dtype.kind in "iub" and rows[name].isna().any():
+            nullable = pd.Series(dtype=dtype).convert_dtypes().dtype
+            if container.kind != "frame":  # there any type may have missing values
+                raise ValueError(
+                    f"the prefit generator draws missing values in column {name!r}, where dtype {dtype} of X has none; "
+                    f"convert the column to {nullable}"
+                )
+            dtype = nullable  # noqa: PLW2901
+        rounded = rows[name].round() if pd.api.types.is_integer_dtype(dtype) else rows[name]
+        rows[name] = rounded.astype(dtype)
     return rows

@@ -17,8 +17,9 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import HasMethods, StrOptions
 
 from ganaug.curation.gate import GateDecision, decide
-from ganaug.data.tables import TableEncoder, as_table
-from ganaug.resampling.base import TableOverSampler, seeds
+from ganaug.data.containers import as_table, is_frame, rows_at
+from ganaug.data.tables import TableEncoder
+from ganaug.resampling.base import TableOverSampler, copied, seeds
 from ganaug.resampling.over_sampler import GANOverSampler
 
 __all__ = ["SafeOverSampler"]
@@ -36,10 +37,11 @@ class SafeOverSampler(TableOverSampler):
     Parameters
     ----------
     sampler : imbalanced-learn over-sampler or None, default=None
-        One that returns the original rows first, as they all do; None stands for ``GANOverSampler()``. Its own
-        `sampling_strategy` is not used.
+        One that returns the original rows first, as they all do; None stands for ``GANOverSampler()``, of which
+        parameters are reached as ``sampler__generator__steps``. Its own `sampling_strategy` is not used.
     estimator : classifier or None, default=None
-        What is validated. Best the one that will be trained; None stands for logistic regression on encoded columns.
+        What is validated. Best the one that will be trained; None stands for logistic regression on encoded columns,
+        of which ``estimator__C``, ``estimator__class_weight`` and ``estimator__max_iter`` can be set.
     ratios : array-like of float in [0, 1], default=(0, 0.25, 0.5, 1)
         Shares of the rows that `sampling_strategy` asks for. 0 is always among them.
     scoring : str or callable, default="balanced_accuracy"
@@ -107,6 +109,9 @@ class SafeOverSampler(TableOverSampler):
         self.cv = cv
         self.random_state = random_state
 
+    def _defaults(self) -> dict[str, Any]:
+        return {"sampler": GANOverSampler(), "estimator": _EncodedLogisticRegression()}
+
     def _fit_resample(self, X: Any, y: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
         ratios = _checked(self.ratios)
         if self.sampler is not None and self.sampler.get_params().get("prefit"):
@@ -122,7 +127,7 @@ class SafeOverSampler(TableOverSampler):
             self.scores_ = np.empty((0, len(ratios)))
         if self.ratio_ == 0:
             self.synthetic_mask_ = np.zeros(len(y), dtype=bool)
-            return X.copy(), y.copy()
+            return copied(X), y.copy()
         self.sampler_ = self._sampler(int(own_seeds[1]))
         X_new, y_new = self._resample(self.sampler_, X, y, wanted, self.ratio_)
         self.synthetic_mask_ = np.arange(len(y_new)) >= len(y)
@@ -141,7 +146,7 @@ class SafeOverSampler(TableOverSampler):
             cv = RepeatedStratifiedKFold(n_splits=min(cv or 5, rare), n_repeats=REPEATS, random_state=int(own_seeds[0]))
         scores, shares = [], []
         for fold, (train, test) in enumerate(check_cv(cv, y, classifier=True).split(X, y)):
-            parts = [_safe_indexing(X, part) for part in (train, test)]
+            parts = [_rows(X, part) for part in (train, test)]
             seed = (int(own_seeds[2]) + fold) % 2**31
             share = len(train) / len(y)
             try:
@@ -174,13 +179,13 @@ class SafeOverSampler(TableOverSampler):
         for ratio in ratios:
             added = [members[: round(ratio * len(members))] for c in asked if len(members := order[y_new[order] == c])]
             kept = np.sort(np.concatenate([np.arange(len(y_train)), *added])).astype(int)
-            estimator = _EncodedLogisticRegression() if self.estimator is None else clone(self.estimator)
-            estimator.fit(_safe_indexing(X_new, kept), y_new[kept])
+            estimator = self._defaults()["estimator"] if self.estimator is None else clone(self.estimator)
+            estimator.fit(_rows(X_new, kept), y_new[kept])
             scores.append(float(scorer(estimator, parts[1], y_test)))
         return scores
 
     def _sampler(self, seed: int) -> Any:
-        sampler = GANOverSampler() if self.sampler is None else clone(self.sampler)
+        sampler = self._defaults()["sampler"] if self.sampler is None else clone(self.sampler)
         if sampler.get_params().get("random_state", 0) is None:
             sampler.set_params(random_state=seed)
         return sampler
@@ -190,7 +195,13 @@ class SafeOverSampler(TableOverSampler):
     ) -> tuple[Any, NDArray[Any]]:
         counts = {label: int((y == label).sum()) for label in wanted}
         totals = {label: counts[label] + round(ratio * n) for label, n in wanted.items()}
-        X_new, y_new = sampler.set_params(sampling_strategy=totals).fit_resample(X, y)
+        sampler.set_params(sampling_strategy=totals)
+        if is_frame(X) and not isinstance(sampler, TableOverSampler):  # others know frames of pandas alone
+            table, container = as_table(X)
+            X_new, y_new = sampler.fit_resample(table, y)
+            X_new = container.extend(X, table, X_new.iloc[len(table) :])
+        else:
+            X_new, y_new = sampler.fit_resample(X, y)
         if not np.array_equal(y_new[: len(y)], y):
             raise ValueError(
                 f"sampler must return the original rows first, {type(sampler).__name__} does not; "
@@ -202,12 +213,17 @@ class SafeOverSampler(TableOverSampler):
 class _EncodedLogisticRegression(ClassifierMixin, BaseEstimator):
     """Logistic regression on a table of any columns."""
 
+    def __init__(self, *, C: float = 1.0, class_weight: Any = None, max_iter: int = 1000) -> None:
+        self.C = C
+        self.class_weight = class_weight
+        self.max_iter = max_iter
+
     def fit(self, X: Any, y: Any) -> _EncodedLogisticRegression:
         table, _ = as_table(X)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "column .* holds a different text", UserWarning)
             self.encoder_ = TableEncoder().fit(table)
-        self.model_ = LogisticRegression(max_iter=1000).fit(self.encoder_.transform(table).astype(float), y)
+        self.model_ = LogisticRegression(**self.get_params()).fit(self.encoder_.transform(table).astype(float), y)
         self.classes_ = self.model_.classes_
         return self
 
@@ -219,6 +235,10 @@ class _EncodedLogisticRegression(ClassifierMixin, BaseEstimator):
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         return self.model_.predict_proba(self._encode(X))
+
+
+def _rows(X: Any, indices: NDArray[np.integer]) -> Any:
+    return rows_at(X, indices) if is_frame(X) else _safe_indexing(X, indices)
 
 
 def _checked(ratios: Any) -> list[float]:

@@ -5,7 +5,9 @@ from decimal import Decimal
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
+import scipy.sparse
 from shell import run
 
 from ganaug import TableGAN
@@ -166,12 +168,25 @@ def test_options_say_how_a_table_is_read(orders, tmp_path, capsys, refused):
     assert "belong to --data" in refused("bench", "run", "quick", "--encoding", "utf-8")
 
 
-def test_rows_of_a_model_fitted_on_an_array_can_be_written(tmp_path, monkeypatch):
+@pytest.mark.parametrize("make", [np.asarray, scipy.sparse.csr_array, lambda X: pl.DataFrame(X, schema=["0", "1"])])
+def test_rows_of_a_model_fitted_on_another_container_can_be_written(tmp_path, monkeypatch, make):
     monkeypatch.chdir(tmp_path)
     X = np.random.default_rng(0).normal(size=(20, 2))
-    TableGAN(steps=1, verbose=False).fit(X, np.arange(20) % 2).save("model")
+    TableGAN(steps=1, verbose=False).fit(make(X), np.arange(20) % 2).save("model")
     assert run("sample", "model", "-o", "rows.csv", "--per-class", "2") == 0
     assert list(pd.read_csv("rows.csv").columns) == ["0", "1", "label"]
+
+
+def test_dates_and_decimals_of_a_polars_frame_are_written_as_such(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    days = pl.date_range(pl.date(2024, 1, 1), pl.date(2024, 1, 20), eager=True)
+    prices = (pl.Series(range(20)) / 4).cast(pl.Decimal(8, 2))
+    gan = TableGAN(steps=1, verbose=False).fit(pl.DataFrame({"day": days, "price": prices}), np.arange(20) % 2)
+    gan.save("model")
+    assert run("sample", "model", "-o", "rows.csv", "--per-class", "2") == 0
+    rows = pd.read_csv("rows.csv", dtype=str)
+    assert rows["day"].str.fullmatch(r"2024-01-\d\d").all()
+    assert rows["price"].str.fullmatch(r"\d\.\d\d").all()
 
 
 def test_the_same_seed_writes_the_same_file(clients, tmp_path):

@@ -4,12 +4,15 @@ import random
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 import torch
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
 from ganaug import ImageGAN, TableGAN
+from ganaug.quality import audit, column_distances
 
 QUICK = {"steps": 3, "batch_size": 8, "width": 16, "verbose": False, "random_state": 0}
 
@@ -77,6 +80,28 @@ def test_saved_and_loaded_draws_the_same_rows(fitted, tmp_path):
     expected = fitted.sample(labels, random_state=3)
     pd.testing.assert_frame_equal(TableGAN.load(path).sample(labels, random_state=3), expected)
     pd.testing.assert_frame_equal(pickle.loads(pickle.dumps(fitted)).sample(labels, random_state=3), expected)
+
+
+@pytest.mark.parametrize("library", ["polars", "arrow"])
+def test_frames_of_other_libraries_are_learnt_drawn_saved_and_compared(library, tmp_path):
+    table, y = clients()
+    frame = pl.from_pandas(table).with_columns(
+        pl.col("since").cast(pl.Date),
+        pl.col("income").cast(pl.Decimal(12, 2)),
+        pl.col("city").cast(pl.String).cast(pl.Enum(["Bonn", "Oslo", "Paris", "Rome"])),
+        pl.when(pl.col("age") > 20).then(pl.col("age")).alias("age"),
+    )
+    frame, labels = (frame, pl.Series(y)) if library == "polars" else (frame.to_arrow(), pa.chunked_array([y.tolist()]))
+    gan = TableGAN(**QUICK).fit(frame, labels)
+    rows = gan.sample(labels, random_state=0)
+    assert type(rows) is type(frame)
+    assert rows.schema == frame.schema
+    assert len(gan.sample([])) == 0
+    assert TableGAN.load(gan.save(tmp_path / "model")).sample(labels, random_state=0).equals(rows)
+    assert gan.discriminator_scores(frame, labels).shape == (80,)
+    assert column_distances(frame, rows)["distance"].between(0, 1).all()
+    assert audit(rows, frame, labels=labels, train_labels=labels).exact.count == 0
+    assert audit(frame, frame, labels=labels, train_labels=labels).exact.count == 80
 
 
 def test_a_model_of_another_kind_or_with_damaged_columns_is_refused(fitted, tmp_path):

@@ -4,16 +4,22 @@ from collections import Counter
 import joblib
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 import scipy.sparse
 import torch
+from imblearn.over_sampling import RandomOverSampler
 from imblearn.pipeline import make_pipeline
-from sklearn.base import clone
+from sklearn import config_context
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import make_classification
+from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, TunedThresholdClassifierCV, cross_val_score
+from sklearn.preprocessing import StandardScaler
 
-from ganaug import GANOverSampler, ImageGAN, TableGAN
+from ganaug import GANOverSampler, ImageGAN, SafeOverSampler, TableGAN
 from ganaug.resampling import over_sampler
 
 QUICK = TableGAN(steps=5, batch_size=16, width=16, verbose=False)
@@ -23,7 +29,7 @@ def sampler(**params):
     return GANOverSampler(**{"generator": QUICK, "random_state": 0, **params})
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def three():
     return make_classification(
         200, 6, n_informative=4, n_classes=3, weights=[0.7, 0.2, 0.1], n_clusters_per_class=1, random_state=0
@@ -106,21 +112,129 @@ def test_frames_keep_columns_dtypes_and_categories():
     assert not added["visits"].isna().any()
 
 
-@pytest.mark.parametrize("make", [np.asarray, pd.DataFrame, scipy.sparse.csr_matrix, np.ndarray.tolist])
-def test_the_container_changes_nothing(three, make):
+@pytest.fixture(scope="module")
+def resampled(three):
+    return sampler().fit_resample(*three)[0]
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, scipy.sparse.csr_matrix, np.ndarray.tolist])
+def test_the_container_changes_nothing(three, resampled, make):
     X, y = three
-    expected, _ = sampler().fit_resample(X, y)
     got, _ = sampler().fit_resample(make(X), y)
     got = got.toarray() if scipy.sparse.issparse(got) else np.asarray(got)
-    assert np.array_equal(got, expected)
+    assert np.array_equal(got, resampled)
 
 
-def test_same_seed_same_rows_another_seed_others_and_global_states_untouched(three):
+class Greedy(ClassifierMixin, BaseEstimator):
+    """A classifier that is better the more rows it gets, of one type of data frame."""
+
+    def __init__(self, frame):
+        self.frame = frame
+
+    def fit(self, X, y):
+        assert isinstance(X, self.frame)
+        self.score_ = len(X)
+        return self
+
+    def predict(self, X):
+        return np.full(len(X), "keep")
+
+
+LABELS = {
+    "polars": lambda y: pl.Series("status", y, dtype=pl.Categorical),
+    "chunked": lambda y: pa.chunked_array([y[:3], y[3:]]),
+    "array": pa.array,
+    "pandas": lambda y: pd.Series(y, name="status"),
+    "list": list,
+}
+
+
+@pytest.mark.parametrize(
+    ("frame", "labels", "safe"),
+    [
+        ("polars", "polars", None),
+        ("arrow", "chunked", None),
+        ("polars", "array", "other"),
+        ("arrow", "pandas", "gan"),
+        ("polars", "list", "gan"),
+        ("arrow", "chunked", "other"),
+    ],
+)
+def test_frames_of_other_libraries_come_back_with_their_schema(frame, labels, safe):
+    table, y = mixed()
+    types = [pl.col("day").cast(pl.Date), pl.col("country").cast(pl.String).cast(pl.Enum(["de", "fr", "it", "no"]))]
+    X = pl.from_pandas(table).with_columns(types)
+    X = X if frame == "polars" else X.to_arrow()
+    y = LABELS[labels](y.tolist())
+    s = sampler(selection=False, local_share=1.0 if safe else 0.5)
+    if safe:
+        inner = RandomOverSampler(random_state=0) if safe == "other" else s
+        greedy = Greedy(type(X))
+        s = SafeOverSampler(inner, estimator=greedy, ratios=[1], scoring=lambda e, *_: e.score_, cv=2, random_state=0)
+    X_new, y_new = s.fit_resample(X, y)
+    assert type(X_new) is type(X)
+    assert X_new.schema == X.schema
+    assert X_new[: len(X)].equals(X)
+    assert type(y_new) is type(y)
+    assert getattr(y_new, "dtype", None) == getattr(y, "dtype", None)
+    assert getattr(y_new, "type", None) == getattr(y, "type", None)
+    assert Counter(np.asarray(y_new).tolist()) == {"keep": 85, "leave": 85}
+    assert len(X_new) == 170
+    assert s.feature_names_in_.tolist() == list(table.columns)
+    s.fit(X, y)
+
+
+@pytest.mark.parametrize("library", ["polars", "pandas"])
+def test_pipelines_hand_frames_of_any_library_on(three, library):
+    X, y = three
+    pipeline = make_pipeline(StandardScaler(), sampler(selection=False), LogisticRegression()).set_output(
+        transform=library
+    )
+    assert pipeline.fit(pl.DataFrame(X), y).score(pl.DataFrame(X), y) > 0.6
+
+
+@pytest.mark.parametrize("frame", [pl.DataFrame, pd.DataFrame, lambda X: pa.Table.from_pandas(pd.DataFrame(X))])
+def test_images_in_rows_of_a_frame_come_back_in_one(frame):
+    images = np.random.default_rng(0).integers(0, 256, (16, 64)).astype(np.uint8)
+    s = sampler(generator=ImageGAN(steps=1, batch_size=4, device="cpu", verbose=False), image_shape=(8, 8))
+    X = frame(images)
+    X_new, y_new = s.fit_resample(X, np.repeat([0, 1], [10, 6]))
+    assert type(X_new) is type(X)
+    assert np.array_equal(np.asarray(X_new)[:16], images)
+    assert len(X_new) == len(y_new) == 20
+
+
+@pytest.mark.parametrize("method", ["fit", "fit_resample"])
+@pytest.mark.parametrize("make", [sampler, SafeOverSampler])
+@pytest.mark.parametrize("name", ["sample_weight", "groups"])
+def test_metadata_of_rows_are_refused_before_any_training(three, method, make, name):
+    with pytest.raises(TypeError, match=f"^{method} takes X and y only, got {name}; [^\n]*$"):
+        getattr(make(), method)(*three, **{name: np.ones(200)})
+
+
+def test_metadata_are_routed_past_the_sampler(three):
+    seen = []
+
+    class Scaler(StandardScaler):
+        def fit(self, X, y=None, sample_weight=None):
+            seen.append(sample_weight)
+            return super().fit(X, y, sample_weight)
+
+    X, y = three
+    with config_context(enable_metadata_routing=True):
+        classifier = LogisticRegression().set_fit_request(sample_weight=False)
+        steps = Scaler().set_fit_request(sample_weight=True), sampler(selection=False), classifier
+        make_pipeline(*steps).fit(X, y, sample_weight=np.ones(len(y)))
+    assert len(seen) == 1
+    assert seen[0].shape == y.shape
+
+
+def test_same_seed_same_rows_another_seed_others_and_global_states_untouched(three, resampled):
     X, y = three
     states = np.random.get_state()[1].copy(), torch.get_rng_state()
-    first, second, third = (sampler(random_state=seed).fit_resample(X, y)[0] for seed in (0, 0, 1))
-    assert np.array_equal(first, second)
-    assert not np.array_equal(first, third)
+    same, other = (sampler(random_state=seed).fit_resample(X, y)[0] for seed in (0, 1))
+    assert np.array_equal(same, resampled)
+    assert not np.array_equal(same, other)
     assert np.array_equal(np.random.get_state()[1], states[0])
     assert torch.equal(torch.get_rng_state(), states[1])
 
@@ -205,6 +319,23 @@ def test_a_fitted_generator_survives_cloning_and_keeps_original_rows(three):
     assert X_new.dtype == np.int64
     assert np.array_equal(X_new[: len(X)], whole)
     assert len(cross_val_score(make_pipeline(s, LogisticRegression()), X, y, cv=2)) == 2
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.from_pandas])
+def test_a_fitted_generator_may_draw_missing_values_where_there_are_none(make):
+    rng = np.random.default_rng(0)
+    whole, y = pd.DataFrame({"n": rng.integers(0, 9, 40), "x": rng.normal(size=40)}), np.repeat([0, 1], [28, 12])
+    gappy = whole.astype({"n": "Int64"}).mask(rng.random((40, 2)) < 0.5)
+    gan = clone(QUICK).set_params(random_state=0).fit(make(gappy), y)
+    s = sampler(generator=gan, prefit=True, local_share=0.0, selection=False)
+    whole = make(whole)
+    if isinstance(whole, pd.DataFrame):
+        with pytest.raises(ValueError, match="draws missing values in column 'n'"):
+            s.fit_resample(whole, y)
+        return
+    X_new, _ = s.fit_resample(whole, y)
+    assert X_new.schema == whole.schema
+    assert X_new["n"][:40].null_count() == 0 < X_new["n"][40:].null_count()
 
 
 @pytest.mark.parametrize("generator", [None, TableGAN()])
@@ -312,10 +443,76 @@ def test_rows_are_selected_for_class_consistency():
     assert share(4) > share(1)
 
 
+def test_the_classifiers_are_asked_once_for_all_classes(monkeypatch):
+    asked = []
+    forest = ExtraTreesClassifier.predict_proba
+    monkeypatch.setattr(ExtraTreesClassifier, "predict_proba", lambda *a: asked.append(a) or forest(*a))
+    calls = set()
+    for n_classes in (2, 7):
+        y = np.repeat(np.arange(n_classes), [30, *[9] * (n_classes - 1)])
+        X = np.random.default_rng(0).normal(size=(len(y), 3)) + y[:, None]
+        s = sampler(generator=clone(QUICK).set_params(steps=1))
+        _, y_new = s.fit_resample(X, y)
+        assert (np.bincount(y_new) == 30).all()
+        assert (np.diff(y_new[len(y) :]) >= 0).all()
+        grown = s.anchor_indices_ >= 0
+        assert (y[s.anchor_indices_[grown]] == y_new[grown]).all()
+        calls.add(len(asked))
+        asked.clear()
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "value", "kind"),
+    [
+        (GANOverSampler, "generator__steps", 5, TableGAN),
+        (lambda: GANOverSampler(image_shape=(8, 8)), "generator__steps", 5, ImageGAN),
+        (SafeOverSampler, "sampler__local_share", 0.2, GANOverSampler),
+        (SafeOverSampler, "sampler__generator__steps", 5, GANOverSampler),
+        (SafeOverSampler, "estimator__C", 0.1, ClassifierMixin),
+    ],
+)
+def test_parameters_of_defaults_are_within_reach(make, name, value, kind):
+    s, first = make(), name.partition("__")[0]
+    assert getattr(s, first) is None
+    assert name in s.get_params()
+    assert name not in s.get_params(deep=False)
+    copy = clone(s).set_params(**{name: value})
+    assert copy.get_params()[name] == value
+    assert isinstance(getattr(copy, first), kind)
+    assert clone(copy).get_params()[name] == value
+    assert getattr(copy.set_params(**{first: None}), first) is None
+    assert getattr(s, first) is None
+    for wrong in (f"{first}__nothing", "nothing", "nothing__at_all"):
+        with pytest.raises(ValueError, match="Invalid parameter 'nothing'"):
+            s.set_params(**{wrong: 1})
+    assert getattr(s, first) is None
+
+
+def test_parameters_of_defaults_change_nothing_else(three, resampled):
+    steps = sampler(generator=None).set_params(generator__steps=5, generator__batch_size=16, generator__width=16)
+    assert np.array_equal(steps.fit_resample(*three)[0], resampled)
+    assert steps.generator_.steps == 5
+    own = clone(QUICK)
+    assert steps.set_params(generator=own, generator__steps=3).generator is own
+    assert own.steps == 3
+
+
+@pytest.mark.parametrize(
+    ("generator", "message"),
+    [(TableGAN(), "is a TableGAN and X holds images"), (ImageGAN(), "is an ImageGAN and X holds rows")],
+)
+def test_a_generator_of_something_else_is_refused(generator, message):
+    X = np.zeros((12, 4, 4, 1), dtype=np.uint8) if isinstance(generator, TableGAN) else np.eye(12)
+    with pytest.raises(ValueError, match=message):
+        sampler(generator=generator).fit_resample(X, [0] * 8 + [1] * 4)
+
+
 def test_it_works_in_pipelines_grids_caches_and_processes(three, tmp_path):
     X, y = three
     y = (y > 0).astype(int)
-    pipeline = make_pipeline(sampler(), LogisticRegression(), memory=joblib.Memory(tmp_path, verbose=0))
+    default = GANOverSampler(random_state=0)  # its generator is None
+    pipeline = make_pipeline(default, LogisticRegression(), memory=joblib.Memory(tmp_path, verbose=0))
     grid = GridSearchCV(pipeline, {"ganoversampler__generator__steps": [2, 3]}, cv=2, n_jobs=2).fit(X, y)
     assert grid.best_params_["ganoversampler__generator__steps"] in (2, 3)
     tuned = TunedThresholdClassifierCV(make_pipeline(sampler(), LogisticRegression()), cv=2).fit(X, y)
@@ -344,6 +541,12 @@ def test_it_pickles_and_clones_after_use(three):
         ({"y": ["a"] * 12 + [None] * 8}, ValueError, "y contains NaN or other missing"),
         ({"y": [0] * 12 + [1] * 7}, ValueError, "inconsistent numbers of samples"),
         ({"X": np.zeros((20, 2, 2))}, ValueError, "table or images"),
+        ({"X": pl.LazyFrame({"a": range(20)})}, TypeError, "hold its rows in memory, got a LazyFrame of polars"),
+        ({"X": pl.DataFrame({"a": [[1]] * 20})}, TypeError, "column 'a' has the type"),
+        ({"X": pl.DataFrame({"a": range(9)})}, ValueError, "inconsistent numbers of samples"),
+        ({"y": pl.Series([0, None] * 10)}, ValueError, "y contains NaN"),
+        ({"y": pa.array([0, None] * 10)}, ValueError, "y contains NaN"),
+        ({"y": None}, ValueError, "the target y is None"),
         ({"local_share": 1.5}, ValueError, "local_share"),
         ({"generator": 3}, ValueError, "generator"),
         ({"generator": TableGAN(steps=0)}, ValueError, "steps"),
