@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ganaug.bench.plugins import Plugin, known_names, nearest, require, resolve, unknown_parameter
 from ganaug.data import LabelledImages, labelled_images
-from ganaug.data.files import sha256_of, write_atomically
+from ganaug.data.files import check_regular, sha256_of, write_atomically
 from ganaug.data.json_values import short
 from ganaug.data.labels import labels_from_array
 from ganaug.data.sources import EMBEDDED
@@ -296,6 +296,7 @@ def image_features(
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ganaug"
     path = cache / f"efficientnet-lite0-{data.fingerprint()[:20]}.npy"
     try:
+        check_regular(path)
         kept = np.load(path, allow_pickle=False)
         if kept.shape == (len(data), 1280):
             return kept, data.labels

@@ -20,7 +20,8 @@ from ganaug.bench.metrics import METRICS, MINORITY
 from ganaug.bench.store import Store
 from ganaug.bench.suite import Suite
 from ganaug.bench.summary import cell_table, summarise
-from ganaug.data.files import write_atomically
+from ganaug.data.files import read_regular, write_atomically
+from ganaug.data.json_values import parsed
 
 __all__ = ["absent", "read_records", "read_summary", "write_report"]
 
@@ -132,11 +133,11 @@ def _finished(root: Path) -> dict[str, Any] | None:
     """The summary that the end of a run left, rendered anew; None if the run as it is declared now has left none."""
     path = root / "summary.json"
     try:
-        text = path.read_text(encoding="utf-8")
+        content = read_regular(path)
     except OSError:
         return None
     try:
-        summary = json.loads(text)
+        summary = parsed(content, finite=False)
         declared = Store(root).declaration()["grid"] if (root / "suite.json").is_file() else summary["grid"]
         if summary.get("unfinished") or summary["grid"] != declared:
             return None
@@ -197,7 +198,7 @@ def _render(root: Path, summary: dict[str, Any]) -> None:
     templates.filters["line"] = _line
     templates.globals.update(reliability=reliability, less_is_better=_less_is_better)
     sheets = {
-        case["index"]: base64.b64encode(path.read_bytes()).decode()
+        case["index"]: base64.b64encode(read_regular(path)).decode()
         for experiment in summary["experiments"]
         for case in experiment["cases"]
         if (path := Store(root).sheet(case["index"])).is_file()

@@ -12,8 +12,8 @@ from typing import Any
 
 import ganaug
 from ganaug.bench.suite import Suite, digest
-from ganaug.data.files import write_atomically
-from ganaug.data.json_values import clip, short
+from ganaug.data.files import UnreadableFileError, write_atomically
+from ganaug.data.json_values import clip, read_json, short
 
 __all__ = ["Store"]
 
@@ -69,7 +69,7 @@ class Store:
             "cells": len(keys),
         }
         path = self.root / "suite.json"
-        if path.is_file():
+        if path.exists():
             found = self.declaration()
             found["suite"] = _identity(found["suite"])
             if found == declared:
@@ -113,18 +113,20 @@ class Store:
         """Content of ``grid.json``: what :meth:`plan` was called with, as plain values."""
         path = self.root / "grid.json"
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError):
+            return read_json(path, finite=False)
+        except (OSError, ValueError):
             raise ValueError(f"{path} is damaged or not there; run 'ganaug bench run' on the folder again") from None
 
     def declaration(self) -> dict[str, Any]:
         """Content of ``suite.json``."""
         path = self.root / "suite.json"
         try:
-            declared = json.loads(path.read_text(encoding="utf-8"))
+            declared = read_json(path, finite=False)
             if not isinstance(declared, dict) or not isinstance(declared.get("suite"), dict):
                 raise ValueError("it declares no suite")
             return declared
+        except UnreadableFileError:
+            raise
         except OSError:
             raise ValueError(f"{self.root} holds no benchmark run: there is no suite.json in it") from None
         except (ValueError, RecursionError):
@@ -134,7 +136,7 @@ class Store:
         """The record of a cell, or None if there is none, its file is damaged, or it is not under this heading."""
         path = self._path(key)
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = read_json(path, finite=False)
             if content["sha256"] == digest(content["record"]) and _is_record(content["record"], heading):
                 return content["record"]
         except FileNotFoundError:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pyarrow.lib import ArrowException
 
 from ganaug.data.array_files import DAMAGED
-from ganaug.data.files import write_atomically
+from ganaug.data.files import check_regular, write_atomically
 from ganaug.data.json_values import clip
 from ganaug.data.labels import labels_from_array, listed
 
@@ -42,8 +42,9 @@ def read_table(path: str | Path) -> pd.DataFrame:
     path = Path(path)
     if path.suffix.lower() not in (".csv", ".parquet"):
         raise ValueError(f"{path} must be a .csv or a .parquet file; convert it first")
-    if not path.is_file():
+    if not path.exists():
         raise ValueError(f"{path} does not exist or is no file; pass a .csv or .parquet file")
+    check_regular(path)
     try:
         if path.suffix.lower() == ".parquet":
             table = pd.read_parquet(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import warnings
 from pathlib import Path
@@ -15,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import ganaug
-from ganaug.data.files import sha256_of, write_atomically
-from ganaug.data.json_values import clip, distinct, short
+from ganaug.data.files import MOST_WEIGHTS, UnreadableFileError, read_regular, sha256_of, write_atomically
+from ganaug.data.json_values import clip, distinct, read_json, short
 from ganaug.gans.card import LIBRARY
 
 __all__ = [
@@ -126,7 +127,7 @@ def write_bundle(path: str | Path, kind: str, config: dict[str, Any], tensors: d
 def _takes_card(place: Path) -> bool:
     """Whether nothing is lost by writing the card there."""
     try:
-        free = not place.exists() or LIBRARY in place.read_text(encoding="utf-8").splitlines()
+        free = not os.path.lexists(place) or LIBRARY in read_regular(place).decode().splitlines()
     except (OSError, ValueError):
         free = False
     if not free:
@@ -154,7 +155,7 @@ def _pending(path: Path, checksum: str) -> Path:
 def kind_of(path: str | Path) -> str:
     """Name of the class that a model folder was saved by; empty if it cannot be told."""
     try:
-        config = json.loads((Path(path) / CONFIG).read_text(encoding="utf-8"))
+        config = read_json(Path(path) / CONFIG)
         return str(config["format"]).removeprefix("ganaug.")
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return ""
@@ -177,15 +178,17 @@ def read_config(path: str | Path, kind: str, called: str = "") -> dict[str, Any]
         For a folder that is missing, not a ganaug model, of another kind, or of a newer version.
     """
     path, called = Path(path), called or str(path)
-    if not (path / CONFIG).is_file():
+    if not (path / CONFIG).exists():
         found = "does not exist" if not path.exists() else f"holds no {CONFIG}"
         raise ValueError(
             f"{called} is not a saved ganaug model: it {found}; pass a folder written by save() or 'ganaug fit'"
         )
     try:
-        config = json.loads((path / CONFIG).read_text(encoding="utf-8"))
-    except (ValueError, RecursionError):
-        raise ValueError(f"{path / CONFIG} is damaged: it is not valid JSON; fit and save the model again") from None
+        config = read_json(path / CONFIG)
+    except UnreadableFileError:
+        raise
+    except ValueError as error:
+        raise ValueError(f"{path / CONFIG} is damaged: {clip(str(error), 200)}; fit and save the model again") from None
     if not isinstance(config, dict) or not str(config.get("format", "")).startswith("ganaug."):
         raise ValueError(f"{called} was not written by ganaug; pass a folder written by save() or 'ganaug fit'")
     if config["format"] != f"ganaug.{kind}":
@@ -197,7 +200,9 @@ def read_config(path: str | Path, kind: str, called: str = "") -> dict[str, Any]
 
 def check_version(called: str, version: Any, newest: int) -> None:
     """Raise ``ValueError`` for files that a newer ganaug has written."""
-    if not isinstance(version, int) or version > newest:
+    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+        raise ValueError(f"{called} has format version {short(version)}, which no ganaug has written; make it again")
+    if version > newest:
         raise ValueError(
             f"{called} has format version {short(version)}, this ganaug {ganaug.__version__} reads up to {newest}; "
             "upgrade ganaug"
@@ -220,10 +225,11 @@ def read_bundle(path: str | Path, kind: str) -> tuple[dict[str, Any], dict[str, 
     checksum = config.get("weights_sha256")
     if not isinstance(checksum, str) or CHECKSUM.fullmatch(checksum) is None:
         raise ValueError(f"{path / CONFIG} is damaged: it holds no checksum; fit and save the model again")
-    places = [place for place in (path / WEIGHTS, _pending(path, checksum)) if place.is_file()]
+    places = [place for place in (path / WEIGHTS, _pending(path, checksum)) if place.exists()]
     if not places:
         raise ValueError(f"{path} is incomplete: {WEIGHTS} is missing; fit and save the model again")
-    weights = next((read for place in places if sha256_of(read := place.read_bytes()) == checksum), None)
+    contents = (read_regular(place, MOST_WEIGHTS) for place in places)
+    weights = next((content for content in contents if sha256_of(content) == checksum), None)
     if weights is None:
         raise ValueError(
             f"{path / WEIGHTS} is damaged: its checksum differs from {CONFIG}; fit and save the model again"

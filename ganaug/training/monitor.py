@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
-from ganaug.data.files import write_atomically
+from ganaug.data.files import read_regular, write_atomically
 
 __all__ = ["Monitor"]
 
@@ -108,7 +108,7 @@ class Monitor:
 
     def _open(self, folder: Path, step: int) -> None:
         path = folder / "metrics.jsonl"
-        told = path.read_text(encoding="utf-8").splitlines(keepends=True) if self.lines and path.exists() else []
+        told = read_regular(path).decode().splitlines(keepends=True) if self.lines and path.exists() else []
         kept = [line for line in told[: self.lines] if line.endswith("\n")]  # the last may be half of one
         write_atomically(path, "".join(kept))
         self.lines = len(kept)
