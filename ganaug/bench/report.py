@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, UndefinedError
 
+from ganaug._text import visible_values
 from ganaug.bench.cases import Task, heading
 from ganaug.bench.figures import critical_difference, curve_chart, forest, reliability
 from ganaug.bench.metrics import METRICS, MINORITY
@@ -188,6 +189,7 @@ def read_records(store: Store, tasks: Iterable[Task]) -> dict[str, dict[str, Any
 
 
 def _render(root: Path, summary: dict[str, Any]) -> None:
+    summary = visible_values(summary)
     templates = Environment(
         loader=PackageLoader("ganaug.bench"),
         autoescape=lambda name: name is not None and name.endswith(".html"),

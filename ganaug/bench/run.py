@@ -16,6 +16,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ganaug._text import visible
 from ganaug.bench.cases import Task, case_specs
 from ganaug.bench.checking import check_suite
 from ganaug.bench.pools import DIED, AtATime, in_processes, parallel
@@ -187,7 +188,7 @@ class _Board:
         self._done = {key for key, record in records.items() if record["status"] == "done"}
         self._failed = 0
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[state]}"),
@@ -197,7 +198,7 @@ class _Board:
         )
         keys = [key for task in tasks for key in task.keys]
         self._bar = self._progress.add_task(
-            suite.name, total=len(keys), completed=sum(key in self._done for key in keys), state=""
+            visible(suite.name), total=len(keys), completed=sum(key in self._done for key in keys), state=""
         )
         self._verbose = verbose
 
@@ -209,7 +210,8 @@ class _Board:
         """Tell how many tasks are handed out, and which run in a process of their own."""
         self._waiting = n_tasks
         for task, _ in deadly if self._verbose else ():
-            self._progress.console.print(f"{task.name}: a process died in it; it gets one of its own", markup=False)
+            told = f"{task.name}: a process died in it; it gets one of its own"
+            self._progress.console.print(visible(told), markup=False, emoji=False)
         self._progress.update(self._bar, state=self._state())
 
     def _state(self) -> str:
@@ -223,11 +225,12 @@ class _Board:
         self._waiting -= 1
         for record in bad if self._verbose else ():
             what = f"{task.name}{', ' if record['classifier'] else ''}{record['classifier']}"
-            self._progress.console.print(f"{what} {record['status']}: {record['reason']}", markup=False)
+            told = f"{what} {record['status']}: {record['reason']}"
+            self._progress.console.print(visible(told), markup=False, emoji=False)
         self._progress.update(
             self._bar,
             advance=len(made),
-            description=f"{self._suite.name}, {task.name} finished",
+            description=visible(f"{self._suite.name}, {task.name} finished"),
             state=self._state(),
         )
 
@@ -236,5 +239,5 @@ class _Board:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.update(self._bar, description=self._suite.name)
+        self._progress.update(self._bar, description=visible(self._suite.name))
         self._progress.stop()

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ganaug._text import visible, visible_values
 from ganaug.cli.common import bench_app, check_writable
 
 SHOWN_CASES = 6
@@ -93,7 +94,7 @@ def bench_list() -> None:
     from ganaug.bench import available_suites, load_suite
 
     for name in available_suites():
-        print(f"{name:16} {load_suite(name).title}")
+        print(f"{name:16} {visible(load_suite(name).title)}")
 
 
 @bench_app.command("report")
@@ -131,7 +132,8 @@ def _print_summary(summary: dict[str, Any], output: Path) -> None:
 
     from ganaug.bench.report import absent
 
-    console = Console(width=None if sys.stdout.isatty() else 110)
+    summary = visible_values(summary)
+    console = Console(width=None if sys.stdout.isatty() else 110, emoji=False)
     cautions, missing = summary.get("cautions", []), absent(summary)
     for sentence in cautions:
         console.print(f"[bold]{escape(sentence)}[/bold]")
@@ -153,7 +155,7 @@ def _print_summary(summary: dict[str, Any], output: Path) -> None:
         console.print(f"{'Verdict so far' if summary.get('unfinished') else 'Verdict'}: {escape(sentence)}")
     for sentence in cautions:
         console.print(f"[bold]{escape(sentence)}[/bold]")
-    console.print(f"Report: {escape(str(output / 'report.html'))}", soft_wrap=True)
+    console.print(f"Report: {escape(visible(output / 'report.html'))}", soft_wrap=True)
 
 
 def _table(case: dict[str, Any], bases: list[str], metric: str, absent: str) -> Any:

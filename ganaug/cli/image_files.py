@@ -7,6 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ganaug._text import visible
 from ganaug.cli.common import SYNTHETIC, check_writable
 
 if TYPE_CHECKING:
@@ -45,7 +46,9 @@ def without_label(data: LabelledImages, name: str) -> LabelledImages:
     """Take the label from the images of a class; the others are numbered in the order of their names."""
     names = [data.name(label) for label in data.classes.tolist()]
     if name not in names:
-        raise ValueError(f"--unlabelled must be the name of a class, got {name!r}, there are {', '.join(names)}")
+        raise ValueError(
+            f"--unlabelled must be the name of a class, got {name!r}, there are {', '.join(map(visible, names))}"
+        )
     return _numbered(data, name)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ganaug._text import visible
 from ganaug.cli.common import TABLE_SUFFIXES, Device, app, check_writable, under_torchrun
 from ganaug.cli.image_files import ImageFormat, as_fitted, check_image_output, unique_names, write_images
 from ganaug.cli.tables import write_rows
@@ -117,7 +118,7 @@ def _write_pool(
         if record["passed"] and record["asked"]:
             rates = {name: share for name, share in record["passed"].items() if share is not None}
             passed = ", ".join(f"{100 * share:.0f} % {name}" for name, share in rates.items())
-            print(f"  {record['class']}: {record['kept']:,} of {record['drawn']:,} drawn; passed {passed}")
+            print(f"  {visible(record['class'])}: {record['kept']:,} of {record['drawn']:,} drawn; passed {passed}")
 
 
 def _labels(gan: ConditionalGAN, asked: list[str] | None, per_class: int) -> NDArray[Any]:
@@ -127,6 +128,6 @@ def _labels(gan: ConditionalGAN, asked: list[str] | None, per_class: int) -> NDA
     names = {name: key for key, name in unique_names(gan.names()).items()}
     unknown = [name for name in asked or () if name not in names]
     if unknown:
-        raise ValueError(f"the model knows no class {unknown[0]!r}; its classes are {', '.join(names)}")
+        raise ValueError(f"the model knows no class {unknown[0]!r}; its classes are {', '.join(map(visible, names))}")
     chosen = [names[name] for name in dict.fromkeys(asked)] if asked else list(names.values())
     return np.repeat(np.array(chosen, dtype=gan.classes_.dtype), per_class)

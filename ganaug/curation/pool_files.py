@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 import ganaug
 from ganaug.curation.drawing import FilteredDraws, check_fitted
 from ganaug.data.files import UnreadableFileError, umask, write_atomically
-from ganaug.data.json_values import clip, read_json
+from ganaug.data.json_values import clip, json_text, read_json
 from ganaug.gans import ImageGAN
 from ganaug.gans.bundle import check_version, labels_to_json, weights_checksum
 from ganaug.training.devices import seed_from
@@ -198,7 +198,7 @@ def read_header(path: Path) -> dict[str, Any]:
 def _write_header(path: Path, header: dict[str, Any]) -> None:
     known = {"format": FORMAT, "format_version": FORMAT_VERSION, "ganaug_version": ganaug.__version__}
     header = json.loads(json.dumps({**known, **header}))
-    write_atomically(path / HEADER, json.dumps({**header, CHECKSUM: _checksum(header)}, indent=1, ensure_ascii=False))
+    write_atomically(path / HEADER, json_text({**header, CHECKSUM: _checksum(header)}, indent=1))
 
 
 def _checksum(header: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ganaug._text import visible
 from ganaug.data.files import MOST_TEXT, read_regular
 
-__all__ = ["clip", "distinct", "floats", "number", "parsed", "read_json", "short", "whole"]
+__all__ = ["clip", "distinct", "floats", "json_text", "number", "parsed", "read_json", "short", "whole"]
 
 PLAIN = (str, bool, int, float)
+SURROGATES = re.compile("[\\ud800-\\udfff]")
 MOST_DIGITS = 309  # of what a float can be made of
 
 
@@ -53,6 +56,19 @@ def parsed(content: bytes | str, *, finite: bool = True) -> Any:
         raise ValueError("its parts are nested too deeply") from None
     except (json.JSONDecodeError, UnicodeError) as error:
         raise ValueError(f"it is not valid JSON ({clip(str(error))})") from None
+
+
+def json_text(tree: Any, *, indent: int | None = None) -> str:
+    """JSON values as a text that UTF-8 can hold, and that :func:`parsed` gives them back from.
+
+    Raises
+    ------
+    ValueError
+        For numbers that are not finite.
+    """
+    text = json.dumps(tree, indent=indent, ensure_ascii=False, allow_nan=False)
+    # Names of folders whose bytes are no UTF-8 are such halves of characters in Python.
+    return SURROGATES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -94,8 +110,8 @@ def short(value: Any, most: int = 60) -> str:
 
 
 def clip(text: str, most: int = 60) -> str:
-    """Text on one line, its middle left out where it is long."""
-    text = " ".join(text.split())
+    """Text on one line as a terminal may show it, its middle left out where it is long."""
+    text = visible(" ".join(text.split()))
     return text if len(text) <= most else f"{text[: most - 4]}...{text[-1]}"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import warnings
@@ -17,7 +16,7 @@ from torch import Tensor
 
 import ganaug
 from ganaug.data.files import MOST_WEIGHTS, UnreadableFileError, read_regular, sha256_of, write_atomically
-from ganaug.data.json_values import clip, distinct, read_json, short
+from ganaug.data.json_values import clip, distinct, json_text, read_json, short
 from ganaug.gans.card import LIBRARY
 
 __all__ = [
@@ -116,7 +115,7 @@ def write_bundle(path: str | Path, kind: str, config: dict[str, Any], tensors: d
     carded = _takes_card(path / CARD)
     if carded:
         (path / CARD).unlink(missing_ok=True)  # no model is described by the card of another
-    write_atomically(path / CONFIG, json.dumps({**header, **config}, indent=1, ensure_ascii=False))
+    write_atomically(path / CONFIG, json_text({**header, **config}, indent=1))
     pending.replace(path / WEIGHTS)
     for left in path.glob(_pending(path, "*").name):
         left.unlink()

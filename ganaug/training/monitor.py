@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
+from ganaug._text import visible
 from ganaug.data.files import read_regular, write_atomically
 
 __all__ = ["Monitor"]
@@ -158,9 +159,8 @@ class Monitor:
         """Record something out of the ordinary, such as going back to an earlier state."""
         self._write({"event": name, **values})
         if self._visible:
-            self._progress.console.print(
-                f"{name}: " + ", ".join(f"{k} {v if isinstance(v, str) else format(v, 'g')}" for k, v in values.items())
-            )
+            shown = (f"{k} {visible(v) if isinstance(v, str) else format(v, 'g')}" for k, v in values.items())
+            self._progress.console.print(f"{name}: " + ", ".join(shown), markup=False, emoji=False)
 
     def _write(self, values: dict[str, Any]) -> None:
         if self._lines is None:
