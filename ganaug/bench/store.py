@@ -17,6 +17,16 @@ from ganaug.data.json_values import clip, read_json, short
 
 __all__ = ["Store"]
 
+WRITTEN = (
+    "grid.json",
+    "summary.json",
+    "report.*",
+    "cells*",
+    "gans",
+    "running",
+    "samples-*.png",
+)  # by a run, at its top
+
 
 class Store:
     """The folder of one benchmark run.
@@ -92,6 +102,11 @@ class Store:
             raise ValueError(f"{self.root} holds {other}; pass another folder, or delete it")
         if self.root.is_file():
             raise ValueError(f"{self.root} is a file; pass the name of a folder for the run")
+        foreign = next((found.name for pattern in WRITTEN for found in self.root.glob(pattern)), None)
+        if foreign is not None and not path.exists():  # or another part of this run was faster
+            raise ValueError(
+                f"{self.root} holds no run but {foreign!r}, which a run would replace; pass another folder"
+            )
         self._write(path, json.dumps(declared, indent=1))
 
     def plan(self, tasks: Iterable[Any], data: list[dict[str, Any]], command: str | None) -> None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganaug.cli.common import SYNTHETIC, TABLE_SUFFIXES, Device, app, check_writable, image_size
+from ganaug.cli.common import SYNTHETIC, TABLE_SUFFIXES, Device, app, image_size
 from ganaug.cli.image_files import as_fitted
+from ganaug.cli.outputs import Overwrite, check_output, is_audit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,6 +48,7 @@ def audit(
     ] = None,
     device: Device = "auto",
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same report.")] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Test whether synthetic samples are copies of training samples.
 
@@ -56,7 +58,7 @@ def audit(
     from ganaug.gans.bundle import kind_of
     from ganaug.quality import audit as run_audit
 
-    _check_output(output)
+    _check_output(output, [source, train, holdout], overwrite)
     kind = kind_of(source)
     asked: dict[str, Any] = {"per_class": per_class, "device": device, "random_state": seed}
     if kind == TableGAN.__name__ or (kind != ImageGAN.__name__ and _is_table(source, target)):
@@ -102,12 +104,13 @@ def _is_table(source: str, target: str | None) -> bool:
     )
 
 
-def _check_output(output: Path | None) -> None:
+def _check_output(output: Path | None, inputs: list[str | None], overwrite: bool) -> None:
     if output is None:
         return
     if output.suffix and output.suffix.lower() != ".json" and not output.is_dir():
         raise ValueError(f"{output} must end in .json, or be a folder")
-    check_writable(output, folder=output.suffix.lower() != ".json")
+    as_folder = output.suffix.lower() != ".json"
+    check_output(output, inputs, folder=as_folder, own=is_audit, overwrite=overwrite)
 
 
 def _rows(path: str, target: str, *, synthetic: bool = False) -> tuple[pd.DataFrame, NDArray[Any]]:

@@ -14,6 +14,7 @@ import typer
 
 from ganaug._text import visible, visible_values
 from ganaug.cli.common import bench_app, check_writable
+from ganaug.cli.outputs import check_apart
 
 SHOWN_CASES = 6
 NOT_FINAL = 3
@@ -73,6 +74,7 @@ def bench_run(
         print(json.dumps(loaded.to_dict(), indent=1))
         return
     output = output or Path("runs") / (loaded.name if data is None else f"{loaded.name}-{_file_name(data)}")
+    check_apart(output, [data])
     check_writable(output, folder=True)
     summary = run_suite(
         loaded, output, jobs=jobs, backend=backend, scheduler=scheduler, shard=shard, command=_command()

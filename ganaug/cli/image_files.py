@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganaug._text import visible
 from ganaug.cli.common import SYNTHETIC, check_writable
+from ganaug.cli.outputs import check_apart, check_output, is_marked_npz, is_marked_table, marked_npz, marked_parquet
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,15 +32,22 @@ class ImageFormat(StrEnum):
     parquet = "parquet"
 
 
-def check_image_output(output: Path, asked: ImageFormat | None) -> ImageFormat:
+def check_image_output(
+    output: Path, asked: ImageFormat | None, inputs: Sequence[str | Path | None], *, overwrite: bool
+) -> ImageFormat:
     """Tell the format by the output's name, unless it is asked for, and find out whether it can be written."""
     by_suffix = {".npz": ImageFormat.npz, ".parquet": ImageFormat.parquet}
     kind = asked or by_suffix.get(output.suffix.lower(), ImageFormat.folder)
     if asked is None and kind is ImageFormat.folder and output.suffix and not output.is_dir():
         raise ValueError(f"{output} must end in .npz or .parquet, or be a folder; pass --format folder to make one")
-    if kind is ImageFormat.folder and output.exists() and not (output.is_dir() and not any(output.iterdir())):
-        raise ValueError(f"{output} exists and is not an empty folder; choose another name or delete it")
-    check_writable(output, folder=kind is ImageFormat.folder)
+    check_apart(output, inputs)
+    if kind is ImageFormat.folder:
+        if output.exists() and not (output.is_dir() and not any(output.iterdir())):
+            raise ValueError(f"{output} exists and is not an empty folder; choose another name or delete it")
+        check_writable(output, folder=True)
+    else:
+        own = is_marked_npz if kind is ImageFormat.npz else is_marked_table
+        check_output(output, inputs, folder=False, own=own, overwrite=overwrite)
     return kind
 
 
@@ -131,7 +140,7 @@ def _write_npz(
         arrays[SYNTHETIC] = synthetic
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    write_atomically(output, buffer.getvalue())
+    write_atomically(output, marked_npz(buffer.getvalue()))
 
 
 def _write_parquet(
@@ -152,4 +161,4 @@ def _write_parquet(
     disable_progress_bars()
     buffer = io.BytesIO()
     Dataset.from_dict(columns, features=Features(features)).to_parquet(buffer)
-    write_atomically(output, buffer.getvalue())
+    write_atomically(output, marked_parquet(buffer.getvalue()))

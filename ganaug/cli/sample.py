@@ -10,6 +10,7 @@ import typer
 from ganaug._text import visible
 from ganaug.cli.common import TABLE_SUFFIXES, Device, app, check_writable, under_torchrun
 from ganaug.cli.image_files import ImageFormat, as_fitted, check_image_output, unique_names, write_images
+from ganaug.cli.outputs import Overwrite, check_apart, check_output, is_table_of
 from ganaug.cli.tables import write_rows
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def sample(
     size: Annotated[str | None, typer.Option(help="With --real: as for 'ganaug fit images'.")] = None,
     device: Device = "auto",
     seed: Annotated[int | None, typer.Option(help="On a CPU the same seed gives the same images.")] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Draw synthetic images (a folder per class of PNGs, an .npz or .parquet file, a pool) or rows of a table."""
     from ganaug.gans import ImageGAN, TableGAN
@@ -60,8 +62,8 @@ def sample(
             raise ValueError(f"{model} draws rows of a table; only images are kept in pools")
         if output.suffix.lower() not in TABLE_SUFFIXES:
             raise ValueError(f"the model draws rows of a table; {output} must end in .csv or .parquet")
-        check_writable(output, folder=False)
         table_gan = TableGAN.load(model, device=device)
+        check_output(output, [model], folder=False, own=is_table_of(table_gan), overwrite=overwrite)
         labels = _labels(table_gan, label, per_class)
         write_rows(table_gan, labels, output, seed)
         print(f"Wrote {len(labels):,} rows of {len(labels) // per_class} classes to {output}.")
@@ -74,10 +76,11 @@ def sample(
         if size is not None and real is None:
             raise ValueError("--size is for --real; the model draws images of the size it was trained on")
         processes = current_processes(under_torchrun())
+        check_apart(output, [model, real])
         gan = ImageGAN.load(model, device=processes.place(resolve_device(device)))
         _write_pool(gan, output, per_class, label, real, rank, size, seed, processes)
         return
-    kind = check_image_output(output, output_format)
+    kind = check_image_output(output, output_format, [model], overwrite=overwrite)
     gan = ImageGAN.load(model, device=device)
     labels = _labels(gan, label, per_class)
     images = gan.sample(labels, random_state=seed).numpy()

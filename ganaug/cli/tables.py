@@ -20,7 +20,6 @@ from ganaug.cli.common import (
     Resume,
     ValidationFraction,
     augment_app,
-    check_writable,
     checkpointing,
     fit_app,
     how_trained,
@@ -28,6 +27,7 @@ from ganaug.cli.common import (
     tell_findings,
     under_torchrun,
 )
+from ganaug.cli.outputs import Overwrite, check_model_output, check_output, is_marked_table, target_of
 
 if TYPE_CHECKING:
     from ganaug.gans import TableGAN
@@ -56,6 +56,7 @@ def fit_table(
     resume: Resume = False,
     health: HealthOption = HealthMode.report,
     license: License = "unknown",
+    overwrite: Overwrite = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the full configuration as JSON and stop.")] = False,
 ) -> None:
     """Train a class-conditional GAN on a table with labels."""
@@ -79,7 +80,7 @@ def fit_table(
         asked = {"source": str(source), "target": target, "output": str(output), "seed": seed}
         print(json.dumps({**asked, "data": found, **gan.resolve(table, labels).to_dict()}, indent=1))
         return
-    check_writable(output, folder=True)
+    check_model_output(output, [source], gan.log_dir, safety, overwrite=overwrite)
     classes = np.unique(labels, return_inverse=True)[1]
     fit_encoder(table, classes, gan.categorical_features).to_state()  # what cannot be saved is told now, not after
     gan.fit(table, labels)
@@ -105,6 +106,7 @@ def augment_table(
     batch_size: BatchSize = None,
     categorical: Categorical = None,
     seed: Seed = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Add synthetic rows to the rarer classes of a table, and a column that says which rows they are."""
     from ganaug.data.table_files import read_table, read_text, split_target, write_table
@@ -113,7 +115,7 @@ def augment_table(
 
     if output.suffix.lower() not in TABLE_SUFFIXES:
         raise ValueError(f"{output} must end in .csv or .parquet")
-    check_writable(output, folder=False)
+    check_output(output, [source], folder=False, own=is_marked_table, overwrite=overwrite)
     whole = read_table(source)
     if SYNTHETIC in whole.columns:
         raise ValueError(f"{source} has a column {SYNTHETIC!r} already; rename or drop it")
@@ -143,10 +145,8 @@ def write_rows(gan: TableGAN, labels: Any, output: Path, seed: int | None) -> No
     from ganaug.data.table_files import write_table
 
     rows = pd.DataFrame(gan.sample(labels, random_state=seed)).rename(columns=str)
-    name = gan.training_data_.get("target", "label")
-    while name in rows.columns:
-        name = f"_{name}"
-    rows[name] = labels
+    rows[target_of(gan)] = labels
+    rows.attrs["made_by"] = "ganaug"  # kept in parquet, where it tells samples from data
     write_table(rows, output)
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ganaug.data.json_values import clip, short
 from ganaug.data.labels import class_positions
-from ganaug.gans.bundle import labels_from_json, labels_to_json, named_classes, read_bundle, write_bundle
+from ganaug.gans.bundle import check_folder, labels_from_json, labels_to_json, named_classes, read_bundle, write_bundle
 from ganaug.gans.card import NO_LICENSE, check_facts, facts_from_json, facts_to_json, model_card
 from ganaug.gans.fitting import Fitting, Material
 from ganaug.gans.hub import download, upload
@@ -110,7 +110,14 @@ class ConditionalGAN(BaseEstimator):
         """Display name of each class."""
         return {label: self.class_name(label) for label in self.classes_.tolist()}
 
-    def save(self, path: str | Path, *, license: str | None = None, figures: Mapping[str, float] | None = None) -> Path:
+    def save(
+        self,
+        path: str | Path,
+        *,
+        license: str | None = None,
+        figures: Mapping[str, float] | None = None,
+        overwrite: bool = True,
+    ) -> Path:
         """Write the fitted GAN to a folder: ``config.json``, ``model.safetensors`` and a card, ``README.md``.
 
         The card says what the model is, what it was trained on, and what it is not for; `load` does not read it, and
@@ -123,21 +130,30 @@ class ConditionalGAN(BaseEstimator):
         Parameters
         ----------
         path : path-like
-            The folder, made if need be.
+            The folder, made if need be. It may hold logs and checkpoints of the training.
         license : str, optional
             Of the model, by the identifier that model hubs use, such as "apache-2.0". By default that of the model that
             was loaded, or "unknown".
         figures : mapping of str to float, optional
             What was measured, such as ``overall`` of a quality report, for the card. By default those of the model that
             was loaded; {} for none.
+        overwrite : bool, default=True
+            Whether a model of ganaug's that is there is replaced, and other files beside it left as they are.
 
         Returns
         -------
         Path
             The folder.
+
+        Raises
+        ------
+        ValueError
+            For a file, a folder with a ``config.json`` of another origin or with other files but no model, and with
+            ``overwrite=False`` for one with a model.
         """
         facts = self._facts(license, figures)
         if current_processes(self.distributed).first:
+            check_folder(Path(path), overwrite=overwrite)
             self._write(path, *facts)
         return Path(path)
 

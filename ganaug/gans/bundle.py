@@ -24,6 +24,7 @@ __all__ = [
     "CONFIG",
     "FORMAT_VERSION",
     "WEIGHTS",
+    "check_folder",
     "check_version",
     "kind_of",
     "labels_from_json",
@@ -40,6 +41,7 @@ CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 PLAIN_TYPES = (str, bool, int, float)
 LABEL_DTYPE = re.compile(r"object|[<>|][biufU]\d{1,8}")
 MOST_LABEL_BYTES = 2**26
+BESIDE = re.compile(r"\..*|README\.md|metrics\.jsonl|events\.out\.tfevents\..*|checkpoint-\d+-.*\.safetensors")
 CHECKSUM = re.compile(r"[0-9a-f]{64}")
 
 
@@ -87,7 +89,7 @@ def write_bundle(path: str | Path, kind: str, config: dict[str, Any], tensors: d
     Parameters
     ----------
     path : path-like
-        Made if need be; another model in it is replaced. Raises ``ValueError`` where it is a file.
+        Made if need be; another model in it is replaced. Errors as of :func:`check_folder`.
     kind : str
         Name of the class that can load it.
     config : dict
@@ -98,8 +100,7 @@ def write_bundle(path: str | Path, kind: str, config: dict[str, Any], tensors: d
         Text of ``README.md``. One that is there and is no card of this package stays, with a warning.
     """
     path = Path(path)
-    if path.exists() and not path.is_dir():
-        raise ValueError(f"{path} is a file; pass the name of a folder to save the model in")
+    check_folder(path, overwrite=True)
     weights = _serialised(tensors)
     checksum = sha256_of(weights)
     header = {
@@ -121,6 +122,52 @@ def write_bundle(path: str | Path, kind: str, config: dict[str, Any], tensors: d
         left.unlink()
     if carded:
         write_atomically(path / CARD, card)
+
+
+def check_folder(path: Path, *, overwrite: bool) -> None:
+    """Refuse a place where a model would replace or be mixed into what is not ganaug's own.
+
+    Parameters
+    ----------
+    path : Path
+        May hold a model, which is replaced with its files alone; or logs and checkpoints of a training, a README.md and
+        hidden files.
+    overwrite : bool
+        Whether a model may be replaced.
+
+    Raises
+    ------
+    ValueError
+    """
+    if os.path.lexists(path) and not path.is_dir():
+        raise ValueError(f"{path} is a file; pass the name of a folder to save the model in")
+    if os.path.lexists(path / CONFIG):
+        if not _is_own(path):
+            raise ValueError(f"{path} holds a {CONFIG} that ganaug has not written; choose another folder")
+        if not overwrite:
+            raise ValueError(f"{path} holds a model already; pass overwrite=True, or choose another folder")
+        return
+    others = sorted(file.name for file in path.iterdir() if not _beside_a_model(file)) if path.exists() else []
+    if others:
+        raise ValueError(
+            f"{path} holds {short(others[0])}, which belongs to no model of ganaug; choose an empty or a new folder"
+        )
+
+
+def _is_own(path: Path) -> bool:
+    """Whether a configuration is of this package, or was before it was damaged: its card still is."""
+    if kind_of(path):
+        return True
+    try:
+        return LIBRARY in read_regular(path / CARD).decode().splitlines()
+    except (OSError, ValueError):
+        return False
+
+
+def _beside_a_model(file: Path) -> bool:
+    if file.name == "log" and file.is_dir():
+        return all(map(_beside_a_model, file.iterdir()))
+    return BESIDE.fullmatch(file.name) is not None
 
 
 def _takes_card(place: Path) -> bool:
@@ -154,8 +201,8 @@ def _pending(path: Path, checksum: str) -> Path:
 def kind_of(path: str | Path) -> str:
     """Name of the class that a model folder was saved by; empty if it cannot be told."""
     try:
-        config = read_json(Path(path) / CONFIG)
-        return str(config["format"]).removeprefix("ganaug.")
+        written_as = str(read_json(Path(path) / CONFIG)["format"])
+        return written_as.removeprefix("ganaug.") if written_as.startswith("ganaug.") else ""
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return ""
 
