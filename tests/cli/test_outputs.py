@@ -25,7 +25,7 @@ def made(tmp_path_factory):
         (folder / "photos" / label).mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(folder / "photos" / label / f"{index}.png")
     np.savez(folder / "i.npz", images=IMAGES, labels=LABELS)
-    frame = pd.DataFrame({"x": np.arange(24.0), "y": ["a", "b", "b"] * 8})
+    frame = pd.DataFrame({"x": np.arange(24.0), "y": ["a", "b"] * 12})
     frame.to_csv(folder / "t.csv", index=False)
     ImageGAN(steps=1, batch_size=4, random_state=0, device="cpu", verbose=False).fit(IMAGES, LABELS).save(folder / "m")
     assert run("fit", "table", folder / "t.csv", "--target", "y", "-o", folder / "rows", *QUICK) == 0
@@ -175,34 +175,32 @@ WRITING = {
     "sample rows": (("sample", "rows", "--per-class", 4), "new.csv", "exists"),
     "sample rows to parquet": (("sample", "rows", "--per-class", 4), "new.parquet", "exists"),
     "export": (("export", "m"), "new.pt2", "exists"),
-    "audit": (("audit", "i.npz", "--train", "photos"), "new.json", "exists"),
-    "audit to a folder": (("audit", "i.npz", "--train", "photos"), "new", "exists"),
+    "audit": (("audit", "m", "--train", "photos", "--per-class", 10), "new.json", "exists"),
+    "audit to a folder": (("audit", "m", "--train", "photos", "--per-class", 10), "new", "exists"),
 }
 
 
 @pytest.mark.parametrize("name", WRITING)
 def test_what_ganaug_has_written_is_replaced_where_that_is_asked_for_and_nothing_else_is(here, refused, capsys, name):
     command, output, exists = WRITING[name]
-    status = int(name.startswith("audit"))  # copies fail
-    assert run(*command, "-o", output) == status
+    assert run(*command, "-o", output) == 0
     capsys.readouterr()
     before = content(here)
     told = refused(*command, "-o", output)
     assert exists in told
     assert "pass --overwrite" in told
     assert content(here) == before
-    assert run(*command, "-o", output, "--overwrite") == status
+    assert run(*command, "-o", output, "--overwrite") == 0
     capsys.readouterr()
-    assert content(here).keys() == before.keys()
+    assert content(here).keys() >= before.keys()
     if output == "new":
         return
-    for foreign in (b"", b"x,y\n1,a\n", b"PK\3\4", b'{"verdict": "pass"}', b"PAR1" * 3):
-        (here / output).write_bytes(foreign)
+    foreign = [b"", b"PK\3\4", b'{"verdict": "pass"}', b"PAR1" * 3, b"x,z\n1,a\n"]
+    for text in foreign:
+        (here / output).write_bytes(text)
         for option in ((), ("--overwrite",)):
-            assert "cannot be told to be what ganaug has written" in refused(*command, "-o", output, *option) or (
-                name == "sample rows" and foreign.startswith(b"x,y") and option
-            )
-            assert (here / output).read_bytes() == foreign
+            assert "cannot be told to be what ganaug has written" in refused(*command, "-o", output, *option)
+        assert (here / output).read_bytes() == text
 
 
 def test_a_table_with_the_columns_of_the_samples_may_be_what_the_model_was_trained_on(here, refused, capsys):
