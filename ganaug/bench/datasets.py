@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.resources
 import importlib.util
 import io
-import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 
 from ganaug.bench.plugins import Plugin, known_names, nearest, require, resolve, unknown_parameter
 from ganaug.data import LabelledImages, labelled_images
-from ganaug.data.files import check_regular, sha256_of, write_atomically
+from ganaug.data.files import cache_folder, check_regular, sha256_of, write_atomically
 from ganaug.data.json_values import short
 from ganaug.data.labels import labels_from_array
 from ganaug.data.sources import EMBEDDED
@@ -293,8 +292,7 @@ def image_features(
     if per_class is not None:
         first = [np.flatnonzero(data.labels == label)[:per_class] for label in data.classes]
         data = data.subset(np.sort(np.concatenate(first)))
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ganaug"
-    path = cache / f"efficientnet-lite0-{data.fingerprint()[:20]}.npy"
+    path = cache_folder() / f"efficientnet-lite0-{data.fingerprint()[:20]}.npy"
     try:
         check_regular(path)
         kept = np.load(path, allow_pickle=False)

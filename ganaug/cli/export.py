@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ganaug.cli.common import app
-from ganaug.cli.outputs import Overwrite, check_output, is_export
+from ganaug.cli.outputs import Overwrite, check_output, is_export, remember
 
 
 class ExportFormat(StrEnum):
@@ -40,4 +40,5 @@ def export(
     check_format(output, name)
     gan = ImageGAN.load(model, device="cpu")
     gan.export(output, format=name)
+    remember(output)
     print(f"Wrote the generator ({name}) to {output}: images of {len(gan.classes_)} classes.")

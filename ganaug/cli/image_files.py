@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganaug._text import visible
 from ganaug.cli.common import SYNTHETIC, check_writable
-from ganaug.cli.outputs import check_apart, check_output, is_marked_npz, is_marked_table, marked_npz, marked_parquet
+from ganaug.cli.outputs import check_apart, check_output, is_marked, remember
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,8 +46,7 @@ def check_image_output(
             raise ValueError(f"{output} exists and is not an empty folder; choose another name or delete it")
         check_writable(output, folder=True)
     else:
-        own = is_marked_npz if kind is ImageFormat.npz else is_marked_table
-        check_output(output, inputs, folder=False, own=own, overwrite=overwrite)
+        check_output(output, inputs, folder=False, own=is_marked, overwrite=overwrite)
     return kind
 
 
@@ -105,6 +104,8 @@ def write_images(
         ImageFormat.parquet: _write_parquet,
     }
     writers[kind](output, images, labels, unique_names(names), synthetic)
+    if kind is not ImageFormat.folder:
+        remember(output)
 
 
 def _write_folder(
@@ -140,7 +141,7 @@ def _write_npz(
         arrays[SYNTHETIC] = synthetic
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    write_atomically(output, marked_npz(buffer.getvalue()))
+    write_atomically(output, buffer.getvalue())
 
 
 def _write_parquet(
@@ -161,4 +162,4 @@ def _write_parquet(
     disable_progress_bars()
     buffer = io.BytesIO()
     Dataset.from_dict(columns, features=Features(features)).to_parquet(buffer)
-    write_atomically(output, marked_parquet(buffer.getvalue()))
+    write_atomically(output, buffer.getvalue())

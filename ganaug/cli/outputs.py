@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
+import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from ganaug.cli.common import SYNTHETIC, check_writable
-
-if TYPE_CHECKING:
-    from ganaug.gans import TableGAN
 
 __all__ = [
     "Overwrite",
@@ -21,22 +21,15 @@ __all__ = [
     "check_output",
     "is_audit",
     "is_export",
-    "is_marked_npz",
-    "is_marked_table",
-    "is_table_of",
-    "marked_npz",
-    "marked_parquet",
-    "target_of",
+    "is_marked",
+    "remember",
 ]
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what ganaug has written there before.")]
 AUDIT_FILES = frozenset(("report.json", "report.txt", "pairs.png", "pairs.csv"))
 AUDIT_KEYS = frozenset(("verdict", "findings", "caution"))
-MARK = b"ganaug"  # of .npz files, as the comment of the archive
-MADE_BY = b'"made_by": "ganaug"'  # of tables in parquet, among the attributes that pandas keeps
 VERSION = b"ganaug_version"  # what exported generators carry along
-LONGEST_HEADER = 2**20  # bytes
-UNREADABLE = (OSError, ValueError, LookupError, TypeError)
+UNREADABLE = (OSError, ValueError, LookupError, TypeError, zipfile.BadZipFile)
 
 
 def check_apart(output: Path, inputs: Iterable[str | Path | None]) -> None:
@@ -99,6 +92,8 @@ def check_output(
 
 
 def _is_own(output: Path, own: Callable[[Path], bool]) -> bool:
+    if _is_remembered(output):
+        return True
     try:
         return own(output)
     except UNREADABLE:
@@ -133,86 +128,52 @@ def check_model_output(
         raise ValueError(f"{output} holds a model; pass --overwrite to replace it, or choose another folder")
 
 
-def is_marked_table(path: Path) -> bool:
-    """Whether a table, or images in parquet, say which of their rows are synthetic."""
-    from ganaug.data.files import check_regular, open_regular
+def remember(*outputs: Path) -> None:
+    """Keep the hashes of files that were written: they are known as ganaug's own as long as they stay as they are.
 
-    if path.suffix.lower() == ".parquet":
-        import pyarrow.parquet
-
-        check_regular(path)
-        schema = pyarrow.parquet.read_schema(path)
-        about = schema.metadata or {}
-        return SYNTHETIC in schema.names or MARK in about or MADE_BY in about.get(b"PANDAS_ATTRS", b"")
-    with open_regular(path) as file:
-        header = file.readline(LONGEST_HEADER).decode(errors="replace")
-    return SYNTHETIC in [name.strip('"\r\n') for name in header.replace(";", ",").replace("\t", ",").split(",")]
+    Most kinds of files have no place for a mark. Without a cache that can be written to, they are as those of others.
+    """
+    with contextlib.suppress(OSError, RuntimeError):
+        written = _written()
+        written.mkdir(parents=True, exist_ok=True)
+        for output in outputs:
+            (written / _hash(output)).touch()
 
 
-def column_names(gan: TableGAN) -> list[str]:
-    """Columns of the rows that a GAN draws, as they are written."""
-    return list(map(str, gan.encoder_.names_))
+def _written() -> Path:
+    from ganaug.data.files import cache_folder
+
+    return cache_folder() / "written"
 
 
-def target_of(gan: TableGAN) -> str:
-    """Column that the labels of samples are written to."""
-    name = str(gan.training_data_.get("target", "label"))
-    while name in column_names(gan):
-        name = f"_{name}"
-    return name
-
-
-def is_table_of(gan: TableGAN) -> Callable[[Path], bool]:
-    """What tells samples of a GAN that were written before from other tables, its training data among them."""
-    from ganaug.data.table_files import read_table, split_target
-    from ganaug.gans.table import was_trained_on
-
-    def own(path: Path) -> bool:
-        if path.suffix.lower() == ".parquet" or is_marked_table(path):
-            return is_marked_table(path)
-        # CSV has no place for a mark.
-        table, target = read_table(path), target_of(gan)
-        if list(table.columns) != [*column_names(gan), target]:
-            return False
-        return not was_trained_on(gan, *split_target(table, target, path, fewest=1))
-
-    return own
-
-
-def marked_npz(content: bytes) -> bytes:
-    """Content of an .npz file, with a mark by which it is known as ganaug's own."""
-    import io
-    import zipfile
-
-    file = io.BytesIO(content)
-    with zipfile.ZipFile(file, "a") as archive:
-        archive.comment = MARK
-    return file.getvalue()
-
-
-def marked_parquet(content: bytes) -> bytes:
-    """Content of a .parquet file, with such a mark."""
-    import io
-
-    import pyarrow.parquet
-
-    table, file = pyarrow.parquet.read_table(io.BytesIO(content)), io.BytesIO()
-    about = {**(table.schema.metadata or {}), MARK: b"made by"}
-    pyarrow.parquet.write_table(table.replace_schema_metadata(about), file)
-    return file.getvalue()
-
-
-def is_marked_npz(path: Path) -> bool:
-    """Whether an .npz file has that mark."""
-    import zipfile
-
+def _hash(path: Path) -> str:
     from ganaug.data.files import open_regular
 
     with open_regular(path) as file:
-        if not zipfile.is_zipfile(file):
-            return False
-        with zipfile.ZipFile(file) as archive:
-            return archive.comment == MARK
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _is_remembered(path: Path) -> bool:
+    try:
+        return (_written() / _hash(path)).exists()
+    except (OSError, RuntimeError):
+        return False
+
+
+def is_marked(path: Path) -> bool:
+    """Whether a table or images in a file say which of them are synthetic."""
+    from ganaug.data.files import check_regular
+    from ganaug.data.table_files import read_table
+
+    check_regular(path)
+    if path.suffix.lower() == ".npz":
+        with zipfile.ZipFile(path) as archive:
+            return f"{SYNTHETIC}.npy" in archive.namelist()
+    if path.suffix.lower() == ".parquet":
+        import pyarrow.parquet
+
+        return SYNTHETIC in pyarrow.parquet.read_schema(path).names
+    return SYNTHETIC in read_table(path).columns
 
 
 def is_export(path: Path) -> bool:

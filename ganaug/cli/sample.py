@@ -10,7 +10,7 @@ import typer
 from ganaug._text import visible
 from ganaug.cli.common import TABLE_SUFFIXES, Device, app, check_writable, under_torchrun
 from ganaug.cli.image_files import ImageFormat, as_fitted, check_image_output, unique_names, write_images
-from ganaug.cli.outputs import Overwrite, check_apart, check_output, is_table_of
+from ganaug.cli.outputs import Overwrite, check_apart, check_output, is_marked
 from ganaug.cli.tables import write_rows
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def sample(
         if output.suffix.lower() not in TABLE_SUFFIXES:
             raise ValueError(f"the model draws rows of a table; {output} must end in .csv or .parquet")
         table_gan = TableGAN.load(model, device=device)
-        check_output(output, [model], folder=False, own=is_table_of(table_gan), overwrite=overwrite)
+        check_output(output, [model], folder=False, own=is_marked, overwrite=overwrite)
         labels = _labels(table_gan, label, per_class)
         write_rows(table_gan, labels, output, seed)
         print(f"Wrote {len(labels):,} rows of {len(labels) // per_class} classes to {output}.")

@@ -27,7 +27,7 @@ from ganaug.cli.common import (
     tell_findings,
     under_torchrun,
 )
-from ganaug.cli.outputs import Overwrite, check_model_output, check_output, is_marked_table, target_of
+from ganaug.cli.outputs import Overwrite, check_model_output, check_output, is_marked, remember
 
 if TYPE_CHECKING:
     from ganaug.gans import TableGAN
@@ -115,7 +115,7 @@ def augment_table(
 
     if output.suffix.lower() not in TABLE_SUFFIXES:
         raise ValueError(f"{output} must end in .csv or .parquet")
-    check_output(output, [source], folder=False, own=is_marked_table, overwrite=overwrite)
+    check_output(output, [source], folder=False, own=is_marked, overwrite=overwrite)
     whole = read_table(source)
     if SYNTHETIC in whole.columns:
         raise ValueError(f"{source} has a column {SYNTHETIC!r} already; rename or drop it")
@@ -132,6 +132,7 @@ def augment_table(
     rows[target] = rows[target].astype(whole[target].dtype)
     rows[SYNTHETIC] = sampler.synthetic_mask_
     write_table(rows, output, originals=read_text(source) if source.suffix.lower() == ".csv" else None)
+    remember(output)
     print(f"Wrote {len(rows):,} rows, {int(sampler.synthetic_mask_.sum()):,} of them synthetic, to {output}.")
     for label, instead in sampler.fallback_.items():
         how = "copies of its only row" if instead == "copies" else "from the local sampler alone"
@@ -145,9 +146,12 @@ def write_rows(gan: TableGAN, labels: Any, output: Path, seed: int | None) -> No
     from ganaug.data.table_files import write_table
 
     rows = pd.DataFrame(gan.sample(labels, random_state=seed)).rename(columns=str)
-    rows[target_of(gan)] = labels
-    rows.attrs["made_by"] = "ganaug"  # kept in parquet, where it tells samples from data
+    name = gan.training_data_.get("target", "label")
+    while name in rows.columns:
+        name = f"_{name}"
+    rows[name] = labels
     write_table(rows, output)
+    remember(output)
 
 
 def _strategy(text: str) -> str | float:

@@ -13,6 +13,7 @@ __all__ = [
     "MOST_TEXT",
     "MOST_WEIGHTS",
     "UnreadableFileError",
+    "cache_folder",
     "check_regular",
     "open_regular",
     "read_regular",
@@ -133,6 +134,11 @@ def write_atomically(path: str | Path, content: bytes | str) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def cache_folder() -> Path:
+    """Where what can be made again is kept for this user: ``$XDG_CACHE_HOME/ganaug`` or ``~/.cache/ganaug``."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ganaug"
 
 
 def umask() -> int:

@@ -48,7 +48,7 @@ def parsed(content: bytes | str, *, finite: bool = True) -> Any:
     Traceback (most recent call last):
     ValueError: the key 'a' is there twice
     """
-    hooks = {"parse_constant": _refused, "parse_float": _finite} if finite else {}
+    hooks: dict[str, Any] = {"parse_constant": _refused, "parse_float": _finite} if finite else {}
     try:
         text = content if isinstance(content, str) else content.decode()
         return json.loads(text, object_pairs_hook=_unique, parse_int=_whole, **hooks)

@@ -27,7 +27,7 @@ from ganaug.training.loop import TrainingConfig
 from ganaug.training.processes import Processes, current_processes
 from ganaug.training.transfer import Rows
 
-__all__ = ["TableGAN", "TableGANConfig", "was_trained_on"]
+__all__ = ["TableGAN", "TableGANConfig"]
 
 INPUT_NOISE = 0.1  # standard deviation of what is added to the rows that the discriminator sees
 SAMPLING_BATCH = 4096
@@ -436,12 +436,6 @@ def _fingerprint(rows: NDArray[np.float32], labels: NDArray[Any]) -> str:
     digest = hashlib.sha256(repr((rows.shape, [str(v) for v in labels])).encode())
     digest.update(np.ascontiguousarray(rows).tobytes())
     return digest.hexdigest()
-
-
-def was_trained_on(gan: TableGAN, X: Any, y: Any) -> bool:
-    """Whether these are the rows and labels that a GAN was fitted to."""
-    rows = gan.encoder_.transform(as_table(X)[0])
-    return _fingerprint(rows, labels_from_array(y, len(rows), of="rows")) == gan.training_data_["sha256"]
 
 
 @torch.no_grad()

@@ -87,9 +87,9 @@ def test_the_input_is_not_written_to(here, name, refused):
     outputs = list(spellings(here, source, ENDINGS.get(name, "")))
     before = content(here)
     for output in outputs:
-        for option in ((), ("--overwrite",)) if name not in ("bench run",) else ((),):
-            told = refused(*command, "-o", output, *option)
-            assert "input" in told or "is a file" in told or "must end in" in told or "looks like a file" in told, told
+        force = ("--overwrite",) if output == source and name != "bench run" else ()
+        told = refused(*command, "-o", output, *force)
+        assert "input" in told or "is a file" in told or "must end in" in told or "looks like a file" in told, told
     assert content(here) == before
 
 
@@ -195,19 +195,37 @@ def test_what_ganaug_has_written_is_replaced_where_that_is_asked_for_and_nothing
     assert content(here).keys() >= before.keys()
     if output == "new":
         return
-    foreign = [b"", b"PK\3\4", b'{"verdict": "pass"}', b"PAR1" * 3, b"x,z\n1,a\n"]
+    foreign = [
+        b"",
+        {".npz": b"PK\3\4", ".json": b'{"verdict": "pass"}', ".parquet": b"PAR1" * 3}.get(output[3:], b"x,z\n1,a\n"),
+    ]
     for text in foreign:
         (here / output).write_bytes(text)
-        for option in ((), ("--overwrite",)):
-            assert "cannot be told to be what ganaug has written" in refused(*command, "-o", output, *option)
+        assert "cannot be told to be what ganaug has written" in refused(*command, "-o", output, "--overwrite")
         assert (here / output).read_bytes() == text
 
 
-def test_a_table_with_the_columns_of_the_samples_may_be_what_the_model_was_trained_on(here, refused, capsys):
+def test_what_has_the_form_of_samples_need_not_be_samples(here, refused, capsys):
+    command = ("sample", "rows", "--per-class", 2, "--overwrite", "-o")
     shutil.copy("t.csv", "copy.csv")
-    told = refused("sample", "rows", "-o", "copy.csv", "--overwrite", "--per-class", 2)
-    assert "cannot be told to be what ganaug has written" in told
-    assert (here / "copy.csv").read_bytes() == (here / "t.csv").read_bytes()
+    assert run(*command, "edited.csv") == 0
+    with (here / "edited.csv").open("a") as file:
+        file.write("1.5,a\n")
+    capsys.readouterr()
+    before = content(here)
+    for output in ("copy.csv", "edited.csv"):
+        assert "cannot be told to be what ganaug has written" in refused(*command, output)
+    assert content(here) == before
+
+
+def test_without_a_cache_samples_are_written_and_not_replaced(here, refused, capsys, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(here / "t.csv"))
+    command = ("sample", "rows", "--per-class", 2, "--overwrite", "-o", "new.csv")
+    assert run(*command) == 0
+    capsys.readouterr()
+    assert "cannot be told to be what ganaug has written" in refused(*command)
+    command = ("augment", "table", "t.csv", "--target", "y", "-o", "more.csv", "--overwrite", *QUICK)
+    assert run(*command) == run(*command) == 0  # which has a column that says so
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/null"), reason="other systems have no such file")
