@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,7 +28,7 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what ganau
 AUDIT_FILES = frozenset(("report.json", "report.txt", "pairs.png", "pairs.csv"))
 AUDIT_KEYS = frozenset(("verdict", "findings", "caution"))
 VERSION = b"ganaug_version"  # what exported generators carry along
-UNREADABLE = (OSError, ValueError, LookupError, TypeError, zipfile.BadZipFile)
+UNREADABLE = (OSError, ValueError, LookupError, TypeError)
 
 
 def check_apart(output: Path, inputs: Iterable[str | Path | None]) -> None:
@@ -162,13 +161,13 @@ def _is_remembered(path: Path) -> bool:
 
 def is_marked(path: Path) -> bool:
     """Whether a table or images in a file say which of them are synthetic."""
+    from ganaug.data.array_files import read_npz
     from ganaug.data.files import check_regular
     from ganaug.data.table_files import read_table
 
     check_regular(path)
     if path.suffix.lower() == ".npz":
-        with zipfile.ZipFile(path) as archive:
-            return f"{SYNTHETIC}.npy" in archive.namelist()
+        return SYNTHETIC in read_npz(path, [SYNTHETIC], all_of_them=False)
     if path.suffix.lower() == ".parquet":
         import pyarrow.parquet
 

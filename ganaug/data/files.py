@@ -6,8 +6,8 @@ import hashlib
 import os
 import stat
 import tempfile
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 __all__ = [
     "MOST_TEXT",
@@ -63,7 +63,7 @@ def _check_mode(path: str | Path, mode: int) -> None:
         raise UnreadableFileError(f"{path} is {kind}; put a regular file in its place")
 
 
-def open_regular(path: str | Path) -> BinaryIO:
+def open_regular(path: str | Path) -> BufferedReader:
     """Open a regular file for reading; errors as of :func:`check_regular`."""
     check_regular(path)
     # Another may be in its place by now: opening a pipe must not wait.
