@@ -27,6 +27,8 @@ __all__ = [
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what ganaug has written there before.")]
 AUDIT_FILES = frozenset(("report.json", "report.txt", "pairs.png", "pairs.csv"))
 AUDIT_KEYS = frozenset(("verdict", "findings", "caution"))
+LOG_KEYS = {"discriminator_loss", "event"}
+LONGEST_LINE = 2**16  # bytes
 VERSION = b"ganaug_version"  # what exported generators carry along
 UNREADABLE = (OSError, ValueError, LookupError, TypeError)
 
@@ -121,10 +123,28 @@ def check_model_output(
         if place is not None:
             check_apart(place, inputs)
     check_writable(output, folder=True)
+    _check_log(Path(log_dir) / "metrics.jsonl")
     goes_on = safety["resume"] and checkpoints is not None and next(checkpoints.glob("checkpoint-*"), None) is not None
     check_folder(output, overwrite=True)
     if (output / CONFIG).exists() and not overwrite and not goes_on:
         raise ValueError(f"{output} holds a model; pass --overwrite to replace it, or choose another folder")
+
+
+def _check_log(path: Path) -> None:
+    """Refuse to begin a log in the place of one that is another program's."""
+    from ganaug.data.files import open_regular
+    from ganaug.data.json_values import parsed
+
+    if not os.path.lexists(path):
+        return
+    try:
+        with open_regular(path) as file:
+            line = file.readline(LONGEST_LINE)
+        own = not line or bool(LOG_KEYS & parsed(line, finite=False).keys())
+    except (OSError, ValueError, AttributeError):
+        own = False
+    if not own:
+        raise ValueError(f"{path} exists, and is no log of ganaug; pass another folder by --log-dir or --output")
 
 
 def remember(*outputs: Path) -> None:

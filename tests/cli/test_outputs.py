@@ -101,6 +101,16 @@ def test_neither_logs_nor_checkpoints_go_into_the_input(here, refused, option):
     assert content(here) == before
 
 
+@pytest.mark.parametrize("text", ['{"step": 1, "loss": 2}\n', "[]", "x", "\xff"])
+def test_logs_of_other_programs_are_not_begun_anew(here, refused, text):
+    (here / "log").mkdir()
+    (here / "log" / "metrics.jsonl").write_text(text, encoding="latin-1")
+    told = refused("fit", "images", "i.npz", "-o", "new", "--log-dir", "log", *QUICK)
+    assert "is no log of ganaug" in told
+    assert not (here / "new").exists()
+    assert (here / "log" / "metrics.jsonl").read_text(encoding="latin-1") == text
+
+
 def test_a_class_that_is_a_link_is_input_too(here, refused):
     (here / "elsewhere").mkdir()
     for number in range(2):
