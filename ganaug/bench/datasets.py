@@ -16,12 +16,12 @@ import pandas as pd
 import scipy.sparse
 from numpy.typing import NDArray
 
-from ganaug.bench.decoded import cache_folder, decoded_images
+from ganaug.bench.decoded import decoded_images
 from ganaug.bench.plugins import Plugin, known_names, nearest, require, resolve, unknown_parameter
 from ganaug.data import LabelledImages, labelled_images
 from ganaug.data.containers import as_table
 from ganaug.data.csv_format import TABLE_KINDS, CsvOptions, file_kind
-from ganaug.data.files import sha256_of, write_atomically
+from ganaug.data.files import cache_folder, check_regular, sha256_of, write_atomically
 from ganaug.data.json_values import short
 from ganaug.data.labels import labels_from_array
 from ganaug.data.sources import EMBEDDED
@@ -302,6 +302,7 @@ def image_features(
         data = data.subset(np.sort(np.concatenate(first)))
     path = cache_folder() / f"efficientnet-lite0-{data.fingerprint()[:20]}.npy"
     try:
+        check_regular(path)
         kept = np.load(path, allow_pickle=False)
         if kept.shape == (len(data), 1280):
             return kept, data.labels

@@ -13,19 +13,14 @@ import numpy as np
 
 from ganaug.data import LabelledImages, labelled_images
 from ganaug.data.array_files import read_npz
-from ganaug.data.files import write_atomically
+from ganaug.data.files import cache_folder, write_atomically
 
-__all__ = ["cache_folder", "decoded_images"]
+__all__ = ["decoded_images"]
 
 FORMAT = 1  # to be raised where the same file would be decoded to something else
 LEAST, MOST = 2**20, 2**31  # bytes of pixels that are kept of one file
 ROOM = 2**32  # bytes of all that is kept
 PREFIX = "images-"
-
-
-def cache_folder() -> Path:
-    """The user's cache folder: ``$XDG_CACHE_HOME/ganaug`` or ``~/.cache/ganaug``."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ganaug"
 
 
 def decoded_images(source: str, size: int | tuple[int, int] | None = None) -> LabelledImages:

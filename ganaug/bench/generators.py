@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator
 from sklearn.covariance import LedoitWolf
 from sklearn.neighbors import KernelDensity
 
+from ganaug._text import visible
 from ganaug.bench.plugins import require
 
 __all__ = ["GENERATORS", "CTGANGenerator", "Copula", "Kernel"]
@@ -214,7 +215,7 @@ class CTGANGenerator(BaseEstimator):
                     if sum(map(len, found[label])) >= n:
                         break
                 else:
-                    raise RuntimeError(f"{self.model} draws too few rows of class {label}")
+                    raise RuntimeError(f"{self.model} draws too few rows of class {visible(label)}")
         parts = {label: pd.concat(rows, ignore_index=True).iloc[: wanted[label]] for label, rows in found.items()}
         return _in_order(pd.concat([parts[f"{label}"] for label in np.unique(labels)], ignore_index=True), labels)
 

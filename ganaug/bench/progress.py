@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from ganaug._text import visible
 from ganaug.bench.cases import Task
 from ganaug.bench.pools import AtATime
 
@@ -104,7 +105,7 @@ class RunProgress:
         console = Console(stderr=True)
         self._lines = verbose and not console.is_terminal
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[state]}"),
@@ -113,7 +114,7 @@ class RunProgress:
         )
         keys = [key for task in tasks for key in task.keys]
         self._total, self._finished = len(keys), sum(key in self._done for key in keys)
-        self._bar = self._progress.add_task(name, total=self._total, completed=self._finished, state="")
+        self._bar = self._progress.add_task(visible(name), total=self._total, completed=self._finished, state="")
         self._time_left = TimeLeft([task for task in tasks if self.missing(task)])
         self._last_line = -LINE_EVERY
 
@@ -140,7 +141,7 @@ class RunProgress:
             self._say(f"{what} {record['status']}: {record['reason']}")
         state = self._state()
         self._progress.update(
-            self._bar, completed=self._finished, description=f"{self._name}, {task.name} finished", state=state
+            self._bar, completed=self._finished, description=visible(f"{self._name}, {task.name} finished"), state=state
         )
         now = time.monotonic()
         if self._lines and now >= self._last_line + LINE_EVERY:
@@ -157,12 +158,12 @@ class RunProgress:
 
     def _say(self, text: str) -> None:
         if self._verbose:
-            self._progress.console.print(text, markup=False, soft_wrap=True)
+            self._progress.console.print(visible(text), markup=False, emoji=False, soft_wrap=True)
 
     def __enter__(self) -> RunProgress:
         self._progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.update(self._bar, description=self._name)
+        self._progress.update(self._bar, description=visible(self._name))
         self._progress.stop()

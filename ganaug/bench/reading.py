@@ -12,12 +12,14 @@ from ganaug.bench.checking import check_suite, check_types_of_arms
 from ganaug.bench.places import Place
 from ganaug.bench.plugins import Plugin, nearest
 from ganaug.bench.suite import ImageArm, ImageExperiment, Sizes, Suite, TableArm, TableExperiment, weighted_twins
+from ganaug.data.files import UnreadableFileError, read_regular
 from ganaug.data.json_values import clip, short
 from ganaug.quality.classifier import ClassifierConfig
 
 __all__ = ["available_suites", "load_suite"]
 
 SUITES = Path(__file__).parent / "suites"
+MOST_SUITE = 2**24  # bytes
 TWINS = "weighted_twins"  # of [images]: asks for more arms, and is none of the experiment's own
 OF_RUNS = ("budget", "reduced")  # set when a run is reduced to a time, not by who writes a suite
 KINDS: dict[str, type[ImageExperiment] | type[TableExperiment]] = {"images": ImageExperiment, "tables": TableExperiment}
@@ -63,11 +65,13 @@ def load_suite(name: str | Path) -> Suite:
 
 
 def _read(path: Path, asked: str) -> tuple[str, dict[str, Any]]:
-    if not path.is_file():
+    if not path.exists():
         raise ValueError(f"there is no suite {asked!r}{nearest(asked, available_suites())}")
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_regular(path, MOST_SUITE).decode()
         values = tomllib.loads(text)
+    except UnreadableFileError:
+        raise
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not valid TOML: {clip(str(error), 200)}") from None
     if "extends" not in values:

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, UndefinedError
 
+from ganaug._text import visible_values
 from ganaug.bench.cases import Task, heading
 from ganaug.bench.figures import critical_difference, curve_chart, forest, reliability
 from ganaug.bench.metrics import METRICS, MINORITY
@@ -22,7 +23,8 @@ from ganaug.bench.stats import FEWEST_SPLITS
 from ganaug.bench.store import Store
 from ganaug.bench.suite import Suite
 from ganaug.bench.summary import cell_table, summarise
-from ganaug.data.files import write_atomically
+from ganaug.data.files import read_regular, write_atomically
+from ganaug.data.json_values import parsed
 
 __all__ = ["absent", "difference_text", "read_records", "read_summary", "write_report"]
 
@@ -139,11 +141,11 @@ def _finished(root: Path) -> dict[str, Any] | None:
     """The summary that the end of a run left, rendered anew; None if the run as it is declared now has left none."""
     path = root / "summary.json"
     try:
-        text = path.read_text(encoding="utf-8")
+        content = read_regular(path)
     except OSError:
         return None
     try:
-        summary = json.loads(text)
+        summary = parsed(content, finite=False)
         declared = Store(root).declaration()["grid"] if (root / "suite.json").is_file() else summary["grid"]
         if summary.get("unfinished") or summary["grid"] != declared:
             return None
@@ -194,6 +196,7 @@ def read_records(store: Store, tasks: Iterable[Task]) -> dict[str, dict[str, Any
 
 
 def _render(root: Path, summary: dict[str, Any]) -> None:
+    summary = visible_values(summary)
     templates = Environment(
         loader=PackageLoader("ganaug.bench"),
         autoescape=lambda name: name is not None and name.endswith(".html"),
@@ -205,7 +208,7 @@ def _render(root: Path, summary: dict[str, Any]) -> None:
     templates.globals.update(reliability=reliability, less_is_better=_less_is_better, difference_text=difference_text)
     templates.globals.update(points_text=_points_text)
     sheets = {
-        case["index"]: base64.b64encode(path.read_bytes()).decode()
+        case["index"]: base64.b64encode(read_regular(path)).decode()
         for experiment in summary["experiments"]
         for case in experiment["cases"]
         if (path := Store(root).sheet(case["index"])).is_file()

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold
 
+from ganaug._text import visible
+
 __all__ = ["Splits", "copies", "drawn_splits", "folds"]
 
 
@@ -82,8 +84,8 @@ def drawn_splits(labels: NDArray[Any], n_per_class: int, n_splits: int, seed: in
             of = f" with imbalance = {imbalance:g}" if imbalance > 1 else ""
             larger = " or a larger imbalance" if imbalance > 1 else ""
             raise ValueError(
-                f"class {classes[index]} has {counts[index]} samples, but n_per_class = {n_per_class}{of} needs {size} "
-                f"of it and some more for the test; ask for a smaller n_per_class{larger}"
+                f"class {visible(classes[index])} has {counts[index]} samples, but n_per_class = {n_per_class}{of} "
+                f"needs {size} of it and some more for the test; ask for a smaller n_per_class{larger}"
             )
     orders = [_order(counts, sizes, seed, split) for split in range(n_splits)]
     if min(map(len, members)) > n_splits * n_per_class:

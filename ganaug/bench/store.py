@@ -12,10 +12,20 @@ from typing import Any
 
 import ganaug
 from ganaug.bench.suite import Suite, digest
-from ganaug.data.files import write_atomically
-from ganaug.data.json_values import clip, short
+from ganaug.data.files import UnreadableFileError, write_atomically
+from ganaug.data.json_values import clip, read_json, short
 
 __all__ = ["Store"]
+
+WRITTEN = (
+    "grid.json",
+    "summary.json",
+    "report.*",
+    "cells*",
+    "gans",
+    "running",
+    "samples-*.png",
+)  # by a run, at its top
 
 
 class Store:
@@ -69,7 +79,7 @@ class Store:
             "cells": len(keys),
         }
         path = self.root / "suite.json"
-        if path.is_file():
+        if path.exists():
             found = self.declaration()
             found["suite"] = _identity(found["suite"])
             if found == declared:
@@ -92,6 +102,11 @@ class Store:
             raise ValueError(f"{self.root} holds {other}; pass another folder, or delete it")
         if self.root.is_file():
             raise ValueError(f"{self.root} is a file; pass the name of a folder for the run")
+        foreign = next((found.name for pattern in WRITTEN for found in self.root.glob(pattern)), None)
+        if foreign is not None and not path.exists():  # or another part of this run was faster
+            raise ValueError(
+                f"{self.root} holds no run but {foreign!r}, which a run would replace; pass another folder"
+            )
         self._write(path, json.dumps(declared, indent=1))
 
     def plan(self, tasks: Iterable[Any], data: list[dict[str, Any]], command: str | None) -> None:
@@ -113,18 +128,20 @@ class Store:
         """Content of ``grid.json``: what :meth:`plan` was called with, as plain values."""
         path = self.root / "grid.json"
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError):
+            return read_json(path, finite=False)
+        except (OSError, ValueError):
             raise ValueError(f"{path} is damaged or not there; run 'ganaug bench run' on the folder again") from None
 
     def declaration(self) -> dict[str, Any]:
         """Content of ``suite.json``."""
         path = self.root / "suite.json"
         try:
-            declared = json.loads(path.read_text(encoding="utf-8"))
+            declared = read_json(path, finite=False)
             if not isinstance(declared, dict) or not isinstance(declared.get("suite"), dict):
                 raise ValueError("it declares no suite")
             return declared
+        except UnreadableFileError:
+            raise
         except OSError:
             raise ValueError(f"{self.root} holds no benchmark run: there is no suite.json in it") from None
         except (ValueError, RecursionError):
@@ -134,7 +151,7 @@ class Store:
         """The record of a cell, or None if there is none, its file is damaged, or it is not under this heading."""
         path = self._path(key)
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = read_json(path, finite=False)
             if content["sha256"] == digest(content["record"]) and _is_record(content["record"], heading):
                 return content["record"]
         except FileNotFoundError:

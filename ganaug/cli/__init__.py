@@ -12,6 +12,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from ganaug._text import visible
 from ganaug.cli import audit, bench, export, images, sample, tables  # noqa: F401 - they add their commands to the app
 from ganaug.cli.common import app, under_torchrun
 
@@ -48,7 +49,7 @@ def _root(
 def _fail(error: BaseException, status: int) -> NoReturn:
     if os.environ.get("GANAUG_TRACEBACK"):
         raise error
-    print(f"Error: {error}", file=sys.stderr)
+    print(f"Error: {visible(error)}", file=sys.stderr)
     raise SystemExit(status)
 
 
@@ -70,7 +71,7 @@ def main(arguments: list[str] | None = None) -> None:
     Set the environment variable ``GANAUG_TRACEBACK`` to see where an error came from.
     """
     show = warnings.showwarning
-    warnings.showwarning = lambda message, *_args, **_kw: print(f"Warning: {message}", file=sys.stderr)
+    warnings.showwarning = lambda message, *_args, **_kw: print(f"Warning: {visible(message)}", file=sys.stderr)
     try:
         status = app(arguments, prog_name="ganaug", standalone_mode=False)
     except _USAGE as error:

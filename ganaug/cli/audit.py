@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganaug.cli.common import SYNTHETIC, Device, app, check_writable, image_size
+from ganaug.cli.common import SYNTHETIC, Device, app, image_size
 from ganaug.cli.image_files import as_fitted
+from ganaug.cli.outputs import Overwrite, check_output, is_audit
 from ganaug.cli.table_files import Decimal, Encoding, NaValues, Separator, csv_options, opened, tell_reading
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def audit(
     na_values: NaValues = None,
     device: Device = "auto",
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same report.")] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Test whether synthetic samples are copies of training samples.
 
@@ -62,7 +64,7 @@ def audit(
     from ganaug.gans.bundle import kind_of
     from ganaug.quality import audit as run_audit
 
-    _check_output(output)
+    _check_output(output, [source, train, holdout], overwrite)
     kind = kind_of(source)
     options = csv_options(sep, decimal, encoding, na_values)
     asked: dict[str, Any] = {"per_class": per_class, "device": device, "random_state": seed}
@@ -111,12 +113,13 @@ def _is_table(source: str, target: str | None) -> bool:
     return kind is not None and (kind != "parquet" or target is not None)
 
 
-def _check_output(output: Path | None) -> None:
+def _check_output(output: Path | None, inputs: list[str | None], overwrite: bool) -> None:
     if output is None:
         return
     if output.suffix and output.suffix.lower() != ".json" and not output.is_dir():
         raise ValueError(f"{output} must end in .json, or be a folder")
-    check_writable(output, folder=output.suffix.lower() != ".json")
+    as_folder = output.suffix.lower() != ".json"
+    check_output(output, inputs, folder=as_folder, own=is_audit, overwrite=overwrite)
 
 
 def _rows(

@@ -12,7 +12,9 @@ from typing import Annotated, Any
 
 import typer
 
+from ganaug._text import visible, visible_values
 from ganaug.cli.common import bench_app, check_writable
+from ganaug.cli.outputs import check_apart
 from ganaug.cli.table_files import Decimal, Encoding, NaValues, Separator, csv_options, opened, tell_reading
 
 SHOWN_CASES = 6
@@ -90,6 +92,7 @@ def bench_run(
     if dry_run:
         print(json.dumps(loaded.to_dict(), indent=1))
         return
+    check_apart(output, [data])
     check_writable(output, folder=True)
     summary = run_suite(
         loaded, output, jobs=jobs, backend=backend, scheduler=scheduler, shard=shard, command=_command()
@@ -111,7 +114,7 @@ def bench_list() -> None:
     from ganaug.bench import available_suites, load_suite
 
     for name in available_suites():
-        print(f"{name:16} {load_suite(name).title}")
+        print(f"{name:16} {visible(load_suite(name).title)}")
 
 
 @bench_app.command("report")
@@ -164,7 +167,8 @@ def _print_summary(summary: dict[str, Any], output: Path) -> None:
 
     from ganaug.bench.report import absent
 
-    console = Console(width=None if sys.stdout.isatty() else 110)
+    summary = visible_values(summary)
+    console = Console(width=None if sys.stdout.isatty() else 110, emoji=False)
     cautions, missing = summary.get("cautions", []), absent(summary)
     for sentence in cautions:
         console.print(f"[bold]{escape(sentence)}[/bold]")
@@ -186,7 +190,7 @@ def _print_summary(summary: dict[str, Any], output: Path) -> None:
         console.print(f"{'Verdict so far' if summary.get('unfinished') else 'Verdict'}: {escape(sentence)}")
     for sentence in cautions:
         console.print(f"[bold]{escape(sentence)}[/bold]")
-    console.print(f"Report: {escape(str(output / 'report.html'))}", soft_wrap=True)
+    console.print(f"Report: {escape(visible(output / 'report.html'))}", soft_wrap=True)
 
 
 def _table(case: dict[str, Any], bases: list[str], metric: str, absent: str) -> Any:

@@ -13,6 +13,8 @@ from typing import Annotated, Any
 
 import typer
 
+from ganaug._text import visible
+
 __all__ = [
     "SYNTHETIC",
     "BatchSize",
@@ -138,7 +140,7 @@ def tell_findings(findings: list[dict[str, Any]]) -> None:
     """Print what was wrong with a training, once for each kind and class, as it was found last."""
     latest = {(found["finding"], found.get("class")): found for found in findings}
     for (name, of_class), found in latest.items():
-        where = "" if of_class is None else f" of class {of_class}"
+        where = "" if of_class is None else f" of class {visible(of_class)}"
         action = "" if found["action"] == "reported" else f" ({found['action']})"
         print(f"Warning: {name.replace('_', ' ')}{where} at step {found['step']}{action}", file=sys.stderr)
 

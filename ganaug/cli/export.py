@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from ganaug.cli.common import app, check_writable
+from ganaug.cli.common import app
+from ganaug.cli.outputs import Overwrite, check_output, is_export, remember
 
 
 class ExportFormat(StrEnum):
@@ -25,6 +26,7 @@ def export(
     export_format: Annotated[
         ExportFormat | None, typer.Option("--format", help="By default torch_export for .pt2, otherwise onnx.")
     ] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write the generator to one file for ONNX runtimes or torch.export: latents and classes in, uint8 images out."""
     from ganaug.gans import ImageGAN, TableGAN
@@ -33,9 +35,10 @@ def export(
 
     if kind_of(model) == TableGAN.__name__:
         raise ValueError(f"{model} draws rows of a table, which need its encoder too; only images can be exported")
-    check_writable(output, folder=False)
+    check_output(output, [model], folder=False, own=is_export, overwrite=overwrite)
     name = export_format.value if export_format else format_of(output)
     check_format(output, name)
     gan = ImageGAN.load(model, device="cpu")
     gan.export(output, format=name)
+    remember(output)
     print(f"Wrote the generator ({name}) to {output}: images of {len(gan.classes_)} classes.")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ganaug._text import visible
 from ganaug.cli.common import SYNTHETIC, check_writable
+from ganaug.cli.outputs import check_apart, check_output, is_marked, remember
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,15 +35,21 @@ class ImageFormat(StrEnum):
     parquet = "parquet"
 
 
-def check_image_output(output: Path, asked: ImageFormat | None) -> ImageFormat:
+def check_image_output(
+    output: Path, asked: ImageFormat | None, inputs: Sequence[str | Path | None], *, overwrite: bool
+) -> ImageFormat:
     """Tell the format by the output's name, unless it is asked for, and find out whether it can be written."""
     by_suffix = {".npz": ImageFormat.npz, ".parquet": ImageFormat.parquet}
     kind = asked or by_suffix.get(output.suffix.lower(), ImageFormat.folder)
     if asked is None and kind is ImageFormat.folder and output.suffix and not output.is_dir():
         raise ValueError(f"{output} must end in .npz or .parquet, or be a folder; pass --format folder to make one")
-    if kind is ImageFormat.folder and output.exists() and not (output.is_dir() and not any(output.iterdir())):
-        raise ValueError(f"{output} exists and is not an empty folder; choose another name or delete it")
-    check_writable(output, folder=kind is ImageFormat.folder)
+    check_apart(output, inputs)
+    if kind is ImageFormat.folder:
+        if output.exists() and not (output.is_dir() and not any(output.iterdir())):
+            raise ValueError(f"{output} exists and is not an empty folder; choose another name or delete it")
+        check_writable(output, folder=True)
+    else:
+        check_output(output, inputs, folder=False, own=is_marked, overwrite=overwrite)
     return kind
 
 
@@ -48,7 +57,9 @@ def without_label(data: LabelledImages, name: str) -> LabelledImages:
     """Take the label from the images of a class; the others are numbered in the order of their names."""
     names = [data.name(label) for label in data.classes.tolist()]
     if name not in names:
-        raise ValueError(f"--unlabelled must be the name of a class, got {name!r}, there are {', '.join(names)}")
+        raise ValueError(
+            f"--unlabelled must be the name of a class, got {name!r}, there are {', '.join(map(visible, names))}"
+        )
     return _numbered(data, name)
 
 
@@ -102,6 +113,8 @@ def write_images(
     }
     names = unique_names({label: name for label, name in names.items() if not _is_unlabelled(label, labels)})
     writers[kind](output, images, labels, names, synthetic)
+    if kind is not ImageFormat.folder:
+        remember(output)
 
 
 def _is_unlabelled(label: Any, labels: NDArray[Any]) -> bool:

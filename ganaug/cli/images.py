@@ -20,7 +20,6 @@ from ganaug.cli.common import (
     Resume,
     ValidationFraction,
     augment_app,
-    check_writable,
     checkpointing,
     fit_app,
     how_trained,
@@ -30,6 +29,7 @@ from ganaug.cli.common import (
     under_torchrun,
 )
 from ganaug.cli.image_files import ImageFormat, as_fitted, check_image_output, without_label, write_images
+from ganaug.cli.outputs import Overwrite, check_model_output
 
 if TYPE_CHECKING:
     from ganaug.data import LabelledImages
@@ -92,6 +92,7 @@ def fit_images(
     resume: Resume = False,
     health: HealthOption = HealthMode.report,
     license: License = "unknown",
+    overwrite: Overwrite = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the full configuration as JSON and stop.")] = False,
 ) -> None:
     """Train a class-conditional GAN on labelled images."""
@@ -132,7 +133,7 @@ def fit_images(
         run = {"device": str(resolve_device(device)), "seed": seed, "log_dir": str(gan.log_dir)}
         print(json.dumps({**asked, **run, **gan.resolve(data).to_dict()}, indent=1))
         return
-    check_writable(output, folder=True)
+    check_model_output(output, [source], gan.log_dir, safety, overwrite=overwrite)
     gan.fit(data)
     if not current_processes(gan.distributed).first:
         return
@@ -177,6 +178,7 @@ def augment_images(
     unlabelled: Unlabelled = None,
     device: Device = "auto",
     seed: Annotated[int | None, typer.Option(help="On a CPU the same seed gives the same images.")] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Add synthetic images to labelled ones, and mark them: a column is_synthetic, or files synthetic_*.png.
 
@@ -199,7 +201,7 @@ def augment_images(
     gated = per_class == "auto"
     if gated and keep_all:
         raise ValueError("--per-class auto chooses filters too; leave --keep-all out, or pass a number")
-    kind = check_image_output(output, output_format)
+    kind = check_image_output(output, output_format, [source, model], overwrite=overwrite)
     data = whole = labelled_images(source, size=image_size(size))
     gan = None if model is None else ImageGAN.load(model, device=device)
     if unlabelled is not None:

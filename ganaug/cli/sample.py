@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ganaug._text import visible
 from ganaug.cli.common import Device, app, check_writable, under_torchrun
 from ganaug.cli.image_files import ImageFormat, as_fitted, check_image_output, unique_names, write_images
+from ganaug.cli.outputs import Overwrite, check_apart, check_output, is_marked
 from ganaug.cli.tables import write_rows
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ def sample(
     size: Annotated[str | None, typer.Option(help="With --real: as for 'ganaug fit images'.")] = None,
     device: Device = "auto",
     seed: Annotated[int | None, typer.Option(help="On a CPU the same seed gives the same images.")] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Draw synthetic images (a folder per class of PNGs, an .npz or .parquet file, a pool) or rows of a table."""
     from ganaug.data.csv_format import TABLE_KINDS, file_kind
@@ -63,8 +66,8 @@ def sample(
             raise ValueError(f"{model} draws rows of a table; only images are kept in pools")
         if file_kind(output) is None:
             raise ValueError(f"the model draws rows of a table; {output} must end in {TABLE_KINDS}")
-        check_writable(output, folder=False)
         table_gan = TableGAN.load(model, device=device)
+        check_output(output, [model], folder=False, own=is_marked, overwrite=overwrite)
         labels = _labels(table_gan, label, per_class)
         write_rows(table_gan, labels, output, seed, model)
         print(f"Wrote {len(labels):,} rows of {len(labels) // per_class} classes to {output}.")
@@ -77,10 +80,11 @@ def sample(
         if size is not None and real is None:
             raise ValueError("--size is for --real; the model draws images of the size it was trained on")
         processes = current_processes(under_torchrun())
+        check_apart(output, [model, real])
         gan = ImageGAN.load(model, device=processes.place(resolve_device(device)))
         _write_pool(gan, output, per_class, label, real, rank, size, seed, processes)
         return
-    kind = check_image_output(output, output_format)
+    kind = check_image_output(output, output_format, [model], overwrite=overwrite)
     gan = ImageGAN.load(model, device=device)
     labels = _labels(gan, label, per_class)
     images = gan.sample(labels, random_state=seed).numpy()
@@ -121,7 +125,7 @@ def _write_pool(
         if record["passed"] and record["asked"]:
             rates = {name: share for name, share in record["passed"].items() if share is not None}
             passed = ", ".join(f"{100 * share:.0f} % {name}" for name, share in rates.items())
-            print(f"  {record['class']}: {record['kept']:,} of {record['drawn']:,} drawn; passed {passed}")
+            print(f"  {visible(record['class'])}: {record['kept']:,} of {record['drawn']:,} drawn; passed {passed}")
 
 
 def _labels(gan: ConditionalGAN, asked: list[str] | None, per_class: int) -> NDArray[Any]:
@@ -131,6 +135,6 @@ def _labels(gan: ConditionalGAN, asked: list[str] | None, per_class: int) -> NDA
     names = {name: key for key, name in unique_names(gan.names()).items()}
     unknown = [name for name in asked or () if name not in names]
     if unknown:
-        raise ValueError(f"the model knows no class {unknown[0]!r}; its classes are {', '.join(names)}")
+        raise ValueError(f"the model knows no class {unknown[0]!r}; its classes are {', '.join(map(visible, names))}")
     chosen = [names[name] for name in dict.fromkeys(asked)] if asked else list(names.values())
     return np.repeat(np.array(chosen, dtype=gan.classes_.dtype), per_class)

@@ -19,7 +19,6 @@ from ganaug.cli.common import (
     Resume,
     ValidationFraction,
     augment_app,
-    check_writable,
     checkpointing,
     fit_app,
     how_trained,
@@ -27,6 +26,7 @@ from ganaug.cli.common import (
     tell_findings,
     under_torchrun,
 )
+from ganaug.cli.outputs import Overwrite, check_model_output, check_output, is_marked, remember
 from ganaug.cli.table_files import (
     Decimal,
     Encoding,
@@ -71,6 +71,7 @@ def fit_table(
     decimal: Decimal = None,
     encoding: Encoding = None,
     na_values: NaValues = None,
+    overwrite: Overwrite = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the full configuration as JSON and stop.")] = False,
 ) -> None:
     """Train a class-conditional GAN on a table with labels."""
@@ -95,7 +96,7 @@ def fit_table(
         asked = {"source": str(source), "target": target, "output": str(output), "seed": seed}
         print(json.dumps({**asked, "data": found, **gan.resolve(table, labels).to_dict()}, indent=1))
         return
-    check_writable(output, folder=True)
+    check_model_output(output, [source], gan.log_dir, safety, overwrite=overwrite)
     gan.fit(table, labels)
     if not current_processes(gan.distributed).first:
         return
@@ -126,6 +127,7 @@ def augment_table(
     decimal: Decimal = None,
     encoding: Encoding = None,
     na_values: NaValues = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Add synthetic rows to the rarer classes of a table, and a column that says which rows they are.
 
@@ -138,7 +140,7 @@ def augment_table(
 
     if file_kind(output) is None:
         raise ValueError(f"{output} must end in {TABLE_KINDS}")
-    check_writable(output, folder=False)
+    check_output(output, [source], folder=False, own=is_marked, overwrite=overwrite)
     file = opened(source, csv_options(sep, decimal, encoding, na_values), [target, *(categorical or ())])
     whole = file.table
     if SYNTHETIC in whole.columns:
@@ -157,6 +159,7 @@ def augment_table(
     rows[target] = rows[target].astype(whole[target].dtype)
     rows[SYNTHETIC] = sampler.synthetic_mask_
     write_table(rows, output, like=file.format, originals=file.lines)
+    remember(output)
     print(f"Wrote {len(rows):,} rows, {int(sampler.synthetic_mask_.sum()):,} of them synthetic, to {output}.")
     for label, instead in sampler.fallback_.items():
         how = "copies of its only row" if instead == "copies" else "from the local sampler alone"
@@ -179,6 +182,7 @@ def write_rows(gan: TableGAN, labels: Any, output: Path, seed: int | None, model
     rows[name] = labels
     form = known_format(model)
     write_table(rows, output, like=form if form is not None and form.fits(rows) else None)
+    remember(output)
 
 
 def _strategy(text: str) -> str | float:

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 import ganaug
 from ganaug.curation.drawing import FilteredDraws, check_fitted
-from ganaug.data.files import umask, write_atomically
+from ganaug.data.files import UnreadableFileError, umask, write_atomically
+from ganaug.data.json_values import clip, json_text, read_json
 from ganaug.gans import ImageGAN
 from ganaug.gans.bundle import check_version, labels_to_json, weights_checksum
 from ganaug.training.devices import seed_from
@@ -109,7 +110,7 @@ def _build_together(draws: FilteredDraws, temporary: Path, finish: Callable[[str
     def of_all() -> Iterator[NDArray[np.uint8]]:
         for position in range(len(draws.wanted)):
             record, part = temporary / f"{position}.json", temporary / f"{position}.u8"
-            draws.records.append(json.loads(record.read_text(encoding="utf-8")))
+            draws.records.append(read_json(record))
             with part.open("rb") as file:
                 while content := file.read(COPIED):
                     yield np.frombuffer(content, dtype=np.uint8)
@@ -186,14 +187,17 @@ def holds_only_a_pool(path: Path) -> bool:
 
 def read_header(path: Path) -> dict[str, Any]:
     """Header of a pool, or ``ValueError``."""
-    if not (path / HEADER).is_file():
+    if not (path / HEADER).exists():
         found = "does not exist" if not path.exists() else f"holds no {HEADER}"
         raise ValueError(f"{path} is no pool: it {found}; pass a folder written by SyntheticPool.build")
     try:
-        header = json.loads((path / HEADER).read_text(encoding="utf-8"))
+        header = read_json(path / HEADER)
         checksum = _checksum({k: v for k, v in header.items() if k != CHECKSUM} if isinstance(header, dict) else {})
-    except (ValueError, RecursionError):
-        raise ValueError(f"{path / HEADER} is damaged: it is not valid JSON; {REMEDY}") from None
+    except UnreadableFileError:
+        raise
+    except (ValueError, RecursionError) as error:
+        reason = clip(str(error), 200)
+        raise ValueError(f"{path / HEADER} is damaged: {reason}; {REMEDY}") from None
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise ValueError(f"{path} is no pool of ganaug's; pass a folder written by SyntheticPool.build")
     check_version(str(path), header.get("format_version"), FORMAT_VERSION)
@@ -205,7 +209,7 @@ def read_header(path: Path) -> dict[str, Any]:
 def _write_header(path: Path, header: dict[str, Any]) -> None:
     known = {"format": FORMAT, "format_version": FORMAT_VERSION, "ganaug_version": ganaug.__version__}
     header = json.loads(json.dumps({**known, **header}))
-    write_atomically(path / HEADER, json.dumps({**header, CHECKSUM: _checksum(header)}, indent=1, ensure_ascii=False))
+    write_atomically(path / HEADER, json_text({**header, CHECKSUM: _checksum(header)}, indent=1))
 
 
 def _checksum(header: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ganaug.data.files import check_regular
 from ganaug.data.json_values import clip, short
 from ganaug.data.memory import TooLittleMemory, check_memory
 
@@ -58,6 +59,7 @@ def read_npz(path: Path, wanted: Sequence[str], *, all_of_them: bool = True) -> 
     ValueError
         If the file is damaged, holds Python objects, or arrays larger than it can hold or than there is memory.
     """
+    check_regular(path)
     if not zipfile.is_zipfile(path):
         raise ValueError(f"{path} is not an .npz file, or is damaged; write it again with numpy.savez")
     try:

@@ -1,13 +1,113 @@
-"""Writing files so that a crash leaves the old one or the new one, never half of one."""
+"""Files: read only where they are regular and not too large, written so that a crash never leaves half of one."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import tempfile
+from io import BufferedReader
 from pathlib import Path
 
-__all__ = ["sha256_of", "umask", "write_atomically"]
+__all__ = [
+    "MOST_TEXT",
+    "MOST_WEIGHTS",
+    "UnreadableFileError",
+    "cache_folder",
+    "check_regular",
+    "open_regular",
+    "read_regular",
+    "sha256_of",
+    "umask",
+    "write_atomically",
+]
+
+MOST_TEXT, MOST_WEIGHTS = 2**28, 2**32  # bytes that configurations, and weights, may have
+KINDS = {
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFDIR: "a folder",
+}
+
+
+class UnreadableFileError(OSError, ValueError):
+    """What is there is no regular file, or one that is larger than such a file can be."""
+
+
+def check_regular(path: str | Path) -> None:
+    """Refuse what is no regular file, before a library opens it: reading a pipe waits for ever, a device has no end.
+
+    A link is as what it leads to.
+
+    Raises
+    ------
+    UnreadableFileError
+        For folders, pipes, sockets and devices.
+    OSError
+        As ``open`` does.
+
+    Examples
+    --------
+    >>> check_regular("/dev/null")  # doctest: +SKIP
+    Traceback (most recent call last):
+    ganaug.data.files.UnreadableFileError: /dev/null is a device; put a regular file in its place
+    """
+    _check_mode(path, os.stat(path).st_mode)
+
+
+def _check_mode(path: str | Path, mode: int) -> None:
+    if not stat.S_ISREG(mode):
+        kind = KINDS.get(stat.S_IFMT(mode), "no file")
+        raise UnreadableFileError(f"{path} is {kind}; put a regular file in its place")
+
+
+def open_regular(path: str | Path) -> BufferedReader:
+    """Open a regular file for reading; errors as of :func:`check_regular`."""
+    check_regular(path)
+    # Another may be in its place by now: opening a pipe must not wait.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags)
+    try:
+        _check_mode(path, os.fstat(descriptor).st_mode)
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def read_regular(path: str | Path, most: int = MOST_TEXT) -> bytes:
+    """Content of a regular file.
+
+    Parameters
+    ----------
+    path : path-like
+    most : int
+        Bytes that it may have.
+
+    Raises
+    ------
+    UnreadableFileError
+        For folders, pipes, sockets, devices, and files that are larger or do not fit into the memory.
+    OSError
+        As ``open`` does.
+    """
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > most:
+            raise UnreadableFileError(
+                f"{path} has {size:,} bytes, and such a file has {most:,} at most; put the right one in its place"
+            )
+        try:
+            content = file.read(size + 1)
+        except MemoryError:
+            raise UnreadableFileError(
+                f"{path} has {size:,} bytes, which do not fit into the memory; free some"
+            ) from None
+    if len(content) > size:  # files of /proc have no size, nor an end
+        raise UnreadableFileError(f"{path} is longer than the {size:,} bytes that it says; put a copy in its place")
+    return content
 
 
 def write_atomically(path: str | Path, content: bytes | str) -> None:
@@ -34,6 +134,11 @@ def write_atomically(path: str | Path, content: bytes | str) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def cache_folder() -> Path:
+    """Where what can be made again is kept for this user: ``$XDG_CACHE_HOME/ganaug`` or ``~/.cache/ganaug``."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ganaug"
 
 
 def umask() -> int:

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ganaug._text import visible
+
 __all__ = ["class_positions", "label_matches", "labels_from_array", "listed", "same_labels"]
 
 NO_NAMES: Mapping[Any, str] = {}
@@ -238,6 +240,6 @@ def listed(values: Any) -> str:
     >>> listed([1, 2, 3, 4, 5, 6])
     '1, 2, 3, 4 and 2 more'
     """
-    texts = [str(value) for value in list(values)[:4]]
+    texts = [visible(value) for value in list(values)[:4]]
     rest = len(values) - len(texts)
     return ", ".join(texts) + (f" and {rest} more" if rest else "")

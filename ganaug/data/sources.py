@@ -11,6 +11,7 @@ import numpy as np
 
 from ganaug.data.array_files import DAMAGED, read_npz
 from ganaug.data.datasets import is_hugging_face, read_hugging_face, read_map_dataset
+from ganaug.data.files import check_regular
 from ganaug.data.folders import read_image_folder
 from ganaug.data.images import MAX_SIDE, MIN_SIDE, LabelledImages, images_from_array
 from ganaug.data.json_values import clip
@@ -152,6 +153,7 @@ def _read_parquet(path: Path, size: int | tuple[int, int] | None) -> LabelledIma
     from datasets.table import InMemoryTable
     from pyarrow.lib import ArrowException
 
+    check_regular(path)
     try:
         about = pyarrow.parquet.read_metadata(path)
         needed = sum(about.row_group(index).total_byte_size for index in range(about.num_row_groups))

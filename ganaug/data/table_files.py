@@ -19,7 +19,7 @@ from pyarrow.lib import ArrowException
 from ganaug.data.array_files import DAMAGED
 from ganaug.data.csv_format import TABLE_KINDS, CsvOptions, compressed, file_kind
 from ganaug.data.csv_text import CsvText, csv_fields, parse_csv_text, quoted_fields
-from ganaug.data.files import write_atomically
+from ganaug.data.files import check_regular, write_atomically
 from ganaug.data.json_values import clip, short
 from ganaug.data.labels import labels_from_array, listed
 from ganaug.data.table_format import CellFormat, TableFormat
@@ -98,8 +98,9 @@ def open_table(
     kind = file_kind(path)
     if kind is None:
         raise ValueError(f"{path} must end in {TABLE_KINDS}; convert it first")
-    if not path.is_file():
+    if not path.exists():
         raise ValueError(f"{path} does not exist or is no file; pass one that ends in {TABLE_KINDS}")
+    check_regular(path)
     if kind == "parquet":
         if options != CsvOptions():
             raise ValueError(f"{path} is no CSV file; leave sep, decimal, encoding and na_values out")

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ganaug.data.json_values import clip, short
 from ganaug.data.labels import class_positions
 from ganaug.data.typed_values import from_json, to_json
-from ganaug.gans.bundle import labels_from_json, labels_to_json, named_classes, read_bundle, write_bundle
+from ganaug.gans.bundle import check_folder, labels_from_json, labels_to_json, named_classes, read_bundle, write_bundle
 from ganaug.gans.card import NO_LICENSE, check_facts, facts_from_json, facts_to_json, model_card
 from ganaug.gans.fitting import Fitting, Material
 from ganaug.gans.hub import download, upload
@@ -28,6 +28,9 @@ from ganaug.training.processes import current_processes
 __all__ = ["ConditionalGAN"]
 
 PARTS = ("generator", "discriminator")
+# Where and how a run takes place, which is for who loads a model to say: paths and devices of others are not used.
+OF_A_RUN = frozenset(("device", "log_dir", "checkpoint_dir", "checkpoint_every", "resume", "distributed", "cuda_graph"))
+MOST_WEIGHT = 1e6  # in magnitude; rows and pixels are of the size of one
 
 
 class ConditionalGAN(BaseEstimator):
@@ -108,31 +111,50 @@ class ConditionalGAN(BaseEstimator):
         """Display name of each class."""
         return {label: self.class_name(label) for label in self.classes_.tolist()}
 
-    def save(self, path: str | Path, *, license: str | None = None, figures: Mapping[str, float] | None = None) -> Path:
+    def save(
+        self,
+        path: str | Path,
+        *,
+        license: str | None = None,
+        figures: Mapping[str, float] | None = None,
+        overwrite: bool = True,
+    ) -> Path:
         """Write the fitted GAN to a folder: ``config.json``, ``model.safetensors`` and a card, ``README.md``.
 
         The card says what the model is, what it was trained on, and what it is not for; `load` does not read it, and
-        finds license and figures in ``config.json``. A ``README.md`` of other origin stays as it is, with a warning. Of
+        finds license and figures in ``config.json``. A ``README.md`` of other origin stays as it is, with a warning.
+        Parameters that say where and how a run takes place (``device``, ``log_dir``, ``checkpoint_dir``,
+        ``checkpoint_every``, ``resume``, ``distributed``, ``cuda_graph``) are not written, and those in a
+        folder of another origin are not used. Of
         several processes that trained the GAN together only the first writes.
 
         Parameters
         ----------
         path : path-like
-            The folder, made if need be.
+            The folder, made if need be. It may hold logs and checkpoints of the training.
         license : str, optional
             Of the model, by the identifier that model hubs use, such as "apache-2.0". By default that of the model that
             was loaded, or "unknown".
         figures : mapping of str to float, optional
             What was measured, such as ``overall`` of a quality report, for the card. By default those of the model that
             was loaded; {} for none.
+        overwrite : bool, default=True
+            Whether a model of ganaug's that is there is replaced, and other files beside it left as they are.
 
         Returns
         -------
         Path
             The folder.
+
+        Raises
+        ------
+        ValueError
+            For a file, a folder with a ``config.json`` of another origin or with other files but no model, and with
+            ``overwrite=False`` for one with a model.
         """
         facts = self._facts(license, figures)
         if current_processes(self.distributed).first:
+            check_folder(Path(path), overwrite=overwrite)
             self._write(path, *facts)
         return Path(path)
 
@@ -148,7 +170,7 @@ class ConditionalGAN(BaseEstimator):
 
     def _write(self, path: str | Path, license: str, figures: Mapping[str, float], *source: str) -> None:
         config = {
-            "params": {name: _plain(value) for name, value in self.get_params().items()},
+            "params": {name: _plain(value) for name, value in self.get_params().items() if name not in OF_A_RUN},
             "classes": labels_to_json(self.classes_),
             "class_names": [self.class_names_.get(label) for label in self.classes_.tolist()],
             "training_data": self.training_data_,
@@ -191,7 +213,10 @@ class ConditionalGAN(BaseEstimator):
         target = resolve_device(device)
         config, tensors = read_bundle(path, cls.__name__)
         try:
-            gan = cls(**{name: _given(value) for name, value in config["params"].items()})
+            params = {name: value for name, value in config["params"].items() if name not in OF_A_RUN}
+            gan = cls(**{name: _given(value) for name, value in params.items()})
+            if device != "auto":
+                gan.set_params(device=device)
             gan._validate_params()
             gan.classes_ = labels_from_json(config["classes"])
             gan.class_names_ = named_classes(gan.classes_, config["class_names"])
@@ -280,8 +305,8 @@ class ConditionalGAN(BaseEstimator):
     ) -> str | None:
         """Upload the fitted GAN to a model hub: what :meth:`save` writes, and nothing else.
 
-        The paths in `log_dir` and `checkpoint_dir` stay here. The card says what else is told of the training data: of
-        tables, values in each column. Of several processes that trained the GAN together only the first uploads.
+        The card says what is told of the training data: of tables, values in each column. Of several processes that
+        trained the GAN together only the first uploads.
 
         Parameters
         ----------
@@ -310,9 +335,8 @@ class ConditionalGAN(BaseEstimator):
         facts = self._facts(license, figures)
         if not current_processes(self.distributed).first:
             return None
-        public = copy.copy(self).set_params(log_dir=None, checkpoint_dir=None)
         return upload(
-            lambda folder, name: public._write(folder, *facts, name),
+            lambda folder, name: self._write(folder, *facts, name),
             repo_id,
             private=private,
             token=token,
@@ -336,7 +360,7 @@ def _records(value: Any) -> list[dict[str, Any]]:
 
 
 def _check_weights(networks: tuple[nn.Module, nn.Module], tensors: dict[str, Tensor]) -> None:
-    """Raise ``ValueError`` unless these are finite numbers for all weights of the networks."""
+    """Raise ``ValueError`` unless these are numbers such as training makes, for all weights of the networks."""
     asked = {
         f"{part}.{name}": tuple(tensor.shape)
         for part, network in zip(PARTS, networks, strict=True)
@@ -346,8 +370,10 @@ def _check_weights(networks: tuple[nn.Module, nn.Module], tensors: dict[str, Ten
     for name in {**asked, **found}:
         if asked.get(name) != found.get(name):
             raise ValueError(f"weights {short(name)} have shape {found.get(name)} in place of {asked.get(name)}")
-        if not tensors[name].is_floating_point() or not torch.isfinite(tensors[name].float()).all():
-            raise ValueError(f"weights {name} are not finite numbers")
+        if tensors[name].dtype != torch.float32:
+            raise ValueError(f"weights {name} have dtype {tensors[name].dtype} in place of torch.float32")
+        if not (tensors[name].abs() <= MOST_WEIGHT).all():
+            raise ValueError(f"weights {name} are not finite numbers of magnitude {MOST_WEIGHT:g} at most")
 
 
 def _plain(value: Any) -> Any:

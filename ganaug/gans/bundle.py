@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 import re
 import warnings
 from pathlib import Path
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import ganaug
-from ganaug.data.files import sha256_of, write_atomically
-from ganaug.data.json_values import clip, distinct, short
+from ganaug.data.files import MOST_WEIGHTS, UnreadableFileError, read_regular, sha256_of, write_atomically
+from ganaug.data.json_values import clip, distinct, json_text, read_json, short
 from ganaug.data.typed_values import to_json
 from ganaug.gans.card import LIBRARY
 
@@ -25,6 +25,7 @@ __all__ = [
     "CONFIG",
     "FORMAT_VERSION",
     "WEIGHTS",
+    "check_folder",
     "check_version",
     "kind_of",
     "labels_from_json",
@@ -41,6 +42,7 @@ CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 PLAIN_TYPES = (str, bool, int, float)
 LABEL_DTYPE = re.compile(r"object|[<>|][biufU]\d{1,8}")
 MOST_LABEL_BYTES = 2**26
+BESIDE = re.compile(r"\..*|README\.md|metrics\.jsonl|events\.out\.tfevents\..*|checkpoint-\d+-.*\.safetensors")
 CHECKSUM = re.compile(r"[0-9a-f]{64}")
 
 
@@ -91,7 +93,7 @@ def write_bundle(path: str | Path, kind: str, config: dict[str, Any], tensors: d
     Parameters
     ----------
     path : path-like
-        Made if need be; another model in it is replaced. Raises ``ValueError`` where it is a file.
+        Made if need be; another model in it is replaced. Errors as of :func:`check_folder`.
     kind : str
         Name of the class that can load it.
     config : dict
@@ -102,8 +104,7 @@ def write_bundle(path: str | Path, kind: str, config: dict[str, Any], tensors: d
         Text of ``README.md``. One that is there and is no card of this package stays, with a warning.
     """
     path = Path(path)
-    if path.exists() and not path.is_dir():
-        raise ValueError(f"{path} is a file; pass the name of a folder to save the model in")
+    check_folder(path, overwrite=True)
     weights = _serialised(tensors)
     checksum = sha256_of(weights)
     header = {
@@ -119,7 +120,7 @@ def write_bundle(path: str | Path, kind: str, config: dict[str, Any], tensors: d
     carded = _takes_card(path / CARD)
     if carded:
         (path / CARD).unlink(missing_ok=True)  # no model is described by the card of another
-    write_atomically(path / CONFIG, json.dumps({**header, **config}, indent=1, ensure_ascii=False))
+    write_atomically(path / CONFIG, json_text({**header, **config}, indent=1))
     pending.replace(path / WEIGHTS)
     for left in path.glob(_pending(path, "*").name):
         left.unlink()
@@ -127,10 +128,56 @@ def write_bundle(path: str | Path, kind: str, config: dict[str, Any], tensors: d
         write_atomically(path / CARD, card)
 
 
+def check_folder(path: Path, *, overwrite: bool) -> None:
+    """Refuse a place where a model would replace or be mixed into what is not ganaug's own.
+
+    Parameters
+    ----------
+    path : Path
+        May hold a model, which is replaced with its files alone; or logs and checkpoints of a training, a README.md and
+        hidden files.
+    overwrite : bool
+        Whether a model may be replaced.
+
+    Raises
+    ------
+    ValueError
+    """
+    if os.path.lexists(path) and not path.is_dir():
+        raise ValueError(f"{path} is a file; pass the name of a folder to save the model in")
+    if os.path.lexists(path / CONFIG):
+        if not _is_own(path):
+            raise ValueError(f"{path} holds a {CONFIG} that ganaug has not written; choose another folder")
+        if not overwrite:
+            raise ValueError(f"{path} holds a model already; pass overwrite=True, or choose another folder")
+        return
+    others = sorted(file.name for file in path.iterdir() if not _beside_a_model(file)) if path.exists() else []
+    if others:
+        raise ValueError(
+            f"{path} holds {short(others[0])}, which belongs to no model of ganaug; choose an empty or a new folder"
+        )
+
+
+def _is_own(path: Path) -> bool:
+    """Whether a configuration is of this package, or was before it was damaged: its card still is."""
+    if kind_of(path):
+        return True
+    try:
+        return LIBRARY in read_regular(path / CARD).decode().splitlines()
+    except (OSError, ValueError):
+        return False
+
+
+def _beside_a_model(file: Path) -> bool:
+    if file.name == "log" and file.is_dir():
+        return all(map(_beside_a_model, file.iterdir()))
+    return BESIDE.fullmatch(file.name) is not None
+
+
 def _takes_card(place: Path) -> bool:
     """Whether nothing is lost by writing the card there."""
     try:
-        free = not place.exists() or LIBRARY in place.read_text(encoding="utf-8").splitlines()
+        free = not os.path.lexists(place) or LIBRARY in read_regular(place).decode().splitlines()
     except (OSError, ValueError):
         free = False
     if not free:
@@ -158,8 +205,8 @@ def _pending(path: Path, checksum: str) -> Path:
 def kind_of(path: str | Path) -> str:
     """Name of the class that a model folder was saved by; empty if it cannot be told."""
     try:
-        config = json.loads((Path(path) / CONFIG).read_text(encoding="utf-8"))
-        return str(config["format"]).removeprefix("ganaug.")
+        written_as = str(read_json(Path(path) / CONFIG)["format"])
+        return written_as.removeprefix("ganaug.") if written_as.startswith("ganaug.") else ""
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return ""
 
@@ -181,15 +228,17 @@ def read_config(path: str | Path, kind: str, called: str = "") -> dict[str, Any]
         For a folder that is missing, not a ganaug model, of another kind, or of a newer version.
     """
     path, called = Path(path), called or str(path)
-    if not (path / CONFIG).is_file():
+    if not (path / CONFIG).exists():
         found = "does not exist" if not path.exists() else f"holds no {CONFIG}"
         raise ValueError(
             f"{called} is not a saved ganaug model: it {found}; pass a folder written by save() or 'ganaug fit'"
         )
     try:
-        config = json.loads((path / CONFIG).read_text(encoding="utf-8"))
-    except (ValueError, RecursionError):
-        raise ValueError(f"{path / CONFIG} is damaged: it is not valid JSON; fit and save the model again") from None
+        config = read_json(path / CONFIG)
+    except UnreadableFileError:
+        raise
+    except ValueError as error:
+        raise ValueError(f"{path / CONFIG} is damaged: {clip(str(error), 200)}; fit and save the model again") from None
     if not isinstance(config, dict) or not str(config.get("format", "")).startswith("ganaug."):
         raise ValueError(f"{called} was not written by ganaug; pass a folder written by save() or 'ganaug fit'")
     if config["format"] != f"ganaug.{kind}":
@@ -201,7 +250,9 @@ def read_config(path: str | Path, kind: str, called: str = "") -> dict[str, Any]
 
 def check_version(called: str, version: Any, newest: int) -> None:
     """Raise ``ValueError`` for files that a newer ganaug has written."""
-    if not isinstance(version, int) or version > newest:
+    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+        raise ValueError(f"{called} has format version {short(version)}, which no ganaug has written; make it again")
+    if version > newest:
         raise ValueError(
             f"{called} has format version {short(version)}, this ganaug {ganaug.__version__} reads up to {newest}; "
             "upgrade ganaug"
@@ -224,10 +275,11 @@ def read_bundle(path: str | Path, kind: str) -> tuple[dict[str, Any], dict[str, 
     checksum = config.get("weights_sha256")
     if not isinstance(checksum, str) or CHECKSUM.fullmatch(checksum) is None:
         raise ValueError(f"{path / CONFIG} is damaged: it holds no checksum; fit and save the model again")
-    places = [place for place in (path / WEIGHTS, _pending(path, checksum)) if place.is_file()]
+    places = [place for place in (path / WEIGHTS, _pending(path, checksum)) if place.exists()]
     if not places:
         raise ValueError(f"{path} is incomplete: {WEIGHTS} is missing; fit and save the model again")
-    weights = next((read for place in places if sha256_of(read := place.read_bytes()) == checksum), None)
+    contents = (read_regular(place, MOST_WEIGHTS) for place in places)
+    weights = next((content for content in contents if sha256_of(content) == checksum), None)
     if weights is None:
         raise ValueError(
             f"{path / WEIGHTS} is damaged: its checksum differs from {CONFIG}; fit and save the model again"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 import ganaug
+from ganaug._text import visible
 
 if TYPE_CHECKING:
     from ganaug.gans.base import ConditionalGAN
@@ -41,7 +42,7 @@ def escaped(text: str) -> str:
     >>> print(escaped("a|b <i>\n# c"))
     a\|b \<i\> \# c
     """
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    line = visible(" ".join("".join(c if c.isprintable() else " " for c in text).split()))
     return re.sub(r"([\\`*_{}\[\]()<>#|~&$!@:])", r"\\\1", line)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 from PIL import Image
 
+from ganaug._text import visible
 from ganaug.data.pictures import class_grid
 from ganaug.quality.copying import DataCopying, NearCopies
 from ganaug.quality.duplicates import ExactCopies
@@ -130,7 +131,8 @@ class AuditReport:
             finding = self.findings[name]
             lines += ["", f"{TITLES[name]}: {finding.verdict}" + (f" ({finding.reason})" if finding.reason else "")]
             lines += [f"  {what:<56} {value}" for what, value in figures]
-        return "\n".join([*lines, "", f"Verdict: {self.verdict}", *textwrap.wrap(CAUTION, 100)])
+        lines += ["", f"Verdict: {self.verdict}", *textwrap.wrap(CAUTION, 100)]
+        return "\n".join(map(visible, lines))
 
     def _copies(self) -> list[tuple[str, str]]:
         exact, near = self.exact, self.near

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ganaug._text import visible
 from ganaug.data.pictures import class_grid
 
 __all__ = ["Explanation", "Move", "Neighbour", "explanation_sheet"]
@@ -121,7 +122,7 @@ class Explanation:
             origin = f"row {self.same_class[0].index}" if self.anchor is None else "its anchor"
             lines.append(f"  moved from {origin}:" if self.moves else f"  the same as {origin}")
             lines += [f"    {move.column:<33} {move}" for move in self.moves]
-        return "\n".join(lines)
+        return "\n".join(map(visible, lines))
 
 
 def explanation_sheet(explanations: Sequence[Explanation]) -> Image.Image:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from ganaug._text import visible
+
 __all__ = ["Figures", "QualityReport"]
 
 
@@ -142,4 +144,5 @@ class QualityReport:
             columns = self.table("columns")
             farthest = columns[columns["class"].isna()].nlargest(5, "distance")[["kind", "distance"]]
             parts.append("farthest columns\n" + farthest.to_string(float_format="{:.4g}".format))
-        return "\n\n".join(parts)
+        # Line ends in names are escaped by pandas.
+        return "\n".join(map(visible, "\n\n".join(parts).split("\n")))

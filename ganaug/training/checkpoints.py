@@ -20,13 +20,14 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
-from ganaug.data.files import sha256_of, write_atomically
-from ganaug.data.json_values import clip, short
+from ganaug.data.files import read_regular, sha256_of, write_atomically
+from ganaug.data.json_values import clip, parsed, short
 
 __all__ = ["Checkpoints", "newest_valid"]
 
 FORMAT, FORMAT_VERSION = "ganaug.checkpoint", 1
 KEEP = 3
+MOST = 2**34  # bytes: weights, their averages, optimisers and the last good state
 AUTO_SECONDS = 60.0  # between two checkpoints at least
 AUTO_SHARE = 0.02  # of the time may be spent on writing them
 NAME = re.compile(r"checkpoint-(\d{6,})-step\d+-([0-9a-f]{16})\.safetensors")
@@ -190,7 +191,7 @@ def newest_valid(folder: Path) -> tuple[dict[str, Any] | None, dict[str, Tensor]
             warnings.warn(f"{path} is damaged ({clip(str(error), 200)}); it is passed over", stacklevel=3)
             continue
         version = header.get("format_version")
-        if not isinstance(version, int) or version > FORMAT_VERSION:
+        if isinstance(version, bool) or not isinstance(version, int) or not 1 <= version <= FORMAT_VERSION:
             raise ValueError(
                 f"{path} has format version {short(version)}, this ganaug reads up to {FORMAT_VERSION}; upgrade ganaug"
             )
@@ -199,12 +200,12 @@ def newest_valid(folder: Path) -> tuple[dict[str, Any] | None, dict[str, Tensor]
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    content = path.read_bytes()
+    content = read_regular(path, MOST)
     if not path.stem.endswith(sha256_of(content)[:16]):
         raise ValueError("its checksum differs from the one in its name")
     # A safetensors file starts with the length of its JSON header.
     length = int.from_bytes(content[:8], "little")
-    header = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["ganaug"])
+    header = parsed(parsed(content[8 : 8 + length])["__metadata__"]["ganaug"])
     if header["format"] != FORMAT:
         raise ValueError(f"its format is {short(header['format'])}")
     for part in ("run", "values"):

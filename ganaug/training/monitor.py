@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
-from ganaug.data.files import write_atomically
+from ganaug._text import visible
+from ganaug.data.files import read_regular, write_atomically
 
 __all__ = ["Monitor"]
 
@@ -108,7 +109,7 @@ class Monitor:
 
     def _open(self, folder: Path, step: int) -> None:
         path = folder / "metrics.jsonl"
-        told = path.read_text(encoding="utf-8").splitlines(keepends=True) if self.lines and path.exists() else []
+        told = read_regular(path).decode().splitlines(keepends=True) if self.lines and path.exists() else []
         kept = [line for line in told[: self.lines] if line.endswith("\n")]  # the last may be half of one
         write_atomically(path, "".join(kept))
         self.lines = len(kept)
@@ -158,9 +159,8 @@ class Monitor:
         """Record something out of the ordinary, such as going back to an earlier state."""
         self._write({"event": name, **values})
         if self._visible:
-            self._progress.console.print(
-                f"{name}: " + ", ".join(f"{k} {v if isinstance(v, str) else format(v, 'g')}" for k, v in values.items())
-            )
+            shown = (f"{k} {visible(v) if isinstance(v, str) else format(v, 'g')}" for k, v in values.items())
+            self._progress.console.print(f"{name}: " + ", ".join(shown), markup=False, emoji=False)
 
     def _write(self, values: dict[str, Any]) -> None:
         if self._lines is None:

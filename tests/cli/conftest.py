@@ -2,6 +2,14 @@ import pytest
 from shell import run
 
 
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory, monkeypatch):
+    """A cache of its own, in place of the user's."""
+    folder = tmp_path_factory.getbasetemp() / "cache"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    return folder
+
+
 @pytest.fixture
 def refused(capsys):
     """Run a command that must end in one sentence and status 2; return the sentence."""

@@ -155,8 +155,10 @@ def test_bad_requests_end_with_one_sentence(folder, model, tmp_path, refused, op
     assert not (tmp_path / "out.npz").exists()
 
 
-def test_a_folder_in_use_is_not_written_into(folder, refused):
-    assert "exists and is not an empty folder" in refused("augment", "images", folder, "-o", folder)
+def test_a_folder_in_use_is_not_written_into(folder, tmp_path, refused):
+    (tmp_path / "notes.txt").touch()
+    for option in ((), ("--overwrite",)):
+        assert "exists and is not an empty folder" in refused("augment", "images", folder, "-o", tmp_path, *option)
 
 
 @pytest.mark.parametrize("name", ["s.csv", "s.txt"])

@@ -92,9 +92,9 @@ def test_fit_writes_a_model_and_a_picture(model):
         assert sheet.format == "PNG"
 
 
-def test_fit_again_replaces_the_model(npz, tmp_path, capsys):
+def test_fit_again_replaces_the_model_where_that_is_asked_for(npz, tmp_path, capsys):
     for steps in (1, 2):
-        assert run("fit", "images", npz, "-o", tmp_path / "m", "--steps", steps, *CPU) == 0
+        assert run("fit", "images", npz, "-o", tmp_path / "m", "--steps", steps, "--overwrite", *CPU) == 0
     assert ImageGAN.load(tmp_path / "m", device="cpu").config_.training.steps == 2
     assert "12 images of 2 classes" in capsys.readouterr().out
 
@@ -272,7 +272,8 @@ def test_only_the_classes_asked_for_and_each_once(model, tmp_path, capsys, asked
 def test_labels_keep_their_type_in_npz(tmp_path):
     for labels in ([3, -2], [True, False]):
         path = write_model(tmp_path / "m", labels)
-        assert run("sample", path, "-o", tmp_path / "x.npz", "--per-class", 1, "--class", labels[0], *CPU) == 0
+        asked = ("--per-class", 1, "--class", labels[0], "--overwrite")
+        assert run("sample", path, "-o", tmp_path / "x.npz", *asked, *CPU) == 0
         found = labelled_images(tmp_path / "x.npz").labels
         assert found.dtype == np.array(labels).dtype
         assert found.tolist() == labels[:1]

@@ -18,10 +18,11 @@ import torch
 from hypothesis import example, given
 from mutations import Canary, as_json, byte_edits, damaged, edited, edits, fuzzed, read_or_refused
 
-from ganaug import ImageGAN, TableGAN, labelled_images
+from ganaug import ImageGAN, SyntheticPool, TableGAN, labelled_images
 from ganaug.data.files import sha256_of
 from ganaug.gans.bundle import kind_of
 from ganaug.gans.card import model_card
+from ganaug.training.checkpoints import newest_valid
 
 N = 48
 
@@ -205,6 +206,92 @@ def test_header_of_the_weights(changes):
     text = as_json(edited(header()[0], changes)).encode()
     weights = len(text).to_bytes(8, "little") + text + header()[1]
     check_model("array", json.dumps({**config("array"), "weights_sha256": sha256_of(weights)}), weights)
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        {"log_dir": "here"},
+        {"checkpoint_dir": "here", "checkpoint_every": 1, "resume": True},
+        {"device": "cuda:7"},
+        {"distributed": True},
+        {"log_dir": 5, "cuda_graph": "no", "resume": "../x"},
+    ],
+    ids=lambda planted: next(iter(planted)),
+)
+@pytest.mark.parametrize("kind", ["image", "array"])
+def test_where_and_how_a_run_takes_place_is_not_taken_from_a_model(tmp_path, monkeypatch, kind, planted):
+    monkeypatch.chdir(tmp_path)
+    text = json.dumps({**config(kind), "params": {**config(kind)["params"], **planted}})
+    gan = check_model(kind, text)
+    known = type(gan)().get_params()
+    expected = {**known, "device": "cpu"}  # as it is loaded
+    assert {name: gan.get_params()[name] for name in planted} == {name: expected[name] for name in planted}
+    gan.save("again")
+    assert not set(json.loads(Path("again/config.json").read_text())["params"]) & set(planted)
+    if kind == "array":
+        gan.fit(np.random.default_rng(0).normal(size=(12, 2)), [0, 1] * 6)
+    assert [path.name for path in tmp_path.iterdir()] == ["again"]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"steps": 1, "steps": 2}', "the key 'steps' is there twice"),
+        ('{"learning_rate": Infinity}', "Infinity, which is no finite number"),
+        ('{"learning_rate": -Infinity}', "-Infinity, which is no finite number"),
+        ('{"gamma": NaN}', "NaN, which is no finite number"),
+        ('{"gamma": 1e999}', "1e999, which is no finite number"),
+        ('{"random_state": ' + "9" * 5000 + "}", "a number of 5,000 digits"),
+        ("[" * 100_000 + "]" * 100_000, "nested too deeply"),
+        ('{"steps": 1', "not valid JSON"),
+    ],
+    ids=["twice", "inf", "-inf", "nan", "1e999", "digits", "nested", "cut"],
+)
+@pytest.mark.parametrize("reader", ["model", "pool", "checkpoint"])
+def test_texts_that_leave_doubts_are_refused(tmp_path, reader, text, reason):
+    if reader == "checkpoint":
+        header = f'{{"format": "ganaug.checkpoint", "format_version": 1, "run": {text}, "values": {{}}}}'
+        content = safetensors.torch.save({"x": torch.zeros(1)}, metadata={"ganaug": header})
+        path = tmp_path / f"checkpoint-000001-step2-{sha256_of(content)[:16]}.safetensors"
+        path.write_bytes(content)
+        with pytest.warns(UserWarning, match=reason):
+            assert newest_valid(tmp_path) == (None, {}, [path])
+        return
+    name = {"model": "config.json", "pool": "pool.json"}[reader]
+    (tmp_path / name).write_text(f'{{"format": "ganaug.x", "format_version": 1, "params": {text}}}')
+    with pytest.raises(ValueError, match=rf"{name} is damaged: .*{reason}") as refusal:
+        TableGAN.load(tmp_path) if reader == "model" else SyntheticPool(tmp_path)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("version", [-1, 0, True, 1.0, "1", None, [1], 2, 10**30])
+@pytest.mark.parametrize("reader", ["model", "pool"])
+def test_versions_that_no_ganaug_wrote_are_refused(tmp_path, reader, version):
+    kind = {"model": "TableGAN", "pool": "SyntheticPool"}[reader]
+    name = {"model": "config.json", "pool": "pool.json"}[reader]
+    (tmp_path / name).write_text(json.dumps({"format": f"ganaug.{kind}", "format_version": version}))
+    with pytest.raises(ValueError, match="has format version"):
+        TableGAN.load(tmp_path) if reader == "model" else SyntheticPool(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "dtype", [torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.int8, torch.bool, torch.float8_e4m3fn]
+)
+def test_weights_of_other_dtypes_are_refused(dtype):
+    tensors = safetensors.torch.load((model("array") / "model.safetensors").read_bytes())
+    name = next(iter(tensors))
+    weights = safetensors.torch.save({**tensors, name: tensors[name].to(dtype)})
+    assert check_model("array", json.dumps({**config("array"), "weights_sha256": sha256_of(weights)}), weights) is None
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 3e38, -2e6])
+@pytest.mark.parametrize("kind", ["array", "image"])
+def test_weights_of_other_magnitudes_are_refused(kind, value):
+    tensors = safetensors.torch.load((model(kind) / "model.safetensors").read_bytes())
+    tensors[list(tensors)[-1]].view(-1)[-1] = value
+    weights = safetensors.torch.save(tensors)
+    assert check_model(kind, json.dumps({**config(kind), "weights_sha256": sha256_of(weights)}), weights) is None
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 3e38])

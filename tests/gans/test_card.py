@@ -173,7 +173,7 @@ def test_hostile_facts_are_refused_where_a_model_is_loaded(fitted, tmp_path, fac
     fitted.save(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps(config | facts))
-    with pytest.raises(ValueError, match=r"is damaged: config\.json and the weights do not describe a GAN") as caught:
+    with pytest.raises(ValueError, match=r"is damaged: (config\.json and the weights|it holds a n)") as caught:
         ImageGAN.load(tmp_path, device="cpu")
     assert "\n" not in str(caught.value)
 

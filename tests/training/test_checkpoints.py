@@ -81,14 +81,14 @@ def test_damaged_ones_do_not_push_out_valid_ones(tmp_path):
 
 def test_a_file_that_cannot_be_read_is_passed_over_and_stays(tmp_path, monkeypatch):
     filled(tmp_path)
-    path, read = newest(tmp_path), Path.read_bytes
+    path, opened_by = newest(tmp_path), os.open
 
-    def failing(self):
-        if self == path:
+    def failing(asked, *arguments, **options):
+        if asked == path:
             raise OSError(5, "Input/output error")
-        return read(self)
+        return opened_by(asked, *arguments, **options)
 
-    monkeypatch.setattr(Path, "read_bytes", failing)
+    monkeypatch.setattr(os, "open", failing)
     with pytest.warns(UserWarning, match=r"cannot be read \(Input/output error\)"):
         checkpoints = opened(tmp_path, RUN)
     assert checkpoints.found[1] == {"step": 2}
