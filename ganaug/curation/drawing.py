@@ -91,7 +91,7 @@ class FilteredDraws:
                     f"{record['kept']:,} passed the filters, {record['asked']:,} were asked for (passed: "
                     f"{', '.join(f'{name} {share}' for name, share in record['passed'].items())})",
                     UserWarning,
-                    stacklevel=3,
+                    stacklevel=4,
                 )
 
     def of_class(self, position: int) -> Iterator[NDArray[np.uint8]]:

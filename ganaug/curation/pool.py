@@ -18,6 +18,7 @@ from torch import Generator, Tensor
 from ganaug.curation.drawing import FilteredDraws
 from ganaug.curation.image_filters import ImageFilter
 from ganaug.curation.pool_files import HEADER, IMAGES, REMEDY, build_pool, join_with_one_seed, read_header
+from ganaug.data.host_states import plain_states
 from ganaug.data.json_values import clip, whole
 from ganaug.data.labels import class_positions
 from ganaug.gans import ImageGAN
@@ -109,6 +110,7 @@ class SyntheticPool:
                     raise ValueError(f"{pixels} is damaged: its checksum differs from {HEADER}; {REMEDY}")
 
     @classmethod
+    @plain_states()
     def build(
         cls,
         gan: ImageGAN,
@@ -189,7 +191,7 @@ class SyntheticPool:
         """As :meth:`draw`, for positions in ``classes`` in place of labels."""
         self.check_available(positions)
         counts = self.counts[positions]
-        shares = torch.rand(len(positions), generator=generator, dtype=torch.float64).numpy()
+        shares = torch.rand(len(positions), generator=generator, dtype=torch.float64, device="cpu").numpy()
         return self.read(self._ends[positions] - counts + (shares * counts).astype(np.int64))
 
     def check_available(self, positions: NDArray[np.int64]) -> None:

@@ -13,6 +13,7 @@ import torch
 from ganaug.data.array_files import DAMAGED, read_npz
 from ganaug.data.datasets import is_hugging_face, read_hugging_face, read_map_dataset
 from ganaug.data.folders import read_image_folder
+from ganaug.data.host_states import plain_states
 from ganaug.data.images import MAX_SIDE, MIN_SIDE, LabelledImages, images_from_array
 from ganaug.data.json_values import clip
 from ganaug.data.labels import labels_from_array
@@ -39,6 +40,7 @@ def _mnist5k() -> LabelledImages:
 EMBEDDED: dict[str, Callable[[], LabelledImages]] = {"digits": _digits, "mnist5k": _mnist5k}
 
 
+@plain_states()
 def labelled_images(
     source: Any, labels: Any = None, *, size: int | tuple[int, int] | None = None, train: bool = False
 ) -> LabelledImages:

@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
+from ganaug.data.host_states import plain_states
 from ganaug.data.json_values import clip, short
 from ganaug.data.labels import class_positions
 from ganaug.gans.bundle import labels_from_json, labels_to_json, named_classes, read_bundle, write_bundle
@@ -107,6 +108,7 @@ class ConditionalGAN(BaseEstimator):
         """Display name of each class."""
         return {label: self.class_name(label) for label in self.classes_.tolist()}
 
+    @plain_states()
     def save(self, path: str | Path, *, license: str | None = None, figures: Mapping[str, float] | None = None) -> Path:
         """Write the fitted GAN to a folder: ``config.json``, ``model.safetensors`` and a card, ``README.md``.
 
@@ -159,6 +161,7 @@ class ConditionalGAN(BaseEstimator):
         }
         write_bundle(path, type(self).__name__, config, self.tensors(), model_card(self, license, figures, *source))
 
+    @plain_states()
     def tensors(self) -> dict[str, Tensor]:
         """All weights by name, as :meth:`save` writes them."""
         return {
@@ -168,6 +171,7 @@ class ConditionalGAN(BaseEstimator):
         }
 
     @classmethod
+    @plain_states()
     def load(cls, path: str | Path, *, device: str | torch.device = "auto") -> Self:
         """Read a GAN written by :meth:`save`.
 
@@ -266,6 +270,7 @@ class ConditionalGAN(BaseEstimator):
             path_or_repo_id = download(str(path_or_repo_id), cls.__name__, revision=revision, token=token)
         return cls.load(path_or_repo_id, device=device)
 
+    @plain_states()
     def push_to_hub(
         self,
         repo_id: str,
@@ -319,6 +324,7 @@ class ConditionalGAN(BaseEstimator):
             commit_message=commit_message,
         )
 
+    @plain_states()
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
         for name in (f"{part}_" for part in PARTS):

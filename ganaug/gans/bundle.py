@@ -132,7 +132,7 @@ def _takes_card(place: Path) -> bool:
     if not free:
         warnings.warn(
             f"{place} is no card of ganaug and stays as it is; save to another folder to have one",
-            stacklevel=5,
+            stacklevel=6,
         )
     return free
 

@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Generator, Tensor, nn
 
 from ganaug.data.columns import CategoricalColumn
+from ganaug.data.host_states import plain_states
 from ganaug.data.labels import labels_from_array
 from ganaug.data.tables import Container, Encoder, TableEncoder, as_table, encoder_from_state, fit_encoder
 from ganaug.gans.base import ConditionalGAN
@@ -227,6 +228,7 @@ class TableGAN(ConditionalGAN):
         classes, indices = np.unique(labels, return_inverse=True)
         return self._config(fit_encoder(table, indices, self.categorical_features), len(classes))
 
+    @plain_states()
     def fit(self, X: Any, y: Any) -> TableGAN:
         """Train on labelled rows.
 
@@ -257,6 +259,7 @@ class TableGAN(ConditionalGAN):
         encoder = fit_encoder(table, np.unique(labels, return_inverse=True)[1], self.categorical_features)
         return self._fit_encoded(encoder, encoder.transform(table), labels, container)
 
+    @plain_states()
     def _fit_encoded(
         self, encoder: Encoder, rows: NDArray[np.float32], labels: NDArray[Any], container: Container
     ) -> TableGAN:
@@ -317,6 +320,7 @@ class TableGAN(ConditionalGAN):
             ),
         )
 
+    @plain_states()
     def sample(self, labels: Any, *, random_state: Any = None) -> Any:
         """Draw one synthetic row per label.
 
@@ -344,6 +348,7 @@ class TableGAN(ConditionalGAN):
         table = self.encoder_.inverse_transform(rows, indices, randomness.initial_seed())
         return self.container_.restore(table)
 
+    @plain_states()
     @torch.no_grad()
     def discriminator_scores(self, X: Any, labels: Any) -> NDArray[np.float32]:
         """How real the discriminator finds rows of given classes.
@@ -375,6 +380,7 @@ class TableGAN(ConditionalGAN):
         )
         return logits.float().cpu().unflatten(0, (-1, members)).mean(1).numpy()
 
+    @plain_states()
     @torch.no_grad()
     def _sample_encoded(self, indices: NDArray[np.integer], randomness: Generator) -> NDArray[np.float32]:
         network, arch = self.generator_, self.config_.architecture

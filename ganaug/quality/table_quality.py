@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ganaug.data.host_states import plain_states
 from ganaug.data.labels import labels_from_array
 from ganaug.data.tables import as_table
 from ganaug.quality.columns import PairedColumns, paired_columns
@@ -23,6 +24,7 @@ __all__ = ["table_report"]
 ARGUMENTS = {"real": "X_real", "synthetic": "X_synthetic", "held-out": "holdout"}
 
 
+@plain_states()
 def table_report(
     X_real: Any,
     y_real: Any,

@@ -164,7 +164,7 @@ class SyntheticMix(_Synthetic):
             )
         self._pixels.check(images, self._source.image_shape)
         hard = _hard(labels.detach().cpu())  # all that is asked about labels waits for a GPU once
-        chosen = torch.nonzero(torch.rand(len(images)) < self.p)[:, 0]
+        chosen = torch.nonzero(torch.rand(len(images), dtype=torch.float32, device="cpu") < self.p)[:, 0]
         new_labels = labels
         if self._weights is not None and len(chosen):
             drawn = torch.multinomial(self._weights, len(chosen), replacement=True)
@@ -251,7 +251,7 @@ class RandomSynthetic(_Synthetic):
                 "SyntheticMix, and a one-hot row is no label here"
             )
         position = self._source.positions(one)
-        if torch.rand(()) >= self.p:
+        if torch.rand((), dtype=torch.float32, device="cpu") >= self.p:
             return image, label
         return self._pixels.one_like(self._source.draw(position)[0], image), label
 
@@ -279,10 +279,10 @@ def _weights(balance: Any, n_classes: int) -> Tensor | None:
     if isinstance(balance, str):
         if balance != "uniform":
             raise ValueError(f"balance must be None, 'uniform' or a weight for each class, got {balance!r}")
-        return torch.ones(n_classes)
+        return torch.ones(n_classes, dtype=torch.float32, device="cpu")
     if not isinstance(balance, Sequence | Tensor | np.ndarray):
         raise ValueError(f"balance must be None, 'uniform' or a weight for each class, got {balance!r}")
-    weights = torch.as_tensor(balance, dtype=torch.float64)
+    weights = torch.as_tensor(balance, dtype=torch.float64, device="cpu")
     if (
         not bool(weights.isfinite().all())
         or weights.shape != (n_classes,)
