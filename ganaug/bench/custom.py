@@ -9,6 +9,7 @@ from ganaug.bench.datasets import OTHER_FILES, TABLES, load_images, load_table
 from ganaug.bench.plugins import Plugin
 from ganaug.bench.reading import load_suite
 from ganaug.bench.suite import Suite
+from ganaug.data.files import user_path
 from ganaug.data.sources import EMBEDDED
 
 __all__ = ["custom_suite"]
@@ -50,7 +51,7 @@ def custom_suite(data: str, *, target: str | None = None, size: int | None = Non
         suite = replace(suite, images=replace(suite.images, folds=folds), tables=replace(suite.tables, folds=folds))
     if target is None and Path(data).suffix.lower() == ".csv":
         raise ValueError(f"{data} is a table; name its column of labels with --target")
-    if target is None and Path(data).is_file() and Path(data).suffix.lower() in OTHER_FILES:
+    if target is None and user_path(data).is_file() and Path(data).suffix.lower() in OTHER_FILES:
         raise ValueError(
             f"{data}: tables are read from .csv and .parquet files, with --target; convert it to one of these"
         )

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ganaug.bench.plugins import Plugin, known_names, nearest, require, resolve, unknown_parameter
 from ganaug.data import LabelledImages, labelled_images
-from ganaug.data.files import sha256_of, write_atomically
+from ganaug.data.files import sha256_of, user_path, write_atomically
 from ganaug.data.json_values import short
 from ganaug.data.labels import labels_from_array
 from ganaug.data.sources import EMBEDDED
@@ -107,7 +107,7 @@ def load_table(source: Plugin) -> TableData:
 
 def _is_other_file(target: str) -> bool:
     """Whether a name is that of a file, though of none that tables are read from, and not an import path."""
-    path = Path(target)
+    path = user_path(target)
     is_file = path.exists() or path.suffix.lower() in OTHER_FILES or "/" in target
     return is_file and not (_is_module(target.rpartition(".")[0]) or target in known_names("datasets", TABLES))
 
@@ -226,7 +226,7 @@ def load_images(source: Plugin) -> LabelledImages:
         If there are no such images, or a GAN cannot be trained on them.
     """
     module = source.target.rpartition(".")[0]
-    if source.target not in EMBEDDED and not Path(source.target).exists() and _is_module(module):
+    if source.target not in EMBEDDED and not user_path(source.target).exists() and _is_module(module):
         return labelled_images(_called(source, source.params), train=True)
     _check_keys(source, "size")
     size = source.params.get("size")

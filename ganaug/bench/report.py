@@ -20,7 +20,7 @@ from ganaug.bench.metrics import METRICS, MINORITY
 from ganaug.bench.store import Store
 from ganaug.bench.suite import Suite
 from ganaug.bench.summary import cell_table, summarise
-from ganaug.data.files import write_atomically
+from ganaug.data.files import user_path, write_atomically
 
 __all__ = ["absent", "read_records", "read_summary", "write_report"]
 
@@ -123,7 +123,7 @@ def read_summary(root: str | Path) -> dict[str, Any]:
     ValueError
         If there is no run, none of its cells is done, or what it is read from is damaged.
     """
-    root = Path(root)
+    root = user_path(root)
     summary = _finished(root)
     return _so_far(root) if summary is None else summary
 

@@ -24,6 +24,7 @@ from ganaug.bench.report import read_records, write_report
 from ganaug.bench.store import Store
 from ganaug.bench.suite import Suite
 from ganaug.bench.workers import execute, make_case
+from ganaug.data.files import user_path
 from ganaug.training.devices import resolve_device
 
 __all__ = ["run_suite"]
@@ -95,7 +96,7 @@ def run_suite(
         command = command or f"ganaug bench run {shlex.quote(str(suite))}"
         suite = load_suite(suite)
     part = _shard(shard)
-    store = Store(Path(out).resolve())
+    store = Store(user_path(out).resolve())
     tasks, data, code = _grid(suite, store)
     store.open(suite, [key for task in tasks for key in task.keys], {d["name"]: d["sha256"] for d in data}, code)
     store.plan(tasks, data, command)

@@ -18,6 +18,7 @@ from torch import Generator, Tensor
 from ganaug.curation.drawing import FilteredDraws
 from ganaug.curation.image_filters import ImageFilter
 from ganaug.curation.pool_files import HEADER, IMAGES, REMEDY, build_pool, join_with_one_seed, read_header
+from ganaug.data.files import user_path
 from ganaug.data.host_states import plain_states
 from ganaug.data.json_values import clip, whole
 from ganaug.data.labels import class_positions
@@ -82,7 +83,7 @@ class SyntheticPool:
     """
 
     def __init__(self, path: str | Path, *, verify: bool = True) -> None:
-        self.path = Path(path).absolute()
+        self.path = user_path(path).absolute()
         header = read_header(self.path)
         try:
             self.classes: NDArray[Any] = labels_from_json(header["classes"])
@@ -156,7 +157,7 @@ class SyntheticPool:
             For a folder in use, a class that the GAN does not know, a filter that needs `real`, or if not a single
             image passes.
         """
-        path = Path(path).resolve()
+        path = user_path(path).resolve()
         if path.exists() and not (path.is_dir() and not any(path.iterdir())):
             raise ValueError(f"{path} exists and is not an empty folder; choose another name or delete it")
         processes = current_processes(distributed)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from ganaug.data.files import user_path
 from ganaug.data.images import LabelledImages
 
 __all__ = ["UNREADABLE", "array_from_pil", "open_image", "read_image_folder", "stack_images"]
@@ -53,7 +54,7 @@ def read_image_folder(root: str | Path, *, size: int | tuple[int, int] | None = 
         For a folder without images, without class folders, or one level too high, for a class folder without a
         readable image, and for differing sizes.
     """
-    root = Path(root)
+    root = user_path(root)
     if not root.is_dir():
         raise ValueError(f"{root} is not a folder; pass a folder that holds one folder of images per class")
     folders = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))

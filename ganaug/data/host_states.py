@@ -107,7 +107,7 @@ def _float32_mode(torch: ModuleType) -> Any:
     filled = {torch.empty, torch.zeros, torch.ones, torch.eye, torch.linspace, torch.logspace, torch.rand, torch.randn}
     inferred = {torch.tensor, torch.as_tensor, torch.asarray, torch.scalar_tensor, torch.full, torch.arange}
 
-    class Float32(torch.overrides.TorchFunctionMode):  # type: ignore[misc, name-defined]
+    class Float32(torch.overrides.TorchFunctionMode):  # type: ignore[name-defined]
         def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             kwargs = dict(kwargs or {})
             if kwargs.get("dtype") is None and kwargs.get("out") is None:

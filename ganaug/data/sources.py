@@ -12,6 +12,7 @@ import torch
 
 from ganaug.data.array_files import DAMAGED, read_npz
 from ganaug.data.datasets import is_hugging_face, read_hugging_face, read_map_dataset
+from ganaug.data.files import user_path
 from ganaug.data.folders import read_image_folder
 from ganaug.data.host_states import plain_states
 from ganaug.data.images import MAX_SIDE, MIN_SIDE, LabelledImages, images_from_array
@@ -128,7 +129,7 @@ def _stacked(images: list[Any] | tuple[Any, ...]) -> Any:
 def _read_path(source: str | Path, size: int | tuple[int, int] | None) -> LabelledImages:
     if str(source) in EMBEDDED:
         return EMBEDDED[str(source)]()
-    path = Path(source)
+    path = user_path(source)
     if not path.exists():
         raise ValueError(f"{path} does not exist; pass a folder, a .parquet or .npz file, or one of {sorted(EMBEDDED)}")
     try:

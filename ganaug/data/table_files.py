@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pyarrow.lib import ArrowException
 
 from ganaug.data.array_files import DAMAGED
-from ganaug.data.files import write_atomically
+from ganaug.data.files import user_path, write_atomically
 from ganaug.data.json_values import clip
 from ganaug.data.labels import labels_from_array, listed
 
@@ -39,7 +39,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
     ValueError
         For a file that is missing, of another kind, cannot be read, or is empty.
     """
-    path = Path(path)
+    path = user_path(path)
     if path.suffix.lower() not in (".csv", ".parquet"):
         raise ValueError(f"{path} must be a .csv or a .parquet file; convert it first")
     if not path.is_file():

@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
+from ganaug.data.files import user_path
 from ganaug.data.host_states import plain_states
 from ganaug.data.json_values import clip, short
 from ganaug.data.labels import class_positions
@@ -135,7 +136,7 @@ class ConditionalGAN(BaseEstimator):
         facts = self._facts(license, figures)
         if current_processes(self.distributed).first:
             self._write(path, *facts)
-        return Path(path)
+        return user_path(path)
 
     def _facts(self, license: str | None, figures: Mapping[str, float] | None) -> tuple[str, Mapping[str, float]]:
         """What is told of the model by others, checked; where it is not given, what was told when it was loaded."""
@@ -266,7 +267,7 @@ class ConditionalGAN(BaseEstimator):
         >>> bool((same.sample([3], random_state=0) == gan.sample([3], random_state=0)).all())
         True
         """
-        if not Path(path_or_repo_id).is_dir():
+        if not user_path(path_or_repo_id).is_dir():
             path_or_repo_id = download(str(path_or_repo_id), cls.__name__, revision=revision, token=token)
         return cls.load(path_or_repo_id, device=device)
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import ganaug
-from ganaug.data.files import sha256_of, write_atomically
+from ganaug.data.files import sha256_of, user_path, write_atomically
 from ganaug.data.json_values import clip, distinct, short
 from ganaug.gans.card import LIBRARY
 
@@ -97,7 +97,7 @@ def write_bundle(path: str | Path, kind: str, config: dict[str, Any], tensors: d
     card : str
         Text of ``README.md``. One that is there and is no card of this package stays, with a warning.
     """
-    path = Path(path)
+    path = user_path(path)
     if path.exists() and not path.is_dir():
         raise ValueError(f"{path} is a file; pass the name of a folder to save the model in")
     weights = _serialised(tensors)
@@ -154,7 +154,7 @@ def _pending(path: Path, checksum: str) -> Path:
 def kind_of(path: str | Path) -> str:
     """Name of the class that a model folder was saved by; empty if it cannot be told."""
     try:
-        config = json.loads((Path(path) / CONFIG).read_text(encoding="utf-8"))
+        config = json.loads((user_path(path) / CONFIG).read_text(encoding="utf-8"))
         return str(config["format"]).removeprefix("ganaug.")
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return ""
@@ -176,7 +176,7 @@ def read_config(path: str | Path, kind: str, called: str = "") -> dict[str, Any]
     ValueError
         For a folder that is missing, not a ganaug model, of another kind, or of a newer version.
     """
-    path, called = Path(path), called or str(path)
+    path, called = user_path(path), called or str(path)
     if not (path / CONFIG).is_file():
         found = "does not exist" if not path.exists() else f"holds no {CONFIG}"
         raise ValueError(
@@ -216,7 +216,7 @@ def read_bundle(path: str | Path, kind: str) -> tuple[dict[str, Any], dict[str, 
     ValueError
         As :func:`read_config`, and for weights that are missing or damaged.
     """
-    path, config = Path(path), read_config(path, kind)
+    path, config = user_path(path), read_config(path, kind)
     checksum = config.get("weights_sha256")
     if not isinstance(checksum, str) or CHECKSUM.fullmatch(checksum) is None:
         raise ValueError(f"{path / CONFIG} is damaged: it holds no checksum; fit and save the model again")

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 import ganaug
-from ganaug.data.files import write_atomically
+from ganaug.data.files import user_path, write_atomically
 from ganaug.data.host_states import plain_states
 from ganaug.data.pictures import class_grid, png_bytes
 from ganaug.gans.base import ConditionalGAN
@@ -163,7 +163,7 @@ class ImageSampling(ConditionalGAN):
         images = self.sample(np.repeat(self.classes_, per_class), random_state=random_state).numpy()
         names = [self.class_name(label) for label in self.classes_.tolist()]
         rows = list(zip(names, np.split(images, len(names)), strict=True))
-        path = Path(path)
+        path = user_path(path)
         write_atomically(path, png_bytes(class_grid(rows)))
         return path
 
@@ -208,5 +208,6 @@ class ImageSampling(ConditionalGAN):
         check_is_fitted(self)
         classes = {"classes": labels_to_json(self.classes_)["values"], "class_names": list(self.names().values())}
         sizes = {"latent_dim": self.generator_.arch.latent_dim, "ganaug_version": ganaug.__version__}
+        path = user_path(path)
         export_generator(self.generator_, path, format, {**classes, **sizes})
-        return Path(path)
+        return path

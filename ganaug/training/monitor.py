@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
-from ganaug.data.files import write_atomically
+from ganaug.data.files import user_path, write_atomically
 
 __all__ = ["Monitor"]
 
@@ -58,8 +58,8 @@ class Monitor:
         sample_grid: Callable[[Any], Tensor] | None = None,
     ) -> None:
         self._steps = steps
-        self._visible = sys.stderr.isatty() if verbose == "auto" else bool(verbose)
-        self._log_dir = Path(log_dir) if log_dir is not None else None
+        self._visible = (sys.stderr is not None and sys.stderr.isatty()) if verbose == "auto" else bool(verbose)
+        self._log_dir = user_path(log_dir) if log_dir is not None else None
         self._sample_grid = sample_grid
         self._lines: Any = None
         self._board: Any = None
