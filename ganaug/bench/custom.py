@@ -10,6 +10,7 @@ from ganaug.bench.plugins import Plugin
 from ganaug.bench.reading import load_suite
 from ganaug.bench.suite import Suite
 from ganaug.data.csv_format import TABLE_KINDS, CsvOptions, file_kind
+from ganaug.data.files import user_path
 from ganaug.data.sources import EMBEDDED
 
 __all__ = ["custom_suite"]
@@ -63,7 +64,7 @@ def custom_suite(
         raise ValueError(f"{data} does not exist; pass a .csv or .parquet file with --target, or labelled images")
     if target is None and is_table:
         raise ValueError(f"{data} is a table; name its column of labels with --target")
-    if target is None and Path(data).is_file() and Path(data).suffix.lower() in OTHER_FILES:
+    if target is None and user_path(data).is_file() and Path(data).suffix.lower() in OTHER_FILES:
         raise ValueError(f"{data}: a table must end in {TABLE_KINDS}, with --target; convert it")
     labelled = data.startswith("keel:") or data in TABLES.keys() - EMBEDDED.keys()
     if target is not None or labelled:

@@ -8,7 +8,6 @@ import io
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,13 @@ from ganaug.bench.plugins import Plugin, known_names, nearest, require, resolve,
 from ganaug.data import LabelledImages, labelled_images
 from ganaug.data.containers import as_table
 from ganaug.data.csv_format import TABLE_KINDS, CsvOptions, file_kind
-from ganaug.data.files import cache_folder, check_regular, sha256_of, write_atomically
+from ganaug.data.files import (
+    cache_folder,
+    check_regular,
+    sha256_of,
+    user_path,
+    write_atomically,
+)
 from ganaug.data.json_values import short
 from ganaug.data.labels import labels_from_array
 from ganaug.data.sources import EMBEDDED
@@ -112,7 +117,7 @@ def load_table(source: Plugin) -> TableData:
 
 def _is_other_file(target: str) -> bool:
     """Whether a name is that of a file, though of none that tables are read from, and not an import path."""
-    path = Path(target)
+    path = user_path(target)
     is_file = path.exists() or path.suffix.lower() in OTHER_FILES or "/" in target
     return is_file and not (_is_module(target.rpartition(".")[0]) or target in known_names("datasets", TABLES))
 
@@ -231,7 +236,7 @@ def load_images(source: Plugin) -> LabelledImages:
         If there are no such images, or a GAN cannot be trained on them.
     """
     module = source.target.rpartition(".")[0]
-    if source.target not in EMBEDDED and not Path(source.target).exists() and _is_module(module):
+    if source.target not in EMBEDDED and not user_path(source.target).exists() and _is_module(module):
         return labelled_images(_called(source, source.params), train=True)
     _check_keys(source, "size")
     size = source.params.get("size")

@@ -304,7 +304,7 @@ def in_processes(jobs: int, store: Store, work: Work, waiting: Waiting) -> Resul
 
 @contextlib.contextmanager
 def parallel(
-    backend: str, jobs: int | None, scheduler: str | None, store: Store
+    backend: str, jobs: int | None, scheduler: str | None, store: Store, *, apart: bool = False
 ) -> Iterator[tuple[Callable[[Work, Waiting], Results], AtATime]]:
     """Workers to hand tasks to.
 
@@ -318,6 +318,8 @@ def parallel(
         Address of a dask scheduler or a ray cluster; None starts one here.
     store : Store
         Of the run.
+    apart : bool
+        Whether a single process is to be another one than this too.
 
     Yields
     ------
@@ -337,7 +339,8 @@ def parallel(
         if scheduler is not None:
             raise ValueError("scheduler is the address of a cluster; pass backend='dask' or backend='ray' with it")
         processes = jobs or joblib.cpu_count()
-        yield _here if processes == 1 else functools.partial(in_processes, processes, store), lambda: processes
+        here = processes == 1 and not apart
+        yield _here if here else functools.partial(in_processes, processes, store), lambda: processes
     elif backend == "dask":
         dask = _Dask(scheduler, store)
         most = dask.size if jobs is None else lambda: jobs

@@ -12,7 +12,7 @@ from ganaug.bench.checking import check_suite, check_types_of_arms
 from ganaug.bench.places import Place
 from ganaug.bench.plugins import Plugin, nearest
 from ganaug.bench.suite import ImageArm, ImageExperiment, Sizes, Suite, TableArm, TableExperiment, weighted_twins
-from ganaug.data.files import UnreadableFileError, read_regular
+from ganaug.data.files import UnreadableFileError, read_regular, user_path
 from ganaug.data.json_values import clip, short
 from ganaug.quality.classifier import ClassifierConfig
 
@@ -52,7 +52,7 @@ def load_suite(name: str | Path) -> Suite:
     >>> [arm.name for arm in load_suite("quick").images.arms]
     ['real', 'classical', 'mixup', 'cutmix', 'synthetic only', 'gan', 'gan+classical']
     """
-    path = Path(name) if str(name).endswith(".toml") else SUITES / f"{name}.toml"
+    path = user_path(name) if str(name).endswith(".toml") else SUITES / f"{name}.toml"
     text, values = _read(path, str(name))
     where = Place(path.name, text)
     _check_keys(Suite, values, where)

@@ -6,6 +6,7 @@ import base64
 import html
 import json
 import re
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -23,7 +24,7 @@ from ganaug.bench.stats import FEWEST_SPLITS
 from ganaug.bench.store import Store
 from ganaug.bench.suite import Suite
 from ganaug.bench.summary import cell_table, summarise
-from ganaug.data.files import read_regular, write_atomically
+from ganaug.data.files import read_regular, user_path, write_atomically
 from ganaug.data.json_values import parsed
 
 __all__ = ["absent", "difference_text", "read_records", "read_summary", "write_report"]
@@ -38,6 +39,8 @@ def write_report(
     data: list[dict[str, Any]],
     command: str | None = None,
     unfinished: int = 0,
+    *,
+    unwritten: list[OSError] | None = None,
 ) -> dict[str, Any]:
     """Write ``summary.json``, ``cells.csv``, ``report.md`` and ``report.html`` into the folder of a run.
 
@@ -53,6 +56,8 @@ def write_report(
         What to type for the same run; None if the suite was made in Python.
     unfinished : int
         Cells and GANs that are not done yet; the report says at its top that it is not final.
+    unwritten : list, optional
+        Filled with the errors of files that cannot be written, in place of raising them.
 
     Returns
     -------
@@ -72,11 +77,20 @@ def write_report(
         "unfinished": unfinished,
         "cautions": _cautions(suite, unfinished, len(records) + unfinished, environments),
     }
-    write_atomically(root / "cells.csv", cells.to_csv(index=False))
+    _write(root / "cells.csv", cells.to_csv(index=False), unwritten)
     summary = _rounded(summary)
-    write_atomically(root / "summary.json", json.dumps(summary))
-    _render(root, summary)
+    _write(root / "summary.json", json.dumps(summary), unwritten)
+    _render(root, summary, unwritten)
     return summary
+
+
+def _write(path: Path, content: str, unwritten: list[OSError] | None) -> None:
+    try:
+        write_atomically(path, content)
+    except OSError as error:
+        if unwritten is None:
+            raise
+        unwritten.append(OSError(error.errno, error.strerror or str(error), str(path)))
 
 
 def _environments(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -125,19 +139,30 @@ def read_summary(root: str | Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        As in ``summary.json``; "unfinished" tells how many cells are not done yet.
+        As in ``summary.json``; "unfinished" tells how many cells are not done yet. Where pages cannot be written it
+        warns, and "unwritten" holds their paths.
 
     Raises
     ------
     ValueError
         If there is no run, none of its cells is done, or what it is read from is damaged.
     """
-    root = Path(root)
-    summary = _finished(root)
-    return _so_far(root) if summary is None else summary
+    root = user_path(root)
+    unwritten: list[OSError] = []
+    summary = _finished(root, unwritten)
+    if summary is None:
+        summary = _so_far(root, unwritten)
+    if unwritten:
+        summary["unwritten"] = [error.filename for error in unwritten]
+        warnings.warn(
+            f"{' and '.join(summary['unwritten'])} could not be written ({unwritten[0].strerror}); copy the folder to "
+            "where there is room and permission to have the pages anew",
+            stacklevel=2,
+        )
+    return summary
 
 
-def _finished(root: Path) -> dict[str, Any] | None:
+def _finished(root: Path, unwritten: list[OSError]) -> dict[str, Any] | None:
     """The summary that the end of a run left, rendered anew; None if the run as it is declared now has left none."""
     path = root / "summary.json"
     try:
@@ -149,13 +174,13 @@ def _finished(root: Path) -> dict[str, Any] | None:
         declared = Store(root).declaration()["grid"] if (root / "suite.json").is_file() else summary["grid"]
         if summary.get("unfinished") or summary["grid"] != declared:
             return None
-        _render(root, summary)
+        _render(root, summary, unwritten)
     except (ValueError, LookupError, TypeError, ArithmeticError, AttributeError, RecursionError, UndefinedError):
         raise ValueError(f"{path} is damaged; run 'ganaug bench run' on the folder again") from None
     return summary
 
 
-def _so_far(root: Path) -> dict[str, Any]:
+def _so_far(root: Path, unwritten: list[OSError]) -> dict[str, Any]:
     """The report of the cells that there are."""
     store = Store(root)
     declared, planned = store.declaration(), store.planned()
@@ -170,7 +195,7 @@ def _so_far(root: Path) -> dict[str, Any]:
         if not any(record["kind"] == "cell" for record in done):
             raise ValueError(f"no cell of {root} is done yet; go on with it by 'ganaug bench run'")
         unfinished = sum(len(task.keys) for task in tasks) - len(done)
-        return write_report(root, suite, done, planned["data"], planned["command"], unfinished)
+        return write_report(root, suite, done, planned["data"], planned["command"], unfinished, unwritten=unwritten)
     except (LookupError, TypeError, AttributeError):
         raise ValueError(f"{root} is damaged; run 'ganaug bench run' on the folder again") from None
 
@@ -195,7 +220,7 @@ def read_records(store: Store, tasks: Iterable[Task]) -> dict[str, dict[str, Any
     }
 
 
-def _render(root: Path, summary: dict[str, Any]) -> None:
+def _render(root: Path, summary: dict[str, Any], unwritten: list[OSError] | None = None) -> None:
     summary = visible_values(summary)
     templates = Environment(
         loader=PackageLoader("ganaug.bench"),
@@ -222,7 +247,7 @@ def _render(root: Path, summary: dict[str, Any]) -> None:
             open_cases=OPEN_CASES,
             absent=absent(summary),
         )
-        write_atomically(root / name, page)
+        _write(root / name, page, unwritten)
 
 
 def absent(summary: dict[str, Any]) -> str:

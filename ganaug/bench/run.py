@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import multiprocessing
 import re
 import shlex
 import sys
@@ -23,6 +24,7 @@ from ganaug.bench.report import read_records, write_report
 from ganaug.bench.store import Store
 from ganaug.bench.suite import Suite
 from ganaug.bench.workers import execute, make_case
+from ganaug.data.files import user_path
 from ganaug.training.devices import resolve_device
 
 __all__ = ["default_jobs", "run_suite"]
@@ -52,7 +54,8 @@ def run_suite(
         Processes to share the work; by default one for each CPU core, or for each GPU where there are images and a GPU.
         On a cluster, tasks at a time; by default as many as dask has workers, or ray cores. A worker of dask computes
         one at a time, on however many threads: start one for each core.
-        Every cell computes on one thread, so that the result does not depend on the number of jobs.
+        Every cell computes on one thread, so that the result does not depend on the number of jobs. A daemonic process,
+        which may start no others, runs all cells itself.
     backend : {"processes", "dask", "ray"}
         Who runs them. Workers on other machines need `out` on a disk that all share.
     scheduler : str, optional
@@ -93,8 +96,14 @@ def run_suite(
     else:
         command = command or f"ganaug bench run {shlex.quote(str(suite))}"
         suite = load_suite(suite)
+    alone = multiprocessing.current_process().daemon
+    if alone and suite.timeout and backend == "processes":
+        raise ValueError(
+            "timeout needs processes of its own, which this daemonic process may not start; leave it out, or call "
+            "run_suite in a process that is made with daemon=False"
+        )
     part = _shard(shard)
-    store = Store(Path(out).resolve())
+    store = Store(user_path(out).resolve())
     tasks, data, code = _grid(suite, store)
     store.open(suite, [key for task in tasks for key in task.keys], {d["name"]: d["sha256"] for d in data}, code)
     store.plan(tasks, data, command)
@@ -104,16 +113,23 @@ def run_suite(
         groups = list(dict.fromkeys((task.case, task.split) for task in tasks))
         of_part = set(groups[part[0] :: part[1]])
         mine = [task for task in tasks if (task.case, task.split) in of_part]
-    here = jobs or default_jobs(suite)
+    here = 1 if alone else jobs or default_jobs(suite)
     work = functools.partial(execute, suite, store.root, path=tuple(sys.path))
     records = read_records(store, tasks)
     with (
-        parallel(backend, here if backend == "processes" else jobs, scheduler, store) as (run, at_a_time),
+        # What limits the time starts processes, each of which would run such a script again.
+        parallel(
+            backend,
+            here if backend == "processes" else jobs,
+            scheduler,
+            store,
+            apart=bool(suite.timeout) and _unguarded(),
+        ) as (run, at_a_time),
         RunProgress(suite.name, mine, records, at_a_time, verbose) as board,
     ):
         for stage in (0, 1):  # the cells need the GANs
             waiting = [(task, missing) for task in mine if task.stage == stage and (missing := board.missing(task))]
-            deadly = [item for item in waiting if _is_deadly(store, item[0], records)]
+            deadly = [item for item in waiting if not alone and _is_deadly(store, item[0], records)]
             board.start(len(waiting), deadly)
             others = [item for item in waiting if item not in deadly]
             for do, items in ((functools.partial(in_processes, here, store), deadly), (run, others)):
@@ -157,6 +173,18 @@ def _grid(suite: Suite, store: Store) -> tuple[list[Task], list[dict[str, Any]],
 def _is_deadly(store: Store, task: Task, records: dict[str, dict[str, Any]]) -> bool:
     """Whether a cell of a task is known to kill its process, or two runs have ended in it without a word."""
     return any(store.starts(key) > 1 or records.get(key, {}).get("reason") == DIED for key in task.keys)
+
+
+def _unguarded() -> bool:
+    """Whether the program is a script that would run again when a process of multiprocessing imports it."""
+    main = sys.modules["__main__"]
+    spec = getattr(main, "__spec__", None)
+    if spec is not None and spec.name.endswith("__main__"):  # of a package, which is not imported
+        return False
+    try:
+        return "__main__" not in Path(str(getattr(main, "__file__", ""))).read_text(encoding="utf-8", errors="replace")
+    except OSError:  # there is no script: a notebook, -c or standard input
+        return False
 
 
 def default_jobs(suite: Suite) -> int:

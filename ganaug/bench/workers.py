@@ -21,6 +21,7 @@ from ganaug.bench.cases import Case, Task, case_specs, heading
 from ganaug.bench.provenance import environment
 from ganaug.bench.store import Store
 from ganaug.bench.suite import Suite
+from ganaug.data.host_states import plain_states
 
 __all__ = ["Made", "execute", "lease", "make_case"]
 
@@ -39,6 +40,7 @@ def make_case(suite: Suite, index: int, store: Store) -> Case:
     return {"images": ImageCase, "tables": TableCase}[case_specs(suite)[index].kind](suite, index, store)
 
 
+@plain_states()
 def execute(suite: Suite, root: Path, task: Task, keys: frozenset[str], path: tuple[str, ...] = ()) -> Made:
     """Do a task in any process and store its records; what runs meanwhile is marked in the store.
 

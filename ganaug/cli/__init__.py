@@ -15,6 +15,7 @@ import typer
 from ganaug._text import visible
 from ganaug.cli import audit, bench, export, images, sample, tables  # noqa: F401 - they add their commands to the app
 from ganaug.cli.common import app, under_torchrun
+from ganaug.cli.streams import at_home, streams_that_take_all
 
 __all__ = ["app", "main"]
 
@@ -70,6 +71,11 @@ def main(arguments: list[str] | None = None) -> None:
 
     Set the environment variable ``GANAUG_TRACEBACK`` to see where an error came from.
     """
+    with streams_that_take_all():
+        _run([at_home(argument) for argument in (sys.argv[1:] if arguments is None else arguments)])
+
+
+def _run(arguments: list[str]) -> None:
     show = warnings.showwarning
     warnings.showwarning = lambda message, *_args, **_kw: print(f"Warning: {visible(message)}", file=sys.stderr)
     try:

@@ -190,7 +190,8 @@ def _print_summary(summary: dict[str, Any], output: Path) -> None:
         console.print(f"{'Verdict so far' if summary.get('unfinished') else 'Verdict'}: {escape(sentence)}")
     for sentence in cautions:
         console.print(f"[bold]{escape(sentence)}[/bold]")
-    console.print(f"Report: {escape(visible(output / 'report.html'))}", soft_wrap=True)
+    if "unwritten" not in summary:
+        console.print(f"Report: {escape(visible(output / 'report.html'))}", soft_wrap=True)
 
 
 def _table(case: dict[str, Any], bases: list[str], metric: str, absent: str) -> Any:

@@ -13,6 +13,8 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from ganaug.data.host_states import plain_states
+
 __all__ = ["FOLDS", "ClassConsistency", "select"]
 
 FOLDS = 5
@@ -51,6 +53,7 @@ class ClassConsistency:
         self.quantile = quantile
         self.models = models
 
+    @plain_states()
     def fit(self, rows: NDArray[Any], labels: NDArray[np.integer], randomness: np.random.Generator) -> ClassConsistency:
         """Train the classifiers.
 
@@ -81,6 +84,7 @@ class ClassConsistency:
         self.thresholds_ = np.array(quantiles)
         return self
 
+    @plain_states()
     def score(
         self,
         rows: NDArray[Any],

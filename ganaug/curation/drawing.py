@@ -100,7 +100,7 @@ class FilteredDraws:
                 f"{len(short)} classes could not be filled, as too few of the images drawn passed the filters: "
                 f"{listed(each)}"
             )
-        warnings.warn(message, UserWarning, stacklevel=3)
+        warnings.warn(message, UserWarning, stacklevel=4)
 
     def of_class(self, position: int) -> Iterator[NDArray[np.uint8]]:
         """Batches of images of one class: the same whichever others are drawn."""

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.covariance import ledoit_wolf
 
+from ganaug.data.host_states import plain_states
+
 __all__ = ["GaussianSampler"]
 
 
@@ -28,6 +30,7 @@ class GaussianSampler:
     ((2, 5), [-1, -1])
     """
 
+    @plain_states()
     def fit(
         self,
         rows: NDArray[np.float32],
@@ -56,6 +59,7 @@ class GaussianSampler:
         self._root = np.linalg.cholesky(covariance + 1e-9 * np.eye(len(covariance)))
         return self
 
+    @plain_states()
     def sample(
         self, labels: NDArray[Any], randomness: np.random.Generator
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

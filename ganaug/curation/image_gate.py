@@ -27,6 +27,7 @@ from ganaug.curation.inner_validation import (
     network_maker,
 )
 from ganaug.data import LabelledImages, labelled_images
+from ganaug.data.host_states import plain_states
 from ganaug.gans import ImageGAN
 from ganaug.quality.batches import Labelled, batch_drawer
 from ganaug.quality.classifier import ClassifierConfig, predict_proba, train_classifier
@@ -91,6 +92,7 @@ class ImageGateDecision:
         }
 
 
+@plain_states()
 def choose_ratio(
     gan: ImageGAN | Callable[[], Any],
     images: Any,

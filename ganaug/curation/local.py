@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
+from ganaug.data.host_states import plain_states
+
 __all__ = ["LocalSampler"]
 
 MAX_REFERENCE = 10_000  # rows of a class among which neighbours are sought
@@ -45,6 +47,7 @@ class LocalSampler:
         self.spread = spread
         self.swap = swap
 
+    @plain_states()
     def fit(
         self,
         rows: NDArray[np.float32],
@@ -75,6 +78,7 @@ class LocalSampler:
                     self._present[:, number] = rows[:, self._blocks[gate].start] == 1
         return self
 
+    @plain_states()
     def sample(
         self, labels: NDArray[Any], randomness: np.random.Generator
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

@@ -26,6 +26,8 @@ from ganaug.curation.pool_files import (
     join_with_one_seed,
     read_header,
 )
+from ganaug.data.files import user_path
+from ganaug.data.host_states import plain_states
 from ganaug.data.json_values import clip, whole
 from ganaug.data.labels import class_positions
 from ganaug.gans import ImageGAN
@@ -89,7 +91,7 @@ class SyntheticPool:
     """
 
     def __init__(self, path: str | Path, *, verify: bool = True) -> None:
-        self.path = Path(path).absolute()
+        self.path = user_path(path).absolute()
         header = read_header(self.path)
         try:
             self.classes: NDArray[Any] = labels_from_json(header["classes"])
@@ -122,6 +124,7 @@ class SyntheticPool:
         return cls(path, verify=verify)
 
     @classmethod
+    @plain_states()
     def build(
         cls,
         gan: ImageGAN,
@@ -171,7 +174,7 @@ class SyntheticPool:
             For a folder in use, a class that the GAN does not know, a filter that needs `real`, or if not a single
             image passes.
         """
-        path = Path(path).resolve()
+        path = user_path(path).resolve()
         if path.exists() and not (path.is_dir() and not any(path.iterdir())):
             own = holds_only_a_pool(path)
             if not (own and overwrite):
@@ -209,7 +212,7 @@ class SyntheticPool:
         """As :meth:`draw`, for positions in ``classes`` in place of labels."""
         self.check_available(positions)
         counts = self.counts[positions]
-        shares = torch.rand(len(positions), generator=generator, dtype=torch.float64).numpy()
+        shares = torch.rand(len(positions), generator=generator, dtype=torch.float64, device="cpu").numpy()
         return self.read(self._ends[positions] - counts + (shares * counts).astype(np.int64))
 
     def check_available(self, positions: NDArray[np.int64]) -> None:

@@ -19,7 +19,12 @@ from numpy.typing import NDArray
 
 import ganaug
 from ganaug.curation.drawing import FilteredDraws, check_fitted
-from ganaug.data.files import UnreadableFileError, umask, write_atomically
+from ganaug.data.files import (
+    UnreadableFileError,
+    tidied_when_ended,
+    umask,
+    write_atomically,
+)
 from ganaug.data.json_values import clip, json_text, read_json
 from ganaug.gans import ImageGAN
 from ganaug.gans.bundle import check_version, labels_to_json, weights_checksum
@@ -60,14 +65,15 @@ def build_pool(draws: FilteredDraws, path: Path, processes: Processes = ALONE) -
     else:
         temporary = home / f".{path.name}.{draws.seed}"
     finish = functools.partial(_finish, draws, temporary, path, inside)
-    try:
-        if alone:
-            finish(_write(temporary / IMAGES, draws))
-        else:
-            _build_together(draws, temporary, finish, processes)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+    with tidied_when_ended():
+        try:
+            if alone:
+                finish(_write(temporary / IMAGES, draws))
+            else:
+                _build_together(draws, temporary, finish, processes)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
 
 
 def join_with_one_seed(gan: ImageGAN, random_state: Any, processes: Processes) -> int:

@@ -106,6 +106,8 @@ def dtype_from_name(name: Any) -> Any:
     if name.endswith("[pyarrow]") and name != "string[pyarrow]":
         return _arrow_dtype(name)
     dtype = types.pandas_dtype(name)
+    if name == "str" and isinstance(dtype, np.dtype):  # pandas before 3, or told not to, holds strings as objects
+        dtype = np.dtype(object)
     if isinstance(dtype, np.dtype) and (dtype.kind not in "biufOmMUS" or dtype.itemsize > MOST_ITEM_BYTES):
         raise ValueError(f"no column can have the dtype {dtype}")
     return dtype

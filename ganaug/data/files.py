@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import stat
 import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
+from types import FrameType
 
 __all__ = [
     "MOST_TEXT",
@@ -18,11 +23,14 @@ __all__ = [
     "open_regular",
     "read_regular",
     "sha256_of",
+    "tidied_when_ended",
     "umask",
+    "user_path",
     "write_atomically",
 ]
 
 MOST_TEXT, MOST_WEIGHTS = 2**28, 2**32  # bytes that configurations, and weights, may have
+ENDING = ("SIGTERM", "SIGHUP")
 KINDS = {
     stat.S_IFIFO: "a named pipe",
     stat.S_IFSOCK: "a socket",
@@ -110,6 +118,17 @@ def read_regular(path: str | Path, most: int = MOST_TEXT) -> bytes:
     return content
 
 
+def user_path(path: str | os.PathLike[str]) -> Path:
+    """A path as users write it: ``~`` and ``~name`` at its beginning are their homes.
+
+    Examples
+    --------
+    >>> user_path("~/data").is_absolute(), str(user_path("data/~"))
+    (True, 'data/~')
+    """
+    return Path(os.path.expanduser(path))  # which, unlike Path.expanduser, leaves a user that there is none of alone
+
+
 def write_atomically(path: str | Path, content: bytes | str) -> None:
     """Write `content` to a temporary file beside `path`, flush it to disk and rename it.
 
@@ -139,6 +158,40 @@ def write_atomically(path: str | Path, content: bytes | str) -> None:
 def cache_folder() -> Path:
     """Where what can be made again is kept for this user: ``$XDG_CACHE_HOME/ganaug`` or ``~/.cache/ganaug``."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ganaug"
+
+
+class _EndedError(BaseException):
+    """A signal came that ends the program."""
+
+
+@contextmanager
+def tidied_when_ended() -> Iterator[None]:
+    """Where SIGTERM or SIGHUP would end the program at once, let it leave this block first, by an exception.
+
+    What is to be tidied on the way out is. Signals that are ignored or handled otherwise are left alone, and all are in
+    other threads than the main one, where Python handles none.
+    """
+    caught: list[int] = []
+
+    def unwind(number: int, frame: FrameType | None) -> None:
+        if not caught:
+            caught.append(number)
+            raise _EndedError
+
+    numbers = [getattr(signal, name) for name in ENDING if hasattr(signal, name)]
+    main = threading.current_thread() is threading.main_thread()
+    own = [number for number in numbers if main and signal.getsignal(number) is signal.SIG_DFL]
+    for number in own:
+        signal.signal(number, unwind)
+    try:
+        yield
+    except _EndedError:
+        pass
+    finally:
+        for number in own:
+            signal.signal(number, signal.SIG_DFL)
+        if caught:
+            signal.raise_signal(caught[0])
 
 
 def umask() -> int:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganaug.data.decoding import UNREADABLE, array_from_pil, header, open_image
+from ganaug.data.files import user_path
 from ganaug.data.images import LabelledImages
 from ganaug.data.labels import listed
 from ganaug.data.layouts import ClassFolder, check_layout, class_folder, seems_image
@@ -53,7 +54,7 @@ def read_image_folder(root: str | Path, *, size: int | tuple[int, int] | None = 
         train/ and test/, for a class folder without a readable image, for differing sizes, and for more images than
         there is memory for.
     """
-    root = Path(root)
+    root = user_path(root)
     if not root.is_dir():
         raise ValueError(f"{root} is not a folder; pass a folder that holds one folder of images per class")
     inside = sorted(root.iterdir())

@@ -11,8 +11,9 @@ import numpy as np
 
 from ganaug.data.array_files import DAMAGED, read_npz
 from ganaug.data.datasets import is_hugging_face, read_hugging_face, read_map_dataset
-from ganaug.data.files import check_regular
+from ganaug.data.files import check_regular, user_path
 from ganaug.data.folders import read_image_folder
+from ganaug.data.host_states import plain_states
 from ganaug.data.images import MAX_SIDE, MIN_SIDE, LabelledImages, images_from_array
 from ganaug.data.json_values import clip
 from ganaug.data.labels import labels_from_array
@@ -42,6 +43,7 @@ def _mnist5k() -> LabelledImages:
 EMBEDDED: dict[str, Callable[[], LabelledImages]] = {"digits": _digits, "mnist5k": _mnist5k}
 
 
+@plain_states()
 def labelled_images(
     source: Any, labels: Any = None, *, size: int | tuple[int, int] | None = None, train: bool = False
 ) -> LabelledImages:
@@ -129,7 +131,7 @@ def _read(source: Any, labels: Any, size: int | tuple[int, int] | None) -> Label
 def _read_path(source: str | Path, size: int | tuple[int, int] | None) -> LabelledImages:
     if str(source) in EMBEDDED:
         return EMBEDDED[str(source)]()
-    path = Path(source)
+    path = user_path(source)
     if not path.exists():
         raise ValueError(f"{path} does not exist; pass a folder, a .parquet or .npz file, or one of {sorted(EMBEDDED)}")
     try:

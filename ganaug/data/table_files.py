@@ -19,7 +19,7 @@ from pyarrow.lib import ArrowException
 from ganaug.data.array_files import DAMAGED
 from ganaug.data.csv_format import TABLE_KINDS, CsvOptions, compressed, file_kind
 from ganaug.data.csv_text import CsvText, csv_fields, parse_csv_text, quoted_fields
-from ganaug.data.files import check_regular, write_atomically
+from ganaug.data.files import check_regular, user_path, write_atomically
 from ganaug.data.json_values import clip, short
 from ganaug.data.labels import labels_from_array, listed
 from ganaug.data.table_format import CellFormat, TableFormat
@@ -94,7 +94,7 @@ def open_table(
     ValueError
         For a file that is missing, of another kind, cannot be read, or is empty.
     """
-    path, options = Path(path), options or CsvOptions()
+    path, options = user_path(path), options or CsvOptions()
     kind = file_kind(path)
     if kind is None:
         raise ValueError(f"{path} must end in {TABLE_KINDS}; convert it first")

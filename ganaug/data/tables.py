@@ -12,8 +12,15 @@ from numpy.typing import NDArray
 from pandas.api import types
 
 from ganaug.data.column_names import names_from_state, names_to_state
-from ganaug.data.columns import Column, TextColumn, column_from_state, fit_column, is_numeric
+from ganaug.data.columns import (
+    Column,
+    TextColumn,
+    column_from_state,
+    fit_column,
+    is_numeric,
+)
 from ganaug.data.containers import as_table
+from ganaug.data.host_states import plain_states
 from ganaug.data.labels import listed
 from ganaug.data.wide import WideEncoder, check_columns, is_wide
 
@@ -101,6 +108,7 @@ class TableEncoder:
             if column.has_number
         )
 
+    @plain_states()
     def transform(self, table: pd.DataFrame, *, strict: bool = True) -> NDArray[np.float32]:
         """Encode rows.
 
@@ -129,6 +137,7 @@ class TableEncoder:
                 block += 1
         return encoded
 
+    @plain_states()
     def inverse_transform(
         self,
         encoded: NDArray[np.floating],
@@ -190,6 +199,7 @@ class TableEncoder:
         return encoder
 
 
+@plain_states()
 def fit_encoder(table: pd.DataFrame, classes: NDArray[np.int64], categorical_features: Any = "auto") -> Encoder:
     """Choose how a table is encoded, and learn it: wide tables of numbers by their principal components."""
     if not declared_columns(categorical_features, table) and is_wide(table):

@@ -11,6 +11,7 @@ from sklearn.decomposition import PCA
 
 from ganaug.data.column_names import names_from_state, names_to_state
 from ganaug.data.column_values import dtype_from_name
+from ganaug.data.host_states import plain_states
 from ganaug.data.json_values import floats
 from ganaug.data.labels import listed
 
@@ -88,6 +89,7 @@ class WideEncoder:
         self.scale_ = scale
         return self
 
+    @plain_states()
     def transform(self, table: pd.DataFrame, *, strict: bool = True) -> NDArray[np.float32]:
         """Encode rows: shape (n_rows, ``width_``), float32."""
         check_columns(table, list(self.names_))
@@ -95,6 +97,7 @@ class WideEncoder:
         weights = directions / np.square(directions).sum(1, keepdims=True)
         return (((self._values(table) - self.centre_) / self.scale_) @ weights.T).astype(np.float32)
 
+    @plain_states()
     def inverse_transform(
         self,
         encoded: NDArray[np.floating],

@@ -15,6 +15,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
+from ganaug.data.files import user_path
+from ganaug.data.host_states import plain_states
 from ganaug.data.json_values import clip, short
 from ganaug.data.labels import class_positions
 from ganaug.data.typed_values import from_json, to_json
@@ -111,6 +113,7 @@ class ConditionalGAN(BaseEstimator):
         """Display name of each class."""
         return {label: self.class_name(label) for label in self.classes_.tolist()}
 
+    @plain_states()
     def save(
         self,
         path: str | Path,
@@ -156,7 +159,7 @@ class ConditionalGAN(BaseEstimator):
         if current_processes(self.distributed).first:
             check_folder(Path(path), overwrite=overwrite)
             self._write(path, *facts)
-        return Path(path)
+        return user_path(path)
 
     def _facts(self, license: str | None, figures: Mapping[str, float] | None) -> tuple[str, Mapping[str, float]]:
         """What is told of the model by others, checked; where it is not given, what was told when it was loaded."""
@@ -182,6 +185,7 @@ class ConditionalGAN(BaseEstimator):
         }
         write_bundle(path, type(self).__name__, config, self.tensors(), model_card(self, license, figures, *source))
 
+    @plain_states()
     def tensors(self) -> dict[str, Tensor]:
         """All weights by name, as :meth:`save` writes them."""
         return {
@@ -191,6 +195,7 @@ class ConditionalGAN(BaseEstimator):
         }
 
     @classmethod
+    @plain_states()
     def load(cls, path: str | Path, *, device: str | torch.device = "auto") -> Self:
         """Read a GAN written by :meth:`save`.
 
@@ -288,10 +293,11 @@ class ConditionalGAN(BaseEstimator):
         >>> bool((same.sample([3], random_state=0) == gan.sample([3], random_state=0)).all())
         True
         """
-        if not Path(path_or_repo_id).is_dir():
+        if not user_path(path_or_repo_id).is_dir():
             path_or_repo_id = download(str(path_or_repo_id), cls.__name__, revision=revision, token=token)
         return cls.load(path_or_repo_id, device=device)
 
+    @plain_states()
     def push_to_hub(
         self,
         repo_id: str,
@@ -344,6 +350,7 @@ class ConditionalGAN(BaseEstimator):
             commit_message=commit_message,
         )
 
+    @plain_states()
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
         for name in (f"{part}_" for part in PARTS):

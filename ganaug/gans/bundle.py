@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import ganaug
-from ganaug.data.files import MOST_WEIGHTS, UnreadableFileError, read_regular, sha256_of, write_atomically
+from ganaug.data.files import (
+    MOST_WEIGHTS,
+    UnreadableFileError,
+    read_regular,
+    sha256_of,
+    user_path,
+    write_atomically,
+)
 from ganaug.data.json_values import clip, distinct, json_text, read_json, short
 from ganaug.data.typed_values import to_json
 from ganaug.gans.card import LIBRARY
@@ -103,7 +110,7 @@ def write_bundle(path: str | Path, kind: str, config: dict[str, Any], tensors: d
     card : str
         Text of ``README.md``. One that is there and is no card of this package stays, with a warning.
     """
-    path = Path(path)
+    path = user_path(path)
     check_folder(path, overwrite=True)
     weights = _serialised(tensors)
     checksum = sha256_of(weights)
@@ -183,7 +190,7 @@ def _takes_card(place: Path) -> bool:
     if not free:
         warnings.warn(
             f"{place} is no card of ganaug and stays as it is; save to another folder to have one",
-            stacklevel=5,
+            stacklevel=6,
         )
     return free
 
@@ -205,7 +212,7 @@ def _pending(path: Path, checksum: str) -> Path:
 def kind_of(path: str | Path) -> str:
     """Name of the class that a model folder was saved by; empty if it cannot be told."""
     try:
-        written_as = str(read_json(Path(path) / CONFIG)["format"])
+        written_as = str(read_json(user_path(path) / CONFIG)["format"])
         return written_as.removeprefix("ganaug.") if written_as.startswith("ganaug.") else ""
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return ""
@@ -227,7 +234,7 @@ def read_config(path: str | Path, kind: str, called: str = "") -> dict[str, Any]
     ValueError
         For a folder that is missing, not a ganaug model, of another kind, or of a newer version.
     """
-    path, called = Path(path), called or str(path)
+    path, called = user_path(path), called or str(path)
     if not (path / CONFIG).exists():
         found = "does not exist" if not path.exists() else f"holds no {CONFIG}"
         raise ValueError(
@@ -271,7 +278,7 @@ def read_bundle(path: str | Path, kind: str) -> tuple[dict[str, Any], dict[str, 
     ValueError
         As :func:`read_config`, and for weights that are missing or damaged.
     """
-    path, config = Path(path), read_config(path, kind)
+    path, config = user_path(path), read_config(path, kind)
     checksum = config.get("weights_sha256")
     if not isinstance(checksum, str) or CHECKSUM.fullmatch(checksum) is None:
         raise ValueError(f"{path / CONFIG} is damaged: it holds no checksum; fit and save the model again")

@@ -241,7 +241,7 @@ class Fitting:
             warnings.warn(
                 f"the run in {self._gan.checkpoint_dir} was begun {how}; it goes on so; to {instead}, begin anew in "
                 "another folder",
-                stacklevel=6,
+                stacklevel=7,
             )
 
     def _settle_batch_size(self, config: Any) -> Any:
@@ -259,7 +259,7 @@ class Fitting:
             reason = f"does not fit into the memory of {self._device}"
             if fitting == asked:
                 reason = f"is no multiple of the {self._processes.count} processes that share each batch"
-            warnings.warn(f"batch_size {asked} {reason}; it becomes {shared}", stacklevel=5)
+            warnings.warn(f"batch_size {asked} {reason}; it becomes {shared}", stacklevel=6)
         return self._material.changed(batch_size=shared)
 
     def _remedy(self) -> str:

@@ -13,6 +13,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from ganaug.data import LabelledImages, labelled_images
+from ganaug.data.host_states import plain_states
 from ganaug.gans.fitting import ENGINE_CONSTRAINTS, Material
 from ganaug.gans.image_drawing import tensor_grid
 from ganaug.gans.image_networks import build_networks
@@ -236,6 +237,7 @@ class ImageGAN(ImageSampling):
         params = {**self.get_params(), **changed}
         return resolve_image_config(params, data.image_shape, shares, resolve_device(self.device))
 
+    @plain_states()
     def fit(self, X: Any, y: Any = None) -> ImageGAN:
         """Train on labelled images.
 

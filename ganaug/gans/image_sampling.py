@@ -12,7 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 import ganaug
-from ganaug.data.files import write_atomically
+from ganaug.data.files import user_path, write_atomically
+from ganaug.data.host_states import plain_states
 from ganaug.data.pictures import class_grid, png_bytes
 from ganaug.gans.base import ConditionalGAN
 from ganaug.gans.bundle import labels_to_json
@@ -54,6 +55,7 @@ class ImageSampling(ConditionalGAN):
         """
         return self.sample_positions(torch.from_numpy(self.class_indices(labels)), random_state=random_state)
 
+    @plain_states()
     def sample_positions(
         self, positions: Tensor, *, random_state: Any = None, device: str | torch.device = "cpu"
     ) -> Tensor:
@@ -61,6 +63,7 @@ class ImageSampling(ConditionalGAN):
         check_is_fitted(self)
         return draw(self.generator_, positions, random_generator(random_state, "sample"), device)
 
+    @plain_states()
     def interpolate(self, labels: Any, *, steps: int = 8, random_state: Any = None) -> Tensor:
         """Draw two synthetic images per label, and images on the way from one to the other.
 
@@ -93,6 +96,7 @@ class ImageSampling(ConditionalGAN):
         latents = arcs(ends[0], ends[1], steps).flatten(0, 1)
         return generate(self.generator_, latents, positions.repeat_interleave(steps)).unflatten(0, (-1, steps))
 
+    @plain_states()
     @torch.no_grad()
     def discriminator_scores(self, images: Any, labels: Any) -> NDArray[np.float32]:
         """How real the discriminator finds images of given classes.
@@ -136,6 +140,7 @@ class ImageSampling(ConditionalGAN):
         ]
         return torch.cat(scores).numpy()
 
+    @plain_states()
     def show(self, path: str | Path, *, per_class: int = 8, random_state: Any = 0) -> Path:
         """Write a grid of synthetic images, one row per class, as PNG.
 
@@ -158,10 +163,11 @@ class ImageSampling(ConditionalGAN):
         images = self.sample(np.repeat(self.classes_, per_class), random_state=random_state).numpy()
         names = [self.class_name(label) for label in self.classes_.tolist()]
         rows = list(zip(names, np.split(images, len(names)), strict=True))
-        path = Path(path)
+        path = user_path(path)
         write_atomically(path, png_bytes(class_grid(rows)))
         return path
 
+    @plain_states()
     def export(self, path: str | Path, *, format: str = "onnx") -> Path:
         """Write the generator to one file that needs no ganaug.
 
@@ -202,5 +208,6 @@ class ImageSampling(ConditionalGAN):
         check_is_fitted(self)
         classes = {"classes": labels_to_json(self.classes_)["values"], "class_names": list(self.names().values())}
         sizes = {"latent_dim": self.generator_.arch.latent_dim, "ganaug_version": ganaug.__version__}
+        path = user_path(path)
         export_generator(self.generator_, path, format, {**classes, **sizes})
-        return Path(path)
+        return path

@@ -19,6 +19,7 @@ from torch import Generator, Tensor, nn
 
 from ganaug.data.columns import CategoricalColumn
 from ganaug.data.containers import Container, as_table
+from ganaug.data.host_states import plain_states
 from ganaug.data.labels import labels_from_array
 from ganaug.data.tables import Encoder, TableEncoder, encoder_from_state, fit_encoder
 from ganaug.gans.base import ConditionalGAN
@@ -229,6 +230,7 @@ class TableGAN(ConditionalGAN):
         labels = labels_from_array(y, len(table), of="rows")
         return self._config(self._encoder(table, container, labels), len(np.unique(labels)))
 
+    @plain_states()
     def fit(self, X: Any, y: Any) -> TableGAN:
         """Train on labelled rows.
 
@@ -269,6 +271,7 @@ class TableGAN(ConditionalGAN):
         labels_to_json(classes)
         return encoder
 
+    @plain_states()
     def _fit_encoded(
         self, encoder: Encoder, rows: NDArray[np.float32], labels: NDArray[Any], container: Container
     ) -> TableGAN:
@@ -329,6 +332,7 @@ class TableGAN(ConditionalGAN):
             ),
         )
 
+    @plain_states()
     def sample(self, labels: Any, *, random_state: Any = None) -> Any:
         """Draw one synthetic row per label.
 
@@ -356,6 +360,7 @@ class TableGAN(ConditionalGAN):
         table = self.encoder_.inverse_transform(rows, indices, randomness.initial_seed())
         return self.container_.restore(table)
 
+    @plain_states()
     @torch.no_grad()
     def discriminator_scores(self, X: Any, labels: Any) -> NDArray[np.float32]:
         """How real the discriminator finds rows of given classes.
@@ -387,6 +392,7 @@ class TableGAN(ConditionalGAN):
         )
         return logits.float().cpu().unflatten(0, (-1, members)).mean(1).numpy()
 
+    @plain_states()
     @torch.no_grad()
     def _sample_encoded(self, indices: NDArray[np.integer], randomness: Generator) -> NDArray[np.float32]:
         network, arch = self.generator_, self.config_.architecture

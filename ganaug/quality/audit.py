@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ganaug.data.host_states import plain_states
 from ganaug.data.tables import TableEncoder
 from ganaug.gans.base import ConditionalGAN
 from ganaug.quality.audit_inputs import Side, audited_classes, check_sides, draw, read_side, with_keys
@@ -35,6 +36,7 @@ NO_HOLDOUT = "it needs a holdout that was not trained on"
 Figures = tuple[NearCopies | None, DataCopying | None, Membership | None]
 
 
+@plain_states()
 def audit(
     synthetic: Any,
     train: Any,
@@ -162,7 +164,7 @@ def _check_trained_on(gan: ConditionalGAN, train: Side) -> None:
         differs = known["sha256"] != train.source.fingerprint()
     if differs:
         message = "train is not what the GAN was trained on: copies of its training data will not be found"
-        warnings.warn(message, UserWarning, stacklevel=3)
+        warnings.warn(message, UserWarning, stacklevel=4)
 
 
 def _report(

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ganaug.data.host_states import plain_states
 from ganaug.quality.batches import batch_drawer
 from ganaug.quality.matching import like_first, shared_classes
 from ganaug.quality.networks import SmallCNN
@@ -50,6 +51,7 @@ class ClassifierConfig:
     learning_rate: float = 1e-3
 
 
+@plain_states()
 def train_classifier(
     draw_batch: Callable[[int], tuple[Tensor, Tensor]],
     image_shape: tuple[int, int, int],
@@ -145,6 +147,7 @@ class ImageClassifier:
         self.config = config
         self.device = device
 
+    @plain_states()
     def fit(self, images: NDArray[np.uint8], labels: NDArray[np.integer]) -> Self:
         """Train on uint8 images (n, channels, height, width) and their class indices."""
         generator = torch.Generator().manual_seed(self.seed)
@@ -201,6 +204,7 @@ class DynamicsClassifier(ImageClassifier):
         return each.mean(0) - each.std(0)
 
 
+@plain_states()
 @torch.no_grad()
 def predict_proba(network: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Class probabilities of uint8 images (n, channels, height, width): shape (n, n_classes)."""
@@ -235,6 +239,7 @@ def class_consistency(
     return np.array([hit[labels == c].mean() for c in range(n_classes)])
 
 
+@plain_states()
 def classification_accuracy_score(
     synthetic: NDArray[np.uint8],
     synthetic_labels: NDArray[Any],

@@ -13,6 +13,7 @@ from scipy.stats import ks_2samp
 
 from ganaug.data.columns import as_numbers, is_numeric
 from ganaug.data.containers import as_table
+from ganaug.data.host_states import plain_states
 from ganaug.data.labels import listed
 from ganaug.data.tables import declared_columns
 
@@ -122,6 +123,7 @@ def paired_columns(
     return PairedColumns(both[: len(real)], both[len(real) :], np.array(is_number), tuple(real.columns))
 
 
+@plain_states()
 def column_distances(X_real: Any, X_synthetic: Any, *, categorical_features: Any = "auto") -> pd.DataFrame:
     """Distance of each column's distribution in a synthetic table from that in a real one.
 
@@ -157,6 +159,7 @@ def column_distances(X_real: Any, X_synthetic: Any, *, categorical_features: Any
     return pd.DataFrame({"kind": kinds, "distance": paired.distances()}, index=names)
 
 
+@plain_states()
 def pair_distances(X_real: Any, X_synthetic: Any, *, categorical_features: Any = "auto") -> pd.DataFrame:
     """Distance of the relation of each two columns in a synthetic table from that in a real one.
 

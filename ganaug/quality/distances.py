@@ -12,12 +12,14 @@ import torch
 from numpy.typing import ArrayLike
 from torch import nn
 
+from ganaug.data.host_states import plain_states
 from ganaug.quality.feature_pairs import feature_pair, feature_rows
 from ganaug.training.devices import random_generator
 
 __all__ = ["frechet_distance", "inception_score", "kernel_distance"]
 
 
+@plain_states()
 def frechet_distance(real: ArrayLike, synthetic: ArrayLike) -> float:
     """Fréchet distance of the normal distributions fitted to two sets of features; of Inception's features it is FID.
 
@@ -63,6 +65,7 @@ def frechet_distance(real: ArrayLike, synthetic: ArrayLike) -> float:
     return max(0.0, float(metric.compute()))
 
 
+@plain_states()
 def kernel_distance(
     real: ArrayLike,
     synthetic: ArrayLike,
@@ -121,6 +124,7 @@ def kernel_distance(
         return float(metric.compute()[0])
 
 
+@plain_states()
 def inception_score(logits: ArrayLike, *, splits: int = 10, random_state: Any = 0) -> float:
     """How certain a classifier is of each sample, and how many classes it sees among them all.
 

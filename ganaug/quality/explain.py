@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 
 from ganaug.data.column_values import is_date
 from ganaug.data.columns import as_numbers, is_numeric
+from ganaug.data.host_states import plain_states
 from ganaug.data.pictures import class_grid
 from ganaug.data.tables import TableEncoder
 from ganaug.gans.image import ImageGAN
@@ -30,6 +31,7 @@ DRAWN = 200  # samples of a class that the discriminator ranks one among
 DAY = pd.Timedelta(days=1)
 
 
+@plain_states()
 def explain(
     synthetic: Any,
     train: Any,
@@ -145,6 +147,7 @@ def explain(
     return found
 
 
+@plain_states()
 def interpolation_sheet(gan: ImageGAN, labels: Any = None, *, steps: int = 8, random_state: Any = 0) -> Image.Image:
     """Draw a row per class: two synthetic images at the ends, and what lies between them.
 
@@ -277,8 +280,8 @@ def _columns(made: pd.DataFrame, real: pd.DataFrame) -> list[_Column]:
         elif is_numeric(numbers[0]):
             unit, deviation = 1, float(numbers[0].astype(float).std())
         # Plain Python numbers, which do not wrap around below zero as unsigned ones do.
-        values = (list(part[name].tolist()) for part in (real, made))
-        columns.append(_Column(str(name), *values, unit, deviation, tuple(part.tolist() for part in numbers)))
+        before, after = (part[name].tolist() for part in (real, made))
+        columns.append(_Column(str(name), before, after, unit, deviation, (numbers[0].tolist(), numbers[1].tolist())))
     return columns
 
 

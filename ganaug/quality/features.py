@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ganaug.data.host_states import plain_states
 from ganaug.data.labels import listed
 from ganaug.quality.classifier import ClassifierConfig, ImageClassifier
 from ganaug.quality.networks import SmallCNN
@@ -25,6 +26,7 @@ BATCH = 50
 SIDE = 160  # pixels at which EfficientNet-lite0 sees images, unless told otherwise
 
 
+@plain_states()
 def features(
     images: NDArray[np.uint8],
     extractor: str | nn.Module = "efficientnet-lite0",
@@ -117,6 +119,7 @@ def extractor_name(extractor: str | nn.Module) -> str:
     return extractor if isinstance(extractor, str) else getattr(extractor, "name", type(extractor).__name__)
 
 
+@plain_states()
 def data_extractor(
     images: NDArray[np.uint8],
     labels: NDArray[Any],
@@ -185,6 +188,7 @@ class DataExtractor(nn.Module):
         return self.classifier.logits(features)
 
 
+@plain_states()
 def pretrained(channels: int, side: int = SIDE) -> nn.Module:
     """EfficientNet-lite0 with ImageNet weights, as a module from float images in [0, 1] to 1,280 features.
 

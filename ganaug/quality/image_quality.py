@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ganaug.data import LabelledImages, labelled_images
+from ganaug.data.host_states import plain_states
 from ganaug.quality.classifier import ClassifierConfig, class_consistency, classification_accuracy_score
 from ganaug.quality.distances import frechet_distance, inception_score, kernel_distance
 from ganaug.quality.duplicates import check_holdout, image_keys
@@ -25,6 +26,7 @@ from ganaug.training.devices import resolve_device, seed_from
 __all__ = ["image_report"]
 
 
+@plain_states()
 def image_report(
     real: Any,
     synthetic: Any,

@@ -7,11 +7,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import pairwise_distances_chunked
 from sklearn.neighbors import NearestNeighbors
 
+from ganaug.data.host_states import plain_states
 from ganaug.quality.feature_pairs import feature_pair
 
 __all__ = ["prdc"]
 
 
+@plain_states()
 def prdc(real: ArrayLike, synthetic: ArrayLike, *, k: int = 5) -> dict[str, float]:
     """Precision, recall, density and coverage of synthetic samples.
 

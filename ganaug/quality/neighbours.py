@@ -7,11 +7,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ganaug.data.host_states import plain_states
+
 __all__ = ["nearest", "nearest_other"]
 
 CHUNK = 2**24  # distances in memory at once: 64 MiB
 
 
+@plain_states()
 def nearest(queries: NDArray[np.uint8], images: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Find the image closest to each query by Euclidean distance of pixels.
 
@@ -35,6 +38,7 @@ def nearest(queries: NDArray[np.uint8], images: NDArray[np.uint8]) -> tuple[NDAr
     return _search(_flat(queries), _flat(images), exclude_self=False)
 
 
+@plain_states()
 def nearest_other(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Distance of each image to the closest of the others; infinite for a single image.
 

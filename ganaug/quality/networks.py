@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ganaug.data.host_states import plain_states
 from ganaug.training.layers import Conv2d, Linear, initialise
 
 __all__ = ["LinearProbe", "SmallCNN", "make_resnet18"]
@@ -54,6 +55,7 @@ class SmallCNN(nn.Module):
         return self.logits(self.describe(images))
 
 
+@plain_states()
 def make_resnet18(image_shape: tuple[int, int, int], n_classes: int) -> nn.Module:
     """ResNet-18 of torchvision, without pretraining; up to 64 pixels its first convolution is 3x3, without pooling.
 

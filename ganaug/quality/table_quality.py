@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ganaug.data.containers import as_table
+from ganaug.data.host_states import plain_states
 from ganaug.data.labels import labels_from_array
 from ganaug.quality.columns import PairedColumns, paired_columns
 from ganaug.quality.duplicates import check_holdout, row_keys
@@ -23,6 +24,7 @@ __all__ = ["table_report"]
 ARGUMENTS = {"real": "X_real", "synthetic": "X_synthetic", "held-out": "holdout"}
 
 
+@plain_states()
 def table_report(
     X_real: Any,
     y_real: Any,

@@ -10,6 +10,7 @@ from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
+from ganaug.data.host_states import plain_states
 from ganaug.quality.feature_pairs import feature_pair
 from ganaug.training.devices import seed_from
 
@@ -19,6 +20,7 @@ MAX_ROWS = 10_000  # of each side that the classifiers see
 TREES = 100
 
 
+@plain_states()
 def classifier_two_sample_auc(real: ArrayLike, synthetic: ArrayLike, *, folds: int = 5, random_state: Any = 0) -> float:
     """Area under the ROC curve of a classifier that tells synthetic samples from real ones, cross-validated.
 

@@ -91,7 +91,7 @@ def _cutout(images: Tensor, numbers: Iterator[Tensor]) -> Tensor:
     for dim in (2, 3):
         side = images.shape[dim]
         half = max(1, round(side * CUTOUT_SIDE)) / 2
-        position = torch.arange(side, device=images.device) + 0.5
+        position = torch.arange(side, dtype=torch.float32, device=images.device) + 0.5
         position = position[:, None] if dim == 2 else position
         inside = (position - next(numbers)).abs() < half
         keep = keep * inside

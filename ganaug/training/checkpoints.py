@@ -20,7 +20,7 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
-from ganaug.data.files import read_regular, sha256_of, write_atomically
+from ganaug.data.files import read_regular, sha256_of, user_path, write_atomically
 from ganaug.data.json_values import clip, parsed, short
 
 __all__ = ["Checkpoints", "newest_valid"]
@@ -79,7 +79,7 @@ class Checkpoints:
     """
 
     def __init__(self, folder: str | Path, *, every: int | Literal["auto"] = "auto", resume: bool = True) -> None:
-        self.folder = Path(folder)
+        self.folder = user_path(folder)
         self._every = every
         _check_folder(self.folder)
         if not resume and _numbered(self.folder):

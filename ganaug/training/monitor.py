@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor, nn
 
 from ganaug._text import visible
-from ganaug.data.files import read_regular, write_atomically
+from ganaug.data.files import read_regular, user_path, write_atomically
 
 __all__ = ["Monitor"]
 
@@ -59,8 +59,8 @@ class Monitor:
         sample_grid: Callable[[Any], Tensor] | None = None,
     ) -> None:
         self._steps = steps
-        self._visible = sys.stderr.isatty() if verbose == "auto" else bool(verbose)
-        self._log_dir = Path(log_dir) if log_dir is not None else None
+        self._visible = (sys.stderr is not None and sys.stderr.isatty()) if verbose == "auto" else bool(verbose)
+        self._log_dir = user_path(log_dir) if log_dir is not None else None
         self._sample_grid = sample_grid
         self._lines: Any = None
         self._board: Any = None

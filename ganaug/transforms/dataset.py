@@ -184,7 +184,8 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
         else:
             image, label = self._synthetic(index - len(self.real)), self.targets[index]
             if isinstance(self._label_example, Tensor):  # a batch is made of labels of one type
-                label = torch.tensor(label, dtype=self._label_example.dtype).reshape(self._label_example.shape)
+                like = self._label_example
+                label = torch.tensor(label, dtype=like.dtype, device=like.device).reshape(like.shape)
         return (image if self.transform is None else self.transform(image)), label
 
     def _position(self, index: int) -> int:

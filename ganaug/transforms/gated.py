@@ -64,7 +64,7 @@ def gated_images(
     counts = dict(zip(*(part.tolist() for part in np.unique(real.labels, return_counts=True)), strict=True))
     wanted = decision.images_to_add(counts)
     if not any(wanted.values()):
-        return torch.empty(0, *real.image_shape, dtype=torch.uint8), real.labels[:0], decision
+        return torch.empty(0, *real.image_shape, dtype=torch.uint8, device="cpu"), real.labels[:0], decision
     if fitted:
         # The GAN may know the classes by other labels.
         positions = Source(source, names).positions(np.array(list(counts)))

@@ -175,7 +175,7 @@ class SyntheticMix(_Synthetic):
             )
         self._pixels.check(images, self._source.image_shape)
         hard = _hard(labels.detach().cpu())  # all that is asked about labels waits for a GPU once
-        chosen = torch.nonzero(torch.rand(len(images)) < self.p)[:, 0]
+        chosen = torch.nonzero(torch.rand(len(images), dtype=torch.float32, device="cpu") < self.p)[:, 0]
         new_labels = labels
         if self._weights is not None and len(chosen):
             drawn = torch.multinomial(self._weights, len(chosen), replacement=True)
@@ -266,7 +266,7 @@ class RandomSynthetic(_Synthetic):
             )
         position = self._source.positions(one)
         image = as_fitted(image, self._source.image_shape[0])
-        if torch.rand(()) >= self.p or position[0] < 0:
+        if torch.rand((), dtype=torch.float32, device="cpu") >= self.p or position[0] < 0:
             return image, label
         return self._pixels.one_like(self._source.draw(position)[0], image), label
 
@@ -294,10 +294,10 @@ def _weights(balance: Any, n_classes: int) -> Tensor | None:
     if isinstance(balance, str):
         if balance != "uniform":
             raise ValueError(f"balance must be None, 'uniform' or a weight for each class, got {balance!r}")
-        return torch.ones(n_classes)
+        return torch.ones(n_classes, dtype=torch.float32, device="cpu")
     if not isinstance(balance, Sequence | Tensor | np.ndarray):
         raise ValueError(f"balance must be None, 'uniform' or a weight for each class, got {balance!r}")
-    weights = torch.as_tensor(balance, dtype=torch.float64)
+    weights = torch.as_tensor(balance, dtype=torch.float64, device="cpu")
     if (
         not bool(weights.isfinite().all())
         or weights.shape != (n_classes,)

@@ -129,7 +129,9 @@ class Pixels:
             return drawn
         drawn = drawn.to(torch.float32).div_(255)
         if self.mean is not None and self.std is not None:
-            mean, std = (torch.tensor(v, device=drawn.device).view(-1, 1, 1) for v in (self.mean, self.std))
+            mean, std = (
+                torch.tensor(v, dtype=torch.float32, device=drawn.device).view(-1, 1, 1) for v in (self.mean, self.std)
+            )
             drawn = drawn.sub_(mean).div_(std)
         return drawn.to(images.dtype)
 
@@ -164,4 +166,4 @@ class Pixels:
 
 
 def _sequence(values: Any) -> Sequence[float]:
-    return values if isinstance(values, Sequence) else torch.as_tensor(values).reshape(-1).tolist()
+    return values if isinstance(values, Sequence) else torch.as_tensor(values, device="cpu").reshape(-1).tolist()

@@ -171,7 +171,7 @@ class Source:
                 "a GAN on a GPU cannot draw inside a DataLoader worker; apply the transform to batches in the training "
                 "loop, or pass a SyntheticPool built from the GAN"
             )
-        seed = int(torch.randint(2**32, ()))
+        seed = int(torch.randint(2**32, (), device="cpu"))
         return self.origin.sample_positions(torch.from_numpy(positions), random_state=seed, device=device)
 
     def __repr__(self) -> str:
