@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ganaug.bench.arms import TRANSFORMS, arm_batches, find_filter, find_transform
-from ganaug.bench.cases import CELLS, GAN, Case, Task, scored
+from ganaug.bench.cases import CELLS, GAN, Case, Task, global_states, scored
 from ganaug.bench.datasets import load_images
+from ganaug.bench.metrics import checked_probabilities
 from ganaug.bench.plugins import Plugin, construct, resolve
 from ganaug.bench.splits import copies
 from ganaug.bench.store import Store
@@ -26,6 +27,7 @@ from ganaug.curation.image_filters import FILTERS, ImageFilter
 from ganaug.curation.inner_validation import inner_split
 from ganaug.data import LabelledImages
 from ganaug.data.files import write_atomically
+from ganaug.data.json_values import short
 from ganaug.data.pictures import png_bytes
 from ganaug.gans import ImageGAN
 from ganaug.quality import audit
@@ -162,13 +164,14 @@ class ImageCase(Case):
         about: dict[str, Any] = {}
         share, keep = np.full(len(self.classes), arm.synthetic), tuple(find_filter(name) for name in arm.keep)
         if arm.gate:
-            share, keep, about = self._ask_gate(task.split, arm, make, seed)
+            with global_states(seed):
+                share, keep, about = self._ask_gate(task.split, arm, make, seed)
         synthetic = self._synthetic_images(task.split, keep) if share.any() else None
         if synthetic is not None:
             share[np.bincount(synthetic[1], minlength=len(self.classes)) == 0] = 0
-        with torch.random.fork_rng(devices=[]):
-            # torchvision's transforms draw from the global state.
-            torch.default_generator.manual_seed(random_generator(seed, "transform").initial_seed())
+        device = resolve_device(self.experiment.device)
+        # torchvision's transforms draw from the global state, and so may a network.
+        with global_states(random_generator(seed, "transform").initial_seed(), device):
             draw = arm_batches(arm, (self.data.images[chosen], targets), synthetic, generator, share)
             trained = train_classifier(
                 draw,
@@ -178,10 +181,12 @@ class ImageCase(Case):
                 generator,
                 make_network=make,
                 class_weight=weight,
-                device=resolve_device(self.experiment.device),
+                device=device,
             )
-        test = self.splits.test[task.split]
-        return {**scored(self.targets[test], predict_proba(trained, self.data.images[test])), **about}
+            test = self.splits.test[task.split]
+            found = predict_proba(trained, self.data.images[test])
+        found = checked_probabilities(f"network {short(network.name)}", found, len(test), len(counts))
+        return {**scored(self.targets[test], found, seen=self.seen(task.split)), **about}
 
     def _network(self, network: Plugin) -> Callable[..., nn.Module]:
         make = resolve("networks", network.target, NETWORKS)
@@ -263,7 +268,7 @@ class ImageCase(Case):
     def _draw(self, gan: ImageGAN, split: int, keep: tuple[ImageFilter, ...]) -> Labelled:
         n, seed = self.experiment.synthetic_per_class, self.seed("sample", split)
         if keep:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), global_states(seed):
                 warnings.simplefilter("ignore", UserWarning)  # classes that stay short are shown fewer
                 images, labels = draw_filtered(gan, n, real=self._training(split), keep=keep, random_state=seed)
         else:
@@ -276,18 +281,19 @@ class ImageCase(Case):
             raise RuntimeError(f"{leaked.sum()} of {len(images)} synthetic images are test images: the test set leaked")
         return images, labels
 
+    @property
+    def keys(self) -> NDArray[np.uint8]:
+        """The images themselves."""
+        return self.data.images
+
     def describe(self) -> dict[str, Any]:
         """Classes, sizes and hash."""
-        images = self.data.images
-        again = [
-            copies(images[b], images[a]).sum() for a, b in zip(self.splits.training, self.splits.test, strict=True)
-        ]
         return {
             "classes": [self.data.name(label) for label in self.classes.tolist()],
             "shape": "x".join(map(str, self.data.image_shape)),
             "n_train": len(self.splits.training[0]),
             "n_test": len(self.splits.test[0]),
-            "duplicates": int(max(again)),
+            **self.duplicates(),
             "sha256": self.data.fingerprint(),
         }
 

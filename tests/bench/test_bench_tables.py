@@ -12,12 +12,12 @@ from sklearn.linear_model import LogisticRegression
 from ganaug.bench import TableArm, TableExperiment, run_suite
 from ganaug.bench.classifiers import Columns, fit_predict
 from ganaug.bench.datasets import TableData, load_table
+from ganaug.bench.drawn import leaked_rows
 from ganaug.bench.metrics import scores
 from ganaug.bench.plugins import Plugin
 from ganaug.bench.samplers import resample
 from ganaug.bench.splits import folds
 from ganaug.bench.store import Store
-from ganaug.bench.tables import leaked_rows
 from ganaug.bench.workers import make_case
 
 # Figures that scikit-learn, imbalanced-learn and LightGBM gave by themselves, outside this package, on the first of
