@@ -205,12 +205,12 @@ class Trained:
         if arm.class_weight and "class_weight" in getattr(model, "get_params", dict)():
             model.set_params(class_weight="balanced")
         elif arm.class_weight:
-            self.note = "it takes no class weights"
+            self.note = f"{classifier.name} takes no class weights"
         if self.corrected and not hasattr(model, "predict_proba"):
-            model = self._calibrated(model, int(counts.min()))
+            model = self._calibrated(model, classifier.name, int(counts.min()))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            self._model = self._fitted(model, arm, (X, y), int(counts.min()), seed)
+            self._model = self._fitted(model, classifier.name, arm, (X, y), seed)
         self._places = self._learnt(y)
 
     def predict_proba(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -251,15 +251,18 @@ class Trained:
             raise ValueError(f"{self.what} must predict classes that it was trained on, got {found[~known][0]:g}")
         return found.astype(np.int64)
 
-    def _calibrated(self, model: Any, smallest: int) -> Any:
+    def _calibrated(self, model: Any, name: str, smallest: int) -> Any:
         # Scores made into probabilities by a formula are no probabilities that shares of classes could be taken out of.
         if smallest > 1:
             return CalibratedClassifierCV(_WithCopies(model), ensemble=False, cv=min(CALIBRATION_FOLDS, smallest))
-        self.note = "it has no probabilities, and a class of one sample, so that its scores were corrected as they are"
+        self.note = (
+            f"{name} has no probabilities, and a class of one sample, so that its scores were corrected as they are"
+        )
         return model
 
-    def _fitted(self, model: Any, arm: TableArm, rows: tuple[Any, Any], smallest: int, seed: int) -> Any:
+    def _fitted(self, model: Any, name: str, arm: TableArm, rows: tuple[Any, Any], seed: int) -> Any:
         X, y = rows
+        smallest = int(np.unique(y, return_counts=True)[1].min())
         if arm.threshold and smallest < 2:
             self.note = "a class has a single row, so that no threshold was tuned"
         elif arm.threshold:
@@ -270,7 +273,7 @@ class Trained:
             except ValueError as error:
                 if "constant" not in str(error):
                     raise
-                self.note = "its predictions are constant, so that no threshold was tuned"
+                self.note = f"the predictions of {name} are constant, so that no threshold was tuned"
         model.fit(X.copy(), y.copy())
         return model
 

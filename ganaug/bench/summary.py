@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -257,7 +258,7 @@ class _Experiment:
             pairs = [pair for pair in self.experiment.pairs() if all(self._runs(arm, about) for arm in pair)]
             for arm, base in sorted(pairs, key=lambda pair: strength[pair[1].name], reverse=True):
                 difference = self._difference(arm.name, base.name, index)
-                what = f"{arm.name} against {base.name}{where}"
+                what = f"{arm.name} against {base.name}{where}{self._without(arm.name, base.name, index)}"
                 if difference is None:
                     sentences.append(f"{what}: too few finished splits to tell.")
                     continue
@@ -270,6 +271,30 @@ class _Experiment:
                     f"probability of harm {_chance(difference.harm)})."
                 )
         return sentences
+
+    def _without(self, arm: str, base: str, case: int) -> str:
+        """What counts on neither side of a comparison, since one of the two arms has not finished it."""
+        lacking = [f"{name}, not finished with {arms}" for name, arms in self._lacking(arm, base, case).items()]
+        found = f", without {', and '.join(lacking)}" if lacking else ""
+        n, splits = len(self._better(arm, base, self.experiment.metrics[0], case)), dict(self.cases)[case]["splits"]
+        return found + (f", in {n} of {splits} splits" if 0 < n < splits else "")
+
+    def _lacking(self, arm: str, base: str, case: int) -> dict[str, str]:
+        """Classifiers that one of two arms has not finished in any split, and the arms that this is said of."""
+        arms = [arm.name for arm in self.experiment.arms]
+        found = self._results(self.experiment.metrics[0], case)[:, :, [arms.index(arm), arms.index(base)]]
+        run = all(self._runs(self.experiment.arm(name), dict(self.cases)[case]) for name in (arm, base))
+        if not run or np.isnan(found).all():
+            return {}
+        has = np.logical_not(np.isnan(found)).any(axis=0)
+        names = [classifier.name for classifier in self.experiment.classifiers]
+        by_place = zip(names, has.tolist(), strict=True)
+        both = f"{arm} and {base}"
+        return {
+            name: base if with_arm else arm if with_base else both
+            for name, (with_arm, with_base) in by_place
+            if not (with_arm and with_base)
+        }
 
     def _corrected(self) -> dict[tuple[str, str, int], float]:
         """Holm's p-value of each pair and case, for their number."""
@@ -335,13 +360,21 @@ class _Experiment:
         for test in sorted(of_first, key=lambda test: strength.get(test["base"], -np.inf), reverse=True):
             word = self._word(test)
             sentences.append(
-                f"{test['arm']} against {test['base']} over {test['datasets']} datasets: {word}, {test['mean']:+.1f} "
+                f"{test['arm']} against {test['base']} over {self._datasets(test)}: {word}, {test['mean']:+.1f} "
                 f"points of {first} (95 % interval {test['low']:+.1f} to {test['high']:+.1f}, Holm's p "
                 f"{test['p_holm']:.2g}); on another dataset worse with probability {_chance(test['worse'])}, better "
                 f"with {_chance(test['better'])}; worse by more than {self.experiment.rope:g} in "
                 f"{100 * test['harm']:.0f} % of the pairs of dataset and classifier."
             )
         return sentences or ["Too few finished datasets to tell."]
+
+    def _datasets(self, test: dict[str, Any]) -> str:
+        """How many datasets a comparison is over, of how many, and without which classifiers in some of them."""
+        n, of = test["datasets"], len({about["dataset"] for _, about in self.cases})
+        lacking = [lacking for index, _ in self.cases if (lacking := self._lacking(test["arm"], test["base"], index))]
+        pairs = dict.fromkeys(f"{name} with {arm}" for found in lacking for name, arm in found.items())
+        without = f" ({len(lacking)} of them without what has not finished: {', '.join(pairs)})" if lacking else ""
+        return f"{n} of {of} datasets{without}" if n < of else f"{n} datasets{without}"
 
     def _word(self, test: dict[str, Any]) -> str:
         """The interval is of the mean, the signed-rank test of what most datasets show: both count."""
@@ -463,8 +496,15 @@ class _Experiment:
         return found
 
     def _notes(self) -> list[dict[str, Any]]:
-        """What could not be done as asked, and how often."""
+        """What could not be done as asked, and how often; and what comparisons with baselines are without."""
         counted = Counter((r["arm"], r["note"]) for r in self.records if "note" in r)
+        failed = Counter((r["case"], r["arm"], r["classifier"]) for r in self.records if r["status"] != "done")
+        for (index, _), arm, base in itertools.product(self.cases, self.experiment.arms, self.experiment.baselines):
+            for classifier, missing in self._lacking(arm.name, base, index).items() if arm.name != base else ():
+                cells = sum(failed[index, name, classifier] for name in (arm.name, base))
+                note = f"compared with {base} without {classifier}, not finished with {missing}"
+                if cells:
+                    counted[arm.name, note] += cells
         return [{"arm": arm, "note": note, "cells": n} for (arm, note), n in sorted(counted.items())]
 
 

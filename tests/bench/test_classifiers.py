@@ -35,7 +35,7 @@ def test_every_classifier_predicts_probabilities(name, counts):
 def test_class_weights_help_the_rare_class_where_they_are_taken():
     plain, weighted = (predict(TableArm("a", class_weight=weight))[0] for weight in (False, True))
     assert weighted[:, 1].mean() > plain[:, 1].mean() + 0.05
-    assert predict(TableArm("a", class_weight=True), "knn")[2] == "it takes no class weights"
+    assert predict(TableArm("a", class_weight=True), "knn")[2] == "knn takes no class weights"
 
 
 def test_a_threshold_changes_predictions_and_no_probability():
