@@ -306,7 +306,7 @@ def scored(
     targets, probabilities, predicted, positive
         As for :func:`~ganaug.bench.metrics.scores`.
     seen : ndarray of shape (n,), bool, optional
-        Test samples that equal a training sample: "metrics_unseen" are of the others, where each class has some.
+        Test samples that equal a training sample: "metrics_unseen" are of the others, None where a class has none.
 
     Returns
     -------
@@ -317,9 +317,12 @@ def scored(
         predicted = decisions(probabilities, positive)
     kept = probabilities.astype("<f4")
     exact = kept.astype(np.float64)
-    unseen = {}
-    if seen is not None and seen.any() and len(np.unique(targets[~seen])) == probabilities.shape[1]:
-        unseen["metrics_unseen"] = scores(targets[~seen], exact[~seen], predicted=predicted[~seen], positive=positive)
+    unseen: dict[str, Any] = {}
+    if seen is not None and seen.any():
+        others = targets[~seen], exact[~seen]
+        each = len(np.unique(others[0])) == probabilities.shape[1]
+        found = scores(*others, predicted=predicted[~seen], positive=positive) if each else None
+        unseen = {"metrics_unseen": found}
     return {
         "metrics": scores(targets, exact, predicted=predicted, positive=positive),
         **unseen,

@@ -29,6 +29,8 @@ __all__ = ["ENOUGH_DATASETS", "cell_table", "summarise"]
 SIGNIFICANT = 0.05
 ENOUGH_DATASETS = 6  # below, no signed-rank test over datasets can find anything at 5 %
 AFTER_CORRECTION = ", though not after correction for the number of tests"
+FEW_SEEN = 0.01  # of the test samples: below, what stands in a training set too moves no figure
+SEEN = "stand in a training set too, where to remember is enough to be right. On the others alone"
 WORDS = {
     "gain": "a gain",
     "harm": "harm",
@@ -54,7 +56,7 @@ def cell_table(records: Iterable[dict[str, Any]]) -> pd.DataFrame:
             **{key: r[key] for key in ("case", "split", "arm", "classifier", "repeat", "status")},
             "reason": r.get("reason", ""),
             "note": r.get("note", ""),
-            **r.get("metrics", dict.fromkeys(METRICS, np.nan)),
+            **(r.get("metrics") or dict.fromkeys(METRICS, np.nan)),
         }
         for r in records
         if r["kind"] == "cell"
@@ -76,15 +78,19 @@ def summarise(suite: Suite, records: list[dict[str, Any]], data: list[dict[str, 
     Returns
     -------
     dict
+        "cautions" (sentences on test samples that stand in a training set too, with the figures on the others),
         "verdicts" (sentences, the most telling first), "experiments" (one entry each for images and tables) and
         "failed". Means and differences are in points, hundredths of the metric; a positive difference is better.
     """
-    cells = cell_table(records)
-    experiments = []
+    cells, experiments, cautions = cell_table(records), [], []
     for experiment in suite.experiments:
         numbered = [(i, about) for i, about in enumerate(data) if about["kind"] == experiment.kind]
         experiments.append(_Experiment(experiment, cells, records, numbered).to_dict())
+        if repeating := {i for i, about in numbered if _share_seen(about) >= FEW_SEEN}:
+            others = [_on_unseen(record) if record["case"] in repeating else record for record in records]
+            cautions += _Experiment(experiment, cell_table(others), others, numbered).on_unseen(repeating)
     return {
+        "cautions": cautions,
         "verdicts": [sentence for found in experiments for sentence in found["verdicts"]],
         "experiments": experiments,
         "failed": [
@@ -97,6 +103,16 @@ def summarise(suite: Suite, records: list[dict[str, Any]], data: list[dict[str, 
             if r["status"] != "done"
         ],
     }
+
+
+def _share_seen(about: dict[str, Any]) -> float:
+    """Share of the test samples that stand in a training set too, in the split that has most of them."""
+    return about.get("duplicates", 0) / max(1, about.get("duplicates_of", about.get("n_test", 1)))
+
+
+def _on_unseen(record: dict[str, Any]) -> dict[str, Any]:
+    """The record of a cell with its metrics on the test samples that no training sample equals, where there are any."""
+    return {**record, "metrics": record["metrics_unseen"] or {}} if "metrics_unseen" in record else record
 
 
 class _Experiment:
@@ -270,6 +286,35 @@ class _Experiment:
                     f"(95 % interval {difference.low:+.1f} to {difference.high:+.1f}, {difference.n} splits; "
                     f"probability of harm {_chance(difference.harm)})."
                 )
+        return sentences
+
+    def on_unseen(self, cases: set[int]) -> list[str]:
+        """Say which test samples stand in a training set too, and what comparisons give on the others alone.
+
+        The records must hold the metrics on those.
+        """
+        first = self.experiment.metrics[0]
+        bases = ((arm.name, base) for arm in self.experiment.arms for base in self.experiment.baselines)
+        pairs = [(arm.name, base.name) for arm, base in self.experiment.pairs()] or [p for p in bases if p[0] != p[1]]
+        sentences = []
+        for index, about in self.cases if len(cases) < ENOUGH_DATASETS else ():
+            if index not in cases:
+                continue
+            found = {pair: self._difference(*pair, index) for pair in pairs}
+            told = [f"{arm} against {base} {_points(d)}" for (arm, base), d in found.items() if d is not None]
+            n, of = about["duplicates"], about.get("duplicates_of", about.get("n_test"))
+            sentences.append(f"{n} of {of} test samples of {about['name']} {SEEN}: {_listed(told, first)}.")
+        if not sentences:
+            told = []
+            for arm, base in pairs:
+                better = [self._better(arm, base, first, index) for index, _ in self.cases]
+                if means := [values.mean() for values in better if len(values)]:
+                    told.append(f"{arm} against {base} {np.mean(means):+.1f}")
+            share = max(_share_seen(dict(self.cases)[index]) for index in cases)
+            sentences.append(
+                f"In {len(cases)} of {len(self.cases)} cases up to {100 * share:.0f} % of the test samples {SEEN}: "
+                f"{_listed(told, first)}."
+            )
         return sentences
 
     def _without(self, arm: str, base: str, case: int) -> str:
@@ -530,6 +575,16 @@ def _worth(curve: list[list[float]], n: int, difference: Difference, sign: float
         return float(np.exp(sizes[after - 1] + share * (sizes[after] - sizes[after - 1])) - n)
 
     return {"extra": extra(difference.mean), "low": extra(difference.low), "high": extra(difference.high)}
+
+
+def _listed(told: list[str], metric: str) -> str:
+    return f"{'; '.join(told)} points of {metric}" if told else "too few samples or splits are left to tell"
+
+
+def _points(difference: Difference) -> str:
+    """A difference with its interval, where two splits are not all that there is."""
+    ends = f" (95 % interval {difference.low:+.1f} to {difference.high:+.1f})" if difference.n > 2 else ""
+    return f"{difference.mean:+.1f}{ends}"
 
 
 def _mean(values: NDArray[np.float64] | pd.Series) -> float | None:
