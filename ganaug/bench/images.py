@@ -9,11 +9,10 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ganaug.bench.arms import TRANSFORMS, arm_batches, find_filter, find_transform
+from ganaug.bench.arms import TRANSFORMS, arm_batches, find_filter, find_mix, find_transform
 from ganaug.bench.cases import CELLS, GAN, Case, Task, global_states, scored
 from ganaug.bench.datasets import load_images
 from ganaug.bench.metrics import checked_probabilities
@@ -32,7 +31,7 @@ from ganaug.data.pictures import png_bytes
 from ganaug.gans import ImageGAN
 from ganaug.quality import audit
 from ganaug.quality.batches import Labelled
-from ganaug.quality.classifier import class_consistency, predict_proba, train_classifier
+from ganaug.quality.classifier import balanced_class_weight, class_consistency, predict_proba, train_classifier
 from ganaug.quality.networks import NETWORKS
 from ganaug.quality.sheets import comparison_sheet
 from ganaug.training.devices import random_generator, resolve_device
@@ -157,8 +156,7 @@ class ImageCase(Case):
         make = self._network(network)
         chosen = self.splits.training[task.split]
         targets = self.targets[chosen]
-        counts = np.bincount(targets, minlength=len(self.classes))
-        weight = torch.from_numpy(len(targets) / (len(counts) * counts)).float() if arm.class_weight else None
+        weight = balanced_class_weight(targets, len(self.classes)) if arm.class_weight else None
         seed = self.seed("cell", task.split, arm.name, network.name, task.repeat)
         generator = random_generator(seed, "classifier")
         about: dict[str, Any] = {}
@@ -185,7 +183,7 @@ class ImageCase(Case):
             )
             test = self.splits.test[task.split]
             found = predict_proba(trained, self.data.images[test])
-        found = checked_probabilities(f"network {short(network.name)}", found, len(test), len(counts))
+        found = checked_probabilities(f"network {short(network.name)}", found, len(test), len(self.classes))
         return {**scored(self.targets[test], found, seen=self.seen(task.split)), **about}
 
     def _network(self, network: Plugin) -> Callable[..., nn.Module]:
@@ -211,6 +209,9 @@ class ImageCase(Case):
             filters=[fixed] if fixed else None,
             cv=[self._inner(split)],
             transform=find_transform(arm.transform) if arm.transform else None,
+            mix=None if arm.mix is None else find_mix(arm.mix, len(self.classes)),
+            balanced=arm.balanced,
+            class_weight="balanced" if arm.class_weight else None,
             training=self.experiment.training,
             starts=1,
             per_class=self.experiment.synthetic_per_class,

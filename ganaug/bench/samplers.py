@@ -21,7 +21,7 @@ from ganaug.data.json_values import short
 from ganaug.gans import TableGAN
 from ganaug.resampling import GANOverSampler, SafeOverSampler
 
-__all__ = ["SAMPLERS", "Rows", "check_sampler", "make_gate", "resample"]
+__all__ = ["SAMPLERS", "Rows", "check_amount", "check_sampler", "make_gate", "resample"]
 
 NEIGHBOURS = 5
 # What ADASYN says of tables whose classes lie too far apart or too close for it.
@@ -58,6 +58,26 @@ def check_sampler(sampler: Plugin) -> None:
         checked(what, SafeOverSampler, {k: v for k, v in params.items() if k != "sampler"})
         _check_amount(f"{what}: its sampler", inner)
         _check_gan(f"{what}: its sampler", inner)
+
+
+def check_amount(arm: TableArm) -> None:
+    """Find out whether the sampler of an arm can add what the arm asks for.
+
+    Raises
+    ------
+    ValueError
+    """
+    sampler = arm.sampler
+    asked = "a gate" if arm.gate else f"fill_to = {arm.fill_to}" if arm.fill_to else f"ratio = {arm.ratio:g}"
+    if sampler is None or sampler.target in SAMPLERS or (asked == "ratio = 1" or arm.ratio == 0):
+        return
+    made = construct(resolve("samplers", sampler.target, SAMPLERS), sampler.params)
+    if getattr(made, "_sampling_type", "over-sampling") in ("under-sampling", "clean-sampling"):
+        raise ValueError(f"{asked} is for what adds rows, but sampler {short(sampler.target)} takes rows away")
+    if "sampling_strategy" not in getattr(made, "get_params", dict)():
+        raise ValueError(
+            f"{asked} is for samplers with a parameter sampling_strategy, which {short(sampler.target)} lacks"
+        )
 
 
 def _check_amount(what: str, params: dict[str, Any]) -> None:
