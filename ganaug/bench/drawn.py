@@ -148,8 +148,8 @@ def leaked_rows(
     if new.sum() > max(1, 0.01 * len(rows)):
         return int(new.sum())
     exchanged, column = _exchanged(training) if by_chance is None else by_chance()
-    keys = array_keys(rows, training, test, _rounded(exchanged))
-    return int(same.sum()) if _is_beyond_chance(*keys, column) else 0
+    known = array_keys(rows, training, test, _rounded(exchanged))
+    return int(same.sum()) if _is_beyond_chance(known[0], known[1], known[2], known[3], column) else 0
 
 
 def _is_beyond_chance(
@@ -175,7 +175,7 @@ def _is_beyond_chance(
 
 def recombined(data: TableData, encode: Columns, seed: int) -> Exchanged:
     """Training rows, encoded, in each of which one value is another training row's, and which column that is of."""
-    sources, column = _sources(*data.X.shape, seed)
+    sources, column = _sources(len(data.X), data.X.shape[1], seed)
     columns = {
         name: data.X[name].iloc[source].reset_index(drop=True)
         for name, source in zip(data.X.columns, sources.T, strict=True)
@@ -184,7 +184,7 @@ def recombined(data: TableData, encode: Columns, seed: int) -> Exchanged:
 
 
 def _exchanged(training: NDArray[np.float64]) -> Exchanged:
-    sources, column = _sources(*training.shape, 0)
+    sources, column = _sources(len(training), training.shape[1], 0)
     return training[sources, np.arange(training.shape[1])], column
 
 

@@ -182,8 +182,8 @@ class ImageCase(Case):
                 device=device,
             )
             test = self.splits.test[task.split]
-            found = predict_proba(trained, self.data.images[test])
-        found = checked_probabilities(f"network {short(network.name)}", found, len(test), len(self.classes))
+            predicted = predict_proba(trained, self.data.images[test])
+        found = checked_probabilities(f"network {short(network.name)}", predicted, len(test), len(self.classes))
         return {**scored(self.targets[test], found, seen=self.seen(task.split)), **about}
 
     def _network(self, network: Plugin) -> Callable[..., nn.Module]:

@@ -331,7 +331,7 @@ class _Experiment:
         run = all(self._runs(self.experiment.arm(name), dict(self.cases)[case]) for name in (arm, base))
         if not run or np.isnan(found).all():
             return {}
-        has = np.logical_not(np.isnan(found)).any(axis=0)
+        has = np.asarray(np.logical_not(np.isnan(found)).any(axis=0))
         names = [classifier.name for classifier in self.experiment.classifiers]
         by_place = zip(names, has.tolist(), strict=True)
         both = f"{arm} and {base}"

@@ -305,8 +305,9 @@ class _Gate:
                 balanced=self.balanced,
                 transform=self.transform,
             )
+            mix = self.mix
             return train_classifier(
-                draw if self.mix is None else lambda batch_size: self.mix(*draw(batch_size)),
+                draw if mix is None else lambda batch_size: mix(*draw(batch_size)),
                 self.data.image_shape,
                 n_classes,
                 self.training,
@@ -316,7 +317,7 @@ class _Gate:
                 device=self.device,
             )
 
-    def _class_weight(self, targets: NDArray[np.int64]) -> Tensor | None:
+    def _class_weight(self, targets: NDArray[np.integer]) -> Tensor | None:
         return balanced_class_weight(targets, len(self.data.classes)) if self.weighted else None
 
 
