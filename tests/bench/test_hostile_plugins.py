@@ -130,11 +130,16 @@ def test_a_classifier_that_fails_takes_no_other_one_down(table_suite, tmp_path):
     bad = [dataclasses.replace(plugin("Returning", what=what), name=what) for what in ("nan", "one column")]
     classifiers = (*bad, plugin("Renaming", names=(-1, 1)), *table_suite.tables.classifiers)
     tables = dataclasses.replace(
-        table_suite.tables, classifiers=classifiers, repeats=1, datasets=table_suite.tables.datasets[:1]
+        table_suite.tables,
+        arms=table_suite.tables.arms[:2],
+        classifiers=classifiers,
+        datasets=table_suite.tables.datasets[:1],
+        folds=2,
+        repeats=1,
     )
     summary = run_suite(dataclasses.replace(table_suite, tables=tables), tmp_path / "run", jobs=1, verbose=False)
     assert {f["classifier"] for f in summary["failed"]} == {"nan", "one column", "Renaming"}
-    assert len(summary["failed"]) == 3 * 3 * 3
+    assert len(summary["failed"]) == 2 * 2 * 3
     for failed in summary["failed"]:
         assert re.match(r"ValueError: classifier '.*' must [^\n]*$", failed["reason"])
 
@@ -363,7 +368,7 @@ def whole_numbers(rng, n, kind):
     return table.map("abcdefghij".__getitem__) if kind == "names" else table.astype(kind)
 
 
-@pytest.mark.parametrize("kind", ["int64", "float64", "Int64", "names", "dates"])
+@pytest.mark.parametrize("kind", ["int64", "Int64", "names", "dates"])
 def test_test_rows_in_a_table_of_known_values_are_no_gain(kind, table_suite, tmp_path):
     rng = np.random.default_rng(0)
     table = whole_numbers(rng, 150, kind).assign(y=np.repeat([0, 1], [100, 50]))
