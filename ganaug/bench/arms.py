@@ -15,7 +15,16 @@ from ganaug.curation.image_filters import FILTERS, ImageFilter
 from ganaug.data.json_values import short
 from ganaug.quality.batches import batch_drawer
 
-__all__ = ["MIXES", "TRANSFORMS", "arm_batches", "find_filter", "find_transform", "make_transform", "transform_name"]
+__all__ = [
+    "MIXES",
+    "TRANSFORMS",
+    "arm_batches",
+    "find_filter",
+    "find_mix",
+    "find_transform",
+    "make_transform",
+    "transform_name",
+]
 
 
 def _none() -> Callable[[Tensor], Tensor]:
@@ -129,7 +138,8 @@ def find_filter(name: str) -> ImageFilter:
     return made
 
 
-def _mix(name: str, n_classes: int) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
+def find_mix(name: str, n_classes: int) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Make what mixes the images of a batch and their labels, by its name in ``MIXES``."""
     from torchvision.transforms import v2
 
     return getattr(v2, MIXES[name])(num_classes=n_classes)
@@ -172,5 +182,5 @@ def arm_batches(
     )
     if arm.mix is None:
         return draw
-    mix = _mix(arm.mix, int(real[1].max()) + 1)
+    mix = find_mix(arm.mix, int(real[1].max()) + 1)
     return lambda batch_size: mix(*draw(batch_size))

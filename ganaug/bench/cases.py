@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import itertools
+import random
 import time
 import traceback
 from abc import ABC, abstractmethod
@@ -13,18 +15,33 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 import ganaug
 from ganaug.bench.metrics import calibration, decisions, scores
 from ganaug.bench.plugins import Plugin
 from ganaug.bench.provenance import code_of
-from ganaug.bench.splits import Splits, drawn_splits, folds
+from ganaug.bench.splits import Splits, copies, drawn_splits, folds
 from ganaug.bench.store import Store
 from ganaug.bench.suite import Experiment, Suite, digest
+from ganaug.training.devices import global_states_seeded
 
-__all__ = ["Case", "CaseSpec", "Task", "case_specs", "failure", "heading", "prepared", "scored", "seed_of"]
+__all__ = [
+    "Case",
+    "CaseSpec",
+    "Task",
+    "case_specs",
+    "failure",
+    "global_states",
+    "heading",
+    "predictions",
+    "prepared",
+    "scored",
+    "seed_of",
+]
 
+CPU = torch.device("cpu")
 GAN, CELLS = 0, 1  # stages: cells need the GANs
 CHOICE = "choice of "  # begins the name of what is chosen in the first stage
 
@@ -130,6 +147,7 @@ class Case(ABC):
         self.spec = case_specs(suite)[index]
         self.experiment: Any = suite.experiment(self.spec.kind)
         self.arms: tuple[Any, ...] = self.experiment.arms  # that are run in this case
+        self._seen: dict[int, NDArray[np.bool_]] = {}
 
     def split(self, labels: NDArray[Any]) -> Splits:
         """Training and test sets, with the name of the dataset in errors."""
@@ -153,6 +171,23 @@ class Case(ABC):
     def n_rarest(self) -> int:
         """Test samples of the rarest class, in the split that has fewest of it."""
         return min(int(np.unique(self.targets[test], return_counts=True)[1].min()) for test in self.splits.test)
+
+    def seen(self, split: int) -> NDArray[np.bool_]:
+        """Which test samples of a split equal one of its training samples."""
+        if split not in self._seen:
+            self._seen[split] = copies(self.keys[self.splits.test[split]], self.keys[self.splits.training[split]])
+        return self._seen[split]
+
+    @property
+    @abstractmethod
+    def keys(self) -> NDArray[Any]:
+        """Something for each sample, the same for equal ones."""
+
+    def duplicates(self) -> dict[str, int]:
+        """Test samples that equal a training sample, in the split that has most of them, and how many it tests on."""
+        seen = [self.seen(split) for split in range(len(self.splits))]
+        most = max(seen, key=lambda of_split: of_split.mean())
+        return {"duplicates": int(most.sum()), "duplicates_of": len(most)}
 
     def own_code(self, arm: str, classifier: str) -> dict[str, Any]:
         """What the key of a cell holds of the user's own code, so that cells run again once it is edited."""
@@ -248,18 +283,88 @@ def failure(error: Exception | SystemExit) -> dict[str, Any]:
     }
 
 
+@contextlib.contextmanager
+def global_states(seed: int, device: torch.device = CPU) -> Iterator[None]:
+    """Seed the global states of Python, numpy and torch for code that draws from them, and put them back at the end.
+
+    Without it, what such code gives would depend on what has run before it in the same process.
+    """
+    state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002 - what others draw from
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - what others draw from
+    try:
+        with global_states_seeded(seed, device):
+            yield
+    finally:
+        random.setstate(state)
+        np.random.set_state(numpy_state)  # noqa: NPY002 - what others draw from
+
+
 def scored(
     targets: NDArray[np.integer],
     probabilities: NDArray[np.floating],
     predicted: NDArray[np.integer] | None = None,
     positive: int | None = None,
+    seen: NDArray[np.bool_] | None = None,
 ) -> dict[str, Any]:
-    """What the record of a cell holds of its predictions."""
+    """What the record of a cell holds of its predictions.
+
+    Parameters
+    ----------
+    targets, probabilities, predicted, positive
+        As for :func:`~ganaug.bench.metrics.scores`.
+    seen : ndarray of shape (n,), bool, optional
+        Test samples that equal a training sample: "metrics_unseen" are of the others, None where a class has none.
+
+    Returns
+    -------
+    dict
+        Metrics are of the probabilities and decisions that are kept, so that they can be computed again.
+    """
     if predicted is None:
         predicted = decisions(probabilities, positive)
+    kept = probabilities.astype("<f4")
+    exact = kept.astype(np.float64)
+    unseen: dict[str, Any] = {}
+    if seen is not None and seen.any():
+        others = targets[~seen], exact[~seen]
+        each = len(np.unique(others[0])) == probabilities.shape[1]
+        found = scores(*others, predicted=predicted[~seen], positive=positive) if each else None
+        unseen = {"metrics_unseen": found}
     return {
-        "metrics": scores(targets, probabilities, predicted=predicted, positive=positive),
+        "metrics": scores(targets, exact, predicted=predicted, positive=positive),
+        **unseen,
         "recall": [float((predicted[targets == c] == c).mean()) for c in range(probabilities.shape[1])],
-        "calibration": [part.tolist() for part in calibration(targets, probabilities)],
-        "probabilities": base64.b64encode(probabilities.astype(np.float16).tobytes()).decode(),
+        "calibration": [part.tolist() for part in calibration(targets, exact)],
+        "probabilities": base64.b64encode(kept.tobytes()).decode(),
+        "decisions": base64.b64encode(predicted.astype("<i4").tobytes()).decode(),
     }
+
+
+def predictions(record: Mapping[str, Any]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The probabilities and decisions that the record of a cell keeps, from which its metrics can be computed again.
+
+    Parameters
+    ----------
+    record : mapping
+
+    Returns
+    -------
+    probabilities : ndarray of shape (n_test, n_classes)
+    decisions : ndarray of shape (n_test,)
+
+    Raises
+    ------
+    ValueError
+        For a record of an older version, which keeps no decisions.
+
+    Examples
+    --------
+    >>> predictions(scored(np.array([0, 1]), np.eye(2), np.array([1, 1])))[1].tolist()
+    [1, 1]
+    """
+    if "decisions" not in record:
+        raise ValueError("the cell was made by an older version, which kept no decisions; run it again in a new folder")
+    chosen = np.frombuffer(base64.b64decode(record["decisions"]), "<i4").astype(np.int64)
+    kept = np.frombuffer(base64.b64decode(record["probabilities"]), "<f4")
+    return kept.reshape(len(chosen), -1).astype(np.float64), chosen

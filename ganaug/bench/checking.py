@@ -13,7 +13,7 @@ from ganaug.bench.classifiers import check_classifier
 from ganaug.bench.metrics import METRICS, MINORITY
 from ganaug.bench.places import Place
 from ganaug.bench.plugins import Plugin, nearest, resolve, unknown_parameter
-from ganaug.bench.samplers import check_sampler
+from ganaug.bench.samplers import check_amount, check_sampler
 from ganaug.bench.suite import Experiment, ImageArm, ImageExperiment, Sizes, Suite, TableArm, TableExperiment
 from ganaug.data.json_values import short
 from ganaug.gans import ImageGAN
@@ -48,6 +48,7 @@ def check_suite(suite: Suite, where: Place = SUITE) -> None:
 
 
 def _check_experiment(where: Place, experiment: Experiment) -> None:
+    _check_kinds(where, experiment)
     _check_sizes(where, experiment)
     _check_types(where, experiment)
     for key in ("datasets", "classifiers", "metrics", "imbalance", "arms"):
@@ -70,6 +71,24 @@ def _check_experiment(where: Place, experiment: Experiment) -> None:
         _check_images(where, experiment)
     elif isinstance(experiment, TableExperiment):
         _check_tables(where, experiment)
+
+
+def _check_kinds(where: Place, experiment: Experiment) -> None:
+    """Find out whether what holds several values does; one that is made in Python may hold anything."""
+    kinds = {"datasets": Plugin, "classifiers": Plugin, "arms": experiment.arm_type, "sizes": Sizes}
+    for key in (*kinds, "baselines", "metrics"):
+        values = getattr(experiment, key)
+        _check_several(where, key, values, kinds.get(key, object))
+    places = [(where, experiment), *((where.at("sizes", i), some) for i, some in enumerate(experiment.sizes))]
+    for place, drawn in places:
+        for key in ("n_per_class", "imbalance"):
+            _check_several(place, key, getattr(drawn, key), object)
+
+
+def _check_several(where: Place, key: str, values: Any, kind: type) -> None:
+    if not isinstance(values, tuple | list) or not all(isinstance(value, kind) for value in values):
+        of = "" if kind is object else f" of {kind.__name__}"
+        raise ValueError(f"{where.at(key)}: {key} must be a tuple{of}, got {short(values)}")
 
 
 def _check_types(where: Place, experiment: Experiment) -> None:
@@ -98,6 +117,8 @@ def check_types_of_arms(where: Place, arms: Sequence[ImageArm | TableArm]) -> No
                 raise ValueError(
                     f"{place.at(value.name)}: {value.name} of arm {short(arm.name)} must be true or false, got {got}"
                 )
+        for key in ("against", "keep"):
+            _check_several(place, key, getattr(arm, key, ()), object)
         for name in (*arm.against, *getattr(arm, "keep", ())):
             _check_text(place, f"what arm {short(arm.name)} is against or keeps", name)
 
@@ -233,6 +254,8 @@ def _check_table_arm(where: Place, arm: TableArm) -> None:
         )
     if arm.sampler is not None:
         _told(where.at("sampler").saying(f"arm {short(arm.name)}"), check_sampler, arm.sampler)
+        key = "fill_to" if arm.fill_to else "ratio"
+        _told((where if arm.gate else where.at(key)).saying(f"arm {short(arm.name)}"), check_amount, arm)
     if arm.gate and (arm.sampler is None or not (arm.sampler.target == "gan" or arm.raw)):
         raise ValueError(
             f"{where}: arm {short(arm.name)} has a gate, which takes the sampler 'gan', or one by its import path with "

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import scipy.special
 from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
@@ -22,13 +23,15 @@ from sklearn.model_selection import StratifiedKFold, TunedThresholdClassifierCV
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.utils.metaestimators import available_if
 
 from ganaug.bench.datasets import TableData
+from ganaug.bench.metrics import checked_numbers, checked_probabilities
 from ganaug.bench.plugins import Plugin, checked, construct, resolve
 from ganaug.bench.suite import TableArm
 from ganaug.data.json_values import short
 
-__all__ = ["CLASSIFIERS", "Columns", "check_classifier", "fit_predict"]
+__all__ = ["CLASSIFIERS", "Columns", "Trained", "check_classifier", "fit_predict"]
 
 CLASSIFIERS: dict[str, Callable[..., Any]] = {
     "logistic": functools.partial(LogisticRegression, max_iter=2000),
@@ -149,61 +152,168 @@ def fit_predict(
         What could not be done as asked.
     """
     X, y = rows
-    make = resolve("classifiers", classifier.target, CLASSIFIERS)
-    weight = "balanced" if arm.class_weight else None
-    model = construct(make, classifier.params, random_state=seed)
-    note = None
-    if weight and "class_weight" in model.get_params():
-        model.set_params(class_weight=weight)
-    elif weight:
-        note = f"{classifier.name} takes no class weights"
-    counts = np.unique(y, return_counts=True)[1]
-    smallest = int(counts.min())
-    # Where classes are of one size there is nothing to correct, and the classifier is used as it is without.
-    corrected = arm.prior_correction and smallest < counts.max()
-    if corrected and not hasattr(model, "predict_proba"):
+    trained = Trained(arm, classifier, X, y, n_classes, seed)
+    return trained.predict_proba(test), trained.predict(test) if arm.threshold else None, trained.note
+
+
+class Trained:
+    """A classifier trained as an arm says.
+
+    What it is handed is its own, so that one that works in place changes nothing for the next, and what it returns is
+    checked.
+
+    Parameters
+    ----------
+    arm : TableArm
+        Its sampler has been applied already.
+    classifier : Plugin
+    X : ndarray of shape (n_rows, n_columns)
+    y : ndarray of shape (n_rows,)
+        Class indices.
+    n_classes : int
+    seed : int
+
+    Attributes
+    ----------
+    note : str or None
+        What could not be done as asked.
+
+    Raises
+    ------
+    ValueError
+        If it has not learnt the classes that it was shown.
+    """
+
+    def __init__(
+        self,
+        arm: TableArm,
+        classifier: Plugin,
+        X: NDArray[np.float64],
+        y: NDArray[np.integer],
+        n_classes: int,
+        seed: int,
+    ) -> None:
+        self.what = f"classifier {short(classifier.name)}"
+        self.note: str | None = None
+        make = resolve("classifiers", classifier.target, CLASSIFIERS)
+        self._n_classes = n_classes
+        self._shares = np.bincount(y, minlength=n_classes) / len(y)
+        counts = np.unique(y, return_counts=True)[1]
+        # Where classes are of one size there is nothing to correct, and the classifier is used as it is without.
+        self.corrected = arm.prior_correction and counts.min() < counts.max()
+        model = construct(make, classifier.params, random_state=seed)
+        if arm.class_weight and "class_weight" in getattr(model, "get_params", dict)():
+            model.set_params(class_weight="balanced")
+        elif arm.class_weight:
+            self.note = f"{classifier.name} takes no class weights"
+        if self.corrected and not hasattr(model, "predict_proba"):
+            model = self._calibrated(model, classifier.name, int(counts.min()))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            self._model = self._fitted(model, classifier.name, arm, (X, y), seed)
+        self._places = self._learnt(y)
+
+    def predict_proba(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Probabilities of all classes, shape (n_rows, n_classes); of a classifier without any, made from its scores.
+
+        Raises
+        ------
+        ValueError
+            If what it returns is none.
+        """
+        n, known = len(X), len(self._places)
+        if hasattr(self._model, "predict_proba"):
+            found = checked_probabilities(self.what, self._model.predict_proba(X.copy()), n, known)
+        else:
+            shape = (n,) if known == 2 else (n, known)
+            scores = checked_numbers(self.what, "scores", self._model.decision_function(X.copy()), shape)
+            scores = np.stack([-scores, scores], axis=1) / 2 if known == 2 else scores
+            found = scipy.special.softmax(scores, axis=1)
+        whole = np.zeros((n, self._n_classes))
+        whole[:, self._places] = found
+        if self.corrected:
+            whole /= np.where(self._shares > 0, self._shares, 1)
+            whole /= whole.sum(1, keepdims=True)
+        return whole
+
+    def predict(self, X: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Classes as it tells them itself, with its threshold or without; class indices of shape (n_rows,).
+
+        Raises
+        ------
+        ValueError
+            If they are none of those that it has learnt.
+        """
+        if self.corrected:
+            return self.predict_proba(X).argmax(1)
+        found = checked_numbers(self.what, "classes", self._model.predict(X.copy()), (len(X),))
+        if not (known := np.isin(found, self._places)).all():
+            raise ValueError(f"{self.what} must predict classes that it was trained on, got {found[~known][0]:g}")
+        return found.astype(np.int64)
+
+    def _calibrated(self, model: Any, name: str, smallest: int) -> Any:
         # Scores made into probabilities by a formula are no probabilities that shares of classes could be taken out of.
         if smallest > 1:
-            model = CalibratedClassifierCV(model, ensemble=False, cv=min(CALIBRATION_FOLDS, smallest))
-        else:
-            note = (
-                f"{classifier.name} has no probabilities, and a class of one sample, so that its scores were corrected "
-                "as they are"
-            )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
+            return CalibratedClassifierCV(_WithCopies(model), ensemble=False, cv=min(CALIBRATION_FOLDS, smallest))
+        self.note = (
+            f"{name} has no probabilities, and a class of one sample, so that its scores were corrected as they are"
+        )
+        return model
+
+    def _fitted(self, model: Any, name: str, arm: TableArm, rows: tuple[Any, Any], seed: int) -> Any:
+        X, y = rows
+        smallest = int(np.unique(y, return_counts=True)[1].min())
         if arm.threshold and smallest < 2:
-            model.fit(X, y)
-            note = "a class has a single row, so that no threshold was tuned"
+            self.note = "a class has a single row, so that no threshold was tuned"
         elif arm.threshold:
             cv = StratifiedKFold(max(2, min(THRESHOLD_FOLDS, smallest)), shuffle=True, random_state=seed)
-            tuned = TunedThresholdClassifierCV(model, scoring="balanced_accuracy", cv=cv)
+            tuned = TunedThresholdClassifierCV(_WithCopies(model), scoring="balanced_accuracy", cv=cv)
             try:
-                model = tuned.fit(X, y)
+                return tuned.fit(X.copy(), y.copy())
             except ValueError as error:
                 if "constant" not in str(error):
                     raise
-                model.fit(X, y)
-                note = f"the predictions of {classifier.name} are constant, so that no threshold was tuned"
-        else:
-            model.fit(X, y)
-    probabilities = _probabilities(model, test, n_classes)
-    if corrected:
-        shares = np.bincount(y, minlength=n_classes) / len(y)
-        probabilities = probabilities / np.where(shares > 0, shares, 1)
-        probabilities /= probabilities.sum(1, keepdims=True)
-    predicted = np.asarray(model.predict(test), dtype=np.int64) if arm.threshold else None
-    return probabilities, predicted, note
+                self.note = f"the predictions of {name} are constant, so that no threshold was tuned"
+        model.fit(X.copy(), y.copy())
+        return model
+
+    def _learnt(self, y: NDArray[np.integer]) -> NDArray[np.int64]:
+        """Class index of each column of its probabilities."""
+        labels = np.unique(y)
+        found = getattr(self._model, "classes_", None)
+        known = np.asarray([] if found is None else np.asarray(found).tolist())
+        right = known.ndim == 1 and known.dtype.kind in "iufb" and len(np.unique(known)) == len(known)
+        if not right or not np.isin(labels, known).all() or not np.isin(known, np.arange(self._n_classes)).all():
+            raise ValueError(
+                f"{self.what} must have the labels that it was trained on, {short(labels.tolist())}, in classes_ after "
+                f"fit, got {'none' if found is None else short(known.tolist())}"
+            )
+        return known.astype(np.int64)
 
 
-def _probabilities(model: Any, X: NDArray[np.float64], n_classes: int) -> NDArray[np.float64]:
-    """Class probabilities; of a classifier without any, its scores made into such."""
-    if hasattr(model, "predict_proba"):
-        found = np.asarray(model.predict_proba(X), dtype=float)
-    else:
-        scores = np.asarray(model.decision_function(X), dtype=float)
-        scores = np.stack([-scores, scores], axis=1) / 2 if scores.ndim == 1 else scores
-        found = scipy.special.softmax(scores, axis=1)
-    whole = np.zeros((len(X), n_classes))
-    whole[:, np.asarray(model.classes_, dtype=int)] = found
-    return whole
+def _has(method: str) -> Callable[[Any], bool]:
+    return lambda self: hasattr(getattr(self, "estimator_", self.estimator), method)
+
+
+class _WithCopies(ClassifierMixin, BaseEstimator):
+    """A classifier that is handed copies, for meta-estimators that show the same rows more than once."""
+
+    def __init__(self, estimator: Any) -> None:
+        self.estimator = estimator
+
+    def fit(self, X: NDArray[np.float64], y: NDArray[np.integer]) -> _WithCopies:
+        self.estimator_ = clone(self.estimator)
+        self.estimator_.fit(X.copy(), y.copy())
+        self.classes_ = self.estimator_.classes_
+        return self
+
+    def predict(self, X: NDArray[np.float64]) -> Any:
+        return self.estimator_.predict(X.copy())
+
+    @available_if(_has("predict_proba"))
+    def predict_proba(self, X: NDArray[np.float64]) -> Any:
+        return self.estimator_.predict_proba(X.copy())
+
+    @available_if(_has("decision_function"))
+    def decision_function(self, X: NDArray[np.float64]) -> Any:
+        return self.estimator_.decision_function(X.copy())

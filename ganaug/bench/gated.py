@@ -10,9 +10,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 
-from ganaug.bench.classifiers import CLASSIFIERS, Columns
+from ganaug.bench.classifiers import Columns, Trained
 from ganaug.bench.datasets import TableData
-from ganaug.bench.plugins import Plugin, construct, resolve
+from ganaug.bench.drawn import checked_table
+from ganaug.bench.plugins import Plugin
+from ganaug.bench.suite import TableArm
 from ganaug.resampling import SafeOverSampler
 
 __all__ = ["SCORINGS", "Gate"]
@@ -33,6 +35,8 @@ class Gate:
 
     Parameters
     ----------
+    arm : TableArm
+        How classifiers are trained in it, here too.
     sampler : over-sampler
         Of tables as they are.
     data : TableData
@@ -48,6 +52,7 @@ class Gate:
 
     def __init__(
         self,
+        arm: TableArm,
         sampler: Any,
         data: TableData,
         components: int | None,
@@ -55,6 +60,7 @@ class Gate:
         seed: int,
         strategy: str | dict[Any, int] = "auto",
     ) -> None:
+        self._arm = arm
         self._data = data
         self._components = components
         self._seed = seed
@@ -68,12 +74,12 @@ class Gate:
         """Encoded rows with class indices, and the ratio chosen in words."""
         safe = SafeOverSampler(
             self._sampler,
-            estimator=_OnTables(classifier, self._data.nominal, self._components, self._seed),
+            estimator=_OnTables(self._arm, classifier, self._data.nominal, self._components, self._seed),
             scoring=self._scoring,
             sampling_strategy=self._strategy,
             random_state=self._seed,
         )
-        X, y = safe.fit_resample(self._data.X, self._data.y)
+        X, y = safe.fit_resample(self._data.X.copy(), self._data.y.copy())
         return (encode(pd.DataFrame(X)), np.asarray(y)), f"ratio {safe.ratio_:g} chosen"
 
 
@@ -104,14 +110,19 @@ class _Remembering(BaseEstimator):
             sampler = clone(self.sampler).set_params(sampling_strategy=self.sampling_strategy)
             if "random_state" in sampler.get_params():
                 sampler.set_params(random_state=self.random_state)
-            self.memory.kept[place] = sampler.fit_resample(X, y)
-        return self.memory.kept[place]
+            own = sampler.fit_resample(X.copy(), y.copy())
+            self.memory.kept[place] = checked_table(f"sampler {type(sampler).__name__}", own, X, y)
+        X_new, y_new = self.memory.kept[place]
+        return X_new.copy(), y_new.copy()
 
 
 class _OnTables(ClassifierMixin, BaseEstimator):
-    """A classifier of the harness, with its encoding of columns."""
+    """A classifier of the harness, with its encoding of columns, trained as it is in an arm."""
 
-    def __init__(self, classifier: Plugin, nominal: tuple[str, ...], components: int | None, seed: int) -> None:
+    def __init__(
+        self, arm: TableArm, classifier: Plugin, nominal: tuple[str, ...], components: int | None, seed: int
+    ) -> None:
+        self.arm = arm
         self.classifier = classifier
         self.nominal = nominal
         self.components = components
@@ -119,13 +130,12 @@ class _OnTables(ClassifierMixin, BaseEstimator):
 
     def fit(self, X: pd.DataFrame, y: NDArray[np.int64]) -> Self:
         self._columns = Columns(TableData(X, y, self.nominal), self.components)
-        make = resolve("classifiers", self.classifier.target, CLASSIFIERS)
-        self._model = construct(make, self.classifier.params, random_state=self.seed).fit(self._columns(X), y)
-        self.classes_ = self._model.classes_
+        self.classes_ = np.unique(y)
+        self._model = Trained(self.arm, self.classifier, self._columns(X), y, int(y.max()) + 1, self.seed)
         return self
 
     def predict(self, X: pd.DataFrame) -> NDArray[np.int64]:
         return self._model.predict(self._columns(X))
 
     def predict_proba(self, X: pd.DataFrame) -> NDArray[np.float64]:
-        return self._model.predict_proba(self._columns(X))
+        return self._model.predict_proba(self._columns(X))[:, self.classes_]

@@ -9,14 +9,29 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
-from ganaug.bench.arms import TRANSFORMS, arm_batches, find_filter, make_transform, transform_name
-from ganaug.bench.cases import CELLS, CHOICE, GAN, Case, Task, prepared, scored
+from ganaug.bench.arms import (
+    TRANSFORMS,
+    arm_batches,
+    find_filter,
+    find_mix,
+    make_transform,
+    transform_name,
+)
+from ganaug.bench.cases import (
+    CELLS,
+    CHOICE,
+    GAN,
+    Case,
+    Task,
+    global_states,
+    prepared,
+    scored,
+)
 from ganaug.bench.datasets import load_images
-from ganaug.bench.metrics import SMALLEST
+from ganaug.bench.metrics import SMALLEST, checked_probabilities
 from ganaug.bench.plugins import Plugin, construct, resolve
 from ganaug.bench.provenance import code_of
 from ganaug.bench.splits import copies
@@ -28,11 +43,12 @@ from ganaug.curation.image_filters import FILTERS, ImageFilter
 from ganaug.curation.inner_validation import inner_split
 from ganaug.data import LabelledImages
 from ganaug.data.files import write_atomically
+from ganaug.data.json_values import short
 from ganaug.data.pictures import png_bytes
 from ganaug.gans import ImageGAN
 from ganaug.quality import audit
 from ganaug.quality.batches import Labelled
-from ganaug.quality.classifier import class_consistency, predict_proba, train_classifier
+from ganaug.quality.classifier import balanced_class_weight, class_consistency, predict_proba, train_classifier
 from ganaug.quality.networks import NETWORKS
 from ganaug.quality.sheets import comparison_sheet
 from ganaug.training.devices import random_generator, resolve_device
@@ -191,46 +207,50 @@ class ImageCase(Case):
             notes.append(f"transform {transform_name(arm.transforms[0])} chosen")
         chosen = self.splits.training[task.split]
         targets = self.targets[chosen]
-        counts = np.bincount(targets, minlength=len(self.classes))
-        weight = torch.from_numpy(len(targets) / (len(counts) * counts)).float() if arm.class_weight else None
+        weight = balanced_class_weight(targets, len(self.classes)) if arm.class_weight else None
         seed = self.seed("cell", task.split, arm.name, network.name, task.repeat)
         share, keep = np.full(len(self.classes), arm.synthetic), tuple(find_filter(name) for name in arm.keep)
         if arm.gate:
-            share, keep, note, about = self._ask_gate(task.split, arm, make, seed)
+            with global_states(seed):
+                share, keep, note, about = self._ask_gate(task.split, arm, make, seed)
             notes.append(note)
         if notes:
             about["note"] = "; ".join(notes)
         synthetic = self._synthetic_images(task.split, keep) if share.any() else None
         if synthetic is not None:
             share[np.bincount(synthetic[1], minlength=len(self.classes)) == 0] = 0
-        trained = self._train(arm, (self.data.images[chosen], targets), synthetic, share, make, seed, weight)
         test = self.splits.test[task.split]
-        return {**scored(self.targets[test], predict_proba(trained, self.data.images[test])), **about}
+        real = self.data.images[chosen], targets
+        found = self._predictions(arm, real, synthetic, share, network, seed, self.data.images[test], weight)
+        return {**scored(self.targets[test], found, seen=self.seen(task.split)), **about}
 
-    def _train(
+    def _predictions(
         self,
         arm: ImageArm,
         real: Labelled,
         synthetic: Labelled | None,
         share: NDArray[np.floating] | None,
-        make_network: Callable[..., nn.Module],
+        network: Plugin,
         seed: int,
-        class_weight: torch.Tensor | None = None,
-    ) -> nn.Module:
-        generator = random_generator(seed, "classifier")
-        with torch.random.fork_rng(devices=[]):
-            # torchvision's transforms draw from the global state.
-            torch.default_generator.manual_seed(random_generator(seed, "transform").initial_seed())
-            return train_classifier(
+        test: NDArray[np.uint8],
+        class_weight: Tensor | None = None,
+    ) -> NDArray[np.float64]:
+        """Class probabilities of images by a network that is trained as an arm says."""
+        generator, device = random_generator(seed, "classifier"), resolve_device(self.experiment.device)
+        # torchvision's transforms draw from the global state, and so may a network.
+        with global_states(random_generator(seed, "transform").initial_seed(), device):
+            trained = train_classifier(
                 arm_batches(arm, real, synthetic, generator, share),
                 self.data.image_shape,
                 len(self.classes),
                 self.experiment.training,
                 generator,
-                make_network=make_network,
+                make_network=self._network(network),
                 class_weight=class_weight,
-                device=resolve_device(self.experiment.device),
+                device=device,
             )
+            predicted = predict_proba(trained, test)
+        return checked_probabilities(f"network {short(network.name)}", predicted, len(test), len(self.classes))
 
     def _choose_transform(self, split: int, choice: str) -> dict[str, Any]:
         """Which of several transforms does best on an inner split, without synthetic images, and how well each did.
@@ -246,9 +266,8 @@ class ImageCase(Case):
         results = []
         for transform in transforms:
             seed = self.seed(choice, split, transform_name(transform))
-            arm = ImageArm("inner", transform=transform)
-            trained = self._train(arm, (images[train], targets[train]), None, None, self._network(network), seed)
-            probabilities = predict_proba(trained, images[test]).astype(np.float64)
+            arm, real = ImageArm("inner", transform=transform), (images[train], targets[train])
+            probabilities = self._predictions(arm, real, None, None, network, seed, images[test])
             right = probabilities.argmax(1) == targets[test]
             balanced = np.mean([right[targets[test] == c].mean() for c in np.unique(targets[test])])
             of_target = probabilities[np.arange(len(test)), targets[test]]
@@ -279,6 +298,9 @@ class ImageCase(Case):
             filters=[fixed] if fixed else None,
             cv=[self._inner(split)],
             transform=make_transform(arm),
+            mix=None if arm.mix is None else find_mix(arm.mix, len(self.classes)),
+            balanced=arm.balanced,
+            class_weight="balanced" if arm.class_weight else None,
             training=self.experiment.training,
             starts=1,
             per_class=self.experiment.synthetic_per_class,
@@ -338,7 +360,7 @@ class ImageCase(Case):
     def _draw(self, gan: ImageGAN, split: int, keep: tuple[ImageFilter, ...]) -> Labelled:
         n, seed = self.experiment.synthetic_per_class, self.seed("sample", split)
         if keep:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), global_states(seed):
                 warnings.simplefilter("ignore", UserWarning)  # classes that stay short are shown fewer
                 images, labels = draw_filtered(gan, n, real=self._training(split), keep=keep, random_state=seed)
         else:
@@ -351,18 +373,19 @@ class ImageCase(Case):
             raise RuntimeError(f"{leaked.sum()} of {len(images)} synthetic images are test images: the test set leaked")
         return images, labels
 
+    @property
+    def keys(self) -> NDArray[np.uint8]:
+        """The images themselves."""
+        return self.data.images
+
     def describe(self) -> dict[str, Any]:
         """Classes, sizes and hash."""
-        images = self.data.images
-        again = [
-            copies(images[b], images[a]).sum() for a, b in zip(self.splits.training, self.splits.test, strict=True)
-        ]
         return {
             "classes": [self.data.name(label) for label in self.classes.tolist()],
             "shape": "x".join(map(str, self.data.image_shape)),
             "n_train": len(self.splits.training[0]),
             "n_test": len(self.splits.test[0]),
-            "duplicates": int(max(again)),
+            **self.duplicates(),
             "sha256": self.data.fingerprint(),
         }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import (
@@ -15,10 +17,20 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-__all__ = ["METRICS", "MINORITY", "calibration", "decisions", "expected_calibration_error", "scores"]
+__all__ = [
+    "METRICS",
+    "MINORITY",
+    "calibration",
+    "checked_numbers",
+    "checked_probabilities",
+    "decisions",
+    "expected_calibration_error",
+    "scores",
+]
 
 BINS = 15
 SMALLEST = 1e-7  # probability, for the logarithm
+ROUNDING = 1e-3  # by which probabilities may miss a sum of one: those of half precision do
 
 #: Names of the metrics, and whether more is better.
 METRICS = {
@@ -95,6 +107,64 @@ def scores(
         found["precision"] = float(precision_score(targets, predicted, **of_minority))
         found["recall"] = float(recall_score(targets, predicted, **of_minority))
     return found
+
+
+def checked_probabilities(what: str, found: Any, n_rows: int, n_classes: int) -> NDArray[np.float64]:
+    """What a classifier returned, if these are class probabilities.
+
+    Parameters
+    ----------
+    what : str
+        For messages: the classifier.
+    found : array-like
+    n_rows, n_classes : int
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_classes)
+        A copy.
+
+    Raises
+    ------
+    ValueError
+        For another shape, and for values that are no numbers in [0, 1] or do not sum to one.
+
+    Examples
+    --------
+    >>> checked_probabilities("classifier 'a'", [[0.5, 0.4]], 1, 2)
+    Traceback (most recent call last):
+    ValueError: classifier 'a' must return probabilities that sum to one in every row, got a sum of 0.9
+    """
+    values = checked_numbers(what, "probabilities", found, (n_rows, n_classes))
+    if values.size and (values.min() < -ROUNDING or values.max() > 1 + ROUNDING):
+        bad = values.min() if values.min() < -ROUNDING else values.max()
+        raise ValueError(f"{what} must return probabilities from 0 to 1, got {bad:g}; a decision function is no such")
+    sums = values.sum(1)
+    if values.size and np.abs(sums - 1).max() > ROUNDING:
+        worst = sums[np.abs(sums - 1).argmax()]
+        raise ValueError(f"{what} must return probabilities that sum to one in every row, got a sum of {worst:.4g}")
+    return np.maximum(values, 0.0)
+
+
+def checked_numbers(what: str, kind: str, found: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """What a classifier returned as a float array, if it has a shape and finite numbers.
+
+    Raises
+    ------
+    ValueError
+    """
+    try:
+        values = np.asarray(found)
+    except ValueError:
+        raise ValueError(f"{what} must return {kind} of shape {shape}, got rows of different lengths") from None
+    if values.dtype.kind not in "fiub":
+        raise ValueError(f"{what} must return {kind} as numbers, got values of dtype {values.dtype}")
+    if values.shape != shape:
+        raise ValueError(f"{what} must return {kind} of shape {shape}, got {values.shape}")
+    values = values.astype(np.float64)
+    if bad := int((~np.isfinite(values).all(axis=tuple(range(1, values.ndim)))).sum()):
+        raise ValueError(f"{what} must return finite {kind}, got NaN or infinity in {bad} of {len(values)} rows")
+    return values
 
 
 def decisions(probabilities: NDArray[np.floating], positive: int | None = None) -> NDArray[np.int64]:

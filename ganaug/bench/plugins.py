@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import importlib
 import inspect
@@ -152,7 +153,9 @@ def construct(target: Callable[..., Any], params: Mapping[str, Any], **extra: An
     KNeighborsClassifier(n_neighbors=3)
     """
     takes = _takes(target) or {}
-    return target(**{key: value for key, value in extra.items() if key in takes and key not in params}, **params)
+    # Its own copy of what a suite holds: one that changes its parameters would change the next one's.
+    own = copy.deepcopy(dict(params))
+    return target(**{key: value for key, value in extra.items() if key in takes and key not in params}, **own)
 
 
 def _takes(target: Callable[..., Any]) -> Mapping[str, inspect.Parameter] | None:

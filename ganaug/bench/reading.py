@@ -84,8 +84,13 @@ def _read(path: Path, asked: str) -> tuple[str, dict[str, Any]]:
 
 def _merged(base: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     both = {key: _merged(base[key], values[key]) for key in base if _is_table(base[key]) and _is_table(values.get(key))}
-    # One stands in the place of the other.
-    out = ("n_per_class", "imbalance") if "sizes" in values else ("sizes",) if "n_per_class" in values else ()
+    # One stands in the place of the others.
+    if "sizes" in values:
+        out: tuple[str, ...] = ("n_per_class", "imbalance", "folds")
+    elif "n_per_class" in values:
+        out = ("sizes", "folds")
+    else:
+        out = ("n_per_class", "imbalance", "sizes", "splits") if "folds" in values else ()
     return {**{key: value for key, value in base.items() if key not in out}, **values, **both}
 
 
@@ -112,6 +117,9 @@ def _experiment(cls: type[ImageExperiment] | type[TableExperiment], values: Any,
     for key in ("baselines", "metrics"):
         if key in values:
             values[key] = tuple(_sequence(values, key, where))
+    for key in ("n_per_class", "sizes"):
+        if values.get(key) and "folds" in values:
+            raise ValueError(f"{where.at('folds')}: folds are of all data, but there is {key}; leave one of them out")
     sizes = _sequence(values, "sizes", where)
     values["sizes"] = tuple(_sizes(some, where.at("sizes", i)) for i, some in enumerate(sizes))
     values = _with_lists(values)

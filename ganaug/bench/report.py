@@ -22,13 +22,19 @@ from ganaug.bench.metrics import METRICS, MINORITY
 from ganaug.bench.progress import duration_text
 from ganaug.bench.stats import FEWEST_SPLITS
 from ganaug.bench.store import Store
-from ganaug.bench.suite import Suite
+from ganaug.bench.suite import Suite, digest
 from ganaug.bench.summary import cell_table, summarise
 from ganaug.data.files import read_regular, user_path, write_atomically
 from ganaug.data.json_values import parsed
 
 __all__ = ["absent", "difference_text", "read_records", "read_summary", "write_report"]
 
+# What values of other kinds than a run writes end in.
+DAMAGES = (ValueError, LookupError, TypeError, ArithmeticError, AttributeError, RecursionError, UndefinedError)
+MOST_NAMED = 3  # missing cells
+WITHOUT_CELLS = (
+    "There are no cells beside this summary: its figures are printed as they stand, and none could be computed again."
+)
 OPEN_CASES = 3  # of more the details are folded away
 
 
@@ -38,7 +44,7 @@ def write_report(
     records: list[dict[str, Any]],
     data: list[dict[str, Any]],
     command: str | None = None,
-    unfinished: int = 0,
+    missing: Sequence[str] = (),
     *,
     unwritten: list[OSError] | None = None,
 ) -> dict[str, Any]:
@@ -54,8 +60,8 @@ def write_report(
         Of each case: name, classes, sizes and hash.
     command : str, optional
         What to type for the same run; None if the suite was made in Python.
-    unfinished : int
-        Cells and GANs that are not done yet; the report says at its top that it is not final.
+    missing : sequence of str
+        Names of cells and GANs that are not done yet; the report says at its top that it is not final.
     unwritten : list, optional
         Filled with the errors of files that cannot be written, in place of raising them.
 
@@ -68,14 +74,15 @@ def write_report(
     cells["case"] = cells["case"].map(lambda index: data[index]["name"])
     cells[["split", "repeat"]] += 1
     environments = _environments(records)
+    found = summarise(suite, records, data)
     summary = {
         "suite": suite.to_dict(),
         "grid": Store(root).declaration()["grid"],
-        **summarise(suite, records, data),
+        **found,
         "environments": environments,
         "command": command,
-        "unfinished": unfinished,
-        "cautions": _cautions(suite, unfinished, len(records) + unfinished, environments),
+        "unfinished": len(missing),
+        "cautions": [*_cautions(suite, missing, len(records) + len(missing), environments), *found["cautions"]],
     }
     _write(root / "cells.csv", cells.to_csv(index=False), unwritten)
     summary = _rounded(summary)
@@ -99,7 +106,7 @@ def _environments(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"cells": n, "made_by": json.loads(text)} for text, n in counted.most_common()]
 
 
-def _cautions(suite: Suite, unfinished: int, n_cells: int, environments: list[dict[str, Any]]) -> list[str]:
+def _cautions(suite: Suite, missing: Sequence[str], n_cells: int, environments: list[dict[str, Any]]) -> list[str]:
     """What must be known before anything else in a report is read."""
     found = []
     if suite.budget is not None and suite.reduced:
@@ -107,10 +114,11 @@ def _cautions(suite: Suite, unfinished: int, n_cells: int, environments: list[di
             f"Reduced to a budget of {duration_text(suite.budget)}: {', '.join(suite.reduced)}. A run without the "
             "budget sees more, and may say otherwise."
         )
-    if unfinished:
+    if missing:
+        more = f"; and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
         found.append(
-            f"Not final: {unfinished} of {n_cells} cells are not done yet. Every figure and every verdict may change; "
-            "'ganaug bench run' goes on with it."
+            f"Not final: {len(missing)} of {n_cells} cells are not done yet. Every figure and every verdict may "
+            f"change; 'ganaug bench run' goes on with it. Missing are {'; '.join(missing[:MOST_NAMED])}{more}."
         )
     if len(environments) > 1:
         all_made_by = [environment["made_by"] for environment in environments]
@@ -134,7 +142,9 @@ def _rounded(value: Any) -> Any:
 
 
 def read_summary(root: str | Path) -> dict[str, Any]:
-    """Read the summary of a finished run, or make that of the cells there are so far, and write the pages anew.
+    """Make the summary of a run from the cells that there are, and write the pages anew.
+
+    What an earlier summary says counts only where it was kept without its run, as in ``benchmarks/results``.
 
     Returns
     -------
@@ -149,9 +159,10 @@ def read_summary(root: str | Path) -> dict[str, Any]:
     """
     root = user_path(root)
     unwritten: list[OSError] = []
-    summary = _finished(root, unwritten)
-    if summary is None:
+    if (root / "suite.json").is_file() or not (root / "summary.json").is_file():
         summary = _so_far(root, unwritten)
+    else:
+        summary = _without_cells(root, unwritten)
     if unwritten:
         summary["unwritten"] = [error.filename for error in unwritten]
         warnings.warn(
@@ -162,42 +173,50 @@ def read_summary(root: str | Path) -> dict[str, Any]:
     return summary
 
 
-def _finished(root: Path, unwritten: list[OSError]) -> dict[str, Any] | None:
-    """The summary that the end of a run left, rendered anew; None if the run as it is declared now has left none."""
+def _without_cells(root: Path, unwritten: list[OSError]) -> dict[str, Any]:
+    """A summary that was kept without its cells, rendered as it is."""
     path = root / "summary.json"
     try:
-        content = read_regular(path)
-    except OSError:
-        return None
-    try:
-        summary = parsed(content, finite=False)
-        declared = Store(root).declaration()["grid"] if (root / "suite.json").is_file() else summary["grid"]
-        if summary.get("unfinished") or summary["grid"] != declared:
-            return None
+        summary = parsed(read_regular(path), finite=False)
+        summary["cautions"] = [*summary.get("cautions", ()), WITHOUT_CELLS]
         _render(root, summary, unwritten)
-    except (ValueError, LookupError, TypeError, ArithmeticError, AttributeError, RecursionError, UndefinedError):
-        raise ValueError(f"{path} is damaged; run 'ganaug bench run' on the folder again") from None
+    except DAMAGES:
+        raise ValueError(
+            f"{path} is damaged, or of an older version of ganaug; run its suite in a new folder"
+        ) from None
     return summary
 
 
 def _so_far(root: Path, unwritten: list[OSError]) -> dict[str, Any]:
-    """The report of the cells that there are."""
+    """The report of the cells that there are, whatever an earlier one says."""
     store = Store(root)
     declared, planned = store.declaration(), store.planned()
+    damaged = f"{root} is damaged; run 'ganaug bench run' on the folder again"
     try:
         suite = Suite.from_dict(declared["suite"])
         tasks = [
             Task(**{**task, "keys": tuple(task["keys"]), "classifiers": tuple(task["classifiers"])})
             for task in planned["tasks"]
         ]
+        keys = [key for task in tasks for key in task.keys]
+        names = [
+            f"{planned['data'][task.case]['name']}, {task.name}{f', {classifier}' if task.arm and classifier else ''}"
+            for task in tasks
+            for _, classifier in zip(task.keys, task.classifiers, strict=True)
+        ]
+        if digest(keys) != declared["grid"]:
+            raise ValueError("the cells that are listed are not those that are declared")
         records = read_records(store, tasks)
-        done = [records[key] for task in tasks for key in task.keys if key in records]
-        if not any(record["kind"] == "cell" for record in done):
-            raise ValueError(f"no cell of {root} is done yet; go on with it by 'ganaug bench run'")
-        unfinished = sum(len(task.keys) for task in tasks) - len(done)
-        return write_report(root, suite, done, planned["data"], planned["command"], unfinished, unwritten=unwritten)
-    except (LookupError, TypeError, AttributeError):
-        raise ValueError(f"{root} is damaged; run 'ganaug bench run' on the folder again") from None
+    except DAMAGES:
+        raise ValueError(damaged) from None
+    done = [records[key] for key in keys if key in records]
+    if not any(record["kind"] == "cell" for record in done):
+        raise ValueError(f"no cell of {root} is done yet; go on with it by 'ganaug bench run'")
+    missing = [name for key, name in zip(keys, names, strict=True) if key not in records]
+    try:
+        return write_report(root, suite, done, planned["data"], planned["command"], missing, unwritten=unwritten)
+    except DAMAGES:
+        raise ValueError(damaged) from None
 
 
 def read_records(store: Store, tasks: Iterable[Task]) -> dict[str, dict[str, Any]]:

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from imblearn.over_sampling import ADASYN, SMOTE, SMOTEN, SMOTENC, BorderlineSMOTE, RandomOverSampler
-from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 
 from ganaug.bench.classifiers import Columns
 from ganaug.bench.datasets import TableData
+from ganaug.bench.drawn import Rows, checked_rows, checked_table
 from ganaug.bench.gated import Gate
 from ganaug.bench.generators import GENERATORS
 from ganaug.bench.plugins import Plugin, checked, construct, nearest, require, resolve
@@ -21,12 +21,11 @@ from ganaug.data.json_values import short
 from ganaug.gans import TableGAN
 from ganaug.resampling import GANOverSampler, SafeOverSampler
 
-__all__ = ["SAMPLERS", "Rows", "check_sampler", "make_gate", "resample"]
+__all__ = ["SAMPLERS", "Rows", "check_amount", "check_sampler", "make_gate", "resample"]
 
 NEIGHBOURS = 5
 # What ADASYN says of tables whose classes lie too far apart or too close for it.
 REFUSALS = ("Not any neigbours belong to the majority", "No samples will be generated")
-Rows = tuple[NDArray[np.float64], NDArray[np.int64]]
 
 
 def check_sampler(sampler: Plugin) -> None:
@@ -59,6 +58,26 @@ def check_sampler(sampler: Plugin) -> None:
         checked(what, SafeOverSampler, {k: v for k, v in params.items() if k != "sampler"})
         _check_amount(f"{what}: its sampler", inner)
         _check_gan(f"{what}: its sampler", inner)
+
+
+def check_amount(arm: TableArm) -> None:
+    """Find out whether the sampler of an arm can add what the arm asks for.
+
+    Raises
+    ------
+    ValueError
+    """
+    sampler = arm.sampler
+    asked = "a gate" if arm.gate else f"fill_to = {arm.fill_to}" if arm.fill_to else f"ratio = {arm.ratio:g}"
+    if sampler is None or sampler.target in SAMPLERS or (asked == "ratio = 1" or arm.ratio == 0):
+        return
+    made = construct(resolve("samplers", sampler.target, SAMPLERS), sampler.params)
+    if getattr(made, "_sampling_type", "over-sampling") in ("under-sampling", "clean-sampling"):
+        raise ValueError(f"{asked} is for what adds rows, but sampler {short(sampler.target)} takes rows away")
+    if "sampling_strategy" not in getattr(made, "get_params", dict)():
+        raise ValueError(
+            f"{asked} is for samplers with a parameter sampling_strategy, which {short(sampler.target)} lacks"
+        )
 
 
 def _check_amount(what: str, params: dict[str, Any]) -> None:
@@ -116,11 +135,13 @@ def resample(arm: TableArm, data: TableData, encode: Columns, seed: int) -> tupl
     sampler = construct(make, arm.sampler.params, random_state=seed)
     if strategy != "auto":
         sampler.set_params(sampling_strategy=strategy)
+    what = f"sampler {short(arm.sampler.name)}"
     if arm.raw:
-        X, y = sampler.fit_resample(data.X, data.y)
-        return (encode(pd.DataFrame(X)), np.asarray(y)), None
-    X, y = sampler.fit_resample(encode(data.X), data.y)
-    return (np.asarray(X, dtype=float), np.asarray(y)), None
+        # Its own copies: one that works in place must not change what is encoded and trained on after it.
+        table, y = checked_table(what, sampler.fit_resample(data.X.copy(), data.y.copy()), data.X, data.y)
+        return (encode(table), y), None
+    X = encode(data.X)
+    return checked_rows(what, sampler.fit_resample(X, data.y.copy()), X.shape[1], data.y), None
 
 
 def _strategy(arm: TableArm, data: TableData) -> str | dict[Any, int]:
@@ -141,7 +162,7 @@ def make_gate(arm: TableArm, data: TableData, experiment: TableExperiment, seed:
     else:
         make = resolve("samplers", arm.sampler.target, SAMPLERS)
         sampler = construct(make, arm.sampler.params, random_state=seed)
-    return Gate(sampler, data, experiment.components, experiment.metrics[0], seed, _strategy(arm, data))
+    return Gate(arm, sampler, data, experiment.components, experiment.metrics[0], seed, _strategy(arm, data))
 
 
 def _random(data: TableData, encode: Columns, strategy: Any, seed: int, params: dict[str, Any]) -> Any:

@@ -231,9 +231,11 @@ def _is_record(record: Any, heading: Mapping[str, Any]) -> bool:
         return isinstance(record.get("status"), str) and isinstance(record.get("reason"), str)
     if record.get("kind") != "cell":
         return "consistency" not in record or _is_number(record.get("fit_seconds"))
-    figures = record.get("metrics")
+    figures, unseen = record.get("metrics"), record.get("metrics_unseen")
     lists = isinstance(record.get("recall"), list) and isinstance(record.get("calibration"), list)
-    return lists and isinstance(figures, dict) and all(map(_is_number, [*figures.values(), record.get("seconds")]))
+    if not lists or not isinstance(figures, dict) or not isinstance(unseen, dict | None):
+        return False
+    return all(map(_is_number, [*figures.values(), *(unseen or {}).values(), record.get("seconds")]))
 
 
 def _is_number(value: Any) -> bool:

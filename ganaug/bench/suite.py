@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar
 
+import numpy as np
+
 from ganaug.bench.plugins import Plugin
 from ganaug.data.files import sha256_of
 from ganaug.quality.classifier import ClassifierConfig
@@ -158,11 +160,19 @@ class Sizes:
     ----------
     n_per_class : tuple of int
     imbalance : tuple of float
-        Both as of :class:`Experiment`.
+        Both as of :class:`Experiment`; one number stands for itself alone.
+
+    Examples
+    --------
+    >>> Sizes(5) == Sizes((5,))
+    True
     """
 
     n_per_class: tuple[int, ...]
     imbalance: tuple[float, ...] = (1.0,)
+
+    def __post_init__(self) -> None:
+        _several(self, "n_per_class", "imbalance")
 
 
 @dataclass(frozen=True)
@@ -211,6 +221,9 @@ class Experiment:
 
     kind: ClassVar[str]
     arm_type: ClassVar[type[ImageArm] | type[TableArm]]
+
+    def __post_init__(self) -> None:
+        _several(self, "n_per_class", "imbalance", "sizes")
 
     def drawn_sizes(self) -> list[tuple[int | None, float]]:
         """Samples of the largest class and imbalance of each size; None stands for all data, in folds."""
@@ -370,6 +383,19 @@ def _arm(kind: type[ImageArm] | type[TableArm], values: dict[str, Any]) -> Any:
     elif isinstance(plain.get("transform"), dict):
         plain["transform"] = Plugin(**plain["transform"])
     return kind(**plain)
+
+
+def _several(declared: Any, *keys: str) -> None:
+    """One number, or one pair of sizes, is a tuple of one; a list, a range or an array is a tuple too."""
+    for key in keys:
+        value = getattr(declared, key)
+        if isinstance(value, np.ndarray | np.generic):
+            value = value.tolist()
+        if isinstance(value, int | float | Sizes):
+            value = (value,)
+        if isinstance(value, list | range):
+            value = tuple(value)
+        object.__setattr__(declared, key, value)  # which is frozen
 
 
 def _with_tuples(values: dict[str, Any]) -> dict[str, Any]:

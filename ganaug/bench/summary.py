@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -29,6 +30,8 @@ __all__ = ["ENOUGH_DATASETS", "cell_table", "summarise"]
 SIGNIFICANT = 0.05
 ENOUGH_DATASETS = 6  # below, no signed-rank test over datasets can find anything at 5 %
 AFTER_CORRECTION = ", though not after correction for the number of tests"
+FEW_SEEN = 0.01  # of the test samples: below, what stands in a training set too moves no figure
+SEEN = "stand in a training set too, where to remember is enough to be right. On the others alone"
 WORDS = {
     "gain": "a gain",
     "harm": "harm",
@@ -54,7 +57,7 @@ def cell_table(records: Iterable[dict[str, Any]]) -> pd.DataFrame:
             **{key: r[key] for key in ("case", "split", "arm", "classifier", "repeat", "status")},
             "reason": r.get("reason", ""),
             "note": r.get("note", ""),
-            **r.get("metrics", dict.fromkeys(METRICS, np.nan)),
+            **(r.get("metrics") or dict.fromkeys(METRICS, np.nan)),
         }
         for r in records
         if r["kind"] == "cell"
@@ -76,15 +79,19 @@ def summarise(suite: Suite, records: list[dict[str, Any]], data: list[dict[str, 
     Returns
     -------
     dict
+        "cautions" (sentences on test samples that stand in a training set too, with the figures on the others),
         "verdicts" (sentences, the most telling first), "experiments" (one entry each for images and tables) and
         "failed". Means and differences are in points, hundredths of the metric; a positive difference is better.
     """
-    cells = cell_table(records)
-    experiments = []
+    cells, experiments, cautions = cell_table(records), [], []
     for experiment in suite.experiments:
         numbered = [(i, about) for i, about in enumerate(data) if about["kind"] == experiment.kind]
         experiments.append(_Experiment(experiment, cells, records, numbered).to_dict())
+        if repeating := {i for i, about in numbered if _share_seen(about) >= FEW_SEEN}:
+            others = [_on_unseen(record) if record["case"] in repeating else record for record in records]
+            cautions += _Experiment(experiment, cell_table(others), others, numbered).on_unseen(repeating)
     return {
+        "cautions": cautions,
         "verdicts": [sentence for found in experiments for sentence in found["verdicts"]],
         "experiments": experiments,
         "failed": [
@@ -98,6 +105,16 @@ def summarise(suite: Suite, records: list[dict[str, Any]], data: list[dict[str, 
             if r["status"] != "done"
         ],
     }
+
+
+def _share_seen(about: dict[str, Any]) -> float:
+    """Share of the test samples that stand in a training set too, in the split that has most of them."""
+    return about.get("duplicates", 0) / max(1, about.get("duplicates_of", about.get("n_test", 1)))
+
+
+def _on_unseen(record: dict[str, Any]) -> dict[str, Any]:
+    """The record of a cell with its metrics on the test samples that no training sample equals, where there are any."""
+    return {**record, "metrics": record["metrics_unseen"] or {}} if "metrics_unseen" in record else record
 
 
 class _Experiment:
@@ -259,7 +276,7 @@ class _Experiment:
             pairs = [pair for pair in self.experiment.pairs() if all(self._runs(arm, about) for arm in pair)]
             for arm, base in sorted(pairs, key=lambda pair: strength[pair[1].name], reverse=True):
                 difference = self._difference(arm.name, base.name, index)
-                what = f"{arm.name} against {base.name}{where}"
+                what = f"{arm.name} against {base.name}{where}{self._without(arm.name, base.name, index)}"
                 if difference is None:
                     sentences.append(f"{what}: too few finished splits to tell.")
                     continue
@@ -278,6 +295,59 @@ class _Experiment:
                     f"probability of harm {_chance(difference.harm)})."
                 )
         return sentences
+
+    def on_unseen(self, cases: set[int]) -> list[str]:
+        """Say which test samples stand in a training set too, and what comparisons give on the others alone.
+
+        The records must hold the metrics on those.
+        """
+        first = self.experiment.metrics[0]
+        bases = ((arm.name, base) for arm in self.experiment.arms for base in self.experiment.baselines)
+        pairs = [(arm.name, base.name) for arm, base in self.experiment.pairs()] or [p for p in bases if p[0] != p[1]]
+        sentences = []
+        for index, about in self.cases if len(cases) < ENOUGH_DATASETS else ():
+            if index not in cases:
+                continue
+            found = {pair: self._difference(*pair, index) for pair in pairs}
+            told = [f"{arm} against {base} {_points(d)}" for (arm, base), d in found.items() if d is not None]
+            n, of = about["duplicates"], about.get("duplicates_of", about.get("n_test"))
+            sentences.append(f"{n} of {of} test samples of {about['name']} {SEEN}: {_listed(told, first)}.")
+        if not sentences:
+            told = []
+            for arm, base in pairs:
+                better = [self._better(arm, base, first, index) for index, _ in self.cases]
+                if means := [values.mean() for values in better if len(values)]:
+                    told.append(f"{arm} against {base} {np.mean(means):+.1f}")
+            share = max(_share_seen(dict(self.cases)[index]) for index in cases)
+            sentences.append(
+                f"In {len(cases)} of {len(self.cases)} cases up to {100 * share:.0f} % of the test samples {SEEN}: "
+                f"{_listed(told, first)}."
+            )
+        return sentences
+
+    def _without(self, arm: str, base: str, case: int) -> str:
+        """What counts on neither side of a comparison, since one of the two arms has not finished it."""
+        lacking = [f"{name}, not finished with {arms}" for name, arms in self._lacking(arm, base, case).items()]
+        found = f", without {', and '.join(lacking)}" if lacking else ""
+        n, splits = len(self._better(arm, base, self.experiment.metrics[0], case)), dict(self.cases)[case]["splits"]
+        return found + (f", in {n} of {splits} splits" if 0 < n < splits else "")
+
+    def _lacking(self, arm: str, base: str, case: int) -> dict[str, str]:
+        """Classifiers that one of two arms has not finished in any split, and the arms that this is said of."""
+        arms = [arm.name for arm in self.experiment.arms]
+        found = self._results(self.experiment.metrics[0], case)[:, :, [arms.index(arm), arms.index(base)]]
+        run = all(self._runs(self.experiment.arm(name), dict(self.cases)[case]) for name in (arm, base))
+        if not run or np.isnan(found).all():
+            return {}
+        has = np.asarray(np.logical_not(np.isnan(found)).any(axis=0))
+        names = [classifier.name for classifier in self.experiment.classifiers]
+        by_place = zip(names, has.tolist(), strict=True)
+        both = f"{arm} and {base}"
+        return {
+            name: base if with_arm else arm if with_base else both
+            for name, (with_arm, with_base) in by_place
+            if not (with_arm and with_base)
+        }
 
     def _corrected(self) -> dict[tuple[str, str, int], float]:
         """Holm's p-value of each pair and case, for their number."""
@@ -343,13 +413,21 @@ class _Experiment:
         for test in sorted(of_first, key=lambda test: strength.get(test["base"], -np.inf), reverse=True):
             word = self._word(test)
             sentences.append(
-                f"{test['arm']} against {test['base']} over {test['datasets']} datasets: {word}, {test['mean']:+.1f} "
+                f"{test['arm']} against {test['base']} over {self._datasets(test)}: {word}, {test['mean']:+.1f} "
                 f"points of {first} (95 % interval {test['low']:+.1f} to {test['high']:+.1f}, Holm's p "
                 f"{test['p_holm']:.2g}); on another dataset worse with probability {_chance(test['worse'])}, better "
                 f"with {_chance(test['better'])}; worse by more than {self.experiment.rope:g} in "
                 f"{100 * test['harm']:.0f} % of the pairs of dataset and classifier."
             )
         return sentences or ["Too few finished datasets to tell."]
+
+    def _datasets(self, test: dict[str, Any]) -> str:
+        """How many datasets a comparison is over, of how many, and without which classifiers in some of them."""
+        n, of = test["datasets"], len({about["dataset"] for _, about in self.cases})
+        lacking = [lacking for index, _ in self.cases if (lacking := self._lacking(test["arm"], test["base"], index))]
+        pairs = dict.fromkeys(f"{name} with {arm}" for found in lacking for name, arm in found.items())
+        without = f" ({len(lacking)} of them without what has not finished: {', '.join(pairs)})" if lacking else ""
+        return f"{n} of {of} datasets{without}" if n < of else f"{n} datasets{without}"
 
     def _word(self, test: dict[str, Any]) -> str:
         """The interval is of the mean, the signed-rank test of what most datasets show: both count."""
@@ -473,8 +551,15 @@ class _Experiment:
         return found
 
     def _notes(self) -> list[dict[str, Any]]:
-        """What could not be done as asked, and how often."""
+        """What could not be done as asked, and how often; and what comparisons with baselines are without."""
         counted = Counter((r["arm"], r["note"]) for r in self.records if "note" in r)
+        failed = Counter((r["case"], r["arm"], r["classifier"]) for r in self.records if r["status"] != "done")
+        for (index, _), arm, base in itertools.product(self.cases, self.experiment.arms, self.experiment.baselines):
+            for classifier, missing in self._lacking(arm.name, base, index).items() if arm.name != base else ():
+                cells = sum(failed[index, name, classifier] for name in (arm.name, base))
+                note = f"compared with {base} without {classifier}, not finished with {missing}"
+                if cells:
+                    counted[arm.name, note] += cells
         return [{"arm": arm, "note": note, "cells": n} for (arm, note), n in sorted(counted.items())]
 
 
@@ -506,6 +591,16 @@ def _with_ends(difference: Difference) -> list[float]:
     """A mean and the ends of its interval, where there is one."""
     ends = [difference.low, difference.high] if difference.has_interval else []
     return [difference.mean, *ends]
+
+
+def _listed(told: list[str], metric: str) -> str:
+    return f"{'; '.join(told)} points of {metric}" if told else "too few samples or splits are left to tell"
+
+
+def _points(difference: Difference) -> str:
+    """A difference with its interval, where two splits are not all that there is."""
+    ends = f" (95 % interval {difference.low:+.1f} to {difference.high:+.1f})" if difference.has_interval else ""
+    return f"{difference.mean:+.1f}{ends}"
 
 
 def _mean(values: NDArray[np.float64] | pd.Series) -> float | None:

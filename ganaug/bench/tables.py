@@ -7,22 +7,23 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ganaug.bench.cases import CELLS, Case, Task, failure, scored
+from ganaug.bench.cases import CELLS, Case, Task, failure, global_states, scored
 from ganaug.bench.classifiers import CLASSIFIERS, Columns, fit_predict
 from ganaug.bench.datasets import TableData, load_table
+from ganaug.bench.drawn import Exchanged, Rows, leaked_rows, recombined
 from ganaug.bench.plugins import Plugin
-from ganaug.bench.samplers import SAMPLERS, Rows, make_gate, resample
-from ganaug.bench.splits import copies
+from ganaug.bench.samplers import SAMPLERS, make_gate, resample
 from ganaug.bench.store import Store
 from ganaug.bench.suite import Suite, TableArm, TableExperiment, digest
 
-__all__ = ["TableCase", "leaked_rows"]
+__all__ = ["TableCase"]
 
 
 class TableCase(Case):
@@ -88,48 +89,53 @@ class TableCase(Case):
         X_test, y_test = encode(self.data.X.iloc[test]), self.targets[test]
         seed = self.seed("sampler", task.split, arm.name, task.repeat)
         gate = make_gate(arm, data, self.experiment, seed) if arm.gate else None
-        draw = functools.partial(_drawn, training=encode(data.X), test=X_test)
+        by_chance = functools.partial(recombined, data, encode, seed)
+        draw = functools.partial(_drawn, training=encode(data.X), test=X_test, by_chance=by_chance)
         if gate is None:
-            rows, note, seconds = draw(functools.partial(resample, arm, data, encode, seed))
+            with global_states(seed):
+                rows, note, seconds = draw(functools.partial(resample, arm, data, encode, seed))
         yield None
         for key, classifier in zip(task.keys, self.experiment.classifiers, strict=True):
             if key not in keys:
                 continue
             own = self.seed("classifier", task.split, arm.name, classifier.name, task.repeat)
             try:
-                if gate is not None:
-                    rows, note, seconds = draw(functools.partial(gate.resample, classifier, encode))
-                probabilities, predicted, remark = fit_predict(arm, classifier, rows, X_test, len(self.classes), own)
+                with global_states(own):
+                    if gate is not None:
+                        rows, note, seconds = draw(functools.partial(gate.resample, classifier, encode))
+                    found = fit_predict(arm, classifier, rows, X_test.copy(), len(self.classes), own)
+                probabilities, predicted, remark = found
+                result = scored(y_test, probabilities, predicted, self.positive, self.seen(task.split))
             except (Exception, SystemExit) as error:
                 yield key, failure(error)
                 continue
             notes = [text for text in (note, remark) if text]
-            yield (
-                key,
-                {
-                    **scored(y_test, probabilities, predicted, self.positive),
-                    "fit_seconds": seconds,
-                    "n_rows": len(rows[0]),
-                    **({"note": "; ".join(notes)} if notes else {}),
-                },
-            )
+            about = {"note": "; ".join(notes)} if notes else {}
+            yield key, {**result, "fit_seconds": seconds, "n_rows": len(rows[0]), **about}
+
+    @cached_property
+    def keys(self) -> NDArray[np.uint64]:
+        """A hash of each row."""
+        plain = self.data.X.astype(dict.fromkeys(self.data.nominal, str))
+        return pd.util.hash_pandas_object(plain, index=False).to_numpy()
 
     def describe(self) -> dict[str, Any]:
         """Classes, sizes and hash."""
-        rows = pd.util.hash_pandas_object(self.data.X.astype(str), index=False).to_numpy()
-        again = [copies(rows[b], rows[a]).sum() for a, b in zip(self.splits.training, self.splits.test, strict=True)]
         return {
             "classes": [str(label) for label in self.classes.tolist()],
             "shape": f"{len(self.data.X.columns)} columns",
             "n_train": len(self.splits.training[0]),
             "n_test": len(self.splits.test[0]),
-            "duplicates": int(max(again)),
+            **self.duplicates(),
             "sha256": self.data.fingerprint(),
         }
 
 
 def _drawn(
-    sample: Callable[[], tuple[Rows, str | None]], training: NDArray[np.float64], test: NDArray[np.float64]
+    sample: Callable[[], tuple[Rows, str | None]],
+    training: NDArray[np.float64],
+    test: NDArray[np.float64],
+    by_chance: Callable[[], Exchanged],
 ) -> tuple[Rows, str | None, float]:
     """Rows of an arm, a note, and the seconds they took; test rows among them are an error."""
     started = time.perf_counter()
@@ -137,36 +143,6 @@ def _drawn(
         warnings.simplefilter("ignore", UserWarning)  # what the samplers say of classes is told in the note
         rows, note = sample()
     seconds = time.perf_counter() - started
-    if n_leaked := leaked_rows(rows[0], training, test):
+    if n_leaked := leaked_rows(rows[0], training, test, by_chance):
         raise RuntimeError(f"{n_leaked} of {len(rows[0])} rows are test rows: the test set leaked")
     return rows, note, seconds
-
-
-def leaked_rows(rows: NDArray[np.float64], training: NDArray[np.float64], test: NDArray[np.float64]) -> int:
-    """Rows that can only be from the test set.
-
-    Those are rows equal to a test row with a value that no training row has in the same column: rows made of known
-    values may be met by chance, in tables of few columns or of names alone. One in a hundred may be chance as well.
-
-    Parameters
-    ----------
-    rows, training, test : ndarray of shape (n, n_columns)
-
-    Returns
-    -------
-    int
-        0 if there are no more than chance would have.
-
-    Examples
-    --------
-    >>> training, test = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1.5, 2.0], [1.0, 4.0]])
-    >>> leaked_rows(np.array([[1.5, 2.0], [1.5, 2.0], [1.0, 4.0]]), training, test)
-    2
-    """
-    same = copies(rows, test) & ~copies(rows, training)
-    if not same.any():
-        return 0
-    new = np.zeros(int(same.sum()), dtype=bool)
-    for column, known in zip(rows[same].T, training.T, strict=True):
-        new |= ~np.isin(column, known)
-    return int(new.sum()) if new.sum() > max(1, 0.01 * len(rows)) else 0

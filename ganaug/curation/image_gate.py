@@ -30,7 +30,7 @@ from ganaug.data import LabelledImages, labelled_images
 from ganaug.data.host_states import plain_states
 from ganaug.gans import ImageGAN
 from ganaug.quality.batches import Labelled, batch_drawer
-from ganaug.quality.classifier import ClassifierConfig, predict_proba, train_classifier
+from ganaug.quality.classifier import ClassifierConfig, balanced_class_weight, predict_proba, train_classifier
 from ganaug.training.devices import global_states_seeded, random_generator, resolve_device, seed_from
 
 __all__ = ["ImageGateDecision", "choose_ratio"]
@@ -103,6 +103,9 @@ def choose_ratio(
     filters: Sequence[Filters] | None = None,
     cv: str | int | Iterable[tuple[Any, Any]] = "split",
     transform: Callable[[Tensor], Tensor] | None = None,
+    mix: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None,
+    balanced: bool = False,
+    class_weight: str | None = None,
     training: ClassifierConfig = TRAINING,
     starts: int = 2,
     per_class: int | None = None,
@@ -136,6 +139,12 @@ def choose_ratio(
         standard errors are over folds, and allow for training images that folds share. Or pairs of index arrays.
     transform : callable, optional
         The augmentation that will be used beside, on each float image (channels, height, width).
+    mix : callable, optional
+        What will be applied to every batch of images and class indices last, such as torchvision's ``MixUp``.
+    balanced : bool, default=False
+        Whether all classes will be drawn equally often.
+    class_weight : "balanced", optional
+        Whether the loss of each image will be weighed by the inverse frequency of its class among the real ones.
     training : ClassifierConfig
         The same number of steps for every candidate.
     starts : int, default=2
@@ -173,12 +182,24 @@ def choose_ratio(
         raise ValueError(
             f"per_class must be a whole number of at least 1, or None for as many as the ratio says, got {per_class!r}"
         )
+    if class_weight not in (None, "balanced"):
+        raise ValueError(f"class_weight must be 'balanced' or None, got {class_weight!r}")
     seed = seed_from(random_state)
     folds = inner_folds(data.labels, cv, seed)
     smallest = min(int(np.unique(data.labels[train], return_counts=True)[1].min()) for train, _ in folds)
     offered = candidates(ratios, alternative_filters(smallest) if filters is None else filters)
     gate = _Gate(
-        data, offered, network_maker(classifier), transform, training, starts, per_class, resolve_device(device)
+        data,
+        offered,
+        network_maker(classifier),
+        transform,
+        mix,
+        balanced,
+        class_weight is not None,
+        training,
+        starts,
+        per_class,
+        resolve_device(device),
     )
     make_gan, classes = gan_factory(gan), data.classes.tolist()
     tested = [gate.targets[test] for _, test in folds]
@@ -215,6 +236,9 @@ class _Gate:
     candidates: list[Candidate]
     make_network: Callable[[tuple[int, int, int], int], nn.Module]
     transform: Callable[[Tensor], Tensor] | None
+    mix: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None
+    balanced: bool
+    weighted: bool
     training: ClassifierConfig
     starts: int
     per_class: int | None
@@ -275,16 +299,28 @@ class _Gate:
         generator = random_generator(place[0], f"gate {place}")
         # Transforms, and layers such as dropout, draw from the global states.
         with global_states_seeded(random_generator(place[0], f"transform {place}").initial_seed(), self.device):
-            draw = batch_drawer(shown, generator, synthetic=synthetic, share=share, transform=self.transform)
+            draw = batch_drawer(
+                shown,
+                generator,
+                synthetic=synthetic,
+                share=share,
+                balanced=self.balanced,
+                transform=self.transform,
+            )
+            mix = self.mix
             return train_classifier(
-                draw,
+                draw if mix is None else lambda batch_size: mix(*draw(batch_size)),
                 self.data.image_shape,
                 n_classes,
                 self.training,
                 generator,
                 make_network=self.make_network,
+                class_weight=self._class_weight(shown[1]),
                 device=self.device,
             )
+
+    def _class_weight(self, targets: NDArray[np.integer]) -> Tensor | None:
+        return balanced_class_weight(targets, len(self.data.classes)) if self.weighted else None
 
 
 def _decide(

@@ -24,6 +24,7 @@ __all__ = [
     "ClassifierConfig",
     "DynamicsClassifier",
     "ImageClassifier",
+    "balanced_class_weight",
     "class_consistency",
     "classification_accuracy_score",
     "predict_proba",
@@ -109,6 +110,18 @@ def train_classifier(
         if after_step is not None:
             after_step(step + 1, network)
     return network.eval()
+
+
+def balanced_class_weight(targets: NDArray[np.integer], n_classes: int) -> Tensor:
+    """Weights of classes by their inverse frequency, one where all are of one size: shape (n_classes,).
+
+    Examples
+    --------
+    >>> balanced_class_weight(np.array([0, 0, 0, 1]), 2).tolist()
+    [0.6666666865348816, 2.0]
+    """
+    counts = np.bincount(targets, minlength=n_classes)
+    return torch.from_numpy(len(targets) / (n_classes * counts)).float()
 
 
 class ImageClassifier:

@@ -10,7 +10,18 @@ import pandas as pd
 import scipy.stats
 from numpy.typing import NDArray
 
-__all__ = ["FAR_MORE", "ExactCopies", "check_holdout", "exact_copies", "image_keys", "repeats", "row_keys"]
+__all__ = [
+    "FAR_MORE",
+    "ExactCopies",
+    "array_keys",
+    "check_holdout",
+    "exact_copies",
+    "far_more",
+    "far_more_pairs",
+    "image_keys",
+    "repeats",
+    "row_keys",
+]
 
 # p-value below which other rows repeat training rows more than these repeat each other: far smaller than for a test,
 # since training rows that repeat each other come in groups.
@@ -45,7 +56,12 @@ class ExactCopies:
 
 def image_keys(*parts: NDArray[np.uint8]) -> list[NDArray[np.int64]]:
     """A number for each image, the same for equal ones; one array for each that is given."""
-    return _numbered([image.tobytes() for part in parts for image in part], list(map(len, parts)))
+    return array_keys(*parts)
+
+
+def array_keys(*parts: NDArray[Any]) -> list[NDArray[np.int64]]:
+    """A number for each sample of arrays of one dtype, the same for equal ones; one array for each that is given."""
+    return _numbered([sample.tobytes() for part in parts for sample in part], list(map(len, parts)))
 
 
 def row_keys(*parts: pd.DataFrame) -> list[NDArray[np.int64]]:
@@ -105,7 +121,7 @@ def check_holdout(
     count = int(np.isin(holdout, train).sum())
     if not count:
         return
-    by_chance = repeated and _more(count, len(holdout), repeated, len(train)) > FAR_MORE
+    by_chance = repeated and not far_more(count, len(holdout), repeated, len(train))
     if images or _same(train, holdout) or not by_chance:
         raise ValueError(
             f"{count} of {len(holdout)} holdout {what} are also in the training data; remove them from one of the two, "
@@ -149,12 +165,34 @@ def _drawn_from(holdout: NDArray[np.int64], train: NDArray[np.int64], synthetic:
     hits, misses = int(np.isin(values, own).sum()), int(np.isin(values, other).sum())
     if hits == 0:
         return False
-    share = len(own) / (len(own) + len(other))
-    return float(scipy.stats.binomtest(hits, hits + misses, share, alternative="greater").pvalue) < FAR_MORE
+    return far_more_pairs(hits, len(own), misses, len(other))
 
 
 def _same(a: NDArray[np.int64], b: NDArray[np.int64]) -> bool:
     return np.array_equal(np.sort(a), np.sort(b))
+
+
+def far_more(count: int, n: int, other: int, n_other: int) -> bool:
+    """Whether `count` of `n` is far more often than `other` of `n_other`, by Fisher's exact test.
+
+    Examples
+    --------
+    >>> far_more(30, 30, 1, 120), far_more(3, 30, 1, 120)
+    (True, False)
+    """
+    return _more(count, n, other, n_other) < FAR_MORE
+
+
+def far_more_pairs(count: int, n: int, other: int, n_other: int) -> bool:
+    """As :func:`far_more` where counts are small beside `n` and `n_other`, which may be billions, by a binomial test.
+
+    Examples
+    --------
+    >>> far_more_pairs(30, 10**8, 1, 10**8), far_more_pairs(30, 10**8, 20, 10**8)
+    (True, False)
+    """
+    found = scipy.stats.binomtest(count, count + other, n / (n + n_other), alternative="greater")
+    return float(found.pvalue) < FAR_MORE
 
 
 def _more(count: int, n: int, other: int, n_other: int) -> float:

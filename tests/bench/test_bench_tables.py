@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import sys
 from pathlib import Path
 from typing import ClassVar
@@ -8,16 +9,17 @@ import pandas as pd
 import pytest
 from imblearn.over_sampling import RandomOverSampler
 from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
 
 from ganaug.bench import TableArm, TableExperiment, run_suite
 from ganaug.bench.classifiers import Columns, fit_predict
 from ganaug.bench.datasets import TableData, load_table
+from ganaug.bench.drawn import leaked_rows
 from ganaug.bench.metrics import scores
 from ganaug.bench.plugins import Plugin
 from ganaug.bench.samplers import resample
 from ganaug.bench.splits import folds
 from ganaug.bench.store import Store
-from ganaug.bench.tables import leaked_rows
 from ganaug.bench.workers import make_case
 
 # Figures that scikit-learn, imbalanced-learn and LightGBM gave by themselves, outside this package, on the first of
@@ -166,9 +168,68 @@ def test_what_is_for_two_classes_is_refused_with_more(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_duplicates_between_training_and_test_are_counted(table_suite, tmp_path):
-    path = tmp_path / "clients0.csv"
+class ByHeart(KNeighborsClassifier):
+    """Right where it has seen a row, and by chance elsewhere."""
+
+    def predict_proba(self, X):
+        near = self.kneighbors(X, 1)[0][:, 0] == 0
+        known = np.eye(2)[self._y[self.kneighbors(X, 1)[1][:, 0]]]
+        return np.where(near[:, None], known, 0.5)
+
+
+def repeated(path, n):
     lines = path.read_text().splitlines()
-    path.write_text("\n".join([*lines, *lines[1:11]]) + "\n")
+    path.write_text("\n".join([*lines, *lines[1 : n + 1]]) + "\n")
+
+
+@pytest.mark.usefixtures("own")
+@pytest.mark.parametrize("n_tables", [1, 2, 7])
+def test_duplicates_between_training_and_test_are_a_caution_with_the_figure_on_the_others(
+    n_tables, table_suite, tmp_path
+):
+    """On the others alone what learns by heart is worth nothing."""
+    source = tmp_path / "clients0.csv"
+    repeated(source, 40)
+    first, datasets = table_suite.tables.datasets[0], []
+    for number in range(n_tables):
+        (tmp_path / f"t{number}.csv").write_text(
+            source.read_text() if number != 1 else (tmp_path / "clients1.csv").read_text()
+        )
+        if number > 1:
+            repeated(tmp_path / f"t{number}.csv", number)
+        datasets.append(dataclasses.replace(first, name=f"t{number}", target=str(tmp_path / f"t{number}.csv")))
+    suite = with_arms(
+        table_suite,
+        TableArm("random", Plugin("random", "random"), against=("none",)),
+        datasets=tuple(datasets),
+        classifiers=(Plugin("by heart", "own_tables.ByHeart"),),
+        folds=2,
+    )
+    summary = run_suite(suite, tmp_path / "run", jobs=1, verbose=False)
+    assert summary["failed"] == []
+    cases = summary["experiments"][0]["cases"]
+    assert (cases[0]["duplicates"] > 10) == (cases[0]["duplicates_of"] > 20) is True
+    (caution,) = summary["cautions"]
+    if n_tables < 6:
+        assert caution.startswith(
+            f"{cases[0]['duplicates']} of {cases[0]['duplicates_of']} test samples of t0 stand in a"
+        )
+        assert "t1" not in caution
+    else:
+        assert caution.startswith("In 6 of 7 cases up to ")
+    assert "On the others alone: random against none +0.0" in caution
+    assert caution in " ".join((tmp_path / "run" / "report.md").read_text().split())
+    records = [stored(path) for path in (tmp_path / "run" / "cells").iterdir()]
+    unseen = [record.get("metrics_unseen") for record in records if record["case"] == 0]
+    assert all(found is None or found["balanced accuracy"] == 0.5 for found in unseen)
+    assert any(unseen)
+
+
+def stored(path):
+    return json.loads(path.read_text())["record"]
+
+
+def test_without_duplicates_there_is_no_caution(table_suite, tmp_path):
     summary = run_suite(with_arms(table_suite), tmp_path / "run", jobs=1, verbose=False)
-    assert 0 < summary["experiments"][0]["cases"][0]["duplicates"] <= 20
+    assert summary["cautions"] == []
+    assert not any("metrics_unseen" in stored(path) for path in (tmp_path / "run" / "cells").iterdir())

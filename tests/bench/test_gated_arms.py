@@ -156,3 +156,30 @@ def test_mistakes_are_named(suite, arm, said):
 def test_every_filter_has_a_name():
     for name in ("discriminator rank", "class consistency", "learning dynamics", "no copies"):
         assert find_filter(name).name == name
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"class_weight": True, "mix": "cutmix"}, {"balanced": True, "mix": "mixup"}],
+)
+def test_the_gate_judges_classifiers_that_are_trained_as_in_its_arm(changes, suite, tmp_path, monkeypatch):
+    arms = (ImageArm("real"), ImageArm("gated", 0.5, gate=True, **changes))
+    asked = []
+
+    def recording(*arguments, **options):
+        asked.append(options)
+        raise InterruptedError("seen")
+
+    monkeypatch.setattr(images, "choose_ratio", recording)
+    own = dataclasses.replace(
+        suite.images, arms=arms, baselines=("real",), n_per_class=(40,), imbalance=(8.0,), splits=2
+    )
+    run_suite(dataclasses.replace(suite, images=own), tmp_path / "run", jobs=1, verbose=False)
+    assert len(asked) == 2
+    for options in asked:
+        mixed = {"MixUp": "mixup", "CutMix": "cutmix"}.get(type(options["mix"]).__name__)
+        assert (options["balanced"], options["class_weight"] == "balanced", mixed) == (
+            changes.get("balanced", False),
+            changes.get("class_weight", False),
+            changes.get("mix"),
+        )

@@ -4,11 +4,16 @@ import dataclasses
 import sys
 from typing import ClassVar
 
+import numpy as np
 import pytest
 from imblearn.over_sampling import RandomOverSampler
+from sklearn.linear_model import LogisticRegression
 
 from ganaug.bench import TableArm, run_suite
 from ganaug.bench.checking import check_suite
+from ganaug.bench.classifiers import Columns, fit_predict
+from ganaug.bench.datasets import TableData
+from ganaug.bench.gated import _OnTables
 from ganaug.bench.plugins import Plugin
 from ganaug.bench.samplers import make_gate
 from ganaug.bench.store import Store
@@ -80,3 +85,36 @@ def test_the_gan_can_be_gated(suite):
 def test_samplers_that_cannot_be_gated_are_refused(suite, sampler):
     with pytest.raises(ValueError, match="arm 'gated' has a gate, which takes the sampler 'gan'"):
         check_suite(with_arm(suite, TableArm("gated", sampler, gate=True)))
+
+
+class Weighted(LogisticRegression):
+    """Remembers the class weights of each fit."""
+
+    seen: ClassVar[list] = []
+
+    def fit(self, X, y):
+        self.seen.append(self.class_weight)
+        return super().fit(X, y)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_gate_of_an_arm_with_class_weights_judges_a_classifier_with_them(suite, weighted):
+    case = make_case(suite, 0, Store("."))
+    data = TableData(case.data.X, case.targets, case.data.nominal)
+    arm = dataclasses.replace(suite.tables.arms[1], class_weight=weighted)
+    Weighted.seen.clear()
+    make_gate(arm, data, suite.tables, 0).resample(Plugin("w", "own_gated.Weighted"), Columns(data))
+    assert set(Weighted.seen) == {"balanced" if weighted else None}
+    assert len(Weighted.seen) > 5
+
+
+@pytest.mark.parametrize("target", ["sklearn.naive_bayes.GaussianNB", "sklearn.svm.LinearSVC"])
+def test_the_gate_of_an_arm_with_prior_correction_judges_corrected_probabilities(suite, target):
+    case = make_case(suite, 0, Store("."))
+    encode = Columns(case.data)
+    arm, classifier = TableArm("a", prior_correction=True), Plugin("c", target)
+    judged = _OnTables(arm, classifier, case.data.nominal, None, 0).fit(case.data.X, case.targets)
+    rows = encode(case.data.X)
+    expected, _, _ = fit_predict(arm, classifier, (rows, case.targets), rows, 2, 0)
+    np.testing.assert_allclose(judged.predict_proba(case.data.X), expected)
+    np.testing.assert_array_equal(judged.predict(case.data.X), expected.argmax(1))

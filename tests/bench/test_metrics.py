@@ -1,7 +1,9 @@
+import json
+
 import numpy as np
 import pytest
 
-from ganaug.bench.cases import scored
+from ganaug.bench.cases import predictions, scored
 from ganaug.bench.metrics import METRICS, MINORITY, calibration, expected_calibration_error, scores
 
 TARGETS = np.repeat([0, 1, 2], [60, 30, 10])
@@ -88,3 +90,33 @@ def test_recall_per_class_is_of_the_predictions_that_the_metrics_score():
     assert found["metrics"]["balanced accuracy"] == np.mean(found["recall"])
     assert scored(targets, probabilities, positive=0)["recall"] == [1.0, 0.0]
     assert scored(targets, probabilities, np.array([1, 0, 0, 0, 1]), positive=1)["recall"] == [2 / 3, 0.5]
+
+
+@pytest.mark.parametrize("near", [0.4998, 0.49999999, 0.5, np.nextafter(0.5, 0), 1e-9, 0.3])
+@pytest.mark.parametrize("positive", [None, 1])
+@pytest.mark.parametrize("threshold", [None, 0.2])
+def test_every_metric_is_computed_again_to_the_last_digit(near, positive, threshold):
+    targets = np.repeat([0, 1], [60, 40])
+    of_one = np.where(np.arange(100) % 3, near, np.linspace(0.1, 0.9, 100))
+    probabilities = np.stack([1 - of_one, of_one], axis=1)
+    predicted = None if threshold is None else (of_one > threshold).astype(int)
+    record = json.loads(json.dumps(scored(targets, probabilities, predicted, positive)))
+    kept, chosen = predictions(record)
+    assert scores(targets, kept, predicted=chosen, positive=positive) == record["metrics"]
+    expected = (of_one >= 0.5 if positive else of_one > 1 - of_one) if threshold is None else of_one > threshold
+    np.testing.assert_array_equal(chosen, expected)
+
+
+def test_a_record_without_decisions_is_of_an_older_version():
+    record = scored(np.array([0, 1]), np.eye(2))
+    del record["decisions"]
+    with pytest.raises(ValueError, match="made by an older version, which kept no decisions; run it again"):
+        predictions(record)
+
+
+def test_metrics_on_what_was_not_seen_need_every_class():
+    targets, seen = np.array([0, 0, 1, 1]), np.array([True, False, True, False])
+    found = scored(targets, np.eye(2)[[1, 0, 0, 1]], seen=seen)
+    assert (found["metrics"]["accuracy"], found["metrics_unseen"]["accuracy"]) == (0.5, 1.0)
+    assert scored(targets, np.eye(2)[targets], seen=targets == 1)["metrics_unseen"] is None
+    assert "metrics_unseen" not in scored(targets, np.eye(2)[targets], seen=targets > 1)

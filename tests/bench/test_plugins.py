@@ -1,3 +1,4 @@
+import dataclasses
 import sys
 from importlib.metadata import EntryPoint, EntryPoints
 from typing import ClassVar
@@ -5,7 +6,8 @@ from typing import ClassVar
 import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
-from ganaug.bench import plugins
+from ganaug.bench import TableArm, plugins
+from ganaug.bench.checking import check_suite
 from ganaug.bench.classifiers import check_classifier
 from ganaug.bench.plugins import Plugin, checked, construct, nearest, require, resolve
 from ganaug.bench.samplers import check_sampler
@@ -159,3 +161,42 @@ def test_mistakes_in_classes_and_parameters_are_found_before_anything_runs(check
 )
 def test_what_can_be_made_is_not_refused(check, target, params):
     check(Plugin(target, target, params))
+
+
+class Bare:
+    """A sampler without parameters."""
+
+    def fit_resample(self, X, y):
+        return X, y
+
+
+UNDER = "imblearn.under_sampling.RandomUnderSampler"
+CLEAN = "imblearn.under_sampling.TomekLinks"
+
+
+@pytest.mark.parametrize(
+    ("changes", "asked"),
+    [({"fill_to": 20}, "fill_to = 20"), ({"ratio": 0.5}, "ratio = 0.5"), ({"gate": True, "raw": True}, "a gate")],
+)
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (UNDER, "{} is for what adds rows, but sampler '.*UnderSampler' takes rows away"),
+        (CLEAN, "{} is for what adds rows, but sampler '.*TomekLinks' takes rows away"),
+        ("own_plugins.Bare", "{} is for samplers with a parameter sampling_strategy, which 'own_plugins.Bare' lacks"),
+    ],
+)
+def test_an_amount_that_a_sampler_cannot_add_is_found_before_anything_runs(
+    changes, asked, target, message, table_suite, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "own_plugins", sys.modules[__name__])
+    arm = TableArm("a", Plugin("s", target), **changes)
+    with pytest.raises(ValueError, match=f"arm 'a': {message.format(asked)}"):
+        check_suite(with_arm(table_suite, arm))
+    check_suite(with_arm(table_suite, TableArm("a", Plugin("s", target))))
+    over = Plugin("s", "imblearn.over_sampling.RandomOverSampler")
+    check_suite(with_arm(table_suite, dataclasses.replace(arm, sampler=over)))
+
+
+def with_arm(suite, arm):
+    return dataclasses.replace(suite, tables=dataclasses.replace(suite.tables, arms=(TableArm("none"), arm)))

@@ -1,6 +1,9 @@
+import dataclasses
+
+import numpy as np
 import pytest
 
-from ganaug.bench import Suite, available_suites, load_suite
+from ganaug.bench import ImageArm, Sizes, Suite, TableArm, available_suites, load_suite
 from ganaug.bench.arms import find_transform
 from ganaug.bench.checking import check_suite
 from ganaug.bench.places import Place
@@ -63,6 +66,26 @@ def test_extending_changes_only_what_it_names():
     assert [c.name for c in smoke.tables.classifiers] == ["logistic"]
 
 
+@pytest.mark.parametrize(
+    ("base", "kind", "changes", "sizes"),
+    [
+        ("embeddings", "tables", "folds = 3", [(None, 1)]),
+        ("cifar10", "images", "folds = 3", [(None, 1)]),
+        ("mnist5k", "images", "folds = 3", [(None, 1)]),
+        ("embeddings", "tables", "n_per_class = 7", [(7, 1)]),
+        ("embeddings", "tables", "sizes = [{ n_per_class = 9, imbalance = 3 }]", [(9, 3)]),
+        ("keel", "tables", "n_per_class = [5, 7]", [(5, 1), (7, 1)]),
+        ("keel", "tables", "sizes = [{ n_per_class = 5 }]", [(5, 1)]),
+        ("embeddings", "tables", "splits = 3", load_suite("embeddings").tables.drawn_sizes()),
+    ],
+)
+def test_how_data_are_split_is_declared_anew_as_a_whole(base, kind, changes, sizes, suite_file):
+    suite = load_suite(suite_file(f'extends = "{base}"\nname = "mine"\n[{kind}]\n{changes}\n'))
+    experiment = suite.experiment(kind)
+    assert experiment.drawn_sizes() == sizes
+    assert experiment.folds == (3 if changes == "folds = 3" else 5)
+
+
 def test_an_arm_with_synthetic_images_is_judged_against_its_like_without():
     pairs = [(arm.name, base.name) for arm, base in load_suite("quick").images.pairs()]
     assert pairs == [("synthetic only", "real"), ("gan", "real"), ("gan+classical", "classical")]
@@ -93,6 +116,11 @@ def test_a_file_of_ones_own(suite_file):
         ("n_per_class = 5", "n_per_class = [5, 0]", "n_per_class must be a whole number of at least 1, got 0"),
         ("n_per_class = 5", "n_per_class = 5\nimbalance = 0.5", "imbalance must be a number of at least 1"),
         ("n_per_class = 5", "n_per_class = [5, 5]", r"n_per_class must have different sizes, got \(5, 5\)"),
+        (
+            "n_per_class = 5",
+            "n_per_class = 5\nfolds = 3",
+            "line 9: folds are of all data, but there is n_per_class; leave",
+        ),
         (
             "n_per_class = 5",
             "n_per_class = [100, 10]\nimbalance = [2, 5, 5.1]",
@@ -288,3 +316,51 @@ def test_a_suite_that_compares_nothing_is_refused():
 def test_digest_ignores_the_order_of_keys_only():
     assert digest({"a": 1, "b": [1, 2]}) == digest({"b": [1, 2], "a": 1})
     assert digest({"a": 1, "b": [1, 2]}) != digest({"a": 1, "b": [2, 1]})
+
+
+def several(**changes):
+    experiment = load_suite("quick").tables
+    return dataclasses.replace(load_suite("quick"), images=None, tables=dataclasses.replace(experiment, **changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "sizes"),
+    [
+        ({"n_per_class": (), "imbalance": (1.0,), "sizes": (Sizes(5),)}, [(5, 1)]),
+        ({"n_per_class": (), "imbalance": (1.0,), "sizes": Sizes([5, 7], 2)}, [(5, 2), (7, 2)]),
+        ({"n_per_class": (), "imbalance": (1.0,), "sizes": [Sizes(range(5, 7))]}, [(5, 1), (6, 1)]),
+        ({"n_per_class": 30, "imbalance": 3}, [(30, 3)]),
+        ({"n_per_class": np.array([30, 40]), "imbalance": np.float64(2)}, [(30, 2), (40, 2)]),
+    ],
+)
+def test_in_python_too_one_number_is_a_list_of_one(changes, sizes):
+    suite = several(**changes)
+    check_suite(suite)
+    assert suite.tables.drawn_sizes() == sizes
+    assert Suite.from_dict(suite.to_dict()) == suite
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sizes": (5, 20)}, r"sizes must be a tuple of Sizes, got \(5, 20\)"),
+        ({"sizes": Sizes("5"), "n_per_class": (), "imbalance": (1.0,)}, "n_per_class must be a tuple, got '5'"),
+        ({"sizes": Sizes(None), "n_per_class": (), "imbalance": (1.0,)}, "n_per_class must be a tuple, got None"),
+        (
+            {"sizes": Sizes(True), "n_per_class": (), "imbalance": (1.0,)},
+            "must be a whole number of at least 1, got True",
+        ),
+        ({"n_per_class": "20"}, "n_per_class must be a tuple, got '20'"),
+        ({"imbalance": {2: 3}}, r"imbalance must be a tuple, got \{2: 3\}"),
+        ({"metrics": "accuracy"}, "metrics must be a tuple, got 'accuracy'"),
+        ({"baselines": None}, "baselines must be a tuple, got None"),
+        ({"datasets": "wine"}, "datasets must be a tuple of Plugin, got 'wine'"),
+        ({"classifiers": ("knn",)}, r"classifiers must be a tuple of Plugin, got \('knn',\)"),
+        ({"arms": TableArm("none")}, "arms must be a tuple of TableArm, got TableArm"),
+        ({"arms": (TableArm("none"), TableArm("a", against="none"))}, "against must be a tuple, got 'none'"),
+        ({"arms": (ImageArm("none"),)}, "arms must be a tuple of TableArm, got"),
+    ],
+)
+def test_what_is_no_list_of_the_right_kind_is_refused_in_one_sentence(changes, message):
+    with pytest.raises(ValueError, match=f"^suite: tables: .*{message}"):
+        check_suite(several(**changes))

@@ -379,7 +379,9 @@ def test_a_classifier_that_never_finishes_leaves_the_comparison_to_the_others():
             records.append({**cell(arm, split, 0, classifier="broken"), **failed})
     summary = summarise(tables(TABLE_ARMS, ("a", "broken")), records, [about("t", "tables", None, 0.2)])
     (verdict,) = summary["verdicts"]
-    assert verdict.startswith("gan against SMOTE: a gain, +10.0 points")
+    assert verdict.startswith(
+        "gan against SMOTE, without broken, not finished with gan and SMOTE: a gain, +10.0 points"
+    )
     none = summary["experiments"][0]["cases"][0]["arms"][0]
     assert none["mean"] == none["metrics"]["AP"] == pytest.approx(60.1)
     assert none["classifiers"]["broken"]["mean"] is None
@@ -396,6 +398,56 @@ def test_an_arm_without_a_classifier_that_others_have_has_no_mean():
     none, gan = summary["experiments"][0]["cases"][0]["arms"]
     assert (none["mean"], gan["mean"]) == (pytest.approx(60), None)
     assert gan["differences"]["none"]["n"] == 3  # by the classifier that both have finished
+    assert summary["verdicts"][0].startswith("gan against none, without b, not finished with gan: ")
+    (note,) = summary["experiments"][0]["notes"]
+    assert note == {"arm": "gan", "note": "compared with none without b, not finished with gan", "cells": 3}
+
+
+@pytest.mark.parametrize(
+    ("failing", "told"),
+    [
+        ((), "gan against none: "),
+        (
+            (("none", "b", 0), ("none", "b", 1), ("none", "b", 2)),
+            "gan against none, without b, not finished with none: ",
+        ),
+        ((("gan", "a", 2),), "gan against none, in 2 of 3 splits: "),
+        (
+            (("gan", "a", 0), ("gan", "a", 1), ("gan", "a", 2), ("none", "c", 0)),
+            "gan against none, without a, not finished with gan, in 2 of 3 splits: ",
+        ),
+        (
+            [(arm, c, s) for arm, c in (("gan", "a"), ("none", "b")) for s in range(3)],
+            "gan against none, without a, not finished with gan, and b, not finished with none: ",
+        ),
+    ],
+)
+def test_a_verdict_names_the_classifiers_and_splits_that_it_is_without(failing, told):
+    arms = (TableArm("none"), TableArm("gan", against=("none",)))
+    records = [cell(arm, s, 0.6, classifier=c) for arm in ("none", "gan") for s in range(3) for c in ("a", "b", "c")]
+    for record in records:
+        if (record["arm"], record["classifier"], record["split"]) in failing:
+            record |= {"status": "failed", "reason": "no", "metrics": {}}
+    data = [{**about("t", "tables", None, 0.2), "splits": 3}]
+    assert summarise(tables(arms, ("a", "b", "c")), records, data)["verdicts"][0].startswith(told)
+
+
+def test_over_datasets_a_verdict_names_what_it_is_without():
+    summary, experiment = table_summary(np.random.default_rng(0), 0.03, n_datasets=8)
+    records = [
+        cell(arm, split, 0.5 + 0.01 * split, case, c)
+        for case in range(7)
+        for split in range(3)
+        for arm in ("none", "SMOTE", "gan")
+        for c in ("a", "b")
+        if (case in (2, 3), arm, c) != (True, "gan", "b")
+    ]
+    data = [about(f"t{i}", "tables", None, 0.2) for i in range(8)]
+    assert summary["verdicts"][0].startswith("gan against SMOTE over 8 datasets: ")
+    (verdict,) = summarise(Suite("s", "S", tables=experiment), records, data)["verdicts"]
+    assert verdict.startswith(
+        "gan against SMOTE over 7 of 8 datasets (2 of them without what has not finished: b with gan): "
+    )
 
 
 def test_an_arm_that_never_finishes_leaves_the_means_to_the_others():

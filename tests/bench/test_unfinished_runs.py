@@ -4,13 +4,21 @@ import dataclasses
 import json
 import multiprocessing
 import re
+import shutil
 import sys
+import warnings
+from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
-from ganaug.bench import Suite, available_suites, load_suite, run_suite
+from ganaug.bench import Suite, TableArm, TableExperiment, available_suites, load_suite, run_suite
+from ganaug.bench.plugins import Plugin
 from ganaug.bench.report import read_summary
 from ganaug.cli import main
+
+RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 
 
 def run_part(suite, folder, shard):
@@ -60,6 +68,8 @@ def test_the_report_of_an_unfinished_run_says_that_it_is_not_final(half, table_s
     out = capsys.readouterr().out
     assert out.startswith("Not final: 36 of 72 cells are not done yet.")
     assert "Verdict so far:" in out
+    assert "Missing are clients0, split 2: " in out
+    assert "; and 33 more." in out
     for name in ("report.html", "report.md"):
         assert "Not final: 36 of 72 cells are not done yet." in (half / name).read_text()
     assert len((half / "cells.csv").read_text().splitlines()) == 1 + 36
@@ -75,6 +85,97 @@ def test_the_report_of_an_unfinished_run_needs_no_data(half, table_suite):
     for dataset in table_suite.tables.datasets:
         (half.parent / f"{dataset.name}.csv").unlink()
     assert read_summary(half)["experiments"][0]["cases"][0]["arms"][0]["splits"] == 2
+
+
+def edited(path, change):
+    summary = json.loads(path.read_text())
+    change(summary)
+    path.write_text(json.dumps(summary))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda summary: summary.update(verdicts=["gan against none: a gain, +50 points."]),
+        lambda summary: summary["experiments"][0]["cases"][0]["arms"][1].update(mean=99.9),
+        lambda summary: summary.update(grid="0" * 64, unfinished=3),
+        lambda summary: summary.clear(),
+    ],
+)
+def test_a_report_is_computed_from_the_cells_whatever_a_summary_says(change, done, capsys):
+    folder, (summary, pages) = done
+    edited(folder / "summary.json", change)
+    found = read_summary(folder)
+    assert {k: v for k, v in found.items() if k != "command"} == {k: v for k, v in summary.items() if k != "command"}
+    assert [(folder / name).read_text() for name in pages] == list(pages.values())
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """A finished run, with what it says."""
+    folder = tmp_path_factory.mktemp("done")
+    rng = np.random.default_rng(0)
+    y = np.repeat(["no", "yes"], [40, 12])
+    x = rng.normal(size=(52, 2)) + 1.5 * (y == "yes")[:, None]
+    pd.DataFrame(x, columns=["a", "b"]).assign(y=y).to_csv(folder / "t.csv", index=False)
+    tables = TableExperiment(
+        datasets=(Plugin("t", str(folder / "t.csv"), {"target": "y"}),),
+        arms=(TableArm("none"), TableArm("SMOTE", Plugin("smote", "smote"), against=("none",))),
+        baselines=("none",),
+        classifiers=(Plugin("bayes", "sklearn.naive_bayes.GaussianNB"),),
+        folds=3,
+    )
+    summary = run_suite(Suite("t", "T", tables=tables), folder / "run", jobs=1, verbose=False)
+    pages = {name: (folder / "run" / name).read_text() for name in ("report.md", "report.html", "cells.csv")}
+    return folder / "run", (summary, pages)
+
+
+@pytest.mark.parametrize("harm", ["deleted", "edited", "emptied"])
+def test_a_cell_that_a_finished_run_lacks_is_named(harm, done, tmp_path, capsys):
+    folder = tmp_path / "run"
+    shutil.copytree(done[0], folder)
+    lost = next(p for p in sorted((folder / "cells").iterdir()) if '"arm": "SMOTE"' in p.read_text())
+    split = json.loads(lost.read_text())["record"]["split"] + 1
+    if harm == "deleted":
+        lost.unlink()
+    else:
+        lost.write_text("" if harm == "emptied" else lost.read_text().replace('"accuracy": 0.', '"accuracy": 0.9'))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that the file is damaged
+        with pytest.raises(SystemExit) as ended:
+            main(["bench", "report", str(folder)])
+    assert ended.value.code == 3
+    out = " ".join(capsys.readouterr().out.split())
+    assert "Not final: 1 of 6 cells are not done yet." in out
+    assert f"Missing are t, split {split}: SMOTE, start 1, bayes." in out
+    assert "SMOTE against none, in 2 of 3 splits: " in out
+
+
+def test_a_grid_of_other_cells_is_damaged(done, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(done[0], folder)
+    edited(folder / "grid.json", lambda grid: grid["tasks"].pop())
+    with pytest.raises(ValueError, match="is damaged; run 'ganaug bench run' on the folder again"):
+        read_summary(folder)
+
+
+def test_a_summary_without_its_cells_is_shown_and_says_so(done, tmp_path):
+    shutil.copy(done[0] / "summary.json", tmp_path)
+    found = read_summary(tmp_path)
+    assert found["verdicts"] == done[1][0]["verdicts"]
+    assert found["cautions"][-1].startswith("There are no cells beside this summary")
+    assert found["cautions"][-1] in (tmp_path / "report.md").read_text()
+    assert json.loads((tmp_path / "summary.json").read_text())["cautions"] == []
+
+
+@pytest.mark.parametrize("name", sorted(path.parent.name for path in RESULTS.glob("*/summary.json")))
+def test_results_that_are_kept_can_be_read(name, tmp_path):
+    shutil.copy(RESULTS / name / "summary.json", tmp_path)
+    if "experiments" not in json.loads((tmp_path / "summary.json").read_text()):
+        with pytest.raises(ValueError, match="is damaged, or of an older version of ganaug; run its suite in a new"):
+            read_summary(tmp_path)
+        return
+    assert read_summary(tmp_path)["suite"]["name"] == name
 
 
 def test_a_run_that_has_done_nothing_yet_has_no_report(table_suite, tmp_path):

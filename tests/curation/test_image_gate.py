@@ -165,6 +165,34 @@ def test_the_transform_is_applied_to_what_classifiers_see(oracle, few):
     assert shapes == [(1, 8, 8)] * (2 * 2 * 8)  # candidates, steps, images
 
 
+def test_classifiers_are_trained_as_they_will_be(oracle, digits, monkeypatch):
+    common = digits.subset(np.flatnonzero(digits.labels < 2)[:140])
+    uneven = common.subset(np.r_[np.flatnonzero(common.labels == 0), np.flatnonzero(common.labels == 1)[:12]])
+    shown, weights, train = [], [], image_gate.train_classifier
+
+    def mix(images, labels):
+        shown.append(labels)
+        return images, torch.nn.functional.one_hot(labels, 2).float()
+
+    def recording(*arguments, **options):
+        weights.append(options["class_weight"])
+        return train(*arguments, **options)
+
+    monkeypatch.setattr(image_gate, "train_classifier", recording)
+    options = {"mix": mix, "starts": 1, "ratios": (0, 0.5), "training": ClassifierConfig(steps=5), "filters": [()]}
+    share = {}
+    for balanced in (False, True):
+        shown.clear()
+        choose_ratio(oracle, uneven, balanced=balanced, device="cpu", random_state=0, **options)
+        share[balanced] = torch.cat(shown).float().mean().item()
+    assert share[False] < 0.3 < 0.4 < share[True] < 0.6
+    assert weights == [None] * 4
+    weights.clear()
+    choose_ratio(oracle, uneven, class_weight="balanced", device="cpu", random_state=0, **options)
+    assert all(weight[1] > 3 * weight[0] for weight in weights)
+    assert len(weights) == 2
+
+
 def test_ratios_take_as_many_images_as_they_say(oracle, few, monkeypatch):
     taken = []
     draw = image_gate.batch_drawer
@@ -213,6 +241,7 @@ def test_with_too_few_images_nothing_is_trained(few):
         ({"starts": 1.5}, ValueError, "starts must be a whole number of at least 1, got 1.5"),
         ({"per_class": -3}, ValueError, "per_class must be a whole number of at least 1, .* got -3"),
         ({"per_class": 2.5}, ValueError, "per_class must be a whole number of at least 1, .* got 2.5"),
+        ({"class_weight": "even"}, ValueError, "class_weight must be 'balanced' or None, got 'even'"),
         ({"filters": []}, ValueError, "filters must hold at least one alternative"),
     ],
 )
