@@ -105,7 +105,7 @@ def read_or_refused(read, named=None, errors=(ValueError, TypeError)):
     try:
         with limits(), warnings.catch_warnings():
             warnings.simplefilter("error")
-            warnings.filterwarnings("ignore", category=UserWarning, message=".*(damaged|skipped|different text)")
+            warnings.filterwarnings("ignore", category=UserWarning, message=".*(damaged|skipped| holds |of text)")
             return read()
     except errors as error:
         refusal = error
