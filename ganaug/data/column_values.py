@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,16 @@ ARROW_DICTIONARY = re.compile(r"dictionary<values=(\w+), indices=(u?int\d+), ord
 SPARSE = re.compile(r"Sparse\[(\w+), (-?[\w.]+)\]")
 PATH = re.compile(r"dateutil|\.\.|, /|tzfile")  # where the name of a time zone would open a file
 MOST_LETTERS, MOST_ITEM_BYTES = 200, 2**16
-MISSING = {"none": None, "nan": np.nan, "na": pd.NA, "nat": pd.NaT}  # what may stand for it in an object column
+# What may stand for a missing value in an object column.
+MISSING = {
+    "none": None,
+    "nan": np.nan,
+    "na": pd.NA,
+    "nat": pd.NaT,
+    "decimal": Decimal("NaN"),
+    "datetime64": np.datetime64("NaT"),
+    "timedelta64": np.timedelta64("NaT"),
+}
 
 
 def is_date(dtype: Any) -> bool:
@@ -43,11 +53,10 @@ def is_date(dtype: Any) -> bool:
 
 def missing_name(value: Any) -> str:
     """Key in ``MISSING`` of what stands for a missing value."""
-    if value is pd.NaT:
-        return "nat"
-    if value is pd.NA:
-        return "na"
-    return "nan" if isinstance(value, float) else "none"
+    if isinstance(value, float):
+        return "nan"
+    kinds = {type(missing): name for name, missing in MISSING.items()}
+    return kinds.get(type(value), "none")
 
 
 def is_counted(dtype: Any) -> bool:

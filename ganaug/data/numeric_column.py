@@ -201,7 +201,7 @@ class NumericColumn:
         if is_counted(self.dtype):
             return from_counts(np.where(missing, np.iinfo(np.int64).min, whole), self.dtype).rename(self.name)
         if self.objects is not None or whole.dtype == object:
-            values = np.full(len(numbers), self.missing_value, dtype=object)
+            values = boxed([self.missing_value] * len(numbers))
             known = whole[~missing].tolist()
             values[~missing] = boxed(known if self.objects is None else self.objects.objects(known))
             return from_objects(values, self.dtype, self.name)

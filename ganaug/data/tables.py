@@ -36,7 +36,7 @@ class TableEncoder:
     ----------
     categorical_features : "auto", None, array-like of int, str or bool
         Columns to take for names, beside those that hold no numbers anyway: positions, names, or a mask. "auto" and
-        None add none.
+        None add none. Text that is numbers or dates counts as these.
     max_levels : int
         Levels with an input of their own in a categorical column; rarer ones share the last.
 
@@ -85,13 +85,8 @@ class TableEncoder:
         self.columns_: list[Column] = []
         for name in table.columns:
             column = fit_column(table[name], categorical=name in declared, max_levels=self.max_levels, classes=classes)
-            if _is_text(column, table[name]):
-                warnings.warn(
-                    f"column {name!r} holds a different text in every row; only its most frequent values are learnt, "
-                    "leave it out if it is an identifier",
-                    UserWarning,
-                    stacklevel=2,
-                )
+            if doubt := _doubt(column, table[name]):
+                warnings.warn(f"column {name!r} holds {doubt}", UserWarning, stacklevel=2)
             self.columns_.append(column)
         self._set_layout()
         return self
@@ -263,12 +258,19 @@ def declared_columns(features: Any, table: pd.DataFrame) -> set[Any]:
     return found
 
 
-def _is_text(column: Column, series: pd.Series) -> bool:
-    return (
-        column.kind == "categorical"
-        and not is_numeric(series)
-        and not isinstance(series.dtype, pd.CategoricalDtype)
-        and not types.is_bool_dtype(series.dtype)
-        and series.notna().sum() > MAX_LEVELS
-        and series.is_unique
-    )
+def _doubt(column: Column, series: pd.Series) -> str:
+    """What is wrong with learning a column as names; empty if nothing is."""
+    given = isinstance(series.dtype, pd.CategoricalDtype) or types.is_bool_dtype(series.dtype)
+    if column.kind != "categorical" or given or series.nunique() <= MAX_LEVELS or is_numeric(series):
+        return ""
+    known = series[series.notna()]
+    kinds = sorted({type(value).__name__ for value in known.tolist()})
+    if len(kinds) > 1:
+        return f"values of several types, {listed(kinds)}, which are learnt as names; convert them to one type"
+    if known.is_unique:
+        what = "text" if kinds == ["str"] else kinds[0]
+        return (
+            f"a different {what} in every row; only its most frequent values are learnt, leave it out if it is an "
+            "identifier"
+        )
+    return ""

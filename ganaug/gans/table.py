@@ -78,7 +78,7 @@ class TableGAN(ConditionalGAN):
     gamma : float, default=1.0
         Weight of the gradient penalty (R1 + R2) / 2 at the start; falls to a tenth.
     categorical_features : "auto", None or array-like, default="auto"
-        Columns to take for names though they hold numbers: positions, names or a mask.
+        Columns to take for names though they hold numbers, or text that is numbers: positions, names or a mask.
     label_temperature : float in [0, 1], default=0.0
         0 shows every class equally often in training, 1 as often as it occurs.
     device : str, default="cpu"
@@ -237,8 +237,9 @@ class TableGAN(ConditionalGAN):
         Parameters
         ----------
         X : DataFrame, ndarray of shape (n_rows, n_columns) or sparse matrix
-            Numbers, dates, strings, booleans, categories; values may be missing in any column. Frames of polars and
-            tables of pyarrow are taken as those of pandas.
+            Numbers, dates, times, durations, decimals, strings, booleans, categories; values may be missing anywhere.
+            Columns of text that is numbers or dates in one format, such as "12,345" beside "?", are learnt as these and
+            drawn in that format, with a warning. Frames of polars and tables of pyarrow are taken as those of pandas.
         y : array-like of shape (n_rows,)
             Class labels: integers, strings or booleans.
 
@@ -250,7 +251,8 @@ class TableGAN(ConditionalGAN):
         Raises
         ------
         ValueError, TypeError
-            For bad input, before any training.
+            For bad input, before any training; also for values, names of columns and labels of types that `save` could
+            not write.
         TrainingDiverged
             If the losses do not stay finite after three attempts with lower learning rates.
         OutOfMemory

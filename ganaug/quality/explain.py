@@ -280,8 +280,8 @@ def _columns(made: pd.DataFrame, real: pd.DataFrame) -> list[_Column]:
         elif is_numeric(numbers[0]):
             unit, deviation = 1, float(numbers[0].astype(float).std())
         # Plain Python numbers, which do not wrap around below zero as unsigned ones do.
-        before, after = (part[name].tolist() for part in (real, made))
-        columns.append(_Column(str(name), before, after, unit, deviation, (numbers[0].tolist(), numbers[1].tolist())))
+        plain = (list(numbers[0].tolist()), list(numbers[1].tolist()))
+        columns.append(_Column(str(name), list(real[name].tolist()), list(made[name].tolist()), unit, deviation, plain))
     return columns
 
 

@@ -221,7 +221,7 @@ class _EncodedLogisticRegression(ClassifierMixin, BaseEstimator):
     def fit(self, X: Any, y: Any) -> _EncodedLogisticRegression:
         table, _ = as_table(X)
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "column .* holds a different text", UserWarning)
+            warnings.filterwarnings("ignore", "column .* holds (a different|values of several)", UserWarning)
             self.encoder_ = TableEncoder().fit(table)
         self.model_ = LogisticRegression(**self.get_params()).fit(self.encoder_.transform(table).astype(float), y)
         self.classes_ = self.model_.classes_

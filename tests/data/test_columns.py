@@ -140,6 +140,28 @@ def test_values_come_back_with_their_types(kind, absent):
             assert_same(back, series)
 
 
+@pytest.mark.parametrize(
+    ("kind", "absent"),
+    [
+        ("date", pd.NaT),
+        ("Timestamp", pd.NaT),
+        ("Decimal", Decimal("NaN")),
+        ("datetime64 scalars", np.datetime64("NaT")),
+        ("timedelta64 scalars", np.timedelta64("NaT")),
+        ("numpy integers", pd.NA),
+        ("booleans", pd.NA),
+        ("beyond 64 bits", pd.NaT),
+    ],
+)
+def test_missing_values_come_back_as_they_came(kind, absent):
+    series = (ORDERED | NAMES)[kind]()
+    series.iloc[5] = absent
+    table = pd.DataFrame({"x": series})
+    encoder = TableEncoder().fit(table)
+    for each in (encoder, restored(encoder)):
+        assert_same(each.inverse_transform(each.transform(table))["x"], series)
+
+
 @pytest.mark.parametrize("kind", ORDERED)
 def test_every_dress_of_a_number_is_the_same_model(kind):
     series = ORDERED[kind]()

@@ -1,4 +1,7 @@
+import datetime
 import json
+import uuid
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -271,8 +274,19 @@ def test_what_was_not_in_the_training_data_is_refused(other, message):
         encoder.transform(pd.DataFrame(other))
 
 
-def test_a_text_of_its_own_in_every_row_is_told():
-    table = pd.DataFrame({"x": np.arange(50.0), "name": [f"person {i}" for i in range(50)]})
-    with pytest.warns(UserWarning, match="column 'name' holds a different text in every row"):
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda i: f"person {i}", "a different text in every row"),
+        (lambda i: uuid.UUID(int=i), "a different UUID in every row"),
+        (lambda i: [i, Decimal(i)][i % 2], "values of several types, Decimal, int, which are learnt as names"),
+        (lambda i: [datetime.date(2020, 1, 1 + i % 28), "soon", i][i % 3], "values of several types, date, int, str"),
+    ],
+)
+def test_doubtful_names_are_told(make, message):
+    values = pd.Series([None, *map(make, range(1, 70))], dtype=object)
+    table = pd.DataFrame({"x": np.arange(70.0), "name": values})
+    with pytest.warns(UserWarning, match=f"column 'name' holds {message}"):
         encoder = TableEncoder().fit(table)
-    assert encoder.width_ <= 1 + 32
+    assert encoder.width_ <= 1 + 32 + 1
+    assert set(encoder.inverse_transform(encoder.transform(table))["name"].dropna()) <= set(values)

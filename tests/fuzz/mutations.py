@@ -106,7 +106,7 @@ def read_or_refused(read, named=None, errors=(ValueError, TypeError)):
         with limits(), warnings.catch_warnings():
             warnings.simplefilter("error")
             warnings.filterwarnings(
-                "ignore", category=UserWarning, message=".*(damaged|skipped|frame|dark|different text)"
+                "ignore", category=UserWarning, message=".*(damaged|skipped|frame|dark| holds |of text)"
             )
             return read()
     except errors as error:
