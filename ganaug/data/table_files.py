@@ -141,10 +141,10 @@ def _csv(path: Path, kind: str, options: CsvOptions, text: Sequence[str], format
         None if name in empty and not written else name for name, written in zip(names, found.header, strict=True)
     )
     table = table[[name for name in kept if name is not None]]
-    texts = _read_texts(table, set(table.columns).difference(text), found.format.decimal, options)
+    texts, unclear = _read_texts(table, set(table.columns).difference(text), found.format.decimal, options)
     table = table.assign(**{name: values for name, (values, _) in texts.items()})
     forms = {name: form for name, (_, form) in texts.items()}
-    notes = _notes(found.notes, forms)
+    notes = _notes(found.notes, forms, unclear)
     if cells is None:
         return TableFile(table, notes=notes)
     quotes = quoted_fields(found.lines, found.format.sep, len(names))
@@ -185,17 +185,23 @@ def _codes(found: CsvText, names: list[str]) -> list[str]:
 
 def _read_texts(
     table: pd.DataFrame, names: set[str], decimal: str, options: CsvOptions
-) -> dict[str, tuple[pd.Series, TextFormat]]:
-    """Columns of text that hold numbers or dates."""
-    # A decimal comma is a matter of the whole file; a point may be what only this column has not.
-    known = options.decimal or ("," if decimal == "," else None)
-    found = {}
+) -> tuple[dict[str, tuple[pd.Series, TextFormat]], list[str]]:
+    """Columns of text that hold numbers or dates, and those of dates such as 01/02/2020 only."""
+    # A decimal comma is a matter of the whole file; yet one column may have points.
+    decimals = [options.decimal] if options.decimal else [*([","] if decimal == "," else []), None]
+    found: dict[str, tuple[pd.Series, TextFormat]] = {}
+    unclear = []
     for name in table.columns:
-        if name in names and types.is_string_dtype(table[name].dtype):
-            read = read_text_column(table[name], marks=options.na_values, decimal=known, plain=True)
-            if read is not None and read[1].unread <= MOST_UNREAD * len(table):
-                found[name] = read
-    return found
+        if name not in names or not types.is_string_dtype(table[name].dtype):
+            continue
+        tried = (read_text_column(table[name], marks=options.na_values, decimal=mark, plain=True) for mark in decimals)
+        read = next((read for read in tried if read is not None), None)
+        if read is not None and read[1].unread <= MOST_UNREAD * len(table):
+            found[name] = read
+        elif read is None:
+            dates = read_text_column(table[name], marks=options.na_values, day_first=True)
+            unclear += [name] if dates is not None and dates[1].kind == "date" else []
+    return found, unclear
 
 
 def _parsed(found: CsvText, names: list[str], **how: Any) -> pd.DataFrame:
@@ -219,8 +225,11 @@ def _parsed(found: CsvText, names: list[str], **how: Any) -> pd.DataFrame:
     return table
 
 
-def _notes(notes: Sequence[str], texts: dict[str, TextFormat]) -> tuple[str, ...]:
+def _notes(notes: Sequence[str], texts: dict[str, TextFormat], unclear: Sequence[str]) -> tuple[str, ...]:
     """What was found, and which columns of text are read as what, in a line each."""
+    if unclear:
+        dates = listed(list(map(repr, unclear)))
+        notes = (*notes, f"{dates} may be dates of which day and month are not clear, and stay text; write 2020-01-31")
     alike: dict[str, list[str]] = {}
     for name, form in texts.items():
         plain = form.date_format.startswith("%Y-%m-%d") and not form.marks and not form.unread

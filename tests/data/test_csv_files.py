@@ -263,6 +263,22 @@ def test_what_was_read_from_text_is_said_and_can_be_left_as_it_is(tmp_path):
     assert left.format.lines(left.table) == lines[1:]
 
 
+def test_one_column_may_have_another_decimal_mark_than_the_file(tmp_path):
+    rows = "".join(f"{v / 8:.3f};{v / 4:.2f};{v / 2:.1f}\n".replace(".", ",", 2) for v in WHOLE)
+    (tmp_path / "t.csv").write_text(f"a;b;c\n{rows}")
+    file = open_table(tmp_path / "t.csv")
+    assert file.table.to_numpy(float).tolist() == [[v / 8, round(v / 4, 2), v / 2] for v in WHOLE]
+    assert file.format.lines(file.table) == list(file.lines)
+
+
+def test_dates_that_can_be_read_in_two_ways_stay_text_and_are_named(tmp_path):
+    (tmp_path / "t.csv").write_text("d,e\n" + "".join(f"0{i}/0{i + 1}/2020,word {i}\n" for i in range(1, 9)))
+    file = open_table(tmp_path / "t.csv")
+    assert file.table["d"][0] == "01/02/2020"
+    assert file.notes == ("'d' may be dates of which day and month are not clear, and stay text; write 2020-01-31",)
+    assert file.format.lines(file.table) == list(file.lines)
+
+
 @pytest.mark.parametrize(
     "change",
     [
