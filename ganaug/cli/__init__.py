@@ -40,6 +40,10 @@ def _root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
+    try:
+        os.getcwd()
+    except FileNotFoundError:  # in which libraries end the process
+        raise ValueError("the current folder was deleted; change to one that is there") from None
     if under_torchrun() and context.invoked_subcommand not in SHARED:
         raise ValueError(
             f"several processes can share {' and '.join(SHARED)} only, and would all do the same work of "

@@ -19,11 +19,13 @@ def streams_that_take_all() -> Iterator[None]:
     A descriptor that is closed is opened, in order: otherwise the first file that the command writes would take its
     place, and what worker processes print would go into it.
     """
+    opened = []
     closed = [(name, mode) for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")) if not _is_open(name)]
     for name, mode in closed:
         stream = open(os.devnull, mode)  # noqa: SIM115 - as long as the stream it stands for would be
         os.set_inheritable(stream.fileno(), True)  # for worker processes
         setattr(sys, name, stream)
+        opened.append((name, stream))
     changed = []
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and _lacks_letters(stream):
@@ -34,6 +36,9 @@ def streams_that_take_all() -> Iterator[None]:
     finally:
         for stream, errors in changed:
             stream.reconfigure(errors=errors)
+        for name, stream in opened:
+            setattr(sys, name, None)
+            stream.close()
 
 
 def _is_open(name: str) -> bool:
