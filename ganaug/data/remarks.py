@@ -68,7 +68,7 @@ def _has_more_frames(image: Any, file: Path | BinaryIO | None) -> bool:
     if image.format == "GIF" and file is not None:
         # Pillow only knows while a GIF is open, and loses its first frame when it is asked.
         with contextlib.suppress(*UNREADABLE), Image.open(file, formats=("GIF",)) as again:
-            return bool(again.is_animated)
+            return bool(getattr(again, "is_animated", False))
     # Phones write a second picture, such as a map of depths, behind a photograph.
     with contextlib.suppress(*UNREADABLE):
         return image.format != "MPO" and bool(getattr(image, "is_animated", False))
