@@ -120,6 +120,8 @@ def _opened(item: Any, index: int) -> tuple[Any, Any]:
         item = content if content is not None else item.get("path", item)
     if isinstance(item, str | Path):
         file: Any = Path(item).expanduser()
+        if not file.is_file():  # a pipe would never end
+            raise ValueError(f"the image {short(str(item), 200)} at index {index} is no file; check the path")
     elif isinstance(item, bytes | bytearray | memoryview):
         file = io.BytesIO(item)
     else:
