@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.resources
 import importlib.util
 import io
-import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import pandas as pd
 import scipy.sparse
 from numpy.typing import NDArray
 
+from ganaug.bench.decoded import cache_folder, decoded_images
 from ganaug.bench.plugins import Plugin, known_names, nearest, require, resolve, unknown_parameter
 from ganaug.data import LabelledImages, labelled_images
 from ganaug.data.files import sha256_of, write_atomically
@@ -230,7 +230,9 @@ def load_images(source: Plugin) -> LabelledImages:
         return labelled_images(_called(source, source.params), train=True)
     _check_keys(source, "size")
     size = source.params.get("size")
-    return labelled_images(source.target, size=tuple(size) if isinstance(size, list) else size, train=True)
+    data = decoded_images(source.target, tuple(size) if isinstance(size, list) else size)
+    data.check_trainable()
+    return data
 
 
 def _is_module(name: str) -> bool:
@@ -259,7 +261,7 @@ def joined_images(files: Sequence[str], size: int | None = None) -> LabelledImag
     ValueError
         If they cannot be joined: images differ in shape.
     """
-    parts = [labelled_images(file, size=size) for file in files]
+    parts = [decoded_images(file, size) for file in files]
     shapes = sorted({part.image_shape for part in parts})
     if len(shapes) != 1:
         raise ValueError(f"files must hold images of one shape, got {shapes}; pass size")
@@ -293,8 +295,7 @@ def image_features(
     if per_class is not None:
         first = [np.flatnonzero(data.labels == label)[:per_class] for label in data.classes]
         data = data.subset(np.sort(np.concatenate(first)))
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ganaug"
-    path = cache / f"efficientnet-lite0-{data.fingerprint()[:20]}.npy"
+    path = cache_folder() / f"efficientnet-lite0-{data.fingerprint()[:20]}.npy"
     try:
         kept = np.load(path, allow_pickle=False)
         if kept.shape == (len(data), 1280):

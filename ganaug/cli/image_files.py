@@ -6,6 +6,7 @@ import csv
 import io
 import itertools
 import re
+import warnings
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
@@ -32,6 +33,8 @@ __all__ = [
 
 # Also no leading dot and no empty name: a class called ".." must not leave the folder, nor ".x" be hidden in it.
 UNSAFE_IN_NAME = re.compile(r"[^\w.@ +-]|^\.|^$")
+
+WITHOUT_LABEL = "unlabelled"  # folder of the images labelled -1
 
 
 METADATA = "metadata.csv"
@@ -66,9 +69,10 @@ def without_label(data: LabelledImages, name: str) -> LabelledImages:
 
 
 def as_fitted(data: LabelledImages, gan: ImageGAN) -> LabelledImages:
-    """The images as 'ganaug fit images' passed them to the GAN: without the labels that --unlabelled took from them."""
+    """The images as 'ganaug fit images' passed them to the GAN: with its labels, without those --unlabelled took."""
     name = gan.training_data_.get("unlabelled")
-    return data if name is None else _numbered(data, str(name))
+    data = data if name is None else _numbered(data, str(name))
+    return data.relabelled(gan.classes_, gan.class_names_)
 
 
 def _numbered(data: LabelledImages, unlabelled: str) -> LabelledImages:
@@ -104,16 +108,23 @@ def write_images(
     """Write uint8 images (n, channels, height, width).
 
     Where it is given, `synthetic` says of each whether it is, and `files` where the first of them came from in a folder
-    per class: in a folder they keep these names.
+    per class: in a folder they keep these names. Images labelled -1 have no label: they keep it in .npz and .parquet files,
+    and get a folder of their own, which a warning names.
     """
     if kind is not ImageFormat.npz and images.shape[1] not in (1, 3):
         raise ValueError(f"PNGs hold 1 or 3 channels, the images have {images.shape[1]}; write an .npz file instead")
-    names = unique_names(names)
+    names = unique_names({label: name for label, name in names.items() if not _is_unlabelled(label, labels)})
     if kind is ImageFormat.folder:
         _write_folder(output, images, labels, names, synthetic, files)
         return
     write = {ImageFormat.npz: _write_npz, ImageFormat.parquet: _write_parquet}[kind]
     write(output, images, labels, names, synthetic)
+
+
+def _is_unlabelled(label: Any, labels: NDArray[Any]) -> bool:
+    from ganaug.data.images import UNLABELLED
+
+    return labels.dtype.kind == "i" and bool(label == UNLABELLED)
 
 
 def _write_folder(
@@ -129,8 +140,21 @@ def _write_folder(
     folders = {label: UNSAFE_IN_NAME.sub("_", names[label]) for label in names}
     if len(set(folders.values())) < len(folders):
         folders = {label: f"{index}_{folder}" for index, (label, folder) in enumerate(folders.items())}
+    without = [label for label in set(labels.tolist()) if _is_unlabelled(label, labels)]
+    if without:
+        name = WITHOUT_LABEL
+        while name in folders.values():
+            name = f"{name}_"
+        folders = {**folders, without[0]: name}
+        n = int((labels == without[0]).sum())
+        warnings.warn(
+            f"the {n:,} images without a label are in {output / name}; pass --unlabelled {name} to 'ganaug fit images' "
+            "and 'ganaug augment images', which else take it for a class",
+            UserWarning,
+            stacklevel=3,
+        )
     prefixes = [""] * len(images) if synthetic is None else ["synthetic_" if flag else "" for flag in synthetic]
-    counters = dict.fromkeys(names, 0)
+    counters = dict.fromkeys(folders, 0)
     places: list[str] = []
     taken: set[str] = set()
     for index, (image, label, prefix) in enumerate(zip(images, labels.tolist(), prefixes, strict=True)):
@@ -143,7 +167,7 @@ def _write_folder(
         places.append(place)
         counters[label] += 1
     if synthetic is not None:
-        _write_metadata(output, places, synthetic, [names[label] for label in labels.tolist()], files)
+        _write_metadata(output, places, synthetic, [names.get(label, "") for label in labels.tolist()], files)
 
 
 def _free(place: str, taken: set[str]) -> str:
@@ -219,11 +243,15 @@ def _write_parquet(
     from datasets import ClassLabel, Dataset, Features, Image, Value, disable_progress_bars
 
     from ganaug.data.files import write_atomically
+    from ganaug.data.images import UNLABELLED
     from ganaug.data.pictures import picture
 
     index = {label: position for position, label in enumerate(names)}
     features = {"image": Image(), "label": ClassLabel(names=list(names.values()))}
-    columns = {"image": [picture(image) for image in images], "label": [index[label] for label in labels.tolist()]}
+    columns = {
+        "image": [picture(image) for image in images],
+        "label": [index.get(label, UNLABELLED) for label in labels.tolist()],
+    }
     if synthetic is not None:
         features[SYNTHETIC], columns[SYNTHETIC] = Value("bool"), synthetic.tolist()
     disable_progress_bars()

@@ -190,8 +190,8 @@ def augment_images(
     In a folder images keep their names, as PNG, and synthetic ones are called synthetic_*.png; the package datasets
     reads the columns label and is_synthetic with load_dataset("imagefolder").
 
-    Images without a label are kept, and none are added to them; those marked -1 become a class of that name, except in
-    .npz files.
+    Images without a label are kept, and none are added to them; those marked -1 get a folder of their own, and stay -1
+    in .npz and .parquet files.
     """
     import numpy as np
 

@@ -177,7 +177,7 @@ def _wanted(gan: ImageGAN, per_class: int | Mapping[Any, int]) -> NDArray[np.int
 
 
 def _training_images(gan: ImageGAN, real: Any) -> LabelledImages:
-    data = labelled_images(real)
+    data = labelled_images(real).relabelled(gan.classes_, gan.class_names_)
     if data.image_shape != gan.image_shape_:
         raise ValueError(f"the real images have shape {data.image_shape}, the GAN draws {gan.image_shape_}")
     known = data.labelled()

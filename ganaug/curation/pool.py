@@ -188,7 +188,7 @@ class SyntheticPool:
 
     def class_indices(self, labels: Any) -> NDArray[np.int64]:
         """Translate labels into positions in ``classes``; ``ValueError`` for one that is not among them."""
-        return class_positions(labels, self.classes, "the pool holds the classes")
+        return class_positions(labels, self.classes, "the pool holds the classes", self.class_names)
 
     def draw(self, labels: Any, generator: Generator | None = None) -> Tensor:
         """Draw a random image for each label, with replacement.

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ganaug.data.labels import listed
+from ganaug.data.labels import listed, same_labels
 
 __all__ = ["LabelledImages", "images_from_array"]
 
@@ -97,6 +97,38 @@ class LabelledImages:
     def subset(self, indices: Sequence[int] | NDArray[np.integer]) -> LabelledImages:
         """Return the images at `indices`, in that order."""
         return LabelledImages(self.images[indices], self.labels[indices], self.class_names)
+
+    def relabelled(self, classes: NDArray[Any], class_names: dict[Any, str]) -> LabelledImages:
+        """Return the images with the labels of a model or of other data, where it can be told which they are.
+
+        Parameters
+        ----------
+        classes : ndarray of shape (n_classes,)
+            Labels there.
+        class_names : dict
+            Their display names there.
+
+        Returns
+        -------
+        LabelledImages
+            This one where the labels need no change, or where it cannot be told what some of them mean.
+
+        Examples
+        --------
+        >>> data = LabelledImages(np.zeros((2, 1, 8, 8), np.uint8), np.array(["0", "1"]))
+        >>> data.relabelled(np.array([0, 1]), {}).labels.tolist()
+        [0, 1]
+        """
+        known = self.has_label
+        own = self.labels[known]
+        labels = same_labels(own, classes, label_names=self.class_names, class_names=class_names)
+        if labels is own or not (known.all() or classes.dtype.kind == "i"):
+            return self
+        found = labels
+        if not known.all():
+            found = np.full(len(self), UNLABELLED, classes.dtype)
+            found[known] = labels
+        return LabelledImages(self.images, found, dict(class_names), self.skipped)
 
     def fingerprint(self) -> str:
         """SHA-256 over pixels and labels, the same in every process."""

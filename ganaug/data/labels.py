@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-__all__ = ["class_positions", "labels_from_array", "listed"]
+__all__ = ["class_positions", "label_matches", "labels_from_array", "listed", "same_labels"]
 
+NO_NAMES: Mapping[Any, str] = {}
+NUMBER = re.compile(r"\d{1,15}(\.0+)?", re.ASCII)
+TRUTH = {"false": 0.0, "true": 1.0}
 LABEL_TYPES = (str, bool, int, float)
 
 
@@ -79,7 +83,101 @@ def labels_from_array(labels: Any, n: int, *, of: str = "images") -> NDArray[Any
     return array
 
 
-def class_positions(labels: Any, classes: NDArray[Any], known: str) -> NDArray[np.int64]:
+def label_matches(
+    labels: Iterable[Any],
+    classes: Iterable[Any],
+    *,
+    label_names: Mapping[Any, str] = NO_NAMES,
+    class_names: Mapping[Any, str] = NO_NAMES,
+) -> dict[Any, Any]:
+    """Find the class that each label means, where data and a model, or two sets of data, write them differently.
+
+    Names are compared where both sides have them, as strings are names of themselves. Otherwise equal values are the
+    same class, and so are a number and its text, such as the name of a folder: 7, 7.0, "7", "07" and "7.0", True and
+    "true". That is only done where it can be told for all labels, and no two of them would become one.
+
+    Parameters
+    ----------
+    labels, classes : iterable of labels
+        Those of each side, distinct.
+    label_names, class_names : mapping, optional
+        Display names.
+
+    Returns
+    -------
+    dict
+        The class of each label for which it can be told.
+
+    Examples
+    --------
+    >>> label_matches(["00", "01"], [0, 1, 2])
+    {'00': 0, '01': 1}
+    >>> label_matches([0, 1], [5, 6], label_names={0: "cat", 1: "dog"}, class_names={5: "dog", 6: "cat"})
+    {0: 6, 1: 5}
+    """
+    labels, classes = list(labels), list(classes)
+
+    def by_name(value: Any, names: Mapping[Any, str]) -> str | None:
+        return names.get(value, value if isinstance(value, str) else None)
+
+    named = _matched([by_name(label, label_names) for label in labels], [by_name(c, class_names) for c in classes])
+    equal = {label: place for place, label in enumerate(classes)}
+    direct = {index: equal[label] for index, label in enumerate(labels) if label in equal}
+    found = named or direct
+    if len(found) < len(labels):
+        found = _matched(list(map(_as_number, labels)), list(map(_as_number, classes))) or found
+    return {labels[index]: classes[place] for index, place in found.items()}
+
+
+def _matched(ours: list[Any], theirs: list[Any]) -> dict[int, int]:
+    """Places of our keys among theirs; nothing where one is missing or not unique."""
+    places = {key: place for place, key in enumerate(theirs) if key is not None}
+    unique = len(set(ours)) == len(ours) and len(places) == len(theirs)
+    return {i: places[key] for i, key in enumerate(ours)} if unique and places.keys() >= set(ours) else {}
+
+
+def _as_number(label: Any) -> float | None:
+    if isinstance(label, str):
+        text = label.lower()
+        return TRUTH.get(text, float(text) if NUMBER.fullmatch(text) else None)
+    return float(label) if isinstance(label, LABEL_TYPES) else None
+
+
+def same_labels(
+    labels: NDArray[Any],
+    classes: NDArray[Any],
+    *,
+    label_names: Mapping[Any, str] = NO_NAMES,
+    class_names: Mapping[Any, str] = NO_NAMES,
+) -> NDArray[Any]:
+    """Write labels as the classes that they mean; see :func:`label_matches`.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n,)
+    classes : ndarray of shape (n_classes,)
+    label_names, class_names : mapping, optional
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        `labels` themselves where they need no change, or where it cannot be told what some of them mean.
+
+    Examples
+    --------
+    >>> same_labels(np.array(["1", "0", "1"]), np.array([0, 1])).tolist()
+    [1, 0, 1]
+    """
+    own, which = np.unique(labels, return_inverse=True)
+    found = label_matches(own.tolist(), classes.tolist(), label_names=label_names, class_names=class_names)
+    if len(found) < len(own) or all(label == found[label] for label in own.tolist()):
+        return labels
+    return np.array([found[label] for label in own.tolist()], dtype=classes.dtype)[which.reshape(-1)]
+
+
+def class_positions(
+    labels: Any, classes: NDArray[Any], known: str, names: Mapping[Any, str] = NO_NAMES
+) -> NDArray[np.int64]:
     """Translate labels into positions in `classes`.
 
     Parameters
@@ -90,6 +188,8 @@ def class_positions(labels: Any, classes: NDArray[Any], known: str) -> NDArray[n
         Sorted, distinct.
     known : str
         What is said before the classes, for messages.
+    names : mapping, optional
+        Display names of classes, which labels may be as well.
 
     Returns
     -------
@@ -111,8 +211,12 @@ def class_positions(labels: Any, classes: NDArray[Any], known: str) -> NDArray[n
     if asked.ndim != 1:
         raise ValueError(f"labels must have one dimension, one label per sample, got shape {asked.shape}")
     position = {label: index for index, label in enumerate(classes.tolist())}
-    unknown = sorted({repr(label) for label in asked.tolist() if label not in position})
-    if unknown:
+    missing = {label for label in asked.tolist() if label not in position}
+    if missing:
+        own = dict.fromkeys(asked.tolist())
+        found = label_matches(own, position, class_names=names)
+        position, missing = {label: position[c] for label, c in found.items()}, own.keys() - found.keys()
+    if unknown := sorted(map(repr, missing)):
         raise ValueError(f"cannot sample class {unknown[0]}: {known} {listed(list(map(repr, classes.tolist())))}")
     return np.array([position[label] for label in asked.tolist()], dtype=np.int64)
 

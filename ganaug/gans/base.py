@@ -97,7 +97,7 @@ class ConditionalGAN(BaseEstimator):
             For a label that was not in the training data.
         """
         check_is_fitted(self)
-        return class_positions(labels, self.classes_, "the GAN was trained on the classes")
+        return class_positions(labels, self.classes_, "the GAN was trained on the classes", self.class_names_)
 
     def class_name(self, label: Any) -> str:
         """Display name of a class."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ganaug.data import LabelledImages, labelled_images
 from ganaug.data.columns import is_numeric
-from ganaug.data.labels import labels_from_array, listed
+from ganaug.data.labels import label_matches, labels_from_array, listed
 from ganaug.data.tables import as_table
 from ganaug.gans.base import ConditionalGAN
 from ganaug.gans.image import ImageGAN
@@ -164,7 +164,7 @@ def audited_classes(sides: list[Side]) -> tuple[list[str], list[str]]:
 
 
 def check_sides(sides: list[Side]) -> list[Side]:
-    """Give tables the same columns in the same order.
+    """Give classes the same names, and tables the same columns in the same order.
 
     Raises
     ------
@@ -188,6 +188,7 @@ def check_sides(sides: list[Side]) -> list[Side]:
                 "or leave out those of all samples, which are then taken for one class"
             )
     check_synthetic_labels(synthetic.names != NO_LABEL)
+    sides = [side if side is train else _named_as(train, side) for side in sides]
     return sides if train.is_images else [_with_columns_of(train, side) for side in sides]
 
 
@@ -195,6 +196,19 @@ def with_keys(sides: list[Side]) -> list[Side]:
     """Number the samples, equal ones alike, on all sides together."""
     numbered = (image_keys if sides[0].is_images else row_keys)(*(side.items for side in sides))
     return [replace(side, keys=keys) for side, keys in zip(sides, numbered, strict=True)]
+
+
+def _named_as(train: Side, side: Side) -> Side:
+    """Call classes as the training data do, where the same are written differently, such as 7 and "07"."""
+    known = train.names != NO_LABEL
+    labels = train.names if train.source is None else train.source.labels
+    names = dict(zip(labels[known].tolist(), train.names[known].tolist(), strict=True))
+    own = set(side.names.tolist()) - {NO_LABEL}
+    found = label_matches(own, names, class_names=names)
+    if len(found) < len(own):
+        return side
+    called = {name: names[label] for name, label in found.items()} | {NO_LABEL: NO_LABEL}
+    return replace(side, names=np.array([called[name] for name in side.names.tolist()], dtype=object))
 
 
 def _with_columns_of(train: Side, side: Side) -> Side:

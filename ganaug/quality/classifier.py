@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ganaug.quality.batches import batch_drawer
-from ganaug.quality.matching import shared_classes
+from ganaug.quality.matching import like_first, shared_classes
 from ganaug.quality.networks import SmallCNN
 from ganaug.training.devices import random_generator, resolve_device
 from ganaug.training.loop import cosine
@@ -284,7 +284,9 @@ def classification_accuracy_score(
         raise ValueError(
             f"synthetic and real images must have one shape, got {synthetic.shape[1:]} and {real.shape[1:]}; resize one"
         )
-    classes = shared_classes({"real": real_labels, "synthetic": synthetic_labels})
+    sides = like_first({"real": real_labels, "synthetic": synthetic_labels})
+    real_labels, synthetic_labels = sides["real"], sides["synthetic"]
+    classes = shared_classes(sides)
     seed = random_generator(random_state, "classification accuracy score").initial_seed()
     model = ImageClassifier(len(classes), seed, config or ClassifierConfig(), resolve_device(device))
     model.fit(synthetic, np.searchsorted(classes, synthetic_labels))

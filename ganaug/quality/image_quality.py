@@ -226,7 +226,8 @@ def _read_sets(real: Any, synthetic: Any, labels: Any, holdout: Any) -> dict[str
     if holdout is not None:
         keys = image_keys(*(sets[name].images for name in ("synthetic", "real", "held-out")))
         check_holdout(*keys, images=True)
-    return {name: data.labelled() for name, data in sets.items()}
+    real = sets["real"].labelled()
+    return {name: data.labelled().relabelled(real.classes, real.class_names) for name, data in sets.items()}
 
 
 def _read(source: Any, labels: Any = None) -> LabelledImages:

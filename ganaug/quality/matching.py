@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["check_synthetic_labels", "matched_samples", "shared_classes"]
+from ganaug.data.labels import same_labels
+
+__all__ = ["check_synthetic_labels", "like_first", "matched_samples", "shared_classes"]
 
 
 def check_synthetic_labels(has_label: NDArray[np.bool_]) -> None:
@@ -18,6 +20,27 @@ def check_synthetic_labels(has_label: NDArray[np.bool_]) -> None:
             f"synthetic holds {n_unlabelled} images labelled -1, which marks images without a label; pass the classes "
             "that they were made for"
         )
+
+
+def like_first(labels: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Write the labels of all sides as the first side does, where it can be told what they mean.
+
+    Parameters
+    ----------
+    labels : mapping of str to ndarray of shape (n,)
+        Labels of each side under its name.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n,)
+
+    Examples
+    --------
+    >>> like_first({"real": np.array([0, 1]), "synthetic": np.array(["1", "0"])})["synthetic"].tolist()
+    [1, 0]
+    """
+    classes = np.unique(next(iter(labels.values())))
+    return {name: same_labels(values, classes) for name, values in labels.items()}
 
 
 def shared_classes(labels: Mapping[str, NDArray[Any]]) -> NDArray[Any]:

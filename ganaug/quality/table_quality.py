@@ -13,7 +13,7 @@ from ganaug.data.labels import labels_from_array
 from ganaug.data.tables import as_table
 from ganaug.quality.columns import PairedColumns, paired_columns
 from ganaug.quality.duplicates import check_holdout, row_keys
-from ganaug.quality.matching import matched_samples, shared_classes
+from ganaug.quality.matching import like_first, matched_samples, shared_classes
 from ganaug.quality.report import Figures, QualityReport
 from ganaug.quality.two_sample import classifier_two_sample_auc
 from ganaug.training.devices import seed_from
@@ -85,6 +85,7 @@ def table_report(
         given["held-out"] = holdout
     tables = {name: as_table(X)[0] for name, (X, _) in given.items()}
     labels = {name: labels_from_array(y, len(tables[name]), of=f"{name} rows") for name, (_, y) in given.items()}
+    labels = like_first(labels)
     reference = "real" if holdout is None else "held-out"
     pairs = {
         name: paired_columns(

@@ -4,6 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
+from datasets import ClassLabel, Dataset, Features
+from datasets import Image as ImageFeature
+from PIL import Image
 
 from ganaug.bench.datasets import image_features, joined_images, load_images, load_table
 from ganaug.bench.plugins import Plugin
@@ -87,6 +90,59 @@ def test_images_by_import_path_and_several_files_as_one(tmp_path, monkeypatch):
     np.savez(tmp_path / "c.npz", images=rng.integers(0, 256, (10, 9, 9), np.uint8), labels=np.repeat(["x", "y"], 5))
     with pytest.raises(ValueError, match=r"files must hold images of one shape, got \[\(1, 8, 8\), \(1, 9, 9\)\]"):
         joined_images([*files, str(tmp_path / "c.npz")])
+
+
+@pytest.fixture
+def large_parquet(tmp_path, monkeypatch):
+    """A file of 400 images of 32 x 32, and an empty cache."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    pixels = np.random.default_rng(0).integers(0, 256, (400, 32, 32, 3), np.uint8)
+    features = Features({"image": ImageFeature(), "label": ClassLabel(names=["cat", "dog"])})
+    columns = {"image": [Image.fromarray(image) for image in pixels], "label": [0, 1] * 200}
+    Dataset.from_dict(columns, features=features).to_parquet(str(tmp_path / "x.parquet"))
+    return tmp_path / "x.parquet"
+
+
+def test_large_files_are_decoded_once(large_parquet, tmp_path, monkeypatch):
+    source = Plugin("x", str(large_parquet), {})
+    first = load_images(source)
+    monkeypatch.setattr("ganaug.bench.decoded.labelled_images", lambda *a, **b: pytest.fail("decoded again"))
+    again = load_images(source)
+    assert again.fingerprint() == first.fingerprint()
+    assert again.class_names == first.class_names == {0: "cat", 1: "dog"}
+    joined = joined_images([str(large_parquet)] * 2)
+    np.testing.assert_array_equal(joined.images[400:], first.images)
+    monkeypatch.undo()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert load_images(Plugin("x", str(large_parquet), {"size": 8})).image_shape == (3, 8, 8)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "other content", "folder", "edited file"])
+def test_what_was_kept_of_a_file_is_only_used_where_it_is_sound(large_parquet, tmp_path, damage):
+    source = Plugin("x", str(large_parquet), {})
+    first = load_images(source)
+    (kept,) = (tmp_path / "cache" / "ganaug").iterdir()
+    if damage == "edited file":
+        table = Dataset.from_parquet(str(large_parquet), cache_dir=str(tmp_path)).select(range(200))
+        table.to_parquet(str(large_parquet))
+        first = first.subset(range(200))
+    elif damage == "folder":
+        kept.unlink()
+        kept.mkdir()
+    else:
+        content = kept.read_bytes()
+        kept.write_bytes(content[:9999] if damage == "truncated" else b"PK" + content[2:600] + content[1200:])
+    assert load_images(source).fingerprint() == first.fingerprint()
+
+
+def test_what_is_kept_is_bounded(large_parquet, tmp_path, monkeypatch):
+    monkeypatch.setattr("ganaug.bench.decoded.ROOM", 2_000_000)
+    for size in (32, 33, 34):
+        load_images(Plugin("x", str(large_parquet), {"size": size}))
+    kept = list((tmp_path / "cache" / "ganaug").iterdir())
+    assert len(kept) == 1
+    monkeypatch.setattr("ganaug.bench.decoded.labelled_images", lambda *a, **b: pytest.fail("the last was not kept"))
+    assert load_images(Plugin("x", str(large_parquet), {"size": 34})).image_shape == (3, 34, 34)
 
 
 def test_features_are_computed_once(tmp_path, monkeypatch):

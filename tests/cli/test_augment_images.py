@@ -12,6 +12,7 @@ from shell import run
 
 from ganaug import ImageGAN, SyntheticPool, labelled_images
 from ganaug.cli.image_files import without_label
+from ganaug.curation import NoCopies
 from ganaug.data import LabelledImages
 
 QUICK = ("--steps", "3", "--device", "cpu", "--seed", "0")
@@ -328,3 +329,56 @@ def test_images_without_a_label_stay_so_where_another_class_is_taken_for_unlabel
     data = without_label(LabelledImages(images, np.array([-1, 0, 1, 2, 2]), {}), "1")
     assert data.labels.tolist() == [-1, 0, -1, 1, 1]
     assert data.class_names == {0: "0", 1: "2"}
+
+
+@pytest.fixture(scope="module")
+def numbered(tmp_path_factory):
+    """The same images as an array with integer labels and as folders of their numbers, and a model of each."""
+    path = tmp_path_factory.mktemp("numbered")
+    shades = np.random.default_rng(0).integers(0, 256, (14, 8, 8)).astype(np.uint8)
+    labels = np.repeat([3, 10], [8, 6])
+    np.savez(path / "array.npz", images=shades, labels=labels)
+    for number, (image, label) in enumerate(zip(shades, labels.tolist(), strict=True)):
+        (path / "folder" / f"{label:02d}").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path / "folder" / f"{label:02d}" / f"{number:02d}.png")
+    assert run("fit", "images", path / "array.npz", "-o", path / "of_array", *QUICK) == 0
+    assert run("fit", "images", path / "folder", "-o", path / "of_folder", *QUICK) == 0
+    return path
+
+
+@pytest.mark.parametrize(
+    ("source", "model", "added"),
+    [("folder", "of_array", "10"), ("array.npz", "of_folder", 10), ("folder", "of_folder", "10")],
+)
+def test_numbers_of_classes_and_folders_of_their_names_are_the_same(numbered, tmp_path, source, model, added):
+    out = tmp_path / "out.npz"
+    command = ("augment", "images", numbered / source, "-o", out, "--model", numbered / model, "--device", "cpu")
+    assert run(*command, "--keep-all") == 0
+    with np.load(out) as written:
+        assert written["labels"][14:].tolist() == [added] * 2
+        assert written["is_synthetic"].sum() == 2
+
+
+@pytest.mark.parametrize(("source", "model"), [("folder", "of_array"), ("array.npz", "of_folder")])
+def test_they_are_in_audits_and_pools_too(numbered, tmp_path, capsys, source, model):
+    seeded = ("--seed", "0", "--device", "cpu", "--per-class", "10")
+    assert run("audit", numbered / model, "--train", numbered / source, *seeded) == 0
+    assert "20 synthetic images against 14 training" in capsys.readouterr().out
+    gan = ImageGAN.load(numbered / model, device="cpu")
+    real = str(numbered / source)
+    pool = SyntheticPool.build(gan, tmp_path / "pool", per_class=2, real=real, keep=[NoCopies()], random_state=0)
+    assert pool.counts.tolist() == [2, 2]
+    assert pool.class_indices([10, 3, 3]).tolist() == pool.class_indices(["10", "3", "3"]).tolist() == [1, 0, 0]
+
+
+@pytest.mark.filterwarnings("default")
+def test_images_without_a_label_are_no_class_when_they_are_written(partly, tmp_path, capsys):
+    command = ("augment", "images", partly / "marked.npz", "--keep-all", *QUICK)
+    assert run(*command, "-o", tmp_path / "out.parquet") == 0
+    data = labelled_images(tmp_path / "out.parquet")
+    assert (np.sum(~data.has_label), data.class_names) == (6, {0: "3", 1: "9"})
+    capsys.readouterr()
+    assert run(*command, "-o", tmp_path / "out") == 0
+    assert re.search(r"the 6 images without a label are in .*; pass --unlabelled unlabelled", capsys.readouterr().err)
+    assert sorted(path.name for path in (tmp_path / "out").glob("*/")) == ["3", "9", "unlabelled"]
+    assert len(list((tmp_path / "out" / "unlabelled").iterdir())) == 6

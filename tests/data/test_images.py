@@ -7,7 +7,7 @@ import torch
 
 from ganaug.data import LabelledImages
 from ganaug.data.images import MAX_SIDE, images_from_array
-from ganaug.data.labels import labels_from_array
+from ganaug.data.labels import class_positions, label_matches, labels_from_array
 
 
 def ramp(*shape):
@@ -207,3 +207,65 @@ def test_labelled_images_hold_together(images, labels, message):
 def test_tensors_with_channels_last_are_refused_with_a_hint():
     with pytest.raises(ValueError, match=r"channels first.*permute"):
         images_from_array(torch.zeros(2, 32, 32, 3))
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes", "expected"),
+    [
+        (["0", "1"], [0, 1], [0, 1]),
+        ([1, 0], ["0", "1"], [1, 0]),
+        (["00", "07", "10"], [0, 7, 10], [0, 1, 2]),
+        (["1.0", "0.0"], [0, 1], [1, 0]),
+        (["2", "1"], [1.0, 2.0], [1, 0]),
+        (np.array([1, 0], np.uint8), ["0", "1"], [1, 0]),
+        (np.array([1.0, 0.0]), ["0", "1"], [1, 0]),
+        ([True, False], ["False", "True"], [1, 0]),
+        (["true", "false"], [False, True], [1, 0]),
+        (["1", "0"], [False, True], [1, 0]),
+        ([True, False], [0, 1], [1, 0]),
+        (["1", "2"], ["01", "02"], [0, 1]),
+        (["10"], ["10", "2"], [0]),
+        ([10], ["10", "2"], [0]),
+    ],
+)
+def test_a_number_and_its_text_are_the_same_class(labels, classes, expected):
+    assert class_positions(labels, np.array(classes), "there are").tolist() == expected
+
+
+def test_display_names_are_labels_too_and_go_before_numbers():
+    names = {0: "cat", 1: "dog"}
+    assert class_positions(["dog", "cat"], np.array([0, 1]), "there are", names).tolist() == [1, 0]
+    assert class_positions(["1", "0"], np.array([0, 1]), "there are", {0: "1", 1: "0"}).tolist() == [0, 1]
+    assert label_matches([0, 1], ["cat", "dog"], label_names=names) == {0: "cat", 1: "dog"}
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [
+        (["0", "two"], [0, 1]),
+        (["0", "2"], [0, 1]),
+        (["1", "01"], [0, 1]),
+        ([0, 1], ["1", "01"]),
+        ([1], ["1", "1.0"]),
+        ([0, 1], ["cat", "dog"]),
+        ([-1], ["1", "-1"]),
+        ([None], [0, 1]),
+        (["\u00b2"], [2, 3]),
+        ([5, "6"], ["5", "7"]),
+    ],
+)
+def test_what_cannot_be_told_is_not_guessed(labels, classes):
+    with pytest.raises(ValueError, match="cannot sample class"):
+        class_positions(np.array(labels, object), np.array(classes), "there are the classes")
+
+
+def test_images_get_the_labels_of_a_model_and_those_without_one_stay_so():
+    images = ramp(3, 1, 8, 8)
+    named = LabelledImages(images, np.array([1, -1, 0]), {0: "cat", 1: "dog"})
+    found = named.relabelled(np.array([3, 4]), {3: "dog", 4: "cat"})
+    assert (found.labels.tolist(), found.class_names) == ([3, -1, 4], {3: "dog", 4: "cat"})
+    assert named.relabelled(np.array(["cat", "dog"]), {}) is named  # -1 could not be written
+    assert named.relabelled(np.array([0, 1]), {0: "cat", 1: "dog"}) is named
+    folder = LabelledImages(images, np.array(["1", "0", "1"]))
+    assert folder.relabelled(np.array([0, 1]), {}).labels.tolist() == [1, 0, 1]
+    assert folder.relabelled(np.array([0, 2]), {}) is folder

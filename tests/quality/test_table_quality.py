@@ -95,6 +95,13 @@ def coarse(n, seed, modes=4):
     return pd.DataFrame({"a": randomness.integers(modes, size=n), "b": ["x", "y"] * (n // 2)}), np.arange(n) % 4 > 1
 
 
+def test_classes_may_be_written_as_numbers_on_one_side_and_as_texts_on_the_other():
+    numbers = {side: (np.asarray(y) == "rich").astype(int) for side, (_, y) in (("real", REAL), ("other", OTHER))}
+    plain = table_report(REAL[0], numbers["real"], OTHER[0], numbers["other"], random_state=0)
+    texts = table_report(REAL[0], numbers["real"], OTHER[0], numbers["other"].astype(str), random_state=0)
+    assert texts.overall == plain.overall
+
+
 def test_a_holdout_may_share_rows_that_repeat_by_nature():
     report = table_report(*coarse(120, 0), *coarse(120, 1), holdout=coarse(120, 2))
     assert report.overall["column distance"] < 0.15
