@@ -108,8 +108,8 @@ def write_images(
     """Write uint8 images (n, channels, height, width).
 
     Where it is given, `synthetic` says of each whether it is, and `files` where the first of them came from in a folder
-    per class: in a folder they keep these names. Images labelled -1 have no label: they keep it in .npz and .parquet files,
-    and get a folder of their own, which a warning names.
+    per class: in a folder they keep these names. Images labelled -1 have no label: they keep it in .npz and .parquet
+    files, and get a folder of their own, which a warning names.
     """
     if kind is not ImageFormat.npz and images.shape[1] not in (1, 3):
         raise ValueError(f"PNGs hold 1 or 3 channels, the images have {images.shape[1]}; write an .npz file instead")
