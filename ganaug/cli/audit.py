@@ -8,10 +8,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganaug.cli.common import SYNTHETIC, Device, app, image_size
-from ganaug.cli.image_files import as_fitted
+from ganaug.cli.common import (
+    SYNTHETIC,
+    Device,
+    app,
+    image_size,
+)
+from ganaug.cli.image_files import as_fitted, marked_in_folder
 from ganaug.cli.outputs import Overwrite, check_output, is_audit
-from ganaug.cli.table_files import Decimal, Encoding, NaValues, Separator, csv_options, opened, tell_reading
+from ganaug.cli.table_files import (
+    Decimal,
+    Encoding,
+    NaValues,
+    Separator,
+    csv_options,
+    opened,
+    tell_reading,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +45,7 @@ def audit(
             help="A model of 'ganaug fit', a pool, or synthetic samples: a folder per class, .npz, .parquet or .csv."
         ),
     ],
-    train: Annotated[str, typer.Option(help="What the model was trained on.")],
+    train: Annotated[str, typer.Option("--real", "--train", help="What the model was trained on.")],
     holdout: Annotated[
         str | None, typer.Option(help="Samples split off at random before training; needed for a full verdict.")
     ] = None,
@@ -164,7 +177,8 @@ def _synthetic_images(path: str, size: str | None) -> LabelledImages:
         pool = SyntheticPool(path)
         return LabelledImages(pool.read(range(len(pool))).numpy(), pool.labels, pool.class_names)
     data = _images(path, size)
-    marked = _marked(Path(path), len(data))
+    marked = marked_in_folder(Path(path), data.files) if data.files else None
+    marked = _marked(Path(path), len(data)) if marked is None else marked
     return data if marked is None else data.subset(np.flatnonzero(marked))
 
 

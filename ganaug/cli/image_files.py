@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import itertools
 import re
 import warnings
 from collections.abc import Sequence
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from ganaug._text import visible
@@ -19,12 +22,24 @@ if TYPE_CHECKING:
     from ganaug.data import LabelledImages
     from ganaug.gans import ImageGAN
 
-__all__ = ["ImageFormat", "as_fitted", "check_image_output", "unique_names", "without_label", "write_images"]
+__all__ = [
+    "ImageFormat",
+    "as_fitted",
+    "check_all_real",
+    "check_image_output",
+    "marked_in_folder",
+    "unique_names",
+    "without_label",
+    "write_images",
+]
 
 # Also no leading dot and no empty name: a class called ".." must not leave the folder, nor ".x" be hidden in it.
 UNSAFE_IN_NAME = re.compile(r"[^\w.@ +-]|^\.|^$")
 
 WITHOUT_LABEL = "unlabelled"  # folder of the images labelled -1
+
+
+METADATA = "metadata.csv"
 
 
 class ImageFormat(StrEnum):
@@ -98,23 +113,23 @@ def write_images(
     labels: NDArray[Any],
     names: dict[Any, str],
     synthetic: NDArray[Any] | None = None,
+    files: Sequence[str] = (),
 ) -> None:
-    """Write uint8 images (n, channels, height, width); `synthetic`, where given, says of each whether it is.
+    """Write uint8 images (n, channels, height, width).
 
-    Images labelled -1 have no label: they keep the -1 in .npz and .parquet files, and get a folder of their own, which
-    a warning names.
+    Where it is given, `synthetic` says of each whether it is, and `files` where the first of them came from in a folder
+    per class: in a folder they keep these names. Images labelled -1 have no label: they keep it in .npz and .parquet
+    files, and get a folder of their own, which a warning names.
     """
     if kind is not ImageFormat.npz and images.shape[1] not in (1, 3):
         raise ValueError(f"PNGs hold 1 or 3 channels, the images have {images.shape[1]}; write an .npz file instead")
-    writers = {
-        ImageFormat.folder: _write_folder,
-        ImageFormat.npz: _write_npz,
-        ImageFormat.parquet: _write_parquet,
-    }
     names = unique_names({label: name for label, name in names.items() if not _is_unlabelled(label, labels)})
-    writers[kind](output, images, labels, names, synthetic)
-    if kind is not ImageFormat.folder:
-        remember(output)
+    if kind is ImageFormat.folder:
+        _write_folder(output, images, labels, names, synthetic, files)
+        return
+    write = {ImageFormat.npz: _write_npz, ImageFormat.parquet: _write_parquet}[kind]
+    write(output, images, labels, names, synthetic)
+    remember(output)
 
 
 def _is_unlabelled(label: Any, labels: NDArray[Any]) -> bool:
@@ -124,7 +139,12 @@ def _is_unlabelled(label: Any, labels: NDArray[Any]) -> bool:
 
 
 def _write_folder(
-    output: Path, images: NDArray[Any], labels: NDArray[Any], names: dict[Any, str], synthetic: NDArray[Any] | None
+    output: Path,
+    images: NDArray[Any],
+    labels: NDArray[Any],
+    names: dict[Any, str],
+    synthetic: NDArray[Any] | None,
+    files: Sequence[str],
 ) -> None:
     from ganaug.data.pictures import picture
 
@@ -146,11 +166,65 @@ def _write_folder(
         )
     prefixes = [""] * len(images) if synthetic is None else ["synthetic_" if flag else "" for flag in synthetic]
     counters = dict.fromkeys(folders, 0)
-    for image, label, prefix in zip(images, labels.tolist(), prefixes, strict=True):
-        folder = output / folders[label]
-        folder.mkdir(parents=True, exist_ok=True)
-        picture(image).save(folder / f"{prefix}{counters[label]:06d}.png")
+    places: list[str] = []
+    taken: set[str] = set()
+    for index, (image, label, prefix) in enumerate(zip(images, labels.tolist(), prefixes, strict=True)):
+        inside = f"{prefix}{counters[label]:06d}"
+        if index < len(files):
+            inside = PurePosixPath(*PurePosixPath(files[index]).parts[1:]).with_suffix("").as_posix()
+        place = _free(f"{folders[label]}/{inside}", taken)
+        (output / place).parent.mkdir(parents=True, exist_ok=True)
+        picture(image).save(output / place)
+        places.append(place)
         counters[label] += 1
+    if synthetic is not None:
+        _write_metadata(output, places, synthetic, [names.get(label, "") for label in labels.tolist()], files)
+
+
+def _free(place: str, taken: set[str]) -> str:
+    """Name of a PNG that no other has, also where case does not matter, such as of a.jpg beside a.png."""
+    candidates = itertools.chain([place], (f"{place}_{number}" for number in itertools.count(1)))
+    free = next(f"{name}.png" for name in candidates if f"{name}.png".casefold() not in taken)
+    taken.add(free.casefold())
+    return free
+
+
+def _write_metadata(
+    output: Path, places: list[str], synthetic: NDArray[Any], names: list[str], files: Sequence[str]
+) -> None:
+    """Write what load_dataset("imagefolder") reads beside the images."""
+    from ganaug.data.files import write_atomically
+
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer, lineterminator="\n")
+    originals = [[*files, *[""] * (len(places) - len(files))]] if files else []
+    writer.writerow(["file_name", "label", SYNTHETIC, *(["original_file"] if files else [])])
+    writer.writerows(zip(places, names, synthetic.tolist(), *originals, strict=True))
+    write_atomically(output / METADATA, buffer.getvalue())
+
+
+def check_all_real(source: Path, data: LabelledImages) -> None:
+    """Raise ``ValueError`` if the metadata.csv of a folder says that some of its images are synthetic."""
+    marked = marked_in_folder(source, data.files) if data.files else None
+    if marked is not None and marked.any():
+        raise ValueError(f"{source} holds {marked.sum():,} synthetic images already ({METADATA}); pass real ones only")
+
+
+def marked_in_folder(root: Path, files: Sequence[str]) -> NDArray[Any] | None:
+    """Which images of a folder are synthetic by its metadata.csv; None if it does not say."""
+    import numpy as np
+
+    if not (root / METADATA).is_file():
+        return None
+    try:
+        with (root / METADATA).open(encoding="utf-8", newline="") as file:
+            rows = csv.DictReader(file)
+            if not {"file_name", SYNTHETIC} <= set(rows.fieldnames or ()):
+                return None
+            synthetic = {row["file_name"] for row in rows if (row[SYNTHETIC] or "").lower() in ("true", "1")}
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{root / METADATA} cannot be read as CSV ({error}); write it again") from None
+    return np.array([name in synthetic for name in files], dtype=bool)
 
 
 def _write_npz(

@@ -28,7 +28,14 @@ from ganaug.cli.common import (
     tell_findings,
     under_torchrun,
 )
-from ganaug.cli.image_files import ImageFormat, as_fitted, check_image_output, without_label, write_images
+from ganaug.cli.image_files import (
+    ImageFormat,
+    as_fitted,
+    check_all_real,
+    check_image_output,
+    without_label,
+    write_images,
+)
 from ganaug.cli.outputs import Overwrite, check_model_output
 
 if TYPE_CHECKING:
@@ -180,7 +187,10 @@ def augment_images(
     seed: Annotated[int | None, typer.Option(help="On a CPU the same seed gives the same images.")] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Add synthetic images to labelled ones, and mark them: a column is_synthetic, or files synthetic_*.png.
+    """Add synthetic images to labelled ones, and mark them: a column is_synthetic, in a folder that of metadata.csv.
+
+    In a folder images keep their names, as PNG, and synthetic ones are called synthetic_*.png; the package datasets
+    reads the columns label and is_synthetic with load_dataset("imagefolder").
 
     Images without a label are kept, and none are added to them; those marked -1 get a folder of their own, and stay -1
     in .npz and .parquet files.
@@ -203,6 +213,7 @@ def augment_images(
         raise ValueError("--per-class auto chooses filters too; leave --keep-all out, or pass a number")
     kind = check_image_output(output, output_format, [source, model], overwrite=overwrite)
     data = whole = labelled_images(source, size=image_size(size))
+    check_all_real(Path(source), whole)
     gan = None if model is None else ImageGAN.load(model, device=device)
     if unlabelled is not None:
         data = without_label(whole, unlabelled)
@@ -236,7 +247,8 @@ def augment_images(
             as_read = whole.labels[first][np.searchsorted(classes, gan.classes_[places])]
             labels = np.concatenate([labels, as_read])
     names = {label: whole.name(label) for label in whole.classes.tolist()}
-    write_images(output, kind, images, labels, names, synthetic=np.arange(len(images)) >= len(data))
+    synthetic = np.arange(len(images)) >= len(data)
+    write_images(output, kind, images, labels, names, synthetic, whole.files)
     print(f"Wrote {len(images):,} images, {len(images) - len(data):,} of them synthetic, to {output}.")
 
 

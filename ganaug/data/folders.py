@@ -97,7 +97,8 @@ def read_image_folder(root: str | Path, *, size: int | tuple[int, int] | None = 
             stacklevel=2,
         )
     remarks.warn(root)
-    return LabelledImages(images, np.array(labels), skipped=tuple(str(path) for path, _ in skipped))
+    places = tuple(path.relative_to(root).as_posix() for path, _ in read)
+    return LabelledImages(images, np.array(labels), skipped=tuple(str(path) for path, _ in skipped), files=places)
 
 
 def _check_memory(files: list[tuple[Path, str]], size: int | tuple[int, int] | None) -> None:

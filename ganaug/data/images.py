@@ -34,6 +34,8 @@ class LabelledImages:
         Display name of each class, for sources that have names beside integer labels.
     skipped : tuple of str
         Files that could not be read as images and were left out.
+    files : tuple of str
+        Of images read from a folder, where each lies in it; empty otherwise, also of a subset.
 
     Examples
     --------
@@ -47,6 +49,7 @@ class LabelledImages:
     labels: NDArray[Any]
     class_names: dict[Any, str] = field(default_factory=dict)
     skipped: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("images", "labels"):

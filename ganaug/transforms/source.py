@@ -124,16 +124,17 @@ class Source:
         return asked.astype(np.int64)
 
     def _found(self, asked: NDArray[Any]) -> NDArray[np.int64]:
+        try:
+            return self.origin.class_indices(asked)
+        except ValueError as error:
+            if asked.ndim != 1:
+                raise
+            if self.missing == "error":
+                raise ValueError(f"{error}; {KEEP}") from None
         known = dict(zip(self.classes.tolist(), range(len(self.classes)), strict=True))
         if self.classes.dtype.kind not in "UO":  # strings are then names
             known = {**self._by_name, **known}
-        places = [known.get(label, -1) for label in asked.tolist()] if asked.ndim == 1 else []
-        if asked.ndim != 1 or (self.missing == "error" and -1 in places):
-            try:
-                return self.origin.class_indices(asked)
-            except ValueError as error:
-                raise ValueError(f"{error}; {KEEP}" if asked.ndim == 1 else str(error)) from None
-        return np.array(places, dtype=np.int64)
+        return np.array([known.get(label, -1) for label in asked.tolist()], dtype=np.int64)
 
     def _found_by_name(self, asked: NDArray[Any], names: dict[int, str]) -> NDArray[np.int64]:
         distinct, inverse = np.unique(asked, return_inverse=True)

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -97,10 +98,12 @@ def test_models_pools_and_augmented_files_are_audited(images, capsys):
         assert "39 synthetic images" in capsys.readouterr().out
 
 
-def test_folders_of_real_and_synthetic_images_are_refused(images, refused, capsys):
+def test_folders_of_real_and_synthetic_images_need_their_metadata(images, refused, capsys):
     command = ("augment", "images", "train.npz", "-o", "more", "--steps", "2", "--keep-all", "--per-class", "13")
     assert run(*command, *QUICK) == 0
-    capsys.readouterr()
+    assert run("audit", "more", "--train", "train.npz") == 0
+    assert "39 synthetic images against 120 training" in capsys.readouterr().out
+    Path("more", "metadata.csv").unlink()
     assert "holds real and synthetic images" in refused("audit", "more", "--train", "train.npz")
 
 

@@ -1,8 +1,11 @@
+import gc
 import re
+import shutil
+import warnings
 
 import numpy as np
 import pytest
-from datasets import Dataset
+from datasets import Dataset, load_dataset
 from launch import start
 from PIL import Image
 from shell import run
@@ -44,6 +47,54 @@ def test_a_folder_gets_marked_files(folder, tmp_path, capsys):
     assert np.unique(data.labels, return_counts=True)[1].tolist() == [8, 8]
     originals = {image.tobytes() for image in labelled_images(str(folder)).images}
     assert originals < {image.tobytes() for image in data.images}
+
+
+def load_folder(path, cache, **options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # datasets leaves metadata.csv open
+        rows = load_dataset("imagefolder", data_dir=str(path), split="train", cache_dir=str(cache), **options)
+        gc.collect()
+    return rows
+
+
+@pytest.mark.parametrize("drop_labels", [None, False])
+def test_a_folder_says_to_datasets_what_is_synthetic_and_keeps_names(model, folder, tmp_path, drop_labels):
+    source = tmp_path / "photos"
+    shutil.copytree(folder, source)
+    (source / "dark" / "inner").mkdir()
+    for place in ("dark/cat, 1.png", "dark/inner/x.png", "light/synthetic_000003.png"):
+        shutil.copy(source / "light" / "0.png", source / place)
+    Image.open(source / "light" / "0.png").save(source / "light" / "0.bmp")
+    assert (
+        run("augment", "images", source, "-o", tmp_path / "out", "--keep-all", "--model", model, "--device", "cpu") == 0
+    )
+    rows = load_folder(tmp_path / "out", tmp_path / "cache", drop_labels=drop_labels)
+    data = labelled_images(source)
+    assert len(rows) == 20
+    real = rows.filter(lambda flag: not flag, input_columns="is_synthetic")
+    assert dict(zip(real["original_file"], real["label"], strict=True)) == dict(
+        zip(data.files, data.labels, strict=True)
+    )
+    pixels = dict(zip(data.files, data.images.transpose(0, 2, 3, 1), strict=True))
+    assert all(np.array_equal(np.asarray(row["image"]), pixels[row["original_file"]]) for row in real)
+    assert sum(label == "light" for label in rows["label"]) == 10
+    for kept in ("dark/7.png", "dark/cat, 1.png", "dark/inner/x.png", "light/0.png", "light/0_1.png"):
+        assert (tmp_path / "out" / kept).is_file()
+    again = labelled_images(tmp_path / "out")
+    assert (len(again), again.skipped) == (20, ())
+    assert rows.class_encode_column("label").features["label"].names == ["dark", "light"]
+
+
+def test_what_was_augmented_is_not_augmented_again_and_its_audit_knows_what_is_synthetic(
+    folder, model, tmp_path, refused, capsys
+):
+    out = tmp_path / "out"
+    assert run("augment", "images", folder, "-o", out, "--keep-all", "--model", model, "--device", "cpu") == 0
+    capsys.readouterr()
+    said = refused("augment", "images", out, "-o", tmp_path / "more", "--model", model)
+    assert "holds 5 synthetic images already (metadata.csv); pass real ones only" in said
+    for real in ("--real", "--train"):  # too few for an audit, and the real ones do not count
+        assert "synthetic holds 5 samples of class 'light'" in refused("audit", out, real, folder)
 
 
 def test_parquet_gets_a_column(folder, tmp_path):
@@ -331,5 +382,5 @@ def test_images_without_a_label_are_no_class_when_they_are_written(partly, tmp_p
     capsys.readouterr()
     assert run(*command, "-o", tmp_path / "out") == 0
     assert re.search(r"the 6 images without a label are in .*; pass --unlabelled unlabelled", capsys.readouterr().err)
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["3", "9", "unlabelled"]
+    assert sorted(path.name for path in (tmp_path / "out").glob("*/")) == ["3", "9", "unlabelled"]
     assert len(list((tmp_path / "out" / "unlabelled").iterdir())) == 6
