@@ -82,7 +82,7 @@ def sample(
         processes = current_processes(under_torchrun())
         check_apart(output, [model, real])
         gan = ImageGAN.load(model, device=processes.place(resolve_device(device)))
-        _write_pool(gan, output, per_class, label, real, rank, size, seed, processes)
+        _write_pool(gan, output, per_class, label, real, rank, size, seed, processes, overwrite)
         return
     kind = check_image_output(output, output_format, [model], overwrite=overwrite)
     gan = ImageGAN.load(model, device=device)
@@ -102,6 +102,7 @@ def _write_pool(
     size: str | None,
     seed: int | None,
     processes: Processes,
+    overwrite: bool,
 ) -> None:
     from ganaug.cli.common import image_size
     from ganaug.curation import DiscriminatorRank, SyntheticPool
@@ -116,7 +117,14 @@ def _write_pool(
     check_writable(output, folder=True)
     together = processes.count > 1
     built = SyntheticPool.build(
-        gan, output, per_class=wanted, real=data, keep=filters, random_state=seed, distributed=together
+        gan,
+        output,
+        per_class=wanted,
+        real=data,
+        keep=filters,
+        random_state=seed,
+        distributed=together,
+        overwrite=overwrite,
     )
     if not processes.first:
         return

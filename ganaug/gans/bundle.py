@@ -24,7 +24,6 @@ from ganaug.data.files import (
     write_atomically,
 )
 from ganaug.data.json_values import clip, distinct, json_text, read_json, short
-from ganaug.data.typed_values import to_json
 from ganaug.gans.card import LIBRARY
 
 __all__ = [
@@ -67,9 +66,6 @@ def labels_to_json(labels: NDArray[Any]) -> dict[str, Any]:
         raise ValueError(
             f"only str, int, float and bool labels can be saved, got {', '.join(kinds)}; convert them first"
         )
-    for value in values:
-        if isinstance(value, str) and to_json(value) != value:
-            raise ValueError(f"the label {short(value)} is not valid Unicode and cannot be saved; rename the class")
     return {"dtype": labels.dtype.str if labels.dtype != object else "object", "values": values}
 
 

@@ -141,7 +141,7 @@ def test_rows_of_a_saved_model_are_written_as_its_table_was(orders, refused, tmp
     text = state.read_text()
     for damaged in (text[:99], "[]", text.replace('"decimal": ","', '"decimal": "x"'), " " * 2**24 + text):
         state.write_text(damaged)
-        assert "table_format.json is damaged" in refused(*sample, "new.csv")
+        assert "table_format.json is damaged" in refused(*sample, "new.csv", "--overwrite")
     state.write_text(text.replace('_sha256": "', '_sha256": "0'))  # of another model
     assert run(*sample, "new.csv") == 0
     assert (tmp_path / "new.csv").read_text().startswith(orders[0].removesuffix("Gruppe").replace(";", ","))
