@@ -107,7 +107,7 @@ def write_bundle(path: str | Path, kind: str, config: dict[str, Any], tensors: d
         Text of ``README.md``. One that is there and is no card of this package stays, with a warning.
     """
     path = user_path(path)
-    check_folder(path, overwrite=True)
+    check_folder(path, overwrite=True, beside_others=True)
     weights = _serialised(tensors)
     checksum = sha256_of(weights)
     header = {
@@ -131,7 +131,7 @@ def write_bundle(path: str | Path, kind: str, config: dict[str, Any], tensors: d
         write_atomically(path / CARD, card)
 
 
-def check_folder(path: Path, *, overwrite: bool) -> None:
+def check_folder(path: Path, *, overwrite: bool, beside_others: bool = False) -> None:
     """Refuse a place where a model would replace or be mixed into what is not ganaug's own.
 
     Parameters
@@ -141,6 +141,8 @@ def check_folder(path: Path, *, overwrite: bool) -> None:
         hidden files.
     overwrite : bool
         Whether a model may be replaced.
+    beside_others : bool
+        Whether other files, which stay as they are, may be there too.
 
     Raises
     ------
@@ -155,7 +157,7 @@ def check_folder(path: Path, *, overwrite: bool) -> None:
             raise ValueError(f"{path} holds a model already; pass overwrite=True, or choose another folder")
         return
     others = sorted(file.name for file in path.iterdir() if not _beside_a_model(file)) if path.exists() else []
-    if others:
+    if others and not (beside_others and WEIGHTS not in others):
         raise ValueError(
             f"{path} holds {short(others[0])}, which belongs to no model of ganaug; choose an empty or a new folder"
         )

@@ -72,7 +72,7 @@ def test_a_report_that_cannot_be_written_is_printed(finished, monkeypatch, capsy
     printed = capsys.readouterr()
     assert "größer" in printed.out
     assert "Report:" not in printed.out
-    assert printed.err.startswith(f"Warning: {finished / 'report.html'} and ")
+    assert printed.err.startswith(f"Warning: {finished / 'cells.csv'} and ")
     assert os.strerror(errno.EROFS) in printed.err
 
 
