@@ -92,7 +92,7 @@ def within_budget(suite: Suite, seconds: float, jobs: int = 1) -> tuple[Suite, f
     cost = _image_cost(experiment) if isinstance(experiment, ImageExperiment) else _table_cost(experiment, suite.seed)
     expected, plan = 0.0, _Plan(experiment.folds, experiment.repeats, 1.0)
     for plan in _plans(experiment):
-        expected = RESERVE * plan.folds * plan.repeats * cost(plan.share) / jobs
+        expected = RESERVE * plan.folds * cost(plan) / jobs
         if expected <= seconds:
             break
     smaller, reduced = _reduced(experiment, plan)
@@ -193,8 +193,8 @@ def _per_step(train: Callable[[int], Any]) -> tuple[float, float]:
     return step, max(0.0, few - PROBES[0] * step)
 
 
-def _image_cost(experiment: ImageExperiment) -> Callable[[float], float]:
-    """Seconds of a fold with one start, by the share of the training steps."""
+def _image_cost(experiment: ImageExperiment) -> Callable[[_Plan], float]:
+    """Seconds of a fold of a plan."""
     data = load_images(experiment.datasets[0])
     classes, targets = np.unique(data.labels, return_inverse=True)
     part = folds(data.labels, experiment.folds, 0).training[0]
@@ -218,20 +218,19 @@ def _image_cost(experiment: ImageExperiment) -> Callable[[float], float]:
         ).fit(real)
     )
     choices = sum(map(len, {tuple(map(str, arm.transforms)) for arm in experiment.arms if len(arm.transforms) > 1}))
-    networks, repeats = len(experiment.classifiers), experiment.repeats
     steps, gan_steps = experiment.training.steps, _gan_steps(experiment)
 
-    def cost(share: float) -> float:
-        trained = _steps(steps, share) * networks
+    def cost(plan: _Plan) -> float:
+        trained = _steps(steps, plan.share) * len(experiment.classifiers)
         arms = sum(changed if arm.transform else plain for arm in experiment.arms)
-        gan = _steps(gan_steps, share) * gan_step + gan_fixed + GAN_OVERHEAD + JUDGE_STEPS * plain
-        return trained * (arms + choices * changed) + gan / repeats
+        gan = _steps(gan_steps, plan.share) * gan_step + gan_fixed + GAN_OVERHEAD + JUDGE_STEPS * plain
+        return trained * (plan.repeats * arms + choices * changed) + gan
 
     return cost
 
 
-def _table_cost(experiment: TableExperiment, seed: int) -> Callable[[float], float]:
-    """Seconds of a fold with one start, by the share of the training steps."""
+def _table_cost(experiment: TableExperiment, seed: int) -> Callable[[_Plan], float]:
+    """Seconds of a fold of a plan."""
     table = load_table(experiment.datasets[0])
     targets = np.unique(table.y, return_inverse=True)[1]
     part = folds(table.y, experiment.folds, seed).training[0]
@@ -247,7 +246,7 @@ def _table_cost(experiment: TableExperiment, seed: int) -> Callable[[float], flo
     targets_of = [arm.sampler.target for arm in experiment.arms if arm.sampler is not None]
     gans = targets_of.count("gan") + targets_of.count("safe") * (1 + REPEATS * int(SafeOverSampler().cv))
 
-    def cost(share: float) -> float:
-        return gans * (_steps(_table_steps(), share) * step + fixed) + fits * classify
+    def cost(plan: _Plan) -> float:
+        return plan.repeats * (gans * (_steps(_table_steps(), plan.share) * step + fixed) + fits * classify)
 
     return cost

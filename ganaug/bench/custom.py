@@ -60,7 +60,7 @@ def custom_suite(
         assert suite.tables is not None
         suite = replace(suite, images=replace(suite.images, folds=folds), tables=replace(suite.tables, folds=folds))
     is_table = file_kind(data) not in (None, "parquet")
-    if target is None and (is_table or Path(data).suffix.lower() in OTHER_FILES) and not Path(data).exists():
+    if target is None and (is_table or Path(data).suffix.lower() in OTHER_FILES) and not user_path(data).exists():
         raise ValueError(f"{data} does not exist; pass a .csv or .parquet file with --target, or labelled images")
     if target is None and is_table:
         raise ValueError(f"{data} is a table; name its column of labels with --target")

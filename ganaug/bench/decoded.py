@@ -13,7 +13,7 @@ import numpy as np
 
 from ganaug.data import LabelledImages, labelled_images
 from ganaug.data.array_files import read_npz
-from ganaug.data.files import cache_folder, write_atomically
+from ganaug.data.files import cache_folder, user_path, write_atomically
 
 __all__ = ["decoded_images"]
 
@@ -39,9 +39,10 @@ def decoded_images(source: str, size: int | tuple[int, int] | None = None) -> La
     -------
     LabelledImages
     """
-    if not (source.endswith(".parquet") and Path(source).is_file()):
+    file_path = user_path(source)
+    if not (source.endswith(".parquet") and file_path.is_file()):
         return labelled_images(source, size=size)
-    with open(source, "rb") as file:
+    with open(file_path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256")
     digest.update(repr((FORMAT, size)).encode())
     path = cache_folder() / f"{PREFIX}{digest.hexdigest()[:32]}.npz"

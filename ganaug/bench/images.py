@@ -391,7 +391,15 @@ class ImageCase(Case):
 
 
 def _choice(transforms: tuple[str | Plugin, ...], network: Plugin) -> str:
-    return f"{CHOICE}{', '.join(map(transform_name, transforms))} for {network.name}"
+    return f"{CHOICE}{', '.join(map(_in_full, transforms))} for {network.name}"
+
+
+def _in_full(transform: str | Plugin) -> str:
+    """A transform with its parameters: arms may choose among transforms of one name that differ in these."""
+    if not isinstance(transform, Plugin):
+        return transform
+    params = ", ".join(f"{key}={value!r}" for key, value in transform.params.items())
+    return f"{transform.target}({params})"
 
 
 class _Fitted:

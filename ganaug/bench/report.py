@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, UndefinedError
 
-from ganaug._text import visible_values
+from ganaug._text import visible, visible_values
 from ganaug.bench.cases import Task, heading
 from ganaug.bench.figures import critical_difference, curve_chart, forest, reliability
 from ganaug.bench.metrics import METRICS, MINORITY
@@ -240,7 +240,7 @@ def read_records(store: Store, tasks: Iterable[Task]) -> dict[str, dict[str, Any
 
 
 def _render(root: Path, summary: dict[str, Any], unwritten: list[OSError] | None = None) -> None:
-    summary = visible_values(summary)
+    summary = _visible(summary)
     templates = Environment(
         loader=PackageLoader("ganaug.bench"),
         autoescape=lambda name: name is not None and name.endswith(".html"),
@@ -267,6 +267,16 @@ def _render(root: Path, summary: dict[str, Any], unwritten: list[OSError] | None
             absent=absent(summary),
         )
         _write(root / name, page, unwritten)
+
+
+def _visible(summary: dict[str, Any]) -> dict[str, Any]:
+    """A summary as pages may show it; the report of an audit keeps its lines."""
+    shown = visible_values(summary)
+    for experiment, as_made in zip(shown["experiments"], summary["experiments"], strict=True):
+        for case, case_as_made in zip(experiment["cases"], as_made["cases"], strict=True):
+            if audit := (case_as_made.get("gan") or {}).get("audit"):
+                case["gan"]["audit"]["text"] = "\n".join(map(visible, audit["text"].split("\n")))
+    return shown
 
 
 def absent(summary: dict[str, Any]) -> str:

@@ -69,6 +69,10 @@ class ImageArm:
     gate: bool = False
     against: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        if isinstance(self.transform, list):
+            object.__setattr__(self, "transform", tuple(self.transform))  # which is frozen
+
     @property
     def amount(self) -> float:
         """How much is synthetic."""

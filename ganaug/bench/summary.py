@@ -598,9 +598,9 @@ def _listed(told: list[str], metric: str) -> str:
 
 
 def _points(difference: Difference) -> str:
-    """A difference with its interval, where two splits are not all that there is."""
-    ends = f" (95 % interval {difference.low:+.1f} to {difference.high:+.1f})" if difference.has_interval else ""
-    return f"{difference.mean:+.1f}{ends}"
+    """A difference with its interval, or that there are too few splits for one."""
+    interval = f"95 % interval {difference.low:+.1f} to {difference.high:+.1f}"
+    return f"{difference.mean:+.1f} ({interval if difference.has_interval else 'too few splits for an interval'})"
 
 
 def _mean(values: NDArray[np.float64] | pd.Series) -> float | None:

@@ -208,3 +208,14 @@ def test_images_by_a_name_of_the_package():
     suite = custom_suite("digits")
     assert suite.tables is None
     assert suite.title == "Does augmentation help on digits?"
+
+
+def test_more_starts_take_the_time_of_classifiers_alone(monkeypatch):
+    monkeypatch.setattr(budget, "_per_step", lambda train: (1.0, 0.0))
+    suite = custom_suite("digits", folds=2)
+    expected = []
+    for repeats in (1, 3):
+        more = dataclasses.replace(suite, images=dataclasses.replace(suite.images, repeats=repeats))
+        expected.append(within_budget(more, float("inf"))[1])
+    trained = 2 * suite.images.training.steps * len(suite.images.arms)
+    assert expected[1] - expected[0] == pytest.approx(budget.RESERVE * 2 * trained)

@@ -100,5 +100,6 @@ def test_a_generator_that_returns_training_images_is_told(image_suite, tmp_path,
     (case,) = summary["experiments"][0]["cases"]
     assert case["gan"]["audit"]["verdict"] == "fail"
     assert "30 of 30" in case["gan"]["audit"]["text"]
+    assert case["gan"]["audit"]["text"] in (tmp_path / "run" / "report.md").read_text()  # line by line
     page = (tmp_path / "run" / "report.html").read_text()
     assert "Are they copies? Fail" in page

@@ -68,7 +68,7 @@ def test_two_splits_are_too_few_for_an_interval_wherever_there_would_be_one(tmp_
         for arm, both in arms.items()
         for split, score in enumerate(both)
     ]
-    shown = {"duplicates": 0, "shape": "1x8x8", "n_train": 20, "n_test": 20, "sha256": "0" * 64, "imbalance": 1.0}
+    shown = {"duplicates": 1, "shape": "1x8x8", "n_train": 20, "n_test": 20, "sha256": "0" * 64, "imbalance": 1.0}
     shown["common_samples"] = False
     suite = image_suite(GAN_ARMS[::2], sizes)
     Store(tmp_path).open(suite, [], {})
@@ -78,6 +78,8 @@ def test_two_splits_are_too_few_for_an_interval_wherever_there_would_be_one(tmp_
         f"gan against real on d {n}: +5.0 points of accuracy in 2 splits, too few splits for an interval."
         for n in sizes
     ]
+    assert len(summary["cautions"]) == len(sizes)
+    assert all("gan against real +5.0 (too few splits for an interval)" in told for told in summary["cautions"])
     text, page = ((tmp_path / name).read_text() for name in ("report.md", "report.html"))
     assert text.count("+5.00 [too few splits]") == page.count("<td>+5.00 [too few splits]</td>") == 4
     assert "without a common sample, and test sets of 20" in text

@@ -9,8 +9,10 @@ from ganaug.bench import ImageArm, ImageExperiment, Suite, load_suite, run_suite
 from ganaug.bench.checking import check_suite
 from ganaug.bench.plugins import Plugin
 from ganaug.bench.report import read_summary
+from ganaug.bench.store import Store
 from ganaug.quality.classifier import ClassifierConfig
 
+ROTATION = "torchvision.transforms.v2.RandomRotation"
 SEVERAL = ("flip", Plugin("nothing", "torchvision.transforms.v2.Identity"))
 
 
@@ -41,6 +43,21 @@ def test_the_better_transform_is_chosen_and_named(suite, tmp_path):
     assert means["classical"] > 95 > 90 > means["flipped"]
     assert summary["experiments"][0]["notes"] == [{"arm": "classical", "note": "transform nothing chosen", "cells": 2}]
     assert read_summary(tmp_path / "run")["experiments"] == summary["experiments"]
+
+
+def test_transforms_of_one_name_with_other_parameters_are_other_choices(suite, tmp_path):
+    arms = [
+        ImageArm(f"up to {angle}", transform=["none", Plugin("RandomRotation", ROTATION, {"degrees": angle})])
+        for angle in (1, 90)
+    ]
+    training = ClassifierConfig(steps=1)
+    suite = dataclasses.replace(
+        suite, images=dataclasses.replace(suite.images, arms=tuple(arms), baselines=(), training=training)
+    )
+    run_suite(suite, tmp_path / "run", jobs=1, verbose=False)
+    names = {task["classifiers"][0] for task in Store(tmp_path / "run").planned()["tasks"] if task["arm"] is None}
+    assert names == {f"choice of none, {ROTATION}(degrees={angle}) for small-cnn" for angle in (1, 90)}
+    assert Suite.from_dict(suite.to_dict()) == suite
 
 
 def test_a_choice_that_fails_fails_only_the_arms_that_need_it(suite, tmp_path, monkeypatch):
