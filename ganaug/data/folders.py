@@ -14,7 +14,7 @@ from ganaug.data.decoding import UNREADABLE, array_from_pil, header, open_image
 from ganaug.data.files import user_path
 from ganaug.data.images import LabelledImages
 from ganaug.data.labels import listed
-from ganaug.data.layouts import ClassFolder, check_layout, class_folder, seems_image
+from ganaug.data.layouts import ClassFolder, check_layout, class_folder, of_the_system, seems_image
 from ganaug.data.memory import check_memory
 from ganaug.data.remarks import Remarks
 from ganaug.data.stacking import RESIZE, stack_images
@@ -33,7 +33,8 @@ def read_image_folder(root: str | Path, *, size: int | tuple[int, int] | None = 
     become RGB; transparency is dropped, EXIF rotation is applied, of animations and documents the first frame is taken
     (a ``UserWarning`` says of how many), and of 16 bits the upper eight. What is left out is counted in a
     ``UserWarning`` and listed in the ``skipped`` attribute of the result: hidden files, what is no image, and images
-    that are truncated, damaged or so large that they may be decompression bombs.
+    that are truncated, damaged or so large that they may be decompression bombs; not what file managers leave there,
+    such as .DS_Store.
 
     Parameters
     ----------
@@ -57,9 +58,9 @@ def read_image_folder(root: str | Path, *, size: int | tuple[int, int] | None = 
     root = user_path(root)
     if not root.is_dir():
         raise ValueError(f"{root} is not a folder; pass a folder that holds one folder of images per class")
-    inside = sorted(root.iterdir())
-    strays = [path for path in inside if not path.name.startswith(".") and path.is_file() and seems_image(path)]
-    folders = [class_folder(path) for path in inside if path.is_dir() and not path.name.startswith(".")]
+    inside = [path for path in sorted(root.iterdir()) if not (path.name.startswith(".") or of_the_system(path.name))]
+    strays = [path for path in inside if path.is_file() and seems_image(path)]
+    folders = [class_folder(path) for path in inside if path.is_dir()]
     if not folders:
         remedy = "put the images of each class into a folder of their own" if strays else "it is empty of images"
         raise ValueError(f"{root} holds no class folders: {remedy}")

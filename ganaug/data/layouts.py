@@ -12,10 +12,14 @@ from PIL import Image
 
 from ganaug.data.decoding import FORMATS
 
-__all__ = ["ClassFolder", "check_layout", "class_folder", "seems_image"]
+__all__ = ["ClassFolder", "check_layout", "class_folder", "of_the_system", "seems_image"]
 
 # Tables beside images that describe them, as the package datasets reads them.
 METADATA = frozenset({"metadata.csv", "metadata.jsonl", "metadata.parquet"})
+# What file managers leave in any folder.
+OF_THE_SYSTEM = frozenset(
+    {".ds_store", ".localized", ".directory", "__macosx", "desktop.ini", "ehthumbs.db", "thumbs.db"}
+)
 OF_A_SPLIT = r"(set|split|data|images|imgs)?s?\d*"
 TRAIN = re.compile(rf"train(ing)?{OF_A_SPLIT}")
 HELD_OUT = re.compile(rf"(test(ing)?|val|valid(ation)?|dev|eval(uation)?|holdout|unlabell?ed){OF_A_SPLIT}")
@@ -31,7 +35,7 @@ class ClassFolder:
     files : list of Path
         Regular files, in torchvision's order: that of the folders' paths, then of the files' names.
     others : list of (Path, str)
-        What cannot be an image, and what it is.
+        What cannot be an image, and what it is; without what the system left.
     inner : list of str
         Names of the folders in it that hold files.
     has_images : bool
@@ -58,8 +62,12 @@ def class_folder(path: Path) -> ClassFolder:
     inner: set[str] = set()
     for folder in sorted(folders):
         parts = Path(folder).relative_to(path).parts
+        if any(map(of_the_system, parts)):
+            continue
         hidden = any(part.startswith(".") for part in parts)
         for entry in folders[folder]:
+            if of_the_system(entry.name):
+                continue
             if hidden or entry.name.startswith("."):
                 found.others.append((Path(entry.path), "hidden"))
             elif not entry.is_file():
@@ -86,6 +94,17 @@ def _walk(folder: str, found: dict[str, list[os.DirEntry[str]]], above: tuple[tu
             else:
                 files.append(entry)
     found[folder] = files
+
+
+def of_the_system(name: str) -> bool:
+    """Whether a file or folder was left by a file manager, and nobody misses it.
+
+    Examples
+    --------
+    >>> of_the_system("Thumbs.db"), of_the_system("._cat.jpg"), of_the_system(".cat.jpg")
+    (True, True, False)
+    """
+    return name.startswith("._") or name.lower() in OF_THE_SYSTEM
 
 
 @functools.cache

@@ -48,6 +48,7 @@ ZONE = r"(?P<zone>Z|[+-]\d\d:?\d\d)?"
 PADDING = ((), ("m", "d"), ("H", "I"), ("m", "d", "H", "I"))  # directives without a leading zero
 DIRECTIVE = re.compile(r"%(?:-?[mdHI]|[YyBbMSp]|[36]f)")
 LITERAL = re.compile(r"[-/., :TZ+0-9]*")
+MINUS_ZERO = re.compile(r"^-(?=[0.,]+$)")  # of a small number that was rounded
 
 
 @dataclass(frozen=True)
@@ -365,13 +366,13 @@ def _decimals(found: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _pattern(decimal: str, thousands: str) -> str:
-    """A number with these marks, in named groups."""
+    """A number with these marks, in named groups; in the digits of ASCII, as it is written."""
     between = re.escape(thousands)
-    groups = rf"[1-9]\d{{0,2}}(?:{between}\d{{3}})+|" if thousands else ""
+    groups = rf"[1-9][0-9]{{0,2}}(?:{between}[0-9]{{3}})+|" if thousands else ""
     signs = f"[{re.escape(CURRENCIES)}]"
     return (
-        rf"^(?P<minus>-?)(?P<prefix>{signs}[{BLANKS}]?)?(?P<whole>(?:{groups}\d+))?"
-        rf"(?:{re.escape(decimal)}(?P<decimals>\d+))?(?P<exponent>[eE][+-]?\d{{1,3}})?"
+        rf"^(?P<minus>-?)(?P<prefix>{signs}[{BLANKS}]?)?(?P<whole>(?:{groups}[0-9]+))?"
+        rf"(?:{re.escape(decimal)}(?P<decimals>[0-9]+))?(?P<exponent>[eE][+-]?[0-9]{{1,3}})?"
         rf"(?P<suffix>[{BLANKS}]?(?:{signs}|%))?$"
     )
 
@@ -428,8 +429,9 @@ def _unpadded(date_format: str, letters: tuple[str, ...]) -> str:
 def _same(form: TextFormat, cells: pd.Series, counts: pd.Series) -> float:
     """Share of the cells that come back as they were; the first ones tell."""
     cells, counts = cells[:SAMPLE], counts[:SAMPLE]
+    wanted = cells.str.replace(MINUS_ZERO, "", regex=True)
     # Of what cannot be held, such as thirty digits, pandas' missing value would be compared.
-    return _share(form.write(form.read(cells)).astype(str).to_numpy() == cells.to_numpy(), counts)
+    return _share(form.write(form.read(cells)).astype(str).to_numpy() == wanted.to_numpy(), counts)
 
 
 def _share(chosen: pd.Series | NDArray[np.bool_], counts: pd.Series) -> float:

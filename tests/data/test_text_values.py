@@ -108,6 +108,7 @@ def test_dates_are_read_and_written_as_they_were(date_format):
         [True, "?", [1], "word"],
         [1.5, "1,200", "?"],
         [1, 2, 3],
+        ["\u0663", "\u0664", "?"],
     ],
     ids=lambda cells: str(cells[0]),
 )
@@ -121,6 +122,13 @@ def test_nine_tenths_of_the_rest_are_enough_and_what_is_lost_is_counted():
     assert (form.unread, form.missing, int(values.isna().sum())) == (1, "?", 41)
     assert "1 unreadable" in str(form)
     assert read_text_column(pd.Series(["word"] * 9 + cells)) is None
+
+
+@pytest.mark.parametrize("zero", ["-0.00", "-0,00"])
+def test_a_small_number_that_was_rounded_to_minus_zero_is_a_number(zero):
+    values, form = read([zero, zero.replace("0", "1"), zero.replace("-0", "2")])
+    assert values.tolist() == [0, -1.11, 2]
+    assert form.decimals == 2
 
 
 def test_options_decide_what_the_cells_do_not():
