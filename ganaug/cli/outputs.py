@@ -29,6 +29,7 @@ AUDIT_FILES = frozenset(("report.json", "report.txt", "pairs.png", "pairs.csv"))
 AUDIT_KEYS = frozenset(("verdict", "findings", "caution"))
 LOG_KEYS = {"discriminator_loss", "event"}
 LONGEST_LINE = 2**16  # bytes
+MOST_REMEMBERED = 10_000  # of the files that were written; the latest
 VERSION = b"ganaug_version"  # what exported generators carry along
 UNREADABLE = (OSError, ValueError, LookupError, TypeError)
 
@@ -152,11 +153,15 @@ def remember(*outputs: Path) -> None:
 
     Most kinds of files have no place for a mark. Without a cache that can be written to, they are as those of others.
     """
-    with contextlib.suppress(OSError, RuntimeError):
+    with contextlib.suppress(OSError):
         written = _written()
         written.mkdir(parents=True, exist_ok=True)
         for output in outputs:
             (written / _hash(output)).touch()
+        known = list(written.iterdir())
+        if len(known) > MOST_REMEMBERED:
+            for path in sorted(known, key=lambda path: path.stat().st_mtime_ns)[:-MOST_REMEMBERED]:
+                path.unlink(missing_ok=True)
 
 
 def _written() -> Path:
@@ -175,7 +180,7 @@ def _hash(path: Path) -> str:
 def _is_remembered(path: Path) -> bool:
     try:
         return (_written() / _hash(path)).exists()
-    except (OSError, RuntimeError):
+    except OSError:
         return False
 
 

@@ -157,7 +157,7 @@ class ConditionalGAN(BaseEstimator):
         """
         facts = self._facts(license, figures)
         if current_processes(self.distributed).first:
-            check_folder(Path(path), overwrite=overwrite)
+            check_folder(user_path(path), overwrite=overwrite)
             self._write(path, *facts)
         return user_path(path)
 

@@ -306,7 +306,9 @@ def test_unknown_class_is_refused(refused, model, tmp_path):
 def test_folder_that_is_not_empty_is_refused(refused, model, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("mine")
-    assert "is not an empty folder" in refused("sample", model, "-o", tmp_path / "out", *CPU)
+    for option in ((), ("--overwrite",)):
+        said = refused("sample", model, "-o", tmp_path / "out", *option, *CPU)
+        assert "is not an empty folder, and --overwrite replaces no folders of images" in said
     (tmp_path / "out" / "mine.txt").unlink()
     assert run("sample", model, "-o", tmp_path / "out", "--per-class", 1, *CPU) == 0
     assert sorted(os.listdir(tmp_path / "out")) == ["dark", "light"]
