@@ -28,6 +28,7 @@ from ganaug.cli.common import (
 )
 from ganaug.cli.outputs import Overwrite, check_model_output, check_output, is_marked, remember
 from ganaug.cli.table_files import (
+    Categorical,
     Decimal,
     Encoding,
     NaValues,
@@ -45,10 +46,6 @@ if TYPE_CHECKING:
 Source = Annotated[Path, typer.Argument(help="A .csv, .tsv, .txt (each also with .gz) or .parquet file.")]
 Target = Annotated[str, typer.Option(help="Column of the class labels.")]
 Steps = Annotated[int, typer.Option(min=1, help="Updates of both networks.")]
-Categorical = Annotated[
-    list[str] | None,
-    typer.Option("--categorical", help="Column of numbers or dates that are only names; may be repeated."),
-]
 Seed = Annotated[int | None, typer.Option(help="The same seed gives the same rows.")]
 
 
