@@ -103,7 +103,7 @@ def _is_own(output: Path, own: Callable[[Path], bool]) -> bool:
 
 
 def check_model_output(
-    output: Path, inputs: Iterable[str | Path | None], log_dir: Any, safety: dict[str, Any], *, overwrite: bool
+    output: Path, inputs: Iterable[str | Path | None], log_dir: Path, safety: dict[str, Any], *, overwrite: bool
 ) -> None:
     """The same for a model's folder, its log and its checkpoints; a run that goes on may replace its own model.
 
@@ -111,7 +111,7 @@ def check_model_output(
     ----------
     output : Path
     inputs : iterable of path-like or None
-    log_dir : path-like
+    log_dir : Path
     safety : dict
         Result of :func:`ganaug.cli.common.checkpointing`.
     overwrite : bool
@@ -120,11 +120,11 @@ def check_model_output(
 
     checkpoints = safety["checkpoint_dir"]
     inputs = list(inputs)
-    for place in (output, Path(log_dir), checkpoints):
+    for place in (output, log_dir, checkpoints):
         if place is not None:
             check_apart(place, inputs)
     check_writable(output, folder=True)
-    _check_log(Path(log_dir) / "metrics.jsonl")
+    _check_log(log_dir / "metrics.jsonl")
     goes_on = safety["resume"] and checkpoints is not None and next(checkpoints.glob("checkpoint-*"), None) is not None
     check_folder(output, overwrite=True)
     if (output / CONFIG).exists() and not overwrite and not goes_on:

@@ -147,7 +147,7 @@ def test_rows_of_a_saved_model_are_written_as_its_table_was(orders, refused, tmp
     assert "is a folder" in refused(*sample, "new.csv", "--overwrite")
     state.rmdir()
     state.write_text(text.replace('_sha256": "', '_sha256": "0'))  # of another model
-    assert run(*sample, "new.csv") == 0
+    assert run(*sample, "new.csv", "--overwrite") == 0
     assert (tmp_path / "new.csv").read_text().startswith(orders[0].removesuffix("Gruppe").replace(";", ","))
 
 
