@@ -171,6 +171,6 @@ def test_from_the_shell_it_is_one_sentence(room_for, tmp_path, capsys):
     assert "Trained on 12 images" in printed.out
     room_for(0)
     with pytest.raises(SystemExit) as stop:
-        main(["fit", "images", str(tmp_path / "x.npz"), *options])
+        main(["fit", "images", str(tmp_path / "x.npz"), *options, "--overwrite"])
     assert stop.value.code == 1
     assert capsys.readouterr().err.startswith("Error: not even a batch of one real")
