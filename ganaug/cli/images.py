@@ -43,9 +43,6 @@ if TYPE_CHECKING:
     from ganaug.gans import ImageGAN
 
 
-SAMPLES = "samples.png"  # in the folder of a model
-
-
 class Preset(StrEnum):
     """Presets of ImageGAN."""
 
@@ -116,7 +113,7 @@ def fit_images(
     check_facts(license)
     log_dir = log_dir or output / "log"
     if not dry_run:
-        check_model_output(output, [source], log_dir, safety, beside=SAMPLES, overwrite=overwrite)
+        check_model_output(output, [source], log_dir, safety, overwrite=overwrite)
     data = labelled_images(source, size=image_size(size))
     if unlabelled is not None:
         data = without_label(data, unlabelled)
@@ -153,11 +150,11 @@ def fit_images(
         gan.training_data_["unlabelled"] = unlabelled
     with saving(output, checkpoints):
         gan.save(output, license=license)
-        gan.show(output / SAMPLES)
+        gan.show(output / "samples.png")
     tell_findings(gan.health_)
     print(
         f"{how_trained(gan, f'{len(data):,} images of {len(gan.classes_)} classes')} "
-        f"Model in {output}, samples in {output / SAMPLES}."
+        f"Model in {output}, samples in {output / 'samples.png'}."
     )
 
 

@@ -103,13 +103,7 @@ def _is_own(output: Path, own: Callable[[Path], bool]) -> bool:
 
 
 def check_model_output(
-    output: Path,
-    inputs: Iterable[str | Path | None],
-    log_dir: Path,
-    safety: dict[str, Any],
-    *,
-    beside: str,
-    overwrite: bool,
+    output: Path, inputs: Iterable[str | Path | None], log_dir: Path, safety: dict[str, Any], *, overwrite: bool
 ) -> None:
     """The same for a model's folder, its log and its checkpoints; a run that goes on may replace its own model.
 
@@ -120,8 +114,6 @@ def check_model_output(
     log_dir : Path
     safety : dict
         Result of :func:`ganaug.cli.common.checkpointing`.
-    beside : str
-        Name of the file that the command writes into the folder after the model.
     overwrite : bool
     """
     from ganaug.gans.bundle import CONFIG, check_folder
@@ -135,8 +127,6 @@ def check_model_output(
     _check_log(log_dir / "metrics.jsonl")
     goes_on = safety["resume"] and checkpoints is not None and next(checkpoints.glob("checkpoint-*"), None) is not None
     check_folder(output, overwrite=True)
-    if os.path.lexists(output / beside) and not (output / CONFIG).exists():
-        raise ValueError(f"{output} holds a {beside}, but no model of ganaug that it belongs to; choose another folder")
     if (output / CONFIG).exists() and not overwrite and not goes_on:
         raise ValueError(f"{output} holds a model; pass --overwrite to replace it, or choose another folder")
 

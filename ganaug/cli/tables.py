@@ -28,7 +28,6 @@ from ganaug.cli.common import (
 )
 from ganaug.cli.outputs import Overwrite, check_model_output, check_output, is_marked, remember
 from ganaug.cli.table_files import (
-    FORMAT,
     Categorical,
     Decimal,
     Encoding,
@@ -84,7 +83,7 @@ def fit_table(
     check_facts(license)
     log_dir = output / "log"
     if not dry_run:
-        check_model_output(output, [source], log_dir, safety, beside=FORMAT, overwrite=overwrite)
+        check_model_output(output, [source], log_dir, safety, overwrite=overwrite)
     file = opened(source, csv_options(sep, decimal, encoding, na_values), [target, *(categorical or ())])
     table, labels = split_target(file.table, target, source)
     tell_reading(source, file)
