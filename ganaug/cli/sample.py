@@ -65,6 +65,8 @@ def sample(
     if kind_of(model) == TableGAN.__name__:
         if pool:
             raise ValueError(f"{model} draws rows of a table; only images are kept in pools")
+        if output_format is not None:
+            raise ValueError("--format is for images; rows are written as the name of the output says")
         if file_kind(output) is None:
             raise ValueError(f"the model draws rows of a table; {output} must end in {TABLE_KINDS}")
         table_gan = TableGAN.load(model, device=device)

@@ -173,6 +173,9 @@ def test_options_say_how_a_table_is_read(orders, tmp_path, capsys, refused):
     assert "pass what separates the columns (--sep)" in error
     assert "sep must be one character" in refused("fit", "table", *table, "-o", "m", "--sep", ";;")
     assert "belong to --data" in refused("bench", "run", "quick", "--encoding", "utf-8")
+    assert run("fit", "table", *table, "-o", "model", *QUICK) == 0
+    capsys.readouterr()
+    assert "--format is for images" in refused("sample", "model", "-o", "x.csv", "--format", "npz")
 
 
 @pytest.mark.parametrize("make", [np.asarray, scipy.sparse.csr_array, lambda X: pl.DataFrame(X, schema=["0", "1"])])
