@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.resources
 import importlib.util
 import io
@@ -316,5 +317,6 @@ def image_features(
     found = features(data.images)
     buffer = io.BytesIO()
     np.save(buffer, found)
-    write_atomically(path, buffer.getvalue())
+    with contextlib.suppress(OSError):
+        write_atomically(path, buffer.getvalue())
     return found, data.labels

@@ -8,15 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganaug.cli.common import (
-    SYNTHETIC,
-    Device,
-    app,
-    image_size,
-)
+from ganaug.cli.common import SYNTHETIC, Device, app, image_size
 from ganaug.cli.image_files import as_fitted, marked_in_folder
 from ganaug.cli.outputs import Overwrite, check_output, is_audit
 from ganaug.cli.table_files import (
+    Categorical,
     Decimal,
     Encoding,
     NaValues,
@@ -58,9 +54,7 @@ def audit(
     ] = None,
     per_class: Annotated[int | None, typer.Option(help="Samples to draw of each class of a model.")] = None,
     size: Annotated[str | None, typer.Option(help="Resize images in folders and .parquet files, as for 'fit'.")] = None,
-    categorical: Annotated[
-        list[str] | None, typer.Option("--categorical", help="Column of numbers that are only names; may be repeated.")
-    ] = None,
+    categorical: Categorical = None,
     sep: Separator = None,
     decimal: Decimal = None,
     encoding: Encoding = None,

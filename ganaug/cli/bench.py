@@ -77,7 +77,7 @@ def bench_run(
         options = csv_options(sep, decimal, encoding, na_values)
         loaded = custom_suite(data, target=target, size=size, folds=folds, csv=options)
         if target is not None and os.path.isfile(data):
-            tell_reading(data, opened(data, options, [target], formats=False))
+            tell_reading(data, opened(data, options, [target], formats=False), categorical=False)
     elif target is not None or size is not None or folds is not None or budget is not None:
         raise ValueError("--target, --size, --folds and --budget belong to --data")
     elif any((sep, decimal, encoding, na_values)):

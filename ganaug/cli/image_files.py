@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import os
 import re
 import warnings
 from collections.abc import Sequence
@@ -61,7 +62,10 @@ def check_image_output(
     check_apart(output, inputs)
     if kind is ImageFormat.folder:
         if output.exists() and not (output.is_dir() and not any(output.iterdir())):
-            raise ValueError(f"{output} exists and is not an empty folder; choose another name or delete it")
+            raise ValueError(
+                f"{output} exists and is not an empty folder, and --overwrite replaces no folders of images; choose "
+                "another name or delete it"
+            )
         check_writable(output, folder=True)
     else:
         check_output(output, inputs, folder=False, own=is_marked, overwrite=overwrite)
@@ -214,16 +218,18 @@ def marked_in_folder(root: Path, files: Sequence[str]) -> NDArray[Any] | None:
     """Which images of a folder are synthetic by its metadata.csv; None if it does not say."""
     import numpy as np
 
-    if not (root / METADATA).is_file():
+    from ganaug.data.files import read_regular
+
+    path = root / METADATA
+    if path.is_dir() or not os.path.lexists(path):  # a class may have any name
         return None
     try:
-        with (root / METADATA).open(encoding="utf-8", newline="") as file:
-            rows = csv.DictReader(file)
-            if not {"file_name", SYNTHETIC} <= set(rows.fieldnames or ()):
-                return None
-            synthetic = {row["file_name"] for row in rows if (row[SYNTHETIC] or "").lower() in ("true", "1")}
+        rows = csv.DictReader(io.StringIO(read_regular(path).decode("utf-8-sig"), newline=""))
+        if not {"file_name", SYNTHETIC} <= set(rows.fieldnames or ()):
+            return None
+        synthetic = {row["file_name"] for row in rows if (row[SYNTHETIC] or "").lower() in ("true", "1")}
     except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{root / METADATA} cannot be read as CSV ({error}); write it again") from None
+        raise ValueError(f"{path} cannot be read as CSV ({error}); write it again") from None
     return np.array([name in synthetic for name in files], dtype=bool)
 
 

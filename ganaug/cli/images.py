@@ -111,6 +111,9 @@ def fit_images(
 
     safety = checkpointing(checkpoints, checkpoint_every, resume)
     check_facts(license)
+    log_dir = log_dir or output / "log"
+    if not dry_run:
+        check_model_output(output, [source], log_dir, safety, overwrite=overwrite)
     data = labelled_images(source, size=image_size(size))
     if unlabelled is not None:
         data = without_label(data, unlabelled)
@@ -123,7 +126,7 @@ def fit_images(
         flip,
         device=device,
         random_state=seed,
-        log_dir=log_dir or output / "log",
+        log_dir=log_dir,
         validation_fraction=validation_fraction,
         health=health.value,
         distributed=under_torchrun(),
@@ -140,7 +143,6 @@ def fit_images(
         run = {"device": str(resolve_device(device)), "seed": seed, "log_dir": str(gan.log_dir)}
         print(json.dumps({**asked, **run, **gan.resolve(data).to_dict()}, indent=1))
         return
-    check_model_output(output, [source], gan.log_dir, safety, overwrite=overwrite)
     gan.fit(data)
     if not current_processes(gan.distributed).first:
         return

@@ -29,6 +29,7 @@ AUDIT_FILES = frozenset(("report.json", "report.txt", "pairs.png", "pairs.csv"))
 AUDIT_KEYS = frozenset(("verdict", "findings", "caution"))
 LOG_KEYS = {"discriminator_loss", "event"}
 LONGEST_LINE = 2**16  # bytes
+MOST_REMEMBERED = 10_000  # of the files that were written; the latest
 VERSION = b"ganaug_version"  # what exported generators carry along
 UNREADABLE = (OSError, ValueError, LookupError, TypeError)
 
@@ -102,7 +103,7 @@ def _is_own(output: Path, own: Callable[[Path], bool]) -> bool:
 
 
 def check_model_output(
-    output: Path, inputs: Iterable[str | Path | None], log_dir: Any, safety: dict[str, Any], *, overwrite: bool
+    output: Path, inputs: Iterable[str | Path | None], log_dir: Path, safety: dict[str, Any], *, overwrite: bool
 ) -> None:
     """The same for a model's folder, its log and its checkpoints; a run that goes on may replace its own model.
 
@@ -110,7 +111,7 @@ def check_model_output(
     ----------
     output : Path
     inputs : iterable of path-like or None
-    log_dir : path-like
+    log_dir : Path
     safety : dict
         Result of :func:`ganaug.cli.common.checkpointing`.
     overwrite : bool
@@ -119,11 +120,11 @@ def check_model_output(
 
     checkpoints = safety["checkpoint_dir"]
     inputs = list(inputs)
-    for place in (output, Path(log_dir), checkpoints):
+    for place in (output, log_dir, checkpoints):
         if place is not None:
             check_apart(place, inputs)
     check_writable(output, folder=True)
-    _check_log(Path(log_dir) / "metrics.jsonl")
+    _check_log(log_dir / "metrics.jsonl")
     goes_on = safety["resume"] and checkpoints is not None and next(checkpoints.glob("checkpoint-*"), None) is not None
     check_folder(output, overwrite=True)
     if (output / CONFIG).exists() and not overwrite and not goes_on:
@@ -152,11 +153,15 @@ def remember(*outputs: Path) -> None:
 
     Most kinds of files have no place for a mark. Without a cache that can be written to, they are as those of others.
     """
-    with contextlib.suppress(OSError, RuntimeError):
+    with contextlib.suppress(OSError):
         written = _written()
         written.mkdir(parents=True, exist_ok=True)
         for output in outputs:
             (written / _hash(output)).touch()
+        known = list(written.iterdir())
+        if len(known) > MOST_REMEMBERED:
+            for path in sorted(known, key=lambda path: path.stat().st_mtime_ns)[:-MOST_REMEMBERED]:
+                path.unlink(missing_ok=True)
 
 
 def _written() -> Path:
@@ -175,7 +180,7 @@ def _hash(path: Path) -> str:
 def _is_remembered(path: Path) -> bool:
     try:
         return (_written() / _hash(path)).exists()
-    except (OSError, RuntimeError):
+    except OSError:
         return False
 
 

@@ -51,6 +51,7 @@ def sample(
     overwrite: Overwrite = False,
 ) -> None:
     """Draw synthetic images (a folder per class of PNGs, an .npz or .parquet file, a pool) or rows of a table."""
+    from ganaug.curation.pool_files import holds_only_a_pool
     from ganaug.data.csv_format import TABLE_KINDS, file_kind
     from ganaug.gans import ImageGAN, TableGAN
     from ganaug.gans.bundle import kind_of
@@ -64,6 +65,8 @@ def sample(
     if kind_of(model) == TableGAN.__name__:
         if pool:
             raise ValueError(f"{model} draws rows of a table; only images are kept in pools")
+        if output_format is not None:
+            raise ValueError("--format is for images; rows are written as the name of the output says")
         if file_kind(output) is None:
             raise ValueError(f"the model draws rows of a table; {output} must end in {TABLE_KINDS}")
         table_gan = TableGAN.load(model, device=device)
@@ -81,6 +84,8 @@ def sample(
             raise ValueError("--size is for --real; the model draws images of the size it was trained on")
         processes = current_processes(under_torchrun())
         check_apart(output, [model, real])
+        if holds_only_a_pool(output) and not overwrite:
+            raise ValueError(f"{output} holds a pool; pass --overwrite to replace it, or choose another folder")
         gan = ImageGAN.load(model, device=processes.place(resolve_device(device)))
         _write_pool(gan, output, per_class, label, real, rank, size, seed, processes, overwrite)
         return

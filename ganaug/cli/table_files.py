@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,6 +21,10 @@ Separator = Annotated[
 ]
 Decimal = Annotated[str | None, typer.Option("--decimal", help="Decimal mark of a CSV file: '.' or ','.")]
 Encoding = Annotated[str | None, typer.Option("--encoding", help="Encoding of a CSV file, such as cp1252 or utf-16.")]
+Categorical = Annotated[
+    list[str] | None,
+    typer.Option("--categorical", help="Column of numbers or dates that are only names; may be repeated."),
+]
 NaValues = Annotated[
     list[str] | None,
     typer.Option("--na-values", help="What stands for a missing value in a CSV file, such as '?'; may be repeated."),
@@ -55,14 +60,11 @@ def opened(path: str | Path, options: CsvOptions, names: Sequence[str | None] = 
     return open_table(path, options, text=[name for name in names if name is not None], formats=formats)
 
 
-def tell_reading(path: str | Path, file: TableFile) -> None:
-    """Say in a line how a table is read, where that may surprise."""
+def tell_reading(path: str | Path, file: TableFile, *, categorical: bool = True) -> None:
+    """Say in a line how a table is read, where that may surprise; `categorical` where there is such an option."""
     if file.notes:
-        print(
-            f"Note: {path}: {'; '.join(file.notes)}. Change it with --sep, --decimal, --encoding, --na-values or "
-            "--categorical.",
-            file=sys.stderr,
-        )
+        remedy = "--encoding, --na-values or --categorical" if categorical else "--encoding or --na-values"
+        print(f"Note: {path}: {'; '.join(file.notes)}. Change it with --sep, --decimal, {remedy}.", file=sys.stderr)
 
 
 def keep_format(model: Path, form: TableFormat | None) -> None:
@@ -84,16 +86,14 @@ def known_format(model: Path) -> TableFormat | None:
     ValueError
         For a damaged file.
     """
-    from ganaug.data.json_values import clip
+    from ganaug.data.json_values import clip, read_json
     from ganaug.data.table_format import TableFormat
 
     path = model / FORMAT
-    if not path.is_file():
+    if not os.path.lexists(path):
         return None
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise ValueError("it is larger than any such file")
-        state: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        state = read_json(path, finite=False, most=MOST_BYTES)  # an infinite cell has a spelling as well
         if state.pop("weights_sha256") != _checksum(model):
             return None  # another model was saved over the one that it belongs to
         return TableFormat.from_state(state)

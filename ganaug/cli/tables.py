@@ -28,6 +28,7 @@ from ganaug.cli.common import (
 )
 from ganaug.cli.outputs import Overwrite, check_model_output, check_output, is_marked, remember
 from ganaug.cli.table_files import (
+    Categorical,
     Decimal,
     Encoding,
     NaValues,
@@ -45,10 +46,6 @@ if TYPE_CHECKING:
 Source = Annotated[Path, typer.Argument(help="A .csv, .tsv, .txt (each also with .gz) or .parquet file.")]
 Target = Annotated[str, typer.Option(help="Column of the class labels.")]
 Steps = Annotated[int, typer.Option(min=1, help="Updates of both networks.")]
-Categorical = Annotated[
-    list[str] | None,
-    typer.Option("--categorical", help="Column of numbers or dates that are only names; may be repeated."),
-]
 Seed = Annotated[int | None, typer.Option(help="The same seed gives the same rows.")]
 
 
@@ -84,10 +81,13 @@ def fit_table(
 
     safety = checkpointing(checkpoints, checkpoint_every, resume)
     check_facts(license)
+    log_dir = output / "log"
+    if not dry_run:
+        check_model_output(output, [source], log_dir, safety, overwrite=overwrite)
     file = opened(source, csv_options(sep, decimal, encoding, na_values), [target, *(categorical or ())])
     table, labels = split_target(file.table, target, source)
     tell_reading(source, file)
-    gan = TableGAN(steps=steps, categorical_features=categorical or "auto", random_state=seed, log_dir=output / "log")
+    gan = TableGAN(steps=steps, categorical_features=categorical or "auto", random_state=seed, log_dir=log_dir)
     gan.set_params(health=health.value, distributed=under_torchrun(), **safety)
     gan.set_params(validation_fraction=validation_fraction, batch_size=batch_size or gan.batch_size)
     if dry_run:
@@ -96,7 +96,6 @@ def fit_table(
         asked = {"source": str(source), "target": target, "output": str(output), "seed": seed}
         print(json.dumps({**asked, "data": found, **gan.resolve(table, labels).to_dict()}, indent=1))
         return
-    check_model_output(output, [source], gan.log_dir, safety, overwrite=overwrite)
     gan.fit(table, labels)
     if not current_processes(gan.distributed).first:
         return

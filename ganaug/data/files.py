@@ -156,8 +156,14 @@ def write_atomically(path: str | Path, content: bytes | str) -> None:
 
 
 def cache_folder() -> Path:
-    """Where what can be made again is kept for this user: ``$XDG_CACHE_HOME/ganaug`` or ``~/.cache/ganaug``."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ganaug"
+    """Where what can be made again is kept for this user: ``$XDG_CACHE_HOME/ganaug`` or ``~/.cache/ganaug``.
+
+    Whoever has no home gets a place in which nothing is nor can be written, which is an ``OSError`` as on a full disk.
+    """
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ganaug"
+    except RuntimeError:
+        return Path(os.devnull) / "ganaug"
 
 
 class _EndedError(BaseException):

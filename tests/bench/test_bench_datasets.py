@@ -160,6 +160,8 @@ def test_features_are_computed_once(tmp_path, monkeypatch):
         assert found.shape == (6, 1280)
         assert labels.tolist() == ["x"] * 3 + ["y"] * 3
     assert calls == [6]
+    monkeypatch.setenv("XDG_CACHE_HOME", str(path))  # a file, in which nothing can be kept
+    assert image_features([str(path)])[0].shape == (10, 1280)
 
 
 @pytest.mark.parametrize(

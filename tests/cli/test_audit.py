@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -103,7 +104,15 @@ def test_folders_of_real_and_synthetic_images_need_their_metadata(images, refuse
     assert run(*command, *QUICK) == 0
     assert run("audit", "more", "--train", "train.npz") == 0
     assert "39 synthetic images against 120 training" in capsys.readouterr().out
-    Path("more", "metadata.csv").unlink()
+    path = Path("more", "metadata.csv")
+    path.write_text(path.read_text(), encoding="utf-8-sig")  # as spreadsheets do
+    assert run("audit", "more", "--train", "train.npz") == 0
+    assert "39 synthetic images against 120 training" in capsys.readouterr().out
+    path.unlink()
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(path)
+        assert "is a named pipe" in refused("audit", "more", "--train", "train.npz")
+        path.unlink()
     assert "holds real and synthetic images" in refused("audit", "more", "--train", "train.npz")
 
 

@@ -306,7 +306,9 @@ def test_unknown_class_is_refused(refused, model, tmp_path):
 def test_folder_that_is_not_empty_is_refused(refused, model, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("mine")
-    assert "is not an empty folder" in refused("sample", model, "-o", tmp_path / "out", *CPU)
+    for option in ((), ("--overwrite",)):
+        said = refused("sample", model, "-o", tmp_path / "out", *option, *CPU)
+        assert "is not an empty folder, and --overwrite replaces no folders of images" in said
     (tmp_path / "out" / "mine.txt").unlink()
     assert run("sample", model, "-o", tmp_path / "out", "--per-class", 1, *CPU) == 0
     assert sorted(os.listdir(tmp_path / "out")) == ["dark", "light"]
@@ -396,5 +398,5 @@ def test_a_folder_of_images_without_labels(tmp_path, capsys, monkeypatch):
     assert "against 15 training" in printed.out
     assert "unknown" not in printed.out
     assert "not what the GAN was trained on" not in printed.err
-    assert run(*command, "--unlabelled", "unkown") == 2
+    assert run(*command, "--overwrite", "--unlabelled", "unkown") == 2
     assert "--unlabelled must be the name of a class, got 'unkown'" in capsys.readouterr().err

@@ -11,6 +11,7 @@ from PIL import Image
 from shell import run
 
 from ganaug import ImageGAN, TableGAN
+from ganaug.cli import outputs
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (8, 8, 8), dtype=np.uint8)
 LABELS = np.repeat(["cat", "dog"], 4)
@@ -149,13 +150,16 @@ def test_models_are_not_mixed_into_folders_of_others(here, refused, what):
     assert content(here) == before
 
 
-def test_saving_over_a_model_of_ones_own(here):
+def test_saving_over_a_model_of_ones_own(here, monkeypatch):
+    monkeypatch.setenv("HOME", str(here))
     gan = ImageGAN.load("m", device="cpu")
     (here / "m" / "notes.txt").write_text("x")
     gan.save("m")
     assert (here / "m" / "notes.txt").read_text() == "x"
     with pytest.raises(ValueError, match="m holds a model already; pass overwrite=True"):
         gan.save("m", overwrite=False)
+    with pytest.raises(ValueError, match="holds a model already; pass overwrite=True"):
+        gan.save("~/m", overwrite=False)
     gan.save("new", overwrite=False)
     (here / "m" / "config.json").write_text("{")  # damaged, but its card is there
     gan.save("m")
@@ -183,6 +187,7 @@ WRITING = {
     "augment table": (COMMANDS["augment table"][1], "new.csv", "exists"),
     "augment table to parquet": (COMMANDS["augment table"][1], "new.parquet", "exists"),
     "sample images": (("sample", "m", "--per-class", 1), "new.npz", "exists"),
+    "sample to a pool": (("sample", "m", "--pool", "--per-class", 1), "new", "holds a pool"),
     "sample rows": (("sample", "rows", "--per-class", 4), "new.csv", "exists"),
     "sample rows to parquet": (("sample", "rows", "--per-class", 4), "new.parquet", "exists"),
     "export": (("export", "m"), "new.pt2", "exists"),
@@ -268,3 +273,15 @@ def test_runs_are_not_mixed_into_folders_of_others(here, refused, name):
     before = content(here)
     assert "holds no run" in refused("bench", "run", "smoke", "-o", "out")
     assert content(here) == before
+
+
+def test_of_the_files_that_were_written_the_latest_are_remembered(tmp_path, monkeypatch):
+    monkeypatch.setattr(outputs, "MOST_REMEMBERED", 3)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for number in range(5):
+        (tmp_path / f"{number}.csv").write_text(str(number))
+        outputs.remember(tmp_path / f"{number}.csv")
+        for file in (tmp_path / "cache" / "ganaug" / "written").iterdir():  # clocks of file systems are coarse
+            os.utime(file, ns=(0, file.stat().st_mtime_ns - 10**9))
+    known = [outputs._is_remembered(tmp_path / f"{number}.csv") for number in range(5)]
+    assert known == [False, False, True, True, True]

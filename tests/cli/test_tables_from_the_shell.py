@@ -142,6 +142,10 @@ def test_rows_of_a_saved_model_are_written_as_its_table_was(orders, refused, tmp
     for damaged in (text[:99], "[]", text.replace('"decimal": ","', '"decimal": "x"'), " " * 2**24 + text):
         state.write_text(damaged)
         assert "table_format.json is damaged" in refused(*sample, "new.csv", "--overwrite")
+    state.unlink()
+    state.mkdir()
+    assert "is a folder" in refused(*sample, "new.csv", "--overwrite")
+    state.rmdir()
     state.write_text(text.replace('_sha256": "', '_sha256": "0'))  # of another model
     assert run(*sample, "new.csv", "--overwrite") == 0
     assert (tmp_path / "new.csv").read_text().startswith(orders[0].removesuffix("Gruppe").replace(";", ","))
@@ -157,7 +161,10 @@ def test_options_say_how_a_table_is_read(orders, tmp_path, capsys, refused):
     rows = pd.read_csv("new.tsv.gz", sep="\t", encoding="latin-1")
     assert {"Tür", "Schrank; groß"} == set(rows["Ware"])
     assert run("bench", "run", "--data", *table, *own, "--folds", 2, "--dry-run") == 0
-    printed = json.loads(capsys.readouterr().out)
+    said = capsys.readouterr()
+    assert "encoding latin-1" in said.err
+    assert "--categorical" not in said.err  # which is no option of it
+    printed = json.loads(said.out)
     known = {"sep": ";", "decimal": ",", "encoding": "latin-1", "na_values": ["Tür", "x"]}
     assert printed["tables"]["datasets"][0]["params"] == {**known, "target": "Gruppe"}
     assert "orders.csv cannot be read as csv: byte" in refused("fit", "table", *table, "-o", "m", "--encoding", "utf-8")
@@ -166,6 +173,9 @@ def test_options_say_how_a_table_is_read(orders, tmp_path, capsys, refused):
     assert "pass what separates the columns (--sep)" in error
     assert "sep must be one character" in refused("fit", "table", *table, "-o", "m", "--sep", ";;")
     assert "belong to --data" in refused("bench", "run", "quick", "--encoding", "utf-8")
+    assert run("fit", "table", *table, "-o", "model", *QUICK) == 0
+    capsys.readouterr()
+    assert "--format is for images" in refused("sample", "model", "-o", "x.csv", "--format", "npz")
 
 
 @pytest.mark.parametrize("make", [np.asarray, scipy.sparse.csr_array, lambda X: pl.DataFrame(X, schema=["0", "1"])])

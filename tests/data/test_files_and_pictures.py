@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganaug.data.files import sha256_of, write_atomically
+from ganaug.data.files import cache_folder, sha256_of, write_atomically
 from ganaug.data.pictures import class_grid, picture, png_bytes
 
 
@@ -96,3 +96,15 @@ def test_png_bytes_are_a_png_of_the_same_pixels():
     with Image.open(io.BytesIO(png_bytes(Image.fromarray(pixels)))) as image:
         assert image.format == "PNG"
         np.testing.assert_array_equal(np.asarray(image), pixels)
+
+
+def test_without_a_home_nothing_is_kept(monkeypatch):
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr("pathlib.Path.home", homeless)
+    with pytest.raises(OSError, match="null"):
+        (cache_folder() / "x").read_bytes()
+    with pytest.raises(OSError, match="null"):
+        write_atomically(cache_folder() / "x", b"")
