@@ -56,8 +56,10 @@ class Source:
         if isinstance(names, Sequence) and not isinstance(names, str):
             names = dict(enumerate(names))
         self._names: dict[int, str] | None = None
+        self._expected: list[int] = []
         if isinstance(names, Mapping) and names and all(isinstance(label, Integral) for label in names):
             written = {int(label): str(name) for label, name in names.items()}
+            self._expected = list(written)
             if has_names or self._are_numbers(written):
                 self._names = written
 
@@ -75,8 +77,8 @@ class Source:
 
     def check_names(self) -> None:
         """Find out before any label is seen whether there are images of all classes that have been named."""
-        if self._names is not None and self.missing == "error":
-            self.positions(np.array(list(self._names)))
+        if self._expected and self.missing == "error":
+            self.positions(np.array(self._expected))
 
     def positions(self, labels: Any) -> NDArray[np.int64]:
         """Translate labels into positions in ``classes``; with ``missing="keep"`` -1 where there are no images.
@@ -148,7 +150,7 @@ class Source:
             raise ValueError(
                 f"the source has no class {missing[0]!r}; its classes are {listed(list(self._by_name))}; {KEEP}"
             )
-        places = [self._by_name.get(names.get(label, ""), -1) for label in distinct.tolist()]
+        places = [self._by_name.get(names[label], -1) if label in names else -1 for label in distinct.tolist()]
         return np.array(places, dtype=np.int64)[inverse.reshape(-1)]
 
     def check_available(self, positions: NDArray[np.int64]) -> None:
