@@ -19,13 +19,14 @@ __all__ = ["FOLDS", "ClassConsistency", "select"]
 
 FOLDS = 5
 MAX_ROWS = 10_000  # of a class that the classifiers are trained on
-MAX_PROBABILITIES = 2**24  # that a classifier is asked for at a time: rows times classes
+MAX_PROBABILITIES = 2**24  # that a classifier is asked for at a time: rows times classes, or trees
+TREES = 100
 
 
 def _for_tables(seed: int) -> list[Any]:
     return [
         make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000, class_weight="balanced")),
-        ExtraTreesClassifier(100, min_samples_leaf=3, class_weight="balanced", random_state=seed),
+        ExtraTreesClassifier(TREES, min_samples_leaf=3, class_weight="balanced", random_state=seed),
     ]
 
 
@@ -179,14 +180,20 @@ def _probability(
 ) -> NDArray[np.float64]:
     """Mean probability of its class for each row."""
     models = [model for models in folds for model in models]
-    step = max(1, MAX_PROBABILITIES // n_classes)
+    step = max(1, MAX_PROBABILITIES // max(n_classes, TREES))
     parts = [slice(start, start + step) for start in range(0, len(rows), step)]
-    each = [[_own(model.predict_proba(rows[part]), labels[part]) for model in models] for part in parts]
+    each = [[_own(model, rows[part], labels[part]) for model in models] for part in parts]
     return np.concatenate([np.mean(part, axis=0) for part in each])
 
 
-def _own(probabilities: NDArray[Any], labels: NDArray[np.integer]) -> NDArray[Any]:
-    return probabilities[np.arange(len(labels)), labels]
+def _own(model: Any, rows: NDArray[Any], labels: NDArray[np.integer]) -> NDArray[Any]:
+    """What ``predict_proba`` says of the class of each row; of forests without the probabilities of all others."""
+    if not isinstance(model, ExtraTreesClassifier):
+        return model.predict_proba(rows)[np.arange(len(labels)), labels]
+    total = np.zeros(len(rows))
+    for tree, leaves in zip(model.estimators_, model.apply(rows).T, strict=True):
+        total += tree.tree_.value[leaves, 0, labels]
+    return total / len(model.estimators_)
 
 
 def _at_most(members: NDArray[np.int64], randomness: np.random.Generator) -> NDArray[np.int64]:

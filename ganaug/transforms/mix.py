@@ -185,7 +185,8 @@ class SyntheticMix(_Synthetic):
         else:
             # All labels are looked at, so that a wrong one is found in the first batch that holds it.
             places = self._source.positions(hard)
-            chosen = chosen[torch.from_numpy(places[chosen.numpy()] >= 0)]
+            if self._source.missing == "keep":
+                chosen = chosen[torch.from_numpy(places[chosen.numpy()] >= 0)]
             positions = places[chosen.numpy()]
         if len(chosen) == 0:
             return images, new_labels

@@ -51,15 +51,20 @@ class Source:
         self.classes: NDArray[Any] = origin.classes if isinstance(origin, SyntheticPool) else origin.classes_
         self.image_shape = origin.image_shape if isinstance(origin, SyntheticPool) else origin.image_shape_
         known = origin.class_names if isinstance(origin, SyntheticPool) else origin.class_names_
+        self._available = self.available()
+        self._any_empty = not self._available.all()
         has_names = bool(known) or self.classes.dtype.kind in "UO"
         self._by_name = {origin.class_name(label): place for place, label in enumerate(self.classes.tolist())}
         if isinstance(names, Sequence) and not isinstance(names, str):
             names = dict(enumerate(names))
         self._names: dict[int, str] | None = None
+        self._expected: list[int] = []
         if isinstance(names, Mapping) and names and all(isinstance(label, Integral) for label in names):
             written = {int(label): str(name) for label, name in names.items()}
+            self._expected = list(written)
             if has_names or self._are_numbers(written):
                 self._names = written
+        self._table = self._direct()  # a batch is looked up at each step of a training
 
     def _are_numbers(self, names: dict[int, str]) -> bool:
         """Whether names are this source's integer classes written out, as folders "0", "1", ... are."""
@@ -73,10 +78,17 @@ class Source:
             )
         return True
 
+    def _direct(self) -> NDArray[np.int64] | None:
+        """Positions by label, where the names are those of 0, 1, ... and all of them known."""
+        if self._names is None or list(self._names) != list(range(len(self._names))):
+            return None
+        places = [self._by_name.get(name, -1) for name in self._names.values()]
+        return None if -1 in places else np.array(places, dtype=np.int64)
+
     def check_names(self) -> None:
         """Find out before any label is seen whether there are images of all classes that have been named."""
-        if self._names is not None and self.missing == "error":
-            self.positions(np.array(list(self._names)))
+        if self._expected and self.missing == "error":
+            self.positions(np.array(self._expected))
 
     def positions(self, labels: Any) -> NDArray[np.int64]:
         """Translate labels into positions in ``classes``; with ``missing="keep"`` -1 where there are no images.
@@ -92,8 +104,8 @@ class Source:
         """
         asked = labels.detach().cpu().numpy() if isinstance(labels, Tensor) else np.asarray(labels)
         places = self._places(asked)
-        if isinstance(self.origin, SyntheticPool) and len(places):
-            empty = (places >= 0) & (self.origin.counts[places] == 0)
+        if self._any_empty and len(places):
+            empty = (places >= 0) & ~self._available[places]
             if empty.any() and self.missing == "error":
                 lacking = dict.fromkeys(self.classes[places[empty]].tolist())
                 called = [repr(self.origin.class_name(label)) for label in lacking]
@@ -137,6 +149,8 @@ class Source:
         return np.array([known.get(label, -1) for label in asked.tolist()], dtype=np.int64)
 
     def _found_by_name(self, asked: NDArray[Any], names: dict[int, str]) -> NDArray[np.int64]:
+        if self._table is not None and len(asked) and asked.min() >= 0 and asked.max() < len(self._table):
+            return self._table[asked]
         distinct, inverse = np.unique(asked, return_inverse=True)
         unnamed = [label for label in distinct.tolist() if label not in names]
         if unnamed and self.missing == "error":
@@ -148,7 +162,7 @@ class Source:
             raise ValueError(
                 f"the source has no class {missing[0]!r}; its classes are {listed(list(self._by_name))}; {KEEP}"
             )
-        places = [self._by_name.get(names.get(label, ""), -1) for label in distinct.tolist()]
+        places = [self._by_name.get(names[label], -1) if label in names else -1 for label in distinct.tolist()]
         return np.array(places, dtype=np.int64)[inverse.reshape(-1)]
 
     def check_available(self, positions: NDArray[np.int64]) -> None:

@@ -19,6 +19,14 @@ def test_as_many_fresh_real_rows_pass_as_the_quantile_says():
         assert passed[fresh_labels == c].mean() == pytest.approx(0.8, abs=0.12)
 
 
+def test_scores_are_the_mean_probability_of_the_class():
+    data, labels = overlapping(n=(40, 30))
+    teacher = ClassConsistency().fit(data, labels, np.random.default_rng(0))
+    models = [model for fold in teacher._models for model in fold]
+    each = [model.predict_proba(data)[np.arange(len(labels)), labels] for model in models]
+    assert np.array_equal(teacher.score(data, labels), np.mean(each, axis=0))
+
+
 def test_rows_of_the_other_class_do_not_pass():
     data, labels = overlapping()
     teacher = ClassConsistency().fit(data, labels, np.random.default_rng(0))

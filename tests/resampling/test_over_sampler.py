@@ -445,8 +445,8 @@ def test_rows_are_selected_for_class_consistency():
 
 def test_the_classifiers_are_asked_once_for_all_classes(monkeypatch):
     asked = []
-    forest = ExtraTreesClassifier.predict_proba
-    monkeypatch.setattr(ExtraTreesClassifier, "predict_proba", lambda *a: asked.append(a) or forest(*a))
+    forest = ExtraTreesClassifier.apply
+    monkeypatch.setattr(ExtraTreesClassifier, "apply", lambda *a: asked.append(a) or forest(*a))
     calls = set()
     for n_classes in (2, 7):
         y = np.repeat(np.arange(n_classes), [30, *[9] * (n_classes - 1)])
@@ -460,6 +460,7 @@ def test_the_classifiers_are_asked_once_for_all_classes(monkeypatch):
         calls.add(len(asked))
         asked.clear()
     assert len(calls) == 1
+    assert calls != {0}
 
 
 @pytest.mark.parametrize(

@@ -382,6 +382,11 @@ def rare(gan, tmp_path_factory):
 def test_classes_that_a_pool_lacks_are_known_when_the_transform_is_made(rare, colour_pool, make):
     with pytest.raises(ValueError, match=r"holds no images of class '0', '2', '3', '5' and 4 more; .* missing='keep'"):
         make(rare, classes=NAMES)
+    # Names that the source does not know stand for its labels 0, 1, ...
+    with pytest.raises(ValueError, match=r"holds no images of class '0', '2', '3', '5' and 4 more"):
+        make(rare, classes=[f"digit {c}" for c in range(10)])
+    with pytest.raises(ValueError, match="class 10: the pool holds the classes"):
+        make(rare, classes=[f"digit {c}" for c in range(11)])
     with pytest.raises(ValueError, match=r"the source has no class 'wolf'; .* pass missing='keep'"):
         make(colour_pool, classes=["cat", "wolf"])
     make(rare, classes=["1", "4"])
