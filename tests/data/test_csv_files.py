@@ -195,7 +195,7 @@ def test_odd_files_are_read_and_what_is_changed_is_said(tmp_path, kind):
         ("t.csv", b"PAR1...", "give it the suffix .parquet"),
         ("t.csv", b"<!DOCTYPE html><html>", "is a web page; download the file"),
         ("t.csv", b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "fetch that with 'git lfs pull'"),
-        ("t.csv.gz", gzip.compress(TEXT.encode())[:50], "gzip compression is damaged"),
+        ("t.csv.gz", gzip.compress(TEXT.encode(), mtime=0)[:50], "gzip compression is damaged"),
         ("t.xlsx", b"PK", "must end in .csv, .tsv, .txt (each may end in .gz) or .parquet"),
         ("t.parquet.gz", b"", "must end in .csv"),
     ],

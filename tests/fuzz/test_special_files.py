@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -161,7 +162,8 @@ def test_special_files_that_something_else_stands_in_for_are_passed_over(tmp_pat
             (images / name / "0.png").write_bytes(picture("PNG"))
         if kind != "bytes":
             make(images / "a" / "1.png")
-            with pytest.warns(UserWarning, match="1 no regular file"):
+            told = pytest.warns(UserWarning, match="1 no regular file")
+            with nullcontext() if kind == "a folder" else told:  # one inside of a class is looked into
                 assert len(labelled_images(images)) == 2
 
 
