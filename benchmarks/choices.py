@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ganaug import ImageGAN, LabelledImages, labelled_images
+from ganaug.classifiers.batches import batch_drawer
+from ganaug.classifiers.image_classifier import ClassifierConfig, class_consistency, train_classifier
 from ganaug.data.files import write_atomically
-from ganaug.quality import classification_accuracy_score
-from ganaug.quality.batches import batch_drawer
-from ganaug.quality.classifier import ClassifierConfig, class_consistency, train_classifier
+from ganaug.metrics import classification_accuracy_score
 
 CHOICES: dict[str, dict[str, Any]] = {
     "fp32": {"precision": "fp32"},

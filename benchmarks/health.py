@@ -1,4 +1,4 @@
-"""What healthy runs show of what ganaug/training/health.py looks at, beside its thresholds.
+"""What healthy runs show of what ganaug/engine/callbacks/health.py looks at, beside its thresholds.
 
     python benchmarks/health.py
 
@@ -14,8 +14,8 @@ import torch
 from sklearn.datasets import load_breast_cancer, load_wine, make_classification
 
 from ganaug import ImageGAN, TableGAN, labelled_images
-from ganaug.data.tables import as_table
-from ganaug.training.health import MAX_GAP, MIN_DIVERSITY, MIN_NEARNESS, Health
+from ganaug.data.tables.encoder import as_table
+from ganaug.engine.callbacks.health import MAX_GAP, MIN_DIVERSITY, MIN_NEARNESS, Health
 
 
 def measured(gan: Any, real: torch.Tensor, labels: np.ndarray) -> tuple[float, float, float]:

@@ -9,7 +9,7 @@ import numpy as np
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, disable_progress_bars
 
 from ganaug import ImageGAN, augment_dataset, labelled_images
-from ganaug.data.pictures import picture
+from ganaug.data.images.pictures import picture
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from ganaug import GANOverSampler, TableGAN, labelled_images
-from ganaug.quality import features
+from ganaug.metrics import features
 
 
 def write_digits(folder: Path) -> None:

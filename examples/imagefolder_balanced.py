@@ -14,7 +14,7 @@ from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
 from ganaug import AugmentedDataset, ImageGAN, labelled_images
-from ganaug.data.pictures import picture
+from ganaug.data.images.pictures import picture
 
 
 def write_digits(folder: Path) -> None:

@@ -8,28 +8,28 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from ganaug._version import __version__
+
 if TYPE_CHECKING:
     from ganaug.curation import SyntheticPool, choose_ratio
     from ganaug.data import LabelledImages, labelled_images
-    from ganaug.gans import ImageGAN, TableGAN
+    from ganaug.engine import OutOfMemory, TrainingDiverged
+    from ganaug.generators import ImageGAN, TableGAN
     from ganaug.resampling import GANOverSampler, SafeOverSampler
-    from ganaug.training import OutOfMemory, TrainingDiverged
     from ganaug.transforms import AugmentedDataset, RandomSynthetic, SyntheticMix, augment_dataset
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "AugmentedDataset": "ganaug.transforms",
     "GANOverSampler": "ganaug.resampling",
-    "ImageGAN": "ganaug.gans",
+    "ImageGAN": "ganaug.generators",
     "LabelledImages": "ganaug.data",
-    "OutOfMemory": "ganaug.training",
+    "OutOfMemory": "ganaug.engine",
     "RandomSynthetic": "ganaug.transforms",
     "SafeOverSampler": "ganaug.resampling",
     "SyntheticMix": "ganaug.transforms",
     "SyntheticPool": "ganaug.curation",
-    "TableGAN": "ganaug.gans",
-    "TrainingDiverged": "ganaug.training",
+    "TableGAN": "ganaug.generators",
+    "TrainingDiverged": "ganaug.engine",
     "augment_dataset": "ganaug.transforms",
     "choose_ratio": "ganaug.curation",
     "labelled_images": "ganaug.data",

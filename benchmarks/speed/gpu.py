@@ -4,7 +4,7 @@
 
 Measures what ``training.py`` does for digits, MNIST and, where its file is given, CIFAR-10; draws images with
 generators of these sizes, to memory and into a pool on disk; and trains on the last of the data from nothing for so
-many seconds, again and again, to say what FID, CAS and consistency (of :func:`ganaug.quality.image_report`, beside
+many seconds, again and again, to say what FID, CAS and consistency (of :func:`ganaug.metrics.image_report`, beside
 those of real images) come to in that time. Kept in ``benchmarks/results/speed-gpu-NAME.md``. It has not been run on a
 GPU yet; on a CPU it has, at ``--small --draw 2000 --budgets 10,20``.
 """
@@ -25,9 +25,9 @@ from training import markdown, measure, synchronise
 
 from ganaug import ImageGAN, SyntheticPool, labelled_images
 from ganaug.data.files import write_atomically
-from ganaug.quality import image_report
-from ganaug.training.config import PRECISIONS
-from ganaug.training.devices import resolve_device
+from ganaug.engine.config import PRECISIONS
+from ganaug.engine.devices import resolve_device
+from ganaug.metrics import image_report
 
 RESULTS = Path(__file__).parents[1] / "results"
 

@@ -37,16 +37,16 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ganaug import ImageGAN, labelled_images
 from ganaug.data.files import write_atomically
-from ganaug.gans.image_networks import build_networks
-from ganaug.training.augment import ImageAugmentation
-from ganaug.training.config import PRECISIONS
-from ganaug.training.devices import resolve_device
-from ganaug.training.graphs import WARM_UP, runner_for
-from ganaug.training.labels import ClassBalancedSampler
-from ganaug.training.layers import initialise
-from ganaug.training.loop import make_players, one_step
-from ganaug.training.state import TrainingState
-from ganaug.training.transfer import Rows, to_device
+from ganaug.engine.config import PRECISIONS
+from ganaug.engine.devices import resolve_device
+from ganaug.engine.graphs import WARM_UP, runner_for
+from ganaug.engine.label_embedding import ClassBalancedSampler
+from ganaug.engine.layers import initialise
+from ganaug.engine.loop import make_players, one_step
+from ganaug.engine.state import TrainingState
+from ganaug.engine.transfer import Rows, to_device
+from ganaug.generators.images.networks import build_networks
+from ganaug.objectives.adversarial.augment import ImageAugmentation
 
 ROUNDS = 5
 STEPS = 8  # a multiple of every preset's penalty_every

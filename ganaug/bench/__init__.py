@@ -1,8 +1,16 @@
 """Face 3: does augmentation help? Suites, cells, a store of results, and a report that may say no."""
 
-from ganaug.bench.reading import available_suites, load_suite
 from ganaug.bench.run import run_suite
-from ganaug.bench.suite import ImageArm, ImageExperiment, Sizes, Suite, TableArm, TableExperiment, weighted_twins
+from ganaug.bench.suite.reading import available_suites, load_suite
+from ganaug.bench.suite.schema import (
+    ImageArm,
+    ImageExperiment,
+    Sizes,
+    Suite,
+    TableArm,
+    TableExperiment,
+    weighted_variants,
+)
 
 __all__ = [
     "ImageArm",
@@ -14,5 +22,5 @@ __all__ = [
     "available_suites",
     "load_suite",
     "run_suite",
-    "weighted_twins",
+    "weighted_variants",
 ]

@@ -15,17 +15,17 @@ from typing import Any
 import joblib
 import torch
 
-from ganaug.bench.cases import Task, case_specs
-from ganaug.bench.checking import check_suite
-from ganaug.bench.pools import DIED, in_processes, parallel
-from ganaug.bench.progress import RunProgress
-from ganaug.bench.reading import load_suite
-from ganaug.bench.report import read_records, write_report
-from ganaug.bench.store import Store
-from ganaug.bench.suite import Suite
-from ganaug.bench.workers import execute, make_case
+from ganaug.bench.cases.case import Task, case_specs
+from ganaug.bench.cases.checking import check_suite
+from ganaug.bench.execution.executors import DIED, in_processes, parallel
+from ganaug.bench.execution.progress import RunProgress
+from ganaug.bench.execution.workers import execute, make_case
+from ganaug.bench.records.store import Store
+from ganaug.bench.results.report import read_records, write_report
+from ganaug.bench.suite.reading import load_suite
+from ganaug.bench.suite.schema import Suite
 from ganaug.data.files import user_path
-from ganaug.training.devices import resolve_device
+from ganaug.engine.devices import resolve_device
 
 __all__ = ["default_jobs", "run_suite"]
 

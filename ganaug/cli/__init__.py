@@ -27,9 +27,9 @@ SHARED = ("fit", "sample")  # commands that know of torchrun
 
 def _version(asked: bool) -> None:
     if asked:
-        import ganaug
+        from ganaug._version import __version__
 
-        print(ganaug.__version__)
+        print(__version__)
         raise typer.Exit
 
 

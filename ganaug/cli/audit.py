@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from ganaug.audit import AuditReport
     from ganaug.data import LabelledImages
-    from ganaug.data.csv_format import CsvOptions
-    from ganaug.quality import AuditReport
+    from ganaug.data.tables.files.csv_format import CsvOptions
 
 FAILED = 1
 
@@ -67,9 +67,9 @@ def audit(
 
     Ends with status 1 if they fail a test, 0 if none failed, also where not all could be made, and 2 on bad input.
     """
-    from ganaug.gans import ImageGAN, TableGAN
-    from ganaug.gans.bundle import kind_of
-    from ganaug.quality import audit as run_audit
+    from ganaug.audit import audit as run_audit
+    from ganaug.generators import ImageGAN, TableGAN
+    from ganaug.generators.model_folder import kind_of
 
     _check_output(output, [source, train, holdout], overwrite)
     kind = kind_of(source)
@@ -114,7 +114,7 @@ def audit(
 
 
 def _is_table(source: str, target: str | None) -> bool:
-    from ganaug.data.csv_format import file_kind
+    from ganaug.data.tables.files.csv_format import file_kind
 
     kind = file_kind(source)
     return kind is not None and (kind != "parquet" or target is not None)
@@ -136,8 +136,8 @@ def _rows(
 
     The first of the names is that of the column of labels; the others are those of categorical columns.
     """
-    from ganaug.data.csv_format import CsvOptions, file_kind
-    from ganaug.data.table_files import split_target
+    from ganaug.data.tables.files.csv_format import CsvOptions, file_kind
+    from ganaug.data.tables.files.table_files import split_target
 
     # The options are those of the CSV files among several.
     file = opened(path, CsvOptions() if file_kind(path) == "parquet" else options, names, formats=False)
@@ -153,7 +153,7 @@ def _rows(
 
 def _images(path: str, size: str | None) -> LabelledImages:
     from ganaug.data import labelled_images
-    from ganaug.data.sources import EMBEDDED
+    from ganaug.data.images.sources import EMBEDDED
 
     as_it_is = path in EMBEDDED or Path(path).suffix.lower() == ".npz"
     return labelled_images(path, size=None if as_it_is else image_size(size))
@@ -178,7 +178,7 @@ def _synthetic_images(path: str, size: str | None) -> LabelledImages:
 
 def _marked(path: Path, n: int) -> NDArray[Any] | None:
     """Which images of a file that ``ganaug augment images`` wrote are synthetic; None if it does not say."""
-    from ganaug.data.array_files import read_npz
+    from ganaug.data.images.array_files import read_npz
 
     if path.is_dir() and next(path.glob(f"*/{SYNTHETIC.removeprefix('is_')}_*.png"), None):
         raise ValueError(f"{path} holds real and synthetic images; write them to an .npz or .parquet file, or apart")
@@ -203,8 +203,8 @@ def _flags(path: Path, marked: NDArray[Any] | None, n: int) -> NDArray[Any] | No
 
 def _write(report: AuditReport, output: Path, asked: dict[str, Any]) -> None:
     from ganaug.data.files import write_atomically
-    from ganaug.data.pictures import png_bytes
-    from ganaug.data.table_files import write_table
+    from ganaug.data.images.pictures import png_bytes
+    from ganaug.data.tables.files.table_files import write_table
 
     text = json.dumps({**asked, **report.to_dict()}, indent=1, ensure_ascii=False)
     if output.suffix.lower() == ".json":

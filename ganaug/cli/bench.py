@@ -67,7 +67,7 @@ def bench_run(
     from dataclasses import replace
 
     from ganaug.bench import load_suite, run_suite
-    from ganaug.bench.custom import custom_suite
+    from ganaug.bench.cases.custom import custom_suite
 
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # arms of one's own, by import path
@@ -122,7 +122,7 @@ def bench_report(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
 ) -> None:
     """Print the table of a run and write its pages anew; of an unfinished one, what there is so far (exit status 3)."""
-    from ganaug.bench.report import read_summary
+    from ganaug.bench.results.report import read_summary
 
     summary = read_summary(run)
     _print_summary(summary, run)
@@ -132,8 +132,8 @@ def bench_report(
 
 def _within(suite: Any, budget: str, output: Path, jobs: int | None) -> Any:
     """The suite that a budget leaves; in a folder that holds one already, the same."""
-    from ganaug.bench.budget import read_duration, reduced_before, within_budget
-    from ganaug.bench.progress import duration_text
+    from ganaug.bench.cases.budget import read_duration, reduced_before, within_budget
+    from ganaug.bench.execution.progress import duration_text
     from ganaug.bench.run import default_jobs
 
     seconds = read_duration(budget)
@@ -165,7 +165,7 @@ def _print_summary(summary: dict[str, Any], output: Path) -> None:
     from rich.console import Console
     from rich.markup import escape
 
-    from ganaug.bench.report import absent
+    from ganaug.bench.results.report import absent
 
     summary = visible_values(summary)
     console = Console(width=None if sys.stdout.isatty() else 110, emoji=False)
@@ -198,7 +198,7 @@ def _table(case: dict[str, Any], bases: list[str], metric: str, absent: str) -> 
     from rich.markup import escape
     from rich.table import Table
 
-    from ganaug.bench.report import difference_text
+    from ganaug.bench.results.report import difference_text
 
     table = Table(title=escape(f"{case['name']}: {case['splits']} splits"), title_justify="left")
     table.add_column("arm")

@@ -29,9 +29,9 @@ def export(
     overwrite: Overwrite = False,
 ) -> None:
     """Write the generator to one file for ONNX runtimes or torch.export: latents and classes in, uint8 images out."""
-    from ganaug.gans import ImageGAN, TableGAN
-    from ganaug.gans.bundle import kind_of
-    from ganaug.gans.export import check_format, format_of
+    from ganaug.generators import ImageGAN, TableGAN
+    from ganaug.generators.images.export import check_format, format_of
+    from ganaug.generators.model_folder import kind_of
 
     if kind_of(model) == TableGAN.__name__:
         raise ValueError(f"{model} draws rows of a table, which need its encoder too; only images can be exported")

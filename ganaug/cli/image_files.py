@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ganaug.data import LabelledImages
-    from ganaug.gans import ImageGAN
+    from ganaug.generators import ImageGAN
 
 __all__ = [
     "ImageFormat",
@@ -93,7 +93,7 @@ def _numbered(data: LabelledImages, unlabelled: str) -> LabelledImages:
     import numpy as np
 
     from ganaug.data import LabelledImages
-    from ganaug.data.images import UNLABELLED
+    from ganaug.data.images.labelled import UNLABELLED
 
     names = [data.name(label) for label in data.classes.tolist()]
     without = [
@@ -137,7 +137,7 @@ def write_images(
 
 
 def _is_unlabelled(label: Any, labels: NDArray[Any]) -> bool:
-    from ganaug.data.images import UNLABELLED
+    from ganaug.data.images.labelled import UNLABELLED
 
     return labels.dtype.kind == "i" and bool(label == UNLABELLED)
 
@@ -150,7 +150,7 @@ def _write_folder(
     synthetic: NDArray[Any] | None,
     files: Sequence[str],
 ) -> None:
-    from ganaug.data.pictures import picture
+    from ganaug.data.images.pictures import picture
 
     folders = {label: UNSAFE_IN_NAME.sub("_", names[label]) for label in names}
     if len(set(folders.values())) < len(folders):
@@ -260,8 +260,8 @@ def _write_parquet(
     from datasets import ClassLabel, Dataset, Features, Image, Value, disable_progress_bars
 
     from ganaug.data.files import write_atomically
-    from ganaug.data.images import UNLABELLED
-    from ganaug.data.pictures import picture
+    from ganaug.data.images.labelled import UNLABELLED
+    from ganaug.data.images.pictures import picture
 
     index = {label: position for position, label in enumerate(names)}
     features = {"image": Image(), "label": ClassLabel(names=list(names.values()))}

@@ -40,7 +40,7 @@ from ganaug.cli.outputs import Overwrite, check_model_output
 
 if TYPE_CHECKING:
     from ganaug.data import LabelledImages
-    from ganaug.gans import ImageGAN
+    from ganaug.generators import ImageGAN
 
 
 class Preset(StrEnum):
@@ -104,10 +104,10 @@ def fit_images(
 ) -> None:
     """Train a class-conditional GAN on labelled images."""
     from ganaug.data import labelled_images
-    from ganaug.data.images import UNLABELLED
-    from ganaug.gans.card import check_facts
-    from ganaug.training.devices import resolve_device
-    from ganaug.training.processes import current_processes
+    from ganaug.data.images.labelled import UNLABELLED
+    from ganaug.engine.devices import resolve_device
+    from ganaug.engine.distributed import current_context
+    from ganaug.generators.card import check_facts
 
     safety = checkpointing(checkpoints, checkpoint_every, resume)
     check_facts(license)
@@ -144,7 +144,7 @@ def fit_images(
         print(json.dumps({**asked, **run, **gan.resolve(data).to_dict()}, indent=1))
         return
     gan.fit(data)
-    if not current_processes(gan.distributed).first:
+    if not current_context(gan.distributed).first:
         return
     if unlabelled is not None:
         gan.training_data_["unlabelled"] = unlabelled
@@ -202,8 +202,8 @@ def augment_images(
     from ganaug.curation import choose_ratio, images_to_add
     from ganaug.curation.drawing import draw_filtered
     from ganaug.data import labelled_images
-    from ganaug.gans import ImageGAN
-    from ganaug.gans.pseudo_labels import labelled_part
+    from ganaug.generators import ImageGAN
+    from ganaug.generators.pseudo_labels import labelled_part
 
     asked = steps is not None or batch_size is not None or flip
     if model is not None and (asked or preset is not Preset.auto or precision is not Precision.auto):
@@ -274,7 +274,7 @@ def _gan(
     flip: bool,
     **options: Any,
 ) -> ImageGAN:
-    from ganaug.gans import ImageGAN
+    from ganaug.generators import ImageGAN
 
     gan = ImageGAN(
         preset=preset.value,

@@ -41,7 +41,7 @@ def check_apart(output: Path, inputs: Iterable[str | Path | None]) -> None:
     ------
     ValueError
     """
-    from ganaug.data.sources import EMBEDDED
+    from ganaug.data.images.sources import EMBEDDED
 
     place = output.resolve()
     for given in inputs:
@@ -116,7 +116,7 @@ def check_model_output(
         Result of :func:`ganaug.cli.common.checkpointing`.
     overwrite : bool
     """
-    from ganaug.gans.bundle import CONFIG, check_folder
+    from ganaug.generators.model_folder import CONFIG, check_folder
 
     checkpoints = safety["checkpoint_dir"]
     inputs = list(inputs)
@@ -186,9 +186,9 @@ def _is_remembered(path: Path) -> bool:
 
 def is_marked(path: Path) -> bool:
     """Whether a table or images in a file say which of them are synthetic."""
-    from ganaug.data.array_files import read_npz
     from ganaug.data.files import check_regular
-    from ganaug.data.table_files import read_table
+    from ganaug.data.images.array_files import read_npz
+    from ganaug.data.tables.files.table_files import read_table
 
     check_regular(path)
     if path.suffix.lower() == ".npz":

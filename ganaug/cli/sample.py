@@ -16,9 +16,9 @@ from ganaug.cli.tables import write_rows
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ganaug.gans import ImageGAN
-    from ganaug.gans.base import ConditionalGAN
-    from ganaug.training.processes import Processes
+    from ganaug.engine.distributed import DistributedContext
+    from ganaug.generators import ImageGAN
+    from ganaug.generators.base import ConditionalGAN
 
 
 @app.command()
@@ -52,11 +52,11 @@ def sample(
 ) -> None:
     """Draw synthetic images (a folder per class of PNGs, an .npz or .parquet file, a pool) or rows of a table."""
     from ganaug.curation.pool_files import holds_only_a_pool
-    from ganaug.data.csv_format import TABLE_KINDS, file_kind
-    from ganaug.gans import ImageGAN, TableGAN
-    from ganaug.gans.bundle import kind_of
-    from ganaug.training.devices import resolve_device
-    from ganaug.training.processes import current_processes
+    from ganaug.data.tables.files.csv_format import TABLE_KINDS, file_kind
+    from ganaug.engine.devices import resolve_device
+    from ganaug.engine.distributed import current_context
+    from ganaug.generators import ImageGAN, TableGAN
+    from ganaug.generators.model_folder import kind_of
 
     if not pool and (real is not None or rank is not None or size is not None):
         raise ValueError("--real, --rank and --size are for pools; add --pool")
@@ -82,7 +82,7 @@ def sample(
             raise ValueError(f"a pool is a folder; {output} looks like a file")
         if size is not None and real is None:
             raise ValueError("--size is for --real; the model draws images of the size it was trained on")
-        processes = current_processes(under_torchrun())
+        processes = current_context(under_torchrun())
         check_apart(output, [model, real])
         if holds_only_a_pool(output) and not overwrite:
             raise ValueError(f"{output} holds a pool; pass --overwrite to replace it, or choose another folder")
@@ -106,7 +106,7 @@ def _write_pool(
     rank: float | None,
     size: str | None,
     seed: int | None,
-    processes: Processes,
+    processes: DistributedContext,
     overwrite: bool,
 ) -> None:
     from ganaug.cli.common import image_size

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ganaug.data.csv_format import CsvOptions
-    from ganaug.data.table_files import TableFile
-    from ganaug.data.table_format import TableFormat
+    from ganaug.data.tables.files.csv_format import CsvOptions
+    from ganaug.data.tables.files.table_files import TableFile
+    from ganaug.data.tables.files.table_format import TableFormat
 
 Separator = Annotated[
     str | None, typer.Option("--sep", help="Separator of a CSV file, such as ';' or tab; found out by default.")
@@ -38,7 +38,7 @@ def csv_options(
     sep: str | None, decimal: str | None, encoding: str | None, na_values: Sequence[str] | None
 ) -> CsvOptions:
     """The four options as one."""
-    from ganaug.data.csv_format import CsvOptions
+    from ganaug.data.tables.files.csv_format import CsvOptions
 
     return CsvOptions(sep, decimal, encoding, tuple(na_values or ()))
 
@@ -53,9 +53,9 @@ def opened(path: str | Path, options: CsvOptions, names: Sequence[str | None] = 
     names : sequence of str or None
         Columns of which no numbers or dates are made: labels, and what the user calls categorical.
     formats : bool
-        As for :func:`~ganaug.data.table_files.open_table`.
+        As for :func:`~ganaug.data.tables.files.table_files.open_table`.
     """
-    from ganaug.data.table_files import open_table
+    from ganaug.data.tables.files.table_files import open_table
 
     return open_table(path, options, text=[name for name in names if name is not None], formats=formats)
 
@@ -87,7 +87,7 @@ def known_format(model: Path) -> TableFormat | None:
         For a damaged file.
     """
     from ganaug.data.json_values import clip, read_json
-    from ganaug.data.table_format import TableFormat
+    from ganaug.data.tables.files.table_format import TableFormat
 
     path = model / FORMAT
     if not os.path.lexists(path):
@@ -103,6 +103,6 @@ def known_format(model: Path) -> TableFormat | None:
 
 
 def _checksum(model: Path) -> str:
-    from ganaug.gans.bundle import read_config
+    from ganaug.generators.model_folder import read_config
 
     return str(read_config(model, "TableGAN")["weights_sha256"])

@@ -41,7 +41,7 @@ from ganaug.cli.table_files import (
 )
 
 if TYPE_CHECKING:
-    from ganaug.gans import TableGAN
+    from ganaug.generators import TableGAN
 
 Source = Annotated[Path, typer.Argument(help="A .csv, .tsv, .txt (each also with .gz) or .parquet file.")]
 Target = Annotated[str, typer.Option(help="Column of the class labels.")]
@@ -74,10 +74,10 @@ def fit_table(
     """Train a class-conditional GAN on a table with labels."""
     import numpy as np
 
-    from ganaug.data.table_files import split_target
-    from ganaug.gans import TableGAN
-    from ganaug.gans.card import check_facts
-    from ganaug.training.processes import current_processes
+    from ganaug.data.tables.files.table_files import split_target
+    from ganaug.engine.distributed import current_context
+    from ganaug.generators import TableGAN
+    from ganaug.generators.card import check_facts
 
     safety = checkpointing(checkpoints, checkpoint_every, resume)
     check_facts(license)
@@ -97,7 +97,7 @@ def fit_table(
         print(json.dumps({**asked, "data": found, **gan.resolve(table, labels).to_dict()}, indent=1))
         return
     gan.fit(table, labels)
-    if not current_processes(gan.distributed).first:
+    if not current_context(gan.distributed).first:
         return
     gan.training_data_["target"] = target
     with saving(output, checkpoints):
@@ -132,9 +132,9 @@ def augment_table(
 
     A CSV file is written like the one that was read: its rows as they stand there, new ones in the same format.
     """
-    from ganaug.data.csv_format import TABLE_KINDS, file_kind
-    from ganaug.data.table_files import split_target, write_table
-    from ganaug.gans import TableGAN
+    from ganaug.data.tables.files.csv_format import TABLE_KINDS, file_kind
+    from ganaug.data.tables.files.table_files import split_target, write_table
+    from ganaug.generators import TableGAN
     from ganaug.resampling import GANOverSampler
 
     if file_kind(output) is None:
@@ -169,8 +169,8 @@ def write_rows(gan: TableGAN, labels: Any, output: Path, seed: int | None, model
     """Draw rows and write them with their labels, as the table was written that the model was trained on."""
     import narwhals as nw
 
-    from ganaug.data.containers import as_table, is_frame
-    from ganaug.data.table_files import write_table
+    from ganaug.data.tables.containers import as_table, is_frame
+    from ganaug.data.tables.files.table_files import write_table
 
     drawn = gan.sample(labels, random_state=seed)
     # Frames of other libraries keep dates and decimals as such.

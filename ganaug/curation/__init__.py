@@ -1,6 +1,6 @@
 """Which samples, and how many: samplers that stay near real rows, selection, filters for images, pools of images."""
 
-from ganaug.curation.amounts import images_to_add
+from ganaug.curation.class_counts import images_to_add
 from ganaug.curation.consistency import ClassConsistency, select
 from ganaug.curation.gate import GateDecision
 from ganaug.curation.gaussian import GaussianSampler

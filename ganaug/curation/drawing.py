@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from ganaug.curation.image_filters import ImageFilter, filters_for
 from ganaug.data import LabelledImages, labelled_images
 from ganaug.data.labels import listed
-from ganaug.gans import ImageGAN
-from ganaug.training.devices import seed_from
+from ganaug.engine.devices import seed_from
+from ganaug.generators import ImageGAN
 
 __all__ = ["FilteredDraws", "NothingPassedError", "check_fitted", "draw_filtered"]
 

@@ -9,12 +9,12 @@ from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from ganaug.classifiers.image_classifier import ClassifierConfig, DynamicsClassifier, ImageClassifier
 from ganaug.curation.consistency import FOLDS, ClassConsistency
 from ganaug.data import LabelledImages
 from ganaug.data.labels import listed
-from ganaug.gans import ImageGAN
-from ganaug.quality import nearest, nearest_other
-from ganaug.quality.classifier import ClassifierConfig, DynamicsClassifier, ImageClassifier
+from ganaug.generators import ImageGAN
+from ganaug.metrics import nearest, nearest_other
 
 __all__ = [
     "FILTERS",
@@ -146,7 +146,7 @@ class LearningDynamics(ImageConsistency):
     """Keeps candidates that a classifier of real images is sure of all through its training.
 
     As :class:`ImageConsistency`, with another score: the mean probability of the class over checkpoints of the
-    training, less its standard deviation (:class:`~ganaug.quality.classifier.DynamicsClassifier`).
+    training, less its standard deviation (:class:`~ganaug.classifiers.image_classifier.DynamicsClassifier`).
 
     Parameters
     ----------

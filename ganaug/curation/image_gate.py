@@ -14,6 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ganaug.classifiers.batches import Labelled, batch_drawer
+from ganaug.classifiers.image_classifier import ClassifierConfig, balanced_class_weight, predict_proba, train_classifier
 from ganaug.curation.drawing import NothingPassedError, draw_filtered
 from ganaug.curation.gate import GateDecision, decide
 from ganaug.curation.image_filters import ImageFilter
@@ -28,10 +30,8 @@ from ganaug.curation.inner_validation import (
 )
 from ganaug.data import LabelledImages, labelled_images
 from ganaug.data.host_states import plain_states
-from ganaug.gans import ImageGAN
-from ganaug.quality.batches import Labelled, batch_drawer
-from ganaug.quality.classifier import ClassifierConfig, balanced_class_weight, predict_proba, train_classifier
-from ganaug.training.devices import global_states_seeded, random_generator, resolve_device, seed_from
+from ganaug.engine.devices import global_states_seeded, random_generator, resolve_device, seed_from
+from ganaug.generators import ImageGAN
 
 __all__ = ["ImageGateDecision", "choose_ratio"]
 

@@ -14,11 +14,11 @@ from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold
 from torch import nn
 
+from ganaug.classifiers.networks import NETWORKS
 from ganaug.curation.consistency import FOLDS
 from ganaug.curation.image_filters import DiscriminatorRank, ImageFilter, NoCopies, default_filters
-from ganaug.gans import ImageGAN
-from ganaug.quality.networks import NETWORKS
-from ganaug.training.devices import seed_from
+from ganaug.engine.devices import seed_from
+from ganaug.generators import ImageGAN
 
 __all__ = [
     "Candidate",

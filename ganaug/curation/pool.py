@@ -30,9 +30,9 @@ from ganaug.data.files import user_path
 from ganaug.data.host_states import plain_states
 from ganaug.data.json_values import clip, whole
 from ganaug.data.labels import class_positions
-from ganaug.gans import ImageGAN
-from ganaug.gans.bundle import labels_from_json, named_classes
-from ganaug.training.processes import current_processes
+from ganaug.engine.distributed import current_context
+from ganaug.generators import ImageGAN
+from ganaug.generators.model_folder import labels_from_json, named_classes
 
 __all__ = ["SyntheticPool"]
 
@@ -180,7 +180,7 @@ class SyntheticPool:
             if not (own and overwrite):
                 remedy = "pass overwrite=True to replace the pool in it" if own else "delete it"
                 raise ValueError(f"{path} exists and is not an empty folder; choose another name or {remedy}")
-        processes = current_processes(distributed)
+        processes = current_context(distributed)
         if processes.count > 1:
             random_state = join_with_one_seed(gan, random_state, processes)
         draws = FilteredDraws(gan, per_class, real=real, keep=keep, max_draws=max_draws, random_state=random_state)

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-import ganaug
+from ganaug._version import __version__
 from ganaug.curation.drawing import FilteredDraws, check_fitted
 from ganaug.data.files import (
     UnreadableFileError,
@@ -26,10 +26,10 @@ from ganaug.data.files import (
     write_atomically,
 )
 from ganaug.data.json_values import clip, json_text, read_json
-from ganaug.gans import ImageGAN
-from ganaug.gans.bundle import check_version, labels_to_json, weights_checksum
-from ganaug.training.devices import seed_from
-from ganaug.training.processes import ALONE, Processes
+from ganaug.engine.devices import seed_from
+from ganaug.engine.distributed import ALONE, DistributedContext
+from ganaug.generators import ImageGAN
+from ganaug.generators.model_folder import check_version, labels_to_json, weights_checksum
 
 __all__ = ["HEADER", "IMAGES", "REMEDY", "build_pool", "holds_only_a_pool", "join_with_one_seed", "read_header"]
 
@@ -40,7 +40,7 @@ REMEDY = "build the pool again"
 COPIED = 2**24  # bytes at a time
 
 
-def build_pool(draws: FilteredDraws, path: Path, processes: Processes = ALONE) -> None:
+def build_pool(draws: FilteredDraws, path: Path, processes: DistributedContext = ALONE) -> None:
     """Draw images and write them as a pool.
 
     Of several processes each draws every n-th class, into files that the first puts together; the pool is the same
@@ -52,7 +52,7 @@ def build_pool(draws: FilteredDraws, path: Path, processes: Processes = ALONE) -
         The same in all processes.
     path : Path
         A folder that is empty, does not exist yet, or holds a pool to replace; one that all processes see.
-    processes : Processes, optional
+    processes : DistributedContext, optional
         Those that build it together, joined already.
     """
     # A folder that is there already may be a mount point, which nothing can be renamed to.
@@ -76,7 +76,7 @@ def build_pool(draws: FilteredDraws, path: Path, processes: Processes = ALONE) -
             raise
 
 
-def join_with_one_seed(gan: ImageGAN, random_state: Any, processes: Processes) -> int:
+def join_with_one_seed(gan: ImageGAN, random_state: Any, processes: DistributedContext) -> int:
     """Meet the other processes, and return a seed that is the same in all of them."""
     check_fitted(gan)
     device = _device(gan)
@@ -88,7 +88,9 @@ def _device(gan: ImageGAN) -> torch.device:
     return next(gan.generator_.parameters()).device
 
 
-def _build_together(draws: FilteredDraws, temporary: Path, finish: Callable[[str], None], processes: Processes) -> None:
+def _build_together(
+    draws: FilteredDraws, temporary: Path, finish: Callable[[str], None], processes: DistributedContext
+) -> None:
     device = _device(draws.gan)
     asked = [weights_checksum(draws.gan.tensors()), draws.wanted.tolist(), draws.max_draws]
     # None goes on before all have found the folder empty.
@@ -213,7 +215,7 @@ def read_header(path: Path) -> dict[str, Any]:
 
 
 def _write_header(path: Path, header: dict[str, Any]) -> None:
-    known = {"format": FORMAT, "format_version": FORMAT_VERSION, "ganaug_version": ganaug.__version__}
+    known = {"format": FORMAT, "format_version": FORMAT_VERSION, "ganaug_version": __version__}
     header = json.loads(json.dumps({**known, **header}))
     write_atomically(path / HEADER, json_text({**header, CHECKSUM: _checksum(header)}, indent=1))
 

@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 
 from ganaug._text import visible
 
-__all__ = ["class_positions", "label_matches", "labels_from_array", "listed", "same_labels"]
+__all__ = [
+    "class_positions",
+    "label_matches",
+    "labels_from_array",
+    "like_first",
+    "listed",
+    "same_labels",
+    "shared_classes",
+]
 
 NO_NAMES: Mapping[Any, str] = {}
 NUMBER = re.compile(r"\d{1,15}(\.0+)?", re.ASCII)
@@ -243,3 +251,58 @@ def listed(values: Any) -> str:
     texts = [visible(value) for value in list(values)[:4]]
     rest = len(values) - len(texts)
     return ", ".join(texts) + (f" and {rest} more" if rest else "")
+
+
+def like_first(labels: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Write the labels of all sides as the first side does, where it can be told what they mean.
+
+    Parameters
+    ----------
+    labels : mapping of str to ndarray of shape (n,)
+        Labels of each side under its name.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n,)
+
+    Examples
+    --------
+    >>> like_first({"real": np.array([0, 1]), "synthetic": np.array(["1", "0"])})["synthetic"].tolist()
+    [1, 0]
+    """
+    classes = np.unique(next(iter(labels.values())))
+    return {name: same_labels(values, classes) for name, values in labels.items()}
+
+
+def shared_classes(labels: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
+    """Classes that every side holds.
+
+    Parameters
+    ----------
+    labels : mapping of str to ndarray of shape (n,)
+        Labels of each side under its name, which messages use.
+
+    Returns
+    -------
+    ndarray of shape (n_classes,)
+        Sorted.
+
+    Raises
+    ------
+    ValueError
+        For a class that is missing on one side.
+
+    Examples
+    --------
+    >>> shared_classes({"real": np.array(["b", "a"]), "synthetic": np.array(["a", "b", "a"])}).tolist()
+    ['a', 'b']
+    """
+    found = {name: set(values.tolist()) for name, values in labels.items()}
+    for name, there in found.items():
+        for other, classes in found.items():
+            if lacking := sorted(map(repr, classes - there)):
+                raise ValueError(
+                    f"class {lacking[0]} occurs among the {other} samples but not among the {name} ones; "
+                    f"add {name} samples of it, or leave the class out"
+                )
+    return np.unique(next(iter(labels.values())))

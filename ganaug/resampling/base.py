@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import validate_data
 
-from ganaug.data.containers import is_frame, is_series, rows_at
 from ganaug.data.labels import listed
-from ganaug.training.devices import seed_from
+from ganaug.data.tables.containers import is_frame, is_series, rows_at
+from ganaug.engine.devices import seed_from
 
 __all__ = ["TableOverSampler", "copied", "labels_like", "seeds"]
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from ganaug.data.images import UNLABELLED
-from ganaug.gans.image import ImageGAN
+from ganaug.data.images.labelled import UNLABELLED
+from ganaug.generators.images.gan import ImageGAN
 
 __all__ = ["as_images", "fitted_image_gan", "like_images"]
 

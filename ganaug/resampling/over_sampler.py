@@ -15,15 +15,15 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import HasMethods, Interval
 
 from ganaug.curation import ClassConsistency, GaussianSampler, LocalSampler
-from ganaug.data.containers import Container, as_table
 from ganaug.data.labels import listed
-from ganaug.data.tables import Encoder, fit_encoder
-from ganaug.data.wide import WideEncoder
-from ganaug.gans.image import ImageGAN
-from ganaug.gans.table import TableGAN
+from ganaug.data.tables.containers import Container, as_table
+from ganaug.data.tables.encoder import Encoder, fit_encoder
+from ganaug.data.tables.wide import WideEncoder
+from ganaug.engine.devices import random_generator
+from ganaug.generators.images.gan import ImageGAN
+from ganaug.generators.tables.gan import TableGAN
 from ganaug.resampling.base import TableOverSampler, copied, seeds
 from ganaug.resampling.images import as_images, fitted_image_gan, like_images
-from ganaug.training.devices import random_generator
 
 __all__ = ["GANOverSampler"]
 

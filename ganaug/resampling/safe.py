@@ -17,8 +17,8 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import HasMethods, StrOptions
 
 from ganaug.curation.gate import GateDecision, decide
-from ganaug.data.containers import as_table, is_frame, rows_at
-from ganaug.data.tables import TableEncoder
+from ganaug.data.tables.containers import as_table, is_frame, rows_at
+from ganaug.data.tables.encoder import TableEncoder
 from ganaug.resampling.base import TableOverSampler, copied, seeds
 from ganaug.resampling.over_sampler import GANOverSampler
 

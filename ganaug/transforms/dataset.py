@@ -13,9 +13,9 @@ from torch import Tensor
 from torch.utils.data import ConcatDataset, Dataset, Subset
 
 from ganaug.curation import ImageGateDecision, SyntheticPool, images_to_add
-from ganaug.data.images import UNLABELLED
+from ganaug.data.images.labelled import UNLABELLED
 from ganaug.data.labels import labels_from_array
-from ganaug.gans import ImageGAN
+from ganaug.generators import ImageGAN
 from ganaug.transforms.gated import gated_images
 from ganaug.transforms.pairs import as_pairs
 from ganaug.transforms.pixels import CONVERT, Pixels, as_fitted, channels_of, is_grey

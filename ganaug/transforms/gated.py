@@ -15,8 +15,8 @@ from torch import Tensor
 from ganaug.curation import ImageGateDecision, choose_ratio
 from ganaug.curation.drawing import draw_filtered
 from ganaug.data import LabelledImages, labelled_images
-from ganaug.gans import ImageGAN
-from ganaug.training.devices import seed_from
+from ganaug.engine.devices import seed_from
+from ganaug.generators import ImageGAN
 from ganaug.transforms.source import Source
 
 __all__ = ["gated_images"]

@@ -14,11 +14,11 @@ from PIL import Image
 from torch import Tensor
 
 from ganaug.curation import SyntheticPool
-from ganaug.data.datasets import image_and_label_columns
-from ganaug.data.images import UNLABELLED
+from ganaug.data.images.datasets import image_and_label_columns
+from ganaug.data.images.labelled import UNLABELLED
+from ganaug.data.images.pictures import png_bytes
 from ganaug.data.labels import labels_from_array
-from ganaug.data.pictures import png_bytes
-from ganaug.gans import ImageGAN
+from ganaug.generators import ImageGAN
 from ganaug.transforms.dataset import new_images
 from ganaug.transforms.gated import gated_images
 from ganaug.transforms.pairs import HuggingFacePairs
@@ -85,7 +85,7 @@ def augment_dataset(
     --------
     >>> from datasets import ClassLabel, Dataset, Features, Image
     >>> from ganaug import ImageGAN, labelled_images
-    >>> from ganaug.data.pictures import picture
+    >>> from ganaug.data.images.pictures import picture
     >>> digits = labelled_images("digits").subset(range(95))
     >>> columns = {"image": [picture(image) for image in digits.images], "label": digits.labels}
     >>> features = Features({"image": Image(), "label": ClassLabel(num_classes=10)})

@@ -16,7 +16,7 @@ from torchvision.transforms import v2
 
 from ganaug.curation import SyntheticPool
 from ganaug.data.labels import listed
-from ganaug.gans import ImageGAN
+from ganaug.generators import ImageGAN
 from ganaug.transforms.pixels import Pixels, as_fitted
 from ganaug.transforms.samples import find_image, label_finder
 from ganaug.transforms.source import Source

@@ -8,7 +8,7 @@ import torch
 from torch.utils.data import ConcatDataset, Dataset, Subset
 
 from ganaug.data import LabelledImages
-from ganaug.data.datasets import image_and_label_columns, is_hugging_face
+from ganaug.data.images.datasets import image_and_label_columns, is_hugging_face
 
 __all__ = ["HuggingFacePairs", "LabelledPairs", "as_pairs"]
 

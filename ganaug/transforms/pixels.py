@@ -12,8 +12,8 @@ from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms.v2 import functional as F
 
-from ganaug.data.decoding import DEEP_MODES, GREY_MODES, array_from_image
-from ganaug.data.pictures import picture
+from ganaug.data.images.decoding import DEEP_MODES, GREY_MODES, array_from_image
+from ganaug.data.images.pictures import picture
 
 __all__ = ["CONVERT", "Pixels", "as_fitted", "channels_of", "is_grey"]
 

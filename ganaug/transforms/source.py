@@ -14,7 +14,7 @@ from torch.utils.data import get_worker_info
 
 from ganaug.curation import SyntheticPool
 from ganaug.data.labels import listed
-from ganaug.gans import ImageGAN
+from ganaug.generators import ImageGAN
 
 __all__ = ["Source"]
 

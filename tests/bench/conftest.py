@@ -2,9 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ganaug.bench import ImageArm, ImageExperiment, Suite, TableArm, TableExperiment, images
-from ganaug.bench.plugins import Plugin
-from ganaug.quality.classifier import ClassifierConfig
+from ganaug.bench import ImageArm, ImageExperiment, Suite, TableArm, TableExperiment
+from ganaug.bench.cases import images
+from ganaug.bench.suite.plugins import Plugin
+from ganaug.classifiers.image_classifier import ClassifierConfig
 
 IMAGE_ARMS = (
     ImageArm("real"),

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from ganaug.bench.arms import TRANSFORMS, arm_batches, find_transform
-from ganaug.bench.plugins import Plugin
-from ganaug.bench.suite import ImageArm as Arm
+from ganaug.bench.methods.arms import TRANSFORMS, arm_batches, find_transform
+from ganaug.bench.suite.plugins import Plugin
+from ganaug.bench.suite.schema import ImageArm as Arm
 
 LABELS = np.array([0, 0, 0, 1])
 REAL = np.full((4, 1, 8, 8), 10, np.uint8) + LABELS[:, None, None, None].astype(np.uint8), LABELS

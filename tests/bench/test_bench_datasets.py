@@ -8,8 +8,8 @@ from datasets import ClassLabel, Dataset, Features
 from datasets import Image as ImageFeature
 from PIL import Image
 
-from ganaug.bench.datasets import image_features, joined_images, load_images, load_table
-from ganaug.bench.plugins import Plugin
+from ganaug.bench.inputs.datasets import image_features, joined_images, load_images, load_table
+from ganaug.bench.suite.plugins import Plugin
 
 
 def table(source, **params):
@@ -84,7 +84,7 @@ def test_images_by_import_path_and_several_files_as_one(tmp_path, monkeypatch):
             tmp_path / f"{name}.npz", images=rng.integers(0, 256, (10, 8, 8), np.uint8), labels=np.repeat(["x", "y"], 5)
         )
     files = [str(tmp_path / f"{name}.npz") for name in ("a", "b")]
-    joined = load_images(Plugin("both", "ganaug.bench.datasets.joined_images", {"files": files}))
+    joined = load_images(Plugin("both", "ganaug.bench.inputs.datasets.joined_images", {"files": files}))
     assert len(joined) == 20
     assert np.unique(joined.labels, return_counts=True)[1].tolist() == [10, 10]
     np.savez(tmp_path / "c.npz", images=rng.integers(0, 256, (10, 9, 9), np.uint8), labels=np.repeat(["x", "y"], 5))
@@ -106,7 +106,7 @@ def large_parquet(tmp_path, monkeypatch):
 def test_large_files_are_decoded_once(large_parquet, tmp_path, monkeypatch):
     source = Plugin("x", str(large_parquet), {})
     first = load_images(source)
-    monkeypatch.setattr("ganaug.bench.decoded.labelled_images", lambda *a, **b: pytest.fail("decoded again"))
+    monkeypatch.setattr("ganaug.bench.inputs.decoded.labelled_images", lambda *a, **b: pytest.fail("decoded again"))
     again = load_images(source)
     assert again.fingerprint() == first.fingerprint()
     assert again.class_names == first.class_names == {0: "cat", 1: "dog"}
@@ -136,12 +136,14 @@ def test_what_was_kept_of_a_file_is_only_used_where_it_is_sound(large_parquet, t
 
 
 def test_what_is_kept_is_bounded(large_parquet, tmp_path, monkeypatch):
-    monkeypatch.setattr("ganaug.bench.decoded.ROOM", 2_000_000)
+    monkeypatch.setattr("ganaug.bench.inputs.decoded.ROOM", 2_000_000)
     for size in (32, 33, 34):
         load_images(Plugin("x", str(large_parquet), {"size": size}))
     kept = list((tmp_path / "cache" / "ganaug").iterdir())
     assert len(kept) == 1
-    monkeypatch.setattr("ganaug.bench.decoded.labelled_images", lambda *a, **b: pytest.fail("the last was not kept"))
+    monkeypatch.setattr(
+        "ganaug.bench.inputs.decoded.labelled_images", lambda *a, **b: pytest.fail("the last was not kept")
+    )
     assert load_images(Plugin("x", str(large_parquet), {"size": 34})).image_shape == (3, 34, 34)
 
 
@@ -152,7 +154,7 @@ def test_features_are_computed_once(tmp_path, monkeypatch):
     np.savez(path, images=rng.integers(0, 256, (10, 8, 8), np.uint8), labels=np.repeat(["x", "y"], 5))
     calls = []
     monkeypatch.setattr(
-        "ganaug.bench.datasets.features",
+        "ganaug.bench.inputs.datasets.features",
         lambda images: (calls.append(len(images)), np.ones((len(images), 1280), "f4"))[1],
     )
     for _ in range(2):

@@ -7,12 +7,12 @@ import pytest
 import torch
 from imblearn.over_sampling import RandomOverSampler
 
-from ganaug.bench.classifiers import Columns
-from ganaug.bench.datasets import TableData, load_table
-from ganaug.bench.generators import Copula, CTGANGenerator, Kernel
-from ganaug.bench.plugins import Plugin
-from ganaug.bench.samplers import SAMPLERS, check_sampler, resample
-from ganaug.bench.suite import TableArm
+from ganaug.bench.inputs.datasets import TableData, load_table
+from ganaug.bench.methods.classifiers import Columns
+from ganaug.bench.methods.generators import Copula, CTGANGenerator, Kernel
+from ganaug.bench.methods.samplers import SAMPLERS, check_sampler, resample
+from ganaug.bench.suite.plugins import Plugin
+from ganaug.bench.suite.schema import TableArm
 
 FAST = {"gan": {"generator": {"steps": 5}}, "safe": {"sampler": {"generator": {"steps": 5}}, "cv": 2, "ratios": [1.0]}}
 NAMES = sorted(set(SAMPLERS) - {"ctgan", "tvae"})

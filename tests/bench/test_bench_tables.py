@@ -12,15 +12,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
 from ganaug.bench import TableArm, TableExperiment, run_suite
-from ganaug.bench.classifiers import Columns, fit_predict
-from ganaug.bench.datasets import TableData, load_table
-from ganaug.bench.drawn import leaked_rows
-from ganaug.bench.metrics import scores
-from ganaug.bench.plugins import Plugin
-from ganaug.bench.samplers import resample
-from ganaug.bench.splits import folds
-from ganaug.bench.store import Store
-from ganaug.bench.workers import make_case
+from ganaug.bench.execution.workers import make_case
+from ganaug.bench.inputs.datasets import TableData, load_table
+from ganaug.bench.inputs.splits import folds
+from ganaug.bench.methods.classifiers import Columns, fit_predict
+from ganaug.bench.methods.drawn import leaked_rows
+from ganaug.bench.methods.samplers import resample
+from ganaug.bench.methods.scores import scores
+from ganaug.bench.records.store import Store
+from ganaug.bench.suite.plugins import Plugin
 
 # Figures that scikit-learn, imbalanced-learn and LightGBM gave by themselves, outside this package, on the first of
 # five folds (StratifiedKFold, shuffled, random_state=SEED), measured in November 2026.

@@ -4,10 +4,10 @@ import pytest
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.svm import LinearSVC
 
-from ganaug.bench.classifiers import CLASSIFIERS, Columns, fit_predict
-from ganaug.bench.datasets import TableData
-from ganaug.bench.plugins import Plugin
-from ganaug.bench.suite import TableArm
+from ganaug.bench.inputs.datasets import TableData
+from ganaug.bench.methods.classifiers import CLASSIFIERS, Columns, fit_predict
+from ganaug.bench.suite.plugins import Plugin
+from ganaug.bench.suite.schema import TableArm
 
 
 def rows(counts=(80, 16), seed=0, gap=1.2):

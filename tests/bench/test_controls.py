@@ -12,9 +12,10 @@ from imblearn.over_sampling.base import BaseOverSampler
 from sklearn.datasets import load_breast_cancer
 from sklearn.naive_bayes import GaussianNB
 
-from ganaug.bench import Suite, TableArm, TableExperiment, cases, run_suite
-from ganaug.bench.metrics import METRICS
-from ganaug.bench.plugins import Plugin
+from ganaug.bench import Suite, TableArm, TableExperiment, run_suite
+from ganaug.bench.cases import case as cases
+from ganaug.bench.methods.scores import METRICS
+from ganaug.bench.suite.plugins import Plugin
 
 COLUMNS = 8
 

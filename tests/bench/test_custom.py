@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from ganaug.bench import budget, images
-from ganaug.bench.budget import within_budget
-from ganaug.bench.custom import custom_suite
+from ganaug.bench.cases import budget, images
+from ganaug.bench.cases.budget import within_budget
+from ganaug.bench.cases.custom import custom_suite
 from ganaug.cli import main
 
 
@@ -35,8 +35,8 @@ def clients(tmp_path):
 @pytest.fixture
 def quick(monkeypatch, tmp_path):
     """The suite with less training."""
-    from ganaug.bench import custom
-    from ganaug.bench.plugins import Plugin
+    from ganaug.bench.cases import custom
+    from ganaug.bench.suite.plugins import Plugin
 
     whole = custom.load_suite("custom")
     short = dataclasses.replace(

@@ -1,6 +1,6 @@
 import pytest
 
-from ganaug.bench.figures import curve_chart
+from ganaug.bench.results.figures import curve_chart
 
 GAINS = {"classical": [[10, 1.0, 0.5, 1.5], [100, 2.0, 1.0, 3.0]], "real": [], "gan": [[10, 1.0, -1.0, 3.0]]}
 

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from ganaug import ImageGAN
-from ganaug.bench import ImageArm, images, run_suite
-from ganaug.bench.arms import find_filter
-from ganaug.bench.cases import case_specs
-from ganaug.bench.checking import check_suite
-from ganaug.bench.store import Store
-from ganaug.bench.workers import make_case
+from ganaug.bench import ImageArm, run_suite
+from ganaug.bench.cases import images
+from ganaug.bench.cases.case import case_specs
+from ganaug.bench.cases.checking import check_suite
+from ganaug.bench.execution.workers import make_case
+from ganaug.bench.methods.arms import find_filter
+from ganaug.bench.records.store import Store
 from ganaug.curation import DiscriminatorRank
 
 pytestmark = pytest.mark.usefixtures("quick_judge")

@@ -10,14 +10,14 @@ from imblearn.over_sampling import RandomOverSampler
 from sklearn.linear_model import LogisticRegression
 
 from ganaug.bench import TableArm, run_suite
-from ganaug.bench.checking import check_suite
-from ganaug.bench.classifiers import Columns, fit_predict
-from ganaug.bench.datasets import TableData
-from ganaug.bench.gated import _OnTables
-from ganaug.bench.plugins import Plugin
-from ganaug.bench.samplers import make_gate
-from ganaug.bench.store import Store
-from ganaug.bench.workers import make_case
+from ganaug.bench.cases.checking import check_suite
+from ganaug.bench.execution.workers import make_case
+from ganaug.bench.inputs.datasets import TableData
+from ganaug.bench.methods.classifiers import Columns, fit_predict
+from ganaug.bench.methods.gated import _OnTables
+from ganaug.bench.methods.samplers import make_gate
+from ganaug.bench.records.store import Store
+from ganaug.bench.suite.plugins import Plugin
 from ganaug.resampling import GANOverSampler
 
 

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from ganaug import ImageGAN
-from ganaug.bench import images, run_suite
-from ganaug.bench.splits import drawn_splits
+from ganaug.bench import run_suite
+from ganaug.bench.cases import images
+from ganaug.bench.inputs.splits import drawn_splits
 
 pytestmark = pytest.mark.usefixtures("quick_judge")
 

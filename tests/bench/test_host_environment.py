@@ -15,11 +15,11 @@ import pytest
 
 from ganaug import ImageGAN, SyntheticPool, labelled_images
 from ganaug.bench import TableArm, run_suite
-from ganaug.bench import report as report_module
 from ganaug.bench import run as run_module
-from ganaug.bench.plugins import Plugin
+from ganaug.bench.results import report as report_module
+from ganaug.bench.suite.plugins import Plugin
 from ganaug.cli import main
-from ganaug.data.table_files import read_table
+from ganaug.data.tables.files.table_files import read_table
 
 
 @pytest.fixture

@@ -16,12 +16,12 @@ from sklearn.preprocessing import MinMaxScaler
 from torch import nn
 
 from ganaug.bench import ImageArm, TableArm, run_suite
-from ganaug.bench.classifiers import Columns, fit_predict
-from ganaug.bench.datasets import TableData
-from ganaug.bench.drawn import leaked_rows
-from ganaug.bench.plugins import Plugin
-from ganaug.bench.samplers import make_gate, resample
-from ganaug.bench.suite import TableExperiment
+from ganaug.bench.inputs.datasets import TableData
+from ganaug.bench.methods.classifiers import Columns, fit_predict
+from ganaug.bench.methods.drawn import leaked_rows
+from ganaug.bench.methods.samplers import make_gate, resample
+from ganaug.bench.suite.plugins import Plugin
+from ganaug.bench.suite.schema import TableExperiment
 
 Y = np.repeat([0, 1], [30, 12])
 X = np.random.default_rng(0).normal(size=(42, 2)) + 1.5 * Y[:, None]

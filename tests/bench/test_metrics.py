@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from ganaug.bench.cases import predictions, scored
-from ganaug.bench.metrics import METRICS, MINORITY, calibration, expected_calibration_error, scores
+from ganaug.bench.cases.case import predictions, scored
+from ganaug.bench.methods.scores import METRICS, MINORITY, calibration, expected_calibration_error, scores
 
 TARGETS = np.repeat([0, 1, 2], [60, 30, 10])
 

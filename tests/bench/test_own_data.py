@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from ganaug.bench import run_suite
-from ganaug.bench.classifiers import Columns
-from ganaug.bench.datasets import TableData
-from ganaug.bench.store import Store
-from ganaug.bench.workers import make_case
+from ganaug.bench.execution.workers import make_case
+from ganaug.bench.inputs.datasets import TableData
+from ganaug.bench.methods.classifiers import Columns
+from ganaug.bench.records.store import Store
 from ganaug.cli import main
 
 SUITE = """

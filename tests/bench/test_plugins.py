@@ -6,11 +6,12 @@ from typing import ClassVar
 import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
-from ganaug.bench import TableArm, plugins
-from ganaug.bench.checking import check_suite
-from ganaug.bench.classifiers import check_classifier
-from ganaug.bench.plugins import Plugin, checked, construct, nearest, require, resolve
-from ganaug.bench.samplers import check_sampler
+from ganaug.bench import TableArm
+from ganaug.bench.cases.checking import check_suite
+from ganaug.bench.methods.classifiers import check_classifier
+from ganaug.bench.methods.samplers import check_sampler
+from ganaug.bench.suite import plugins
+from ganaug.bench.suite.plugins import Plugin, checked, construct, nearest, require, resolve
 
 
 @pytest.mark.parametrize(

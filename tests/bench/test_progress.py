@@ -1,7 +1,7 @@
 import pytest
 
-from ganaug.bench.cases import Task
-from ganaug.bench.progress import RunProgress, TimeLeft
+from ganaug.bench.cases.case import Task
+from ganaug.bench.execution.progress import RunProgress, TimeLeft
 
 
 def task(arm, split, stage=1):

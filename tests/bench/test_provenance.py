@@ -7,12 +7,14 @@ import sys
 
 import pytest
 
-from ganaug.bench import TableArm, run_suite, tables, workers
-from ganaug.bench.arms import TRANSFORMS
-from ganaug.bench.plugins import Plugin
-from ganaug.bench.provenance import code_of, environment
-from ganaug.bench.report import read_summary
-from ganaug.bench.samplers import SAMPLERS
+from ganaug.bench import TableArm, run_suite
+from ganaug.bench.cases import tables
+from ganaug.bench.execution import workers
+from ganaug.bench.methods.arms import TRANSFORMS
+from ganaug.bench.methods.samplers import SAMPLERS
+from ganaug.bench.records.provenance import code_of, environment
+from ganaug.bench.results.report import read_summary
+from ganaug.bench.suite.plugins import Plugin
 
 SAMPLER = """
 from imblearn.over_sampling import RandomOverSampler

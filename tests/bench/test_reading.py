@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from ganaug.bench import ImageArm, Sizes, Suite, TableArm, available_suites, load_suite
-from ganaug.bench.arms import find_transform
-from ganaug.bench.checking import check_suite
-from ganaug.bench.places import Place
-from ganaug.bench.suite import digest
+from ganaug.bench.cases.checking import check_suite
+from ganaug.bench.methods.arms import find_transform
+from ganaug.bench.suite.schema import digest
+from ganaug.bench.suite.source_location import SourceLocation
 
 GOOD = """
 name = "mine"
@@ -167,13 +167,13 @@ def test_a_file_of_ones_own(suite_file):
             "line 27: tables: fill_to of arm 'over' must be a whole number of at least 0",
         ),
         ('name = "none"', 'name = "none"\nfill_to = 9', "line 24: tables: arm 'none' has a fill_to but no sampler"),
-        ("splits = 2", "splits = 2\nweighted_twins = 1", "line 10: weighted_twins must be true or false, got 1"),
+        ("splits = 2", "splits = 2\nweighted_twins = 1", "line 10: weighted_variants must be true or false, got 1"),
         (
             "splits = 2",
             "splits = 2\nweighted_twin = true",
-            "unknown key 'weighted_twin'; did you mean 'weighted_twins'",
+            "unknown key 'weighted_twin'; did you mean 'weighted_variants'",
         ),
-        ("folds = 3", "folds = 3\nweighted_twins = true", "line 20: .tables. has an unknown key 'weighted_twins'"),
+        ("folds = 3", "folds = 3\nweighted_twins = true", "line 20: .tables. has an unknown key 'weighted_variants'"),
         ('name = "gan"', 'name = ""', "line 14: images: the name of an arm must be a string that is not blank, got ''"),
         ('name = "gan"', "name = 3", "line 14: images: the name of an arm must be a string that is not blank, got 3"),
         ('name = "over"', 'name = " "', "line 25: tables: the name of an arm must be .* not blank, got ' '"),
@@ -289,7 +289,9 @@ def test_sizes_stand_in_the_place_of_the_others_in_what_extends_a_suite_too(suit
 
 
 def test_a_key_is_found_in_a_list_of_tables_on_many_lines():
-    place = Place("s.toml", "[tables]\narms = [\n  {name = 'a'},\n\n  {name = 'b', ratio = 2},\n]\nfolds = 3\n")
+    place = SourceLocation(
+        "s.toml", "[tables]\narms = [\n  {name = 'a'},\n\n  {name = 'b', ratio = 2},\n]\nfolds = 3\n"
+    )
     assert str(place.at("tables", "arms", 1, "ratio")) == "s.toml, line 5"
     assert str(place.at("tables", "arms", 1, "name")) == "s.toml, line 2"
     assert str(place.at("tables", "folds")) == "s.toml, line 7"

@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 
 from ganaug.bench import ImageArm, ImageExperiment, Suite, TableArm, TableExperiment
-from ganaug.bench.cases import Task, case_specs, heading, scored
-from ganaug.bench.plugins import Plugin
-from ganaug.bench.report import write_report
-from ganaug.bench.store import Store
-from ganaug.data.pictures import png_bytes
+from ganaug.bench.cases.case import Task, case_specs, heading, scored
+from ganaug.bench.records.store import Store
+from ganaug.bench.results.report import write_report
+from ganaug.bench.suite.plugins import Plugin
+from ganaug.data.images.pictures import png_bytes
 
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 SCRIPT, BOLD = "<script>alert(1)</script>", "<b>bold</b>"

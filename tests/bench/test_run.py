@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from ganaug.bench import images, run_suite, tables
-from ganaug.bench.cases import case_specs, predictions
-from ganaug.bench.metrics import scores
-from ganaug.bench.plugins import Plugin
-from ganaug.bench.splits import drawn_splits
-from ganaug.bench.store import Store
-from ganaug.bench.workers import make_case
+from ganaug.bench import run_suite
+from ganaug.bench.cases import images, tables
+from ganaug.bench.cases.case import case_specs, predictions
+from ganaug.bench.execution.workers import make_case
+from ganaug.bench.inputs.splits import drawn_splits
+from ganaug.bench.methods.scores import scores
+from ganaug.bench.records.store import Store
+from ganaug.bench.suite.plugins import Plugin
 from ganaug.cli import main
 
 pytestmark = pytest.mark.usefixtures("quick_judge")

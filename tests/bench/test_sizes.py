@@ -8,11 +8,11 @@ import pytest
 from datasets import ClassLabel, Dataset, Features, Image
 
 from ganaug.bench import available_suites, load_suite, run_suite
-from ganaug.bench.cases import case_specs
-from ganaug.bench.datasets import load_table
-from ganaug.bench.plugins import Plugin
-from ganaug.bench.store import Store
-from ganaug.bench.workers import make_case
+from ganaug.bench.cases.case import case_specs
+from ganaug.bench.execution.workers import make_case
+from ganaug.bench.inputs.datasets import load_table
+from ganaug.bench.records.store import Store
+from ganaug.bench.suite.plugins import Plugin
 
 ARMS = """
 [[tables.arms]]
@@ -59,10 +59,10 @@ def test_few_samples_are_filled_up_though_their_classes_are_equal(tmp_path):
 
 
 def test_a_gate_may_fill_up_too(tmp_path):
-    from ganaug.bench.classifiers import Columns
-    from ganaug.bench.datasets import TableData
-    from ganaug.bench.samplers import make_gate
-    from ganaug.bench.suite import TableArm, TableExperiment
+    from ganaug.bench.inputs.datasets import TableData
+    from ganaug.bench.methods.classifiers import Columns
+    from ganaug.bench.methods.samplers import make_gate
+    from ganaug.bench.suite.schema import TableArm, TableExperiment
 
     wine = load_table(Plugin("wine", "wine"))
     few = np.concatenate([np.flatnonzero(wine.y == label)[:8] for label in range(3)])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ganaug.bench.splits import drawn_splits, folds
+from ganaug.bench.inputs.splits import drawn_splits, folds
 
 LABELS = np.random.default_rng(0).permutation(np.repeat(["a", "b", "c"], [40, 25, 31]))
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from ganaug.bench.stats import (
+from ganaug.bench.results.stats import (
     bayesian_signed_rank,
     bootstrap_interval,
     corrected_resampled_difference,

@@ -15,10 +15,10 @@ from multiprocessing import forkserver
 import pytest
 
 from ganaug.bench import TableArm, run_suite
-from ganaug.bench.cases import Task, heading
-from ganaug.bench.plugins import Plugin
-from ganaug.bench.pools import DIED, _Died, _handed_out, _on_a_cluster, _Pool, _Processes, parallel
-from ganaug.bench.store import Store
+from ganaug.bench.cases.case import Task, heading
+from ganaug.bench.execution.executors import DIED, _Died, _handed_out, _on_a_cluster, _Pool, _Processes, parallel
+from ganaug.bench.records.store import Store
+from ganaug.bench.suite.plugins import Plugin
 
 MODULE = """
 import os, signal, sys, time
@@ -125,7 +125,7 @@ class Mortal(_Pool):
         self.ran = ""
 
     def work(self, task, keys):
-        # As ganaug.bench.workers.execute marks.
+        # As ganaug.bench.execution.workers.execute marks.
         left = [key for key in task.keys if key in keys]
         made = {}
         self.store.started(left)
@@ -236,7 +236,9 @@ def dask_cluster():
     import dask
 
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["ganaug.bench.images", "ganaug.bench.tables", "ganaug.bench.run", "distributed"])
+    context.set_forkserver_preload(
+        ["ganaug.bench.cases.images", "ganaug.bench.cases.tables", "ganaug.bench.run", "distributed"]
+    )
     forkserver.ensure_running()
     with (
         contextlib.ExitStack() as clusters,
@@ -308,8 +310,8 @@ def one_table(table_suite):
 
 
 def test_on_dask_without_workers_a_run_says_so_and_can_be_gone_on_with(one_table, dask_cluster, tmp_path, monkeypatch):
-    monkeypatch.setattr("ganaug.bench.pools.ALONE", 0.2)
-    monkeypatch.setattr("ganaug.bench.pools.LOOK", 0.1)
+    monkeypatch.setattr("ganaug.bench.execution.executors.ALONE", 0.2)
+    monkeypatch.setattr("ganaug.bench.execution.executors.LOOK", 0.1)
     cluster = dask_cluster(n_workers=1, processes=False)
 
     def gone(_):
@@ -335,8 +337,8 @@ def test_on_dask_without_workers_a_run_says_so_and_can_be_gone_on_with(one_table
 
 
 def test_a_dask_scheduler_that_never_had_a_worker_is_told(one_table, dask_cluster, tmp_path, monkeypatch):
-    monkeypatch.setattr("ganaug.bench.pools.ALONE", 0.2)
-    monkeypatch.setattr("ganaug.bench.pools.LOOK", 0.1)
+    monkeypatch.setattr("ganaug.bench.execution.executors.ALONE", 0.2)
+    monkeypatch.setattr("ganaug.bench.execution.executors.LOOK", 0.1)
     cluster = dask_cluster(n_workers=0)
     with pytest.raises(ConnectionError, match=r"^the dask cluster has no worker; what is finished is kept, so st"):
         run_suite(one_table, tmp_path, verbose=False, backend="dask", scheduler=cluster.scheduler_address)
@@ -372,7 +374,7 @@ def test_what_leaves_python_is_a_row_and_what_the_user_stops_is_none(table_suite
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ganaug.bench.tables.fit_predict", stop)
+    monkeypatch.setattr("ganaug.bench.cases.tables.fit_predict", stop)
     with pytest.raises(KeyboardInterrupt):
         run_suite(suite, tmp_path / "stopped", jobs=1, verbose=False)
     assert list((tmp_path / "stopped" / "cells").glob("*")) == []
@@ -387,7 +389,7 @@ def run_with_one_job(suite, folder, path):
 def test_a_run_of_one_job_can_be_finished_by_starting_it_again(table_suite, deadly, tmp_path):
     suite = deadly(table_suite, ("knn", "Killed"))
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["ganaug.bench.images", "ganaug.bench.tables", "ganaug.bench.run"])
+    context.set_forkserver_preload(["ganaug.bench.cases.images", "ganaug.bench.cases.tables", "ganaug.bench.run"])
     exits = []
     while len(exits) < 4 and 0 not in exits:
         child = context.Process(target=run_with_one_job, args=(suite, tmp_path / "run", str(tmp_path)))

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from ganaug.bench import ImageArm, ImageExperiment, Suite, TableArm, TableExperiment
-from ganaug.bench.metrics import METRICS, MINORITY
-from ganaug.bench.plugins import Plugin
-from ganaug.bench.report import write_report
-from ganaug.bench.stats import Difference
-from ganaug.bench.store import Store
-from ganaug.bench.summary import _worth, summarise
+from ganaug.bench.methods.scores import METRICS, MINORITY
+from ganaug.bench.records.store import Store
+from ganaug.bench.results.report import write_report
+from ganaug.bench.results.stats import Difference
+from ganaug.bench.results.summary import _worth, summarise
+from ganaug.bench.suite.plugins import Plugin
 
 
 def about(name, kind="images", n=20, share=None, dataset=None, n_rarest=500):

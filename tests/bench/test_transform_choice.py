@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from ganaug.bench import ImageArm, ImageExperiment, Suite, load_suite, run_suite
-from ganaug.bench.checking import check_suite
-from ganaug.bench.plugins import Plugin
-from ganaug.bench.report import read_summary
-from ganaug.bench.store import Store
-from ganaug.quality.classifier import ClassifierConfig
+from ganaug.bench.cases.checking import check_suite
+from ganaug.bench.records.store import Store
+from ganaug.bench.results.report import read_summary
+from ganaug.bench.suite.plugins import Plugin
+from ganaug.classifiers.image_classifier import ClassifierConfig
 
 ROTATION = "torchvision.transforms.v2.RandomRotation"
 SEVERAL = ("flip", Plugin("nothing", "torchvision.transforms.v2.Identity"))

@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 
 from ganaug.bench import Suite, TableArm, TableExperiment, available_suites, load_suite, run_suite
-from ganaug.bench.plugins import Plugin
-from ganaug.bench.report import read_summary
+from ganaug.bench.results.report import read_summary
+from ganaug.bench.suite.plugins import Plugin
 from ganaug.cli import main
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
@@ -27,7 +27,7 @@ def run_part(suite, folder, shard):
 
 def test_of_parts_that_run_at_the_same_time_the_last_one_writes_the_report(table_suite, tmp_path):
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["ganaug.bench.images", "ganaug.bench.tables", "ganaug.bench.run"])
+    context.set_forkserver_preload(["ganaug.bench.cases.images", "ganaug.bench.cases.tables", "ganaug.bench.run"])
     shards = ("1/2", "2/2")
     parts = [context.Process(target=run_part, args=(table_suite, tmp_path / "parts", shard)) for shard in shards]
     for part in parts:

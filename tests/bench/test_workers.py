@@ -12,9 +12,10 @@ import time
 import pytest
 import torch
 
-from ganaug.bench import ImageArm, TableArm, images, run_suite
-from ganaug.bench.plugins import Plugin
-from ganaug.bench.store import Store
+from ganaug.bench import ImageArm, TableArm, run_suite
+from ganaug.bench.cases import images
+from ganaug.bench.records.store import Store
+from ganaug.bench.suite.plugins import Plugin
 from ganaug.cli import main
 
 HANGS = """
@@ -58,7 +59,7 @@ def test_killed_at_any_moment_and_started_again_gives_the_same_table(both, tmp_p
     monkeypatch.setattr(images, "JUDGE_STEPS", 5)
     both = dataclasses.replace(both, tables=dataclasses.replace(both.tables, repeats=4))
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["ganaug.bench.images", "ganaug.bench.tables", "ganaug.bench.run"])
+    context.set_forkserver_preload(["ganaug.bench.cases.images", "ganaug.bench.cases.tables", "ganaug.bench.run"])
     run_suite(both, tmp_path / "whole", jobs=1, verbose=False)
     moments = random.Random(0)
     cells = tmp_path / "parts" / "cells"
@@ -146,7 +147,7 @@ def test_ray_makes_the_same_table(table_suite, tmp_path):
 
 def test_a_cluster_that_does_not_answer_is_told(table_suite, tmp_path, monkeypatch):
     pytest.importorskip("distributed")
-    monkeypatch.setattr("ganaug.bench.pools.PATIENCE", 1)
+    monkeypatch.setattr("ganaug.bench.execution.executors.PATIENCE", 1)
     with pytest.raises(ValueError, match="no dask scheduler answers at tcp://127"):
         run_suite(table_suite, tmp_path / "run", backend="dask", scheduler="tcp://127.0.0.1:9")
     with pytest.raises(ValueError, match="there is no backend 'dusk'; did you mean 'dask'"):
@@ -200,7 +201,7 @@ def test_a_time_limit_changes_no_result(table_suite, tmp_path):
 
 
 def test_when_the_disk_is_full_nothing_is_lost(table_suite, tmp_path, monkeypatch):
-    from ganaug.bench import store
+    from ganaug.bench.records import store
 
     run_suite(table_suite, tmp_path / "whole", jobs=1, verbose=False)
     write, written = store.write_atomically, []
@@ -245,7 +246,7 @@ def test_a_folder_that_cannot_be_is_told_before_anything_runs(tmp_path, capsys):
 
 
 def test_changed_data_are_noticed_by_a_worker(table_suite, tmp_path):
-    from ganaug.bench.workers import execute, make_case
+    from ganaug.bench.execution.workers import execute, make_case
 
     root = tmp_path / "run"
     case = make_case(table_suite, 0, Store(root))
@@ -261,7 +262,7 @@ def test_changed_data_are_noticed_by_a_worker(table_suite, tmp_path):
 
 
 def test_a_task_that_waits_for_another_thread_of_its_process_is_not_marked(table_suite, tmp_path):
-    from ganaug.bench import workers
+    from ganaug.bench.execution import workers
 
     store = Store(tmp_path / "run")
     task = next(iter(workers.make_case(table_suite, 0, store).tasks()))

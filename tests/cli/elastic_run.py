@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from ganaug.cli import main
-from ganaug.training import loop
+from ganaug.engine import loop
 
 
 def kill_once(marker):

@@ -13,7 +13,7 @@ from shell import run
 
 from ganaug import ImageGAN, TableGAN
 from ganaug.data import files
-from ganaug.training import loop
+from ganaug.engine import loop
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_a_model_that_finds_no_room_can_be_had_from_the_checkpoints(kind, comman
         write(path, content)
 
     with monkeypatch.context() as patch:
-        for module in ("ganaug.gans.bundle", "ganaug.training.checkpoints"):
+        for module in ("ganaug.generators.model_folder", "ganaug.engine.callbacks.checkpoints"):
             patch.setattr(f"{module}.write_atomically", full)
         capsys.readouterr()
         assert run(*commands[kind], *options, "--checkpoint-every", 3) == 2
@@ -104,7 +104,7 @@ def test_a_model_that_finds_no_room_can_be_had_from_the_checkpoints(kind, comman
 
 @pytest.mark.parametrize(("mode", "action"), [("report", ""), ("adapt", " (none left)")])
 def test_what_goes_wrong_is_told(mode, action, commands, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("ganaug.training.health.MIN_DIVERSITY", 99.0)
+    monkeypatch.setattr("ganaug.engine.callbacks.health.MIN_DIVERSITY", 99.0)
     assert run(*commands[TableGAN], "--steps", 200, "--health", mode, "-o", tmp_path / "m") == 0
     told = capsys.readouterr().err.splitlines()
     assert told == [f"Warning: mode collapse of class {name} at step 200{action}" for name in "ab"]

@@ -10,8 +10,9 @@ from shell import run
 
 from ganaug import ImageGAN, SyntheticPool, TableGAN
 from ganaug._text import visible
-from ganaug.quality import audit, explain, table_report
-from ganaug.training.monitor import Monitor
+from ganaug.audit import audit, explain
+from ganaug.engine.callbacks.monitor import Monitor
+from ganaug.metrics import table_report
 
 NAMES = [
     "\x1b[2J",

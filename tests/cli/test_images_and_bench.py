@@ -375,7 +375,7 @@ def test_report_without_a_run_is_refused(refused, tmp_path):
 def test_a_folder_of_images_without_labels(tmp_path, capsys, monkeypatch):
     from PIL import Image
 
-    from ganaug.quality import ClassifierConfig
+    from ganaug.metrics import ClassifierConfig
 
     monkeypatch.setattr("ganaug.curation.image_filters.TRAINING", ClassifierConfig(steps=5))
     randomness = np.random.default_rng(0)

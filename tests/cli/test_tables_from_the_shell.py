@@ -11,7 +11,7 @@ import scipy.sparse
 from shell import run
 
 from ganaug import TableGAN
-from ganaug.training import loop
+from ganaug.engine import loop
 
 QUICK = ("--steps", "3", "--seed", "0")
 

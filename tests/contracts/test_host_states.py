@@ -25,13 +25,12 @@ from ganaug import (
     choose_ratio,
     labelled_images,
 )
+from ganaug.audit import audit, explain
 from ganaug.curation import NoCopies
-from ganaug.quality import (
+from ganaug.metrics import (
     ClassifierConfig,
-    audit,
     classification_accuracy_score,
     data_extractor,
-    explain,
     features,
     image_report,
     nearest,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ganaug import ImageGAN, SyntheticPool, labelled_images
 from ganaug.curation import DiscriminatorRank, NoCopies, pool_files
-from ganaug.training.processes import current_processes
+from ganaug.engine.distributed import current_context
 
 
 def built(gan, path, **options):
@@ -21,7 +21,7 @@ def built(gan, path, **options):
 
 def main(model, folder):
     gan = ImageGAN.load(model, device="cpu")
-    rank = current_processes(True).rank
+    rank = current_context(True).rank
     digits = labelled_images("digits").subset(range(300))
     filters = {"real": digits, "keep": [DiscriminatorRank(0.5), NoCopies()]}
     found = {

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from ganaug import ImageGAN, LabelledImages, choose_ratio, labelled_images
+from ganaug.classifiers.image_classifier import ClassifierConfig
 from ganaug.curation import image_gate
 from ganaug.curation.inner_validation import inner_split
-from ganaug.quality.classifier import ClassifierConfig
 
 TRAINING = ClassifierConfig(steps=150)
 

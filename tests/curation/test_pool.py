@@ -10,7 +10,7 @@ import torch
 
 from ganaug import ImageGAN, LabelledImages, SyntheticPool, labelled_images
 from ganaug.curation import DiscriminatorRank, ImageConsistency, NoCopies, drawing
-from ganaug.gans.bundle import weights_checksum
+from ganaug.generators.model_folder import weights_checksum
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from ganaug.data.containers import Container, as_table
+from ganaug.data.tables.containers import Container, as_table
 
 DAY, NOON, MOMENT, SPAN = dt.date(2020, 1, 5), dt.time(12, 30), dt.datetime(2020, 1, 5, 12), dt.timedelta(days=3)
 HALVES = np.array([1.5, 2.5, 4], dtype=np.float16)

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ganaug.data.csv_format import CsvOptions
-from ganaug.data.table_files import open_table, read_table, write_table
-from ganaug.data.table_format import TableFormat
+from ganaug.data.tables.files.csv_format import CsvOptions
+from ganaug.data.tables.files.table_files import open_table, read_table, write_table
+from ganaug.data.tables.files.table_format import TableFormat
 
 N = 60
 WHOLE = np.random.default_rng(0).integers(1, 99_999, N)

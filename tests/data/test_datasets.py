@@ -9,7 +9,7 @@ from torch.utils.data import TensorDataset
 from torchvision.datasets import FakeData, ImageFolder
 from torchvision.transforms.v2.functional import pil_to_tensor
 
-from ganaug.data.datasets import is_hugging_face, read_hugging_face, read_map_dataset
+from ganaug.data.images.datasets import is_hugging_face, read_hugging_face, read_map_dataset
 
 FEATURES = Features({"image": ImageFeature(), "label": ClassLabel(names=["cat", "dog"])})
 

@@ -3,8 +3,8 @@ import pytest
 import torch
 from PIL import Image
 
-from ganaug.data.decoding import array_from_image
-from ganaug.data.stacking import stack_images
+from ganaug.data.images.decoding import array_from_image
+from ganaug.data.images.stacking import stack_images
 
 GREY = np.full((8, 9), 7, np.uint8)
 COLOUR = np.dstack([GREY, GREY + 1, GREY + 2])

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from ganaug.data.files import cache_folder, sha256_of, write_atomically
-from ganaug.data.pictures import class_grid, picture, png_bytes
+from ganaug.data.images.pictures import class_grid, picture, png_bytes
 
 
 def test_written_content_is_read_back_and_folders_are_made(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from torchvision.datasets import ImageFolder
 
-from ganaug.data.folders import read_image_folder
+from ganaug.data.images.folders import read_image_folder
 
 
 def grey(value=0, size=(8, 8)):
@@ -293,7 +293,7 @@ def test_classes_may_be_called_much_like_splits(make_folder, names):
 
 
 def test_more_images_than_there_is_memory_for_are_refused_before_they_are_read(make_folder, monkeypatch):
-    monkeypatch.setattr("ganaug.data.memory.available_memory", lambda: 2**21)
+    monkeypatch.setattr("ganaug.data.images.memory.available_memory", lambda: 2**21)
     large = {f"{name}/{i}.png": Image.new("RGB", (400, 300)) for name in ("a", "b") for i in range(2)}
     root = make_folder(large | {"b/2.png": b"never looked at"})
     message = r"the 5 images of 300 x 400 pixels need 2\.6 MiB of memory, .* 1\.5 MiB; .*size=.*--size"

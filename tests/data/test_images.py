@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ganaug.data import LabelledImages
-from ganaug.data.images import MAX_SIDE, images_from_array
+from ganaug.data.images.labelled import MAX_SIDE, images_from_array
 from ganaug.data.labels import class_positions, label_matches, labels_from_array
 
 

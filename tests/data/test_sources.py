@@ -317,7 +317,7 @@ def test_images_that_do_not_fit_into_the_memory_are_refused_before_they_are_read
         "sequence": (images, LABELS),
     }[source]
     assert len(labelled_images(*given)) == 4
-    monkeypatch.setattr("ganaug.data.memory.available_memory", lambda: 500)
+    monkeypatch.setattr("ganaug.data.images.memory.available_memory", lambda: 500)
     with pytest.raises(
         ValueError, match=r"need .* of memory, and three quarters .* 375 bytes; (resize|write)"
     ) as caught:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import scipy.sparse
 
-from ganaug.data.tables import TableEncoder, as_table
+from ganaug.data.tables.encoder import TableEncoder, as_table
 
 N = 120
 

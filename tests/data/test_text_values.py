@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ganaug.data.text_values import TextFormat, read_text_column
+from ganaug.data.tables.columns.text_values import TextFormat, read_text_column
 
 N = 80
 WHOLE = np.random.default_rng(0).integers(0, 200_000, N)

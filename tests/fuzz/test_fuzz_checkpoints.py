@@ -13,8 +13,8 @@ from mutations import as_json, byte_edits, damaged, edited, edits, fuzzed, read_
 
 from ganaug import TableGAN
 from ganaug.data.files import sha256_of
-from ganaug.training.checkpoints import Checkpoints
-from ganaug.training.loop import TrainingDiverged
+from ganaug.engine.callbacks.checkpoints import Checkpoints
+from ganaug.engine.loop import TrainingDiverged
 
 X = np.random.default_rng(0).normal(size=(12, 2))
 Y = np.array([0, 1] * 6)

@@ -22,8 +22,8 @@ from mutations import Canary, as_json, byte_edits, damaged, edited, edits, fuzze
 from PIL import Image as PILImage
 
 from ganaug import labelled_images
-from ganaug.data.decoding import FORMATS
-from ganaug.data.table_files import open_table, read_table, write_table
+from ganaug.data.images.decoding import FORMATS
+from ganaug.data.tables.files.table_files import open_table, read_table, write_table
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (4, 12, 12, 3), dtype=np.uint8)
 PILImage.init()

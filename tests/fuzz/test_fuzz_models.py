@@ -20,9 +20,9 @@ from mutations import Canary, as_json, byte_edits, damaged, edited, edits, fuzze
 
 from ganaug import ImageGAN, SyntheticPool, TableGAN, labelled_images
 from ganaug.data.files import sha256_of
-from ganaug.gans.bundle import kind_of
-from ganaug.gans.card import model_card
-from ganaug.training.checkpoints import newest_valid
+from ganaug.engine.callbacks.checkpoints import newest_valid
+from ganaug.generators.card import model_card
+from ganaug.generators.model_folder import kind_of
 
 N = 48
 

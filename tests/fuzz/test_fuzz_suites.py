@@ -18,10 +18,10 @@ from hypothesis import example, given
 from mutations import NESTED, as_json, byte_edits, damaged, edited, edits, fuzzed, has_nested, read_or_refused
 
 from ganaug.bench import load_suite, run_suite
-from ganaug.bench.cases import case_specs
-from ganaug.bench.reading import SUITES
-from ganaug.bench.report import read_summary
-from ganaug.bench.suite import digest
+from ganaug.bench.cases.case import case_specs
+from ganaug.bench.results.report import read_summary
+from ganaug.bench.suite.reading import SUITES
+from ganaug.bench.suite.schema import digest
 
 
 @functools.cache

@@ -22,11 +22,11 @@ from test_fuzz_data import LABELS, PIXELS, image_parquet, picture
 
 from ganaug import ImageGAN, SyntheticPool, TableGAN, labelled_images
 from ganaug.bench import load_suite, run_suite
-from ganaug.bench.report import read_summary
+from ganaug.bench.results.report import read_summary
 from ganaug.data.files import open_regular, read_regular
-from ganaug.data.table_files import read_table
-from ganaug.gans.bundle import kind_of
-from ganaug.training.checkpoints import Checkpoints, newest_valid
+from ganaug.data.tables.files.table_files import read_table
+from ganaug.engine.callbacks.checkpoints import Checkpoints, newest_valid
+from ganaug.generators.model_folder import kind_of
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="other systems have no such files")
 

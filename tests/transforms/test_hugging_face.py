@@ -7,7 +7,7 @@ import torch
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, IterableDatasetDict, Value
 
 from ganaug import AugmentedDataset, ImageGAN, SyntheticPool, augment_dataset, labelled_images
-from ganaug.data.pictures import picture
+from ganaug.data.images.pictures import picture
 from ganaug.transforms import hugging_face
 
 NAMES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]

@@ -6,9 +6,9 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from ganaug import RandomSynthetic, SyntheticPool
-from ganaug.data.decoding import array_from_image
-from ganaug.data.images import images_from_array
-from ganaug.data.pictures import picture
+from ganaug.data.images.decoding import array_from_image
+from ganaug.data.images.labelled import images_from_array
+from ganaug.data.images.pictures import picture
 
 
 def pixels(image):

@@ -1,0 +1,277 @@
+"""Audit of synthetic samples for memorised training samples."""
+
+from __future__ import annotations
+
+import warnings
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ganaug.audit.copying import DataCopying, NearCopies, data_copying, near_copies
+from ganaug.audit.inputs import Side, audited_classes, check_sides, draw, read_side, with_keys
+from ganaug.audit.membership import FEWEST_HOLDOUT, Membership, membership_attack
+from ganaug.audit.report import AuditReport, Finding, NearPair
+from ganaug.data.fingerprints import FAR_MORE, ExactCopies, check_holdout, exact_copies, repeats
+from ganaug.data.host_states import plain_states
+from ganaug.data.tables.encoder import TableEncoder
+from ganaug.engine.devices import seed_from
+from ganaug.generators.base import ConditionalGAN
+from ganaug.metrics.nearest_neighbors import Nearness, Points, closest, measure_nearness
+from ganaug.metrics.pairwise_distances import Measure, image_distances, image_points, row_distances
+
+__all__ = ["ALPHA", "audit"]
+
+ALPHA = 0.03  # of all tests together: below the 5 % that are promised, as some tests are approximate
+TEST_ALPHA = ALPHA / 3  # of each (Bonferroni)
+SHOWN_PAIRS = 10
+NEAR_TO_ALL = (
+    "the samples are near to training and holdout data alike: they are blurred or of little variety, or the holdout "
+    "was trained on too"
+)
+NO_HOLDOUT = "it needs a holdout that was not trained on"
+
+Figures = tuple[NearCopies | None, DataCopying | None, Membership | None]
+
+
+@plain_states()
+def audit(
+    synthetic: Any,
+    train: Any,
+    holdout: Any = None,
+    *,
+    labels: Any = None,
+    train_labels: Any = None,
+    holdout_labels: Any = None,
+    per_class: int | None = None,
+    categorical_features: Any = "auto",
+    device: str = "auto",
+    random_state: Any = None,
+) -> AuditReport:
+    """Test whether synthetic samples give away what they were made from.
+
+    Three tests, each with a verdict: copies, exact and near (see :func:`ganaug.audit.copying.near_copies`);
+    data-copying (:func:`ganaug.audit.copying.data_copying`); and a membership attack
+    (:func:`ganaug.audit.membership.membership_attack`). Images are compared at the best of all shifts by a pixel and
+    mirrorings, holdout and synthetic ones alike. All synthetic samples can be audited, wherever they come from.
+
+    Parameters
+    ----------
+    synthetic : ImageGAN, TableGAN, DataFrame, array or any source of labelled images
+        A fitted GAN is drawn from. Two dimensions are rows of a table, anything else is read by
+        :func:`ganaug.labelled_images`, pools of images included.
+    train : DataFrame, array or any source of labelled images
+        What the generator was trained on.
+    holdout : DataFrame, array or any source of labelled images, optional
+        Samples that were split off at random before training. Without it only exact copies can be counted, and the rest
+        is reported as not assessable.
+    labels, train_labels, holdout_labels : array-like of shape (n,), optional
+        Classes, beside rows and arrays; none at all puts all samples into one class. Of every class with synthetic
+        samples at least ten of these and ten holdout samples are needed; copies are sought among the training samples
+        of all classes, and among those without a label (images labelled -1).
+    per_class : int, optional
+        Samples drawn of each class of a GAN; by default 2,000 in all.
+    categorical_features : "auto", None or array-like, default="auto"
+        Columns of a table to take for names though they hold numbers.
+    device : str, default="auto"
+        Where images are compared.
+    random_state : int, RandomState, Generator or None, default=None
+        Draws from a GAN, chooses among more than 2,000 samples, splits the holdout, resamples.
+
+    Returns
+    -------
+    AuditReport
+        To be printed, or ``to_dict()``; for images ``sheet()`` shows the nearest pairs, for rows ``pair_table()``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For bad input, among it too few samples, a holdout that overlaps the training data, unknown or missing classes,
+        and columns or shapes that differ.
+
+    Notes
+    -----
+    Fresh real samples fail in at most 5 % of audits: the level is 3 %, a third for each test (Bonferroni), by exact,
+    permutation or rank tests. That holds if training and holdout samples were split at random: a holdout of other
+    patients or writers differs from the training data for that reason alone. Samples that are near to training and
+    holdout data alike, as blurred ones are, rarely fail; whether they are copies is then not assessable. An exact copy
+    of a training image always fails, since images do not repeat by chance; equal rows fail where they are more frequent
+    than in the holdout.
+
+    A pass is no guarantee of privacy, which only training with differential privacy gives. Nor should the report be
+    used to choose which synthetic samples to publish: the choice itself would tell about the training data (Ganev and
+    De Cristofaro, arXiv:2312.05114).
+
+    References
+    ----------
+    Meehan, Chaudhuri, Dasgupta, "A Non-Parametric Test to Detect Data-Copying in Generative Models", AISTATS 2020.
+    van Breugel, Sun, Qian, van der Schaar, "Membership Inference Attacks against Synthetic Data through Overfitting
+    Detection", AISTATS 2023.
+
+    Examples
+    --------
+    SMOTE draws new rows on the lines between training rows, and is found out:
+
+    >>> from imblearn.over_sampling import SMOTE
+    >>> from sklearn.datasets import make_classification
+    >>> from sklearn.model_selection import train_test_split
+    >>> X, y = make_classification(800, n_features=8, weights=[0.8], random_state=0)
+    >>> X, X_holdout, y, y_holdout = train_test_split(X, y, test_size=0.5, stratify=y, random_state=0)
+    >>> X_new, y_new = SMOTE(random_state=0).fit_resample(X, y)
+    >>> rows = slice(len(X), None)
+    >>> report = audit(
+    ...     X_new[rows], X, X_holdout,
+    ...     labels=y_new[rows], train_labels=y, holdout_labels=y_holdout, random_state=0,
+    ... )
+    >>> report.verdict, report.near.rate > 3 * report.near.expected
+    ('fail', True)
+
+    Without a holdout only exact copies can be counted:
+
+    >>> audit(X[:100], X, random_state=0).exact.count
+    100
+    """
+    seed = seed_from(random_state)
+    real = read_side(train, train_labels, "train")
+    sides = [real] if holdout is None else [real, _like(real, holdout, holdout_labels, "holdout")]
+    if isinstance(synthetic, ConditionalGAN):
+        if labels is not None:
+            raise ValueError("labels were given beside a GAN, which is asked for its classes; leave them out")
+        sides.insert(0, draw(synthetic, real, per_class, seed))
+        _check_trained_on(synthetic, real)
+    elif per_class is not None:
+        raise ValueError("per_class is for a GAN that samples are drawn from; leave it out")
+    else:
+        sides.insert(0, _like(real, synthetic, labels, "synthetic"))
+    sides = with_keys(check_sides(sides))
+    if holdout is not None:
+        check_holdout(*(side.keys for side in sides), images=real.is_images)
+    classes, others = audited_classes(sides)
+    return _report(sides, classes, others, categorical_features, device, np.random.default_rng(seed))
+
+
+def _like(real: Side, samples: Any, labels: Any, argument: str) -> Side:
+    """Read samples whose labels are called as those of the training data, where they have no names of their own."""
+    return read_side(samples, labels, argument, real.source.class_names if real.source else None)
+
+
+def _check_trained_on(gan: ConditionalGAN, train: Side) -> None:
+    known = getattr(gan, "training_data_", {})
+    differs = known.get("n_rows", len(train)) != len(train)
+    if train.source is not None and "sha256" in known:
+        differs = known["sha256"] != train.source.fingerprint()
+    if differs:
+        message = "train is not what the GAN was trained on: copies of its training data will not be found"
+        warnings.warn(message, UserWarning, stacklevel=4)
+
+
+def _report(
+    sides: list[Side],
+    classes: list[str],
+    others: list[str],
+    categorical_features: Any,
+    device: str,
+    randomness: np.random.Generator,
+) -> AuditReport:
+    measure, points = _points(sides, categorical_features, device)
+    synthetic, train = sides[:2]
+    alike = repeats(train.keys) if len(sides) == 2 else np.isin(sides[2].keys, train.keys)
+    compared = np.isin(sides[-1].names, classes)
+    exact = exact_copies(np.isin(synthetic.keys, train.keys), alike[compared])
+    if len(sides) == 2:
+        asked = points[0].queries(np.unique(points[0].cells), randomness)
+        nearest, distances = closest(measure, points[0].values[asked], points[1].values)
+        figures: Figures = (None, None, None)
+    else:
+        found = measure_nearness(measure, points[0], points[1], points[2], randomness)
+        asked, nearest, distances = found.asked, found.nearest_train, found.synthetic_to_train
+        figures = _figures(found, points, int(compared.sum()), randomness)
+    findings = {
+        "copies": _judge_copies(exact, figures[0], images=train.is_images),
+        "data_copying": _judge(figures[1]),
+        "membership": _judge(figures[2], int(compared.sum()) if len(sides) > 2 else None),
+    }
+    shown = np.argsort(distances, kind="stable")[:SHOWN_PAIRS]
+    return AuditReport(
+        kind="images" if train.is_images else "rows",
+        n_synthetic=len(synthetic),
+        n_train=len(train),
+        n_holdout=sum(map(len, sides[2:])),
+        classes=tuple(classes),
+        not_audited=tuple(others),
+        alpha=ALPHA,
+        verdict=_overall(findings),
+        findings=findings,
+        exact=exact,
+        near=figures[0],
+        data_copying=figures[1],
+        membership=figures[2],
+        pairs=_pairs(synthetic, train, asked[shown], nearest[shown], distances[shown]),
+        pair_samples=(synthetic.items_at(asked[shown]), train.items_at(nearest[shown])),
+    )
+
+
+def _points(sides: list[Side], categorical_features: Any, device: str) -> tuple[Measure, list[Points]]:
+    """How samples are compared, and what of them."""
+    classes = np.unique(np.concatenate([side.names for side in sides]))
+    cells = [np.searchsorted(classes, side.names).astype(np.int64) for side in sides]
+    if sides[0].is_images:
+        values = [image_points(side.items) for side in sides]
+        return partial(image_distances, device=device), [Points(*pair) for pair in zip(values, cells, strict=True)]
+    # The encoding is learnt from all of them together, so that it treats none differently.
+    together = pd.concat([side.items for side in sides], ignore_index=True)
+    encoder = TableEncoder(categorical_features).fit(together)
+    if not encoder.width_:
+        raise ValueError("no column of the tables varies, so that there is nothing to compare; add columns")
+    encoded = np.split(encoder.transform(together), np.cumsum([len(side) for side in sides])[:-1])
+    return row_distances, [Points(*pair) for pair in zip(encoded, cells, strict=True)]
+
+
+def _figures(found: Nearness, points: list[Points], n_compared: int, randomness: np.random.Generator) -> Figures:
+    real_cells = np.concatenate([points[1].cells, points[2].cells])
+    copying = data_copying(found, real_cells, len(points[1]), randomness)
+    enough = n_compared >= FEWEST_HOLDOUT
+    attack = membership_attack(points[0], points[1], points[2], randomness) if enough else None
+    return near_copies(found), copying, attack
+
+
+def _judge(figure: DataCopying | Membership | None, n_holdout: int | None = None) -> Finding:
+    if figure is None:
+        few = f"it needs {FEWEST_HOLDOUT} holdout samples in all, there are {n_holdout}"
+        return Finding("not assessable", NO_HOLDOUT if n_holdout is None else few)
+    if figure.p_value < TEST_ALPHA:
+        return Finding("fail")
+    if isinstance(figure, DataCopying) and figure.p_near < TEST_ALPHA / 2:
+        return Finding("not assessable", NEAR_TO_ALL)
+    return Finding("pass")
+
+
+def _judge_copies(exact: ExactCopies, near: NearCopies | None, *, images: bool) -> Finding:
+    # Rows may repeat by chance, which takes a test of its own and half of the error.
+    too_many = exact.count > 0 if images else exact.p_value < (FAR_MORE if near is None else TEST_ALPHA / 2)
+    if too_many:
+        return Finding("fail", f"{exact.count:,} of {exact.n:,} equal a training {'image' if images else 'row'}")
+    if near is None:
+        return Finding("not assessable", f"near copies: {NO_HOLDOUT}")
+    alpha = TEST_ALPHA if images else TEST_ALPHA / 2
+    if near.p_value < alpha:
+        return Finding("fail", "near copies are more frequent than among fresh real samples")
+    if near.p_near < alpha:
+        return Finding("not assessable", NEAR_TO_ALL)
+    return Finding("pass")
+
+
+def _overall(findings: dict[str, Finding]) -> str:
+    verdicts = {finding.verdict for finding in findings.values()}
+    return next((verdict for verdict in ("fail", "not assessable") if verdict in verdicts), "pass")
+
+
+def _pairs(
+    synthetic: Side, train: Side, asked: NDArray[np.int64], nearest: NDArray[np.int64], distances: NDArray
+) -> tuple[NearPair, ...]:
+    return tuple(
+        NearPair(int(s), int(t), str(synthetic.names[s]), str(train.names[t]), float(d))
+        for s, t, d in zip(asked, nearest, distances, strict=True)
+    )

@@ -1,0 +1,292 @@
+"""Explaining synthetic samples: what real samples they are near to, and what a classifier takes them for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from sklearn.linear_model import LogisticRegression
+
+from ganaug.audit.explanation import Explanation, Move, Neighbour
+from ganaug.audit.inputs import NO_LABEL, Side, check_sides, read_side
+from ganaug.classifiers.image_classifier import ClassifierConfig, ImageClassifier
+from ganaug.data.host_states import plain_states
+from ganaug.data.images.pictures import class_grid
+from ganaug.data.tables.columns.column import as_numbers, is_numeric
+from ganaug.data.tables.columns.values import is_date
+from ganaug.data.tables.encoder import TableEncoder
+from ganaug.engine.devices import resolve_device, seed_from
+from ganaug.generators.images.gan import ImageGAN
+from ganaug.generators.tables.gan import TableGAN
+from ganaug.metrics.pairwise_distances import image_distances, image_points, row_distances
+
+__all__ = ["explain", "interpolation_sheet"]
+
+DRAWN = 200  # samples of a class that the discriminator ranks one among
+DAY = pd.Timedelta(days=1)
+
+
+@plain_states()
+def explain(
+    synthetic: Any,
+    train: Any,
+    *,
+    labels: Any = None,
+    train_labels: Any = None,
+    gan: Any = None,
+    anchors: Any = None,
+    n_neighbors: int = 3,
+    categorical_features: Any = "auto",
+    classifier_steps: int = 400,
+    device: str = "auto",
+    random_state: Any = None,
+) -> list[Explanation]:
+    """Explain synthetic samples by the real ones.
+
+    Parameters
+    ----------
+    synthetic : DataFrame, array or any source of labelled images
+        The samples to explain, images or rows.
+    train : DataFrame, array or any source of labelled images
+        What the generator was trained on.
+    labels, train_labels : array-like of shape (n,), optional
+        Classes, beside rows and arrays; both or none, which puts all samples into one class.
+    gan : ImageGAN or TableGAN, optional
+        What drew the samples, for their rank by its discriminator.
+    anchors : array-like of shape (n,), optional
+        The training row that each row grew from, -1 for none: of :class:`ganaug.GANOverSampler`
+        ``anchor_indices_[synthetic_mask_]``.
+    n_neighbors : int, default=3
+        Nearest real samples of its class that are named, and as many of other classes or without a label.
+    categorical_features : "auto", None or array-like, default="auto"
+        Columns of a table to take for names though they hold numbers.
+    classifier_steps : int, default=400
+        That the classifier of images is trained for. Rows are classified by a logistic regression.
+    device : str, default="auto"
+        Where images are compared and classified.
+    random_state : int, RandomState, Generator or None, default=None
+
+    Returns
+    -------
+    list of Explanation
+        One for each sample, to be printed, or ``to_dict()``; :func:`ganaug.audit.explanation_sheet` draws those of
+        images.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For bad input, such as unknown classes, or columns or shapes that differ.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_wine
+    >>> from ganaug import GANOverSampler, TableGAN
+    >>> X, y = load_wine(return_X_y=True, as_frame=True)
+    >>> sampler = GANOverSampler(generator=TableGAN(steps=5), selection=False, random_state=0)
+    >>> X_new, y_new = sampler.fit_resample(X, y)
+    >>> new = sampler.synthetic_mask_
+    >>> found = explain(
+    ...     X_new[new],
+    ...     X,
+    ...     labels=y_new[new],
+    ...     train_labels=y,
+    ...     gan=sampler.generator_,
+    ...     anchors=sampler.anchor_indices_[new],
+    ... )
+    >>> len(found) == int(new.sum()), found[-1].anchor.label == found[-1].label
+    (True, True)
+    """
+    real = read_side(train, train_labels, "train")
+    made = read_side(synthetic, labels, "synthetic", real.source.class_names if real.source else None)
+    made, real = check_sides([made, real])
+    classes = np.unique(real.names[real.names != NO_LABEL])
+    unknown = sorted(set(made.names) - set(classes))
+    if unknown:
+        raise ValueError(f"synthetic holds class {unknown[0]!r}, which train does not; label it as train does")
+    if n_neighbors < 1:
+        raise ValueError(f"n_neighbors must be at least 1, got {n_neighbors}")
+    grown = _anchors(anchors, len(made), real)
+    seed, on = seed_from(random_state), resolve_device(device)
+    asked = np.searchsorted(classes, made.names)
+    known = np.where(real.names == NO_LABEL, -1, np.searchsorted(classes, real.names))
+    probabilities: NDArray[np.floating]
+    table: NDArray[np.floating]
+    if real.is_images:
+        probabilities = _judge_images(made, real, known, len(classes), classifier_steps, on, seed)
+        table = image_distances(image_points(made.items), image_points(real.items), on)
+    else:
+        probabilities, table = _judge_rows(made, real, known, len(classes), categorical_features)
+    columns = [] if real.is_images else _columns(made.items, real.items)
+    ranks = _ranks(gan, made, seed)
+    found = []
+    for i, name in enumerate(made.names):
+        near = [_nearest(table[i], real, mask, n_neighbors) for mask in (known == asked[i], known != asked[i])]
+        anchor = (
+            Neighbour(int(grown[i]), str(real.names[grown[i]]), float(table[i, grown[i]])) if grown[i] >= 0 else None
+        )
+        origin = grown[i] if grown[i] >= 0 else near[0][0].index
+        found.append(
+            Explanation(
+                kind="image" if real.is_images else "row",
+                index=i,
+                label=str(name),
+                same_class=near[0],
+                other_class=near[1],
+                probabilities={str(c): float(p) for c, p in zip(classes, probabilities[i], strict=True)},
+                discriminator_rank=None if ranks is None else float(ranks[i]),
+                anchor=anchor,
+                moves=_moves(columns, i, int(origin)),
+                shown=_shown(made, real, i, near) if real.is_images else {},
+            )
+        )
+    return found
+
+
+@plain_states()
+def interpolation_sheet(gan: ImageGAN, labels: Any = None, *, steps: int = 8, random_state: Any = 0) -> Image.Image:
+    """Draw a row per class: two synthetic images at the ends, and what lies between them.
+
+    Parameters
+    ----------
+    gan : ImageGAN
+        Fitted.
+    labels : array-like of shape (n,), optional
+        Classes to draw; by default all.
+    steps : int
+        Images per row.
+    random_state : int, RandomState, Generator or None
+
+    Returns
+    -------
+    PIL.Image.Image
+
+    See Also
+    --------
+    ganaug.ImageGAN.interpolate : The images themselves.
+    """
+    chosen = gan.classes_ if labels is None else np.asarray(labels)
+    images = gan.interpolate(chosen, steps=steps, random_state=random_state).numpy()
+    names = [gan.class_name(label) for label in chosen.tolist()]
+    return class_grid(list(zip(names, images, strict=True)), heading="from one synthetic image to another")
+
+
+def _anchors(anchors: Any, n: int, real: Side) -> NDArray[np.int64]:
+    if anchors is None:
+        return np.full(n, -1, dtype=np.int64)
+    found = np.asarray(anchors)
+    if found.shape != (n,) or found.dtype.kind not in "iu":
+        raise ValueError(f"anchors must be {n} integers, one for each sample, got {found.dtype} of shape {found.shape}")
+    if n and not (found.min() >= -1 and found.max() < len(real)):
+        raise ValueError(
+            f"anchors must be rows of train, 0 to {len(real) - 1}, or -1 for none, got {found.min()} to {found.max()}"
+        )
+    return found.astype(np.int64)
+
+
+def _judge_images(
+    made: Side, real: Side, known: NDArray[np.int64], n_classes: int, steps: int, device: torch.device, seed: int
+) -> NDArray[np.floating]:
+    model = ImageClassifier(n_classes, seed, ClassifierConfig(steps=steps), device)
+    return model.fit(real.items[known >= 0], known[known >= 0]).predict_proba(made.items)
+
+
+def _judge_rows(
+    made: Side, real: Side, known: NDArray[np.int64], n_classes: int, categorical_features: Any
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Class probabilities, and distances to the real rows."""
+    together = pd.concat([real.items, made.items], ignore_index=True)
+    encoder = TableEncoder(categorical_features).fit(together)
+    if not encoder.width_:
+        raise ValueError("no column of the tables varies, so that there is nothing to compare; add columns")
+    rows = encoder.transform(together)
+    n = len(real)
+    if n_classes == 1:
+        return np.ones((len(made), 1)), row_distances(rows[n:], rows[:n])
+    model = LogisticRegression(class_weight="balanced", max_iter=1000).fit(rows[:n], known)
+    return model.predict_proba(rows[n:]), row_distances(rows[n:], rows[:n])
+
+
+def _ranks(gan: Any, made: Side, seed: int) -> NDArray[np.float64] | None:
+    """Share of what is drawn for the same class that scores lower."""
+    if gan is None:
+        return None
+    if not isinstance(gan, ImageGAN if made.is_images else TableGAN):
+        wanted = "an ImageGAN" if made.is_images else "a TableGAN"
+        raise ValueError(f"gan must be {wanted}, what drew the samples, got a {type(gan).__name__}; leave it out")
+    by_name = {_plain(name): label for label, name in gan.names().items()}
+    unknown = sorted(set(made.names) - set(by_name))
+    if unknown:
+        raise ValueError(f"gan does not know class {unknown[0]!r}; pass the one that drew the samples")
+    ranks = np.empty(len(made))
+    for name in np.unique(made.names):
+        own = np.flatnonzero(made.names == name)
+        labels = np.repeat(np.array([by_name[name]], dtype=gan.classes_.dtype), DRAWN)
+        drawn = gan.discriminator_scores(gan.sample(labels, random_state=np.random.default_rng(seed)), labels)
+        scores = gan.discriminator_scores(made.items_at(own), labels[:1].repeat(len(own)))
+        ranks[own] = np.searchsorted(np.sort(drawn), scores) / DRAWN
+    return ranks
+
+
+def _plain(name: str) -> str:
+    return name.removesuffix(".0")  # whole numbers are called alike, whatever their type
+
+
+def _nearest(distances: NDArray, real: Side, mask: NDArray[np.bool_], n: int) -> tuple[Neighbour, ...]:
+    candidates = np.flatnonzero(mask)
+    order = candidates[np.argsort(distances[candidates], kind="stable")[:n]]
+    return tuple(Neighbour(int(j), str(real.names[j]), float(distances[j])) for j in order)
+
+
+def _shown(made: Side, real: Side, i: int, near: list[tuple[Neighbour, ...]]) -> dict[str, NDArray[np.uint8]]:
+    same, other = (real.items[[neighbour.index for neighbour in part]] for part in near)
+    return {"itself": made.items[[i]], "same_class": same, "other_class": other}
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column of both tables, prepared for looking up single values."""
+
+    name: str
+    real: list[Any]
+    made: list[Any]
+    unit: Any  # what differences are divided by; None for names
+    deviation: float
+    numbers: tuple[list[Any], list[Any]]  # of the values, where these are numbers or dates
+
+    def move(self, i: int, origin: int) -> Move | None:
+        """How synthetic row `i` differs from a real one; None if it does not."""
+        before, after = self.real[origin], self.made[i]
+        missing = pd.isna(before), pd.isna(after)
+        if all(missing) or (not any(missing) and before == after):
+            return None
+        if any(missing) or self.unit is None:
+            return Move(self.name, str(before), str(after))
+        difference = float((self.numbers[1][i] - self.numbers[0][origin]) / self.unit)
+        return Move(self.name, str(before), str(after), difference, difference / (self.deviation or 1.0))
+
+
+def _columns(made: pd.DataFrame, real: pd.DataFrame) -> list[_Column]:
+    columns = []
+    for name in real.columns:
+        unit, deviation = None, 0.0
+        numbers = as_numbers(real[name], made[name])
+        if is_date(numbers[0].dtype):
+            unit, deviation = DAY, float(numbers[0].std() / DAY)
+        elif is_numeric(numbers[0]):
+            unit, deviation = 1, float(numbers[0].astype(float).std())
+        # Plain Python numbers, which do not wrap around below zero as unsigned ones do.
+        plain = (list(numbers[0].tolist()), list(numbers[1].tolist()))
+        columns.append(_Column(str(name), list(real[name].tolist()), list(made[name].tolist()), unit, deviation, plain))
+    return columns
+
+
+def _moves(columns: list[_Column], i: int, origin: int) -> tuple[Move, ...]:
+    """The columns that moved, names and missing values first, then by how far they moved."""
+    found = (column.move(i, origin) for column in columns)
+    moved = [move for move in found if move is not None]
+    return tuple(sorted(moved, key=lambda m: -abs(m.standardised) if m.standardised is not None else -np.inf))

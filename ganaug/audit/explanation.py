@@ -1,0 +1,159 @@
+"""What is known about where a synthetic sample comes from, as text, as JSON and as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ganaug._text import visible
+from ganaug.data.images.pictures import class_grid
+
+__all__ = ["Explanation", "Move", "Neighbour", "explanation_sheet"]
+
+LIKELY = 0.01  # probability from which a class is named
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A real sample.
+
+    Attributes
+    ----------
+    index : int
+        Position in the training data.
+    label : str
+        Name of its class.
+    distance : float
+        From the synthetic sample, as in an audit.
+    """
+
+    index: int
+    label: str
+    distance: float
+
+
+@dataclass(frozen=True)
+class Move:
+    """How a column of a synthetic row differs from the real row that it is compared with.
+
+    Attributes
+    ----------
+    column : str
+    before, after : str
+        Values of the real and of the synthetic row.
+    difference : float or None
+        In the units of the column, for dates in days; None for names and missing values.
+    standardised : float or None
+        In standard deviations of the column in the training data.
+    """
+
+    column: str
+    before: str
+    after: str
+    difference: float | None = None
+    standardised: float | None = None
+
+    def __str__(self) -> str:
+        if self.difference is None or self.standardised is None:
+            return f"{self.before} -> {self.after}"
+        return f"{self.before} -> {self.after}, {self.difference:+.4g} ({self.standardised:+.2f} SD)"
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Result of :func:`ganaug.audit._explain` for one sample.
+
+    Attributes
+    ----------
+    kind : {"image", "row"}
+    index : int
+        Position among the samples.
+    label : str
+        Name of the class that it was made for.
+    same_class, other_class : tuple of Neighbour
+        The nearest real samples of its class and of all others, those without a label among them, nearest first.
+    probabilities : dict
+        Of each class, by a classifier trained on the real samples.
+    discriminator_rank : float or None
+        Share of the samples drawn for its class that the discriminator finds less real; None without a GAN.
+    anchor : Neighbour or None
+        The real row that it grew from; None where none is known.
+    moves : tuple of Move
+        Of a row: the columns that differ from its anchor, or without one from the nearest row of its class; those that
+        moved farthest first.
+    shown : dict
+        Of an image: itself and its neighbours, uint8 (n, channels, height, width).
+    """
+
+    kind: str
+    index: int
+    label: str
+    same_class: tuple[Neighbour, ...]
+    other_class: tuple[Neighbour, ...]
+    probabilities: dict[str, float]
+    discriminator_rank: float | None = None
+    anchor: Neighbour | None = None
+    moves: tuple[Move, ...] = ()
+    shown: dict[str, NDArray[np.uint8]] = field(default_factory=dict, repr=False, compare=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values, without the pixels."""
+        return {name: value for name, value in asdict(self).items() if name != "shown"}
+
+    def __str__(self) -> str:
+        likely = sorted(self.probabilities.items(), key=lambda item: -item[1])
+        facts = [("class probabilities", ", ".join(f"{name} {100 * p:.0f} %" for name, p in likely if p >= LIKELY))]
+        if self.discriminator_rank is not None:
+            rank = f"more real than {100 * self.discriminator_rank:.0f} % of those drawn for its class"
+            facts.append(("by the discriminator", rank))
+        facts.append(("nearest real ones of its class", _listed(self.same_class)))
+        if self.other_class:
+            facts.append(("nearest real ones of other classes", _listed(self.other_class, labels=True)))
+        if self.anchor is not None:
+            facts.append(("grown from", _listed((self.anchor,))))
+        lines = [f"Synthetic {self.kind} {self.index} of class {self.label}"]
+        lines += [f"  {what:<35} {value}" for what, value in facts]
+        if self.kind == "row":
+            origin = f"row {self.same_class[0].index}" if self.anchor is None else "its anchor"
+            lines.append(f"  moved from {origin}:" if self.moves else f"  the same as {origin}")
+            lines += [f"    {move.column:<33} {move}" for move in self.moves]
+        return "\n".join(map(visible, lines))
+
+
+def explanation_sheet(explanations: Sequence[Explanation]) -> Image.Image:
+    """Draw a row per image: itself | the nearest real images of its class | those of other classes.
+
+    Parameters
+    ----------
+    explanations : sequence of Explanation
+        Of images, at least one.
+
+    Returns
+    -------
+    PIL.Image.Image
+
+    Raises
+    ------
+    ValueError
+        For none, or for rows of a table.
+    """
+    if not explanations or any(each.kind != "image" for each in explanations):
+        raise ValueError("explanations must be of images, at least one; print those of rows")
+    rows = []
+    for each in explanations:
+        own = f"{each.label} ({100 * each.probabilities[each.label]:.0f} %)"
+        rows.append((own, np.concatenate([each.shown[part] for part in ("itself", "same_class", "other_class")])))
+    near = len(explanations[0].same_class)
+    return class_grid(rows, breaks=(1, 1 + near), heading="synthetic | nearest real of its class | of other classes")
+
+
+def _listed(neighbours: Sequence[Neighbour], *, labels: bool = False) -> str:
+    return ", ".join(
+        f"{n.index} ({n.label}, {n.distance:.3g} apart)" if labels else f"{n.index} ({n.distance:.3g} apart)"
+        for n in neighbours
+    )

@@ -1,0 +1,404 @@
+"""Cases of images: GANs fitted once per split, classifiers trained on batches."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ganaug.audit import audit
+from ganaug.bench.cases.case import CELLS, CHOICE, GAN, Case, Task, global_states, prepared, scored
+from ganaug.bench.inputs.datasets import load_images
+from ganaug.bench.inputs.splits import copies
+from ganaug.bench.methods.arms import TRANSFORMS, arm_batches, find_filter, find_mix, make_transform, transform_name
+from ganaug.bench.methods.scores import SMALLEST, checked_probabilities
+from ganaug.bench.records.provenance import code_of
+from ganaug.bench.records.store import Store
+from ganaug.bench.suite.plugins import Plugin, construct, resolve
+from ganaug.bench.suite.schema import ImageArm, ImageExperiment, Suite, digest
+from ganaug.classifiers.batches import Labelled
+from ganaug.classifiers.image_classifier import (
+    balanced_class_weight,
+    class_consistency,
+    predict_proba,
+    train_classifier,
+)
+from ganaug.classifiers.networks import NETWORKS
+from ganaug.curation import choose_ratio
+from ganaug.curation.drawing import draw_filtered
+from ganaug.curation.image_filters import FILTERS, ImageFilter
+from ganaug.curation.inner_validation import inner_split
+from ganaug.data import LabelledImages
+from ganaug.data.files import write_atomically
+from ganaug.data.images.pictures import png_bytes
+from ganaug.data.json_values import short
+from ganaug.engine.devices import random_generator, resolve_device
+from ganaug.generators import ImageGAN
+from ganaug.metrics.sheets import comparison_sheet
+
+__all__ = ["ImageCase"]
+
+JUDGE_STEPS = 1000
+INNER = "of the inner split"
+GATE_RATIOS = (0, 0.25, 0.5, 1)  # of the synthetic images per real one that an arm has at most
+
+
+class ImageCase(Case):
+    """Images of one dataset; see :class:`~ganaug.bench.cases.case.Case`."""
+
+    experiment: ImageExperiment
+
+    def __init__(self, suite: Suite, index: int, store: Store) -> None:
+        super().__init__(suite, index, store)
+        self.data = load_images(self.spec.dataset)
+        self.classes, self.targets = np.unique(self.data.labels, return_inverse=True)
+        self._splits = self.split(self.data.labels)
+        sizes = [np.bincount(self.targets[part]) for part in self.splits.training]
+        if all(size.min() == size.max() for size in sizes):
+            plain = [arm for arm in self.arms if arm.like_without_weights(self.arms) is None]
+            # What these are compared with runs anywhere, or the comparison would be gone.
+            asked = {*self.experiment.baselines, *(name for arm in plain for name in arm.against)}
+            self.arms = tuple(arm for arm in self.arms if arm in plain or arm.name in asked)
+        self.gan_params = {"device": self.experiment.device, **self.experiment.gan}
+        self.needs_gan = any(arm.synthetic > 0 for arm in self.arms)
+        first = self.data.subset(self.splits.training[0])
+        self.gan_config = ImageGAN(**self.gan_params).resolve(first).to_dict() if self.needs_gan else None
+        self.gated = any(arm.gate for arm in self.arms)
+        self._choices = {
+            _choice(arm.transforms, network): (arm.transforms, network)
+            for arm in self.arms
+            if isinstance(arm.transform, tuple)
+            for network in self.experiment.classifiers
+        }
+        self._synthetic: dict[tuple[str, tuple[str, ...]], Labelled] = {}  # of one split
+        self._judges: dict[int, nn.Module] = {}
+
+    def named(self, arm: ImageArm, classifier: Plugin) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+        """A transform, filters and a network."""
+        for named in arm.transforms:
+            yield "transforms", named.target if isinstance(named, Plugin) else named, TRANSFORMS
+        for name in arm.keep:
+            yield "filters", name, FILTERS
+        yield "networks", classifier.target, NETWORKS
+
+    def tasks(self) -> Iterator[Task]:
+        """One GAN per split, then one cell per arm, repeat and network."""
+        for split in range(len(self.splits)):
+            gan = self._gan_key(split)
+            if self.needs_gan:
+                yield Task(self.index, GAN, split, None, 0, (gan,), ("",))
+            if self.gated:
+                yield Task(self.index, GAN, split, None, 0, (self._gan_key(split, INNER),), (INNER,))
+            for name in self._choices:
+                yield Task(self.index, GAN, split, None, 0, (self._choice_key(split, name),), (name,))
+            for arm in self.arms:
+                for repeat in range(self.experiment.repeats):
+                    for network in self.experiment.classifiers:
+                        several = isinstance(arm.transform, tuple)
+                        cell = {
+                            **self.shared(split, self.data.fingerprint()),
+                            "arm": asdict(arm),
+                            "repeat": repeat,
+                            "network": asdict(network),
+                            "training": asdict(self.experiment.training),
+                            "gan": gan if arm.synthetic > 0 else None,
+                            "inner_gan": self._gan_key(split, INNER) if arm.gate else None,
+                            **(
+                                {"choice": self._choice_key(split, _choice(arm.transforms, network))} if several else {}
+                            ),
+                            **self.own_code(arm.name, network.name),
+                        }
+                        yield Task(self.index, CELLS, split, arm.name, repeat, (digest(cell),), (network.name,))
+
+    def _gan_key(self, split: int, part: str = "") -> str:
+        return digest(
+            {
+                **self.shared(split, self.data.fingerprint()),
+                "part": part,
+                "gan": self.experiment.gan,
+                "config": self.gan_config,
+                "synthetic_per_class": self.experiment.synthetic_per_class,
+            }
+        )
+
+    def _choice_key(self, split: int, choice: str) -> str:
+        transforms, network = self._choices[choice]
+        code = code_of("networks", network.target, NETWORKS)
+        for named in transforms:
+            code |= code_of("transforms", named.target if isinstance(named, Plugin) else named, TRANSFORMS)
+        return digest(
+            {
+                **self.shared(split, self.data.fingerprint()),
+                "transforms": [asdict(named) if isinstance(named, Plugin) else named for named in transforms],
+                "network": asdict(network),
+                "training": asdict(self.experiment.training),
+                **({"code": code} if code else {}),
+            }
+        )
+
+    def run(self, task: Task, keys: frozenset[str]) -> Iterator[tuple[str, dict[str, Any]] | None]:
+        """Fit the GAN of a split, or train and test one classifier."""
+        (key,) = keys
+        if task.arm is None and task.classifiers[0] in self._choices:
+            yield key, self._choose_transform(task.split, task.classifiers[0])
+        elif task.arm is None:
+            yield key, self._fit_gan(task.split, task.classifiers[0])
+        else:
+            yield key, self._train_and_test(task, self.experiment.arm(task.arm))
+
+    def _training(self, split: int, part: str = "") -> LabelledImages:
+        """The training images of a split, or those of them that its gate trains on."""
+        chosen = self.splits.training[split]
+        return self.data.subset(chosen[self._inner(split)[0]] if part else chosen)
+
+    def _inner(self, split: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        return inner_split(self.data.labels[self.splits.training[split]], self.seed("inner split", split))
+
+    def _fit_gan(self, split: int, part: str) -> dict[str, Any]:
+        real = self._training(split, part)
+        seed = self.seed(f"gan {part}".strip(), split)
+        gan = ImageGAN(**{"random_state": seed, **self.gan_params, "verbose": False}).fit(real)
+        gan.save(self.store.gan_folder(self._gan_key(split, part)))
+        about = {"fit_seconds": gan.history_[-1]["seconds"], "steps": gan.config_.training.steps}
+        if part:
+            return about
+        images, labels = self._draw(gan, split, ())
+        consistency = class_consistency(self._judge(split), images, labels, len(self.classes))
+        if split == 0:
+            sheet = comparison_sheet(real, images, self.classes[labels])
+            write_atomically(self.store.sheet(self.index), png_bytes(sheet))
+            about["audit"] = self._audit(images, labels, real)
+        return {**about, "consistency": consistency.tolist()}
+
+    def _audit(self, images: NDArray[np.uint8], labels: NDArray[np.integer], real: LabelledImages) -> dict[str, str]:
+        """Are they copies? The test images are the holdout; nothing is decided by it."""
+        drawn, test = LabelledImages(images, self.classes[labels]), self.data.subset(self.splits.test[0])
+        try:
+            found = audit(drawn, real, test, device=self.experiment.device, random_state=self.seed("audit"))
+        except ValueError as error:
+            return {"verdict": "not assessable", "text": str(error)}
+        return {"verdict": found.verdict, "text": str(found)}
+
+    def _train_and_test(self, task: Task, arm: ImageArm) -> dict[str, Any]:
+        (network,) = (n for n in self.experiment.classifiers if n.name == task.classifiers[0])
+        make = self._network(network)
+        about: dict[str, Any] = {}
+        notes = []
+        if isinstance(arm.transform, tuple):
+            record = self._made(task.split, _choice(arm.transforms, network))
+            arm = replace(arm, transform=arm.transforms[record["chosen"]])
+            notes.append(f"transform {transform_name(arm.transforms[0])} chosen")
+        chosen = self.splits.training[task.split]
+        targets = self.targets[chosen]
+        weight = balanced_class_weight(targets, len(self.classes)) if arm.class_weight else None
+        seed = self.seed("cell", task.split, arm.name, network.name, task.repeat)
+        share, keep = np.full(len(self.classes), arm.synthetic), tuple(find_filter(name) for name in arm.keep)
+        if arm.gate:
+            with global_states(seed):
+                share, keep, note, about = self._ask_gate(task.split, arm, make, seed)
+            notes.append(note)
+        if notes:
+            about["note"] = "; ".join(notes)
+        synthetic = self._synthetic_images(task.split, keep) if share.any() else None
+        if synthetic is not None:
+            share[np.bincount(synthetic[1], minlength=len(self.classes)) == 0] = 0
+        test = self.splits.test[task.split]
+        real = self.data.images[chosen], targets
+        found = self._predictions(arm, real, synthetic, share, network, seed, self.data.images[test], weight)
+        return {**scored(self.targets[test], found, seen=self.seen(task.split)), **about}
+
+    def _predictions(
+        self,
+        arm: ImageArm,
+        real: Labelled,
+        synthetic: Labelled | None,
+        share: NDArray[np.floating] | None,
+        network: Plugin,
+        seed: int,
+        test: NDArray[np.uint8],
+        class_weight: Tensor | None = None,
+    ) -> NDArray[np.float64]:
+        """Class probabilities of images by a network that is trained as an arm says."""
+        generator, device = random_generator(seed, "classifier"), resolve_device(self.experiment.device)
+        # torchvision's transforms draw from the global state, and so may a network.
+        with global_states(random_generator(seed, "transform").initial_seed(), device):
+            trained = train_classifier(
+                arm_batches(arm, real, synthetic, generator, share),
+                self.data.image_shape,
+                len(self.classes),
+                self.experiment.training,
+                generator,
+                make_network=self._network(network),
+                class_weight=class_weight,
+                device=device,
+            )
+            predicted = predict_proba(trained, test)
+        return checked_probabilities(f"network {short(network.name)}", predicted, len(test), len(self.classes))
+
+    def _choose_transform(self, split: int, choice: str) -> dict[str, Any]:
+        """Which of several transforms does best on an inner split, without synthetic images, and how well each did.
+
+        It is the one of the highest balanced accuracy; of several, the one of the least log-loss, and of these the
+        first. Without a class of three images there is nothing to validate on: the first is taken.
+        """
+        transforms, network = self._choices[choice]
+        chosen, (train, test) = self.splits.training[split], self._inner(split)
+        images, targets = self.data.images[chosen], self.targets[chosen]
+        if not len(test):
+            return {"chosen": 0, "scores": []}
+        results = []
+        for transform in transforms:
+            seed = self.seed(choice, split, transform_name(transform))
+            arm, real = ImageArm("inner", transform=transform), (images[train], targets[train])
+            probabilities = self._predictions(arm, real, None, None, network, seed, images[test])
+            right = probabilities.argmax(1) == targets[test]
+            balanced = np.mean([right[targets[test] == c].mean() for c in np.unique(targets[test])])
+            of_target = probabilities[np.arange(len(test)), targets[test]]
+            results.append((float(balanced), -float(np.log(np.clip(of_target, SMALLEST, 1)).mean())))
+        best = min(range(len(transforms)), key=lambda i: (-results[i][0], results[i][1]))
+        return {"chosen": best, "scores": [list(result) for result in results]}
+
+    def _network(self, network: Plugin) -> Callable[..., nn.Module]:
+        make = resolve("networks", network.target, NETWORKS)
+        if not network.params:
+            return make
+        return lambda image_shape, n_classes: construct(
+            make, network.params, image_shape=image_shape, n_classes=n_classes
+        )
+
+    def _ask_gate(
+        self, split: int, arm: ImageArm, make_network: Callable[..., nn.Module], seed: int
+    ) -> tuple[NDArray[np.float64], tuple[ImageFilter, ...], str, dict[str, Any]]:
+        """Share of synthetic images of each class, their filters, a note, and what the record says of the choice."""
+        started = time.perf_counter()
+        most = arm.synthetic / (1 - arm.synthetic)
+        fixed = tuple(find_filter(name) for name in arm.keep)
+        decision = choose_ratio(
+            lambda: _Fitted(self._gan(split, INNER)),
+            self._training(split),
+            classifier=make_network,
+            ratios=[ratio * most for ratio in GATE_RATIOS],
+            filters=[fixed] if fixed else None,
+            cv=[self._inner(split)],
+            transform=make_transform(arm),
+            mix=None if arm.mix is None else find_mix(arm.mix, len(self.classes)),
+            balanced=arm.balanced,
+            class_weight="balanced" if arm.class_weight else None,
+            training=self.experiment.training,
+            starts=1,
+            per_class=self.experiment.synthetic_per_class,
+            device=self.experiment.device,
+            random_state=seed,
+        )
+        ratios = np.array([decision.ratios_per_class[label] for label in self.classes.tolist()])
+        fits = [self._made(split, part)["fit_seconds"] for part in ("", INNER)]
+        note = f"{decision.candidates[decision.decision.position]} chosen"
+        seconds = sum(fits) + time.perf_counter() - started
+        return ratios / (1 + ratios), decision.keep, note, {"gate": decision.to_dict(), "fit_seconds": seconds}
+
+    def _judge(self, split: int) -> nn.Module:
+        """A classifier trained on the real test images, which the GAN has not seen; it decides nothing."""
+        test = self.splits.test[split]
+        one_test = self.splits.test_share is None  # the same one for all splits
+        place = 0 if one_test else split
+        if place not in self._judges:
+            generator = random_generator(self.seed("judge", place), "judge")
+            draw = arm_batches(ImageArm("judge"), (self.data.images[test], self.targets[test]), None, generator)
+            config = type(self.experiment.training)(steps=JUDGE_STEPS)
+            device = resolve_device(self.experiment.device)
+            self._judges[place] = train_classifier(
+                draw, self.data.image_shape, len(self.classes), config, generator, device=device
+            )
+        return self._judges[place]
+
+    def _made(self, split: int, part: str) -> dict[str, Any]:
+        """The record of what the first stage has made for a split."""
+        key = self._choice_key(split, part) if part in self._choices else self._gan_key(split, part)
+        record = self.store.read(key)
+        if record is None or record["status"] != "done":
+            raise RuntimeError(f"the {prepared(part or 'of this split')} failed")
+        return record
+
+    def _gan(self, split: int, part: str) -> ImageGAN:
+        """A saved GAN."""
+        self._made(split, part)
+        folder, device = self.store.gan_folder(self._gan_key(split, part)), self.gan_params["device"]
+        try:
+            return ImageGAN.load(folder, device=device)
+        except ValueError:
+            # Its folder was deleted or damaged after it was finished.
+            self._fit_gan(split, part)
+            return ImageGAN.load(folder, device=device)
+
+    def _synthetic_images(self, split: int, keep: tuple[ImageFilter, ...]) -> Labelled:
+        """The synthetic images of a split that pass some filters, from its saved GAN."""
+        key = self._gan_key(split)
+        names = tuple(step.name for step in keep)
+        if (key, names) not in self._synthetic:
+            drawn = self._draw(self._gan(split, ""), split, keep)
+            self._synthetic = {k: images for k, images in self._synthetic.items() if k[0] == key}
+            self._synthetic[key, names] = drawn
+        return self._synthetic[key, names]
+
+    def _draw(self, gan: ImageGAN, split: int, keep: tuple[ImageFilter, ...]) -> Labelled:
+        n, seed = self.experiment.synthetic_per_class, self.seed("sample", split)
+        if keep:
+            with warnings.catch_warnings(), global_states(seed):
+                warnings.simplefilter("ignore", UserWarning)  # classes that stay short are shown fewer
+                images, labels = draw_filtered(gan, n, real=self._training(split), keep=keep, random_state=seed)
+        else:
+            labels = np.repeat(np.arange(len(self.classes)), n)
+            images = gan.sample(self.classes[labels], random_state=seed).cpu().numpy()
+        # What stands in both parts of the data itself is no sign of a leak.
+        test, training = self.data.images[self.splits.test[split]], self.data.images[self.splits.training[split]]
+        leaked = copies(images, test) & ~copies(images, training)
+        if leaked.any():
+            raise RuntimeError(f"{leaked.sum()} of {len(images)} synthetic images are test images: the test set leaked")
+        return images, labels
+
+    @property
+    def keys(self) -> NDArray[np.uint8]:
+        """The images themselves."""
+        return self.data.images
+
+    def describe(self) -> dict[str, Any]:
+        """Classes, sizes and hash."""
+        return {
+            "classes": [self.data.name(label) for label in self.classes.tolist()],
+            "shape": "x".join(map(str, self.data.image_shape)),
+            "n_train": len(self.splits.training[0]),
+            "n_test": len(self.splits.test[0]),
+            **self.duplicates(),
+            "sha256": self.data.fingerprint(),
+        }
+
+
+def _choice(transforms: tuple[str | Plugin, ...], network: Plugin) -> str:
+    return f"{CHOICE}{', '.join(map(_in_full, transforms))} for {network.name}"
+
+
+def _in_full(transform: str | Plugin) -> str:
+    """A transform with its parameters: arms may choose among transforms of one name that differ in these."""
+    if not isinstance(transform, Plugin):
+        return transform
+    params = ", ".join(f"{key}={value!r}" for key, value in transform.params.items())
+    return f"{transform.target}({params})"
+
+
+class _Fitted:
+    """A GAN that is fitted already, on just the images that it is asked to fit."""
+
+    def __init__(self, gan: ImageGAN) -> None:
+        self._gan = gan
+
+    def fit(self, real: LabelledImages) -> ImageGAN:
+        """Check that, and return the GAN."""
+        if self._gan.training_data_["sha256"] != real.fingerprint():
+            raise AssertionError("the inner GAN was fitted on other images")
+        return self._gan

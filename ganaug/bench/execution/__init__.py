@@ -1,0 +1,1 @@
+"""Who runs the tasks of a benchmark: processes and clusters, and what a worker does."""

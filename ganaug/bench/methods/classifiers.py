@@ -1,0 +1,319 @@
+"""Classifiers that arms of tables are measured with."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.special
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer
+from sklearn.decomposition import PCA
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, TunedThresholdClassifierCV
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.utils.metaestimators import available_if
+
+from ganaug.bench.inputs.datasets import TableData
+from ganaug.bench.methods.scores import checked_numbers, checked_probabilities
+from ganaug.bench.suite.plugins import Plugin, checked, construct, resolve
+from ganaug.bench.suite.schema import TableArm
+from ganaug.data.json_values import short
+
+__all__ = ["CLASSIFIERS", "Columns", "Trained", "check_classifier", "fit_predict"]
+
+CLASSIFIERS: dict[str, Callable[..., Any]] = {
+    "logistic": functools.partial(LogisticRegression, max_iter=2000),
+    "knn": KNeighborsClassifier,
+    "forest": functools.partial(RandomForestClassifier, n_estimators=200),
+    "boosting": HistGradientBoostingClassifier,
+}
+THRESHOLD_FOLDS = CALIBRATION_FOLDS = 5
+MOST_NAMES = 100  # of a column that have an input of their own; all others share one
+
+
+def check_classifier(classifier: Plugin) -> None:
+    """Find out whether there is such a classifier, and whether it can be made with its parameters.
+
+    Raises
+    ------
+    ValueError
+        With the nearest name, or what to install.
+    """
+    what = f"classifier {short(classifier.target)}"
+    made = checked(what, resolve("classifiers", classifier.target, CLASSIFIERS), classifier.params, random_state=0)
+    for methods in (("fit",), ("predict_proba", "decision_function")):
+        # Some estimators have a method only once they are fitted, but their classes always do.
+        if not any(hasattr(of, method) for of in (made, type(made)) for method in methods):
+            names = " or ".join(methods)
+            raise ValueError(f"{what} must be one with a method {names}, which {type(made).__name__} lacks")
+
+
+class Columns:
+    """Columns of a table as numbers, learnt from training rows.
+
+    Numbers and dates are standardised, a missing one being the median; names are one-hot encoded, a missing one being a
+    name of its own. Of the names of a column the rarest count as one, where there are more than 100, such as of
+    identifiers or free text.
+
+    Parameters
+    ----------
+    data : TableData
+        Training rows.
+    components : int, optional
+        Principal components that the result is reduced to.
+    """
+
+    def __init__(self, data: TableData, components: int | None = None) -> None:
+        self._nominal = list(data.nominal)
+        self._numeric = data.numeric
+        steps: list[Any] = [
+            ColumnTransformer(
+                [
+                    (
+                        "numeric",
+                        make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()),
+                        self._numeric,
+                    ),
+                    (
+                        "nominal",
+                        OneHotEncoder(
+                            max_categories=MOST_NAMES + 1, handle_unknown="infrequent_if_exist", sparse_output=False
+                        ),
+                        self._nominal,
+                    ),
+                ]
+            )
+        ]
+        table = self.plain(data.X)
+        if components is not None:
+            width = steps[0].fit_transform(table).shape[1]
+            steps.append(PCA(min(components, width, len(table)), random_state=0))
+        self._transformer = make_pipeline(*steps).fit(table)
+
+    def __call__(self, table: pd.DataFrame) -> NDArray[np.float64]:
+        """Encode rows: shape (n_rows, n_columns)."""
+        return np.ascontiguousarray(self._transformer.transform(self.plain(table)), dtype=float)
+
+    def plain(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Numbers as floats, dates as days, and names as strings, of which a missing one is a character of its own."""
+        numbers = {}
+        for name in self._numeric:
+            column = table[name]
+            if pd.api.types.is_datetime64_any_dtype(column.dtype):
+                day = column.dt.as_unit("ns").astype("int64") / 86_400e9
+                numbers[name] = day.where(column.notna())
+            else:
+                numbers[name] = column
+        # Texts: a column may mix strings, numbers and missing values, which cannot be sorted together.
+        names = {name: table[name].astype(object).where(table[name].notna(), "\0").map(str) for name in self._nominal}
+        plain = pd.DataFrame({**numbers, **names}, index=table.index)
+        return plain.astype(dict.fromkeys(self._numeric, float))
+
+
+def fit_predict(
+    arm: TableArm,
+    classifier: Plugin,
+    rows: tuple[NDArray[np.float64], NDArray[np.integer]],
+    test: NDArray[np.float64],
+    n_classes: int,
+    seed: int,
+) -> tuple[NDArray[np.float64], NDArray[np.int64] | None, str | None]:
+    """Train a classifier as an arm says and predict test rows.
+
+    Parameters
+    ----------
+    arm : TableArm
+        Its sampler has been applied already.
+    classifier : Plugin
+    rows : tuple of ndarray
+        Encoded training rows (n_rows, n_columns) and class indices (n_rows,).
+    test : ndarray of shape (n_test, n_columns)
+    n_classes : int
+    seed : int
+
+    Returns
+    -------
+    probabilities : ndarray of shape (n_test, n_classes)
+    predicted : ndarray of shape (n_test,) or None
+        None stands for what is most probable.
+    note : str or None
+        What could not be done as asked.
+    """
+    X, y = rows
+    trained = Trained(arm, classifier, X, y, n_classes, seed)
+    return trained.predict_proba(test), trained.predict(test) if arm.threshold else None, trained.note
+
+
+class Trained:
+    """A classifier trained as an arm says.
+
+    What it is handed is its own, so that one that works in place changes nothing for the next, and what it returns is
+    checked.
+
+    Parameters
+    ----------
+    arm : TableArm
+        Its sampler has been applied already.
+    classifier : Plugin
+    X : ndarray of shape (n_rows, n_columns)
+    y : ndarray of shape (n_rows,)
+        Class indices.
+    n_classes : int
+    seed : int
+
+    Attributes
+    ----------
+    note : str or None
+        What could not be done as asked.
+
+    Raises
+    ------
+    ValueError
+        If it has not learnt the classes that it was shown.
+    """
+
+    def __init__(
+        self,
+        arm: TableArm,
+        classifier: Plugin,
+        X: NDArray[np.float64],
+        y: NDArray[np.integer],
+        n_classes: int,
+        seed: int,
+    ) -> None:
+        self.what = f"classifier {short(classifier.name)}"
+        self.note: str | None = None
+        make = resolve("classifiers", classifier.target, CLASSIFIERS)
+        self._n_classes = n_classes
+        self._shares = np.bincount(y, minlength=n_classes) / len(y)
+        counts = np.unique(y, return_counts=True)[1]
+        # Where classes are of one size there is nothing to correct, and the classifier is used as it is without.
+        self.corrected = arm.prior_correction and counts.min() < counts.max()
+        model = construct(make, classifier.params, random_state=seed)
+        if arm.class_weight and "class_weight" in getattr(model, "get_params", dict)():
+            model.set_params(class_weight="balanced")
+        elif arm.class_weight:
+            self.note = f"{classifier.name} takes no class weights"
+        if self.corrected and not hasattr(model, "predict_proba"):
+            model = self._calibrated(model, classifier.name, int(counts.min()))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            self._model = self._fitted(model, classifier.name, arm, (X, y), seed)
+        self._places = self._learnt(y)
+
+    def predict_proba(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Probabilities of all classes, shape (n_rows, n_classes); of a classifier without any, made from its scores.
+
+        Raises
+        ------
+        ValueError
+            If what it returns is none.
+        """
+        n, known = len(X), len(self._places)
+        if hasattr(self._model, "predict_proba"):
+            found = checked_probabilities(self.what, self._model.predict_proba(X.copy()), n, known)
+        else:
+            shape = (n,) if known == 2 else (n, known)
+            scores = checked_numbers(self.what, "scores", self._model.decision_function(X.copy()), shape)
+            scores = np.stack([-scores, scores], axis=1) / 2 if known == 2 else scores
+            found = scipy.special.softmax(scores, axis=1)
+        whole = np.zeros((n, self._n_classes))
+        whole[:, self._places] = found
+        if self.corrected:
+            whole /= np.where(self._shares > 0, self._shares, 1)
+            whole /= whole.sum(1, keepdims=True)
+        return whole
+
+    def predict(self, X: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Classes as it tells them itself, with its threshold or without; class indices of shape (n_rows,).
+
+        Raises
+        ------
+        ValueError
+            If they are none of those that it has learnt.
+        """
+        if self.corrected:
+            return self.predict_proba(X).argmax(1)
+        found = checked_numbers(self.what, "classes", self._model.predict(X.copy()), (len(X),))
+        if not (known := np.isin(found, self._places)).all():
+            raise ValueError(f"{self.what} must predict classes that it was trained on, got {found[~known][0]:g}")
+        return found.astype(np.int64)
+
+    def _calibrated(self, model: Any, name: str, smallest: int) -> Any:
+        # Scores made into probabilities by a formula are no probabilities that shares of classes could be taken out of.
+        if smallest > 1:
+            return CalibratedClassifierCV(_WithCopies(model), ensemble=False, cv=min(CALIBRATION_FOLDS, smallest))
+        self.note = (
+            f"{name} has no probabilities, and a class of one sample, so that its scores were corrected as they are"
+        )
+        return model
+
+    def _fitted(self, model: Any, name: str, arm: TableArm, rows: tuple[Any, Any], seed: int) -> Any:
+        X, y = rows
+        smallest = int(np.unique(y, return_counts=True)[1].min())
+        if arm.threshold and smallest < 2:
+            self.note = "a class has a single row, so that no threshold was tuned"
+        elif arm.threshold:
+            cv = StratifiedKFold(max(2, min(THRESHOLD_FOLDS, smallest)), shuffle=True, random_state=seed)
+            tuned = TunedThresholdClassifierCV(_WithCopies(model), scoring="balanced_accuracy", cv=cv)
+            try:
+                return tuned.fit(X.copy(), y.copy())
+            except ValueError as error:
+                if "constant" not in str(error):
+                    raise
+                self.note = f"the predictions of {name} are constant, so that no threshold was tuned"
+        model.fit(X.copy(), y.copy())
+        return model
+
+    def _learnt(self, y: NDArray[np.integer]) -> NDArray[np.int64]:
+        """Class index of each column of its probabilities."""
+        labels = np.unique(y)
+        found = getattr(self._model, "classes_", None)
+        known = np.asarray([] if found is None else np.asarray(found).tolist())
+        right = known.ndim == 1 and known.dtype.kind in "iufb" and len(np.unique(known)) == len(known)
+        if not right or not np.isin(labels, known).all() or not np.isin(known, np.arange(self._n_classes)).all():
+            raise ValueError(
+                f"{self.what} must have the labels that it was trained on, {short(labels.tolist())}, in classes_ after "
+                f"fit, got {'none' if found is None else short(known.tolist())}"
+            )
+        return known.astype(np.int64)
+
+
+def _has(method: str) -> Callable[[Any], bool]:
+    return lambda self: hasattr(getattr(self, "estimator_", self.estimator), method)
+
+
+class _WithCopies(ClassifierMixin, BaseEstimator):
+    """A classifier that is handed copies, for meta-estimators that show the same rows more than once."""
+
+    def __init__(self, estimator: Any) -> None:
+        self.estimator = estimator
+
+    def fit(self, X: NDArray[np.float64], y: NDArray[np.integer]) -> _WithCopies:
+        self.estimator_ = clone(self.estimator)
+        self.estimator_.fit(X.copy(), y.copy())
+        self.classes_ = self.estimator_.classes_
+        return self
+
+    def predict(self, X: NDArray[np.float64]) -> Any:
+        return self.estimator_.predict(X.copy())
+
+    @available_if(_has("predict_proba"))
+    def predict_proba(self, X: NDArray[np.float64]) -> Any:
+        return self.estimator_.predict_proba(X.copy())
+
+    @available_if(_has("decision_function"))
+    def decision_function(self, X: NDArray[np.float64]) -> Any:
+        return self.estimator_.decision_function(X.copy())

@@ -1,0 +1,242 @@
+"""Peers that generate rows of a class: what takes the GAN's place in an over-sampler."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.stats
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.covariance import LedoitWolf
+from sklearn.neighbors import KernelDensity
+
+from ganaug._text import visible
+from ganaug.bench.suite.plugins import require
+
+__all__ = ["GENERATORS", "CTGANGenerator", "Copula", "Kernel"]
+
+DRAWS = 200  # times that a generator which cannot be conditioned may draw as many rows as are wanted
+
+
+class _ByClass(BaseEstimator):
+    """A generator that knows the rows of each class by themselves."""
+
+    def __init__(self, nominal: tuple[str, ...] = ()) -> None:
+        self.nominal = nominal
+
+    def fit(self, X: pd.DataFrame, y: NDArray[Any]) -> _ByClass:
+        """Keep the rows of each class."""
+        self.parts_ = {label: X[y == label].reset_index(drop=True) for label in np.unique(y)}
+        return self
+
+    def sample(self, labels: NDArray[Any], random_state: int) -> pd.DataFrame:
+        """Draw one row per label."""
+        randomness = np.random.default_rng(random_state)
+        labels = np.asarray(labels)
+        drawn = [
+            self._drawn(self.parts_[label], int((labels == label).sum()), randomness) for label in np.unique(labels)
+        ]
+        return _in_order(pd.concat(drawn, ignore_index=True), labels)
+
+    def _drawn(self, part: pd.DataFrame, n: int, randomness: np.random.Generator) -> pd.DataFrame:
+        """Rows of a class, in which values are missing together as they are in real rows."""
+        missing = part.isna()
+        rows = self._draw(self._filled(part, missing, randomness), n, randomness)
+        if missing.to_numpy().any():
+            rows = rows.mask(missing.iloc[randomness.integers(len(part), size=n)].reset_index(drop=True))
+        return _as(part, rows)
+
+    def _numeric(self, part: pd.DataFrame) -> list[str]:
+        return [name for name in part.columns if name not in self.nominal]
+
+    def _filled(self, part: pd.DataFrame, missing: pd.DataFrame, randomness: np.random.Generator) -> pd.DataFrame:
+        """The rows with dates as numbers, and with values of other rows in the place of missing ones."""
+        filled = {name: _nanoseconds(part[name]) for name in part.columns}
+        for name in part.columns[missing.any()]:
+            there = part.index[~missing[name]]
+            is_name = name in self.nominal
+            values = filled[name].astype(object)
+            chosen = randomness.choice(there, int(missing[name].sum())) if len(there) else None
+            values[missing[name]] = ("" if is_name else 0.0) if chosen is None else values[chosen].to_numpy()
+            filled[name] = values if is_name else values.astype(float)
+        return pd.DataFrame(filled)
+
+    def _draw(self, part: pd.DataFrame, n: int, randomness: np.random.Generator) -> pd.DataFrame:
+        raise NotImplementedError
+
+
+def _nanoseconds(column: pd.Series) -> pd.Series:
+    """Dates as numbers; anything else as it is."""
+    if not pd.api.types.is_datetime64_any_dtype(column.dtype):
+        return column
+    return column.dt.as_unit("ns").astype("int64").astype(float)
+
+
+def _in_order(rows: pd.DataFrame, labels: NDArray[Any]) -> pd.DataFrame:
+    """Bring rows that are sorted by class into the order of the labels."""
+    place = np.empty(len(labels), dtype=int)
+    place[np.argsort(labels, kind="stable")] = np.arange(len(labels))
+    return rows.iloc[place].reset_index(drop=True)
+
+
+class Copula(_ByClass):
+    """Gaussian copula of each class with Ledoit-Wolf correlation and empirical margins.
+
+    Parameters
+    ----------
+    nominal : tuple of str
+        Columns of names.
+    """
+
+    def _draw(self, part: pd.DataFrame, n: int, randomness: np.random.Generator) -> pd.DataFrame:
+        margins = [
+            _names(part[name], randomness) if name in self.nominal else _numbers(part[name], randomness)
+            for name in part.columns
+        ]
+        uniform = np.stack([values for values, _ in margins], axis=1)
+        normal = scipy.stats.norm.ppf(np.clip(uniform, 1e-4, 1 - 1e-4))
+        covariance = LedoitWolf().fit(normal).covariance_
+        scale = np.sqrt(np.diag(covariance))
+        drawn = randomness.multivariate_normal(
+            np.zeros(len(scale)), covariance / np.outer(scale, scale), n, check_valid="ignore"
+        )
+        columns = scipy.stats.norm.cdf(drawn).T
+        inverses = zip(part.columns, margins, columns, strict=True)
+        return pd.DataFrame({name: inverse(values) for name, (_, inverse), values in inverses})
+
+
+Margin = tuple[NDArray[np.float64], Callable[[NDArray[np.float64]], NDArray[Any]]]
+
+
+def _numbers(values: pd.Series, randomness: np.random.Generator) -> Margin:
+    """Numbers as quantiles, and the way back."""
+    ranks = scipy.stats.rankdata(values + 1e-12 * randomness.normal(size=len(values)))
+    ordered = np.sort(values.to_numpy())
+    return (ranks - 0.5) / len(values), lambda uniform: np.quantile(ordered, uniform)
+
+
+def _names(values: pd.Series, randomness: np.random.Generator) -> Margin:
+    """Names, ordered by frequency, as places within their shares of [0, 1], and the way back."""
+    shares = values.value_counts(normalize=True)
+    ends = np.concatenate([[0.0], np.cumsum(shares)])
+    place = values.map({value: i for i, value in enumerate(shares.index)}).to_numpy()
+    uniform = ends[place] + randomness.random(len(values)) * (ends[place + 1] - ends[place])
+    levels = shares.index.to_numpy()
+
+    def inverse(uniform: NDArray[np.float64]) -> NDArray[Any]:
+        return levels[np.clip(np.searchsorted(ends, uniform, "right") - 1, 0, len(levels) - 1)]
+
+    return uniform, inverse
+
+
+class Kernel(_ByClass):
+    """Kernel density of each class: a real row plus Gaussian noise of Silverman's width on its standardised numbers.
+
+    Parameters
+    ----------
+    nominal : tuple of str
+        Columns of names, which are copied.
+    """
+
+    def _draw(self, part: pd.DataFrame, n: int, randomness: np.random.Generator) -> pd.DataFrame:
+        numeric = self._numeric(part)
+        centres = randomness.integers(len(part), size=n)
+        rows = part.iloc[centres].reset_index(drop=True)
+        if not numeric:
+            return rows
+        values = part[numeric].to_numpy(dtype=float)
+        spread = values.std(0)
+        standard = (values - values.mean(0)) / np.where(spread > 0, spread, 1)
+        width = KernelDensity(bandwidth="silverman").fit(standard).bandwidth_
+        noisy = values[centres] + width * spread * randomness.normal(size=(n, len(numeric)))
+        return rows.assign(**dict(zip(numeric, noisy.T, strict=True)))
+
+
+def _as(part: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Round whole numbers and restore dtypes."""
+    plain = {}
+    for name, dtype in part.dtypes.items():
+        if pd.api.types.is_datetime64_any_dtype(dtype):
+            dates = pd.to_datetime(rows[name], unit="ns")
+            plain[name] = dates.dt.tz_localize("UTC") if isinstance(dtype, pd.DatetimeTZDtype) else dates
+        elif pd.api.types.is_integer_dtype(dtype):
+            plain[name] = pd.Series(np.rint(rows[name].to_numpy(dtype=float, na_value=np.nan)), rows.index)
+    return rows.assign(**plain).astype(part.dtypes.to_dict())
+
+
+class CTGANGenerator(BaseEstimator):
+    """CTGAN or TVAE of the package ctgan, with the class as one more column; rows of other classes are thrown away.
+
+    The package is under the Business Source License: it is never installed with ganaug.
+
+    Parameters
+    ----------
+    nominal : tuple of str
+        Columns of names.
+    model : {"CTGAN", "TVAE"}
+    epochs : int
+    """
+
+    def __init__(self, nominal: tuple[str, ...] = (), model: str = "CTGAN", epochs: int = 300) -> None:
+        self.nominal = nominal
+        self.model = model
+        self.epochs = epochs
+
+    def fit(self, X: pd.DataFrame, y: NDArray[Any]) -> CTGANGenerator:
+        """Train on the rows with their labels."""
+        import torch
+
+        make = getattr(require("ctgan", self.model.lower()), self.model)
+        # It draws from the global states.
+        with torch.random.fork_rng(devices=[]), _global_numpy(0):
+            torch.manual_seed(0)
+            self.model_ = make(epochs=self.epochs)
+            self.model_.fit(X.assign(**{"\0": [f"{label}" for label in y]}), [*self.nominal, "\0"])
+        return self
+
+    def sample(self, labels: NDArray[Any], random_state: int) -> pd.DataFrame:
+        """Draw one row per label."""
+        import torch
+
+        labels = np.asarray(labels)
+        wanted = {f"{label}": int((labels == label).sum()) for label in np.unique(labels)}
+        found: dict[str, list[pd.DataFrame]] = {label: [] for label in wanted}
+        with torch.random.fork_rng(devices=[]), _global_numpy(random_state):
+            torch.manual_seed(random_state)
+            for label, n in wanted.items():
+                condition = {"condition_column": "\0", "condition_value": label} if self.model == "CTGAN" else {}
+                for _ in range(DRAWS):
+                    rows = self.model_.sample(max(n, 500), **condition)
+                    found[label].append(rows[rows["\0"] == label].drop(columns="\0"))
+                    if sum(map(len, found[label])) >= n:
+                        break
+                else:
+                    raise RuntimeError(f"{self.model} draws too few rows of class {visible(label)}")
+        parts = {label: pd.concat(rows, ignore_index=True).iloc[: wanted[label]] for label, rows in found.items()}
+        return _in_order(pd.concat([parts[f"{label}"] for label in np.unique(labels)], ignore_index=True), labels)
+
+
+class _global_numpy:  # noqa: N801 - a context manager
+    """Seed numpy's global state and put it back."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def __enter__(self) -> None:
+        self.state = np.random.get_state()  # noqa: NPY002
+        np.random.seed(self.seed % 2**32)  # noqa: NPY002
+
+    def __exit__(self, *_: object) -> None:
+        np.random.set_state(self.state)  # noqa: NPY002
+
+
+GENERATORS: dict[str, Callable[..., Any]] = {
+    "copula": Copula,
+    "kde": Kernel,
+    "ctgan": CTGANGenerator,
+    "tvae": functools.partial(CTGANGenerator, model="TVAE"),
+}

@@ -1,0 +1,289 @@
+"""Over-samplers of tables, from imbalanced-learn, from here and from anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from imblearn.over_sampling import ADASYN, SMOTE, SMOTEN, SMOTENC, BorderlineSMOTE, RandomOverSampler
+from sklearn.preprocessing import StandardScaler
+
+from ganaug.bench.inputs.datasets import TableData
+from ganaug.bench.methods.classifiers import Columns
+from ganaug.bench.methods.drawn import Rows, checked_rows, checked_table
+from ganaug.bench.methods.gated import Gate
+from ganaug.bench.methods.generators import GENERATORS
+from ganaug.bench.suite.plugins import Plugin, checked, construct, nearest, require, resolve
+from ganaug.bench.suite.schema import TableArm, TableExperiment
+from ganaug.data.json_values import short
+from ganaug.generators import TableGAN
+from ganaug.resampling import GANOverSampler, SafeOverSampler
+
+__all__ = ["SAMPLERS", "Rows", "check_amount", "check_sampler", "make_gate", "resample"]
+
+NEIGHBOURS = 5
+# What ADASYN says of tables whose classes lie too far apart or too close for it.
+REFUSALS = ("Not any neigbours belong to the majority", "No samples will be generated")
+
+
+def check_sampler(sampler: Plugin) -> None:
+    """Find out whether there is such an over-sampler, and whether it can be made with its parameters.
+
+    Raises
+    ------
+    ValueError
+        With the nearest name, or what to install.
+    """
+    make = resolve("samplers", sampler.target, SAMPLERS)
+    params, what = sampler.params, f"sampler {short(sampler.target)}"
+    if sampler.target not in SAMPLERS:
+        made = checked(what, make, params, random_state=0)
+        if not hasattr(made, "fit_resample"):
+            raise ValueError(f"{what} must have a method fit_resample, which {type(made).__name__} lacks")
+        if getattr(made, "_sampling_type", "over-sampling") in ("under-sampling", "clean-sampling"):
+            return
+    _check_amount(what, params)
+    if sampler.target in CLASSES:
+        checked(what, CLASSES[sampler.target], params)
+    elif sampler.target in GENERATORS:
+        _check_generator(what, {"class": sampler.target, **params})
+    elif sampler.target == "gan":
+        _check_gan(what, params)
+    elif sampler.target == "safe":
+        inner = params.get("sampler", {})
+        if not isinstance(inner, dict):
+            raise ValueError(f"{what}: its sampler must be a table of parameters of 'gan', got {short(inner)}")
+        checked(what, SafeOverSampler, {k: v for k, v in params.items() if k != "sampler"})
+        _check_amount(f"{what}: its sampler", inner)
+        _check_gan(f"{what}: its sampler", inner)
+
+
+def check_amount(arm: TableArm) -> None:
+    """Find out whether the sampler of an arm can add what the arm asks for.
+
+    Raises
+    ------
+    ValueError
+    """
+    sampler = arm.sampler
+    asked = "a gate" if arm.gate else f"fill_to = {arm.fill_to}" if arm.fill_to else f"ratio = {arm.ratio:g}"
+    if sampler is None or sampler.target in SAMPLERS or (asked == "ratio = 1" or arm.ratio == 0):
+        return
+    made = construct(resolve("samplers", sampler.target, SAMPLERS), sampler.params)
+    if getattr(made, "_sampling_type", "over-sampling") in ("under-sampling", "clean-sampling"):
+        raise ValueError(f"{asked} is for what adds rows, but sampler {short(sampler.target)} takes rows away")
+    if "sampling_strategy" not in getattr(made, "get_params", dict)():
+        raise ValueError(
+            f"{asked} is for samplers with a parameter sampling_strategy, which {short(sampler.target)} lacks"
+        )
+
+
+def _check_amount(what: str, params: dict[str, Any]) -> None:
+    if "sampling_strategy" in params:
+        raise ValueError(f"{what} must have no sampling_strategy; set the ratio of the arm in its place")
+
+
+def _check_gan(what: str, params: dict[str, Any]) -> None:
+    _check_generator(f"{what}: its generator", params.get("generator", {}))
+    checked(what, GANOverSampler, {k: v for k, v in params.items() if k != "generator"})
+
+
+def _check_generator(what: str, asked: Any) -> None:
+    """Check the name of a peer, a table with its class, or parameters of TableGAN."""
+    asked = {"class": asked} if isinstance(asked, str) else asked
+    if not isinstance(asked, dict):
+        raise ValueError(f"{what} must be a name or a table of parameters, got {short(asked)}")
+    params = {key: value for key, value in asked.items() if key != "class"}
+    if "class" not in asked:
+        checked(what, TableGAN, params)
+        return
+    name = asked["class"]
+    if not isinstance(name, str) or name not in GENERATORS:
+        raise ValueError(f"there is no generator {short(name)}{nearest(name, GENERATORS)}")
+    if name in ("ctgan", "tvae"):
+        require("ctgan", name)
+    checked(what, GENERATORS[name], params)
+
+
+def resample(arm: TableArm, data: TableData, encode: Columns, seed: int) -> tuple[Rows, str | None]:
+    """Apply the sampler of an arm to training rows.
+
+    Parameters
+    ----------
+    arm : TableArm
+    data : TableData
+        Training rows; labels are class indices.
+    encode : Columns
+        Learnt from the same rows.
+    seed : int
+
+    Returns
+    -------
+    rows : tuple of ndarray
+        Encoded rows and class indices.
+    note : str or None
+        What could not be done as asked.
+    """
+    if arm.sampler is None or arm.ratio == 0:
+        return (encode(data.X), data.y), None
+    strategy = _strategy(arm, data)
+    make = resolve("samplers", arm.sampler.target, SAMPLERS)
+    if arm.sampler.target in SAMPLERS:
+        return make(data, encode, strategy, seed, arm.sampler.params)
+    sampler = construct(make, arm.sampler.params, random_state=seed)
+    if strategy != "auto":
+        sampler.set_params(sampling_strategy=strategy)
+    what = f"sampler {short(arm.sampler.name)}"
+    if arm.raw:
+        # Its own copies: one that works in place must not change what is encoded and trained on after it.
+        table, y = checked_table(what, sampler.fit_resample(data.X.copy(), data.y.copy()), data.X, data.y)
+        return (encode(table), y), None
+    X = encode(data.X)
+    return checked_rows(what, sampler.fit_resample(X, data.y.copy()), X.shape[1], data.y), None
+
+
+def _strategy(arm: TableArm, data: TableData) -> str | dict[Any, int]:
+    """How many samples each class is to have, as imbalanced-learn takes it."""
+    classes, counts = np.unique(data.y, return_counts=True)
+    most = max(counts.max(), arm.fill_to)
+    if arm.ratio == 1 and most == counts.max():
+        return "auto"
+    sizes = zip(classes.tolist(), counts.tolist(), strict=True)
+    return {c: n + round(arm.ratio * (most - n)) for c, n in sizes if n < most}
+
+
+def make_gate(arm: TableArm, data: TableData, experiment: TableExperiment, seed: int) -> Gate:
+    """The gate of an arm on training rows."""
+    assert arm.sampler is not None
+    if arm.sampler.target == "gan":
+        sampler: Any = _gan_sampler(data, "auto", seed, arm.sampler.params)
+    else:
+        make = resolve("samplers", arm.sampler.target, SAMPLERS)
+        sampler = construct(make, arm.sampler.params, random_state=seed)
+    return Gate(arm, sampler, data, experiment.components, experiment.metrics[0], seed, _strategy(arm, data))
+
+
+def _random(data: TableData, encode: Columns, strategy: Any, seed: int, params: dict[str, Any]) -> Any:
+    sampler = RandomOverSampler(**{"sampling_strategy": strategy, "random_state": seed, **params})
+    return sampler.fit_resample(encode(data.X), data.y), None
+
+
+def _smoothed(data: TableData, encode: Columns, strategy: Any, seed: int, params: dict[str, Any]) -> Any:
+    return _random(data, encode, strategy, seed, {"shrinkage": 1.0, **params})
+
+
+def _interpolating(cls: Any, neighbours: str) -> Callable[..., Any]:
+    """SMOTE or a relative of it, with as many neighbours as the smallest class allows."""
+
+    def apply(data: TableData, encode: Columns, strategy: Any, seed: int, params: dict[str, Any]) -> Any:
+        counts = np.bincount(data.y)
+        few = max(1, min(NEIGHBOURS, int(counts.min()) - 1))
+        X, y, note = encode(data.X), data.y, None
+        if counts.min() < 2:
+            # Two copies of an only row, between which there is nothing but copies.
+            alone = np.flatnonzero(counts[y] == 1)
+            X, y = np.concatenate([X, X[alone]]), np.concatenate([y, y[alone]])
+            note = "classes of one row were duplicated"
+        options = {"sampling_strategy": strategy, "random_state": seed, neighbours: few, **params}
+        try:
+            return cls(**options).fit_resample(X, y), note
+        except (ValueError, RuntimeError) as error:
+            # What is wrong with parameters is no reason to run another sampler under the name of this one.
+            if cls is SMOTE or (params and not str(error).startswith(REFUSALS)):
+                raise
+            plain = SMOTE(sampling_strategy=strategy, random_state=seed, k_neighbors=few)
+            return plain.fit_resample(X, y), f"SMOTE in its place, for it refused: {str(error).splitlines()[0]}"
+
+    return apply
+
+
+def _smotenc(data: TableData, encode: Columns, strategy: Any, seed: int, params: dict[str, Any]) -> Any:
+    if not data.nominal:
+        return SAMPLERS["smote"](data, encode, strategy, seed, params)
+    numeric = data.numeric
+    few = max(1, min(NEIGHBOURS, int(np.bincount(data.y).min()) - 1))
+    options = {"sampling_strategy": strategy, "random_state": seed, "k_neighbors": few, **params}
+    # As SMOTE does it sees a missing number as the median, and a missing name as a name of its own.
+    plain = encode.plain(data.X)[data.X.columns]
+    if not numeric:
+        X, y = SMOTEN(**options).fit_resample(plain, data.y)
+        return (encode(pd.DataFrame(X, columns=data.X.columns)), y), None
+    plain = plain.fillna(plain[numeric].median()).fillna(0.0)
+    scaler = StandardScaler().fit(plain[numeric])
+    plain[numeric] = scaler.transform(plain[numeric])
+    X, y = SMOTENC(list(data.nominal), **options).fit_resample(plain, data.y)
+    X[numeric] = scaler.inverse_transform(X[numeric])
+    return (encode(X), y), None
+
+
+def _generator_alone(name: str) -> Callable[..., Any]:
+    def apply(data: TableData, encode: Columns, strategy: Any, seed: int, params: dict[str, Any]) -> Any:
+        options = {"generator": {"class": name, **params}, "local_share": 0.0, "selection": False}
+        return _gan(data, encode, strategy, seed, options)
+
+    return apply
+
+
+def _gan(data: TableData, encode: Columns, strategy: Any, seed: int, params: dict[str, Any]) -> Any:
+    sampler = _gan_sampler(data, strategy, seed, params)
+    X, y = sampler.fit_resample(data.X, data.y)
+    note = None
+    if sampler.fallback_:
+        note = f"classes too small for a generator: {len(sampler.fallback_)}"
+    return (encode(X), np.asarray(y)), note
+
+
+def _gan_sampler(data: TableData, strategy: Any, seed: int, params: dict[str, Any]) -> GANOverSampler:
+    """Read the parameters: `generator` is the name of a peer, a table with its class, or parameters of TableGAN."""
+    options = dict(params)
+    asked = options.pop("generator", None)
+    asked = {"class": asked} if isinstance(asked, str) else dict(asked or {})
+    if "class" in asked:
+        generator = GENERATORS[asked.pop("class")](nominal=data.nominal, **asked)
+    else:
+        generator = TableGAN(**{"verbose": False, **asked})
+    return GANOverSampler(
+        **{
+            "generator": generator,
+            "sampling_strategy": strategy,
+            "categorical_features": list(data.nominal) or "auto",
+            "random_state": seed,
+            **options,
+        }
+    )
+
+
+def _safe(data: TableData, encode: Columns, strategy: Any, seed: int, params: dict[str, Any]) -> Any:
+    options = dict(params)
+    inner = options.pop("sampler", {})
+    safe = SafeOverSampler(
+        _gan_sampler(data, "auto", seed, inner), **{"sampling_strategy": strategy, "random_state": seed, **options}
+    )
+    X, y = safe.fit_resample(data.X, data.y)
+    return (encode(X), np.asarray(y)), f"ratio {safe.ratio_:g} chosen"
+
+
+CLASSES = {
+    "random": RandomOverSampler,
+    "smoothed-bootstrap": RandomOverSampler,
+    "smote": SMOTE,
+    "borderline": BorderlineSMOTE,
+    "adasyn": ADASYN,
+    "smotenc": SMOTE,  # whose parameters SMOTENC and SMOTEN share
+}
+SAMPLERS: dict[str, Callable[..., Any]] = {
+    "random": _random,
+    "smoothed-bootstrap": _smoothed,
+    "smote": _interpolating(SMOTE, "k_neighbors"),
+    "borderline": _interpolating(BorderlineSMOTE, "k_neighbors"),
+    "adasyn": _interpolating(ADASYN, "n_neighbors"),
+    "smotenc": _smotenc,
+    "kde": _generator_alone("kde"),
+    "copula": _generator_alone("copula"),
+    "ctgan": _generator_alone("ctgan"),
+    "tvae": _generator_alone("tvae"),
+    "gan": _gan,
+    "safe": _safe,
+}

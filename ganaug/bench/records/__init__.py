@@ -1,0 +1,1 @@
+"""What a run leaves: its records, and what made them."""

@@ -1,0 +1,397 @@
+"""The result of a run as JSON, CSV, Markdown and one self-contained HTML page."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined, UndefinedError
+
+from ganaug._text import visible, visible_values
+from ganaug.bench.cases.case import Task, heading
+from ganaug.bench.execution.progress import duration_text
+from ganaug.bench.methods.scores import METRICS, MINORITY
+from ganaug.bench.records.store import Store
+from ganaug.bench.results.figures import critical_difference, curve_chart, forest, reliability
+from ganaug.bench.results.stats import FEWEST_SPLITS
+from ganaug.bench.results.summary import cell_table, summarise
+from ganaug.bench.suite.schema import Suite, digest
+from ganaug.data.files import read_regular, user_path, write_atomically
+from ganaug.data.json_values import parsed
+
+__all__ = ["absent", "difference_text", "read_records", "read_summary", "write_report"]
+
+# What values of other kinds than a run writes end in.
+DAMAGES = (ValueError, LookupError, TypeError, ArithmeticError, AttributeError, RecursionError, UndefinedError)
+MOST_NAMED = 3  # missing cells
+WITHOUT_CELLS = (
+    "There are no cells beside this summary: its figures are printed as they stand, and none could be computed again."
+)
+OPEN_CASES = 3  # of more the details are folded away
+
+
+def write_report(
+    root: Path,
+    suite: Suite,
+    records: list[dict[str, Any]],
+    data: list[dict[str, Any]],
+    command: str | None = None,
+    missing: Sequence[str] = (),
+    *,
+    unwritten: list[OSError] | None = None,
+) -> dict[str, Any]:
+    """Write ``summary.json``, ``cells.csv``, ``report.md`` and ``report.html`` into the folder of a run.
+
+    Parameters
+    ----------
+    root : Path
+    suite : Suite
+    records : list of dict
+        One per cell and GAN that is finished or has failed.
+    data : list of dict
+        Of each case: name, classes, sizes and hash.
+    command : str, optional
+        What to type for the same run; None if the suite was made in Python.
+    missing : sequence of str
+        Names of cells and GANs that are not done yet; the report says at its top that it is not final.
+    unwritten : list, optional
+        Filled with the errors of files that cannot be written, in place of raising them.
+
+    Returns
+    -------
+    dict
+        The summary.
+    """
+    cells = cell_table(records)
+    cells["case"] = cells["case"].map(lambda index: data[index]["name"])
+    cells[["split", "repeat"]] += 1
+    environments = _environments(records)
+    found = summarise(suite, records, data)
+    summary = {
+        "suite": suite.to_dict(),
+        "grid": Store(root).declaration()["grid"],
+        **found,
+        "environments": environments,
+        "command": command,
+        "unfinished": len(missing),
+        "cautions": [*_cautions(suite, missing, len(records) + len(missing), environments), *found["cautions"]],
+    }
+    _write(root / "cells.csv", cells.to_csv(index=False), unwritten)
+    summary = _rounded(summary)
+    _write(root / "summary.json", json.dumps(summary), unwritten)
+    _render(root, summary, unwritten)
+    return summary
+
+
+def _write(path: Path, content: str, unwritten: list[OSError] | None) -> None:
+    try:
+        write_atomically(path, content)
+    except OSError as error:
+        if unwritten is None:
+            raise
+        unwritten.append(OSError(error.errno, error.strerror or str(error), str(path)))
+
+
+def _environments(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each environment that made cells, and how many, the busiest first."""
+    counted = Counter(json.dumps(record["environment"]) for record in records if "environment" in record)
+    return [{"cells": n, "made_by": json.loads(text)} for text, n in counted.most_common()]
+
+
+def _cautions(suite: Suite, missing: Sequence[str], n_cells: int, environments: list[dict[str, Any]]) -> list[str]:
+    """What must be known before anything else in a report is read."""
+    found = []
+    if suite.budget is not None and suite.reduced:
+        found.append(
+            f"Reduced to a budget of {duration_text(suite.budget)}: {', '.join(suite.reduced)}. A run without the "
+            "budget sees more, and may say otherwise."
+        )
+    if missing:
+        more = f"; and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
+        found.append(
+            f"Not final: {len(missing)} of {n_cells} cells are not done yet. Every figure and every verdict may "
+            f"change; 'ganaug bench run' goes on with it. Missing are {'; '.join(missing[:MOST_NAMED])}{more}."
+        )
+    if len(environments) > 1:
+        all_made_by = [environment["made_by"] for environment in environments]
+        names = dict.fromkeys(name for made_by in all_made_by for name in made_by)
+        values = {name: dict.fromkeys(made_by.get(name, "none") for made_by in all_made_by) for name in names}
+        differing = [f"{name} ({', '.join(found)})" for name, found in values.items() if len(found) > 1]
+        found.append(
+            f"Cells come from {len(environments)} environments, which differ in {'; '.join(differing)}: what two arms "
+            "differ by may come from that. A run in a new folder has one."
+        )
+    return found
+
+
+def _rounded(value: Any) -> Any:
+    """Plain values with six significant digits: more would only be rounding errors."""
+    if isinstance(value, dict):
+        return {key: _rounded(content) for key, content in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(content) for content in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
+def read_summary(root: str | Path) -> dict[str, Any]:
+    """Make the summary of a run from the cells that there are, and write the pages anew.
+
+    What an earlier summary says counts only where it was kept without its run, as in ``benchmarks/results``.
+
+    Returns
+    -------
+    dict
+        As in ``summary.json``; "unfinished" tells how many cells are not done yet. Where pages cannot be written it
+        warns, and "unwritten" holds their paths.
+
+    Raises
+    ------
+    ValueError
+        If there is no run, none of its cells is done, or what it is read from is damaged.
+    """
+    root = user_path(root)
+    unwritten: list[OSError] = []
+    if (root / "suite.json").is_file() or not (root / "summary.json").is_file():
+        summary = _so_far(root, unwritten)
+    else:
+        summary = _without_cells(root, unwritten)
+    if unwritten:
+        summary["unwritten"] = [error.filename for error in unwritten]
+        warnings.warn(
+            f"{' and '.join(summary['unwritten'])} could not be written ({unwritten[0].strerror}); copy the folder to "
+            "where there is room and permission to have the pages anew",
+            stacklevel=2,
+        )
+    return summary
+
+
+def _without_cells(root: Path, unwritten: list[OSError]) -> dict[str, Any]:
+    """A summary that was kept without its cells, rendered as it is."""
+    path = root / "summary.json"
+    try:
+        summary = parsed(read_regular(path), finite=False)
+        summary["cautions"] = [*summary.get("cautions", ()), WITHOUT_CELLS]
+        _render(root, summary, unwritten)
+    except DAMAGES:
+        raise ValueError(
+            f"{path} is damaged, or of an older version of ganaug; run its suite in a new folder"
+        ) from None
+    return summary
+
+
+def _so_far(root: Path, unwritten: list[OSError]) -> dict[str, Any]:
+    """The report of the cells that there are, whatever an earlier one says."""
+    store = Store(root)
+    declared, planned = store.declaration(), store.planned()
+    damaged = f"{root} is damaged; run 'ganaug bench run' on the folder again"
+    try:
+        suite = Suite.from_dict(declared["suite"])
+        tasks = [
+            Task(**{**task, "keys": tuple(task["keys"]), "classifiers": tuple(task["classifiers"])})
+            for task in planned["tasks"]
+        ]
+        keys = [key for task in tasks for key in task.keys]
+        names = [
+            f"{planned['data'][task.case]['name']}, {task.name}{f', {classifier}' if task.arm and classifier else ''}"
+            for task in tasks
+            for _, classifier in zip(task.keys, task.classifiers, strict=True)
+        ]
+        if digest(keys) != declared["grid"]:
+            raise ValueError("the cells that are listed are not those that are declared")
+        records = read_records(store, tasks)
+    except DAMAGES:
+        raise ValueError(damaged) from None
+    done = [records[key] for key in keys if key in records]
+    if not any(record["kind"] == "cell" for record in done):
+        raise ValueError(f"no cell of {root} is done yet; go on with it by 'ganaug bench run'")
+    missing = [name for key, name in zip(keys, names, strict=True) if key not in records]
+    try:
+        return write_report(root, suite, done, planned["data"], planned["command"], missing, unwritten=unwritten)
+    except DAMAGES:
+        raise ValueError(damaged) from None
+
+
+def read_records(store: Store, tasks: Iterable[Task]) -> dict[str, dict[str, Any]]:
+    """The records of some tasks that there are, by key.
+
+    Parameters
+    ----------
+    store : Store
+    tasks : iterable of Task
+
+    Returns
+    -------
+    dict
+    """
+    return {
+        key: record
+        for task in tasks
+        for key in task.keys
+        if (record := store.read(key, heading(task, key))) is not None
+    }
+
+
+def _render(root: Path, summary: dict[str, Any], unwritten: list[OSError] | None = None) -> None:
+    summary = _visible(summary)
+    templates = Environment(
+        loader=PackageLoader("ganaug.bench.results"),
+        autoescape=lambda name: name is not None and name.endswith(".html"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters["line"] = _line
+    templates.globals.update(reliability=reliability, less_is_better=_less_is_better, difference_text=difference_text)
+    templates.globals.update(points_text=_points_text)
+    sheets = {
+        case["index"]: base64.b64encode(read_regular(path)).decode()
+        for experiment in summary["experiments"]
+        for case in experiment["cases"]
+        if (path := Store(root).sheet(case["index"])).is_file()
+    }
+    charts = [_charts(experiment, summary["suite"][experiment["kind"]]) for experiment in summary["experiments"]]
+    for name in ("report.html", "report.md"):
+        page = templates.get_template(name).render(
+            **{"cautions": [], "environments": [{"made_by": summary.get("environment", {})}], **summary},
+            sheets=sheets,
+            charts=charts,
+            open_cases=OPEN_CASES,
+            absent=absent(summary),
+        )
+        _write(root / name, page, unwritten)
+
+
+def _visible(summary: dict[str, Any]) -> dict[str, Any]:
+    """A summary as pages may show it; the report of an audit keeps its lines."""
+    shown = visible_values(summary)
+    for experiment, as_made in zip(shown["experiments"], summary["experiments"], strict=True):
+        for case, case_as_made in zip(experiment["cases"], as_made["cases"], strict=True):
+            if audit := (case_as_made.get("gan") or {}).get("audit"):
+                case["gan"]["audit"]["text"] = "\n".join(map(visible, audit["text"].split("\n")))
+    return shown
+
+
+def absent(summary: dict[str, Any]) -> str:
+    """What stands in the place of figures that a summary lacks."""
+    return "not finished" if summary.get("unfinished") else "failed"
+
+
+def difference_text(difference: dict[str, Any]) -> str:
+    """A difference and its interval in points, or the difference alone where there are too few splits for one.
+
+    Parameters
+    ----------
+    difference : dict
+        As in a summary: "mean", "low" and "high", and "n" if it is of splits.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> difference_text({"mean": 1.0, "low": -0.5, "high": 2.5, "n": 5})
+    '+1.00 [-0.50, +2.50]'
+    >>> difference_text({"mean": 1.0, "low": -9.0, "high": 11.0, "n": 2})
+    '+1.00 [too few splits]'
+    """
+    with_ends = difference.get("n", FEWEST_SPLITS) >= FEWEST_SPLITS
+    return _points_text([difference[key] for key in ("mean", "low", "high")][: 3 if with_ends else 1])
+
+
+def _points_text(values: Sequence[float]) -> str:
+    """A mean, and the ends of its interval if they are there."""
+    mean, *ends = (f"{value:+.2f}" for value in values)
+    return f"{mean} [{', '.join(ends) or 'too few splits'}]"
+
+
+def _line(text: Any) -> str:
+    """One line of Markdown that reads as the text does, in a table too."""
+    return re.sub(r"([\\|*`\[\]#])", r"\\\1", html.escape(" ".join(str(text).split()), quote=False))
+
+
+def _less_is_better(metric: str) -> bool:
+    return not {**METRICS, **MINORITY}[metric]
+
+
+def _charts(experiment: dict[str, Any], declared: dict[str, Any]) -> dict[str, Any]:
+    """Everything that the pages draw for one experiment."""
+    rope = declared["rope"]
+    first = experiment["compared"][0]
+    forests = {
+        case["index"]: forest(
+            [
+                {"arm": arm["name"], "base": base, **difference}
+                for arm in case["arms"]
+                for base, difference in arm["differences"].items()
+                if arm["name"] not in declared["baselines"]
+            ],
+            rope,
+        )
+        for case in experiment["cases"]
+    }
+    pairs = dict.fromkeys((test["arm"], test["base"]) for test in experiment["tests"])
+    over_datasets = [
+        {
+            "arm": arm,
+            "base": base,
+            "rows": forest(
+                [
+                    {"case": case["name"], **found["differences"][base]}
+                    for case in experiment["cases"]
+                    for found in case["arms"]
+                    if found["name"] == arm and base in found["differences"]
+                ],
+                rope,
+            ),
+        }
+        for arm, base in pairs
+    ]
+    values = pd.DataFrame(
+        [
+            {arm["name"]: arm["mean"] for arm in case["arms"]} | {"": case["dataset"]}
+            for case in experiment["cases"]
+            if all(arm["splits"] in (0, case["splits"]) for arm in case["arms"])
+        ]
+    )
+    # Arms that a case leaves out are no part of the comparison.
+    left_out = {name for case in experiment["cases"] for name in case.get("left_out", ())}
+    values = values[[name for name in values if name not in left_out]]
+    by_dataset = values.groupby("").mean().dropna(axis=1, how="all").dropna() if len(values) else values
+    sign = -1 if _less_is_better(first) else 1
+    return {
+        "forests": forests,
+        "over_datasets": over_datasets,
+        "critical_difference": critical_difference(sign * by_dataset) if experiment["tests"] else None,
+        "curves": [
+            {
+                **curve,
+                "chart": curve_chart(curve["points"], logarithmic=True),
+                "gains": [
+                    {
+                        **gain,
+                        "sizes": sorted({point[0] for points in gain["points"].values() for point in points}),
+                        # Every arm in the colour that it has in the other charts.
+                        "chart": curve_chart(
+                            {arm: gain["points"].get(arm, []) for arm in curve["points"]}, logarithmic=True, zero=True
+                        ),
+                    }
+                    for gain in curve.get("gains", ())
+                    if gain["points"]
+                ],
+            }
+            for curve in experiment["curves"]
+        ],
+        "amounts": [
+            {**found, "chart": curve_chart({found["arm"]: found["points"]}, zero=True)}
+            for found in experiment["amounts"]
+        ],
+    }

@@ -1,0 +1,100 @@
+"""Training batches of a classifier: real images, some of them replaced by synthetic ones of their class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Generator, Tensor
+
+from ganaug.engine.label_embedding import ClassBalancedSampler
+
+__all__ = ["Labelled", "batch_drawer"]
+
+Labelled = tuple[NDArray[np.uint8], NDArray[np.integer]]
+
+
+def batch_drawer(
+    real: Labelled,
+    generator: Generator,
+    *,
+    synthetic: Labelled | None = None,
+    share: ArrayLike = 0.0,
+    balanced: bool = False,
+    transform: Callable[[Tensor], Tensor] | None = None,
+) -> Callable[[int], tuple[Tensor, Tensor]]:
+    """Make a function that draws training batches.
+
+    A batch is drawn from the real images with replacement. Each image is then replaced, with the probability `share`,
+    by a random synthetic one of its class, so that classes are seen as often with synthetic images as without. Last,
+    the transform is applied to each image on its own.
+
+    Parameters
+    ----------
+    real, synthetic : tuple of (images, labels)
+        uint8 (n, channels, height, width) and class indices.
+    generator : torch.Generator
+        Draws which images; transforms draw from torch's global generator, as torchvision's do.
+    share : float in [0, 1] or array-like of shape (n_classes,)
+        Of synthetic images; 0 for a class of which there are none.
+    balanced : bool
+        Draw all classes equally often, as if the images of rare classes were duplicated.
+    transform : callable, optional
+        Takes a float image (channels, height, width) in [0, 1] and returns one.
+
+    Returns
+    -------
+    callable
+        Takes a batch size; returns float images in [0, 1] and int64 labels.
+
+    Raises
+    ------
+    ValueError
+        If there are no synthetic images of a class with a share of them.
+
+    Examples
+    --------
+    >>> dark, light = (np.full((4, 1, 8, 8), level, np.uint8) for level in (0, 255))
+    >>> labels = np.arange(4) % 2
+    >>> draw = batch_drawer((dark, labels), torch.Generator(), synthetic=(light, labels), share=[0, 1])
+    >>> images, labels = draw(10)
+    >>> bool((images.amax((1, 2, 3)) == labels).all())
+    True
+    """
+    images, labels = torch.from_numpy(np.ascontiguousarray(real[0])), torch.from_numpy(real[1]).long()
+    n_classes = int(labels.max()) + 1
+    shares = torch.from_numpy(np.broadcast_to(np.asarray(share, dtype=np.float32), (n_classes,)).copy())
+    pools = _pools(synthetic, n_classes, shares) if bool((shares > 0).any()) else None
+    sampler = ClassBalancedSampler(labels.numpy(), temperature=0.0) if balanced else None
+
+    def draw(batch_size: int) -> tuple[Tensor, Tensor]:
+        if sampler is None:
+            chosen = torch.randint(len(images), (batch_size,), generator=generator)
+        else:
+            chosen = sampler.draw_indices(sampler.draw_labels(batch_size, generator), generator)
+        batch, targets = images[chosen], labels[chosen]
+        if pools is not None:
+            which = torch.randint(pools.shape[1], (batch_size,), generator=generator)
+            replaced = torch.rand(batch_size, generator=generator) < shares[targets]
+            batch = torch.where(replaced[:, None, None, None], pools[targets, which], batch)
+        batch = batch.float() / 255
+        if transform is not None:
+            batch = torch.stack([transform(image) for image in batch])
+        return batch, targets
+
+    return draw
+
+
+def _pools(synthetic: Labelled | None, n_classes: int, shares: Tensor) -> Tensor:
+    """Synthetic images of each class, repeated in classes of which there are fewer: (n_classes, n, ...)."""
+    if synthetic is None:
+        raise ValueError("synthetic images are asked for, but there are none; pass synthetic")
+    images, labels = synthetic
+    counts = np.bincount(labels, minlength=n_classes)
+    if missing := [c for c in range(n_classes) if shares[c] > 0 and counts[c] == 0]:
+        raise ValueError(f"there is no synthetic image of class {missing[0]}; give it a share of 0")
+    most = int(counts.max())
+    members = [np.flatnonzero(labels == c) if counts[c] else np.zeros(1, dtype=int) for c in range(n_classes)]
+    return torch.from_numpy(images[np.stack([np.resize(places, most) for places in members])])

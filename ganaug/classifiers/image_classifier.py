@@ -1,0 +1,311 @@
+"""Training image classifiers: what augmentation is measured with, and what judges samples."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ganaug.classifiers.batches import batch_drawer
+from ganaug.classifiers.networks import SmallCNN
+from ganaug.data.host_states import plain_states
+from ganaug.data.labels import like_first, shared_classes
+from ganaug.engine.devices import random_generator, resolve_device
+from ganaug.engine.loop import cosine
+
+__all__ = [
+    "ClassifierConfig",
+    "DynamicsClassifier",
+    "ImageClassifier",
+    "balanced_class_weight",
+    "class_consistency",
+    "classification_accuracy_score",
+    "predict_proba",
+    "train_classifier",
+]
+
+PREDICTION_BATCH = 1000
+
+
+@dataclass(frozen=True)
+class ClassifierConfig:
+    """How a classifier is trained.
+
+    Attributes
+    ----------
+    steps : int
+        Optimiser steps, the same for everything that is compared.
+    batch_size : int
+    learning_rate : float
+        Of Adam, at the start of a cosine schedule that ends at zero.
+    """
+
+    steps: int = 400
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+
+
+@plain_states()
+def train_classifier(
+    draw_batch: Callable[[int], tuple[Tensor, Tensor]],
+    image_shape: tuple[int, int, int],
+    n_classes: int,
+    config: ClassifierConfig,
+    generator: torch.Generator,
+    *,
+    make_network: Callable[[tuple[int, int, int], int], nn.Module] = SmallCNN,
+    class_weight: Tensor | None = None,
+    device: torch.device | str = "cpu",
+    after_step: Callable[[int, nn.Module], None] | None = None,
+) -> nn.Module:
+    """Train a network from its own random start.
+
+    Parameters
+    ----------
+    draw_batch : callable
+        Takes a batch size; returns float images in [0, 1], and int64 class indices or class probabilities.
+    image_shape : tuple of int
+    n_classes : int
+    config : ClassifierConfig
+    generator : torch.Generator
+        On the CPU; draws the initial weights.
+    make_network : callable
+        Takes image shape and number of classes; returns a module from images to logits. If it has a method ``reset``,
+        that draws the weights from `generator`; otherwise torch's global generator, seeded by it, does.
+    class_weight : Tensor of shape (n_classes,), optional
+        Of the loss.
+    device : device
+    after_step : callable, optional
+        Called with the number of steps done and the network, in training mode.
+
+    Returns
+    -------
+    Module
+        In evaluation mode, on `device`.
+    """
+    with torch.random.fork_rng(devices=[]):
+        if not hasattr(make_network, "reset"):
+            torch.default_generator.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+        network = make_network(image_shape, n_classes)
+    reset = getattr(network, "reset", None)
+    if reset is not None:
+        reset(generator)
+    network.to(device).train()
+    weights = [weight for weight in network.parameters() if weight.requires_grad]
+    weight_of_class = class_weight.to(device) if class_weight is not None else None
+    optimizer = torch.optim.Adam(weights, fused=True)
+    for step in range(config.steps):
+        optimizer.param_groups[0]["lr"] = cosine(config.learning_rate, 0.0, step / config.steps)
+        images, labels = (part.to(device, non_blocking=True) for part in draw_batch(config.batch_size))
+        optimizer.zero_grad()
+        F.cross_entropy(network(images), labels, weight=weight_of_class).backward()
+        optimizer.step()
+        if after_step is not None:
+            after_step(step + 1, network)
+    return network.eval()
+
+
+def balanced_class_weight(targets: NDArray[np.integer], n_classes: int) -> Tensor:
+    """Weights of classes by their inverse frequency, one where all are of one size: shape (n_classes,).
+
+    Examples
+    --------
+    >>> balanced_class_weight(np.array([0, 0, 0, 1]), 2).tolist()
+    [0.6666666865348816, 2.0]
+    """
+    counts = np.bincount(targets, minlength=n_classes)
+    return torch.from_numpy(len(targets) / (n_classes * counts)).float()
+
+
+class ImageClassifier:
+    """A :class:`SmallCNN` in scikit-learn's manner, trained on classes in equal shares.
+
+    Parameters
+    ----------
+    n_classes : int
+    seed : int
+    config : ClassifierConfig
+    device : device
+        Where it is trained.
+
+    Attributes
+    ----------
+    network_ : SmallCNN
+
+    Examples
+    --------
+    >>> images = np.zeros((20, 1, 8, 8), np.uint8)
+    >>> images[10:] = 255
+    >>> model = ImageClassifier(2, seed=0, config=ClassifierConfig(steps=20)).fit(images, np.repeat([0, 1], 10))
+    >>> model.predict_proba(images).argmax(1)[[0, -1]].tolist()
+    [0, 1]
+    """
+
+    def __init__(
+        self,
+        n_classes: int,
+        seed: int,
+        config: ClassifierConfig = ClassifierConfig(),
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.n_classes = n_classes
+        self.seed = seed
+        self.config = config
+        self.device = device
+
+    @plain_states()
+    def fit(self, images: NDArray[np.uint8], labels: NDArray[np.integer]) -> Self:
+        """Train on uint8 images (n, channels, height, width) and their class indices."""
+        generator = torch.Generator().manual_seed(self.seed)
+        draw = batch_drawer((images, labels), generator, balanced=True)
+        shape = (images.shape[1], images.shape[2], images.shape[3])
+        self.network_ = train_classifier(
+            draw,
+            shape,
+            self.n_classes,
+            self.config,
+            generator,
+            device=self.device,
+            after_step=self._after_step,
+        )
+        return self
+
+    def _after_step(self, step: int, network: nn.Module) -> None:
+        """For those who look at the training."""
+
+    def predict_proba(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Class probabilities: shape (n, n_classes)."""
+        return predict_proba(self.network_, images)
+
+
+class DynamicsClassifier(ImageClassifier):
+    """A classifier that scores by its whole training: steady confidence counts, wavering does not.
+
+    The score of an image and a class is the mean of the class's probability over ten checkpoints, less its standard
+    deviation over them: the confidence and the variability of Swayamdipta et al., "Dataset Cartography: Mapping and
+    Diagnosing Datasets with Training Dynamics", EMNLP 2020.
+
+    Parameters
+    ----------
+    n_classes, seed, config, device
+        As for :class:`ImageClassifier`.
+    """
+
+    checkpoints: ClassVar[int] = 10
+
+    def fit(self, images: NDArray[np.uint8], labels: NDArray[np.integer]) -> Self:
+        """Train, and keep the networks on the way."""
+        self.networks_: list[nn.Module] = []
+        return super().fit(images, labels)
+
+    def _after_step(self, step: int, network: nn.Module) -> None:
+        # Evenly spread, the last one after the last step.
+        steps, n = self.config.steps, self.checkpoints
+        if step * n // steps > (step - 1) * n // steps:
+            self.networks_.append(copy.deepcopy(network).eval())
+
+    def predict_proba(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Scores: shape (n, n_classes), at most 1."""
+        each = np.stack([predict_proba(network, images) for network in self.networks_])
+        return each.mean(0) - each.std(0)
+
+
+@plain_states()
+@torch.no_grad()
+def predict_proba(network: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Class probabilities of uint8 images (n, channels, height, width): shape (n, n_classes)."""
+    device = next(network.parameters()).device
+    parts = [
+        network(torch.from_numpy(images[start : start + PREDICTION_BATCH]).to(device).float() / 255).softmax(1).cpu()
+        for start in range(0, len(images), PREDICTION_BATCH)
+    ]
+    return torch.cat(parts).numpy()
+
+
+def class_consistency(
+    network: nn.Module, images: NDArray[np.uint8], labels: NDArray[np.integer], n_classes: int
+) -> NDArray[np.float64]:
+    """Share of each class's images that a classifier assigns to that class.
+
+    Parameters
+    ----------
+    network : Module
+        Trained on real images only.
+    images : ndarray of shape (n, channels, height, width), uint8
+    labels : ndarray of shape (n,), integer
+        Class indices the images were sampled for; each class occurs.
+    n_classes : int
+
+    Returns
+    -------
+    ndarray of shape (n_classes,)
+        In [0, 1].
+    """
+    hit = predict_proba(network, images).argmax(1) == labels
+    return np.array([hit[labels == c].mean() for c in range(n_classes)])
+
+
+@plain_states()
+def classification_accuracy_score(
+    synthetic: NDArray[np.uint8],
+    synthetic_labels: NDArray[Any],
+    real: NDArray[np.uint8],
+    real_labels: NDArray[Any],
+    *,
+    config: ClassifierConfig | None = None,
+    random_state: Any = 0,
+    device: torch.device | str = "auto",
+) -> NDArray[np.float64]:
+    """Accuracy on real images of a classifier trained on synthetic images only (CAS), per class.
+
+    Parameters
+    ----------
+    synthetic, real : ndarray of shape (n, channels, height, width), uint8
+        Sizes and channels are the same.
+    synthetic_labels, real_labels : ndarray of shape (n,)
+        Every class occurs on both sides.
+    config : ClassifierConfig, optional
+    random_state : int, RandomState, Generator or None, default=0
+    device : str or device, default="auto"
+
+    Returns
+    -------
+    ndarray of shape (n_classes,)
+        Recall of each class, classes sorted, in [0, 1]. The mean is the score, with classes in equal shares.
+
+    Raises
+    ------
+    ValueError
+        For a class that is missing on one side, or images of different shapes.
+
+    References
+    ----------
+    Ravuri and Vinyals, "Classification Accuracy Score for Conditional Generative Models", NeurIPS 2019.
+
+    Examples
+    --------
+    >>> images = np.zeros((20, 1, 8, 8), np.uint8)
+    >>> images[10:] = 255
+    >>> labels = np.repeat(["dark", "light"], 10)
+    >>> quick = ClassifierConfig(steps=20)
+    >>> classification_accuracy_score(images, labels, images, labels, config=quick, device="cpu").tolist()
+    [1.0, 1.0]
+    """
+    if synthetic.shape[1:] != real.shape[1:]:
+        raise ValueError(
+            f"synthetic and real images must have one shape, got {synthetic.shape[1:]} and {real.shape[1:]}; resize one"
+        )
+    sides = like_first({"real": real_labels, "synthetic": synthetic_labels})
+    real_labels, synthetic_labels = sides["real"], sides["synthetic"]
+    classes = shared_classes(sides)
+    seed = random_generator(random_state, "classification accuracy score").initial_seed()
+    model = ImageClassifier(len(classes), seed, config or ClassifierConfig(), resolve_device(device))
+    model.fit(synthetic, np.searchsorted(classes, synthetic_labels))
+    return class_consistency(model.network_, real, np.searchsorted(classes, real_labels), len(classes))

@@ -1,0 +1,1 @@
+"""Labelled images: from arrays, folders, files and data sets, and pictures of them."""

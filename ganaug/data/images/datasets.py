@@ -1,0 +1,193 @@
+"""Labelled images from torch, torchvision and Hugging Face datasets."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from ganaug.data.images.decoding import UNREADABLE, array_from_image, array_from_pil, open_image
+from ganaug.data.images.labelled import UNLABELLED, LabelledImages
+from ganaug.data.images.remarks import Remarks
+from ganaug.data.images.stacking import stack_images
+from ganaug.data.labels import labels_from_array, listed
+
+__all__ = ["image_and_label_columns", "is_hugging_face", "read_hugging_face", "read_map_dataset"]
+
+# Not every module called "datasets" is theirs: many projects have one of their own.
+HUGGING_FACE_MODULES = frozenset({"datasets.arrow_dataset", "datasets.iterable_dataset", "datasets.dataset_dict"})
+HUGGING_FACE_DATASETS = frozenset({"Dataset", "DatasetDict", "IterableDataset", "IterableDatasetDict"})
+
+
+def is_hugging_face(source: Any) -> bool:
+    """Whether `source` is a dataset of the package ``datasets``, and not a column of one, without importing it."""
+    return any(
+        cls.__module__ in HUGGING_FACE_MODULES and cls.__name__ in HUGGING_FACE_DATASETS for cls in type(source).__mro__
+    )
+
+
+def read_map_dataset(dataset: Any, *, size: int | tuple[int, int] | None = None) -> LabelledImages:
+    """Read every ``(image, label)`` pair of a map-style dataset.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Has ``__len__`` and ``__getitem__``. Images are PIL images, tensors (channels, height, width) or
+        arrays (height, width[, channels]); uint8, or floating point in [0, 1]. Its own transform is applied
+        once: leave random augmentation and normalisation out of it.
+    size : int or (height, width), optional
+        Resize PIL images to this size.
+
+    Returns
+    -------
+    LabelledImages
+        With the names in ``dataset.classes``, where there are any.
+    """
+    if len(dataset) == 0:
+        raise ValueError("the dataset is empty; pass one with at least two images of each class")
+    labels: list[Any] = []
+    remarks = Remarks()
+
+    def arrays() -> Iterator[NDArray[np.uint8]]:
+        for index in range(len(dataset)):
+            image, label = _pair(dataset, index)
+            labels.append(label.tolist() if isinstance(label, torch.Tensor) else label)
+            array = array_from_image(image, size)
+            if isinstance(image, Image.Image):
+                remarks.add(image, array, f"at index {index}")
+            yield array
+
+    images = stack_images(arrays(), len(dataset), lambda index: f"at index {index}")
+    remarks.warn("the dataset")
+    inner = dataset
+    while not hasattr(inner, "classes") and hasattr(inner, "dataset"):  # such as torch.utils.data.Subset
+        inner = inner.dataset
+    names = getattr(inner, "classes", None)
+    return LabelledImages(
+        images,
+        labels_from_array(labels, len(images)),
+        dict(enumerate(map(str, names))) if isinstance(names, list | tuple) else {},
+    )
+
+
+def _pair(dataset: Any, index: int) -> tuple[Any, Any]:
+    try:
+        item = dataset[index]
+    except KeyError as error:
+        raise TypeError(
+            f"a map-style dataset has items 0 to len - 1, got a {type(dataset).__name__} without item {index}; "
+            "pass arrays and labels, or a dataset of (image, label) pairs"
+        ) from error
+    if not isinstance(item, tuple | list) or len(item) != 2:
+        raise TypeError(f"dataset items must be (image, label) pairs, got {type(item).__name__} at index {index}")
+    return item[0], item[1]
+
+
+def read_hugging_face(
+    dataset: Any, *, size: int | tuple[int, int] | None = None, embedded_only: bool = False
+) -> LabelledImages:
+    """Read a Hugging Face ``Dataset`` with one Image and one ClassLabel column.
+
+    Parameters
+    ----------
+    dataset : datasets.Dataset
+        The labels stay the integers that the dataset holds, -1 for rows without one; the names of its ClassLabel
+        become class names.
+    size : int or (height, width), optional
+        Resize every image to this size.
+    embedded_only : bool
+        For files that may come from anyone: follow no paths or addresses in the dataset, and decode only the formats
+        that folders are read in.
+
+    Returns
+    -------
+    LabelledImages
+
+    Raises
+    ------
+    TypeError
+        For a ``DatasetDict`` or a streaming dataset.
+    ValueError
+        Unless exactly one column of each kind is there, for an image that is missing or cannot be read, and for images
+        that differ in size or do not fit into the memory.
+    """
+    from datasets import Dataset
+
+    if not isinstance(dataset, Dataset):
+        remedy = "load it without streaming"
+        if isinstance(dataset, dict):
+            shown = "such as dataset['train']" if "train" in dataset else f"one to train on, of {listed(dataset)}"
+            remedy = f"choose one split, {shown}"
+        raise TypeError(f"a datasets.Dataset is needed, got {type(dataset).__name__}; {remedy}")
+    image_column, label_column = image_and_label_columns(dataset.features)
+    rows = dataset.select_columns([image_column, label_column]).with_format(None)
+    if len(rows) == 0:
+        raise ValueError("the dataset is empty; pass one with at least two images of each class")
+    labels = labels_from_array(rows[label_column][:], len(rows))
+    if (labels < UNLABELLED).any():
+        raise ValueError(
+            f"column {label_column!r} holds the label {labels.min()}; labels count its names from 0, and -1 marks "
+            "rows without one"
+        )
+    remarks = Remarks()
+
+    def arrays() -> Iterator[NDArray[np.uint8]]:
+        for index, image in enumerate(_decoded(rows, image_column, embedded_only)):
+            array = array_from_pil(image, size)
+            remarks.add(image, array, f"in row {index}")
+            yield array
+
+    images = stack_images(arrays(), len(rows), lambda index: f"in row {index}")
+    remarks.warn("the dataset")
+    return LabelledImages(images, labels, dict(enumerate(dataset.features[label_column].names)))
+
+
+def image_and_label_columns(
+    features: Any, image_column: str | None = None, label_column: str | None = None
+) -> tuple[str, str]:
+    """Find the Image and the ClassLabel column of a Hugging Face dataset, unless they are named.
+
+    Raises
+    ------
+    ValueError
+        Unless exactly one column of each kind is there, or a column that is named is missing.
+    """
+    from datasets import ClassLabel
+    from datasets import Image as ImageFeature
+
+    columns = []
+    for kind, named in ((ImageFeature, image_column), (ClassLabel, label_column)):
+        if named is not None and named not in features:
+            raise ValueError(f"the dataset has no column {named!r}; its columns are {listed(list(features))}")
+        found = [named] if named else [name for name, feature in features.items() if isinstance(feature, kind)]
+        if len(found) != 1:
+            raise ValueError(
+                f"the dataset must have exactly one {kind.__name__} column, got {found or 'none'} among "
+                f"{list(features)}; use select_columns, cast_column or class_encode_column"
+            )
+        columns.append(found[0])
+    return columns[0], columns[1]
+
+
+def _decoded(rows: Any, column: str, embedded_only: bool) -> Iterator[Image.Image]:
+    rows = rows.cast_column(column, type(rows.features[column])(decode=not embedded_only))
+    for index in range(len(rows)):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", Image.DecompressionBombWarning)
+                image = rows[index][column]
+                if embedded_only and image is not None:
+                    image = open_image(io.BytesIO(image["bytes"])) if image["bytes"] else None
+        except UNREADABLE as error:
+            raise ValueError(
+                f"the image in row {index} of column {column!r} cannot be read ({error}); remove that row"
+            ) from None
+        if image is None:
+            raise ValueError(f"row {index} of column {column!r} holds no image data; remove that row")
+        yield image

@@ -1,0 +1,1 @@
+"""Tables: their containers, their columns as numbers and levels, and their files."""

@@ -1,0 +1,270 @@
+"""Tables of mixed columns: encoded for a network, and decoded as they came."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandas.api import types
+
+from ganaug.data.host_states import plain_states
+from ganaug.data.labels import listed
+from ganaug.data.tables.columns.column import Column, TextColumn, column_from_state, fit_column, is_numeric
+from ganaug.data.tables.columns.names import names_from_state, names_to_state
+from ganaug.data.tables.containers import as_table
+from ganaug.data.tables.wide import WideEncoder, check_columns, is_wide
+
+__all__ = ["Encoder", "TableEncoder", "as_table", "declared_columns", "encoder_from_state", "fit_encoder"]
+
+MAX_LEVELS = 32
+
+
+class TableEncoder:
+    """Rows of mixed columns as vectors of numbers and one-hot levels, and back.
+
+    Parameters
+    ----------
+    categorical_features : "auto", None, array-like of int, str or bool
+        Columns to take for names, beside those that hold no numbers anyway: positions, names, or a mask. "auto" and
+        None add none. Text that is numbers or dates counts as these.
+    max_levels : int
+        Levels with an input of their own in a categorical column; rarer ones share the last.
+
+    Attributes
+    ----------
+    columns_ : list of Column
+    n_numbers_ : int
+        The first so many entries of a row are normal scores.
+    blocks_ : list of slice
+        Where the one-hot groups are, in the order of the columns that have levels.
+    gates_ : tuple of int
+        For each number the block whose first level says that there is a number at all; -1 where there always is.
+    width_ : int
+        Entries of an encoded row.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"age": [20, 30, None], "city": ["Rome", "Oslo", "Rome"]})
+    >>> encoder = TableEncoder().fit(table)
+    >>> encoder.transform(table).shape
+    (3, 5)
+    >>> encoder.inverse_transform(encoder.transform(table)).equals(table)
+    True
+    """
+
+    kind: ClassVar[str] = "columns"
+
+    def __init__(self, categorical_features: Any = "auto", max_levels: int = MAX_LEVELS) -> None:
+        self.categorical_features = categorical_features
+        self.max_levels = max_levels
+
+    def fit(self, table: pd.DataFrame, classes: NDArray[np.int64] | None = None) -> Self:
+        """Learn the columns from training rows.
+
+        Parameters
+        ----------
+        table : DataFrame
+            As :func:`as_table` returns it.
+        classes : ndarray of shape (n_rows,), int64, optional
+            Class of each row, from 0 on: rare categories are given back as often as they occur in their class.
+        """
+        declared = declared_columns(self.categorical_features, table)
+        classes = np.zeros(len(table), dtype=np.int64) if classes is None else classes
+        self.names_ = table.columns
+        self.columns_: list[Column] = []
+        for name in table.columns:
+            column = fit_column(table[name], categorical=name in declared, max_levels=self.max_levels, classes=classes)
+            if doubt := _doubt(column, table[name]):
+                warnings.warn(f"column {name!r} holds {doubt}", UserWarning, stacklevel=2)
+            self.columns_.append(column)
+        self._set_layout()
+        return self
+
+    def _set_layout(self) -> None:
+        self.n_numbers_ = sum(column.has_number for column in self.columns_)
+        starts = self.n_numbers_ + np.cumsum([0, *(column.n_levels for column in self.columns_)])
+        self.blocks_ = [slice(int(a), int(b)) for a, b in itertools.pairwise(starts) if b > a]
+        self.width_ = int(starts[-1])
+        block = np.cumsum([bool(column.n_levels) for column in self.columns_]) - 1
+        self.gates_ = tuple(
+            int(k) if column.n_levels else -1
+            for column, k in zip(self.columns_, block, strict=True)
+            if column.has_number
+        )
+
+    @plain_states()
+    def transform(self, table: pd.DataFrame, *, strict: bool = True) -> NDArray[np.float32]:
+        """Encode rows.
+
+        Parameters
+        ----------
+        table : DataFrame
+        strict : bool
+            Refuse values that cannot be decoded: levels that were not in the training data, and missing values where
+            none were. Otherwise their group of levels is left empty.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, ``width_``), float32
+        """
+        check_columns(table, [column.name for column in self.columns_])
+        encoded = np.zeros((len(table), self.width_), dtype=np.float32)
+        number, block = 0, 0
+        for column in self.columns_:
+            scores, levels = column.encode(table[column.name], strict=strict)
+            if column.has_number:
+                encoded[:, number] = scores
+                number += 1
+            if column.n_levels:
+                known = np.flatnonzero(levels >= 0)
+                encoded[known, self.blocks_[block].start + levels[known]] = 1
+                block += 1
+        return encoded
+
+    @plain_states()
+    def inverse_transform(
+        self,
+        encoded: NDArray[np.floating],
+        classes: NDArray[np.int64] | None = None,
+        random_state: int | np.random.Generator = 0,
+    ) -> pd.DataFrame:
+        """Decode rows; of each block the largest entry counts.
+
+        Parameters
+        ----------
+        encoded : ndarray of shape (n_rows, width_)
+        classes : ndarray of shape (n_rows,), int64, optional
+            Class of each row, if the encoder was fitted with classes.
+        random_state : int or Generator
+            Chooses among rare categories that share a level.
+
+        Returns
+        -------
+        DataFrame
+            Names, order, dtypes and categories as in the training data.
+        """
+        randomness = np.random.default_rng(random_state)
+        classes = np.zeros(len(encoded), dtype=np.int64) if classes is None else classes
+        number, block, series = 0, 0, []
+        nothing = np.zeros(len(encoded)), np.zeros(len(encoded), dtype=np.int64)
+        for column in self.columns_:
+            scores, levels = nothing
+            if column.has_number:
+                scores = encoded[:, number].astype(np.float64)
+                number += 1
+            if column.n_levels:
+                levels = encoded[:, self.blocks_[block]].argmax(1)
+                block += 1
+            series.append(column.decode(scores, levels, classes, randomness))
+        table = pd.concat(series, axis=1)
+        table.columns = self.names_
+        return table
+
+    def to_state(self) -> dict[str, Any]:
+        """JSON values from which :meth:`from_state` makes the fitted encoder; ``ValueError`` where there are none."""
+        names, columns = names_to_state(self.names_), []
+        for column in self.columns_:
+            try:
+                columns.append(column.to_state())
+            except ValueError as error:
+                raise ValueError(f"column {column.name!r} cannot be saved: {error}") from None
+        return {"kind": self.kind, "columns": columns, **names}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Self:
+        """Inverse of :meth:`to_state`."""
+        encoder = cls()
+        encoder.columns_ = [column_from_state(column) for column in state["columns"]]
+        names = [column["name"] for column in state["columns"]]
+        encoder.names_ = names_from_state({"names": names, **state})
+        if list(encoder.names_) != [column.name for column in encoder.columns_]:
+            raise ValueError("the names are not those of the columns")
+        encoder._set_layout()
+        return encoder
+
+
+@plain_states()
+def fit_encoder(table: pd.DataFrame, classes: NDArray[np.int64], categorical_features: Any = "auto") -> Encoder:
+    """Choose how a table is encoded, and learn it: wide tables of numbers by their principal components."""
+    if not declared_columns(categorical_features, table) and is_wide(table):
+        return WideEncoder().fit(table)
+    encoder = TableEncoder(categorical_features).fit(table, classes)
+    read = [f"{column.name!r} as {column.form}" for column in encoder.columns_ if isinstance(column, TextColumn)]
+    if read:
+        warnings.warn(
+            f"columns of text are read as numbers or dates, and new ones written alike: {'; '.join(read)}; a column "
+            "named in categorical_features is left as names",
+            UserWarning,
+            stacklevel=3,
+        )
+    return encoder
+
+
+def encoder_from_state(state: dict[str, Any]) -> Encoder:
+    """Inverse of the encoders' ``to_state``."""
+    return {e.kind: e for e in (TableEncoder, WideEncoder)}[state["kind"]].from_state(state)
+
+
+Encoder = TableEncoder | WideEncoder
+
+
+def declared_columns(features: Any, table: pd.DataFrame) -> set[Any]:
+    """Names of the columns that are declared categorical.
+
+    Parameters
+    ----------
+    features : "auto", None, array-like of int, str or bool
+        As for :class:`TableEncoder`.
+    table : DataFrame
+
+    Raises
+    ------
+    ValueError
+        For a column that is not there, and a mask of the wrong length.
+
+    Examples
+    --------
+    >>> declared_columns([1], pd.DataFrame({"age": [20], "city": ["Rome"]}))
+    {'city'}
+    """
+    if features is None or (isinstance(features, str) and features == "auto"):
+        return set()
+    names = list(table.columns)
+    chosen = features.tolist() if isinstance(features, np.ndarray | pd.Index | pd.Series) else list(features)
+    if chosen and all(isinstance(feature, bool) for feature in chosen):
+        if len(chosen) != len(names):
+            raise ValueError(f"categorical_features has {len(chosen)} entries for {len(names)} columns")
+        return {name for name, yes in zip(names, chosen, strict=True) if yes}
+    found = set()
+    for feature in chosen:
+        if feature in names:
+            found.add(feature)
+        elif isinstance(feature, int) and -len(names) <= feature < len(names):
+            found.add(names[feature])
+        else:
+            known = listed(list(map(repr, names)))
+            raise ValueError(f"categorical_features names {feature!r}, which is none of the columns {known}")
+    return found
+
+
+def _doubt(column: Column, series: pd.Series) -> str:
+    """What is wrong with learning a column as names; empty if nothing is."""
+    given = isinstance(series.dtype, pd.CategoricalDtype) or types.is_bool_dtype(series.dtype)
+    if column.kind != "categorical" or given or series.nunique() <= MAX_LEVELS or is_numeric(series):
+        return ""
+    known = series[series.notna()]
+    kinds = sorted({type(value).__name__ for value in known.tolist()})
+    if len(kinds) > 1:
+        return f"values of several types, {listed(kinds)}, which are learnt as names; convert them to one type"
+    if known.is_unique:
+        what = "text" if kinds == ["str"] else kinds[0]
+        return (
+            f"a different {what} in every row; only its most frequent values are learnt, leave it out if it is an "
+            "identifier"
+        )
+    return ""

@@ -1,0 +1,1 @@
+"""Tables in CSV and parquet files, and how these are written."""

@@ -1,0 +1,187 @@
+"""What a training run tells: progress bar, JSON lines, TensorBoard."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
+
+from ganaug._text import visible
+from ganaug.data.files import read_regular, user_path, write_atomically
+
+__all__ = ["Monitor"]
+
+GRID_EVERY = 500  # steps between two sample grids
+
+
+class Monitor:
+    """Reports a training run while it goes on.
+
+    Parameters
+    ----------
+    steps : int
+        Length of the run.
+    verbose : bool or "auto"
+        Whether a progress bar is drawn on standard error; "auto" draws it on a terminal only.
+    log_dir : path-like or None
+        Folder for ``metrics.jsonl`` (one JSON object a line: readings, and events with an "event" key) and, where
+        the package ``tensorboard`` is installed, TensorBoard scalars and sample grids.
+    sample_grid : callable or None
+        Takes the averaged generator and returns an image tensor (channels, height, width) uint8, for TensorBoard.
+
+    Attributes
+    ----------
+    lines : int
+        Readings and events in ``metrics.jsonl``, those before a checkpoint included.
+
+    Notes
+    -----
+    A log that cannot be opened is an error; one that can no longer be written, to a disk that is full for example, is a
+    warning, and training goes on without.
+    """
+
+    def __init__(
+        self,
+        steps: int,
+        *,
+        verbose: bool | Literal["auto"] = "auto",
+        log_dir: str | Path | None = None,
+        sample_grid: Callable[[Any], Tensor] | None = None,
+    ) -> None:
+        self._steps = steps
+        self._visible = (sys.stderr is not None and sys.stderr.isatty()) if verbose == "auto" else bool(verbose)
+        self._log_dir = user_path(log_dir) if log_dir is not None else None
+        self._sample_grid = sample_grid
+        self._lines: Any = None
+        self._board: Any = None
+        self._last_grid = 0
+        self.lines = 0
+
+    def __enter__(self) -> Monitor:
+        self._progress = Progress(
+            TextColumn("training"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[losses]}"),
+            console=Console(stderr=True),
+            disable=not self._visible,
+        )
+        self._task = self._progress.add_task("", total=self._steps, rate="", losses="")
+        if self._log_dir is not None:
+            try:
+                self._log_dir.mkdir(parents=True, exist_ok=True)
+            except (FileExistsError, NotADirectoryError):
+                raise ValueError(f"log_dir must be a folder, got {self._log_dir}, where there is a file") from None
+            except OSError as error:
+                raise _unwritable(self._log_dir, error) from None
+        self._progress.start()
+        return self
+
+    def begin(self, step: int = 0, lines: int = 0) -> None:
+        """Open the log: empty, or with what it said up to the step that an earlier run is gone on with from.
+
+        Parameters
+        ----------
+        step : int
+            Steps taken already.
+        lines : int
+            What :attr:`lines` was then: so many lines of ``metrics.jsonl`` are kept.
+        """
+        self._progress.update(self._task, completed=step)
+        self._last_grid, self.lines = step, lines
+        if self._log_dir is not None:
+            try:
+                self._open(self._log_dir, step)
+            except OSError as error:
+                raise _unwritable(self._log_dir, error) from None
+
+    def _open(self, folder: Path, step: int) -> None:
+        path = folder / "metrics.jsonl"
+        told = read_regular(path).decode().splitlines(keepends=True) if self.lines and path.exists() else []
+        kept = [line for line in told[: self.lines] if line.endswith("\n")]  # the last may be half of one
+        write_atomically(path, "".join(kept))
+        self.lines = len(kept)
+        self._lines = path.open("a", encoding="utf-8", buffering=1)
+        if importlib.util.find_spec("tensorboard") is not None:
+            from ganaug.engine.board import Board
+
+            self._board = Board(folder, purge_step=step + 1 if step else None)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+        self._close()
+
+    def _close(self) -> None:
+        for sink in (self._lines, self._board):
+            if sink is not None:
+                with contextlib.suppress(OSError):  # what could not be written before is tried once more
+                    sink.close()
+        self._lines = self._board = None
+
+    def reading(self, values: dict[str, float], average: nn.Module) -> None:
+        """Record one reading of the losses, and now and then a sample grid."""
+        self._progress.update(
+            self._task,
+            completed=values["step"],
+            rate=f"{values['images_per_second']:,.0f} images/s",
+            losses=f"D {values['discriminator_loss']:.3f}  G {values['generator_loss']:.3f}",
+        )
+        self._write(values)
+        if self._board is None:
+            return
+        step = int(values["step"])
+        scalars = {name: value for name, value in values.items() if name not in ("step", "seconds")}
+        due = step - self._last_grid >= GRID_EVERY or step == self._steps
+        grid = None
+        if self._sample_grid is not None and due:
+            self._last_grid = step
+            grid = self._sample_grid(average)
+        try:
+            self._board.add(step, scalars, grid)
+        except OSError as error:
+            self._give_up(step, error)
+
+    def event(self, name: str, **values: float | str) -> None:
+        """Record something out of the ordinary, such as going back to an earlier state."""
+        self._write({"event": name, **values})
+        if self._visible:
+            shown = (f"{k} {visible(v) if isinstance(v, str) else format(v, 'g')}" for k, v in values.items())
+            self._progress.console.print(f"{name}: " + ", ".join(shown), markup=False, emoji=False)
+
+    def _write(self, values: dict[str, Any]) -> None:
+        if self._lines is None:
+            return
+        try:
+            self._lines.write(json.dumps(values) + "\n")
+        except OSError as error:
+            self._give_up(int(values["step"]), error)
+        else:
+            self.lines += 1
+
+    def _give_up(self, step: int, error: OSError) -> None:
+        self._close()
+        warnings.warn(
+            f"the log in {self._log_dir} could not be written after step {step} ({error.strerror or error}); training "
+            "goes on without, what was written before stays",
+            stacklevel=3,
+        )
+
+
+def _unwritable(folder: Path, error: OSError) -> ValueError:
+    return ValueError(
+        f"log_dir {folder} must be a folder that can be written to ({error.strerror or error}); choose another one"
+    )

@@ -1,0 +1,91 @@
+"""Which classes, and which real samples of them, a training batch holds."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Generator, Tensor
+
+from ganaug.data.images.labelled import UNLABELLED
+
+__all__ = ["ClassBalancedSampler"]
+
+MOST_UNLABELLED = 0.5  # of a batch
+
+
+class ClassBalancedSampler:
+    """Draws class indices with a temperature, and real samples of given classes.
+
+    Class ``c`` with ``n_c`` samples is drawn with probability proportional to ``n_c ** temperature``:
+    0 shows every class equally often, 1 as often as it occurs.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_samples,), integer
+        Class index of each real sample; every class from 0 to the largest occurs. -1 stands for a sample without a
+        class; such samples are drawn as often as they occur, but make up at most half of a batch.
+    temperature : float in [0, 1]
+    without : ndarray of int64, optional
+        Positions of samples that are never drawn.
+
+    Examples
+    --------
+    >>> import numpy as np, torch
+    >>> sampler = ClassBalancedSampler(np.array([0, 0, 0, 1]), temperature=0.0)
+    >>> sampler.probabilities.tolist()
+    [0.5, 0.5]
+    >>> labels = sampler.draw_labels(8, torch.Generator().manual_seed(0))
+    >>> indices = sampler.draw_indices(labels, torch.Generator().manual_seed(0))
+    >>> bool((torch.tensor([0, 0, 0, 1])[indices] == labels).all())
+    True
+    """
+
+    def __init__(
+        self, labels: NDArray[np.integer], temperature: float = 0.0, without: NDArray[np.int64] | None = None
+    ) -> None:
+        known = np.flatnonzero(labels != UNLABELLED)
+        if without is not None:
+            known = np.setdiff1d(known, without)
+        counts = torch.from_numpy(np.bincount(labels[known]))
+        weights = counts.double() ** temperature
+        self.probabilities = weights / weights.sum()
+        self._counts = counts
+        self._order = torch.from_numpy(known[np.argsort(labels[known], kind="stable")])
+        self._unlabelled = torch.from_numpy(np.flatnonzero(labels == UNLABELLED))
+        self._share = min(len(self._unlabelled) / len(labels), MOST_UNLABELLED)
+        self._starts = counts.cumsum(0) - counts
+
+    def draw(self, n: int, generator: Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Draw the real samples of a batch.
+
+        Returns
+        -------
+        labels : Tensor of shape (n,), int64
+            Classes of the batch.
+        indices : Tensor of shape (n,), int64
+            A real sample for each, of that class or without one.
+        judged : Tensor of shape (n,), int64
+            `labels`, with -1 where the real sample has no class.
+        """
+        labels = self.draw_labels(n, generator)
+        indices = self.draw_indices(labels, generator)
+        if len(self._unlabelled) == 0:
+            return labels, indices, labels
+        without = torch.rand(n, generator=generator) < self._share
+        chosen = torch.randint(len(self._unlabelled), (n,), generator=generator)
+        return (
+            labels,
+            torch.where(without, self._unlabelled[chosen], indices),
+            torch.where(without, UNLABELLED, labels),
+        )
+
+    def draw_labels(self, n: int, generator: Generator) -> Tensor:
+        """Draw `n` class indices: int64 of shape (n,), on the CPU."""
+        return torch.multinomial(self.probabilities, n, replacement=True, generator=generator)
+
+    def draw_indices(self, labels: Tensor, generator: Generator) -> Tensor:
+        """Draw, for each class index, one real sample of that class: int64 of shape (n,)."""
+        uniform = torch.rand(len(labels), generator=generator, dtype=torch.float64)
+        within = (uniform * self._counts[labels]).long()
+        return self._order[self._starts[labels] + within]

@@ -1,0 +1,114 @@
+"""Batches that do not fit into memory."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import gc
+from collections.abc import Callable
+
+import torch
+from torch import Generator, Tensor, nn
+
+from ganaug.engine.distributed import ALONE, DistributedContext, OtherProcessError
+from ganaug.engine.label_embedding import ClassBalancedSampler
+from ganaug.engine.loop import TrainingConfig, make_players, one_step
+from ganaug.engine.state import TrainingState
+from ganaug.objectives.adversarial.augment import Augmentation
+
+__all__ = ["PROBED", "OutOfMemory", "is_out_of_memory", "largest_fitting", "try_batch"]
+
+PROBED = frozenset({"cuda"})  # devices whose memory is small enough, and tells soon enough, to be tried out
+
+
+class OutOfMemory(RuntimeError):  # noqa: N818 - named as torch.OutOfMemoryError and the rest of the field say it
+    """A batch does not fit into memory."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error of torch's says that memory ran out; on the CPU and on MPS it has no class of its own.
+
+    Examples
+    --------
+    >>> is_out_of_memory(RuntimeError("MPS backend out of memory")), is_out_of_memory(RuntimeError("size mismatch"))
+    (True, False)
+    """
+    if isinstance(error, OtherProcessError):
+        return False  # it was the memory of another process, if any
+    said = str(error)
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
+        isinstance(error, RuntimeError) and ("out of memory" in said or "can't allocate memory" in said)
+    )
+
+
+def largest_fitting(attempt: Callable[[int], None], batch_size: int) -> int | None:
+    """Halve a batch size until `attempt` no longer runs out of memory with it.
+
+    Parameters
+    ----------
+    attempt : callable
+        Called with a batch size; what it raises beside running out of memory is raised.
+    batch_size : int
+        The first to try.
+
+    Returns
+    -------
+    int or None
+        None if not even 1 fits.
+
+    Examples
+    --------
+    >>> def attempt(size):
+    ...     if size > 12:
+    ...         raise MemoryError
+    >>> largest_fitting(attempt, 64)
+    8
+    """
+    while batch_size >= 1:
+        if _fits(attempt, batch_size):
+            return batch_size
+        batch_size //= 2
+    return None
+
+
+def _fits(attempt: Callable[[int], None], batch_size: int) -> bool:
+    try:
+        attempt(batch_size)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return False
+    finally:
+        # Only now that the error is gone, and with it what its traceback held on to, is the memory free.
+        gc.collect()
+        if torch.cuda.is_initialized():
+            with contextlib.suppress(RuntimeError):  # after a recording that failed
+                torch.cuda.empty_cache()
+    return True
+
+
+def try_batch(
+    networks: tuple[nn.Module, nn.Module],
+    config: TrainingConfig,
+    sampler: ClassBalancedSampler,
+    real_samples: Callable[[Tensor], Tensor],
+    augment: Augmentation,
+    randomness: Generator,
+    device: torch.device,
+    processes: DistributedContext = ALONE,
+) -> None:
+    """Train copies of two networks for two steps that need as much memory as any; as for :func:`train`.
+
+    The networks and `randomness` are left as they were.
+    """
+    before = randomness.get_state()
+    try:
+        players = make_players(*(copy.deepcopy(network).to(device) for network in networks))
+        state = TrainingState(players, randomness)
+        for _ in range(2):
+            # Penalised, augmented in full, and beside a copy of everything to go back to.
+            state.step = config.penalty_every * config.steps
+            one_step(state, config, sampler, real_samples, augment, processes)
+            state.keep()
+    finally:
+        randomness.set_state(before)

@@ -1,0 +1,408 @@
+"""The contract that all GANs share: labels, pickling, saving and loading."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from numbers import Integral
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor, nn
+
+from ganaug.data.files import user_path
+from ganaug.data.host_states import plain_states
+from ganaug.data.json_values import clip, short
+from ganaug.data.labels import class_positions
+from ganaug.data.typed_values import from_json, to_json
+from ganaug.engine.devices import resolve_device
+from ganaug.engine.distributed import current_context
+from ganaug.generators.card import NO_LICENSE, check_facts, facts_from_json, facts_to_json, model_card
+from ganaug.generators.fitting import Fitting, TrainingData
+from ganaug.generators.hub import download, upload
+from ganaug.generators.model_folder import (
+    check_folder,
+    labels_from_json,
+    labels_to_json,
+    named_classes,
+    read_bundle,
+    write_bundle,
+)
+
+__all__ = ["ConditionalGAN"]
+
+PARTS = ("generator", "discriminator")
+# Where and how a run takes place, which is for who loads a model to say: paths and devices of others are not used.
+OF_A_RUN = frozenset(("device", "log_dir", "checkpoint_dir", "checkpoint_every", "resume", "distributed", "cuda_graph"))
+MOST_WEIGHT = 1e6  # in magnitude; rows and pixels are of the size of one
+
+
+class ConditionalGAN(BaseEstimator):
+    """Base of estimators that learn to draw samples of given classes.
+
+    A subclass sets, when it is fitted, ``classes_``, ``class_names_``, ``history_``, ``health_``, ``validation_``,
+    ``training_data_`` and the networks ``generator_`` and ``discriminator_``. For saving it describes its other fitted
+    attributes as JSON, and restores them. A GAN that is loaded has ``license_`` and ``figures_`` as they were saved.
+    """
+
+    classes_: NDArray[Any]
+    class_names_: dict[Any, str]
+    history_: list[dict[str, float]]
+    health_: list[dict[str, Any]]
+    validation_: list[dict[str, Any]]
+    training_data_: dict[str, Any]
+    license_: str
+    figures_: dict[str, float]
+    generator_: Any
+    discriminator_: Any
+    config_: Any
+    _resumed_from: int
+    distributed: Any
+
+    def _description(self) -> dict[str, Any]:
+        """JSON values from which :meth:`_restore` can build the networks."""
+        raise NotImplementedError
+
+    def _restore(self, description: dict[str, Any]) -> Callable[[], tuple[nn.Module, nn.Module]]:
+        """Set the subclass's fitted attributes and return what builds generator and discriminator with any weights."""
+        raise NotImplementedError
+
+    def _train(self, config: Any, material: TrainingData) -> Any:
+        """Train, and keep the networks, the history and what is said of the data.
+
+        Returns
+        -------
+        ImageGANConfig or TableGANConfig
+            What was trained: `config`, but for the batch size where that was left open.
+        """
+        fitting = Fitting(self, material)
+        players = fitting.run(config)
+        self.history_ = fitting.history
+        self.health_ = fitting.findings
+        self.validation_ = fitting.validation
+        self._resumed_from = fitting.resumed_from
+        self.license_, self.figures_ = NO_LICENSE, {}  # those of a model that was loaded are not those of this one
+        self.training_data_ = material.training_data
+        self.generator_ = players.average.eval()
+        self.discriminator_ = players.discriminator.requires_grad_(False).eval()
+        return fitting.config
+
+    def class_indices(self, labels: Any) -> NDArray[np.int64]:
+        """Translate labels into positions in ``classes_``.
+
+        Parameters
+        ----------
+        labels : array-like of shape (n,)
+            May be empty.
+
+        Returns
+        -------
+        ndarray of shape (n,), int64
+
+        Raises
+        ------
+        ValueError
+            For a label that was not in the training data.
+        """
+        check_is_fitted(self)
+        return class_positions(labels, self.classes_, "the GAN was trained on the classes", self.class_names_)
+
+    def class_name(self, label: Any) -> str:
+        """Display name of a class."""
+        return self.class_names_.get(label, str(label))
+
+    def names(self) -> dict[Any, str]:
+        """Display name of each class."""
+        return {label: self.class_name(label) for label in self.classes_.tolist()}
+
+    @plain_states()
+    def save(
+        self,
+        path: str | Path,
+        *,
+        license: str | None = None,
+        figures: Mapping[str, float] | None = None,
+        overwrite: bool = True,
+    ) -> Path:
+        """Write the fitted GAN to a folder: ``config.json``, ``model.safetensors`` and a card, ``README.md``.
+
+        The card says what the model is, what it was trained on, and what it is not for; `load` does not read it, and
+        finds license and figures in ``config.json``. A ``README.md`` of other origin stays as it is, with a warning.
+        Parameters that say where and how a run takes place (``device``, ``log_dir``, ``checkpoint_dir``,
+        ``checkpoint_every``, ``resume``, ``distributed``, ``cuda_graph``) are not written, and those in a
+        folder of another origin are not used. Of
+        several processes that trained the GAN together only the first writes.
+
+        Parameters
+        ----------
+        path : path-like
+            The folder, made if need be. It may hold logs and checkpoints of the training.
+        license : str, optional
+            Of the model, by the identifier that model hubs use, such as "apache-2.0". By default that of the model that
+            was loaded, or "unknown".
+        figures : mapping of str to float, optional
+            What was measured, such as ``overall`` of a quality report, for the card. By default those of the model that
+            was loaded; {} for none.
+        overwrite : bool, default=True
+            Whether a model of ganaug's that is there is replaced, and other files beside it left as they are.
+
+        Returns
+        -------
+        Path
+            The folder.
+
+        Raises
+        ------
+        ValueError
+            For a file, a folder with a ``config.json`` of another origin or with other files but no model, and with
+            ``overwrite=False`` for one with a model.
+        """
+        facts = self._facts(license, figures)
+        if current_context(self.distributed).first:
+            check_folder(user_path(path), overwrite=overwrite, beside_others=True)
+            self._write(path, *facts)
+        return user_path(path)
+
+    def _facts(self, license: str | None, figures: Mapping[str, float] | None) -> tuple[str, Mapping[str, float]]:
+        """What is told of the model by others, checked; where it is not given, what was told when it was loaded."""
+        check_is_fitted(self)
+        facts = (
+            getattr(self, "license_", NO_LICENSE) if license is None else license,
+            getattr(self, "figures_", {}) if figures is None else figures,
+        )
+        check_facts(*facts)
+        return facts
+
+    def _write(self, path: str | Path, license: str, figures: Mapping[str, float], *source: str) -> None:
+        config = {
+            "params": {name: _plain(value) for name, value in self.get_params().items() if name not in OF_A_RUN},
+            "classes": labels_to_json(self.classes_),
+            "class_names": [self.class_names_.get(label) for label in self.classes_.tolist()],
+            "training_data": self.training_data_,
+            **facts_to_json(license, figures),
+            **self._description(),
+            "history": self.history_,
+            "health": self.health_,
+            "validation": self.validation_,
+        }
+        write_bundle(path, type(self).__name__, config, self.tensors(), model_card(self, license, figures, *source))
+
+    @plain_states()
+    def tensors(self) -> dict[str, Tensor]:
+        """All weights by name, as :meth:`save` writes them."""
+        return {
+            f"{part}.{name}": tensor
+            for part in PARTS
+            for name, tensor in getattr(self, f"{part}_").state_dict().items()
+        }
+
+    @classmethod
+    @plain_states()
+    def load(cls, path: str | Path, *, device: str | torch.device = "auto") -> Self:
+        """Read a GAN written by :meth:`save`.
+
+        Parameters
+        ----------
+        path : path-like
+        device : str
+            Where the networks are put.
+
+        Returns
+        -------
+        ConditionalGAN
+            Of the class it is called on, fitted.
+
+        Raises
+        ------
+        ValueError
+            For a folder that is missing, damaged, foreign, or written by a newer version.
+        """
+        target = resolve_device(device)
+        config, tensors = read_bundle(path, cls.__name__)
+        try:
+            params = {name: value for name, value in config["params"].items() if name not in OF_A_RUN}
+            gan = cls(**{name: _given(value) for name, value in params.items()})
+            if device != "auto":
+                gan.set_params(device=device)
+            gan._validate_params()
+            gan.classes_ = labels_from_json(config["classes"])
+            gan.class_names_ = named_classes(gan.classes_, config["class_names"])
+            gan.history_ = _records(config["history"])
+            gan.health_ = _records(config.get("health", []))  # models of version 0.1.0 have none
+            gan.validation_ = _records(config.get("validation", []))
+            (gan.training_data_,) = _records([config["training_data"]])
+            gan.license_, gan.figures_ = facts_from_json(config)
+            build = gan._restore(config)
+            if gan.config_.architecture.n_classes != len(gan.classes_):
+                raise ValueError(f"there are {len(gan.classes_)} classes, not those of the networks")
+            # Without memory at first, which is only taken if the weights are of the sizes that are declared.
+            with torch.device("meta"):
+                _check_weights(build(), tensors)
+            for part, network in zip(PARTS, build(), strict=True):
+                prefix = f"{part}."
+                network.load_state_dict({k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)})
+                setattr(gan, f"{part}_", network.requires_grad_(False).eval().to(target))
+        except (LookupError, ArithmeticError, ValueError, TypeError, RuntimeError, AttributeError) as error:
+            reason = clip(str(error) or type(error).__name__, 200)
+            raise ValueError(
+                f"{path} is damaged: config.json and the weights do not describe a GAN ({reason}); "
+                "fit and save the model again"
+            ) from None
+        return gan
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        path_or_repo_id: str | Path,
+        *,
+        revision: str | None = None,
+        device: str | torch.device = "auto",
+        token: str | bool | None = None,
+    ) -> Self:
+        """Read a GAN from a folder or from a model hub.
+
+        Parameters
+        ----------
+        path_or_repo_id : path-like
+            A folder written by :meth:`save`, or the name of a repository filled by :meth:`push_to_hub`, such as
+            "user/digits". What is downloaded stays in the cache of ``huggingface_hub``, and is read from there without
+            a network.
+        revision : str, optional
+            Branch, tag or commit of a repository.
+        device : str
+            Where the networks are put.
+        token : str or bool, optional
+            For a repository that is not public; by default that of ``hf auth login``.
+
+        Returns
+        -------
+        ConditionalGAN
+            Of the class it is called on, fitted.
+
+        Raises
+        ------
+        ValueError
+            As :meth:`load`; and where there is no such repository or revision, or no network.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from ganaug import ImageGAN, labelled_images
+        >>> digits = labelled_images("digits").subset(range(60))
+        >>> gan = ImageGAN(steps=2, random_state=0, device="cpu", verbose=False).fit(digits)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     same = ImageGAN.from_pretrained(gan.save(folder, license="cc0-1.0"), device="cpu")
+        >>> bool((same.sample([3], random_state=0) == gan.sample([3], random_state=0)).all())
+        True
+        """
+        if not user_path(path_or_repo_id).is_dir():
+            path_or_repo_id = download(str(path_or_repo_id), cls.__name__, revision=revision, token=token)
+        return cls.load(path_or_repo_id, device=device)
+
+    @plain_states()
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        license: str | None = None,
+        figures: Mapping[str, float] | None = None,
+        private: bool | None = None,
+        token: str | bool | None = None,
+        revision: str | None = None,
+        commit_message: str = "A GAN by ganaug",
+    ) -> str | None:
+        """Upload the fitted GAN to a model hub: what :meth:`save` writes, and nothing else.
+
+        The card says what is told of the training data: of tables, values in each column. Of several processes that
+        trained the GAN together only the first uploads.
+
+        Parameters
+        ----------
+        repo_id : str
+            Name of the repository, such as "user/digits"; made if need be.
+        license, figures
+            For the card, as for :meth:`save`.
+        private : bool, optional
+            Whether a new repository is private; by default what the account is set to.
+        token : str or bool, optional
+            One that may write; by default that of ``hf auth login``.
+        revision : str, optional
+            Branch to commit to, made if need be; by default the main one.
+        commit_message : str
+
+        Returns
+        -------
+        str or None
+            Address of the commit; None in the other processes.
+
+        Raises
+        ------
+        ValueError
+            Where there is no permission or no network, or the hub refuses the card.
+        """
+        facts = self._facts(license, figures)
+        if not current_context(self.distributed).first:
+            return None
+        return upload(
+            lambda folder, name: self._write(folder, *facts, name),
+            repo_id,
+            private=private,
+            token=token,
+            revision=revision,
+            commit_message=commit_message,
+        )
+
+    @plain_states()
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        for name in (f"{part}_" for part in PARTS):
+            if name in state:
+                # Plain data travels between machines: weights leave the GPU in the copy only.
+                state[name] = copy.deepcopy(state[name]).cpu()
+        return state
+
+
+def _records(value: Any) -> list[dict[str, Any]]:
+    if not isinstance(value, list) or not all(isinstance(record, dict) for record in value):
+        raise ValueError(f"a list of records was expected, got {short(value)}")
+    return value
+
+
+def _check_weights(networks: tuple[nn.Module, nn.Module], tensors: dict[str, Tensor]) -> None:
+    """Raise ``ValueError`` unless these are numbers such as training makes, for all weights of the networks."""
+    asked = {
+        f"{part}.{name}": tuple(tensor.shape)
+        for part, network in zip(PARTS, networks, strict=True)
+        for name, tensor in network.state_dict().items()
+    }
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    for name in {**asked, **found}:
+        if asked.get(name) != found.get(name):
+            raise ValueError(f"weights {short(name)} have shape {found.get(name)} in place of {asked.get(name)}")
+        if tensors[name].dtype != torch.float32:
+            raise ValueError(f"weights {name} have dtype {tensors[name].dtype} in place of torch.float32")
+        if not (tensors[name].abs() <= MOST_WEIGHT).all():
+            raise ValueError(f"weights {name} are not finite numbers of magnitude {MOST_WEIGHT:g} at most")
+
+
+def _plain(value: Any) -> Any:
+    """A parameter as JSON can hold it; a random generator, which it cannot, becomes None."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Integral | float | str | bool | None):
+        return value
+    if isinstance(value, Path | torch.device):
+        return str(value)
+    if isinstance(value, np.random.RandomState | np.random.Generator):
+        return None
+    return [to_json(entry) for entry in (value.tolist() if hasattr(value, "tolist") else value)]
+
+
+def _given(value: Any) -> Any:
+    """Inverse of :func:`_plain`."""
+    return [from_json(entry) for entry in value] if isinstance(value, list) else value

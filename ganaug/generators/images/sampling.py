@@ -1,0 +1,213 @@
+"""What a fitted GAN for images can do: draw, interpolate, score, show, and leave as one file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from ganaug._version import __version__
+from ganaug.data.files import user_path, write_atomically
+from ganaug.data.host_states import plain_states
+from ganaug.data.images.pictures import class_grid, png_bytes
+from ganaug.engine.devices import random_generator
+from ganaug.generators.base import ConditionalGAN
+from ganaug.generators.images.drawing import SAMPLING_BATCH, draw, generate
+from ganaug.generators.images.export import export_generator
+from ganaug.generators.images.networks import ImageDiscriminator, ImageGenerator
+from ganaug.generators.latents import arcs
+from ganaug.generators.model_folder import labels_to_json
+
+__all__ = ["ImageSampling"]
+
+
+class ImageSampling(ConditionalGAN):
+    """The part of :class:`ganaug.ImageGAN` that needs no training data."""
+
+    generator_: ImageGenerator
+    discriminator_: ImageDiscriminator
+    image_shape_: tuple[int, int, int]
+
+    def sample(self, labels: Any, *, random_state: Any = None) -> Tensor:
+        """Draw one synthetic image per label.
+
+        Parameters
+        ----------
+        labels : array-like of shape (n,)
+            Classes among ``classes_``; may be empty.
+        random_state : int, RandomState, Generator or None
+            The same integer gives the same images, on a CPU bit for bit.
+
+        Returns
+        -------
+        Tensor of shape (n, channels, height, width), uint8
+            On the CPU.
+
+        Raises
+        ------
+        ValueError
+            For a label that was not in the training data.
+        """
+        return self.sample_positions(torch.from_numpy(self.class_indices(labels)), random_state=random_state)
+
+    @plain_states()
+    def sample_positions(
+        self, positions: Tensor, *, random_state: Any = None, device: str | torch.device = "cpu"
+    ) -> Tensor:
+        """As :meth:`sample`, for positions in ``classes_`` in place of labels, with the result on `device`."""
+        check_is_fitted(self)
+        return draw(self.generator_, positions, random_generator(random_state, "sample"), device)
+
+    @plain_states()
+    def interpolate(self, labels: Any, *, steps: int = 8, random_state: Any = None) -> Tensor:
+        """Draw two synthetic images per label, and images on the way from one to the other.
+
+        Where the images on the way are of the class too and change little by little, the GAN has learnt more than its
+        training images.
+
+        Parameters
+        ----------
+        labels : array-like of shape (n,)
+            Classes among ``classes_``.
+        steps : int
+            Images per label, the two ends among them; at least two.
+        random_state : int, RandomState, Generator or None
+
+        Returns
+        -------
+        Tensor of shape (n, steps, channels, height, width), uint8
+            On the CPU.
+
+        Raises
+        ------
+        ValueError
+            For a label that was not in the training data, or fewer than two steps.
+        """
+        positions = torch.from_numpy(self.class_indices(labels))
+        if steps < 2:
+            raise ValueError(f"steps must be at least 2, both ends, got {steps}")
+        randomness = random_generator(random_state, "interpolate")
+        ends = torch.randn(2, len(positions), self.generator_.arch.latent_dim, generator=randomness)
+        latents = arcs(ends[0], ends[1], steps).flatten(0, 1)
+        return generate(self.generator_, latents, positions.repeat_interleave(steps)).unflatten(0, (-1, steps))
+
+    @plain_states()
+    @torch.no_grad()
+    def discriminator_scores(self, images: Any, labels: Any) -> NDArray[np.float32]:
+        """How real the discriminator finds images of given classes.
+
+        Parameters
+        ----------
+        images : ndarray or Tensor of shape (n, channels, height, width), uint8
+        labels : array-like of shape (n,)
+
+        Returns
+        -------
+        ndarray of shape (n,), float32
+            Higher is more real. The loss fixes differences only, so scores may be compared within a class, not between
+            classes or models.
+
+        Raises
+        ------
+        ValueError
+            For images of another dtype or shape than those that the GAN draws, other than one label for each, and a
+            label that was not in the training data.
+        """
+        indices = torch.from_numpy(self.class_indices(labels))
+        pixels = torch.as_tensor(images)
+        if pixels.dtype != torch.uint8 or pixels.ndim != 4 or tuple(pixels.shape[1:]) != tuple(self.image_shape_):
+            shape = ", ".join(map(str, self.image_shape_))
+            raise ValueError(
+                f"images must be uint8 of shape (n, {shape}), as the GAN draws them, got {pixels.dtype} of shape "
+                f"{tuple(pixels.shape)}; convert or resize them first"
+            )
+        if len(pixels) != len(indices):
+            raise ValueError(
+                f"images and labels must have the same length, got {len(pixels)} images and {len(indices)} labels; "
+                "pass a label for each image"
+            )
+        if len(indices) == 0:
+            return np.empty(0, dtype=np.float32)
+        device = next(self.discriminator_.parameters()).device
+        scores = [
+            self.discriminator_(part.to(device).float() / 127.5 - 1, classes.to(device)).float().cpu()
+            for part, classes in zip(pixels.split(SAMPLING_BATCH), indices.split(SAMPLING_BATCH), strict=True)
+        ]
+        return torch.cat(scores).numpy()
+
+    @plain_states()
+    def show(self, path: str | Path, *, per_class: int = 8, random_state: Any = 0) -> Path:
+        """Write a grid of synthetic images, one row per class, as PNG.
+
+        Parameters
+        ----------
+        path : path-like
+            File to write.
+        per_class : int
+            Images per row.
+        random_state : int, RandomState, Generator or None
+
+        Returns
+        -------
+        Path
+            The file written.
+        """
+        check_is_fitted(self)
+        if per_class < 1:
+            raise ValueError(f"per_class must be at least 1, got {per_class}")
+        images = self.sample(np.repeat(self.classes_, per_class), random_state=random_state).numpy()
+        names = [self.class_name(label) for label in self.classes_.tolist()]
+        rows = list(zip(names, np.split(images, len(names)), strict=True))
+        path = user_path(path)
+        write_atomically(path, png_bytes(class_grid(rows)))
+        return path
+
+    @plain_states()
+    def export(self, path: str | Path, *, format: str = "onnx") -> Path:
+        """Write the generator to one file that needs no ganaug.
+
+        Its inputs are ``latents`` (n, latent_dim), float32 from a standard normal distribution, and ``classes`` (n,),
+        int64 positions in ``classes_``. Its output ``images`` (n, channels, height, width), uint8, is what `sample`
+        draws of them, up to rounding. `n` is free. Classes, their names, latent_dim and ganaug's version are in the
+        metadata: in ONNX the model's properties, in a .pt2 the extra file "ganaug.json".
+
+        Parameters
+        ----------
+        path : path-like
+            File to write, such as "gan.onnx" or "gan.pt2".
+        format : {"onnx", "torch_export"}, default="onnx"
+            "onnx" needs ``pip install "ganaug[onnx]"``. "torch_export" is read by ``torch.export.load``, which has
+            taken the place of TorchScript.
+
+        Returns
+        -------
+        Path
+            The file written.
+
+        Raises
+        ------
+        ValueError
+            For a format that is unknown, not what the file's name says, or lacks its package.
+
+        Examples
+        --------
+        >>> import tempfile, torch
+        >>> from ganaug import ImageGAN, labelled_images
+        >>> digits = labelled_images("digits").subset(range(60))
+        >>> gan = ImageGAN(steps=2, random_state=0, device="cpu", verbose=False).fit(digits)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     program = torch.export.load(gan.export(f"{folder}/gan.pt2", format="torch_export"))
+        >>> program.module()(torch.randn(5, 64), torch.tensor([3, 3, 8, 8, 0])).shape
+        torch.Size([5, 1, 8, 8])
+        """
+        check_is_fitted(self)
+        classes = {"classes": labels_to_json(self.classes_)["values"], "class_names": list(self.names().values())}
+        sizes = {"latent_dim": self.generator_.arch.latent_dim, "ganaug_version": __version__}
+        path = user_path(path)
+        export_generator(self.generator_, path, format, {**classes, **sizes})
+        return path

@@ -1,0 +1,137 @@
+"""Labels for images that have none, guessed from those that have one."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.semi_supervised import LabelSpreading
+
+from ganaug.data import LabelledImages
+from ganaug.data.images.labelled import UNLABELLED
+
+__all__ = ["guessed_indices", "labelled_part", "pseudo_labels"]
+
+COMPONENTS = 50
+NEIGHBOURS = 7
+CLAMPING = 0.5  # how far neighbours may overrule a label
+ITERATIONS = 100
+
+
+def labelled_part(data: LabelledImages) -> LabelledImages:
+    """The images that have a label: integer labels of -1 mark those that have none, as in scikit-learn.
+
+    Raises
+    ------
+    ValueError
+        If a class-conditional GAN cannot be trained on these.
+
+    Examples
+    --------
+    >>> images = np.zeros((5, 1, 8, 8), np.uint8)
+    >>> labelled_part(LabelledImages(images, np.array([0, 0, -1, 1, 1]))).labels.tolist()
+    [0, 0, 1, 1]
+    """
+    unlabelled = ~data.has_label
+    if not unlabelled.any():
+        data.check_trainable()
+        return data
+    if len(np.unique(data.labels)) < 3:
+        raise ValueError(
+            f"label -1 marks images without a label, as in scikit-learn, {unlabelled.sum()} here, and the others are "
+            "not of two classes; rename the class if -1 is one"
+        )
+    known = data.subset(np.flatnonzero(~unlabelled))
+    known.check_trainable()
+    return known
+
+
+def guessed_indices(
+    data: LabelledImages, known: LabelledImages, confidence: float | None, seed: int
+) -> tuple[NDArray[np.int64], dict[str, int]]:
+    """Class indices of all images, guessed where there is no label.
+
+    Parameters
+    ----------
+    data, known : LabelledImages
+        All images, and their labelled part.
+    confidence, seed
+        As for :func:`pseudo_labels`; with None nothing is guessed.
+
+    Returns
+    -------
+    indices : ndarray of shape (n,), int64
+        Positions in the sorted classes of `known`, -1 where there is neither a label nor a guess.
+    counts : dict
+        Images without a label and those of them with a guess; empty if all have labels.
+
+    Examples
+    --------
+    >>> data = LabelledImages(np.zeros((5, 1, 8, 8), np.uint8), np.array([3, 3, -1, 7, 7]))
+    >>> indices, counts = guessed_indices(data, labelled_part(data), None, seed=0)
+    >>> indices.tolist(), counts
+    ([0, 0, -1, 1, 1], {'n_unlabelled': 1, 'n_pseudo_labelled': 0})
+    """
+    places = np.searchsorted(known.classes, data.labels)
+    if len(known) == len(data):
+        return places, {}
+    indices = np.where(data.labels == UNLABELLED, UNLABELLED, places)
+    if confidence is not None:
+        indices = pseudo_labels(data.images, indices, confidence, seed)
+    n_guessed = int((indices != UNLABELLED).sum()) - len(known)
+    return indices, {"n_unlabelled": len(data) - len(known), "n_pseudo_labelled": n_guessed}
+
+
+def pseudo_labels(
+    images: NDArray[np.uint8], indices: NDArray[np.int64], confidence: float, seed: int
+) -> NDArray[np.int64]:
+    """Spread class indices over a graph of neighbours, and keep those that are confident.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, channels, height, width), uint8
+    indices : ndarray of shape (n,), int64
+        Class indices, -1 for images without a label.
+    confidence : float in [0, 1]
+        Probability of the class from which a guess counts.
+    seed : int
+        Of the reduction to principal components.
+
+    Returns
+    -------
+    ndarray of shape (n,), int64
+        As `indices`, with confident guesses in the place of -1.
+
+    References
+    ----------
+    Zhou et al., "Learning with Local and Global Consistency", NeurIPS 2003.
+
+    Examples
+    --------
+    >>> level = np.repeat([50, 150], 30)[:, None, None, None]
+    >>> images = (level + np.random.default_rng(0).integers(50, size=(60, 1, 8, 8))).astype(np.uint8)
+    >>> known = np.full(60, -1)
+    >>> known[:5], known[-5:] = 0, 1
+    >>> pseudo_labels(images, known, 0.9, seed=0)[[10, 40]].tolist()
+    [0, 1]
+    """
+    unknown = indices == UNLABELLED
+    if not unknown.any():
+        return indices
+    rows = images.reshape(len(images), -1).astype(np.float32) / 255
+    width = min(COMPONENTS, *rows.shape)
+    rows = PCA(width, svd_solver="randomized", random_state=seed).fit_transform(rows)
+    model = LabelSpreading(
+        kernel="knn", n_neighbors=min(NEIGHBOURS, len(rows) - 1), alpha=CLAMPING, max_iter=ITERATIONS
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        # Images that no label reaches divide zero by zero.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        model.fit(rows, indices)
+    certainty = np.nan_to_num(model.label_distributions_)
+    guessed = model.classes_[certainty.argmax(1)]
+    return np.where(unknown & (certainty.max(1) >= confidence), guessed, indices)

@@ -1,0 +1,486 @@
+"""A class-conditional GAN for tables."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+from torch import Generator, Tensor, nn
+
+from ganaug.data.host_states import plain_states
+from ganaug.data.labels import labels_from_array
+from ganaug.data.tables.columns.column import CategoricalColumn
+from ganaug.data.tables.containers import Container, as_table
+from ganaug.data.tables.encoder import Encoder, TableEncoder, encoder_from_state, fit_encoder
+from ganaug.engine.devices import random_generator, resolve_device
+from ganaug.engine.distributed import DistributedContext, current_context
+from ganaug.engine.loop import TrainingConfig
+from ganaug.engine.transfer import Rows
+from ganaug.generators.base import ConditionalGAN
+from ganaug.generators.fitting import ENGINE_CONSTRAINTS, TrainingData
+from ganaug.generators.model_folder import labels_to_json
+from ganaug.generators.tables.networks import TableArchitecture, TableDiscriminator, TableGenerator, build_networks
+
+__all__ = ["TableGAN", "TableGANConfig"]
+
+INPUT_NOISE = 0.1  # standard deviation of what is added to the rows that the discriminator sees
+SAMPLING_BATCH = 4096
+
+
+@dataclass(frozen=True)
+class TableGANConfig:
+    """Everything that training a :class:`TableGAN` depends on beside the data and the seed.
+
+    Attributes
+    ----------
+    architecture : TableArchitecture
+    training : TrainingConfig
+    """
+
+    architecture: TableArchitecture
+    training: TrainingConfig
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as written to ``config.json``."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> TableGANConfig:
+        """Inverse of :meth:`to_dict`, also after a trip through JSON; other keys are passed over."""
+        return cls(TableArchitecture.from_dict(values["architecture"]), TrainingConfig.from_dict(values["training"]))
+
+
+class TableGAN(ConditionalGAN):
+    """Class-conditional GAN for tables of mixed columns.
+
+    Parameters
+    ----------
+    steps : int, default=1000
+        Updates of generator and discriminator, whatever the number of rows.
+    batch_size : int, default=64
+        Real rows per step and member; as many are generated.
+    members : int, default=1
+        GANs trained side by side from different starts; each draws its share of the rows.
+    width : int, default=128
+        Units in each of the two hidden layers.
+    learning_rate : float, default=1e-3
+        Of both networks at the start of a cosine schedule that ends at a tenth of it.
+    gamma : float, default=1.0
+        Weight of the gradient penalty (R1 + R2) / 2 at the start; falls to a tenth.
+    categorical_features : "auto", None or array-like, default="auto"
+        Columns to take for names though they hold numbers, or text that is numbers: positions, names or a mask.
+    label_temperature : float in [0, 1], default=0.0
+        0 shows every class equally often in training, 1 as often as it occurs.
+    device : str, default="cpu"
+        "cpu", "cuda", "cuda:N", "mps" or "auto". Networks this small are no faster on a GPU.
+    random_state : int, RandomState, Generator or None, default=None
+        Source of all randomness; the global states are neither read nor changed.
+    verbose : bool or "auto", default="auto"
+        Progress bar with rate and time left; "auto" shows it on a terminal.
+    log_dir : path-like or None, default=None
+        Folder for ``metrics.jsonl`` and TensorBoard scalars.
+    checkpoint_dir : path-like or None, default=None
+        Folder for checkpoints. If it holds an unfinished run with the same parameters and data, `fit` goes on with it,
+        on a CPU to the same weights bit for bit as if it had never stopped; a finished one is taken as it is, without
+        training. SIGINT and SIGTERM then wait for the step at hand and a checkpoint. See the notes.
+    checkpoint_every : int or "auto", default="auto"
+        Steps between two checkpoints; "auto" writes one a minute or, where that would take more than a fiftieth of the
+        time, less often. One is written at the end in any case, and the last three are kept.
+    resume : bool, default=True
+        False refuses a `checkpoint_dir` that holds a run already, in place of going on with it.
+    health : {"report", "adapt"}, default="report"
+        What is done about a training that goes wrong though its losses are finite: a discriminator that has nothing
+        left to learn, samples of a class that are all alike, or that come near to copies of training samples. Both
+        keep it in `health_` and tell it in the log; "adapt" also changes the training, by more augmentation or a lower
+        learning rate, and by a larger gradient penalty where samples are alike.
+    validation_fraction : float in [0, 1), default=0.0
+        Share of the rows of each class that is not trained on, but used to choose among the moving averages of the
+        training: that whose samples of the classes are nearest to them, by energy distance. 0 trains on all and takes
+        the last.
+    distributed : bool, default=False
+        Train in all processes that ``torchrun`` started, or that share an initialised ``torch.distributed``. Each calls
+        `fit` with the same data and parameters, takes its share of every batch and ends with the same networks: those
+        that one process would have ended with, up to rounding. Only the first reports and writes files.
+    cuda_graph : bool, default=True
+        On a GPU, record the many small operations of a training step once and start all of them at a time from then on;
+        several processes, and other devices, do without. False takes them one by one, to the same effect, more slowly.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Labels as they were given, sorted.
+    encoder_ : TableEncoder or WideEncoder
+        Between rows and what the networks see.
+    config_ : TableGANConfig
+        What was trained.
+    history_ : list of dict
+        Readings every 50 steps.
+    health_ : list of dict
+        What went wrong in the training: "finding", "step", "class", "value", "threshold" and the "action" taken.
+    validation_ : list of dict
+        Where `validation_fraction` is not 0, "step", "score" and those of the "classes" of twenty readings; the best,
+        which was taken, has the lowest score.
+    generator_, discriminator_ : Module
+        The trained networks; the generator holds the moving average of its weights.
+
+    Notes
+    -----
+    A checkpoint holds networks, moving average, optimisers, schedules, the state to go back to and that of the random
+    numbers. Each is one file, renamed into place when it is on the disk; its checksum is compared when it is read, and
+    a damaged one is passed over with a warning for the one before. If other parameters or data are passed than those
+    the run was started with, `fit` raises ``ValueError`` and names them; where ``random_state=None``, the run goes on
+    with the seed it has. To train anew, choose another folder or delete this one. A checkpoint, or a log, that cannot
+    be written, to a disk that is full for example, is a warning and does not end the training.
+
+    There is no ``export`` as :class:`ImageGAN` has: the generator draws codes, and only the encoder makes rows of them.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_wine
+    >>> X, y = load_wine(return_X_y=True, as_frame=True)
+    >>> gan = TableGAN(steps=5, random_state=0, verbose=False).fit(X, y)
+    >>> rows = gan.sample([2, 2, 0], random_state=1)
+    >>> rows.shape, list(rows.columns) == list(X.columns)
+    ((3, 13), True)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "steps": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "members": [Interval(Integral, 1, None, closed="left")],
+        "width": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "gamma": [Interval(Real, 0, None, closed="left")],
+        "categorical_features": [StrOptions({"auto"}), "array-like", None],
+        "label_temperature": [Interval(Real, 0, 1, closed="both")],
+        **ENGINE_CONSTRAINTS,
+    }
+
+    generator_: TableGenerator
+    discriminator_: TableDiscriminator
+
+    def __init__(
+        self,
+        *,
+        steps: int = 1000,
+        batch_size: int = 64,
+        members: int = 1,
+        width: int = 128,
+        learning_rate: float = 1e-3,
+        gamma: float = 1.0,
+        categorical_features: Any = "auto",
+        label_temperature: float = 0.0,
+        device: Any = "cpu",
+        random_state: Any = None,
+        verbose: Any = "auto",
+        log_dir: Any = None,
+        checkpoint_dir: Any = None,
+        checkpoint_every: Any = "auto",
+        resume: bool = True,
+        health: str = "report",
+        validation_fraction: float = 0.0,
+        distributed: bool = False,
+        cuda_graph: bool = True,
+    ) -> None:
+        self.steps = steps
+        self.batch_size = batch_size
+        self.members = members
+        self.width = width
+        self.learning_rate = learning_rate
+        self.gamma = gamma
+        self.categorical_features = categorical_features
+        self.label_temperature = label_temperature
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+        self.log_dir = log_dir
+        self.checkpoint_dir = checkpoint_dir
+        self.checkpoint_every = checkpoint_every
+        self.resume = resume
+        self.health = health
+        self.validation_fraction = validation_fraction
+        self.distributed = distributed
+        self.cuda_graph = cuda_graph
+
+    def resolve(self, X: Any, y: Any) -> TableGANConfig:
+        """Check parameters and rows, and return what `fit` would train, without training it.
+
+        Parameters
+        ----------
+        X, y
+            As for :meth:`fit`.
+
+        Returns
+        -------
+        TableGANConfig
+        """
+        self._validate_params()
+        resolve_device(self.device)
+        table, container = as_table(X)
+        labels = labels_from_array(y, len(table), of="rows")
+        return self._config(self._encoder(table, container, labels), len(np.unique(labels)))
+
+    @plain_states()
+    def fit(self, X: Any, y: Any) -> TableGAN:
+        """Train on labelled rows.
+
+        Parameters
+        ----------
+        X : DataFrame, ndarray of shape (n_rows, n_columns) or sparse matrix
+            Numbers, dates, times, durations, decimals, strings, booleans, categories; values may be missing anywhere.
+            Columns of text that is numbers or dates in one format, such as "12,345" beside "?", are learnt as these and
+            drawn in that format, with a warning. Frames of polars and tables of pyarrow are taken as those of pandas.
+        y : array-like of shape (n_rows,)
+            Class labels: integers, strings or booleans.
+
+        Returns
+        -------
+        TableGAN
+            Itself, fitted.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For bad input, before any training; also for values, names of columns and labels of types that `save` could
+            not write.
+        TrainingDiverged
+            If the losses do not stay finite after three attempts with lower learning rates.
+        OutOfMemory
+            If memory runs out; says which batch size would fit.
+        """
+        self._validate_params()
+        table, container = as_table(X)
+        labels = labels_from_array(y, len(table), of="rows")
+        encoder = self._encoder(table, container, labels)
+        return self._fit_encoded(encoder, encoder.transform(table), labels, container)
+
+    def _encoder(self, table: pd.DataFrame, container: Container, labels: NDArray[Any]) -> Encoder:
+        classes, indices = np.unique(labels, return_inverse=True)
+        encoder = fit_encoder(table, indices, self.categorical_features)
+        # What cannot be saved is told now, not after the training.
+        encoder.to_state()
+        container.to_state()
+        labels_to_json(classes)
+        return encoder
+
+    @plain_states()
+    def _fit_encoded(
+        self, encoder: Encoder, rows: NDArray[np.float32], labels: NDArray[Any], container: Container
+    ) -> TableGAN:
+        """Train on rows that are encoded already."""
+        if encoder.width_ == 0:
+            raise ValueError("no column of the table varies, so that there is nothing to learn; add columns")
+        processes = current_context(self.distributed)
+        device = processes.place(resolve_device(self.device))
+        randomness = random_generator(self.random_state, "fit")
+        classes, indices = np.unique(labels, return_inverse=True)
+        config = self._config(encoder, len(classes))
+
+        networks = build_networks(config.architecture)
+        _set_statistics(networks[0], rows, indices)
+        real = Rows(torch.from_numpy(rows), device)
+
+        material = TrainingData(
+            networks=networks,
+            training_data={"n_rows": len(rows), "sha256": _fingerprint(rows, labels)},
+            class_indices=indices,
+            class_names=[str(label) for label in classes.tolist()],
+            real_samples=real.__getitem__,
+            augment=_InputNoise(rows.shape[1], randomness, processes),
+            randomness=randomness,
+            processes=processes,
+            changed=lambda **values: self._config(encoder, len(classes), **values),
+        )
+        self.config_ = self._train(config, material)
+        self.classes_ = classes
+        self.class_names_ = {}
+        self.encoder_ = encoder
+        self.container_ = container
+        return self
+
+    def _config(self, encoder: Encoder, n_classes: int, batch_size: int | None = None) -> TableGANConfig:
+        architecture = TableArchitecture(
+            n_numbers=encoder.n_numbers_,
+            blocks=_blocks(encoder),
+            gates=encoder.gates_,
+            n_classes=n_classes,
+            members=int(self.members),
+            width=int(self.width),
+        )
+        return TableGANConfig(
+            architecture,
+            TrainingConfig(
+                steps=int(self.steps),
+                batch_size=int(batch_size or self.batch_size) * int(self.members),
+                learning_rate=float(self.learning_rate),
+                final_learning_rate=float(self.learning_rate) / 10,
+                gamma=float(self.gamma),
+                final_gamma=float(self.gamma) / 10,
+                penalty_every=1,
+                augment_p=0.0,
+                label_temperature=float(self.label_temperature),
+                latent_dim=architecture.noise_dim,
+                validation_fraction=float(self.validation_fraction),
+            ),
+        )
+
+    @plain_states()
+    def sample(self, labels: Any, *, random_state: Any = None) -> Any:
+        """Draw one synthetic row per label.
+
+        Parameters
+        ----------
+        labels : array-like of shape (n,)
+            Classes among ``classes_``; may be empty.
+        random_state : int, RandomState, Generator or None
+
+        Returns
+        -------
+        DataFrame, ndarray or sparse matrix
+            Rows like those of the training data: the same container, columns, dtypes and range, with missing values
+            where they were.
+
+        Raises
+        ------
+        ValueError
+            For a label that was not in the training data.
+        """
+        check_is_fitted(self)
+        randomness = random_generator(random_state, "sample")
+        indices = self.class_indices(labels)
+        rows = self._sample_encoded(indices, randomness)
+        table = self.encoder_.inverse_transform(rows, indices, randomness.initial_seed())
+        return self.container_.restore(table)
+
+    @plain_states()
+    @torch.no_grad()
+    def discriminator_scores(self, X: Any, labels: Any) -> NDArray[np.float32]:
+        """How real the discriminator finds rows of given classes.
+
+        Parameters
+        ----------
+        X : DataFrame, ndarray or sparse matrix
+            Rows with the columns of the training data.
+        labels : array-like of shape (n_rows,)
+
+        Returns
+        -------
+        ndarray of shape (n_rows,), float32
+            Higher is more real; the mean of all members. May be compared within a class, not between classes or models.
+        """
+        indices, members = torch.from_numpy(self.class_indices(labels)), self.config_.architecture.members
+        if np.shape(X)[0] != len(indices):
+            raise ValueError(
+                f"X and labels must have the same length, got {np.shape(X)[0]} rows and {len(indices)} labels; pass a "
+                "label for each row"
+            )
+        if len(indices) == 0:
+            return np.empty(0, dtype=np.float32)
+        rows = torch.from_numpy(self.encoder_.transform(as_table(X)[0], strict=False))
+        device = next(self.discriminator_.parameters()).device
+        # Members take turns, so that each row is shown as often as there are members.
+        logits = self.discriminator_(
+            rows.repeat_interleave(members, 0).to(device), indices.repeat_interleave(members).to(device)
+        )
+        return logits.float().cpu().unflatten(0, (-1, members)).mean(1).numpy()
+
+    @plain_states()
+    @torch.no_grad()
+    def _sample_encoded(self, indices: NDArray[np.integer], randomness: Generator) -> NDArray[np.float32]:
+        network, arch = self.generator_, self.config_.architecture
+        device = next(network.parameters()).device
+        labels = torch.from_numpy(np.asarray(indices, dtype=np.int64))
+        rows = torch.empty(len(labels), arch.row_width)
+        batch = SAMPLING_BATCH - SAMPLING_BATCH % arch.members or arch.members
+        for start in range(0, len(labels), batch):
+            part = labels[start : start + batch]
+            # Members take turns, so that a batch must be filled up to a multiple of them.
+            full = torch.cat([part, part.new_zeros(-len(part) % arch.members)])
+            noise = torch.randn(len(full), arch.noise_dim, generator=randomness)
+            rows[start : start + batch] = network(noise.to(device), full.to(device))[: len(part)].cpu()
+        if not torch.isfinite(rows).all():
+            raise ValueError("the weights of the GAN give numbers that are not finite; fit it again")
+        return rows.numpy()
+
+    def _description(self) -> dict[str, Any]:
+        columns = {"encoder": self.encoder_.to_state(), "container": self.container_.to_state()}
+        return self.config_.to_dict() | columns
+
+    def _restore(self, description: dict[str, Any]) -> Callable[[], tuple[nn.Module, nn.Module]]:
+        self.config_ = TableGANConfig.from_dict(description)
+        self.encoder_ = encoder_from_state(description["encoder"])
+        arch = self.config_.architecture
+        if (self.encoder_.n_numbers_, _blocks(self.encoder_), self.encoder_.gates_) != arch.layout:
+            raise ValueError("the architecture is not that of the columns")
+        self.container_ = Container.from_state(description["container"])
+        # What cannot be given back is told now, not when rows are drawn.
+        nothing = np.zeros((1, arch.row_width), dtype=np.float32)
+        learnt, kind = self.encoder_.inverse_transform(nothing), self.container_.kind
+        row = self.container_.restore(learnt.copy())
+        dtypes = {"dataframe": row, "frame": learnt}[kind].dtypes if kind in ("dataframe", "frame") else []
+        if len(dtypes) and list(map(str, dtypes)) != list(map(str, self.container_.dtypes)):
+            raise ValueError("the dtypes are not those of the columns")
+        columns = self.encoder_.columns_ if isinstance(self.encoder_, TableEncoder) else []
+        if any(len(c.weights) != arch.n_classes for c in columns if isinstance(c, CategoricalColumn)):
+            raise ValueError("a column holds frequencies of other classes")
+        return partial(build_networks, arch)
+
+
+class _InputNoise:
+    """Adds noise to what the discriminator sees."""
+
+    def __init__(self, width: int, generator: Generator, among: DistributedContext) -> None:
+        self._width, self._generator, self._among = width, generator, among
+
+    def draw(self, n: int, p: float) -> list[Tensor]:
+        return [self._among.draw(lambda n: torch.randn((n, self._width), generator=self._generator), n)]
+
+    def apply(self, samples: Tensor, numbers: Sequence[Tensor]) -> Tensor:
+        return samples + INPUT_NOISE * numbers[0]
+
+
+def _blocks(encoder: Encoder) -> tuple[int, ...]:
+    return tuple(block.stop - block.start for block in encoder.blocks_)
+
+
+def _fingerprint(rows: NDArray[np.float32], labels: NDArray[Any]) -> str:
+    """SHA-256 over encoded rows and labels, the same in every process."""
+    digest = hashlib.sha256(repr((rows.shape, [str(v) for v in labels])).encode())
+    digest.update(np.ascontiguousarray(rows).tobytes())
+    return digest.hexdigest()
+
+
+@torch.no_grad()
+def _set_statistics(generator: TableGenerator, rows: NDArray[np.float32], labels: NDArray[np.integer]) -> None:
+    """Let the generator start from each class's mean and spread of numbers and its frequencies of levels."""
+    n_numbers, n_classes = generator.arch.n_numbers, generator.arch.n_classes
+    by_class = [torch.from_numpy(rows[labels == c]) for c in range(n_classes)]
+    if n_numbers:
+        for c, part in enumerate(by_class):
+            numbers = part[:, :n_numbers]
+            there = _present(part, generator.arch)
+            count = there.sum(0).clamp(min=1)
+            generator.centre[c] = (numbers * there).sum(0) / count
+            generator.scale[c] = (((numbers - generator.centre[c]) ** 2 * there).sum(0) / count).sqrt() + 0.1
+    shares = torch.stack([part[:, n_numbers:].mean(0) for part in by_class])
+    generator.level_logits.copy_((shares + 0.02).log())
+
+
+def _present(rows: Tensor, arch: TableArchitecture) -> Tensor:
+    """1 where a row has a number, 0 where a level stands for it: shape (n_rows, n_numbers)."""
+    present = torch.ones(len(rows), arch.n_numbers)
+    starts = np.cumsum([arch.n_numbers, *arch.blocks])
+    for number, block in enumerate(arch.gates):
+        if block >= 0:
+            present[:, number] = rows[:, starts[block]]
+    return present

@@ -1,0 +1,247 @@
+"""A report on synthetic images."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from ganaug.classifiers.features import DataExtractor, data_extractor, extractor_name, features, resolve_extractor
+from ganaug.classifiers.image_classifier import ClassifierConfig, class_consistency, classification_accuracy_score
+from ganaug.data import LabelledImages, labelled_images
+from ganaug.data.fingerprints import check_holdout, image_keys
+from ganaug.data.host_states import plain_states
+from ganaug.data.labels import shared_classes
+from ganaug.engine.devices import resolve_device, seed_from
+from ganaug.metrics._prdc import prdc
+from ganaug.metrics.distances import frechet_distance, inception_score, kernel_distance
+from ganaug.metrics.matching import check_synthetic_labels, matched_samples
+from ganaug.metrics.report import Figures, QualityReport
+
+__all__ = ["image_report"]
+
+
+@plain_states()
+def image_report(
+    real: Any,
+    synthetic: Any,
+    labels: Any = None,
+    *,
+    holdout: Any = None,
+    extractor: str | nn.Module = "data",
+    k: int = 5,
+    classifier: ClassifierConfig | None = None,
+    random_state: Any = 0,
+    device: str | torch.device = "auto",
+) -> QualityReport:
+    """Measure how near synthetic images are to real ones, overall and per class.
+
+    Parameters
+    ----------
+    real : LabelledImages, (images, labels) or another source
+        What the GAN was trained on; anything that :func:`ganaug.labelled_images` reads, arrays as a pair with labels.
+        Images without a label (-1) are left out, here and in `holdout`.
+    synthetic : the same, or array beside `labels`
+        Such as ``gan.sample(labels)``.
+    labels : array-like of shape (n,), optional
+        Classes that `synthetic` was sampled for.
+    holdout : as `real`, optional
+        Real images that the GAN has not seen, split off at random. With them, synthetic images are compared with the
+        holdout instead, and so are the training images, which shows about what perfect samples would score; the
+        extractor "data" knows the training images, to which they owe slightly worse distances. Without, a GAN that
+        returns its training images scores best.
+    extractor : {"data", "efficientnet-lite0", "inception"} or Module, default="data"
+        What describes images: a small classifier trained on `real`, or as for :func:`features`. It is part of the
+        figures' names.
+    k : int, default=5
+        Neighbours for precision, recall, density and coverage. Each class needs k + 1 images on each side.
+    classifier : ClassifierConfig, optional
+        Training of the classifiers, and of the extractor "data".
+    random_state : int, RandomState, Generator or None, default=0
+        Source of all randomness; the global states are neither read nor changed.
+    device : str or device, default="auto"
+
+    Returns
+    -------
+    QualityReport
+        Overall and per class:
+
+        * FID, KID, precision, recall, density, coverage: of as many images of each class on both sides. "intra-class
+          FID" is the mean over classes.
+        * IS: Inception Score of the extractor's logits, or of those of "data" where it has none, in one split.
+        * consistency: share of the images of a class that a classifier trained on `real` assigns to it.
+        * CAS: accuracy on real images of a classifier trained on the synthetic ones only.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For classes that are missing on one side or too small, images of different shapes, a holdout that shares images
+        with the training or the synthetic ones, and as :func:`ganaug.labelled_images` and :func:`features`.
+    ImportError
+        If the package of a named extractor is not installed.
+
+    See Also
+    --------
+    frechet_distance, kernel_distance, inception_score, prdc, class_consistency, classification_accuracy_score :
+        The single figures and their sources.
+
+    Examples
+    --------
+    >>> from ganaug import labelled_images
+    >>> digits = labelled_images("digits")
+    >>> mixed = np.random.default_rng(0).permutation(len(digits))  # they come writer by writer
+    >>> real, holdout, other = (digits.subset(part) for part in np.split(mixed, [200, 400, 600])[:3])
+    >>> quick = ClassifierConfig(steps=30)
+    >>> report = image_report(real, other, holdout=holdout, classifier=quick, device="cpu")
+    >>> report.table().index.tolist()
+    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+    >>> report.basis["extractor"], 0.5 < report.overall["consistency"] <= 1
+    ('data', True)
+    """
+    sets = _read_sets(real, synthetic, labels, holdout)
+    by_name = {name: data.labels for name, data in sets.items()}
+    classes = shared_classes(by_name)
+    classifier = classifier or ClassifierConfig()
+    seed = seed_from(random_state)
+    if not isinstance(k, Integral) or k < 1:
+        raise ValueError(f"k must be a whole number of at least 1, got {k!r}")
+    randomness = np.random.default_rng(seed)
+    chosen = matched_samples(by_name, classes, at_least=k + 1, reason=f"k={k}", randomness=randomness)
+    given = None if isinstance(extractor, str) and extractor == "data" else extractor
+    network = None if given is None else resolve_extractor(given, sets["real"].image_shape[0])
+    training, reference = sets["real"], sets.get("held-out", sets["real"])
+    judge = data_extractor(training.images, training.labels, config=classifier, random_state=seed, device=device)
+    measure = _Measure(judge if network is None else network, judge, reference, classes, k, classifier, seed, device)
+    matched = {
+        name: data.subset(np.concatenate(parts)) for (name, data), parts in zip(sets.items(), chosen, strict=True)
+    }
+    against = matched.get("held-out", matched["real"])
+    drawn = sets["synthetic"]
+    figures = measure.figures(
+        against, matched["synthetic"], scored=matched["synthetic"], judged=drawn, trained_on=drawn
+    )
+    yardstick = None
+    if holdout is not None:
+        # The classifier knows the training images, so it judges held-out ones in their place.
+        yardstick = measure.figures(against, matched["real"], scored=against, judged=reference, trained_on=training)
+    basis = {
+        "kind": "images",
+        "compared with": "training" if holdout is None else "held-out",
+        "extractor": measure.name,
+        "weights": "" if network is None else _fingerprint(network),
+        "training data": training.fingerprint(),
+        "reference": reference.fingerprint(),
+        "samples": len(against),
+        "k": k,
+        "classifier": asdict(classifier),
+        "seed": seed,
+    }
+    return QualityReport(basis, figures, yardstick)
+
+
+@dataclass(frozen=True)
+class _Measure:
+    """What sets of images are measured with."""
+
+    network: nn.Module
+    judge: DataExtractor
+    reference: LabelledImages
+    classes: NDArray[Any]
+    k: int
+    classifier: ClassifierConfig
+    seed: int
+    device: str | torch.device
+
+    @property
+    def name(self) -> str:
+        return extractor_name(self.network)
+
+    def figures(
+        self,
+        against: LabelledImages,
+        images: LabelledImages,
+        *,
+        scored: LabelledImages,
+        judged: LabelledImages,
+        trained_on: LabelledImages,
+    ) -> Figures:
+        """Compare two sets with as many images of each class; one of them is `scored` for its Inception Score."""
+        far, near = (features(data.images, self.network, device=self.device) for data in (against, images))
+        per_class: list[dict[str, Any]] = []
+        for label in self.classes.tolist():
+            own = images.labels == label
+            per_class.append({"class": label, "n": int(own.sum()), **self._distances(far[own], near[own])})
+        overall = self._distances(far, near)
+        overall[f"intra-class FID ({self.name})"] = float(np.mean([row[f"FID ({self.name})"] for row in per_class]))
+        overall |= self._inception_score(scored, near if scored is images else far)
+        for figure, values in (("consistency", self._consistency(judged)), ("CAS", self._cas(trained_on))):
+            overall[figure] = float(values.mean())
+            for row, value in zip(per_class, values.tolist(), strict=True):
+                row[figure] = value
+        return Figures(overall, per_class, [])
+
+    def _distances(self, far: NDArray[np.float32], near: NDArray[np.float32]) -> dict[str, float]:
+        found = {"FID": frechet_distance(far, near), "KID": kernel_distance(far, near, random_state=self.seed)}
+        return {f"{figure} ({self.name})": value for figure, value in (found | prdc(far, near, k=self.k)).items()}
+
+    @torch.no_grad()
+    def _inception_score(self, images: LabelledImages, described: NDArray[np.float32]) -> dict[str, float]:
+        scorer: Any = self.network if hasattr(self.network, "logits") else self.judge
+        if scorer is not self.network:
+            described = features(images.images, scorer, device=self.device)
+        logits = scorer.logits(torch.from_numpy(described).to(resolve_device(self.device))).cpu().numpy()
+        return {f"IS ({extractor_name(scorer)})": inception_score(logits, splits=1, random_state=self.seed)}
+
+    def _consistency(self, images: LabelledImages) -> NDArray[np.float64]:
+        positions = np.searchsorted(self.classes, images.labels)
+        return class_consistency(self.judge.classifier, images.images, positions, len(self.classes))
+
+    def _cas(self, images: LabelledImages) -> NDArray[np.float64]:
+        return classification_accuracy_score(
+            images.images,
+            images.labels,
+            self.reference.images,
+            self.reference.labels,
+            config=self.classifier,
+            random_state=self.seed,
+            device=self.device,
+        )
+
+
+def _read_sets(real: Any, synthetic: Any, labels: Any, holdout: Any) -> dict[str, LabelledImages]:
+    sets = {"real": _read(real), "synthetic": _read(synthetic, labels)}
+    if holdout is not None:
+        sets["held-out"] = _read(holdout)
+    shape = sets["real"].image_shape
+    for name, data in sets.items():
+        if data.image_shape != shape:
+            raise ValueError(
+                f"{name} images must have the shape of the real ones, {shape}, got {data.image_shape}; "
+                "resize or convert them"
+            )
+    check_synthetic_labels(sets["synthetic"].has_label)
+    if holdout is not None:
+        keys = image_keys(*(sets[name].images for name in ("synthetic", "real", "held-out")))
+        check_holdout(*keys, images=True)
+    real = sets["real"].labelled()
+    return {name: data.labelled().relabelled(real.classes, real.class_names) for name, data in sets.items()}
+
+
+def _read(source: Any, labels: Any = None) -> LabelledImages:
+    if labels is None and isinstance(source, tuple) and len(source) == 2:
+        source, labels = source
+    return labelled_images(source, labels)
+
+
+def _fingerprint(network: nn.Module) -> str:
+    """SHA-256 over the weights of a network and how it is built."""
+    digest = hashlib.sha256(repr(network).encode())
+    for name, weight in network.state_dict().items():
+        digest.update(name.encode() + weight.detach().cpu().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

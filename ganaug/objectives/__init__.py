@@ -1,0 +1,1 @@
+"""What is minimised, each objective in a package of its own."""

@@ -1,0 +1,1 @@
+"""Relativistic adversarial training: the step, its losses, and augmentation in front of the discriminator."""

@@ -1,0 +1,225 @@
+"""Scripted failures: each is found, told with its threshold, and answered, and nothing else is."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from unchanged import Unchanged
+
+from ganaug import TableGAN
+from ganaug.engine import loop, make_players, train
+from ganaug.engine.callbacks.health import MAX_GAP, MIN_DIVERSITY, MIN_NEARNESS, Health
+from ganaug.engine.callbacks.monitor import Monitor
+from ganaug.engine.config import TrainingConfig
+from ganaug.engine.label_embedding import ClassBalancedSampler
+
+LABELS = np.repeat([0, 1], 30)
+REAL = torch.randn(60, 2, generator=torch.Generator().manual_seed(0)) + 4 * torch.from_numpy(LABELS)[:, None]
+
+
+class Scripted(nn.Module):
+    """A generator that draws what it is told to: a function of latents and labels."""
+
+    def __init__(self, draw):
+        super().__init__()
+        self.draw, self.weight = draw, nn.Parameter(torch.zeros(()))
+
+    def forward(self, latents, labels):
+        return self.draw(latents, labels) + self.weight
+
+
+class Judge(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(2))
+
+    def forward(self, samples, labels):
+        return samples @ self.weight
+
+
+def healthy(latents, labels):
+    return latents + 4 * labels[:, None]
+
+
+def constant(latents, labels):
+    return torch.where(labels[:, None] == 1, torch.full((), 4.0), healthy(latents, labels))
+
+
+def copying(noise):
+    """Real samples of the class, beside noise whose size a function gives."""
+
+    def draw(latents, labels):
+        chosen = labels * 30 + (latents[:, 0].abs() * 1e4).long() % 30
+        return REAL[chosen] + noise() * latents
+
+    return draw
+
+
+def run(draw, tmp_path, gap=0.5, mode="report", **changes):
+    """Train for 250 steps; the reported logit gap is a number, or a function of the step."""
+    values = {"steps": 250, "batch_size": 4, "learning_rate": 1e-4, "final_learning_rate": 1e-4, "gamma": 1.0}
+    values |= {"final_gamma": 1.0, "penalty_every": 4, "augment_p": 0.5, "label_temperature": 0.0, "latent_dim": 2}
+    config = TrainingConfig(**{**values, **changes})
+    health = Health(LABELS, ["cat", "dog"], lambda i: REAL[i], config, mode)
+    augment, steps = Unchanged(), []
+    step = loop.adversarial_step
+
+    def scripted(players, real, labels, latents, augment, gamma, *others):
+        steps.append((players.generator_optimizer.param_groups[0]["lr"], gamma and gamma.item()))
+        losses = step(players, real, labels, latents, augment, gamma, *others)
+        losses[2] = gap(len(steps)) if callable(gap) else gap
+        return losses
+
+    with pytest.MonkeyPatch.context() as patch, Monitor(config.steps, verbose=False, log_dir=tmp_path) as monitor:
+        patch.setattr(loop, "adversarial_step", scripted)
+        state = train(
+            make_players(Scripted(draw), Judge()),
+            config,
+            ClassBalancedSampler(LABELS),
+            lambda i: REAL[i],
+            augment,
+            torch.Generator().manual_seed(0),
+            monitor,
+            health=health,
+        )
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    events = [line for line in lines if "event" in line]
+    assert [{"finding": e.pop("event"), **e} for e in events] == state.findings
+    return state, augment.asked, steps
+
+
+def test_a_healthy_run_has_no_findings_and_is_looked_at_four_times(tmp_path):
+    state, _, _ = run(healthy, tmp_path)
+    assert state.findings == []
+    assert [look["step"] for look in state.looks] == [100, 150, 200, 250]
+    for look in state.looks:
+        for values in look["classes"].values():
+            assert 0.7 < values["diversity"] < 1.4
+            assert 0.3 < values["nearness"] < 2
+
+
+def test_mode_collapse_is_found_in_its_class(tmp_path):
+    state, _, _ = run(constant, tmp_path)
+    assert {(f["finding"], f["class"], f["action"]) for f in state.findings} == {("mode_collapse", "dog", "reported")}
+    assert [f["step"] for f in state.findings] == [100, 150, 200, 250]
+    assert all(f["value"] < MIN_DIVERSITY == f["threshold"] for f in state.findings)
+
+
+def test_mode_collapse_is_answered_by_a_larger_penalty_within_limits(tmp_path):
+    state, _, steps = run(constant, tmp_path, mode="adapt", steps=500)
+    assert [f["action"] for f in state.findings] == ["gamma times 2", "gamma times 4", "gamma times 8", "none left"]
+    penalties = [gamma for _, gamma in steps if gamma]
+    assert sorted(set(penalties)) == pytest.approx([4, 8, 16, 32])
+    assert penalties == sorted(penalties)
+
+
+def test_memorisation_is_found_where_samples_come_nearer_and_nearer(tmp_path):
+    sizes = iter([1.0, 0.5, 0.04, 0.02])
+    size = [1.0]
+
+    def shrinking():
+        return size[0]
+
+    measure = Health.measure
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Health, "measure", lambda *a: (size.__setitem__(0, next(sizes)), measure(*a))[1])
+        state, _, _ = run(copying(shrinking), tmp_path)
+    assert [(f["finding"], f["step"]) for f in state.findings] == [("memorisation", s) for s in (200, 200, 250, 250)]
+    assert {f["class"] for f in state.findings} == {"cat", "dog"}
+    assert all(f["value"] < MIN_NEARNESS == f["threshold"] for f in state.findings)
+
+
+def test_exact_copies_are_at_distance_zero():
+    config = TrainingConfig(200, 4, 1e-4, 1e-4, 1.0, 1.0, 4, 0.5, 0.0, 2)
+    measured = Health(LABELS, ["cat", "dog"], lambda i: REAL[i], config).measure(Scripted(copying(lambda: 0.0)), 0)
+    assert [values["nearness"] for values in measured.values()] == [0.0, 0.0]
+
+
+def test_a_discriminator_that_has_won_is_found_after_three_readings(tmp_path):
+    state, _, _ = run(healthy, tmp_path, gap=lambda step: 9.0 if step > 50 else 1.0, steps=350)
+    assert [(f["finding"], f["step"]) for f in state.findings] == [("discriminator_collapse", s) for s in (200, 350)]
+    assert all(f["value"] == pytest.approx(9) and f["threshold"] == MAX_GAP for f in state.findings)
+    # Now and then a wide gap is none.
+    state, _, _ = run(healthy, tmp_path, gap=lambda step: 9.0 if step % 100 < 50 else 1.0, steps=350)
+    assert state.findings == []
+
+
+def test_a_discriminator_that_has_won_is_answered_by_augmentation_then_by_the_learning_rate(tmp_path):
+    state, seen, steps = run(healthy, tmp_path, gap=9.0, mode="adapt", steps=1200, augment_p=0.65)
+    actions = [f["action"] for f in state.findings]
+    assert actions[:2] == ["augment_p 0.75", "augment_p 0.8"]
+    assert actions[2:5] == [f"learning rate times {0.5**n:g}" for n in (1, 2, 3)]
+    assert set(actions[5:]) == {"none left"}
+    assert seen[300] == pytest.approx(0.8)
+    assert max(seen) == pytest.approx(0.8)
+    assert steps[-1][0] == pytest.approx(1e-4 / 8)
+
+
+def test_without_augmentation_the_learning_rate_is_lowered(tmp_path):
+    state, _, _ = run(healthy, tmp_path, gap=9.0, mode="adapt", steps=200, augment_p=0.0)
+    assert [f["action"] for f in state.findings] == ["learning rate times 0.5"]
+
+
+def test_weights_that_are_not_finite_are_among_the_findings(tmp_path):
+    state, _, _ = run(healthy, tmp_path / "a")
+    assert state.findings == []
+    with pytest.raises(AssertionError):  # told as "rollback" in the log, as ever
+        run(healthy, tmp_path / "b", gap=lambda step: float("nan") if step == 70 else 1.0)
+    lines = [json.loads(line) for line in (tmp_path / "b" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["event"] for line in lines if "event" in line] == ["rollback"]
+
+
+def test_reporting_changes_nothing_that_is_learnt(tmp_path):
+    weights = []
+    for n, measure in enumerate((Health.measure, lambda *a: {})):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Health, "measure", measure)
+            state, _, _ = run(constant, tmp_path / str(n))
+        weights.append(state.players.average.weight)
+    assert torch.equal(*weights)
+
+
+def test_classes_too_small_or_without_differences_are_left_out():
+    config = TrainingConfig(200, 4, 1e-4, 1e-4, 1.0, 1.0, 4, 0.5, 0.0, 2)
+    labels = np.repeat([0, 1, 2], [3, 10, 10])
+    real = torch.cat([torch.randn(13, 2), torch.ones(10, 2)])
+    health = Health(labels, "abc", lambda i: real[i], config)
+    assert list(health.measure(Scripted(healthy), 0)) == ["b"]
+    assert Health(np.array([0, 1]), "ab", lambda i: real[i], config).measure(Scripted(healthy), 0) == {}
+
+
+def test_of_many_classes_the_rarest_are_looked_at():
+    config = TrainingConfig(200, 4, 1e-4, 1e-4, 1.0, 1.0, 4, 0.5, 0.0, 2)
+    labels = np.repeat(np.arange(30), np.arange(5, 35))
+    real = torch.randn(len(labels), 2)
+    health = Health(labels, [str(c) for c in range(30)], lambda i: real[i], config)
+    assert list(health.measure(Scripted(healthy), 0)) == [str(c) for c in range(10)]
+
+
+def test_findings_are_kept_with_the_model_and_across_checkpoints(tmp_path, monkeypatch):
+    monkeypatch.setattr("ganaug.engine.callbacks.health.MIN_DIVERSITY", 9.0)
+    X, y = np.random.default_rng(0).normal(size=(40, 2)), np.repeat(["cat", "dog"], 20)
+    options = {"steps": 200, "batch_size": 4, "members": 2, "width": 8, "random_state": 0, "verbose": False}
+    whole = TableGAN(**options).fit(X, y)
+    assert [(f["step"], f["class"]) for f in whole.health_] == [(s, c) for s in (100, 150, 200) for c in ("cat", "dog")]
+    assert TableGAN.load(whole.save(tmp_path / "m")).health_ == whole.health_
+    options |= {"health": "adapt"}
+    whole = TableGAN(**options).fit(X, y)
+    step, calls = loop.adversarial_step, []
+
+    def interrupted(*arguments):
+        calls.append(1)
+        if len(calls) == 130:
+            raise KeyboardInterrupt
+        return step(*arguments)
+
+    options |= {"checkpoint_dir": tmp_path / "c", "checkpoint_every": 20}
+    monkeypatch.setattr(loop, "adversarial_step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        TableGAN(**options).fit(X, y)
+    resumed = TableGAN(**options).fit(X, y)
+    assert resumed.health_ == whole.health_
+    for name, tensor in resumed.tensors().items():
+        assert torch.equal(tensor, whole.tensors()[name])

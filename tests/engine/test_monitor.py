@@ -1,0 +1,98 @@
+import json
+import resource
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+import torch
+
+from ganaug import TableGAN
+from ganaug.engine.callbacks.monitor import Monitor
+
+READING = {"images_per_second": 9.0, "discriminator_loss": 0.1, "generator_loss": 0.2}
+
+
+@contextmanager
+def files_of_at_most(n):
+    """As a disk that is full: so many bytes of a file can be written, no more."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def lines(folder):
+    return [json.loads(line)["step"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def fit(**options):
+    rng = np.random.default_rng(0)
+    gan = TableGAN(steps=500, batch_size=4, width=8, random_state=0, verbose=False, **options)
+    return gan.fit(rng.normal(size=(20, 2)), np.arange(20) % 2)
+
+
+def test_a_full_disk_ends_the_log_but_not_the_training(tmp_path):
+    expected = fit()
+    with (
+        files_of_at_most(1000),
+        pytest.warns(UserWarning, match=r"the log in .* could not be written after step .* \(File too large\)") as told,
+    ):
+        gan = fit(log_dir=tmp_path)
+    assert len(told) == 1
+    assert [entry["step"] for entry in gan.history_] == [entry["step"] for entry in expected.history_]
+    assert all(torch.equal(t, expected.tensors()[name]) for name, t in gan.tensors().items())
+    assert 0 < len(list((tmp_path / "metrics.jsonl").read_text().splitlines())) < 10
+
+
+def test_a_log_that_broke_off_is_gone_on_with(tmp_path):
+    with Monitor(100, verbose=False, log_dir=tmp_path) as monitor:
+        monitor.begin()
+        monitor.reading({"step": 10, **READING}, None)
+        with files_of_at_most((tmp_path / "metrics.jsonl").stat().st_size + 20), pytest.warns(UserWarning, match="log"):
+            monitor.reading({"step": 20, **READING}, None)
+        monitor.reading({"step": 30, **READING}, None)
+        assert monitor.lines == 1
+    assert not (tmp_path / "metrics.jsonl").read_text().endswith("\n")
+    with Monitor(100, verbose=False, log_dir=tmp_path) as monitor:
+        monitor.begin(30, 2)
+        monitor.reading({"step": 40, **READING}, None)
+        assert monitor.lines == 2
+    assert lines(tmp_path) == [10, 40]
+
+
+def test_a_run_that_is_gone_on_with_without_a_log_keeps_its_place_in_it(tmp_path):
+    with Monitor(100, verbose=False, log_dir=tmp_path) as monitor:
+        monitor.begin()
+        monitor.reading({"step": 10, **READING}, None)
+    with Monitor(100, verbose=False) as monitor:
+        monitor.begin(10, 1)
+        monitor.reading({"step": 20, **READING}, None)
+        assert monitor.lines == 1
+
+
+def test_a_folder_that_cannot_be_made_or_written_to_is_told(tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match=r"log_dir /proc/log must be a folder that can be written to \(.*\); choose"):
+        fit(log_dir="/proc/log")
+
+    def refuse(*_arguments, **_options):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("ganaug.engine.callbacks.monitor.write_atomically", refuse)
+    with pytest.raises(ValueError, match=r"log_dir .* must be a folder that can be written to \(Permission denied\)"):
+        fit(log_dir=tmp_path)
+
+
+def test_tensorboard_passes_over_what_was_said_before_going_back(tmp_path):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    for begun, steps in ((0, (10, 20, 30)), (15, (20, 40))):
+        with Monitor(100, verbose=False, log_dir=tmp_path) as monitor:
+            monitor.begin(begun, 1)
+            for step in steps:
+                monitor.reading({"step": step, **READING}, None)
+    board = EventAccumulator(str(tmp_path)).Reload()
+    assert [scalar.step for scalar in board.Scalars("generator_loss")] == [10, 20, 40]
+    assert set(board.Tags()["scalars"]) == {"images_per_second", "discriminator_loss", "generator_loss"}

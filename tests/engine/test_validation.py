@@ -1,0 +1,122 @@
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+from ganaug import ImageGAN, TableGAN
+from ganaug.data.tables.encoder import as_table
+from ganaug.engine import loop
+from ganaug.engine.callbacks.validation import Selection, held_out
+from ganaug.engine.label_embedding import ClassBalancedSampler
+
+LABELS = np.array(["a"] * 20 + ["b"] * 6 + ["c"] * 2)
+INDICES = np.repeat([0, 1, 2], [20, 6, 2])
+ROWS = np.random.default_rng(0).normal(size=(28, 3)) + np.repeat([0, 3, -3], [20, 6, 2])[:, None]
+OPTIONS = {"steps": 400, "batch_size": 8, "width": 16, "random_state": 0, "verbose": False, "validation_fraction": 0.3}
+
+
+def test_a_share_of_each_class_is_held_out_and_two_of_each_are_left():
+    indices = np.array([0] * 20 + [1] * 6 + [2] * 2 + [3] * 3 + [-1] * 9)
+    kept = held_out(indices, 0.3)
+    assert np.bincount(indices[kept], minlength=4).tolist() == [6, 2, 0, 1]
+    assert np.bincount(indices[held_out(indices, 0.99)], minlength=4).tolist() == [18, 4, 0, 1]
+    assert len(held_out(indices, 0.0)) == 0
+    sampler = ClassBalancedSampler(indices, without=kept)
+    drawn = torch.cat([sampler.draw(64, torch.Generator().manual_seed(n))[1] for n in range(50)])
+    assert set(drawn.tolist()) == set(range(40)) - set(kept.tolist())
+
+
+def test_held_out_rows_are_never_trained_on(monkeypatch):
+    seen, step = [], loop.adversarial_step
+    monkeypatch.setattr(
+        loop, "adversarial_step", lambda players, real, *o: (seen.append(real), step(players, real, *o))[1]
+    )
+    gan = TableGAN(**OPTIONS).fit(ROWS, LABELS)
+    encoded = torch.from_numpy(gan.encoder_.transform(as_table(ROWS)[0]))
+    nearest = torch.cdist(encoded, torch.cat(seen)).min(1).values
+    assert np.flatnonzero(nearest > 1e-3).tolist() == held_out(INDICES, 0.3).tolist()
+
+
+def test_one_row_held_out_in_all_is_enough():
+    labels = [0, 0, 0, 1, 1]
+    assert len(held_out(np.array(labels), 0.2)) == 1
+    gan = TableGAN(**{**OPTIONS, "steps": 100, "validation_fraction": 0.2}).fit(ROWS[:5], labels)
+    assert [reading["step"] for reading in gan.validation_] == [50, 100]
+    assert all(np.isfinite(reading["score"]) for reading in gan.validation_)
+
+
+@pytest.fixture
+def forgetful(monkeypatch):
+    """From step 220 on the generator forgets what it has learnt; the averages at all readings."""
+    update, attend, kept = loop._update_average, Selection.attend, {}
+
+    def spoilt(players, config, step):
+        update(players, config, step)
+        if step > 220:
+            with torch.no_grad():
+                for weight in players.average.parameters():
+                    weight.mul_(1.1)
+
+    def attentive(self, state):
+        kept[state.step] = copy.deepcopy(state.players.average.state_dict())
+        attend(self, state)
+
+    monkeypatch.setattr(loop, "_update_average", spoilt)
+    monkeypatch.setattr(Selection, "attend", attentive)
+    return kept
+
+
+def test_the_best_average_is_taken_and_not_the_last(forgetful, tmp_path):
+    gan = TableGAN(**OPTIONS).fit(ROWS, LABELS)
+    assert [reading["step"] for reading in gan.validation_] == list(range(50, 401, 50))
+    assert [list(reading["classes"]) for reading in gan.validation_] == [["a", "b"]] * 8
+    best = min(gan.validation_, key=lambda reading: reading["score"])
+    assert best["step"] in (100, 150, 200)
+    assert best["score"] == np.mean(list(best["classes"].values()))
+    assert gan.validation_[-1]["score"] > 10 * abs(best["score"])
+    for name, tensor in gan.generator_.state_dict().items():
+        assert torch.equal(tensor, forgetful[best["step"]][name])
+    loaded = TableGAN.load(gan.save(tmp_path / "model"))
+    assert loaded.validation_ == gan.validation_
+
+
+def test_the_best_average_outlives_an_interruption(forgetful, tmp_path, monkeypatch):
+    whole = TableGAN(**OPTIONS).fit(ROWS, LABELS)
+    step, calls = loop.adversarial_step, []
+
+    def interrupted(*arguments):
+        calls.append(1)
+        if len(calls) == 320:
+            raise KeyboardInterrupt
+        return step(*arguments)
+
+    options = {**OPTIONS, "checkpoint_dir": tmp_path, "checkpoint_every": 100}
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "adversarial_step", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            TableGAN(**options).fit(ROWS, LABELS)
+    resumed = TableGAN(**options).fit(ROWS, LABELS)
+    assert resumed.validation_ == whole.validation_
+    assert all(torch.equal(t, whole.tensors()[name]) for name, t in resumed.tensors().items())
+    with pytest.raises(ValueError, match="validation_fraction"):
+        TableGAN(**{**options, "validation_fraction": 0.2}).fit(ROWS, LABELS)
+
+
+def test_images_are_held_out_too():
+    images = np.random.default_rng(0).integers(0, 255, (24, 8, 8)).astype(np.uint8)
+    labels = np.array([0, 1, -1] * 8)
+    gan = ImageGAN(steps=60, batch_size=4, random_state=0, verbose=False, device="cpu", validation_fraction=0.25)
+    gan.fit(images, labels)
+    assert [reading["step"] for reading in gan.validation_] == [50, 60]
+    assert all(np.isfinite(list(reading["classes"].values())).all() for reading in gan.validation_)
+
+
+def test_without_a_share_nothing_is_held_out():
+    assert TableGAN(**{**OPTIONS, "steps": 60, "validation_fraction": 0.0}).fit(ROWS, LABELS).validation_ == []
+
+
+@pytest.mark.parametrize("share", [1.0, -0.1, "much"])
+def test_bad_shares_are_refused(share):
+    with pytest.raises(ValueError, match="validation_fraction"):
+        TableGAN(validation_fraction=share).fit(ROWS, LABELS)
