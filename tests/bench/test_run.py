@@ -218,7 +218,7 @@ def test_a_folder_of_another_run_is_refused(image_suite, tmp_path, change, messa
 def test_a_folder_of_another_version_or_of_other_data_is_refused(image_suite, tmp_path, monkeypatch):
     run_suite(image_suite, tmp_path / "run", jobs=1, verbose=False)
     with monkeypatch.context() as patch:
-        patch.setattr("ganaug.__version__", "9.9")
+        patch.setattr("ganaug.bench.records.store.__version__", "9.9")
         with pytest.raises(ValueError, match="with another version of ganaug, 0"):
             run_suite(image_suite, tmp_path / "run", jobs=1, verbose=False)
     data = dict(np.load(tmp_path / "shades.npz"))

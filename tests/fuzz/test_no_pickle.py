@@ -14,13 +14,13 @@ RUNNING = {"eval", "exec", "compile", "__import__"}
 # Named here are calls that are allowed, and why.
 ALLOWED = {
     # Only the name of its exception, which torch.hub raises for weights that it refuses.
-    ("quality/features.py", "import pickle"),
+    ("classifiers/pretrained.py", "import pickle"),
     # Calls and results between processes of one run, on one user's machines; nothing is read from a file.
-    ("bench/pools.py", "import joblib"),
-    ("bench/pools.py", "import joblib.externals.loky.process_executor"),
+    ("bench/execution/executors.py", "import joblib"),
+    ("bench/execution/executors.py", "import joblib.externals.loky.process_executor"),
     ("bench/run.py", "import joblib"),
     # A hash of arrays in memory.
-    ("bench/gated.py", "import joblib"),
+    ("bench/methods/gated.py", "import joblib"),
 }
 
 

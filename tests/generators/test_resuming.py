@@ -185,7 +185,7 @@ class Processor:
         self._patch = monkeypatch
 
     def becomes(self, *, bf16):
-        for module in ("presets", "fitting"):
+        for module in ("images.presets", "fitting"):
             self._patch.setattr(f"ganaug.generators.{module}.computes_bf16", lambda device: bf16)
 
 
