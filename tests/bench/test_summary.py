@@ -9,9 +9,9 @@ from ganaug.bench import ImageArm, ImageExperiment, Suite, TableArm, TableExperi
 from ganaug.bench.methods.scores import METRICS, MINORITY
 from ganaug.bench.records.store import Store
 from ganaug.bench.results.report import write_report
-from ganaug.bench.results.stats import Difference
 from ganaug.bench.results.summary import _worth, summarise
 from ganaug.bench.suite.plugins import Plugin
+from ganaug.metrics.paired import Difference
 
 
 def about(name, kind="images", n=20, share=None, dataset=None, n_rarest=500):

@@ -21,11 +21,11 @@ from ganaug.bench.execution.progress import duration_text
 from ganaug.bench.methods.scores import METRICS, MINORITY
 from ganaug.bench.records.store import Store
 from ganaug.bench.results.figures import critical_difference, curve_chart, forest, reliability
-from ganaug.bench.results.stats import FEWEST_SPLITS
 from ganaug.bench.results.summary import cell_table, summarise
 from ganaug.bench.suite.schema import Suite, digest
 from ganaug.data.files import read_regular, user_path, write_atomically
 from ganaug.data.json_values import parsed
+from ganaug.metrics.paired import FEWEST_SPLITS
 
 __all__ = ["absent", "difference_text", "read_records", "read_summary", "write_report"]
 

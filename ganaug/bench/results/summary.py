@@ -13,17 +13,9 @@ from numpy.typing import NDArray
 
 from ganaug.bench.cases.case import prepared
 from ganaug.bench.methods.scores import METRICS, MINORITY
-from ganaug.bench.results.stats import (
-    Difference,
-    bayesian_signed_rank,
-    bootstrap_interval,
-    corrected_resampled_difference,
-    harm_rate,
-    holm,
-    paired_difference,
-    wilcoxon,
-)
+from ganaug.bench.results.stats import bayesian_signed_rank, bootstrap_interval, harm_rate, holm, wilcoxon
 from ganaug.bench.suite.schema import Arm, Experiment, Suite
+from ganaug.metrics.paired import Difference, corrected_resampled_difference, paired_difference
 
 __all__ = ["ENOUGH_DATASETS", "cell_table", "summarise"]
 
