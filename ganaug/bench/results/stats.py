@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from ganaug.metrics.paired import paired_values
 
 __all__ = [
+    "ENOUGH_DATASETS",
     "SignedRank",
     "bayesian_signed_rank",
     "bootstrap_interval",
@@ -22,6 +23,7 @@ __all__ = [
 
 PRIOR_STRENGTH = 0.5  # of the observation that two methods are equal
 SAMPLES = 20_000
+ENOUGH_DATASETS = 6  # below, no signed-rank test over datasets can find anything at 5 %
 
 
 def wilcoxon(differences: ArrayLike) -> float:
