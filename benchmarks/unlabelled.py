@@ -20,11 +20,11 @@ import numpy as np
 import torch
 
 from ganaug import ImageGAN, LabelledImages, labelled_images
-from ganaug.bench.results.stats import paired_difference
 from ganaug.classifiers.batches import batch_drawer
 from ganaug.classifiers.image_classifier import ClassifierConfig, predict_proba, train_classifier
 from ganaug.data.files import write_atomically
 from ganaug.engine.devices import random_generator
+from ganaug.metrics.paired import paired_difference
 
 PER_CLASS, N_TEST, SPLITS = 20, 1500, 4
 TRAINING = ClassifierConfig(steps=600)

@@ -42,10 +42,8 @@ ROOMS = [
     "bench",
     "cli",
 ]
-# Arrows that still run upwards: they go when the engine asks for an objective and is handed its callbacks, and when
-# suites are checked where the registries are.
+# Arrows that still run upwards: they go when the engine asks for an objective and is handed its callbacks.
 SEAMS = {
-    ("bench.suite.reading", "bench.cases.checking"),
     ("engine.distributed", "objectives.adversarial.step"),
     ("engine.loop", "engine.callbacks.checkpoints"),
     ("engine.loop", "engine.callbacks.health"),

@@ -16,13 +16,12 @@ import joblib
 import torch
 
 from ganaug.bench.cases.case import Task, case_specs
-from ganaug.bench.cases.checking import check_suite
+from ganaug.bench.cases.checking import check_suite, load_suite
 from ganaug.bench.execution.executors import DIED, in_processes, parallel
 from ganaug.bench.execution.progress import RunProgress
 from ganaug.bench.execution.workers import execute, make_case
 from ganaug.bench.records.store import Store
 from ganaug.bench.results.report import read_records, write_report
-from ganaug.bench.suite.reading import load_suite
 from ganaug.bench.suite.schema import Suite
 from ganaug.data.files import user_path
 from ganaug.engine.devices import resolve_device

@@ -8,7 +8,7 @@ import re
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,6 +16,9 @@ from ganaug._text import visible, visible_values
 from ganaug.cli.common import bench_app, check_writable
 from ganaug.cli.outputs import check_apart
 from ganaug.cli.table_files import Decimal, Encoding, NaValues, Separator, csv_options, opened, tell_reading
+
+if TYPE_CHECKING:  # it would import torch
+    from ganaug.bench.results.records import ArmResult, CaseResult, ExperimentResult
 
 SHOWN_CASES = 6
 NOT_FINAL = 3
@@ -165,6 +168,7 @@ def _print_summary(summary: dict[str, Any], output: Path) -> None:
     from rich.console import Console
     from rich.markup import escape
 
+    from ganaug.bench.results.records import ExperimentResult
     from ganaug.bench.results.report import absent
 
     summary = visible_values(summary)
@@ -172,18 +176,18 @@ def _print_summary(summary: dict[str, Any], output: Path) -> None:
     cautions, missing = summary.get("cautions", []), absent(summary)
     for sentence in cautions:
         console.print(f"[bold]{escape(sentence)}[/bold]")
-    for experiment in summary["experiments"]:
-        declared = summary["suite"][experiment["kind"]]
-        if experiment["overall"]:
-            console.print(_overall(experiment, len(experiment["cases"]), missing))
-        for case in experiment["cases"] if len(experiment["cases"]) <= SHOWN_CASES else ():
-            console.print(_table(case, declared["baselines"], experiment["compared"][0], missing))
-            if case["gan"]:
-                shares = case["gan"]["consistency"]
-                listed = ", ".join(f"{n} {v:.0f} %" for n, v in zip(case["classes"], shares, strict=True))
+    for experiment in map(ExperimentResult.from_dict, summary["experiments"]):
+        declared = summary["suite"][experiment.kind]
+        if experiment.overall:
+            console.print(_overall(experiment, missing))
+        for case in experiment.cases if len(experiment.cases) <= SHOWN_CASES else ():
+            console.print(_table(case, declared["baselines"], experiment.compared[0], missing))
+            if case.gan is not None:
+                shares = zip(case.classes, case.gan.consistency, strict=True)
+                listed = ", ".join(f"{name} {share:.0f} %" for name, share in shares)
                 console.print(f"Synthetic images of the class asked for: {escape(listed)}.")
-        for note in experiment["notes"]:
-            console.print(escape(f"Note: {note['arm']}: {note['note']} ({note['cells']} cells)."))
+        for note in experiment.notes:
+            console.print(escape(f"Note: {note.arm}: {note.note} ({note.cells} cells)."))
     if summary["failed"]:
         console.print(f"{len(summary['failed'])} cells failed; the report says why.")
     for sentence in summary["verdicts"]:
@@ -194,51 +198,50 @@ def _print_summary(summary: dict[str, Any], output: Path) -> None:
         console.print(f"Report: {escape(visible(output / 'report.html'))}", soft_wrap=True)
 
 
-def _table(case: dict[str, Any], bases: list[str], metric: str, absent: str) -> Any:
+def _table(case: CaseResult, bases: list[str], metric: str, absent: str) -> Any:
     from rich.markup import escape
     from rich.table import Table
 
     from ganaug.bench.results.report import difference_text
 
-    table = Table(title=escape(f"{case['name']}: {case['splits']} splits"), title_justify="left")
+    table = Table(title=escape(f"{case.name}: {case.splits} splits"), title_justify="left")
     table.add_column("arm")
     table.add_column(f"{metric} (SD), %", justify="right")
     for base in bases:
         table.add_column(escape(f"against {base} [95 % interval]"), justify="right")
     table.add_column("seconds", justify="right")
-    for arm in case["arms"]:
-        differences = [arm["differences"].get(base) for base in bases]
+    for arm in case.arms:
+        differences = [arm.differences.get(base) for base in bases]
         table.add_row(
-            escape(arm["name"]),
-            _mean(arm, case["splits"], absent),
+            escape(arm.name),
+            _mean(arm, case.splits, absent),
             *(escape(difference_text(d)) if d else "" for d in differences),
-            f"{(arm['seconds'] or 0) + arm['seconds_synthetic']:.1f}",
+            f"{(arm.seconds or 0) + arm.seconds_synthetic:.1f}",
         )
     return table
 
 
-def _mean(arm: dict[str, Any], splits: int, absent: str) -> str:
+def _mean(arm: ArmResult, splits: int, absent: str) -> str:
     """Mean and spread over splits; how many, where they are not all; one split has no spread."""
-    if arm["mean"] is None:
+    if arm.mean is None:
         return absent
-    spread = "" if arm["deviation"] is None else f" ({arm['deviation']:.2f})"
-    return f"{arm['mean']:.2f}{spread}" + (f", {arm['splits']} of {splits}" if arm["splits"] < splits else "")
+    spread = "" if arm.deviation is None else f" ({arm.deviation:.2f})"
+    return f"{arm.mean:.2f}{spread}" + (f", {arm.splits} of {splits}" if arm.splits < splits else "")
 
 
-def _overall(experiment: dict[str, Any], n_cases: int, absent: str) -> Any:
+def _overall(experiment: ExperimentResult, absent: str) -> Any:
     from rich.markup import escape
     from rich.table import Table
 
     table = Table(
-        title=f"Means over {n_cases} cases and the classifiers, in hundredths (mean rank)", title_justify="left"
+        title=f"Means over {len(experiment.cases)} cases and the classifiers, in hundredths (mean rank)",
+        title_justify="left",
     )
     table.add_column("arm")
-    for metric in experiment["compared"]:
+    for metric in experiment.compared:
         table.add_column(metric, justify="right")
-    for arm in experiment["overall"]:
-        shown = [
-            f"{arm['metrics'][m]:.2f} ({arm['ranks'][m]:.2f})" if arm["metrics"] else absent
-            for m in experiment["compared"]
-        ]
-        table.add_row(escape(arm["name"]), *shown)
+    for arm in experiment.overall:
+        means, ranks = arm.metrics, arm.ranks
+        shown = [f"{means[m]:.2f} ({ranks[m]:.2f})" if means and ranks else absent for m in experiment.compared]
+        table.add_row(escape(arm.name), *shown)
     return table

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ganaug.metrics.paired import standard_error
+
 __all__ = ["GateDecision", "decide"]
 
 
@@ -63,9 +65,8 @@ def decide(
 
     Notes
     -----
-    Folds share training rows, so that their differences are not independent; their variance is enlarged by the
-    ratio of validation to training rows (Nadeau and Bengio, "Inference for the Generalization Error", Machine Learning
-    2003).
+    The error is that of the benchmark's intervals, enlarged where folds share training rows:
+    :func:`ganaug.metrics.paired.standard_error`.
 
     Examples
     --------
@@ -84,8 +85,7 @@ def decide(
     best = int(means.argmax())
 
     def error(one: int, other: int) -> float:
-        differences = table[:, one] - table[:, other]
-        return float(np.sqrt(differences.var(ddof=1) * (1 / len(table) + test_share / (1 - test_share))))
+        return standard_error(table[:, one] - table[:, other], test_share)
 
     chosen = next(column for column in range(best + 1) if means[best] - means[column] <= error(best, column))
     gain = float(means[best] - means[0])

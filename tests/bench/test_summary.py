@@ -8,10 +8,16 @@ import pytest
 from ganaug.bench import ImageArm, ImageExperiment, Suite, TableArm, TableExperiment
 from ganaug.bench.methods.scores import METRICS, MINORITY
 from ganaug.bench.records.store import Store
+from ganaug.bench.results import aggregate
+from ganaug.bench.results.curves import equivalent_real_samples
 from ganaug.bench.results.report import write_report
-from ganaug.bench.results.stats import Difference
-from ganaug.bench.results.summary import _worth, summarise
 from ganaug.bench.suite.plugins import Plugin
+from ganaug.metrics.paired import Difference
+
+
+def summarise(suite, records, data):
+    """What is written to summary.json."""
+    return aggregate.summarise(suite, records, data).to_dict()
 
 
 def about(name, kind="images", n=20, share=None, dataset=None, n_rarest=500):
@@ -191,7 +197,7 @@ def curve_summary(gain):
     return summarise(image_suite(GAN_ARMS[::2], tuple(level)), records, data)["experiments"][0]["curves"]
 
 
-def test_worth_is_read_from_the_curve_of_the_real_arm():
+def test_equivalent_real_samples_are_read_from_the_curve_of_the_real_arm():
     (curve,) = curve_summary(0.05)
     assert curve["points"]["real"] == [
         [10, pytest.approx(70.15)],
@@ -231,7 +237,7 @@ def test_gains_against_the_number_of_real_samples_have_intervals_for_every_kind_
 
 
 @pytest.mark.parametrize(("failing", "told"), [((0, 1, 2), []), ((0,), [20, 40]), ((0, 1), [])])
-def test_worth_is_told_only_where_the_curve_of_the_other_arm_has_the_size(failing, told):
+def test_equivalent_real_samples_are_told_only_where_the_curve_of_the_other_arm_has_the_size(failing, told):
     # One classifier of two fails with the other arm alone: there is a difference, of the other classifier.
     sizes = (10, 20, 40)
     arms = (TableArm("none"), TableArm("random", Plugin("random", "random"), against=("none",)))
@@ -247,19 +253,21 @@ def test_worth_is_told_only_where_the_curve_of_the_other_arm_has_the_size(failin
     found = summarise(tables(arms, ("a", "b"), n_per_class=sizes), records, data)
     (curve,) = found["experiments"][0]["curves"]
     assert [size for size, _ in curve["points"]["none"]] == [n for i, n in enumerate(sizes) if i not in failing]
-    assert [worth["n"] for worth in curve["worth"]] == told
+    assert [equivalent["n"] for equivalent in curve["worth"]] == told
     assert len(found["verdicts"]) == len(sizes)
 
 
-def test_where_the_curve_is_flat_no_difference_is_worth_nothing():
+def test_where_the_curve_is_flat_no_difference_is_equivalent_to_no_samples():
     flat = [[10, 90.0], [20, 95.0], [50, 95.0], [200, 95.0]]
-    found = _worth(flat, 200, Difference(0.0, -1.0, 1.0, 5, 1.0, 0.1, "unclear"), 1.0)
-    assert found["extra"] == 0
-    assert found["low"] == pytest.approx(10 * 2**0.8 - 200)  # as good as that few
-    assert found["high"] == "more"
-    found = _worth([[10, 90.0], [20, 90.0], [50, 95.0]], 10, Difference(1.0, 0.0, 5.0, 5, 0.1, 0.0, "unclear"), 1.0)
-    assert found["extra"] == pytest.approx(20 * 2.5**0.2 - 10)
-    assert (found["low"], found["high"]) == (0, pytest.approx(40))
+    difference = Difference(0.0, -1.0, 1.0, 5, 1.0, 0.1, "unclear")
+    extra, low, high = equivalent_real_samples(flat, 200, difference, 1.0)
+    assert extra == 0
+    assert low == pytest.approx(10 * 2**0.8 - 200)  # as good as that few
+    assert high == "more"
+    difference = Difference(1.0, 0.0, 5.0, 5, 0.1, 0.0, "unclear")
+    extra, low, high = equivalent_real_samples([[10, 90.0], [20, 90.0], [50, 95.0]], 10, difference, 1.0)
+    assert extra == pytest.approx(20 * 2.5**0.2 - 10)
+    assert (low, high) == (0, pytest.approx(40))
 
 
 def test_arms_that_differ_in_the_amount_only_make_a_curve():

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+import scipy.stats
 
 from ganaug.curation.gate import decide
+from ganaug.metrics.paired import corrected_resampled_difference
 
 RATIOS = [0, 0.25, 0.5, 1]
 
@@ -55,3 +57,18 @@ def test_a_gain_within_one_standard_error_is_no_gain_and_said_so():
     assert decision.best_ratio == 1
     assert decision.gain < decision.smallest_gain
     assert "within one standard error" in decision.reason
+
+
+@pytest.mark.parametrize("n", [3, 5, 10])
+@pytest.mark.parametrize("gain", [0.005, 0.03])
+def test_the_gate_and_the_interval_of_a_benchmark_see_the_same_error_in_the_same_folds(n, gain):
+    """The gate adds something exactly where an interval of one standard error lies above zero."""
+    for seed in range(10):
+        scores = folds([0.7, 0.7 + gain], 0.03, n=n, seed=seed)
+        decision = decide(scores, [0, 1], 1 / n)
+        reported = corrected_resampled_difference(
+            scores[:, 1] - scores[:, 0], test_share=1 / n, rope=0, confidence=1 - 2 * scipy.stats.t.sf(1, n - 1)
+        )
+        assert decision.smallest_gain == pytest.approx(reported.high - reported.mean)
+        assert decision.gain == pytest.approx(max(0, reported.mean))
+        assert (decision.ratio == 1) == (reported.low > 0)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from ganaug.bench.cases.checking import load_suite
 from ganaug.bench.inputs.datasets import OTHER_FILES, TABLES, load_images, load_table
 from ganaug.bench.suite.plugins import Plugin
-from ganaug.bench.suite.reading import load_suite
 from ganaug.bench.suite.schema import Suite
 from ganaug.data.files import user_path
 from ganaug.data.images.sources import EMBEDDED

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ganaug.bench.results.stats import FEWEST_SPLITS, holm, wilcoxon
+from ganaug.bench.results.stats import holm, wilcoxon
+from ganaug.metrics.paired import FEWEST_SPLITS
 
 __all__ = ["critical_difference", "curve_chart", "forest", "reliability"]
 

@@ -20,12 +20,13 @@ from ganaug.bench.cases.case import Task, heading
 from ganaug.bench.execution.progress import duration_text
 from ganaug.bench.methods.scores import METRICS, MINORITY
 from ganaug.bench.records.store import Store
+from ganaug.bench.results.aggregate import cell_table, summarise
 from ganaug.bench.results.figures import critical_difference, curve_chart, forest, reliability
-from ganaug.bench.results.stats import FEWEST_SPLITS
-from ganaug.bench.results.summary import cell_table, summarise
+from ganaug.bench.results.records import CaseResult, DatasetsTest, ExperimentResult, LearningCurve
 from ganaug.bench.suite.schema import Suite, digest
 from ganaug.data.files import read_regular, user_path, write_atomically
 from ganaug.data.json_values import parsed
+from ganaug.metrics.paired import Difference
 
 __all__ = ["absent", "difference_text", "read_records", "read_summary", "write_report"]
 
@@ -78,11 +79,11 @@ def write_report(
     summary = {
         "suite": suite.to_dict(),
         "grid": Store(root).declaration()["grid"],
-        **found,
+        **found.to_dict(),
         "environments": environments,
         "command": command,
         "unfinished": len(missing),
-        "cautions": [*_cautions(suite, missing, len(records) + len(missing), environments), *found["cautions"]],
+        "cautions": [*_cautions(suite, missing, len(records) + len(missing), environments), *found.cautions],
     }
     _write(root / "cells.csv", cells.to_csv(index=False), unwritten)
     summary = _rounded(summary)
@@ -251,16 +252,18 @@ def _render(root: Path, summary: dict[str, Any], unwritten: list[OSError] | None
     templates.filters["line"] = _line
     templates.globals.update(reliability=reliability, less_is_better=_less_is_better, difference_text=difference_text)
     templates.globals.update(points_text=_points_text)
+    experiments = [ExperimentResult.from_dict(experiment) for experiment in summary["experiments"]]
     sheets = {
-        case["index"]: base64.b64encode(read_regular(path)).decode()
-        for experiment in summary["experiments"]
-        for case in experiment["cases"]
-        if (path := Store(root).sheet(case["index"])).is_file()
+        case.index: base64.b64encode(read_regular(path)).decode()
+        for experiment in experiments
+        for case in experiment.cases
+        if (path := Store(root).sheet(case.index)).is_file()
     }
-    charts = [_charts(experiment, summary["suite"][experiment["kind"]]) for experiment in summary["experiments"]]
+    charts = [_charts(experiment, summary["suite"][experiment.kind]) for experiment in experiments]
+    of_older = {"cautions": [], "environments": [{"made_by": summary.get("environment", {})}]}
     for name in ("report.html", "report.md"):
         page = templates.get_template(name).render(
-            **{"cautions": [], "environments": [{"made_by": summary.get("environment", {})}], **summary},
+            **{**of_older, **summary, "experiments": experiments},
             sheets=sheets,
             charts=charts,
             open_cases=OPEN_CASES,
@@ -284,13 +287,12 @@ def absent(summary: dict[str, Any]) -> str:
     return "not finished" if summary.get("unfinished") else "failed"
 
 
-def difference_text(difference: dict[str, Any]) -> str:
+def difference_text(difference: Difference | DatasetsTest) -> str:
     """A difference and its interval in points, or the difference alone where there are too few splits for one.
 
     Parameters
     ----------
-    difference : dict
-        As in a summary: "mean", "low" and "high", and "n" if it is of splits.
+    difference : Difference or DatasetsTest
 
     Returns
     -------
@@ -298,13 +300,13 @@ def difference_text(difference: dict[str, Any]) -> str:
 
     Examples
     --------
-    >>> difference_text({"mean": 1.0, "low": -0.5, "high": 2.5, "n": 5})
+    >>> difference_text(Difference(1.0, -0.5, 2.5, 5, 0.1, 0.0, "unclear"))
     '+1.00 [-0.50, +2.50]'
-    >>> difference_text({"mean": 1.0, "low": -9.0, "high": 11.0, "n": 2})
+    >>> difference_text(Difference(1.0, -9.0, 11.0, 2, 0.4, 0.2, "unclear"))
     '+1.00 [too few splits]'
     """
-    with_ends = difference.get("n", FEWEST_SPLITS) >= FEWEST_SPLITS
-    return _points_text([difference[key] for key in ("mean", "low", "high")][: 3 if with_ends else 1])
+    ends = [difference.low, difference.high] if difference.has_interval else []
+    return _points_text([difference.mean, *ends])
 
 
 def _points_text(values: Sequence[float]) -> str:
@@ -322,76 +324,76 @@ def _less_is_better(metric: str) -> bool:
     return not {**METRICS, **MINORITY}[metric]
 
 
-def _charts(experiment: dict[str, Any], declared: dict[str, Any]) -> dict[str, Any]:
+def _charts(experiment: ExperimentResult, declared: dict[str, Any]) -> dict[str, Any]:
     """Everything that the pages draw for one experiment."""
     rope = declared["rope"]
-    first = experiment["compared"][0]
-    forests = {
-        case["index"]: forest(
-            [
-                {"arm": arm["name"], "base": base, **difference}
-                for arm in case["arms"]
-                for base, difference in arm["differences"].items()
-                if arm["name"] not in declared["baselines"]
-            ],
-            rope,
-        )
-        for case in experiment["cases"]
+    return {
+        "forests": {case.index: _forest(case, declared["baselines"], rope) for case in experiment.cases},
+        "over_datasets": [
+            {"arm": arm, "base": base, "rows": _forest_over_datasets(experiment.cases, arm, base, rope)}
+            for arm, base in dict.fromkeys((test.arm, test.base) for test in experiment.tests)
+        ],
+        "critical_difference": critical_difference(_ranked(experiment)) if experiment.tests else None,
+        "curves": [
+            {**vars(curve), "chart": curve_chart(curve.points, logarithmic=True), "gains": _gain_charts(curve)}
+            for curve in experiment.curves
+        ],
+        "amounts": [
+            {**vars(found), "chart": curve_chart({found.arm: found.points}, zero=True)} for found in experiment.amounts
+        ],
     }
-    pairs = dict.fromkeys((test["arm"], test["base"]) for test in experiment["tests"])
-    over_datasets = [
-        {
-            "arm": arm,
-            "base": base,
-            "rows": forest(
-                [
-                    {"case": case["name"], **found["differences"][base]}
-                    for case in experiment["cases"]
-                    for found in case["arms"]
-                    if found["name"] == arm and base in found["differences"]
-                ],
-                rope,
-            ),
-        }
-        for arm, base in pairs
-    ]
+
+
+def _forest(case: CaseResult, baselines: Sequence[str], rope: float) -> list[dict[str, Any]]:
+    """The differences of a case to the baselines."""
+    return forest(
+        [
+            {"arm": arm.name, "base": base, **vars(difference)}
+            for arm in case.arms
+            for base, difference in arm.differences.items()
+            if arm.name not in baselines
+        ],
+        rope,
+    )
+
+
+def _forest_over_datasets(cases: Sequence[CaseResult], arm: str, base: str, rope: float) -> list[dict[str, Any]]:
+    """The difference of two arms in each case."""
+    return forest(
+        [
+            {"case": case.name, **vars(found.differences[base])}
+            for case in cases
+            for found in case.arms
+            if found.name == arm and base in found.differences
+        ],
+        rope,
+    )
+
+
+def _ranked(experiment: ExperimentResult) -> pd.DataFrame:
+    """Of each dataset, how good arms are, more being better; without cases that an arm has not finished."""
     values = pd.DataFrame(
         [
-            {arm["name"]: arm["mean"] for arm in case["arms"]} | {"": case["dataset"]}
-            for case in experiment["cases"]
-            if all(arm["splits"] in (0, case["splits"]) for arm in case["arms"])
+            {arm.name: arm.mean for arm in case.arms} | {"": case.about["dataset"]}
+            for case in experiment.cases
+            if all(arm.splits in (0, case.splits) for arm in case.arms)
         ]
     )
     # Arms that a case leaves out are no part of the comparison.
-    left_out = {name for case in experiment["cases"] for name in case.get("left_out", ())}
+    left_out = {name for case in experiment.cases for name in case.left_out}
     values = values[[name for name in values if name not in left_out]]
     by_dataset = values.groupby("").mean().dropna(axis=1, how="all").dropna() if len(values) else values
-    sign = -1 if _less_is_better(first) else 1
-    return {
-        "forests": forests,
-        "over_datasets": over_datasets,
-        "critical_difference": critical_difference(sign * by_dataset) if experiment["tests"] else None,
-        "curves": [
-            {
-                **curve,
-                "chart": curve_chart(curve["points"], logarithmic=True),
-                "gains": [
-                    {
-                        **gain,
-                        "sizes": sorted({point[0] for points in gain["points"].values() for point in points}),
-                        # Every arm in the colour that it has in the other charts.
-                        "chart": curve_chart(
-                            {arm: gain["points"].get(arm, []) for arm in curve["points"]}, logarithmic=True, zero=True
-                        ),
-                    }
-                    for gain in curve.get("gains", ())
-                    if gain["points"]
-                ],
-            }
-            for curve in experiment["curves"]
-        ],
-        "amounts": [
-            {**found, "chart": curve_chart({found["arm"]: found["points"]}, zero=True)}
-            for found in experiment["amounts"]
-        ],
-    }
+    return -by_dataset if _less_is_better(experiment.compared[0]) else by_dataset
+
+
+def _gain_charts(curve: LearningCurve) -> list[dict[str, Any]]:
+    return [
+        {
+            **vars(gain),
+            "sizes": sorted({point[0] for points in gain.points.values() for point in points}),
+            # Every arm in the colour that it has in the other charts.
+            "chart": curve_chart({arm: gain.points.get(arm, []) for arm in curve.points}, logarithmic=True, zero=True),
+        }
+        for gain in curve.gains
+        if gain.points
+    ]

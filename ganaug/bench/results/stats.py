@@ -1,136 +1,29 @@
-"""What the differences between arms are worth."""
+"""Tests of differences over datasets, and what they say of another dataset."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.stats
 from numpy.typing import ArrayLike, NDArray
 
+from ganaug.metrics.paired import paired_values
+
 __all__ = [
-    "FEWEST_SPLITS",
-    "Difference",
+    "ENOUGH_DATASETS",
     "SignedRank",
     "bayesian_signed_rank",
     "bootstrap_interval",
-    "corrected_resampled_difference",
     "harm_rate",
     "holm",
-    "paired_difference",
     "wilcoxon",
 ]
 
 PRIOR_STRENGTH = 0.5  # of the observation that two methods are equal
 SAMPLES = 20_000
-FEWEST_SPLITS = 3  # two leave one degree of freedom, and intervals that are wider than the scale of any metric
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A paired difference with its interval, in the units of what was compared.
-
-    Attributes
-    ----------
-    mean, low, high : float
-        Mean and ends of the confidence interval.
-    n : int
-        Pairs.
-    p : float
-        Of a two-sided t-test for a difference of zero.
-    harm : float
-        Probability that the true difference is below the region of practical equivalence, by the t-distribution that
-        the interval is from.
-    verdict : {"gain", "harm", "equal", "unclear"}
-        "gain" and "harm" where the interval excludes zero, "equal" where it lies within the region of practical
-        equivalence, "unclear" otherwise, and wherever there are fewer than three pairs.
-    """
-
-    mean: float
-    low: float
-    high: float
-    n: int
-    p: float
-    harm: float
-    verdict: str
-
-    @property
-    def has_interval(self) -> bool:
-        """Whether there are pairs enough for the interval to mean anything."""
-        return self.n >= FEWEST_SPLITS
-
-    def to_dict(self) -> dict[str, float | int | str]:
-        """Plain values."""
-        return asdict(self)
-
-
-def paired_difference(
-    differences: ArrayLike, *, rope: float, confidence: float = 0.95, resolution: float = 0.0
-) -> Difference:
-    """Summarise independent paired differences by a t-interval.
-
-    Parameters
-    ----------
-    differences : array-like of shape (n,)
-        One per split, at least two; splits must not share training samples.
-    rope : float
-        Half-width of the region of practical equivalence.
-    confidence : float
-        Of the interval.
-    resolution : float
-        Smallest step between two possible differences. Rounding to such steps has a variance of a twelfth of its
-        square, below which the one found does not count: two equal numbers of right answers are no certainty.
-
-    Returns
-    -------
-    Difference
-
-    Examples
-    --------
-    >>> paired_difference([1.0, 2.0, 3.0], rope=0.5).verdict
-    'unclear'
-    >>> paired_difference([1.9, 2.0, 2.1], rope=0.5).verdict
-    'gain'
-    """
-    values = _checked(differences)
-    return _interval(values, _variance(values, resolution) / len(values), rope, confidence)
-
-
-def corrected_resampled_difference(
-    differences: ArrayLike, *, test_share: float, rope: float, confidence: float = 0.95, resolution: float = 0.0
-) -> Difference:
-    """Summarise paired differences of resampled splits, whose training sets overlap, by a corrected t-interval.
-
-    The variance of the mean is ``s² (1 / n + n_test / n_train)`` (Nadeau and Bengio, Machine Learning 2003, eq. 9): an
-    ordinary t-test over the folds of a cross-validation finds differences that are not there.
-
-    Parameters
-    ----------
-    differences : array-like of shape (n,)
-        One per fold or resample, at least two.
-    test_share : float in (0, 1)
-        Share of the samples that is tested on in each, 0.2 for five folds.
-    rope, confidence, resolution : float
-        As for :func:`paired_difference`.
-
-    Returns
-    -------
-    Difference
-
-    Examples
-    --------
-    >>> folds = [1.5, 2.0, 2.5, 1.8, 2.2]
-    >>> plain = paired_difference(folds, rope=0)
-    >>> corrected = corrected_resampled_difference(folds, test_share=0.2, rope=0)
-    >>> corrected.mean == plain.mean, corrected.low < plain.low
-    (True, True)
-    """
-    values = _checked(differences)
-    if not 0 < test_share < 1:
-        raise ValueError(f"test_share must be in (0, 1), got {test_share}")
-    variance = _variance(values, resolution) * (1 / len(values) + test_share / (1 - test_share))
-    return _interval(values, variance, rope, confidence)
+ENOUGH_DATASETS = 6  # below, no signed-rank test over datasets can find anything at 5 %
 
 
 def wilcoxon(differences: ArrayLike) -> float:
@@ -141,7 +34,7 @@ def wilcoxon(differences: ArrayLike) -> float:
     >>> wilcoxon([1, 2, 3, 4, 5, 6])
     0.03125
     """
-    values = _checked(differences)
+    values = paired_values(differences)
     return float(scipy.stats.wilcoxon(values).pvalue) if values.any() else 1.0
 
 
@@ -200,7 +93,7 @@ def bayesian_signed_rank(differences: ArrayLike, *, rope: float, seed: int = 0) 
     >>> found.better > 0.95
     True
     """
-    values = np.concatenate([[0.0], _checked(differences)])
+    values = np.concatenate([[0.0], paired_values(differences)])
     weights = np.random.default_rng(seed).dirichlet([PRIOR_STRENGTH, *np.ones(len(values) - 1)], SAMPLES)
     means = (values[:, None] + values) / 2
     regions = [means < -rope, np.abs(means) <= rope, means > rope]
@@ -255,34 +148,3 @@ def harm_rate(differences: ArrayLike, *, rope: float) -> float:
     0.25
     """
     return float((np.asarray(differences, dtype=float) < -rope).mean())
-
-
-def _checked(differences: ArrayLike) -> NDArray[np.float64]:
-    values = np.asarray(differences, dtype=float)
-    if values.ndim != 1 or len(values) < 2:
-        raise ValueError(f"at least two differences are needed, got {values.size}")
-    return values
-
-
-def _variance(values: NDArray[np.float64], resolution: float) -> float:
-    return max(float(values.var(ddof=1)), resolution**2 / 12)
-
-
-def _interval(values: NDArray[np.float64], variance: float, rope: float, confidence: float) -> Difference:
-    mean, scale = float(values.mean()), float(np.sqrt(variance))
-    half = float(scipy.stats.t.ppf(0.5 + confidence / 2, len(values) - 1)) * scale
-    if scale > 0:
-        harm = float(scipy.stats.t.cdf((-rope - mean) / scale, len(values) - 1))
-        p = float(2 * scipy.stats.t.sf(abs(mean) / scale, len(values) - 1))
-    else:
-        harm, p = float(mean < -rope), float(mean == 0)
-    low, high = mean - half, mean + half
-    if len(values) < FEWEST_SPLITS:
-        verdict = "unclear"
-    elif low > 0:
-        verdict = "gain"
-    elif high < 0:
-        verdict = "harm"
-    else:
-        verdict = "equal" if -rope < low and high < rope else "unclear"
-    return Difference(mean, low, high, len(values), p, harm, verdict)

@@ -8,7 +8,7 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
-from ganaug.bench.cases.checking import check_suite, check_types_of_arms
+from ganaug.bench.suite.checking import check_types_of_arms, check_values
 from ganaug.bench.suite.plugins import Plugin, nearest
 from ganaug.bench.suite.schema import (
     ImageArm,
@@ -24,7 +24,7 @@ from ganaug.classifiers.image_classifier import ClassifierConfig
 from ganaug.data.files import UnreadableFileError, read_regular, user_path
 from ganaug.data.json_values import clip, short
 
-__all__ = ["available_suites", "load_suite"]
+__all__ = ["available_suites", "read_suite"]
 
 SUITES = Path(__file__).parent / "suites"
 MOST_SUITE = 2**24  # bytes
@@ -38,8 +38,11 @@ def available_suites() -> list[str]:
     return sorted(path.stem for path in SUITES.glob("*.toml"))
 
 
-def load_suite(name: str | Path) -> Suite:
+def read_suite(name: str | Path) -> tuple[Suite, SourceLocation]:
     """Read a suite by the name of one that comes with the package, or from a TOML file.
+
+    Its types and values are checked, but not whether what it names is there: see
+    :func:`ganaug.bench.cases.checking.load_suite`.
 
     Parameters
     ----------
@@ -48,17 +51,14 @@ def load_suite(name: str | Path) -> Suite:
 
     Returns
     -------
-    Suite
+    suite : Suite
+    where : SourceLocation
+        For what is still to be said of it.
 
     Raises
     ------
     ValueError
         Naming the file, line and key that is wrong.
-
-    Examples
-    --------
-    >>> [arm.name for arm in load_suite("quick").images.arms]
-    ['real', 'classical', 'mixup', 'cutmix', 'synthetic only', 'gan', 'gan+classical']
     """
     path = user_path(name) if str(name).endswith(".toml") else SUITES / f"{name}.toml"
     text, values = _read(path, str(name))
@@ -68,8 +68,8 @@ def load_suite(name: str | Path) -> Suite:
         if kind in values:
             values[kind] = _experiment(of_kind, values[kind], where.at(kind))
     suite = _build(Suite, values, where)
-    check_suite(suite, where)
-    return suite
+    check_values(suite, where)
+    return suite, where
 
 
 def _read(path: Path, asked: str) -> tuple[str, dict[str, Any]]:
