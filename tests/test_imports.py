@@ -42,20 +42,8 @@ ROOMS = [
     "bench",
     "cli",
 ]
-# Arrows that still run upwards: they go when the engine asks for an objective and is handed its callbacks, and when
-# suites are checked where the registries are.
-SEAMS = {
-    ("bench.suite.reading", "bench.cases.checking"),
-    ("engine.distributed", "objectives.adversarial.step"),
-    ("engine.loop", "engine.callbacks.checkpoints"),
-    ("engine.loop", "engine.callbacks.health"),
-    ("engine.loop", "engine.callbacks.monitor"),
-    ("engine.loop", "engine.callbacks.validation"),
-    ("engine.loop", "objectives.adversarial.augment"),
-    ("engine.loop", "objectives.adversarial.step"),
-    ("engine.memory", "objectives.adversarial.augment"),
-    ("engine.state", "objectives.adversarial.step"),
-}
+# Arrows that still run upwards: they go when suites are checked where the registries are.
+SEAMS = {("bench.suite.reading", "bench.cases.checking")}
 
 
 @cache
