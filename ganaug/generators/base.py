@@ -233,8 +233,8 @@ class ConditionalGAN(BaseEstimator):
             gan.classes_ = labels_from_json(config["classes"])
             gan.class_names_ = named_classes(gan.classes_, config["class_names"])
             gan.history_ = _records(config["history"])
-            gan.health_ = _records(config.get("health", []))  # models of version 0.1.0 have none
-            gan.validation_ = _records(config.get("validation", []))
+            gan.health_ = _records(config["health"])
+            gan.validation_ = _records(config["validation"])
             (gan.training_data_,) = _records([config["training_data"]])
             gan.license_, gan.figures_ = facts_from_json(config)
             build = gan._restore(config)

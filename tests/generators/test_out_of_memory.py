@@ -69,7 +69,7 @@ def test_the_number_of_steps_follows_a_batch_size_that_became_smaller(room_for, 
     gan = ImageGAN(**{**QUICK, "steps": "auto"})
     trained = []
 
-    def stop(trained, config, *rest, **options):
+    def stop(objective, config, *rest, **options):
         trained.append(config)
         raise KeyboardInterrupt
 

@@ -150,7 +150,7 @@ def test_changed_options_and_changed_data_are_refused_before_training(kind, tmp_
         fit(kind, checkpoint_dir=tmp_path, steps=3)
     with pytest.raises(ValueError, match="random_state 0, which is 7 now"):
         fit(kind, checkpoint_dir=tmp_path, steps=2, random_state=7)
-    with pytest.raises(ValueError, match=r"training\.gamma"):
+    with pytest.raises(ValueError, match=r"objective\.gamma"):
         fit(kind, checkpoint_dir=tmp_path, steps=2, gamma=0.123)
     with pytest.raises(ValueError, match="holds a run already"):
         fit(kind, checkpoint_dir=tmp_path, steps=2, resume=False)
