@@ -15,13 +15,15 @@ from sklearn.datasets import load_breast_cancer, load_wine, make_classification
 
 from ganaug import ImageGAN, TableGAN, labelled_images
 from ganaug.data.tables.encoder import as_table
-from ganaug.engine.callbacks.health import MAX_GAP, MIN_DIVERSITY, MIN_NEARNESS, Health
+from ganaug.engine.callbacks.health import MIN_DIVERSITY, MIN_NEARNESS, Health
+from ganaug.objectives.adversarial.objective import MAX_GAP, AdversarialObjective
 
 
 def measured(gan: Any, real: torch.Tensor, labels: np.ndarray) -> tuple[float, float, float]:
     indices = gan.class_indices(labels)
     health = Health(indices, [str(c) for c in gan.classes_], lambda chosen: real[chosen], gan.config_.training)
-    classes = health.measure(gan.generator_, 0).values()
+    objective = AdversarialObjective(gan.generator_, gan.discriminator_, gan.config_.objective, augment=None)
+    classes = health.measure(objective.samples, 0).values()
     gap = max(reading["logit_gap"] for reading in gan.history_)
     return gap, min(c["diversity"] for c in classes), min(c["nearness"] for c in classes)
 

@@ -31,6 +31,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
@@ -42,11 +43,13 @@ from ganaug.engine.devices import resolve_device
 from ganaug.engine.graphs import WARM_UP, runner_for
 from ganaug.engine.label_embedding import ClassBalancedSampler
 from ganaug.engine.layers import initialise
-from ganaug.engine.loop import make_players, one_step
+from ganaug.engine.loop import one_step
 from ganaug.engine.state import TrainingState
 from ganaug.engine.transfer import Rows, to_device
 from ganaug.generators.images.networks import build_networks
+from ganaug.generators.images.presets import ImageGANConfig
 from ganaug.objectives.adversarial.augment import ImageAugmentation
+from ganaug.objectives.adversarial.objective import AdversarialObjective
 
 ROUNDS = 5
 STEPS = 8  # a multiple of every preset's penalty_every
@@ -136,6 +139,28 @@ def shares(seconds: dict[str, float]) -> dict[str, str]:
     return {name: f"{100 * max(0.0, part) / whole:.0f} %" for name, part in parts.items()}
 
 
+class _Fixed:
+    """In place of a sampler: always the same batch."""
+
+    def __init__(self, batch: tuple[Tensor, Tensor, Tensor]) -> None:
+        self._batch = batch
+
+    def draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        return self._batch
+
+
+def _state(
+    networks: Sequence[nn.Module],
+    augment: ImageAugmentation,
+    config: ImageGANConfig,
+    randomness: torch.Generator,
+    recorded: bool = False,
+) -> TrainingState:
+    options: dict[str, Any] = {"dtype": PRECISIONS[config.training.precision], "recorded": recorded}
+    objective = AdversarialObjective(*networks, config.objective, augment, **options)
+    return TrainingState(objective, config.training, randomness)
+
+
 def measure(dataset: str, preset: str, precision: str, device: torch.device) -> dict[str, str]:
     """Time one case."""
     dtype = PRECISIONS[precision]
@@ -150,46 +175,40 @@ def measure(dataset: str, preset: str, precision: str, device: torch.device) -> 
         initialise(network, randomness)
     generator, discriminator = (network.to(device) for network in networks)
     copies = copy.deepcopy((generator, discriminator))
-    players = make_players(generator, discriminator)
-    state = TrainingState(players, randomness)
     sampler = ClassBalancedSampler(labels)
     pixels = Rows(torch.from_numpy(data.images), device)
-    training = dataclasses.replace(config.training, precision=precision)
-    batch = training.batch_size
-    middle = training.steps // 2 // training.penalty_every * training.penalty_every
+    config = dataclasses.replace(config, training=dataclasses.replace(config.training, precision=precision))
+    batch = config.training.batch_size
+    middle = config.training.steps // 2 // STEPS * STEPS
 
     def real_images(chosen: torch.Tensor) -> torch.Tensor:
         return pixels[chosen].float() / 127.5 - 1
 
     drawn = sampler.draw(batch, randomness)
-    latents = torch.randn(batch, training.latent_dim, generator=randomness)
+    latents = torch.randn(batch, config.objective.latent_dim, generator=randomness)
     fixed = real_images(drawn[1]), to_device(drawn[0], device), to_device(latents, device)
 
-    class Fixed:
-        """In place of a sampler: always the same batch."""
-
-        def draw(self, n: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-            return drawn
-
     augmentation = ImageAugmentation(config.operations, data.image_shape, randomness)
-    nothing = ImageAugmentation([], data.image_shape, randomness)
+
+    pair, given = (generator, discriminator), (config, randomness)
+    no_penalty = dataclasses.replace(config, objective=dataclasses.replace(config.objective, gamma=0.0))
+    states = {
+        (True, True): _state(pair, augmentation, *given),
+        (False, True): _state(pair, augmentation, no_penalty, randomness),
+        (True, False): _state(pair, ImageAugmentation([], data.image_shape, randomness), *given),
+    }
 
     def step(k: int, *, new_batch: bool = True, penalty: bool = True, augmenting: bool = True) -> None:
+        state = states[penalty, augmenting]
         state.step = middle + k
-        one_step(
-            state,
-            training if penalty else dataclasses.replace(training, gamma=0.0),
-            sampler if new_batch else Fixed(),
-            real_images if new_batch else lambda _: fixed[0],
-            augmentation if augmenting else nothing,
-        )
+        one_step(state, sampler if new_batch else _Fixed(drawn), real_images if new_batch else lambda _: fixed[0])
 
     graphs = runner_for(device, cuda_graph=True)
-    recorded = TrainingState(make_players(*copies, recorded=graphs.records), randomness)
+    replayed = _state(copies, augmentation, *given, recorded=graphs.records)
 
     def replay(k: int) -> None:
-        recorded.step = middle + k
-        one_step(recorded, training, sampler, real_images, augmentation, runner=graphs)
+        replayed.step = middle + k
+        one_step(replayed, sampler, real_images, graphs)
 
     def generator_only(_: int) -> None:
         _, y, z = fixed

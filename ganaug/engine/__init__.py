@@ -1,6 +1,7 @@
-"""How a GAN learns: losses, augmentation, the step, the loop, and what it reports."""
+"""How networks are trained, whatever the objective: the loop, its state, callbacks, processes and devices."""
 
-from ganaug.engine.loop import TrainingConfig, TrainingDiverged, make_players, train
+from ganaug.engine.callback import Callback
+from ganaug.engine.loop import TrainingConfig, TrainingDiverged, train
 from ganaug.engine.memory import OutOfMemory
 
-__all__ = ["OutOfMemory", "TrainingConfig", "TrainingDiverged", "make_players", "train"]
+__all__ = ["Callback", "OutOfMemory", "TrainingConfig", "TrainingDiverged", "train"]

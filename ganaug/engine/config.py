@@ -1,4 +1,4 @@
-"""How a GAN is trained, in numbers."""
+"""How networks are trained, whatever the objective, in numbers."""
 
 from __future__ import annotations
 
@@ -18,27 +18,18 @@ PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How a GAN is trained.
+    """How networks are trained, whatever the objective.
 
     Attributes
     ----------
     steps : int
-        Updates of each player.
+        Updates of each network.
     batch_size : int
-        Real samples a step; as many are generated.
+        Real samples a step.
     learning_rate, final_learning_rate : float
-        Of both players: start and end of a cosine schedule.
-    gamma, final_gamma : float
-        Start and end of a cosine schedule of the weight of (R1 + R2) / 2.
-    penalty_every : int
-        The penalty is taken every so many steps, its weight multiplied by as much (lazy regularisation,
-        Karras et al., CVPR 2020).
-    augment_p : float
-        Probability of each augmentation in front of the discriminator, ramped up from 0 over the first fifth.
+        Of all optimisers: start and end of a cosine schedule.
     label_temperature : float
         0 shows all classes equally often, 1 as often as they occur.
-    latent_dim : int
-        Length of the noise vector.
     precision : {"fp32", "bf16"}
         What the networks compute in while they are trained.
     validation_fraction : float
@@ -49,12 +40,7 @@ class TrainingConfig:
     batch_size: int
     learning_rate: float
     final_learning_rate: float
-    gamma: float
-    final_gamma: float
-    penalty_every: int
-    augment_p: float
     label_temperature: float
-    latent_dim: int
     precision: str = "fp32"
     validation_fraction: float = 0.0
 
@@ -66,12 +52,11 @@ class TrainingConfig:
     def from_dict(cls, values: Mapping[str, Any]) -> TrainingConfig:
         """Inverse of :meth:`to_dict`, also after a trip through JSON; ``ValueError`` for what cannot be."""
         config = cls(**values)
-        for name in ("steps", "batch_size", "penalty_every", "latent_dim"):
+        for name in ("steps", "batch_size"):
             whole(values[name], name, 1, 2**53)
-        for name in ("learning_rate", "final_learning_rate", "gamma", "final_gamma"):
+        for name in ("learning_rate", "final_learning_rate"):
             number(values[name], name, least=0)
-        for name in ("augment_p", "label_temperature"):
-            number(values[name], name, least=0, most=1)
+        number(config.label_temperature, "label_temperature", least=0, most=1)
         number(config.validation_fraction, "validation_fraction", least=0, most=1)
         if config.precision not in PRECISIONS:
             raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {short(config.precision)}")

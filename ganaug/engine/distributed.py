@@ -1,4 +1,4 @@
-"""Several processes that train one GAN, each on its share of every batch.
+"""Several processes that train together, each on its share of every batch.
 
 All of them draw the whole batch from equal generators and take their rows of it, so that the result is the same for any
 number of processes, up to rounding. (Training amplifies rounding, as it does any change: where a unit crosses the kink
@@ -18,10 +18,9 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 from ganaug.data.files import sha256_of
-from ganaug.objectives.adversarial.step import Players
 
 __all__ = ["ALONE", "DistributedContext", "OtherProcessError", "current_context"]
 
@@ -109,11 +108,11 @@ class DistributedContext:
         """
         return self.share(sampler(n * self.count), parts=2)
 
-    def start_alike(self, players: Players) -> None:
-        """Give all processes the players of the first, and let them average all gradients from now on."""
+    def start_alike(self, networks: Iterable[nn.Module], optimizers: Iterable[torch.optim.Optimizer]) -> None:
+        """Give all processes the networks of the first, and let them average all gradients from now on."""
         if self.count == 1:
             return
-        for network in (players.generator, players.discriminator, players.average):
+        for network in networks:
             for tensor in network.state_dict().values():
                 self._broadcast(tensor)
 
@@ -121,7 +120,7 @@ class DistributedContext:
             weights = (weight for group in optimizer.param_groups for weight in group["params"])
             self.average([weight.grad for weight in weights if weight.grad is not None])
 
-        for optimizer in (players.generator_optimizer, players.discriminator_optimizer):
+        for optimizer in optimizers:
             optimizer.register_step_pre_hook(average)
 
     def average(self, tensors: Iterable[Tensor]) -> None:

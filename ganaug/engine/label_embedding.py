@@ -65,7 +65,7 @@ class ClassBalancedSampler:
             Classes of the batch.
         indices : Tensor of shape (n,), int64
             A real sample for each, of that class or without one.
-        judged : Tensor of shape (n,), int64
+        known_labels : Tensor of shape (n,), int64
             `labels`, with -1 where the real sample has no class.
         """
         labels = self.draw_labels(n, generator)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import gc
 from collections.abc import Callable
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
 from ganaug.engine.distributed import ALONE, DistributedContext, OtherProcessError
 from ganaug.engine.label_embedding import ClassBalancedSampler
-from ganaug.engine.loop import TrainingConfig, make_players, one_step
+from ganaug.engine.loop import TrainingConfig, one_step
+from ganaug.engine.objective import Objective
 from ganaug.engine.state import TrainingState
-from ganaug.objectives.adversarial.augment import Augmentation
 
 __all__ = ["PROBED", "OutOfMemory", "is_out_of_memory", "largest_fitting", "try_batch"]
 
@@ -88,27 +87,29 @@ def _fits(attempt: Callable[[int], None], batch_size: int) -> bool:
 
 
 def try_batch(
-    networks: tuple[nn.Module, nn.Module],
+    objective: Callable[[], Objective],
     config: TrainingConfig,
     sampler: ClassBalancedSampler,
     real_samples: Callable[[Tensor], Tensor],
-    augment: Augmentation,
     randomness: Generator,
-    device: torch.device,
     processes: DistributedContext = ALONE,
 ) -> None:
-    """Train copies of two networks for two steps that need as much memory as any; as for :func:`train`.
+    """Train copies of networks for two steps that need as much memory as any; the rest is as for :func:`train`.
 
-    The networks and `randomness` are left as they were.
+    `randomness` is left as it was.
+
+    Parameters
+    ----------
+    objective : callable
+        Returns one over copies of the networks, on their device.
     """
     before = randomness.get_state()
     try:
-        players = make_players(*(copy.deepcopy(network).to(device) for network in networks))
-        state = TrainingState(players, randomness)
+        state = TrainingState(objective(), config, randomness, processes=processes)
         for _ in range(2):
-            # Penalised, augmented in full, and beside a copy of everything to go back to.
-            state.step = config.penalty_every * config.steps
-            one_step(state, config, sampler, real_samples, augment, processes)
+            # As at the end of the schedules, and beside a copy of everything to go back to.
+            state.step = state.objective.period * config.steps
+            one_step(state, sampler, real_samples)
             state.keep()
     finally:
         randomness.set_state(before)

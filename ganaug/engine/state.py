@@ -3,22 +3,41 @@
 from __future__ import annotations
 
 import copy
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.optim import Optimizer
 
 from ganaug.data.json_values import clip, number, short, whole
-from ganaug.objectives.adversarial.step import Players
+from ganaug.engine.config import TrainingConfig
+from ganaug.engine.distributed import ALONE, DistributedContext
+from ganaug.engine.objective import Objective
 
-__all__ = ["TrainingState", "restore", "snapshot"]
+__all__ = ["TrainingState", "check_records"]
 
-Snapshot = list[dict[str, Any]]
-COUNTERS = ("step", "good_step", "rollbacks", "scale", "penalty_factor", "augment_extra", "penalties", "seconds")
-WHOLE = ("step", "good_step", "rollbacks", "penalties")
-RECORDS = ("history", "looks", "findings", "validation")
+Snapshot = dict[str, dict[str, Any]]
+COUNTERS = ("step", "good_step", "rollbacks", "scale")
+WHOLE = ("step", "good_step", "rollbacks")
 OPTIMIZER_ENTRIES = {"step", "exp_avg", "exp_avg_sq"}
+
+
+class Listener(Protocol):
+    """What a training state asks of a callback."""
+
+    name: ClassVar[str]
+
+    def on_event(self, name: str, **values: Any) -> None:
+        """Told something out of the ordinary."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """JSON values and tensors by name."""
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Inverse of :meth:`state_dict`."""
 
 
 @dataclass
@@ -27,177 +46,217 @@ class TrainingState:
 
     Attributes
     ----------
-    players : Players
-        Networks, moving average and optimisers.
+    objective : Objective
+        Networks, moving averages and optimisers.
+    config : TrainingConfig
     randomness : torch.Generator
         On the CPU; source of all randomness of the run.
+    callbacks : sequence of Callback
+    processes : DistributedContext
+        Those that train together.
     step : int
         Steps taken.
-    good : list of dict
-        Copy of the players at the last reading whose losses were finite.
+    ended : bool
+        Whether the training is over: all steps are taken, or a callback asked for the end.
+    good : dict
+        Copy of networks, averages and optimisers at the last reading whose losses were finite.
     good_step : int
         Step of that reading.
     rollbacks : int
         How often the run went back to such a reading.
-    scale, penalty_factor : float
-        Factors of the learning rate and of gamma, after what went wrong.
-    augment_extra : float
-        Added to the probability of augmentation, likewise.
-    sums : Tensor of shape (4,)
+    scale : float
+        Factor of the learning rate, after what went wrong.
+    sums : Tensor of shape (n_losses,)
         Sums since the last reading of what the step returns.
-    penalties : int
-        Steps among them that took the gradient penalty.
-    history, looks, findings, validation : list of dict
-        The readings; what :class:`Health` measured, and found; what :class:`Selection` measured.
-    best : dict of Tensor
-        Weights of the moving average that :class:`Selection` found best; empty without it.
-    seconds : float
-        Time spent before the run was last taken up.
+    kinds : dict of int
+        Steps of each kind among them.
+    history, findings : list of dict
+        The readings; what went wrong, and what was done about it.
 
     Examples
     --------
     >>> import torch
-    >>> from ganaug.engine.loop import make_players
-    >>> players = make_players(torch.nn.Linear(2, 1), torch.nn.Linear(1, 1))
-    >>> state = TrainingState(players, torch.Generator())
-    >>> tensors, values = state.dump()
-    >>> values["step"], tensors["average.bias"].shape
+    >>> class Small:
+    ...     networks, loss_names = {"layer": torch.nn.Linear(2, 1)}, ("loss",)
+    ...     ema, optimizers, state_dict = dict(networks), {}, dict
+    >>> config = TrainingConfig(
+    ...     steps=9, batch_size=2, learning_rate=0.1, final_learning_rate=0.1, label_temperature=0
+    ... )
+    >>> tensors, values = TrainingState(Small(), config, torch.Generator()).dump()
+    >>> values["step"], tensors["ema.layer.bias"].shape
     (0, torch.Size([1]))
     """
 
-    players: Players
+    objective: Objective
+    config: TrainingConfig
     randomness: Generator
+    callbacks: Sequence[Listener] = ()
+    processes: DistributedContext = ALONE
     step: int = 0
-    good: Snapshot = field(default_factory=list)
+    ended: bool = False
+    good: Snapshot = field(default_factory=dict)
     good_step: int = 0
     rollbacks: int = 0
     scale: float = 1.0
-    penalty_factor: float = 1.0
-    augment_extra: float = 0.0
-    sums: Tensor = field(default_factory=lambda: torch.zeros(4))
-    penalties: int = 0
+    sums: Tensor = field(init=False)
+    kinds: dict[str, int] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
-    looks: list[dict[str, Any]] = field(default_factory=list)
     findings: list[dict[str, Any]] = field(default_factory=list)
-    validation: list[dict[str, Any]] = field(default_factory=list)
-    best: dict[str, Tensor] = field(default_factory=dict)
-    seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        self.sums = self.sums.to(next(self.players.generator.parameters()).device)
+        weight = next(weight for network in self.objective.networks.values() for weight in network.parameters())
+        self.sums = torch.zeros(len(self.objective.loss_names)).to(weight.device)
+        self.stopping = False
+        self._began = time.perf_counter()
         self.keep()
 
+    @property
+    def seconds(self) -> float:
+        """Time spent on the run, also before it was last taken up."""
+        return time.perf_counter() - self._began
+
+    def stop(self) -> None:
+        """End the training at the next reading."""
+        self.stopping = True
+
+    def tell(self, name: str, **values: Any) -> None:
+        """Tell all callbacks of something out of the ordinary."""
+        for callback in self.callbacks:
+            callback.on_event(name, **values)
+
     def keep(self) -> None:
-        """Keep a copy of the players as they are, to go back to."""
-        self.good, self.good_step = snapshot(self.players), self.step
+        """Keep a copy of networks and optimisers as they are, to go back to."""
+        self.good, self.good_step = _snapshot(self.objective), self.step
 
     def go_back(self) -> None:
-        """Return the players to the copy kept last."""
-        restore(self.players, self.good)
+        """Return networks and optimisers to the copy kept last."""
+        for name, part in _parts(self.objective).items():
+            part.load_state_dict(copy.deepcopy(self.good[name]))
         self.step = self.good_step
 
     def start_sums(self) -> None:
         """Begin a new interval between two readings."""
         self.sums.zero_()
-        self.penalties = 0
+        self.kinds = {}
 
     def dump(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors by name, and the rest as JSON values.
 
         The tensors of networks and optimisers are the run's own, not copies.
         """
-        parts = [part.state_dict() for part in vars(self.players).values()]
-        tensors = {"randomness": self.randomness.get_state(), "sums": self.sums, **_named(self.players, parts)}
+        parts = {name: part.state_dict() for name, part in _parts(self.objective).items()}
+        tensors = {"randomness": self.randomness.get_state(), "sums": self.sums, **_named(self.objective, parts)}
         if self.good_step != self.step:
-            tensors |= {f"good.{name}": tensor for name, tensor in _named(self.players, self.good).items()}
-        tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
-        return tensors, {name: getattr(self, name) for name in COUNTERS + RECORDS}
+            tensors |= {f"good.{name}": tensor for name, tensor in _named(self.objective, self.good).items()}
+        values = {name: getattr(self, name) for name in (*COUNTERS, "seconds", "ended", "kinds", "history", "findings")}
+        values |= {"objective": self.objective.state_dict(), "callbacks": {}}
+        for callback in self.callbacks:
+            own = callback.state_dict()
+            tensors |= {f"callbacks.{callback.name}.{k}": v for k, v in own.items() if isinstance(v, Tensor)}
+            values["callbacks"][callback.name] = {k: v for k, v in own.items() if not isinstance(v, Tensor)}
+        return tensors, values
 
-    def load(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
-        """Inverse of :meth:`dump`, for a state of the same networks.
+    def load(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
+        """Inverse of :meth:`dump`, for a state of the same networks; callbacks that it does not know are left alone.
 
         Raises
         ------
         ValueError, LookupError, TypeError, RuntimeError
             For what cannot be such a state; this one may be half loaded then.
         """
-        for name in COUNTERS:
-            (whole(values[name], name, 0, 2**53) if name in WHOLE else number(values[name], name, least=0))
-        whole(values["good_step"], "good_step", 0, values["step"])
-        for name in RECORDS:
-            _check_records(name, values[name])
-        good = {name.removeprefix("good."): t for name, t in tensors.items() if name.startswith("good.")}
+        self._check(values)
+        good = _under("good", tensors)
         if good:
-            _load_named(self.players, good)
-            self.good = snapshot(self.players)
-        _load_named(self.players, tensors)
+            _load_named(self.objective, good)
+            self.good = _snapshot(self.objective)
+        _load_named(self.objective, tensors)
         if not good:
-            self.good = snapshot(self.players)
-        best = {name.removeprefix("best."): t for name, t in tensors.items() if name.startswith("best.")}
-        average = self.players.average.state_dict()
-        if best and {name: t.shape for name, t in best.items()} != {name: t.shape for name, t in average.items()}:
-            raise ValueError("the best average has other weights than the networks")
-        self.best = {name: t.to(self.sums.device) for name, t in best.items()}
+            self.good = _snapshot(self.objective)
+        self.objective.load_state_dict(values["objective"])
+        for callback in self.callbacks:
+            if callback.name in values["callbacks"]:
+                own = _under(f"callbacks.{callback.name}", tensors)
+                callback.load_state_dict({**values["callbacks"][callback.name], **own})
         for name in COUNTERS:
             setattr(self, name, values[name])
-        for name in RECORDS:
-            setattr(self, name, list(values[name]))
+        self.ended = values["ended"]
+        self.kinds = dict(values["kinds"])
+        self.history, self.findings = list(values["history"]), list(values["findings"])
+        self._began = time.perf_counter() - values["seconds"]
         self.sums.copy_(tensors["sums"])
         self.randomness.set_state(tensors["randomness"])
 
+    def _check(self, values: Mapping[str, Any]) -> None:
+        for name in (*COUNTERS, "seconds"):
+            (whole(values[name], name, 0, 2**53) if name in WHOLE else number(values[name], name, least=0))
+        whole(values["good_step"], "good_step", 0, values["step"])
+        for kind, taken in values["kinds"].items():
+            whole(taken, kind, 1, 2**53)
+        if values["step"] > values["good_step"] and not values["kinds"]:
+            raise ValueError("the kinds of steps are missing")
+        if not isinstance(values["ended"], bool):
+            raise ValueError(f"ended must be true or false, got {short(values['ended'])}")
+        check_records("history", values["history"], (*self.objective.loss_names, "seconds"))
+        check_records("findings", values["findings"])
+        if (values["ended"] or values["step"] >= self.config.steps) and not values["history"]:
+            raise ValueError("a finished run has a history")
 
-def _check_records(name: str, records: Any) -> None:
-    """Raise ``ValueError`` unless these are records of steps, of numbers but for what names something."""
+
+def check_records(name: str, records: Any, required: Sequence[str] = ()) -> None:
+    """Raise ``ValueError`` or ``LookupError`` unless these are records of steps: of numbers, but for names."""
     if not isinstance(records, list) or not all(isinstance(record, dict) and "step" in record for record in records):
         raise ValueError(f"{name} must be a list of records, got {short(records)}")
     for record in records:
-        if name == "history":
-            number(record["logit_gap"], "logit_gap")
-            number(record["seconds"], "seconds")
+        for key in required:
+            number(record[key], key)
         for key, value in record.items():
-            if key == "classes":
-                for measured in dict(value).values():
-                    for figure in ("diversity", "nearness") if name == "looks" else ():
-                        number(measured[figure], figure)
-                    if name == "validation":
-                        number(measured, "score")
-            elif key not in ("finding", "class", "action"):
+            if key not in ("classes", "finding", "class", "action"):
                 number(value, key)
 
 
-def snapshot(players: Players) -> Snapshot:
+def _parts(objective: Objective) -> dict[str, nn.Module | Optimizer]:
+    """All that a step or the moving average changes, by names such as "networks.generator"."""
+    named: dict[str, Mapping[str, nn.Module | Optimizer]] = {
+        "networks": objective.networks,
+        "ema": objective.ema,
+        "optimizers": objective.optimizers,
+    }
+    return {f"{group}.{name}": part for group, parts in named.items() for name, part in parts.items()}
+
+
+def _snapshot(objective: Objective) -> Snapshot:
     """Copy the states of networks and optimisers."""
-    return [copy.deepcopy(part.state_dict()) for part in vars(players).values()]
+    return {name: copy.deepcopy(part.state_dict()) for name, part in _parts(objective).items()}
 
 
-def restore(players: Players, kept: Snapshot) -> None:
-    """Return networks and optimisers to a snapshot, which stays as it is."""
-    for part, state in zip(vars(players).values(), kept, strict=True):
-        part.load_state_dict(copy.deepcopy(state))
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors whose dotted names begin so, by the rest of the name."""
+    return {name.removeprefix(f"{prefix}."): t for name, t in tensors.items() if name.startswith(f"{prefix}.")}
 
 
-def _named(players: Players, parts: Snapshot) -> dict[str, Tensor]:
-    """Tensors of a snapshot by dotted names, such as ``generator_optimizer.3.exp_avg``."""
+def _named(objective: Objective, states: Snapshot) -> dict[str, Tensor]:
+    """Tensors of a snapshot by dotted names, such as ``optimizers.generator.3.exp_avg``."""
     named: dict[str, Tensor] = {}
-    for (part, owner), state in zip(vars(players).items(), parts, strict=True):
-        if isinstance(owner, nn.Module):
-            named |= {f"{part}.{name}": tensor for name, tensor in state.items()}
+    for name, part in _parts(objective).items():
+        state = states[name]
+        if isinstance(part, nn.Module):
+            named |= {f"{name}.{key}": tensor for key, tensor in state.items()}
         else:
             for index, entries in state["state"].items():
-                named |= {f"{part}.{index}.{name}": tensor for name, tensor in entries.items()}
+                named |= {f"{name}.{index}.{key}": tensor for key, tensor in entries.items()}
     return named
 
 
-def _load_named(players: Players, tensors: dict[str, Tensor]) -> None:
-    for part, owner in vars(players).items():
-        own = {name.removeprefix(f"{part}."): t for name, t in tensors.items() if name.startswith(f"{part}.")}
-        if isinstance(owner, nn.Module):
-            owner.load_state_dict(own)
+def _load_named(objective: Objective, tensors: Mapping[str, Tensor]) -> None:
+    for name, part in _parts(objective).items():
+        own = _under(name, tensors)
+        if isinstance(part, nn.Module):
+            part.load_state_dict(own)
         else:
-            _load_optimizer(owner, own)
+            _load_optimizer(part, own)
 
 
-def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+def _load_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():

@@ -81,15 +81,15 @@ class ConditionalGAN(BaseEstimator):
             What was trained: `config`, but for the batch size where that was left open.
         """
         fitting = Fitting(self, material)
-        players = fitting.run(config)
+        objective = fitting.run(config)
         self.history_ = fitting.history
         self.health_ = fitting.findings
         self.validation_ = fitting.validation
         self._resumed_from = fitting.resumed_from
         self.license_, self.figures_ = NO_LICENSE, {}  # those of a model that was loaded are not those of this one
         self.training_data_ = material.training_data
-        self.generator_ = players.average.eval()
-        self.discriminator_ = players.discriminator.requires_grad_(False).eval()
+        self.generator_ = objective.ema["generator"].eval()
+        self.discriminator_ = objective.networks["discriminator"].requires_grad_(False).eval()
         return fitting.config
 
     def class_indices(self, labels: Any) -> NDArray[np.int64]:
@@ -233,8 +233,8 @@ class ConditionalGAN(BaseEstimator):
             gan.classes_ = labels_from_json(config["classes"])
             gan.class_names_ = named_classes(gan.classes_, config["class_names"])
             gan.history_ = _records(config["history"])
-            gan.health_ = _records(config.get("health", []))  # models of version 0.1.0 have none
-            gan.validation_ = _records(config.get("validation", []))
+            gan.health_ = _records(config["health"])
+            gan.validation_ = _records(config["validation"])
             (gan.training_data_,) = _records([config["training_data"]])
             gan.license_, gan.figures_ = facts_from_json(config)
             build = gan._restore(config)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from pathlib import Path
@@ -27,10 +28,10 @@ from ganaug.engine.distributed import DistributedContext
 from ganaug.engine.graphs import runner_for
 from ganaug.engine.label_embedding import ClassBalancedSampler
 from ganaug.engine.layers import initialise
-from ganaug.engine.loop import TrainingConfig, make_players, train
+from ganaug.engine.loop import TrainingConfig, train
 from ganaug.engine.memory import PROBED, OutOfMemory, is_out_of_memory, largest_fitting, try_batch
 from ganaug.objectives.adversarial.augment import Augmentation
-from ganaug.objectives.adversarial.step import Players
+from ganaug.objectives.adversarial.objective import AdversarialObjective
 
 __all__ = ["ENGINE_CONSTRAINTS", "Fitting", "TrainingData"]
 
@@ -125,7 +126,7 @@ class Fitting:
         if gan.checkpoint_dir is not None:
             self._checkpoints = Checkpoints(gan.checkpoint_dir, every=gan.checkpoint_every, resume=bool(gan.resume))
 
-    def run(self, config: Any) -> Players:
+    def run(self, config: Any) -> AdversarialObjective:
         """Settle the batch size, initialise the networks and train them, or go on with the run in the checkpoints."""
         self._processes.join(self._device)
         if self._checkpoints is not None and self._checkpoints.found is not None:
@@ -145,7 +146,7 @@ class Fitting:
         for network in self._material.networks:
             initialise(network, self._material.randomness)
         try:
-            return self._train(config.training)
+            return self._train(config)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -173,46 +174,53 @@ class Fitting:
         self.resumed_from = found or 0
         self._processes.check_alike(json.dumps([run, found]), self._device)
 
-    def _train(self, config: TrainingConfig) -> Players:
-        material = self._material
+    def _objective(self, networks: Iterable[nn.Module], config: Any, *, recorded: bool = False) -> AdversarialObjective:
+        generator, discriminator = (network.to(self._device) for network in networks)
+        dtype = PRECISIONS[config.training.precision]
+        options: dict[str, Any] = {"dtype": dtype, "processes": self._processes, "recorded": recorded}
+        return AdversarialObjective(generator, discriminator, config.objective, self._material.augment, **options)
+
+    def _train(self, config: Any) -> AdversarialObjective:
+        material, training = self._material, config.training
         # Averages of several processes are taken between the gradients and the optimisers, by calls of their own.
         alone = self._processes.count == 1
         runner = runner_for(self._device, cuda_graph=alone and bool(self._gan.cuda_graph))
-        networks = (network.to(self._device) for network in material.networks)
-        players = make_players(*networks, recorded=runner.records)
+        objective = self._objective(material.networks, config, recorded=runner.records)
+        kept = held_out(material.class_indices, training.validation_fraction)
+        selection = None
+        if len(kept):
+            known = (material.class_indices, material.class_names, material.real_samples, training, self._processes)
+            selection = Selection(kept, *known)
+        callbacks = [self._monitor(training), self._health(training, kept), selection, self._checkpoints]
+        state = train(
+            objective,
+            training,
+            self._sampler(training),
+            material.real_samples,
+            material.randomness,
+            callbacks=[callback for callback in callbacks if callback is not None],
+            processes=self._processes,
+            runner=runner,
+        )
+        self.history, self.findings = state.history, state.findings
+        self.validation = [] if selection is None else selection.readings
+        return objective
+
+    def _monitor(self, config: TrainingConfig) -> Monitor:
         first = self._processes.first
-        monitor = Monitor(
+        return Monitor(
             config.steps,
             verbose=first and self._gan.verbose,
             log_dir=self._gan.log_dir if first else None,
-            sample_grid=material.sample_grid,
+            sample_grid=self._material.sample_grid,
         )
-        kept = held_out(material.class_indices, config.validation_fraction)
-        selection = None
-        if len(kept):
-            known = (material.class_indices, material.class_names, material.real_samples, config, self._processes)
-            selection = Selection(kept, *known)
+
+    def _health(self, config: TrainingConfig, kept: NDArray[np.int64]) -> Health:
+        material = self._material
         trained_on = material.class_indices.copy()
         trained_on[kept] = UNLABELLED
         names, mode = material.class_names, self._gan.health
-        health = Health(trained_on, names, material.real_samples, config, mode, self._processes)
-        with monitor:
-            state = train(
-                players,
-                config,
-                self._sampler(config),
-                material.real_samples,
-                material.augment,
-                material.randomness,
-                monitor,
-                checkpoints=self._checkpoints,
-                health=health,
-                selection=selection,
-                processes=self._processes,
-                runner=runner,
-            )
-        self.history, self.findings, self.validation = state.history, state.findings, state.validation
-        return players
+        return Health(trained_on, names, material.real_samples, config, mode, self._processes)
 
     def _sampler(self, config: TrainingConfig) -> ClassBalancedSampler:
         labels = self._material.class_indices
@@ -295,15 +303,13 @@ class Fitting:
 
         def attempt(size: int) -> None:
             shared = max(count, size - size % count)
-            config = material.changed(**{**self._taken, "batch_size": shared}).training
+            config = material.changed(**{**self._taken, "batch_size": shared})
             try_batch(
-                material.networks,
-                config,
-                self._sampler(config),
+                lambda: self._objective(copy.deepcopy(material.networks), config),
+                config.training,
+                self._sampler(config.training),
                 material.real_samples,
-                material.augment,
                 material.randomness,
-                self._device,
                 self._processes,
             )
 

@@ -43,7 +43,7 @@ __all__ = [
     "write_bundle",
 ]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 PLAIN_TYPES = (str, bool, int, float)
 LABEL_DTYPE = re.compile(r"object|[<>|][biufU]\d{1,8}")
@@ -249,7 +249,13 @@ def read_config(path: str | Path, kind: str, called: str = "") -> dict[str, Any]
     if config["format"] != f"ganaug.{kind}":
         found = clip(config["format"].removeprefix("ganaug."))
         raise ValueError(f"{called} holds a {found}, not a {kind}; load it with its own class")
-    check_version(called, config.get("format_version"), FORMAT_VERSION)
+    version: Any = config.get("format_version")
+    check_version(called, version, FORMAT_VERSION)
+    if version < FORMAT_VERSION:
+        raise ValueError(
+            f"{called} was saved by an earlier ganaug (format version {version}), whose models this one, "
+            f"{__version__}, does not read; fit and save the model again"
+        )
     return config
 
 

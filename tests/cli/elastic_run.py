@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 
 from ganaug.cli import main
-from ganaug.engine import loop
+from ganaug.objectives.adversarial import objective
 
 
 def kill_once(marker):
-    step, calls = loop.adversarial_step, []
+    step, calls = objective.adversarial_step, []
 
     def killed(*arguments):
         calls.append(1)
@@ -19,7 +19,7 @@ def kill_once(marker):
             os.kill(os.getpid(), signal.SIGKILL)
         return step(*arguments)
 
-    loop.adversarial_step = killed
+    objective.adversarial_step = killed
 
 
 if __name__ == "__main__":

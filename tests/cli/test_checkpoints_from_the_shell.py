@@ -13,7 +13,7 @@ from shell import run
 
 from ganaug import ImageGAN, TableGAN
 from ganaug.data import files
-from ganaug.engine import loop
+from ganaug.objectives.adversarial import objective
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def commands(tmp_path):
 def test_an_interrupted_training_is_gone_on_with(kind, commands, tmp_path, monkeypatch, capsys):
     assert run(*commands[kind], "-o", tmp_path / "whole") == 0
     safe = (*commands[kind], "-o", tmp_path / "m", "--checkpoints", tmp_path / "c")
-    calls, step = [], loop.adversarial_step
+    calls, step = [], objective.adversarial_step
 
     def interrupted(*arguments):
         calls.append(1)
@@ -41,7 +41,7 @@ def test_an_interrupted_training_is_gone_on_with(kind, commands, tmp_path, monke
             signal.raise_signal(signal.SIGINT)
         return step(*arguments)
 
-    monkeypatch.setattr(loop, "adversarial_step", interrupted)
+    monkeypatch.setattr(objective, "adversarial_step", interrupted)
     assert run(*safe) != 0
     assert not (tmp_path / "m" / "config.json").exists()
     capsys.readouterr()

@@ -11,7 +11,7 @@ import scipy.sparse
 from shell import run
 
 from ganaug import TableGAN
-from ganaug.engine import loop
+from ganaug.objectives.adversarial import objective
 
 QUICK = ("--steps", "3", "--seed", "0")
 
@@ -257,15 +257,15 @@ def test_options_of_the_training_reach_it(clients, capsys):
 
 
 def test_a_batch_size_that_fits_can_be_passed_on(clients, monkeypatch, capsys):
-    step, sizes = loop.adversarial_step, []
+    step, sizes = objective.adversarial_step, []
 
-    def small(players, real, *rest):
+    def small(networks, real, *rest):
         sizes.append(len(real))
         if len(real) > 8:
             raise MemoryError
-        return step(players, real, *rest)
+        return step(networks, real, *rest)
 
-    monkeypatch.setattr(loop, "adversarial_step", small)
+    monkeypatch.setattr(objective, "adversarial_step", small)
     command = ("augment", "table", "clients.csv", "--target", "status", "-o", "new.csv", *QUICK)
     assert run(*command) == 1
     assert "pass batch_size=8 (--batch-size 8), which does" in capsys.readouterr().err

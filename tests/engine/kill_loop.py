@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ganaug import ImageGAN, TableGAN
-from ganaug.engine import loop
+from ganaug.objectives.adversarial import objective
 
 
 def fit(kind, folder, log_dir):
@@ -39,7 +39,7 @@ def report_to(pipe):
 
         return call
 
-    loop.adversarial_step = reported(loop.adversarial_step)
+    objective.adversarial_step = reported(objective.adversarial_step)
     os.fsync, os.chmod, os.replace = reported(os.fsync), reported(os.chmod), reported(os.replace)
     Path.unlink = reported(Path.unlink)
 

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from ganaug import OutOfMemory, TableGAN
-from ganaug.engine import loop
 from ganaug.engine.distributed import OtherProcessError, current_context
+from ganaug.objectives.adversarial import objective
 
 EARLY_STEPS = 4
 
@@ -20,18 +20,18 @@ def shrink(module):
     """Make memory run out."""
     step, calls = module.adversarial_step, []
 
-    def shrunken(players, real, *rest):
+    def shrunken(networks, real, *rest):
         calls.append(len(real))
         if len(real) > (3 if len(calls) <= EARLY_STEPS else 1):
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
-        return step(players, real, *rest)
+        return step(networks, real, *rest)
 
     module.adversarial_step = shrunken
 
 
 def main(fifo):
     if current_context(True).first:
-        shrink(loop)
+        shrink(objective)
     rng = np.random.default_rng(0)
     gan = TableGAN(steps=20, batch_size=6, width=8, random_state=0, verbose=False, distributed=True)
     try:

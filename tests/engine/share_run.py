@@ -11,10 +11,10 @@ import safetensors.torch
 import torch.distributed as dist
 
 from ganaug import ImageGAN, TableGAN
-from ganaug.engine import loop
 from ganaug.engine.callbacks import health
 from ganaug.engine.callbacks import validation as selection
 from ganaug.engine.distributed import _leave, current_context
+from ganaug.objectives.adversarial import objective
 
 ENGINE = {"random_state": 0, "device": "cpu", "verbose": False, "distributed": True}
 ABOVE_ROUNDING = 1e-2  # Adam makes steps of full length of gradients that are rounding alone, unless this is added
@@ -79,7 +79,7 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    loop.ADAM_EPSILON = ABOVE_ROUNDING
+    objective.ADAM_EPSILON = ABOVE_ROUNDING
     main(Path(sys.argv[1]))
     group = weakref.ref(dist.group.WORLD)
     _leave()

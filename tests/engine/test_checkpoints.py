@@ -141,10 +141,20 @@ def test_a_folder_in_use_is_refused_where_it_may_not_be_gone_on_with(tmp_path):
 
 
 def test_a_newer_format_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("ganaug.engine.callbacks.checkpoints.FORMAT_VERSION", 2)
+    monkeypatch.setattr("ganaug.engine.callbacks.checkpoints.FORMAT_VERSION", 3)
     filled(tmp_path)
     monkeypatch.undo()
-    with pytest.raises(ValueError, match="has format version 2, this ganaug reads up to 1; upgrade"):
+    with pytest.raises(ValueError, match="has format version 3, this ganaug reads up to 2; upgrade"):
+        opened(tmp_path, RUN)
+
+
+def test_an_earlier_format_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("ganaug.engine.callbacks.checkpoints.FORMAT_VERSION", 1)
+    filled(tmp_path)
+    monkeypatch.undo()
+    with pytest.raises(
+        ValueError, match=r"of an earlier ganaug \(format version 1\), which this one cannot go on from"
+    ):
         opened(tmp_path, RUN)
 
 

@@ -39,7 +39,7 @@ def check_equal(found, expected):
 def above_rounding():
     """As in the processes that are started."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ganaug.engine.loop.ADAM_EPSILON", share_run.ABOVE_ROUNDING)
+        patch.setattr("ganaug.objectives.adversarial.objective.ADAM_EPSILON", share_run.ABOVE_ROUNDING)
         yield
 
 

@@ -9,6 +9,8 @@ from torch.utils._pytree import tree_leaves
 from ganaug.engine import graphs, loop
 from ganaug.engine.graphs import Eager, Graphs, runner_for
 from ganaug.generators import fitting
+from ganaug.objectives.adversarial.config import AdversarialConfig
+from ganaug.objectives.adversarial.objective import AdversarialObjective
 
 CPU = torch.device("cpu")
 
@@ -76,23 +78,24 @@ def unspoilt(monkeypatch):
 @pytest.fixture
 def taped(monkeypatch):
     """Training by tapes, and what called the steps."""
-    made, players_made = [], []
+    made, trained = [], []
 
-    def make(*networks, recorded):
-        players_made.append(loop.make_players(*networks, recorded=True))
-        return players_made[-1]
+    def make(*networks, recorded, **options):
+        trained.append(AdversarialObjective(*networks, recorded=True, **options))
+        return trained[-1]
 
     def moving():
-        players = players_made[-1]
-        optimizers = (players.generator_optimizer, players.discriminator_optimizer)
-        weights = [weight for network in (players.generator, players.discriminator) for weight in network.parameters()]
-        return weights + [t for o in optimizers for entries in o.state.values() for t in entries.values()]
+        parts = trained[-1]
+        weights = [weight for network in parts.networks.values() for weight in network.parameters()]
+        return weights + [
+            t for o in parts.optimizers.values() for entries in o.state.values() for t in entries.values()
+        ]
 
     def runner(device, *, cuda_graph):
         made.append(Taped(device, moving) if cuda_graph else Eager(device))
         return made[-1]
 
-    monkeypatch.setattr(fitting, "make_players", make)
+    monkeypatch.setattr(fitting, "AdversarialObjective", make)
     monkeypatch.setattr(fitting, "runner_for", runner)
     return made
 
@@ -114,11 +117,11 @@ def test_recorded_learning_rates_are_the_scheduled_ones():
     """They are float32 then."""
     rates = {}
     for recorded in (False, True):
-        players = loop.make_players(torch.nn.Linear(2, 2), torch.nn.Linear(2, 1), recorded=recorded)
-        loop._set_learning_rate(players, 0.123)
-        rates[recorded] = [
-            float(o.param_groups[0]["lr"]) for o in (players.generator_optimizer, players.discriminator_optimizer)
-        ]
+        networks = torch.nn.Linear(2, 2), torch.nn.Linear(2, 1)
+        config = AdversarialConfig(1.0, 1.0, 1, 0.0, 2)
+        optimizers = AdversarialObjective(*networks, config, None, recorded=recorded).optimizers.values()
+        loop._set_learning_rate(optimizers, 0.123)
+        rates[recorded] = [float(optimizer.param_groups[0]["lr"]) for optimizer in optimizers]
     assert rates[False] == [0.123, 0.123]
     assert rates[True] == pytest.approx(rates[False], rel=1e-7)
 

@@ -9,11 +9,14 @@ from torch import nn
 from unchanged import Unchanged
 
 from ganaug import TableGAN
-from ganaug.engine import loop, make_players, train
-from ganaug.engine.callbacks.health import MAX_GAP, MIN_DIVERSITY, MIN_NEARNESS, Health
+from ganaug.engine import train
+from ganaug.engine.callbacks.health import MIN_DIVERSITY, MIN_NEARNESS, Health
 from ganaug.engine.callbacks.monitor import Monitor
 from ganaug.engine.config import TrainingConfig
 from ganaug.engine.label_embedding import ClassBalancedSampler
+from ganaug.objectives.adversarial import objective
+from ganaug.objectives.adversarial.config import AdversarialConfig
+from ganaug.objectives.adversarial.objective import MAX_GAP, AdversarialObjective
 
 LABELS = np.repeat([0, 1], 30)
 REAL = torch.randn(60, 2, generator=torch.Generator().manual_seed(0)) + 4 * torch.from_numpy(LABELS)[:, None]
@@ -57,37 +60,38 @@ def copying(noise):
     return draw
 
 
-def run(draw, tmp_path, gap=0.5, mode="report", **changes):
-    """Train for 250 steps; the reported logit gap is a number, or a function of the step."""
-    values = {"steps": 250, "batch_size": 4, "learning_rate": 1e-4, "final_learning_rate": 1e-4, "gamma": 1.0}
-    values |= {"final_gamma": 1.0, "penalty_every": 4, "augment_p": 0.5, "label_temperature": 0.0, "latent_dim": 2}
-    config = TrainingConfig(**{**values, **changes})
-    health = Health(LABELS, ["cat", "dog"], lambda i: REAL[i], config, mode)
-    augment, steps = Unchanged(), []
-    step = loop.adversarial_step
+def adversarial(draw, augment=None, augment_p=0.5):
+    return AdversarialObjective(Scripted(draw), Judge(), AdversarialConfig(1.0, 1.0, 4, augment_p, 2), augment)
 
-    def scripted(players, real, labels, latents, augment, gamma, *others):
-        steps.append((players.generator_optimizer.param_groups[0]["lr"], gamma and gamma.item()))
-        losses = step(players, real, labels, latents, augment, gamma, *others)
-        losses[2] = gap(len(steps)) if callable(gap) else gap
+
+def run(draw, tmp_path, gap=0.5, mode="report", steps=250, augment_p=0.5):
+    """Train for 250 steps; the reported logit gap is a number, or a function of the step."""
+    config = TrainingConfig(steps, 4, 1e-4, 1e-4, 0.0)
+    health = Health(LABELS, ["cat", "dog"], lambda i: REAL[i], config, mode)
+    augment, taken = Unchanged(), []
+    step = objective.adversarial_step
+
+    def scripted(networks, real, labels, latents, augment, gamma, *others):
+        taken.append((networks.generator_optimizer.param_groups[0]["lr"], gamma and gamma.item()))
+        losses = step(networks, real, labels, latents, augment, gamma, *others)
+        losses[2] = gap(len(taken)) if callable(gap) else gap
         return losses
 
-    with pytest.MonkeyPatch.context() as patch, Monitor(config.steps, verbose=False, log_dir=tmp_path) as monitor:
-        patch.setattr(loop, "adversarial_step", scripted)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(objective, "adversarial_step", scripted)
         state = train(
-            make_players(Scripted(draw), Judge()),
+            adversarial(draw, augment, augment_p),
             config,
             ClassBalancedSampler(LABELS),
             lambda i: REAL[i],
-            augment,
             torch.Generator().manual_seed(0),
-            monitor,
-            health=health,
+            callbacks=[Monitor(config.steps, verbose=False, log_dir=tmp_path), health],
         )
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     events = [line for line in lines if "event" in line]
     assert [{"finding": e.pop("event"), **e} for e in events] == state.findings
-    return state, augment.asked, steps
+    state.looks = health.looks
+    return state, augment.asked, taken
 
 
 def test_a_healthy_run_has_no_findings_and_is_looked_at_four_times(tmp_path):
@@ -132,8 +136,10 @@ def test_memorisation_is_found_where_samples_come_nearer_and_nearer(tmp_path):
 
 
 def test_exact_copies_are_at_distance_zero():
-    config = TrainingConfig(200, 4, 1e-4, 1e-4, 1.0, 1.0, 4, 0.5, 0.0, 2)
-    measured = Health(LABELS, ["cat", "dog"], lambda i: REAL[i], config).measure(Scripted(copying(lambda: 0.0)), 0)
+    config = TrainingConfig(200, 4, 1e-4, 1e-4, 0.0)
+    measured = Health(LABELS, ["cat", "dog"], lambda i: REAL[i], config).measure(
+        adversarial(copying(lambda: 0.0)).samples, 0
+    )
     assert [values["nearness"] for values in measured.values()] == [0.0, 0.0]
 
 
@@ -177,25 +183,25 @@ def test_reporting_changes_nothing_that_is_learnt(tmp_path):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Health, "measure", measure)
             state, _, _ = run(constant, tmp_path / str(n))
-        weights.append(state.players.average.weight)
+        weights.append(state.objective.ema["generator"].weight)
     assert torch.equal(*weights)
 
 
 def test_classes_too_small_or_without_differences_are_left_out():
-    config = TrainingConfig(200, 4, 1e-4, 1e-4, 1.0, 1.0, 4, 0.5, 0.0, 2)
+    config = TrainingConfig(200, 4, 1e-4, 1e-4, 0.0)
     labels = np.repeat([0, 1, 2], [3, 10, 10])
     real = torch.cat([torch.randn(13, 2), torch.ones(10, 2)])
     health = Health(labels, "abc", lambda i: real[i], config)
-    assert list(health.measure(Scripted(healthy), 0)) == ["b"]
-    assert Health(np.array([0, 1]), "ab", lambda i: real[i], config).measure(Scripted(healthy), 0) == {}
+    assert list(health.measure(adversarial(healthy).samples, 0)) == ["b"]
+    assert Health(np.array([0, 1]), "ab", lambda i: real[i], config).measure(adversarial(healthy).samples, 0) == {}
 
 
 def test_of_many_classes_the_rarest_are_looked_at():
-    config = TrainingConfig(200, 4, 1e-4, 1e-4, 1.0, 1.0, 4, 0.5, 0.0, 2)
+    config = TrainingConfig(200, 4, 1e-4, 1e-4, 0.0)
     labels = np.repeat(np.arange(30), np.arange(5, 35))
     real = torch.randn(len(labels), 2)
     health = Health(labels, [str(c) for c in range(30)], lambda i: real[i], config)
-    assert list(health.measure(Scripted(healthy), 0)) == [str(c) for c in range(10)]
+    assert list(health.measure(adversarial(healthy).samples, 0)) == [str(c) for c in range(10)]
 
 
 def test_findings_are_kept_with_the_model_and_across_checkpoints(tmp_path, monkeypatch):
@@ -207,7 +213,7 @@ def test_findings_are_kept_with_the_model_and_across_checkpoints(tmp_path, monke
     assert TableGAN.load(whole.save(tmp_path / "m")).health_ == whole.health_
     options |= {"health": "adapt"}
     whole = TableGAN(**options).fit(X, y)
-    step, calls = loop.adversarial_step, []
+    step, calls = objective.adversarial_step, []
 
     def interrupted(*arguments):
         calls.append(1)
@@ -216,7 +222,7 @@ def test_findings_are_kept_with_the_model_and_across_checkpoints(tmp_path, monke
         return step(*arguments)
 
     options |= {"checkpoint_dir": tmp_path / "c", "checkpoint_every": 20}
-    monkeypatch.setattr(loop, "adversarial_step", interrupted)
+    monkeypatch.setattr(objective, "adversarial_step", interrupted)
     with pytest.raises(KeyboardInterrupt):
         TableGAN(**options).fit(X, y)
     resumed = TableGAN(**options).fit(X, y)

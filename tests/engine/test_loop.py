@@ -1,3 +1,4 @@
+import copy
 import json
 import signal
 
@@ -7,13 +8,19 @@ import torch
 from torch import nn
 from unchanged import Unchanged
 
-from ganaug.engine import TrainingConfig, TrainingDiverged, loop, make_players, train
+from ganaug.engine import Callback, TrainingConfig, TrainingDiverged, loop, train
 from ganaug.engine.callbacks.checkpoints import Checkpoints
 from ganaug.engine.callbacks.monitor import Monitor
-from ganaug.engine.distributed import DistributedContext
+from ganaug.engine.distributed import ALONE, DistributedContext
 from ganaug.engine.label_embedding import ClassBalancedSampler
+from ganaug.objectives.adversarial import objective
+from ganaug.objectives.adversarial.config import AdversarialConfig
+from ganaug.objectives.adversarial.objective import AdversarialObjective
 
 POINTS = torch.tensor([[0.0, 0.0], [4.0, 4.0]]).repeat_interleave(50, 0)
+
+
+FIXED = {"penalty_every": 4, "augment_p": 0.5, "latent_dim": 2}
 
 
 class ToyGenerator(nn.Module):
@@ -42,37 +49,35 @@ def config(**changes):
         "batch_size": 16,
         "learning_rate": 1e-2,
         "final_learning_rate": 1e-3,
-        "gamma": 0.1,
-        "final_gamma": 0.01,
-        "penalty_every": 4,
-        "augment_p": 0.5,
         "label_temperature": 0.0,
-        "latent_dim": 2,
     }
     return TrainingConfig(**{**values, **changes})
 
 
-def run(players=None, augment=None, log_dir=None, options=(), **changes):
-    players = players or make_players(ToyGenerator(), ToyDiscriminator())
+def adversarial(augment=None, **changes):
+    config = AdversarialConfig(**{"gamma": 0.1, "final_gamma": 0.01, **changes}, **FIXED)
+    return AdversarialObjective(ToyGenerator(), ToyDiscriminator(), config, augment or Unchanged())
+
+
+def run(trained=None, log_dir=None, callbacks=(), processes=ALONE, **changes):
+    trained = trained or adversarial()
     labels = np.repeat([0, 1], 50)
     cfg = config(**changes)
-    with Monitor(cfg.steps, verbose=False, log_dir=log_dir) as monitor:
-        history = train(
-            players,
-            cfg,
-            ClassBalancedSampler(labels),
-            lambda i: POINTS[i] + 0.1 * torch.randn(len(i), 2, generator=torch.Generator().manual_seed(int(i.sum()))),
-            augment or Unchanged(),
-            torch.Generator().manual_seed(0),
-            monitor,
-            **dict(options),
-        ).history
-    return players, history
+    state = train(
+        trained,
+        cfg,
+        ClassBalancedSampler(labels),
+        lambda i: POINTS[i] + 0.1 * torch.randn(len(i), 2, generator=torch.Generator().manual_seed(int(i.sum()))),
+        torch.Generator().manual_seed(0),
+        callbacks=[Monitor(cfg.steps, verbose=False, log_dir=log_dir), *callbacks],
+        processes=processes,
+    )
+    return trained, state.history
 
 
 def test_generator_finds_the_mean_of_each_class():
-    players, _ = run(steps=1500, learning_rate=2e-2)
-    assert torch.allclose(players.average.mean, torch.tensor([[0.0, 0.0], [4.0, 4.0]]), atol=0.5)
+    trained, _ = run(steps=1500, learning_rate=2e-2)
+    assert torch.allclose(trained.ema["generator"].mean, torch.tensor([[0.0, 0.0], [4.0, 4.0]]), atol=0.5)
 
 
 def test_readings_come_every_50_steps_and_at_the_end():
@@ -83,19 +88,19 @@ def test_readings_come_every_50_steps_and_at_the_end():
 
 def test_same_seed_same_weights():
     first, second = (run()[0] for _ in range(2))
-    for a, b in zip(first.average.parameters(), second.average.parameters(), strict=True):
+    for a, b in zip(first.ema["generator"].parameters(), second.ema["generator"].parameters(), strict=True):
         assert torch.equal(a, b)
 
 
 def test_average_follows_the_generator_but_is_not_it():
-    players, _ = run(steps=60)
-    assert not torch.equal(players.average.mean, players.generator.mean)
-    assert (players.average.mean - players.generator.mean).abs().max() < 1.0
+    trained, _ = run(steps=60)
+    assert not torch.equal(trained.ema["generator"].mean, trained.networks["generator"].mean)
+    assert (trained.ema["generator"].mean - trained.networks["generator"].mean).abs().max() < 1.0
 
 
 def test_augmentation_probability_ramps_up():
     augment = Unchanged()
-    run(augment=augment, steps=100)
+    run(adversarial(augment), steps=100)
     seen = augment.asked
     assert seen[0] == 0.0
     assert seen[10] == pytest.approx(0.25)
@@ -104,45 +109,45 @@ def test_augmentation_probability_ramps_up():
 
 def test_penalty_is_lazy_and_weighted(monkeypatch):
     weights = []
-    step = loop.adversarial_step
-    monkeypatch.setattr(loop, "adversarial_step", lambda *a: (weights.append(a[5]), step(*a))[1])
-    run(steps=10, final_gamma=0.1)
+    step = objective.adversarial_step
+    monkeypatch.setattr(objective, "adversarial_step", lambda *a: (weights.append(a[5]), step(*a))[1])
+    run(adversarial(final_gamma=0.1), steps=10)
     assert weights == [pytest.approx(0.4) if step % 4 == 0 else None for step in range(10)]
 
 
 def poisoned_step(monkeypatch, at):
     """Make the weights infinite in the calls named."""
     calls = []
-    step = loop.adversarial_step
+    step = objective.adversarial_step
 
-    def poisoned(players, *rest):
-        losses = step(players, *rest)
+    def poisoned(networks, *rest):
+        losses = step(networks, *rest)
         calls.append(1)
         if len(calls) in at:
             with torch.no_grad():
-                players.generator.mean.fill_(float("nan"))
+                networks.generator.mean.fill_(float("nan"))
         return losses
 
-    monkeypatch.setattr(loop, "adversarial_step", poisoned)
+    monkeypatch.setattr(objective, "adversarial_step", poisoned)
 
 
 def test_nan_goes_back_to_the_last_good_state_with_a_lower_rate(monkeypatch, tmp_path):
     poisoned_step(monkeypatch, at={70})
-    players, history = run(log_dir=tmp_path)
+    trained, history = run(log_dir=tmp_path)
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     events = [line for line in lines if "event" in line]
     assert [(e["event"], e["step"], e["to_step"]) for e in events] == [("rollback", 100, 50)]
     assert [entry["step"] for entry in history] == [50, 100, 120]
     # Half of what the cosine schedule gives for the step before the reading.
     assert history[1]["learning_rate"] == pytest.approx(loop.cosine(1e-2, 1e-3, 99 / 120) / 2)
-    assert players.average.mean.isfinite().all()
+    assert trained.ema["generator"].mean.isfinite().all()
 
 
 def test_three_rollbacks_are_survived_and_a_fourth_is_an_error(monkeypatch):
     poisoned_step(monkeypatch, at={1, 51, 101})
-    players, history = run()
+    trained, history = run()
     assert history[-1]["step"] == 120
-    assert players.generator.mean.isfinite().all()
+    assert trained.networks["generator"].mean.isfinite().all()
     poisoned_step(monkeypatch, at={1, 51, 101, 151})
     with pytest.raises(TrainingDiverged, match="not finite before step 50, 4 times"):
         run()
@@ -154,7 +159,7 @@ class Pretended(DistributedContext):
     def share(self, rows, parts=1):
         return rows
 
-    def start_alike(self, players):
+    def start_alike(self, networks, optimizers):
         pass
 
     def average(self, tensors):
@@ -172,24 +177,24 @@ def pretended(request, monkeypatch):
 
 
 def test_several_processes_ask_each_other_every_ten_steps_only(pretended, tmp_path):
-    """And at readings, and where all of them know that a checkpoint is due."""
-    run(options={"checkpoints": Checkpoints(tmp_path / "auto"), "processes": pretended})
-    assert pretended.asked == [False] * 11 + [pretended.first]
+    """And at readings, where a callback may end the training, and where all of them know that a checkpoint is due."""
+    run(callbacks=[Checkpoints(tmp_path / "auto")], processes=pretended)
+    assert pretended.asked == [False] * 13 + [pretended.first]
     pretended.asked.clear()
-    run(options={"checkpoints": Checkpoints(tmp_path / "set", every=25), "processes": pretended}, steps=60)
-    assert pretended.asked == [pretended.first and due for due in (False, False, True, False, False, True, True)]
+    run(callbacks=[Checkpoints(tmp_path / "set", every=25)], processes=pretended, steps=60)
+    assert pretended.asked == [pretended.first and due for due in (False, False, True, False, False, False, True, True)]
 
 
 def test_when_a_checkpoint_is_due_the_first_of_several_processes_says(pretended, tmp_path, monkeypatch):
     """The clocks of the others, which write none, say so from the first minute on."""
     monkeypatch.setattr("ganaug.engine.callbacks.checkpoints.AUTO_SECONDS", 0.0)
     monkeypatch.setattr("ganaug.engine.callbacks.checkpoints.AUTO_SHARE", 1e9)
-    run(options={"checkpoints": Checkpoints(tmp_path), "processes": pretended})
+    run(callbacks=[Checkpoints(tmp_path)], processes=pretended)
     assert any(pretended.asked) == pretended.first
 
 
 def test_a_signal_waits_until_all_processes_can_act_on_it(pretended, tmp_path, monkeypatch):
-    step, calls = loop.adversarial_step, []
+    step, calls = objective.adversarial_step, []
 
     def interrupted(*arguments):
         calls.append(1)
@@ -197,9 +202,9 @@ def test_a_signal_waits_until_all_processes_can_act_on_it(pretended, tmp_path, m
             signal.raise_signal(signal.SIGINT)
         return step(*arguments)
 
-    monkeypatch.setattr(loop, "adversarial_step", interrupted)
+    monkeypatch.setattr(objective, "adversarial_step", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run(options={"checkpoints": Checkpoints(tmp_path), "processes": pretended})
+        run(callbacks=[Checkpoints(tmp_path)], processes=pretended)
     assert len(calls) == 20
     assert pretended.asked == [False, True]
     assert [path.name.split("-")[2] for path in tmp_path.iterdir()] == ["step20"] * pretended.first
@@ -214,3 +219,140 @@ def test_metrics_are_json_lines_and_tensorboard_scalars(tmp_path):
     assert lines == history
     board = EventAccumulator(str(tmp_path)).Reload()
     assert [s.step for s in board.Scalars("discriminator_loss")] == [50, 100, 120]
+
+
+class Diary(Callback):
+    """Takes down what it is told, and asks for the end at a step."""
+
+    name = "diary"
+
+    def __init__(self, stop_at=None):
+        self.told, self.stop_at = [], stop_at
+
+    def on_begin(self, state):
+        self.told.append(("begin", state.step))
+
+    def on_step(self, state):
+        if state.step == self.stop_at:
+            state.stop()
+
+    def on_reading(self, state):
+        self.told.append(("reading", state.history[-1]["step"]))
+
+    def on_event(self, name, **values):
+        self.told.append((name, values["step"]))
+
+    def on_end(self, state):
+        self.told.append(("end", state.ended))
+
+    def state_dict(self):
+        return {"told": self.told, "seen": torch.tensor(len(self.told))}
+
+    def load_state_dict(self, state):
+        self.told = [tuple(entry) for entry in state["told"]]
+        assert state["seen"] == len(self.told)
+
+
+def test_a_callback_is_told_of_everything(monkeypatch):
+    diary = Diary()
+    poisoned_step(monkeypatch, at={70})
+    run(callbacks=[diary])
+    told = [("begin", 0), ("reading", 50), ("rollback", 100), ("reading", 100), ("reading", 120), ("end", True)]
+    assert diary.told == told
+    poisoned_step(monkeypatch, at={1, 51, 101, 151})
+    diary = Diary()
+    with pytest.raises(TrainingDiverged):
+        run(callbacks=[diary])
+    assert diary.told[-1] == ("end", False)
+
+
+def test_a_callback_changes_nothing_and_may_end_the_training(tmp_path):
+    whole, _ = run()
+    watched, history = run(callbacks=[Diary()])
+    assert torch.equal(watched.ema["generator"].mean, whole.ema["generator"].mean)
+    assert [entry["step"] for entry in history] == [50, 100, 120]
+    for stop_at, end in ((50, 100), (51, 100), (49, 50)):
+        _, history = run(callbacks=[Diary(stop_at)])
+        assert history[-1]["step"] == end
+    # A training that was ended is not gone on with.
+    stopped, _ = run(callbacks=[Diary(1), Checkpoints(tmp_path)])
+    again, history = run(callbacks=[Checkpoints(tmp_path)])
+    assert [entry["step"] for entry in history] == [50]
+    assert torch.equal(again.ema["generator"].mean, stopped.ema["generator"].mean)
+
+
+def test_the_state_of_a_callback_is_in_the_checkpoint(tmp_path):
+    run(callbacks=[Diary(), Checkpoints(tmp_path, every=70)])
+    max(tmp_path.iterdir()).unlink()  # that of step 120
+    diary = Diary()
+    run(callbacks=[diary, Checkpoints(tmp_path)])
+    told = [("begin", 0), ("reading", 50), ("begin", 70), ("reading", 100), ("reading", 120), ("end", True)]
+    assert diary.told == told
+
+
+def test_two_callbacks_of_one_name_are_refused():
+    with pytest.raises(ValueError, match="callbacks must have names of their own"):
+        run(callbacks=[Diary(), Diary()])
+
+
+class Regression:
+    """An objective that is not adversarial: points by class, learnt by least squares, with a buffer that moves."""
+
+    loss_names, period = ("loss",), 1
+
+    def __init__(self):
+        network = nn.Embedding(2, 2)
+        network.register_buffer("seen", torch.zeros(()))
+        network.register_buffer("count", torch.zeros((), dtype=torch.int64))
+        self.networks, self.ema = {"points": network}, {"points": copy.deepcopy(network).requires_grad_(False)}
+        self.optimizers = {"points": torch.optim.Adam(network.parameters(), lr=0.0, fused=True)}
+
+    def draw(self, batch, step, progress, randomness):
+        return "only", [batch.samples, batch.labels]
+
+    def step(self, kind, samples, labels):
+        network = self.networks["points"]
+        loss = (network(labels) - samples).square().mean()
+        self.optimizers["points"].zero_grad()
+        loss.backward()
+        self.optimizers["points"].step()
+        network.seen += 1
+        network.count += 1
+        return loss.detach()[None]
+
+    def means(self, sums, kinds):
+        return {"loss": sums.item() / kinds["only"]}
+
+    def summary(self, means):
+        return f"{means['loss']:.3f}"
+
+    def samples(self, labels, batch_size, randomness):
+        return self.ema["points"](labels)
+
+    def findings(self, history, found):
+        return []
+
+    def answer(self, finding):
+        return None
+
+    def state_dict(self):
+        return {}
+
+    def load_state_dict(self, state):
+        pass
+
+
+def test_the_engine_trains_what_is_not_adversarial_and_resumes_it(tmp_path):
+    torch.manual_seed(0)
+    first = Regression()
+    same, other = copy.deepcopy(first), copy.deepcopy(first)
+    _, history = run(first, steps=300, learning_rate=0.1)
+    assert history[-1]["loss"] < 0.05 < history[0]["loss"]
+    average = first.ema["points"]
+    assert torch.allclose(average.weight, torch.tensor([[0.0, 0.0], [4.0, 4.0]]), atol=0.2)
+    assert 250 < average.seen < 300 == average.count
+    run(same, steps=300, learning_rate=0.1, callbacks=[Checkpoints(tmp_path, every=70)])
+    max(tmp_path.iterdir()).unlink()
+    run(other, steps=300, learning_rate=0.1, callbacks=[Checkpoints(tmp_path)])
+    for name, tensor in other.ema["points"].state_dict().items():
+        assert torch.equal(tensor, average.state_dict()[name])

@@ -1,6 +1,7 @@
 import json
 import resource
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,21 @@ from ganaug import TableGAN
 from ganaug.engine.callbacks.monitor import Monitor
 
 READING = {"images_per_second": 9.0, "discriminator_loss": 0.1, "generator_loss": 0.2}
+
+
+@contextmanager
+def monitored(begun=0, lines=0, **options):
+    """A monitor of a run that has come to a step, and had so many lines in its log then."""
+    monitor, state = Monitor(100, verbose=False, **options), SimpleNamespace(step=begun)
+    monitor.load_state_dict({"lines": lines})
+    monitor.on_begin(state)
+    yield monitor
+    monitor.on_end(state)
+
+
+def read(monitor, step):
+    losses = SimpleNamespace(summary=lambda reading: "", ema={})
+    monitor.on_reading(SimpleNamespace(step=step, history=[{"step": step, **READING}], objective=losses))
 
 
 @contextmanager
@@ -47,28 +63,24 @@ def test_a_full_disk_ends_the_log_but_not_the_training(tmp_path):
 
 
 def test_a_log_that_broke_off_is_gone_on_with(tmp_path):
-    with Monitor(100, verbose=False, log_dir=tmp_path) as monitor:
-        monitor.begin()
-        monitor.reading({"step": 10, **READING}, None)
+    with monitored(log_dir=tmp_path) as monitor:
+        read(monitor, 10)
         with files_of_at_most((tmp_path / "metrics.jsonl").stat().st_size + 20), pytest.warns(UserWarning, match="log"):
-            monitor.reading({"step": 20, **READING}, None)
-        monitor.reading({"step": 30, **READING}, None)
+            read(monitor, 20)
+        read(monitor, 30)
         assert monitor.lines == 1
     assert not (tmp_path / "metrics.jsonl").read_text().endswith("\n")
-    with Monitor(100, verbose=False, log_dir=tmp_path) as monitor:
-        monitor.begin(30, 2)
-        monitor.reading({"step": 40, **READING}, None)
+    with monitored(30, 2, log_dir=tmp_path) as monitor:
+        read(monitor, 40)
         assert monitor.lines == 2
     assert lines(tmp_path) == [10, 40]
 
 
 def test_a_run_that_is_gone_on_with_without_a_log_keeps_its_place_in_it(tmp_path):
-    with Monitor(100, verbose=False, log_dir=tmp_path) as monitor:
-        monitor.begin()
-        monitor.reading({"step": 10, **READING}, None)
-    with Monitor(100, verbose=False) as monitor:
-        monitor.begin(10, 1)
-        monitor.reading({"step": 20, **READING}, None)
+    with monitored(log_dir=tmp_path) as monitor:
+        read(monitor, 10)
+    with monitored(10, 1) as monitor:
+        read(monitor, 20)
         assert monitor.lines == 1
 
 
@@ -89,10 +101,9 @@ def test_tensorboard_passes_over_what_was_said_before_going_back(tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     for begun, steps in ((0, (10, 20, 30)), (15, (20, 40))):
-        with Monitor(100, verbose=False, log_dir=tmp_path) as monitor:
-            monitor.begin(begun, 1)
+        with monitored(begun, 1, log_dir=tmp_path) as monitor:
             for step in steps:
-                monitor.reading({"step": step, **READING}, None)
+                read(monitor, step)
     board = EventAccumulator(str(tmp_path)).Reload()
     assert [scalar.step for scalar in board.Scalars("generator_loss")] == [10, 20, 40]
     assert set(board.Tags()["scalars"]) == {"images_per_second", "discriminator_loss", "generator_loss"}

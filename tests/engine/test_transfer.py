@@ -11,7 +11,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ganaug.engine import transfer
-from ganaug.engine.loop import make_players, one_step
+from ganaug.engine.loop import one_step
 from ganaug.engine.state import TrainingState
 from ganaug.engine.transfer import Rows, to_device
 from ganaug.generators import fitting
@@ -81,16 +81,16 @@ def test_a_step_never_waits_for_the_gpu_nor_mixes_devices(made, resident, watch,
     with pytest.raises(ZeroDivisionError):
         gan.fit(X, LABELS)
     ((fit, config),) = taken
-    material, training = fit._material, config.training
+    material = fit._material
     material.class_indices[:6] = -1
-    players = make_players(*(network.to(META) for network in material.networks))
-    state = TrainingState(players, material.randomness)
+    trained = fit._objective(material.networks, config)
+    state = TrainingState(trained, config.training, material.randomness)
     with watch, WatchLists():
-        for step in (training.penalty_every, training.penalty_every + 1):
+        for step in (trained.period, trained.period + 1):
             state.step = step
-            one_step(state, training, fit._sampler(training), material.real_samples, material.augment)
+            one_step(state, fit._sampler(config.training), material.real_samples)
     assert state.sums.device == META
-    assert all(weight.grad.device == META for weight in players.generator.parameters())
+    assert all(weight.grad.device == META for weight in trained.networks["generator"].parameters())
 
 
 def test_drawing_waits_for_the_gpu_but_once_per_fetch(watch, monkeypatch):

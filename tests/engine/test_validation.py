@@ -9,6 +9,7 @@ from ganaug.data.tables.encoder import as_table
 from ganaug.engine import loop
 from ganaug.engine.callbacks.validation import Selection, held_out
 from ganaug.engine.label_embedding import ClassBalancedSampler
+from ganaug.objectives.adversarial import objective
 
 LABELS = np.array(["a"] * 20 + ["b"] * 6 + ["c"] * 2)
 INDICES = np.repeat([0, 1, 2], [20, 6, 2])
@@ -28,9 +29,9 @@ def test_a_share_of_each_class_is_held_out_and_two_of_each_are_left():
 
 
 def test_held_out_rows_are_never_trained_on(monkeypatch):
-    seen, step = [], loop.adversarial_step
+    seen, step = [], objective.adversarial_step
     monkeypatch.setattr(
-        loop, "adversarial_step", lambda players, real, *o: (seen.append(real), step(players, real, *o))[1]
+        objective, "adversarial_step", lambda networks, real, *o: (seen.append(real), step(networks, real, *o))[1]
     )
     gan = TableGAN(**OPTIONS).fit(ROWS, LABELS)
     encoded = torch.from_numpy(gan.encoder_.transform(as_table(ROWS)[0]))
@@ -49,21 +50,21 @@ def test_one_row_held_out_in_all_is_enough():
 @pytest.fixture
 def forgetful(monkeypatch):
     """From step 220 on the generator forgets what it has learnt; the averages at all readings."""
-    update, attend, kept = loop._update_average, Selection.attend, {}
+    update, attend, kept = loop._update_ema, Selection.on_reading, {}
 
-    def spoilt(players, config, step):
-        update(players, config, step)
+    def spoilt(trained, config, step):
+        update(trained, config, step)
         if step > 220:
             with torch.no_grad():
-                for weight in players.average.parameters():
+                for weight in trained.ema["generator"].parameters():
                     weight.mul_(1.1)
 
     def attentive(self, state):
-        kept[state.step] = copy.deepcopy(state.players.average.state_dict())
+        kept[state.step] = copy.deepcopy(state.objective.ema["generator"].state_dict())
         attend(self, state)
 
-    monkeypatch.setattr(loop, "_update_average", spoilt)
-    monkeypatch.setattr(Selection, "attend", attentive)
+    monkeypatch.setattr(loop, "_update_ema", spoilt)
+    monkeypatch.setattr(Selection, "on_reading", attentive)
     return kept
 
 
@@ -83,7 +84,7 @@ def test_the_best_average_is_taken_and_not_the_last(forgetful, tmp_path):
 
 def test_the_best_average_outlives_an_interruption(forgetful, tmp_path, monkeypatch):
     whole = TableGAN(**OPTIONS).fit(ROWS, LABELS)
-    step, calls = loop.adversarial_step, []
+    step, calls = objective.adversarial_step, []
 
     def interrupted(*arguments):
         calls.append(1)
@@ -93,7 +94,7 @@ def test_the_best_average_outlives_an_interruption(forgetful, tmp_path, monkeypa
 
     options = {**OPTIONS, "checkpoint_dir": tmp_path, "checkpoint_every": 100}
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "adversarial_step", interrupted)
+        patch.setattr(objective, "adversarial_step", interrupted)
         with pytest.raises(KeyboardInterrupt):
             TableGAN(**options).fit(ROWS, LABELS)
     resumed = TableGAN(**options).fit(ROWS, LABELS)

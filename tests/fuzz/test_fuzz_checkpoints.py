@@ -70,7 +70,7 @@ def test_the_checkpoint_is_gone_on_with_as_it_is():
 @example([(("values",), "drop", None)])
 @example([(("values", "good_step"), "set", 4)])
 @example([(("values", "step"), "set", 4)])
-@example([(("values", "log_lines"), "set", "a")])
+@example([(("values", "callbacks", "monitor", "lines"), "set", "a")])
 @example([(("values", "history"), "set", [{"step": 1}])])
 @example([(("values",), "nested", None)])
 @example([(("run",), "set", [])])
@@ -81,12 +81,12 @@ def test_description_and_values(changes):
 
 @fuzzed(30)
 @given(edits(lambda: {name: list(tensor.shape) for name, tensor in parts()[1].items()}))
-@example([(("generator_optimizer.0.exp_avg",), "drop", None)])
-@example([(("generator_optimizer.0.exp_avg",), "set", [2, 2])])
-@example([(("generator_optimizer.0.exp_avg",), "set", [])])
-@example([(("generator_optimizer.0.step",), "set", [1])])
+@example([(("optimizers.generator.0.exp_avg",), "drop", None)])
+@example([(("optimizers.generator.0.exp_avg",), "set", [2, 2])])
+@example([(("optimizers.generator.0.exp_avg",), "set", [])])
+@example([(("optimizers.generator.0.step",), "set", [1])])
 @example([(("randomness",), "set", [8])])
-@example([(("average.out.bias",), "drop", None)])
+@example([(("ema.generator.out.bias",), "drop", None)])
 def test_tensors_that_are_gone_or_of_other_shapes(changes):
     tensors = dict(parts()[1])
     for path, kind, value in changes:
@@ -94,7 +94,7 @@ def test_tensors_that_are_gone_or_of_other_shapes(changes):
         if kind == "drop":
             tensors.pop(name, None)
         elif kind == "add":
-            tensors["generator_optimizer.x"] = torch.zeros(1)
+            tensors["optimizers.generator.x"] = torch.zeros(1)
         elif name in tensors:
             fits = isinstance(value, list) and all(isinstance(n, int) and 0 <= n < 99 for n in value)
             tensors[name] = torch.full(value if fits and len(value) < 4 else [3], torch.nan)

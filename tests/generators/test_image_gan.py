@@ -191,7 +191,8 @@ DAMAGES = {
     "config a list": (lambda p: (p / "config.json").write_text("[]"), "not written by ganaug"),
     "foreign": (lambda p: edit(p, format="diffusers"), "not written by ganaug"),
     "another kind": (lambda p: edit(p, format="ganaug.TableGAN"), "holds a TableGAN, not a ImageGAN"),
-    "newer": (lambda p: edit(p, format_version=2), "upgrade ganaug"),
+    "newer": (lambda p: edit(p, format_version=3), "upgrade ganaug"),
+    "earlier": (lambda p: edit(p, format_version=1), "an earlier ganaug .format version 1.*save the model again"),
     "classes gone": (lambda p: edit(p, classes=None), "damaged"),
     "architecture changed": (lambda p: edit(p, architecture={"image_shape": [1, 8, 8]}), "damaged"),
     "parameter unknown": (lambda p: edit(p, params={"width": 3}), "damaged"),
@@ -329,8 +330,8 @@ def test_auto_resolves_by_images_and_device():
     config = gan.resolve(images, y)
     assert config.preset == "tiny"
     assert config.operations == ("translation", "cutout", "color")
-    assert config.training.gamma == 0.5
-    assert config.training.final_gamma == pytest.approx(0.05)
+    assert config.objective.gamma == 0.5
+    assert config.objective.final_gamma == pytest.approx(0.05)
     assert gan.set_params(steps=11, preset="small").resolve(images, y).training.steps == 11
 
 

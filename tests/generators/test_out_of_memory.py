@@ -8,8 +8,8 @@ import torch
 
 from ganaug import ImageGAN, OutOfMemory, TableGAN
 from ganaug.cli import main
-from ganaug.engine import loop
 from ganaug.engine.distributed import DistributedContext
+from ganaug.objectives.adversarial import objective
 
 CUDA = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nMore")
 QUICK = {"steps": 4, "device": "cpu", "verbose": False, "random_state": 0}
@@ -26,15 +26,15 @@ def room_for(monkeypatch):
     """Let batches of so many real samples fit into memory, no larger ones; return the sizes of those tried."""
 
     def limit(most, error=CUDA):
-        tried, step = [], loop.adversarial_step
+        tried, step = [], objective.adversarial_step
 
-        def small(players, real, *rest):
+        def small(networks, real, *rest):
             tried.append(len(real))
             if len(real) > most:
                 raise error
-            return step(players, real, *rest)
+            return step(networks, real, *rest)
 
-        monkeypatch.setattr(loop, "adversarial_step", small)
+        monkeypatch.setattr(objective, "adversarial_step", small)
         monkeypatch.setattr("ganaug.generators.fitting.PROBED", {"cpu"})
         return tried
 
@@ -69,7 +69,7 @@ def test_the_number_of_steps_follows_a_batch_size_that_became_smaller(room_for, 
     gan = ImageGAN(**{**QUICK, "steps": "auto"})
     trained = []
 
-    def stop(players, config, *rest, **options):
+    def stop(objective, config, *rest, **options):
         trained.append(config)
         raise KeyboardInterrupt
 

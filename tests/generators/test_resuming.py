@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from ganaug import ImageGAN, TableGAN
-from ganaug.engine import loop
 from ganaug.generators.images.presets import PRESETS
+from ganaug.objectives.adversarial import objective
 
 IMAGES = {"steps": 70, "batch_size": 4, "augment_p": 0.4, "device": "cpu", "verbose": False, "random_state": 0}
 TABLES = {"steps": 130, "batch_size": 4, "members": 2, "width": 8, "verbose": False, "random_state": 0}
@@ -65,15 +65,15 @@ class Interrupt:
     """Stands in for the step; raises SIGINT in the steps named, and spoils the weights in others."""
 
     def __init__(self, monkeypatch, at=(), spoilt=()):
-        self.calls, self.at, self.spoilt, self.step = 0, at, spoilt, loop.adversarial_step
-        monkeypatch.setattr(loop, "adversarial_step", self)
+        self.calls, self.at, self.spoilt, self.step = 0, at, spoilt, objective.adversarial_step
+        monkeypatch.setattr(objective, "adversarial_step", self)
 
-    def __call__(self, players, *rest):
+    def __call__(self, networks, *rest):
         self.calls += 1
-        losses = self.step(players, *rest)
+        losses = self.step(networks, *rest)
         if self.calls in self.spoilt:
             with torch.no_grad():
-                next(players.generator.parameters()).fill_(float("nan"))
+                next(networks.generator.parameters()).fill_(float("nan"))
         if self.calls in self.at:
             signal.raise_signal(signal.SIGINT)
         return losses
@@ -113,7 +113,7 @@ def test_interrupted_before_or_after_it_goes_back_it_learns_the_same(tmp_path, m
 
 def test_a_finished_run_is_taken_as_it_is(kind, whole, tmp_path, monkeypatch):
     first = fit(kind, checkpoint_dir=tmp_path)
-    monkeypatch.setattr(loop, "adversarial_step", lambda *a: pytest.fail("it was trained again"))
+    monkeypatch.setattr(objective, "adversarial_step", lambda *a: pytest.fail("it was trained again"))
     again = fit(kind, checkpoint_dir=tmp_path, random_state=None)
     assert same(first, whole)
     assert same(again, whole)
@@ -145,12 +145,12 @@ def test_checkpoints_that_cannot_be_written_do_not_end_the_training(kind, whole,
 
 def test_changed_options_and_changed_data_are_refused_before_training(kind, tmp_path, monkeypatch):
     fit(kind, checkpoint_dir=tmp_path, steps=2)
-    monkeypatch.setattr(loop, "adversarial_step", lambda *a: pytest.fail("training started"))
+    monkeypatch.setattr(objective, "adversarial_step", lambda *a: pytest.fail("training started"))
     with pytest.raises(ValueError, match=r"training\.steps 2, which is 3 now"):
         fit(kind, checkpoint_dir=tmp_path, steps=3)
     with pytest.raises(ValueError, match="random_state 0, which is 7 now"):
         fit(kind, checkpoint_dir=tmp_path, steps=2, random_state=7)
-    with pytest.raises(ValueError, match=r"training\.gamma"):
+    with pytest.raises(ValueError, match=r"objective\.gamma"):
         fit(kind, checkpoint_dir=tmp_path, steps=2, gamma=0.123)
     with pytest.raises(ValueError, match="holds a run already"):
         fit(kind, checkpoint_dir=tmp_path, steps=2, resume=False)
@@ -243,9 +243,9 @@ def test_bad_parameters_are_refused(kind, parameter, value):
 def test_without_a_folder_signals_are_left_alone(monkeypatch):
     seen = []
     handler = signal.getsignal(signal.SIGTERM)
-    step = loop.adversarial_step
+    step = objective.adversarial_step
     monkeypatch.setattr(
-        loop, "adversarial_step", lambda *a: (seen.append(signal.getsignal(signal.SIGTERM)), step(*a))[1]
+        objective, "adversarial_step", lambda *a: (seen.append(signal.getsignal(signal.SIGTERM)), step(*a))[1]
     )
     fit(TableGAN, steps=2)
     assert seen == [handler] * 2
@@ -255,13 +255,13 @@ CHILD = """
 import os, signal, sys
 sys.path.insert(0, sys.argv[1])
 from test_resuming import TableGAN, fit, loop
-step, calls = loop.adversarial_step, []
+step, calls = objective.adversarial_step, []
 def stopping(*a):
     calls.append(1)
     if len(calls) == 23:
         os.kill(os.getpid(), signal.SIGTERM)
     return step(*a)
-loop.adversarial_step = stopping
+objective.adversarial_step = stopping
 fit(TableGAN, checkpoint_dir=sys.argv[2])
 """
 

@@ -8,7 +8,7 @@ from ganaug.engine.layers import Embedding, Linear, initialise
 from ganaug.generators.images.networks import ImageArchitecture, build_networks
 from ganaug.objectives.adversarial.augment import ImageAugmentation
 from ganaug.objectives.adversarial.losses import gradient_penalty, relativistic_losses
-from ganaug.objectives.adversarial.step import Players, adversarial_step
+from ganaug.objectives.adversarial.step import AdversarialNetworks, adversarial_step
 
 
 class Generator(nn.Module):
@@ -29,19 +29,19 @@ class Discriminator(nn.Module):
         return (torch.tanh(self.layer(images.flatten(1))) * self.embedding(labels)).sum(1)
 
 
-def players():
+def networks_with_optimizers():
     networks = [Generator(), Discriminator()]
     for network in networks:
         initialise(network, torch.Generator().manual_seed(1))
     optimizers = [torch.optim.SGD(network.parameters(), lr=1.0) for network in networks]
-    return Players(networks[0], networks[1], copy.deepcopy(networks[0]), optimizers[0], optimizers[1])
+    return AdversarialNetworks(*networks, *optimizers)
 
 
 @pytest.mark.parametrize("gamma", [None, 0.7])
 @pytest.mark.parametrize("lead", [1.0, 20.0])
-def test_a_step_moves_both_players_along_their_own_gradient(gamma, lead):
+def test_a_step_moves_both_networks_along_their_own_gradient(gamma, lead):
     """One shared pass gives the gradients that separate ones would, also where the logits are far apart."""
-    p = players()
+    p = networks_with_optimizers()
     with torch.no_grad():
         p.discriminator.embedding.weight *= lead
     g0, d0 = copy.deepcopy(p.generator), copy.deepcopy(p.discriminator)
@@ -69,7 +69,7 @@ def test_a_step_moves_both_players_along_their_own_gradient(gamma, lead):
 
 
 def test_without_penalty_the_reading_says_zero():
-    p = players()
+    p = networks_with_optimizers()
     losses = adversarial_step(
         p, torch.rand(2, 1, 2, 2), torch.tensor([0, 1]), torch.randn(2, 3), lambda x: x, gamma=None
     )
@@ -79,7 +79,7 @@ def test_without_penalty_the_reading_says_zero():
 
 
 def test_penalty_goes_through_the_augmentation():
-    p = players()
+    p = networks_with_optimizers()
     random = torch.Generator().manual_seed(0)
     real = torch.rand(4, 1, 2, 2, generator=random)
     augmentation = ImageAugmentation(["translation", "cutout", "color"], (1, 2, 2), random)
@@ -108,7 +108,7 @@ def test_gradients_reach_their_own_weights_whatever_their_memory_layout(fused):
         weight.data.normal_(generator=random)
     before = [weight.detach().clone() for weight in discriminator.parameters()]
     optimizers = [torch.optim.SGD(n.parameters(), lr=1.0, fused=fused) for n in (generator, discriminator)]
-    p = Players(generator, discriminator, generator, *optimizers)
+    p = AdversarialNetworks(generator, discriminator, *optimizers)
     real, latents = torch.rand(6, 1, 8, 8, generator=random), torch.randn(6, 4, generator=random)
     labels = torch.tensor([0, 1, 0, 1, 1, 0])
     with torch.no_grad():
@@ -139,7 +139,7 @@ def test_bf16_gives_nearly_the_same_step_and_keeps_weights_and_losses_in_float32
         optimizers = [torch.optim.SGD(network.parameters(), lr=1.0) for network in (g, d)]
         labels = torch.arange(64) % 2
         losses[dtype] = adversarial_step(
-            Players(g, d, g, *optimizers), real, labels, latents, lambda x: x, 0.5, None, dtype
+            AdversarialNetworks(g, d, *optimizers), real, labels, latents, lambda x: x, 0.5, None, dtype
         )
         assert all(w.dtype == torch.float32 for w in [*g.parameters(), *d.parameters()])
         moved[dtype] = [

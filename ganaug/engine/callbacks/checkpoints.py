@@ -22,11 +22,15 @@ from torch import Tensor
 
 from ganaug.data.files import read_regular, sha256_of, user_path, write_atomically
 from ganaug.data.json_values import clip, parsed, short
+from ganaug.engine.callback import Callback
+from ganaug.engine.interrupts import Interrupts
+from ganaug.engine.state import TrainingState
 
 __all__ = ["Checkpoints", "newest_valid"]
 
-FORMAT, FORMAT_VERSION = "ganaug.checkpoint", 1
+FORMAT, FORMAT_VERSION = "ganaug.checkpoint", 2
 KEEP = 3
+AGREE_EVERY = 10  # steps between two times that several processes ask each other for signals, which a GPU waits for
 MOST = 2**34  # bytes: weights, their averages, optimisers and the last good state
 AUTO_SECONDS = 60.0  # between two checkpoints at least
 AUTO_SHARE = 0.02  # of the time may be spent on writing them
@@ -35,8 +39,11 @@ SEED = "random_state"  # the part of a run's description that may be left open
 MOST_NAMED = 3  # changed options in one sentence
 
 
-class Checkpoints:
+class Checkpoints(Callback):
     """The checkpoints of one training run.
+
+    While it lasts, SIGINT and SIGTERM wait until the step at hand is done and a checkpoint is written; with several
+    processes, up to ten steps.
 
     Parameters
     ----------
@@ -78,6 +85,8 @@ class Checkpoints:
     ([1.0, 1.0], {'step': 5})
     """
 
+    name = "checkpoints"
+
     def __init__(self, folder: str | Path, *, every: int | Literal["auto"] = "auto", resume: bool = True) -> None:
         self.folder = user_path(folder)
         self._every = every
@@ -93,6 +102,7 @@ class Checkpoints:
         if header is not None:
             self.found = tensors, header["values"]
         self._last, self._took = time.monotonic(), 0.0
+        self._interrupts = Interrupts()
 
     def describe(self, run: dict[str, Any]) -> None:
         """Say what is trained, before anything is saved.
@@ -120,6 +130,38 @@ class Checkpoints:
                 "started with, or choose another folder"
             )
         self.run = run
+
+    def on_resume(self, state: TrainingState) -> None:
+        """Load the state that was found, if there is one."""
+        if self.found is None:
+            return
+        try:
+            state.load(*self.found)
+        except (LookupError, ValueError, TypeError, RuntimeError, AttributeError) as error:
+            raise ValueError(
+                f"checkpoint_dir {self.folder} holds a state that is not one of these networks "
+                f"({clip(str(error), 200)}); choose another folder"
+            ) from None
+
+    def on_begin(self, state: TrainingState) -> None:
+        """Put off signals from now on."""
+        self._interrupts.__enter__()
+
+    def on_step(self, state: TrainingState) -> None:
+        """Write a checkpoint if one is due or a signal waits, which then has its effect."""
+        processes, reading = state.processes, state.step == state.good_step
+        due = self.due(state.step, reading=reading) or state.ended
+        # Processes differ in what is due at readings only, where their clocks tell it; the first one's counts.
+        if due or reading or processes.count == 1 or state.step % AGREE_EVERY == 0:
+            if processes.any((due and processes.first) or self._interrupts.caught, state.sums.device):
+                processes.average([state.sums])
+                if processes.first:
+                    self.save(state.step, *state.dump())
+            self._interrupts.deliver()
+
+    def on_end(self, state: TrainingState) -> None:
+        """Let signals act at once again."""
+        self._interrupts.__exit__(None, None, None)
 
     def due(self, step: int, *, reading: bool) -> bool:
         """Whether a checkpoint is to be written after this step, which a reading was or was not taken at."""
@@ -194,6 +236,11 @@ def newest_valid(folder: Path) -> tuple[dict[str, Any] | None, dict[str, Tensor]
         if isinstance(version, bool) or not isinstance(version, int) or not 1 <= version <= FORMAT_VERSION:
             raise ValueError(
                 f"{path} has format version {short(version)}, this ganaug reads up to {FORMAT_VERSION}; upgrade ganaug"
+            )
+        if version < FORMAT_VERSION:
+            raise ValueError(
+                f"{path} is of an earlier ganaug (format version {version}), which this one cannot go on from; choose "
+                "another folder"
             )
         return header, tensors, damaged
     return None, {}, damaged

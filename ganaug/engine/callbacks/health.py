@@ -1,10 +1,8 @@
 """Whether a training run goes well: what is looked at, the thresholds, and what is done about it.
 
-Losses and weights that are not finite are found, and answered by going back, in ``training/loop.py``. Here is what
-stays finite and is worthless all the same:
+Losses and weights that are not finite are found, and answered by going back, in the loop. Here is what stays finite and
+is worthless all the same, beside what only the objective can find:
 
-- *discriminator collapse*: the logits of real and generated samples lie so far apart that the discriminator has nothing
-  left to learn. Only differences of logits have a meaning under the relativistic loss, so the gap is what is read.
 - *mode collapse*: samples of a class differ much less from each other than the real ones do.
 - *memorisation*: samples of a class come nearer and nearer to training samples, much nearer than these are to each
   other.
@@ -15,23 +13,23 @@ The thresholds lie well outside of what healthy runs show, which ``benchmarks/he
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Generator, Tensor
 
 from ganaug.data.images.labelled import UNLABELLED
-from ganaug.engine.callbacks.monitor import Monitor
+from ganaug.data.json_values import number
+from ganaug.engine.callback import Callback
 from ganaug.engine.config import TrainingConfig
 from ganaug.engine.distributed import ALONE, DistributedContext
-from ganaug.engine.state import TrainingState
+from ganaug.engine.state import TrainingState, check_records
 
-__all__ = ["Health", "distances", "drawn", "noise_and_classes", "spread"]
+__all__ = ["Health", "distances", "mixed_classes", "spread"]
 
-MAX_GAP, GAP_READINGS = 6.0, 3  # mean of D(real) - D(fake), in so many readings one after the other
 MIN_DIVERSITY = 0.2  # mean distance between samples of a class, over that between real ones
 MIN_NEARNESS = 0.25  # median distance to the nearest real sample, over that between real ones; and falling
 
@@ -41,11 +39,10 @@ MAX_CLASSES = 10  # the rarest ones
 PER_CLASS = 32  # samples drawn, at least
 MIN_REAL, MAX_REAL = 4, 128  # real samples of a class that are compared with
 
-AUGMENT_STEP, AUGMENT_MOST = 0.1, 0.8
-MAX_CHANGES = 3  # of gamma and of the learning rate
+LOWEST_SCALE = 0.125  # of the learning rate
 
 
-class Health:
+class Health(Callback):
     """Looks at a training run now and then, tells what it finds, and answers it if asked to.
 
     Parameters
@@ -58,27 +55,31 @@ class Health:
         As for :func:`train`.
     config : TrainingConfig
     mode : {"report", "adapt"}, default="report"
-        "adapt" also changes the training, within limits: more augmentation, and a lower learning rate where there is
-        none or no more to add, against discriminator collapse and memorisation; a larger gradient penalty against mode
-        collapse.
+        "adapt" also changes the training, within limits: what the objective has against a finding, else a lower
+        learning rate.
     processes : DistributedContext, optional
         Those that train together; all go by what the first measures.
+
+    Attributes
+    ----------
+    looks : list of dict
+        What was measured, and after which step.
 
     Examples
     --------
     >>> import numpy as np, torch
     >>> real = torch.randn(40, 2, generator=torch.Generator().manual_seed(0))
     >>> config = TrainingConfig(
-    ...     steps=200, batch_size=8, learning_rate=0.1, final_learning_rate=0.1, gamma=1, final_gamma=1,
-    ...     penalty_every=1, augment_p=0, label_temperature=0, latent_dim=2,
+    ...     steps=200, batch_size=8, learning_rate=0.1, final_learning_rate=0.1, label_temperature=0
     ... )
     >>> health = Health(np.repeat([0, 1], 20), ["a", "b"], lambda chosen: real[chosen], config)
-    >>> class Constant(torch.nn.Module):
-    ...     def forward(self, latents, labels):
-    ...         return torch.where(labels[:, None] == 0, latents, torch.ones(2))
-    >>> health.measure(Constant(), 0)["b"]["diversity"]
+    >>> def constant(labels, batch_size, randomness):
+    ...     return torch.where(labels[:, None] == 0, torch.randn(len(labels), 2, generator=randomness), 1.0)
+    >>> health.measure(constant, 0)["b"]["diversity"]
     0.0
     """
+
+    name = "health"
 
     def __init__(
         self,
@@ -95,33 +96,40 @@ class Health:
         self._names = names
         self._real_samples = real_samples
         self._config = config
-        self._looks = [share * config.steps for share in LOOKS_AT] if config.steps >= MIN_STEPS else []
+        self.looks: list[dict[str, Any]] = []
+        self._due = [share * config.steps for share in LOOKS_AT] if config.steps >= MIN_STEPS else []
         self._adapt = mode == "adapt"
         self._processes = processes
         self._real: dict[int, tuple[Tensor, float, float]] = {}
 
-    def attend(self, state: TrainingState, monitor: Monitor) -> None:
+    def on_reading(self, state: TrainingState) -> None:
         """Look at a run after a reading that was finite; keep and tell what is found."""
-        found = self._discriminator(state)
-        last = state.looks[-1]["step"] if state.looks else 0
-        if any(last < due <= state.step for due in self._looks):
+        found = state.objective.findings(state.history, state.findings)
+        last = self.looks[-1]["step"] if self.looks else 0
+        if any(last < due <= state.step for due in self._due):
             found += self._samples(state)
         for finding in found:
-            finding["action"] = self._answer(finding["finding"], state) if self._adapt else "reported"
+            finding["action"] = _answer(finding["finding"], state) if self._adapt else "reported"
             state.findings.append(finding)
-            monitor.event(finding["finding"], **{k: v for k, v in finding.items() if k != "finding"})
+            state.tell(finding["finding"], **{k: v for k, v in finding.items() if k != "finding"})
 
-    def _discriminator(self, state: TrainingState) -> list[dict[str, Any]]:
-        told = [f["step"] for f in state.findings if f["finding"] == "discriminator_collapse"]
-        since = [e["logit_gap"] for e in state.history if e["step"] > max(told, default=0)][-GAP_READINGS:]
-        if len(since) < GAP_READINGS or min(since) <= MAX_GAP:
-            return []
-        return [_finding("discriminator_collapse", state.step, None, since[-1], MAX_GAP)]
+    def state_dict(self) -> dict[str, Any]:
+        """All looks so far."""
+        return {"looks": self.looks}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Inverse of :meth:`state_dict`."""
+        check_records("looks", state["looks"])
+        for look in state["looks"]:
+            for measured in dict(look["classes"]).values():
+                for figure in ("diversity", "nearness"):
+                    number(measured[figure], figure)
+        self.looks = list(state["looks"])
 
     def _samples(self, state: TrainingState) -> list[dict[str, Any]]:
-        measured = self.measure(state.players.average, state.step)
-        before = state.looks[-1]["classes"] if state.looks else {}
-        state.looks.append({"step": state.step, "classes": measured})
+        measured = self.measure(state.objective.samples, state.step)
+        before = self.looks[-1]["classes"] if self.looks else {}
+        self.looks.append({"step": state.step, "classes": measured})
         found = []
         for name, values in measured.items():
             if values["diversity"] < MIN_DIVERSITY:
@@ -131,13 +139,13 @@ class Health:
         return found
 
     @torch.no_grad()
-    def measure(self, average: nn.Module, step: int) -> dict[str, dict[str, float]]:
+    def measure(self, draw: Callable[[Tensor, int, Generator], Tensor], step: int) -> dict[str, dict[str, float]]:
         """Compare samples of the rarest classes with real ones.
 
         Parameters
         ----------
-        average : Module
-            The averaged generator.
+        draw : callable
+            As :meth:`Objective.samples`.
         step : int
             Seed of the noise.
 
@@ -151,7 +159,8 @@ class Health:
         if not self._members:
             return {}
         classes = torch.tensor(list(self._members))
-        latents, labels = noise_and_classes(classes, PER_CLASS, self._config, step)
+        randomness = torch.Generator().manual_seed(step)
+        labels = mixed_classes(classes, PER_CLASS, self._config.batch_size, randomness)
         measured = {}
         samples: Tensor | None = None
         for c in self._members:
@@ -159,7 +168,7 @@ class Health:
             if width <= 0 or apart <= 0:
                 continue
             if samples is None:
-                samples = drawn(average, latents, labels, self._config.batch_size, real.device)
+                samples = draw(labels, self._config.batch_size, randomness)
             own = samples[(labels == c).to(samples.device)]
             nearest = distances(own, real).min(1).values.median().item()
             values = self._processes.agree([spread(own) / width, nearest / apart], real.device)
@@ -174,46 +183,29 @@ class Health:
             self._real[c] = real, spread(real), apart.min(1).values.median().item()
         return self._real[c]
 
-    def _answer(self, finding: str, state: TrainingState) -> str:
-        """Change the training, within limits, and say how."""
-        if finding == "mode_collapse":
-            if state.penalty_factor >= 2**MAX_CHANGES:
-                return "none left"
-            state.penalty_factor *= 2
-            return f"gamma times {state.penalty_factor:g}"
-        if 0 < self._config.augment_p < AUGMENT_MOST:
-            extra = min(state.augment_extra + AUGMENT_STEP, AUGMENT_MOST - self._config.augment_p)
-            if extra > state.augment_extra:
-                state.augment_extra = extra
-                return f"augment_p {self._config.augment_p + extra:.2g}"
-        if state.scale > 0.5**MAX_CHANGES:
-            state.scale *= 0.5
-            return f"learning rate times {state.scale:g}"
-        return "none left"
+
+def _answer(finding: str, state: TrainingState) -> str:
+    """Change the training, within limits, and say how."""
+    action = state.objective.answer(finding)
+    if action is not None:
+        return action
+    if state.scale > LOWEST_SCALE:
+        state.scale *= 0.5
+        return f"learning rate times {state.scale:g}"
+    return "none left"
 
 
-def _finding(name: str, step: int, of_class: str | None, value: float, threshold: float) -> dict[str, Any]:
-    where = {} if of_class is None else {"class": of_class}
-    return {"finding": name, "step": step, **where, "value": value, "threshold": threshold}
+def _finding(name: str, step: int, of_class: str, value: float, threshold: float) -> dict[str, Any]:
+    return {"finding": name, "step": step, "class": of_class, "value": value, "threshold": threshold}
 
 
-def noise_and_classes(classes: Tensor, per_class: int, config: TrainingConfig, seed: int) -> tuple[Tensor, Tensor]:
-    """Noise and mixed classes for at least so many samples of each, in whole batches.
+def mixed_classes(classes: Tensor, per_class: int, batch_size: int, randomness: Generator) -> Tensor:
+    """Labels of at least so many samples of each class, mixed, in whole batches.
 
     Networks that train side by side share a batch out.
     """
-    randomness = torch.Generator().manual_seed(seed)
-    n = math.ceil(per_class * len(classes) / config.batch_size) * config.batch_size
-    labels = classes.repeat(math.ceil(n / len(classes)))[:n][torch.randperm(n, generator=randomness)]
-    return torch.randn(n, config.latent_dim, generator=randomness), labels
-
-
-def drawn(
-    average: Callable[[Tensor, Tensor], Tensor], latents: Tensor, labels: Tensor, batch: int, device: torch.device
-) -> Tensor:
-    """Samples for noise and classes, batch by batch, each as one row."""
-    parts = zip(latents.split(batch), labels.split(batch), strict=True)
-    return torch.cat([average(z.to(device), y.to(device)).flatten(1) for z, y in parts])
+    n = math.ceil(per_class * len(classes) / batch_size) * batch_size
+    return classes.repeat(math.ceil(n / len(classes)))[:n][torch.randperm(n, generator=randomness)]
 
 
 def distances(a: Tensor, b: Tensor) -> Tensor:

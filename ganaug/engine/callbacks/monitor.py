@@ -7,24 +7,26 @@ import importlib.util
 import json
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from torch import Tensor, nn
+from torch import Tensor
 
 from ganaug._text import visible
 from ganaug.data.files import read_regular, user_path, write_atomically
+from ganaug.data.json_values import whole
+from ganaug.engine.callback import Callback
+from ganaug.engine.state import TrainingState
 
 __all__ = ["Monitor"]
 
 GRID_EVERY = 500  # steps between two sample grids
 
 
-class Monitor:
+class Monitor(Callback):
     """Reports a training run while it goes on.
 
     Parameters
@@ -37,7 +39,7 @@ class Monitor:
         Folder for ``metrics.jsonl`` (one JSON object a line: readings, and events with an "event" key) and, where
         the package ``tensorboard`` is installed, TensorBoard scalars and sample grids.
     sample_grid : callable or None
-        Takes the averaged generator and returns an image tensor (channels, height, width) uint8, for TensorBoard.
+        Takes the moving averages by name and returns an image tensor (channels, height, width) uint8, for TensorBoard.
 
     Attributes
     ----------
@@ -49,6 +51,8 @@ class Monitor:
     A log that cannot be opened is an error; one that can no longer be written, to a disk that is full for example, is a
     warning, and training goes on without.
     """
+
+    name = "monitor"
 
     def __init__(
         self,
@@ -67,7 +71,17 @@ class Monitor:
         self._last_grid = 0
         self.lines = 0
 
-    def __enter__(self) -> Monitor:
+    def on_begin(self, state: TrainingState) -> None:
+        """Open the log: empty, or with what it said up to the step that an earlier run is resumed from."""
+        self._last_grid = state.step
+        if self._log_dir is not None:
+            try:
+                self._log_dir.mkdir(parents=True, exist_ok=True)
+                self._open(self._log_dir, state.step)
+            except (FileExistsError, NotADirectoryError):
+                raise ValueError(f"log_dir must be a folder, got {self._log_dir}, where there is a file") from None
+            except OSError as error:
+                raise _unwritable(self._log_dir, error) from None
         self._progress = Progress(
             TextColumn("training"),
             BarColumn(),
@@ -78,34 +92,21 @@ class Monitor:
             console=Console(stderr=True),
             disable=not self._visible,
         )
-        self._task = self._progress.add_task("", total=self._steps, rate="", losses="")
-        if self._log_dir is not None:
-            try:
-                self._log_dir.mkdir(parents=True, exist_ok=True)
-            except (FileExistsError, NotADirectoryError):
-                raise ValueError(f"log_dir must be a folder, got {self._log_dir}, where there is a file") from None
-            except OSError as error:
-                raise _unwritable(self._log_dir, error) from None
+        self._task = self._progress.add_task("", total=self._steps, completed=state.step, rate="", losses="")
         self._progress.start()
-        return self
 
-    def begin(self, step: int = 0, lines: int = 0) -> None:
-        """Open the log: empty, or with what it said up to the step that an earlier run is gone on with from.
+    def on_end(self, state: TrainingState) -> None:
+        """Close the log."""
+        self._progress.stop()
+        self._close()
 
-        Parameters
-        ----------
-        step : int
-            Steps taken already.
-        lines : int
-            What :attr:`lines` was then: so many lines of ``metrics.jsonl`` are kept.
-        """
-        self._progress.update(self._task, completed=step)
-        self._last_grid, self.lines = step, lines
-        if self._log_dir is not None:
-            try:
-                self._open(self._log_dir, step)
-            except OSError as error:
-                raise _unwritable(self._log_dir, error) from None
+    def state_dict(self) -> dict[str, Any]:
+        """Lines of the log so far, of which so many are kept when the run is resumed."""
+        return {"lines": self.lines}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Inverse of :meth:`state_dict`."""
+        self.lines = whole(state["lines"], "lines", 0, 2**53)
 
     def _open(self, folder: Path, step: int) -> None:
         path = folder / "metrics.jsonl"
@@ -119,12 +120,6 @@ class Monitor:
 
             self._board = Board(folder, purge_step=step + 1 if step else None)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
-        self._close()
-
     def _close(self) -> None:
         for sink in (self._lines, self._board):
             if sink is not None:
@@ -132,13 +127,14 @@ class Monitor:
                     sink.close()
         self._lines = self._board = None
 
-    def reading(self, values: dict[str, float], average: nn.Module) -> None:
+    def on_reading(self, state: TrainingState) -> None:
         """Record one reading of the losses, and now and then a sample grid."""
+        values = state.history[-1]
         self._progress.update(
             self._task,
             completed=values["step"],
             rate=f"{values['images_per_second']:,.0f} images/s",
-            losses=f"D {values['discriminator_loss']:.3f}  G {values['generator_loss']:.3f}",
+            losses=state.objective.summary(values),
         )
         self._write(values)
         if self._board is None:
@@ -149,13 +145,13 @@ class Monitor:
         grid = None
         if self._sample_grid is not None and due:
             self._last_grid = step
-            grid = self._sample_grid(average)
+            grid = self._sample_grid(state.objective.ema)
         try:
             self._board.add(step, scalars, grid)
         except OSError as error:
             self._give_up(step, error)
 
-    def event(self, name: str, **values: float | str) -> None:
+    def on_event(self, name: str, **values: Any) -> None:
         """Record something out of the ordinary, such as going back to an earlier state."""
         self._write({"event": name, **values})
         if self._visible:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Generator, Tensor, nn
 
 from ganaug.data.images.labelled import UNLABELLED
-from ganaug.engine.callbacks.health import distances, drawn, noise_and_classes, spread
+from ganaug.data.json_values import number
+from ganaug.engine.callback import Callback
+from ganaug.engine.callbacks.health import distances, mixed_classes, spread
 from ganaug.engine.config import TrainingConfig
 from ganaug.engine.distributed import ALONE, DistributedContext
-from ganaug.engine.state import TrainingState
+from ganaug.engine.state import TrainingState, check_records
 
 __all__ = ["Selection", "held_out"]
 
@@ -42,7 +44,7 @@ def held_out(class_indices: NDArray[np.integer], fraction: float) -> NDArray[np.
     return np.sort(np.concatenate(chosen)) if chosen else np.empty(0, np.int64)
 
 
-class Selection:
+class Selection(Callback):
     """Keeps the moving average whose samples are nearest to held-out ones, class by class.
 
     What is measured is the energy distance (Székely and Rizzo, 2013) between samples of a class and its held-out ones,
@@ -62,26 +64,31 @@ class Selection:
     processes : DistributedContext, optional
         Those that train together; all go by what the first measures.
 
+    Attributes
+    ----------
+    readings : list of dict
+        Step, score, and what was measured of each class.
+
     Examples
     --------
     >>> import numpy as np, torch
     >>> real = torch.randn(40, 2, generator=torch.Generator().manual_seed(0))
     >>> config = TrainingConfig(
-    ...     steps=200, batch_size=8, learning_rate=0.1, final_learning_rate=0.1, gamma=1, final_gamma=1,
-    ...     penalty_every=1, augment_p=0, label_temperature=0, latent_dim=2, validation_fraction=0.5,
+    ...     steps=200, batch_size=8, learning_rate=0.1, final_learning_rate=0.1, label_temperature=0,
+    ...     validation_fraction=0.5,
     ... )
     >>> labels = np.repeat([0, 1], 20)
     >>> selection = Selection(held_out(labels, 0.5), labels, ["a", "b"], lambda chosen: real[chosen], config)
-    >>> class Right(torch.nn.Module):
-    ...     def forward(self, latents, labels):
-    ...         return latents
-    >>> class Wrong(Right):
-    ...     def forward(self, latents, labels):
-    ...         return latents + 2 * labels[:, None]
-    >>> right, wrong = selection.measure(Right()), selection.measure(Wrong())
+    >>> def right(labels, batch_size, randomness):
+    ...     return torch.randn(len(labels), 2, generator=randomness)
+    >>> def wrong(labels, *others):
+    ...     return right(labels, *others) + 2 * labels[:, None]
+    >>> right, wrong = selection.measure(right), selection.measure(wrong)
     >>> right["a"] == wrong["a"], right["b"] < wrong["b"]
     (True, True)
     """
+
+    name = "validation"
 
     def __init__(
         self,
@@ -101,25 +108,65 @@ class Selection:
         self._unit = spread(torch.cat(list(self._real.values()))) or 1.0
         self._config = config
         self._processes = processes
-        self._latents, self._labels = noise_and_classes(torch.tensor(list(self._names)), PER_CLASS, config, 0)
+        self.readings: list[dict[str, Any]] = []
+        self._best: dict[str, Tensor] = {}
 
-    def attend(self, state: TrainingState) -> None:
+    def on_begin(self, state: TrainingState) -> None:
+        """Refuse averages of an earlier run that are not those of these networks."""
+        shapes = [{name: t.shape for name, t in ts.items()} for ts in (self._best, _weights(state.objective.ema))]
+        if self._best and shapes[0] != shapes[1]:
+            raise ValueError(
+                "checkpoint_dir holds a best moving average with other weights than these networks; choose another "
+                "folder"
+            )
+
+    def on_reading(self, state: TrainingState) -> None:
         """Measure the run's average at a reading, if that is due, and keep it if it is the best so far."""
-        last = state.validation[-1]["step"] if state.validation else 0
+        last = self.readings[-1]["step"] if self.readings else 0
         if state.step < self._config.steps and state.step - last < self._config.steps / READINGS:
             return
-        classes = self.measure(state.players.average)
+        classes = self.measure(state.objective.samples)
         score = float(np.mean(list(classes.values())))
-        if score < min((reading["score"] for reading in state.validation), default=math.inf):
-            state.best = copy.deepcopy(state.players.average.state_dict())
-        state.validation.append({"step": state.step, "score": score, "classes": classes})
+        if score < min((reading["score"] for reading in self.readings), default=math.inf):
+            self._best = {name: tensor.clone() for name, tensor in _weights(state.objective.ema).items()}
+        self.readings.append({"step": state.step, "score": score, "classes": classes})
+
+    def on_end(self, state: TrainingState) -> None:
+        """Return the moving averages to the best ones, once the training is done."""
+        if state.ended and self._best:
+            for part, network in state.objective.ema.items():
+                own = {
+                    name.removeprefix(f"{part}."): t for name, t in self._best.items() if name.startswith(f"{part}.")
+                }
+                network.load_state_dict(own)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All readings, and the weights of the best averages."""
+        return {"readings": self.readings, **{f"best.{name}": tensor for name, tensor in self._best.items()}}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Inverse of :meth:`state_dict`."""
+        check_records("readings", state["readings"], ("score",))
+        for reading in state["readings"]:
+            for score in dict(reading["classes"]).values():
+                number(score, "score")
+        self.readings = list(state["readings"])
+        self._best = {name.removeprefix("best."): t for name, t in state.items() if isinstance(t, Tensor)}
 
     @torch.no_grad()
-    def measure(self, average: Callable[[Tensor, Tensor], Tensor]) -> dict[str, float]:
-        """Energy distance of each class by name; not below about 0, where samples are as the held-out ones."""
+    def measure(self, draw: Callable[[Tensor, int, Generator], Tensor]) -> dict[str, float]:
+        """Energy distance of each class by name; not below about 0, where samples are as the held-out ones.
+
+        Parameters
+        ----------
+        draw : callable
+            As :meth:`Objective.samples`.
+        """
         device = next(iter(self._real.values())).device
-        samples = drawn(average, self._latents, self._labels, self._config.batch_size, device)
-        labels = self._labels.to(device)
+        randomness = torch.Generator().manual_seed(0)
+        labels = mixed_classes(torch.tensor(list(self._names)), PER_CLASS, self._config.batch_size, randomness)
+        samples = draw(labels, self._config.batch_size, randomness)
+        labels = labels.to(device)
         found = []
         for c, real in self._real.items():
             own = samples[labels == c]
@@ -127,3 +174,8 @@ class Selection:
             found.append((2 * across - spread(own) - self._inside[c]) / self._unit)
         found = self._processes.agree(found, device)
         return dict(zip(self._names.values(), found, strict=True))
+
+
+def _weights(networks: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+    """Tensors of networks by dotted names."""
+    return {f"{part}.{name}": t for part, network in networks.items() for name, t in network.state_dict().items()}

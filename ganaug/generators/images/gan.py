@@ -292,7 +292,7 @@ class ImageGAN(ImageSampling):
             randomness=randomness,
             processes=processes,
             changed=lambda **values: self._resolve(known, len(data), **values),
-            sample_grid=lambda average: tensor_grid(average, names),
+            sample_grid=lambda averages: tensor_grid(averages["generator"], names),
             presets=tuple(PRESETS),
             rebuilt=lambda config: build_networks(config.architecture),
         )

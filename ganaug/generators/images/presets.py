@@ -12,9 +12,10 @@ import torch
 from numpy.typing import NDArray
 
 from ganaug.data.json_values import distinct
+from ganaug.engine.config import TrainingConfig
 from ganaug.engine.devices import computes_bf16
-from ganaug.engine.loop import TrainingConfig
 from ganaug.generators.images.networks import ImageArchitecture
+from ganaug.objectives.adversarial.config import AdversarialConfig
 
 __all__ = ["PRESETS", "ImageGANConfig", "resolve_image_config"]
 
@@ -49,6 +50,7 @@ class ImageGANConfig:
     preset : str
     architecture : ImageArchitecture
     training : TrainingConfig
+    objective : AdversarialConfig
     operations : tuple of str
         Augmentations in front of the discriminator.
     """
@@ -56,6 +58,7 @@ class ImageGANConfig:
     preset: str
     architecture: ImageArchitecture
     training: TrainingConfig
+    objective: AdversarialConfig
     operations: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -69,6 +72,7 @@ class ImageGANConfig:
             preset=str(values["preset"]),
             architecture=ImageArchitecture.from_dict(values["architecture"]),
             training=TrainingConfig.from_dict(values["training"]),
+            objective=AdversarialConfig.from_dict(values["objective"]),
             operations=tuple(map(str, distinct(values["operations"], "operations"))),
         )
 
@@ -139,14 +143,16 @@ def resolve_image_config(
             batch_size=batch_size,
             learning_rate=learning_rate,
             final_learning_rate=learning_rate / 10,
+            label_temperature=float(params["label_temperature"]),
+            validation_fraction=float(params["validation_fraction"]),
+            precision=choose("precision", "bf16" if computes_bf16(device) else "fp32"),
+        ),
+        objective=AdversarialConfig(
             gamma=gamma,
             final_gamma=gamma / 10,
             penalty_every=preset.penalty_every,
             augment_p=float(choose("augment_p", _auto_augment_p(counts.mean()))),
-            label_temperature=float(params["label_temperature"]),
             latent_dim=64,
-            validation_fraction=float(params["validation_fraction"]),
-            precision=choose("precision", "bf16" if computes_bf16(device) else "fp32"),
         ),
         operations=tuple(choose("augment", operations)),
     )

@@ -22,14 +22,15 @@ from ganaug.data.labels import labels_from_array
 from ganaug.data.tables.columns.column import CategoricalColumn
 from ganaug.data.tables.containers import Container, as_table
 from ganaug.data.tables.encoder import Encoder, TableEncoder, encoder_from_state, fit_encoder
+from ganaug.engine.config import TrainingConfig
 from ganaug.engine.devices import random_generator, resolve_device
 from ganaug.engine.distributed import DistributedContext, current_context
-from ganaug.engine.loop import TrainingConfig
 from ganaug.engine.transfer import Rows
 from ganaug.generators.base import ConditionalGAN
 from ganaug.generators.fitting import ENGINE_CONSTRAINTS, TrainingData
 from ganaug.generators.model_folder import labels_to_json
 from ganaug.generators.tables.networks import TableArchitecture, TableDiscriminator, TableGenerator, build_networks
+from ganaug.objectives.adversarial.config import AdversarialConfig
 
 __all__ = ["TableGAN", "TableGANConfig"]
 
@@ -45,10 +46,12 @@ class TableGANConfig:
     ----------
     architecture : TableArchitecture
     training : TrainingConfig
+    objective : AdversarialConfig
     """
 
     architecture: TableArchitecture
     training: TrainingConfig
+    objective: AdversarialConfig
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as written to ``config.json``."""
@@ -57,7 +60,11 @@ class TableGANConfig:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TableGANConfig:
         """Inverse of :meth:`to_dict`, also after a trip through JSON; other keys are passed over."""
-        return cls(TableArchitecture.from_dict(values["architecture"]), TrainingConfig.from_dict(values["training"]))
+        return cls(
+            TableArchitecture.from_dict(values["architecture"]),
+            TrainingConfig.from_dict(values["training"]),
+            AdversarialConfig.from_dict(values["objective"]),
+        )
 
 
 class TableGAN(ConditionalGAN):
@@ -324,13 +331,15 @@ class TableGAN(ConditionalGAN):
                 batch_size=int(batch_size or self.batch_size) * int(self.members),
                 learning_rate=float(self.learning_rate),
                 final_learning_rate=float(self.learning_rate) / 10,
+                label_temperature=float(self.label_temperature),
+                validation_fraction=float(self.validation_fraction),
+            ),
+            AdversarialConfig(
                 gamma=float(self.gamma),
                 final_gamma=float(self.gamma) / 10,
                 penalty_every=1,
                 augment_p=0.0,
-                label_temperature=float(self.label_temperature),
                 latent_dim=architecture.noise_dim,
-                validation_fraction=float(self.validation_fraction),
             ),
         )
 

@@ -12,7 +12,7 @@ MAX_DIFFERENCE = 60.0  # between logits; beyond it exp() comes near what float32
 
 
 def relativistic_losses(real_logits: Tensor, fake_logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Relativistic pairing losses of both players.
+    """Relativistic pairing losses of discriminator and generator.
 
     Each real sample is compared with one fake sample of the same class: the discriminator wants
     ``D(real) > D(fake)``, the generator the reverse. Only differences of logits matter, so the

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from ganaug.objectives.adversarial.losses import fake_slopes, gradient_penalty, relativistic_losses
 
-__all__ = ["Players", "adversarial_step"]
+__all__ = ["AdversarialNetworks", "adversarial_step"]
 
 
 @dataclass
-class Players:
-    """The two networks, the generator's moving average and the two optimisers.
+class AdversarialNetworks:
+    """The two networks and their optimisers.
 
     Attributes
     ----------
@@ -25,39 +25,36 @@ class Players:
     discriminator : Module
         Called as ``discriminator(samples, labels)``; returns logits of shape (batch,). It must treat
         each sample on its own (no batch normalisation): the penalties and the generator's gradient rely on it.
-    average : Module
-        Same architecture as `generator`, holding the exponential moving average of its weights.
     generator_optimizer, discriminator_optimizer : Optimizer
         Over all parameters of the network they are named after.
     """
 
     generator: nn.Module
     discriminator: nn.Module
-    average: nn.Module
     generator_optimizer: torch.optim.Optimizer
     discriminator_optimizer: torch.optim.Optimizer
 
 
 def adversarial_step(
-    players: Players,
+    networks: AdversarialNetworks,
     real: Tensor,
     labels: Tensor,
     latents: Tensor,
     augment: Callable[[Tensor], Tensor],
     gamma: float | Tensor | None,
-    judged: Tensor | None = None,
+    discriminator_labels: Tensor | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
-    """Update both players once, from one shared forward pass.
+    """Update both networks once, from one shared forward pass.
 
     Sample ``i`` of the real and of the fake half have the same class ``labels[i]``. Both gradients
-    are taken at the same weights before either player moves (a simultaneous update), from one pass
+    are taken at the same weights before either network moves (a simultaneous update), from one pass
     through the discriminator forward and one backward; the usual alternation takes two of each.
 
     Parameters
     ----------
-    players : Players
-        Networks and optimisers; changed in place.
+    networks : AdversarialNetworks
+        With their optimisers; changed in place.
     real : Tensor of shape (batch, ...)
         Real samples, scaled as the generator's output.
     labels : Tensor of shape (batch,), int64
@@ -69,7 +66,7 @@ def adversarial_step(
         with respect to the samples before it.
     gamma : float, Tensor of shape () or None
         Weight of (R1 + R2) / 2; None leaves the penalties out of this step.
-    judged : Tensor of shape (batch,), int64, optional
+    discriminator_labels : Tensor of shape (batch,), int64, optional
         Classes that the discriminator is told, of real and fake sample alike: `labels`, or -1 for real samples
         without a class.
     dtype : torch.dtype
@@ -81,8 +78,8 @@ def adversarial_step(
         Discriminator loss, generator loss, mean of ``D(real) - D(fake)``, and the gradient penalty
         (0 where it was left out); detached, on the networks' device.
     """
-    g_weights = list(players.generator.parameters())
-    d_weights = list(players.discriminator.parameters())
+    g_weights = list(networks.generator.parameters())
+    d_weights = list(networks.discriminator.parameters())
     for weight in g_weights + d_weights:
         weight.grad = None  # whose memory serves this step
 
@@ -91,11 +88,11 @@ def adversarial_step(
     plain = dtype is torch.float32
     autocast = nullcontext() if plain else torch.autocast(real.device.type, dtype, cache_enabled=False)
     with autocast:
-        fake = players.generator(latents, labels).float()
+        fake = networks.generator(latents, labels).float()
     samples = torch.cat([real, fake.detach()]).requires_grad_()
-    seen, told = augment(samples), (labels if judged is None else judged).repeat(2)
+    seen, told = augment(samples), (labels if discriminator_labels is None else discriminator_labels).repeat(2)
     with autocast:
-        logits = players.discriminator(seen, told).float()
+        logits = networks.discriminator(seen, told).float()
     real_logits, fake_logits = logits.chunk(2)
     d_loss, g_loss = relativistic_losses(real_logits, fake_logits)
 
@@ -118,8 +115,8 @@ def adversarial_step(
 
     _set_gradients(g_weights, g_gradients)
     _set_gradients(d_weights, d_gradients)
-    players.generator_optimizer.step()
-    players.discriminator_optimizer.step()
+    networks.generator_optimizer.step()
+    networks.discriminator_optimizer.step()
     gap = (real_logits - fake_logits).mean()
     return torch.stack([d_loss, g_loss, gap, penalty]).detach()
 
