@@ -173,7 +173,11 @@ def test_a_file_of_ones_own(suite_file):
             "splits = 2\nweighted_variant = true",
             "unknown key 'weighted_variant'; did you mean 'weighted_variants'",
         ),
-        ("folds = 3", "folds = 3\nweighted_variants = true", "line 20: .tables. has an unknown key 'weighted_variants'"),
+        (
+            "folds = 3",
+            "folds = 3\nweighted_variants = true",
+            "line 20: .tables. has an unknown key 'weighted_variants'",
+        ),
         ('name = "gan"', 'name = ""', "line 14: images: the name of an arm must be a string that is not blank, got ''"),
         ('name = "gan"', "name = 3", "line 14: images: the name of an arm must be a string that is not blank, got 3"),
         ('name = "over"', 'name = " "', "line 25: tables: the name of an arm must be .* not blank, got ' '"),
