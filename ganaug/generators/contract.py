@@ -277,14 +277,14 @@ def draw_images(
     if torch.device(device).type != "cpu" and hasattr(generator, "sample_positions"):  # they need not leave the GPU
         return generator.sample_positions(torch.from_numpy(positions), random_state=random_state, device=device)
     labels = np.asarray(generator.classes_)[positions]
-    images = torch.as_tensor(generator.sample(labels, random_state=random_state))
+    images = torch.as_tensor(generator.sample(labels, random_state=random_state), device=device)
     spec = generator.sample_spec_
     if tuple(images.shape) != (len(labels), *spec.shape) or images.dtype != getattr(torch, spec.dtype):
         raise ValueError(
             f"the {type(generator).__name__} must draw {len(labels)} images of shape {spec.shape} and {spec.dtype}, as "
             f"its sample_spec_ says, got {images.dtype} of shape {tuple(images.shape)}"
         )
-    return images.to(device)
+    return images
 
 
 def _lacking(thing: Any, methods: Sequence[str]) -> list[str]:
