@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ganaug.curation import SyntheticPool, choose_ratio
     from ganaug.data import LabelledImages, labelled_images
     from ganaug.engine import OutOfMemory, TrainingDiverged
-    from ganaug.generators import ImageGAN, TableGAN
+    from ganaug.generators import ImageGAN, TableGAN, load
     from ganaug.resampling import GANOverSampler, SafeOverSampler
     from ganaug.transforms import AugmentedDataset, RandomSynthetic, SyntheticMix, augment_dataset
 
@@ -33,6 +33,7 @@ _HOMES = {
     "augment_dataset": "ganaug.transforms",
     "choose_ratio": "ganaug.curation",
     "labelled_images": "ganaug.data",
+    "load": "ganaug.generators",
 }
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "augment_dataset",
     "choose_ratio",
     "labelled_images",
+    "load",
 ]
 
 

@@ -26,6 +26,7 @@ ROOMS = [
     "generators",
     "generators.images",
     "generators.tables",
+    "generators.registry",
     "classifiers",
     "metrics",
     "audit",

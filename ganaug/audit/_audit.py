@@ -18,7 +18,7 @@ from ganaug.data.fingerprints import FAR_MORE, ExactCopies, check_holdout, exact
 from ganaug.data.host_states import plain_states
 from ganaug.data.tables.encoder import TableEncoder
 from ganaug.engine.devices import seed_from
-from ganaug.generators.base import ConditionalGAN
+from ganaug.generators.contract import Generator, is_generator
 from ganaug.metrics.nearest_neighbors import Nearness, Points, closest, measure_nearness
 from ganaug.metrics.pairwise_distances import Measure, image_distances, image_points, row_distances
 
@@ -59,8 +59,8 @@ def audit(
 
     Parameters
     ----------
-    synthetic : ImageGAN, TableGAN, DataFrame, array or any source of labelled images
-        A fitted GAN is drawn from. Two dimensions are rows of a table, anything else is read by
+    synthetic : generator, DataFrame, array or any source of labelled images
+        A fitted generator is drawn from. Two dimensions are rows of a table, anything else is read by
         :func:`ganaug.labelled_images`, pools of images included.
     train : DataFrame, array or any source of labelled images
         What the generator was trained on.
@@ -72,13 +72,13 @@ def audit(
         samples at least ten of these and ten holdout samples are needed; copies are sought among the training samples
         of all classes, and among those without a label (images labelled -1).
     per_class : int, optional
-        Samples drawn of each class of a GAN; by default 2,000 in all.
+        Samples drawn of each class of a generator; by default 2,000 in all.
     categorical_features : "auto", None or array-like, default="auto"
         Columns of a table to take for names though they hold numbers.
     device : str, default="auto"
         Where images are compared.
     random_state : int, RandomState, Generator or None, default=None
-        Draws from a GAN, chooses among more than 2,000 samples, splits the holdout, resamples.
+        Draws from a generator, chooses among more than 2,000 samples, splits the holdout, resamples.
 
     Returns
     -------
@@ -136,13 +136,13 @@ def audit(
     seed = seed_from(random_state)
     real = read_side(train, train_labels, "train")
     sides = [real] if holdout is None else [real, _like(real, holdout, holdout_labels, "holdout")]
-    if isinstance(synthetic, ConditionalGAN):
+    if is_generator(synthetic):
         if labels is not None:
-            raise ValueError("labels were given beside a GAN, which is asked for its classes; leave them out")
+            raise ValueError("labels were given beside a generator, which is asked for its classes; leave them out")
         sides.insert(0, draw(synthetic, real, per_class, seed))
         _check_trained_on(synthetic, real)
     elif per_class is not None:
-        raise ValueError("per_class is for a GAN that samples are drawn from; leave it out")
+        raise ValueError("per_class is for a generator that samples are drawn from; leave it out")
     else:
         sides.insert(0, _like(real, synthetic, labels, "synthetic"))
     sides = with_keys(check_sides(sides))
@@ -157,13 +157,13 @@ def _like(real: Side, samples: Any, labels: Any, argument: str) -> Side:
     return read_side(samples, labels, argument, real.source.class_names if real.source else None)
 
 
-def _check_trained_on(gan: ConditionalGAN, train: Side) -> None:
+def _check_trained_on(gan: Generator, train: Side) -> None:
     known = getattr(gan, "training_data_", {})
     differs = known.get("n_rows", len(train)) != len(train)
     if train.source is not None and "sha256" in known:
         differs = known["sha256"] != train.source.fingerprint()
     if differs:
-        message = "train is not what the GAN was trained on: copies of its training data will not be found"
+        message = "train is not what the generator was trained on: copies of its training data will not be found"
         warnings.warn(message, UserWarning, stacklevel=4)
 
 

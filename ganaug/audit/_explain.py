@@ -21,13 +21,12 @@ from ganaug.data.tables.columns.column import as_numbers, is_numeric
 from ganaug.data.tables.columns.values import is_date
 from ganaug.data.tables.encoder import TableEncoder
 from ganaug.engine.devices import resolve_device, seed_from
-from ganaug.generators.images.gan import ImageGAN
-from ganaug.generators.tables.gan import TableGAN
+from ganaug.generators.contract import check_generator, class_name, scorer
 from ganaug.metrics.pairwise_distances import image_distances, image_points, row_distances
 
 __all__ = ["explain", "interpolation_sheet"]
 
-DRAWN = 200  # samples of a class that the discriminator ranks one among
+DRAWN = 200  # samples of a class that one is ranked among by its score
 DAY = pd.Timedelta(days=1)
 
 
@@ -56,8 +55,8 @@ def explain(
         What the generator was trained on.
     labels, train_labels : array-like of shape (n,), optional
         Classes, beside rows and arrays; both or none, which puts all samples into one class.
-    gan : ImageGAN or TableGAN, optional
-        What drew the samples, for their rank by its discriminator.
+    gan : generator, optional
+        What drew the samples, for their rank by its ``score_samples``.
     anchors : array-like of shape (n,), optional
         The training row that each row grew from, -1 for none: of :class:`ganaug.GANOverSampler`
         ``anchor_indices_[synthetic_mask_]``.
@@ -148,13 +147,13 @@ def explain(
 
 
 @plain_states()
-def interpolation_sheet(gan: ImageGAN, labels: Any = None, *, steps: int = 8, random_state: Any = 0) -> Image.Image:
+def interpolation_sheet(gan: Any, labels: Any = None, *, steps: int = 8, random_state: Any = 0) -> Image.Image:
     """Draw a row per class: two synthetic images at the ends, and what lies between them.
 
     Parameters
     ----------
     gan : ImageGAN
-        Fitted.
+        Fitted; or another generator of images with ``interpolate``.
     labels : array-like of shape (n,), optional
         Classes to draw; by default all.
     steps : int
@@ -165,13 +164,21 @@ def interpolation_sheet(gan: ImageGAN, labels: Any = None, *, steps: int = 8, ra
     -------
     PIL.Image.Image
 
+    Raises
+    ------
+    ValueError, TypeError
+        For what is no fitted generator of images, or cannot interpolate.
+
     See Also
     --------
     ganaug.ImageGAN.interpolate : The images themselves.
     """
+    check_generator(gan, kind="images")
+    if not hasattr(gan, "interpolate"):
+        raise TypeError(f"gan must have interpolate, which a {type(gan).__name__} lacks; pass an ImageGAN")
     chosen = gan.classes_ if labels is None else np.asarray(labels)
     images = gan.interpolate(chosen, steps=steps, random_state=random_state).numpy()
-    names = [gan.class_name(label) for label in chosen.tolist()]
+    names = [class_name(gan, label) for label in chosen.tolist()]
     return class_grid(list(zip(names, images, strict=True)), heading="from one synthetic image to another")
 
 
@@ -215,10 +222,11 @@ def _ranks(gan: Any, made: Side, seed: int) -> NDArray[np.float64] | None:
     """Share of what is drawn for the same class that scores lower."""
     if gan is None:
         return None
-    if not isinstance(gan, ImageGAN if made.is_images else TableGAN):
-        wanted = "an ImageGAN" if made.is_images else "a TableGAN"
-        raise ValueError(f"gan must be {wanted}, what drew the samples, got a {type(gan).__name__}; leave it out")
-    by_name = {_plain(name): label for label, name in gan.names().items()}
+    check_generator(
+        gan, kind="images" if made.is_images else "rows", reason="pass what drew the samples, or leave it out"
+    )
+    score = scorer(gan, "the rank of samples among those of gan").score_samples
+    by_name = {_plain(class_name(gan, label)): label for label in gan.classes_.tolist()}
     unknown = sorted(set(made.names) - set(by_name))
     if unknown:
         raise ValueError(f"gan does not know class {unknown[0]!r}; pass the one that drew the samples")
@@ -226,8 +234,8 @@ def _ranks(gan: Any, made: Side, seed: int) -> NDArray[np.float64] | None:
     for name in np.unique(made.names):
         own = np.flatnonzero(made.names == name)
         labels = np.repeat(np.array([by_name[name]], dtype=gan.classes_.dtype), DRAWN)
-        drawn = gan.discriminator_scores(gan.sample(labels, random_state=np.random.default_rng(seed)), labels)
-        scores = gan.discriminator_scores(made.items_at(own), labels[:1].repeat(len(own)))
+        drawn = score(gan.sample(labels, random_state=np.random.default_rng(seed)), labels)
+        scores = score(made.items_at(own), labels[:1].repeat(len(own)))
         ranks[own] = np.searchsorted(np.sort(drawn), scores) / DRAWN
     return ranks
 

@@ -16,8 +16,7 @@ from ganaug.data.fingerprints import image_keys, row_keys
 from ganaug.data.labels import label_matches, labels_from_array, listed
 from ganaug.data.tables.columns.column import is_numeric
 from ganaug.data.tables.containers import as_table, is_frame
-from ganaug.generators.base import ConditionalGAN
-from ganaug.generators.images.gan import ImageGAN
+from ganaug.generators.contract import Generator, check_generator, class_names
 from ganaug.metrics.matching import check_synthetic_labels
 from ganaug.metrics.nearest_neighbors import SMALLEST
 
@@ -106,17 +105,16 @@ def read_side(samples: Any, labels: Any, argument: str, names: dict[Any, str] | 
     return Side(argument, data.images, named, data, has_labels)
 
 
-def draw(gan: ConditionalGAN, train: Side, per_class: int | None, random_state: Any) -> Side:
-    """Samples of a fitted GAN, as many of each of its classes.
+def draw(gan: Generator, train: Side, per_class: int | None, random_state: Any) -> Side:
+    """Samples of a fitted generator, as many of each of its classes.
 
     Raises
     ------
     ValueError
         If it is not fitted, or draws something else than the training data hold.
     """
-    if not hasattr(gan, "generator_"):
-        raise ValueError(f"synthetic is a {type(gan).__name__} that is not fitted; call fit first, or load a saved one")
-    if isinstance(gan, ImageGAN) != train.is_images:
+    check_generator(gan, "synthetic")
+    if (gan.sample_spec_.kind == "images") != train.is_images:
         raise ValueError(
             f"synthetic is a {type(gan).__name__} and train holds {_kind(train)}; pass what it was fitted on"
         )
@@ -125,7 +123,7 @@ def draw(gan: ConditionalGAN, train: Side, per_class: int | None, random_state: 
     n = per_class or max(SMALLEST, DRAWN // len(gan.classes_))
     labels = np.repeat(gan.classes_, n)
     drawn = gan.sample(labels, random_state=random_state)
-    return read_side(drawn, labels, "synthetic", {k: _name(k, gan.class_names_) for k in gan.classes_.tolist()})
+    return read_side(drawn, labels, "synthetic", {k: _name(k, class_names(gan)) for k in gan.classes_.tolist()})
 
 
 def audited_classes(sides: list[Side]) -> tuple[list[str], list[str]]:

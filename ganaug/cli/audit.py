@@ -68,17 +68,17 @@ def audit(
     Ends with status 1 if they fail a test, 0 if none failed, also where not all could be made, and 2 on bad input.
     """
     from ganaug.audit import audit as run_audit
-    from ganaug.generators import ImageGAN, TableGAN
+    from ganaug.generators import load
     from ganaug.generators.model_folder import kind_of
 
     _check_output(output, [source, train, holdout], overwrite)
-    kind = kind_of(source)
+    gan = load(source, device=device) if kind_of(source) else None
+    draws = None if gan is None else gan.sample_spec_.kind
     options = csv_options(sep, decimal, encoding, na_values)
     asked: dict[str, Any] = {"per_class": per_class, "device": device, "random_state": seed}
-    if kind == TableGAN.__name__ or (kind != ImageGAN.__name__ and _is_table(source, target)):
+    if draws == "rows" or (draws is None and _is_table(source, target)):
         if size is not None:
             raise ValueError("--size is for images; leave it out")
-        gan = TableGAN.load(source, device=device) if kind == TableGAN.__name__ else None
         column = target or (gan.training_data_.get("target") if gan is not None else None)
         if column is None:
             raise ValueError(f"{source} holds rows of a table; name the column of their classes with --target")
@@ -100,9 +100,8 @@ def audit(
         if categorical or target is not None or any((sep, decimal, encoding, na_values)):
             raise ValueError("--target, --categorical and the options of CSV files are for tables; leave them out")
         sides = [_images(path, size) for path in (train, holdout) if path is not None]
-        if kind == ImageGAN.__name__:
-            image_gan = ImageGAN.load(source, device=device)
-            report = run_audit(image_gan, *(as_fitted(side, image_gan) for side in sides), **asked)
+        if gan is not None:
+            report = run_audit(gan, *(as_fitted(side, gan) for side in sides), **asked)
         else:
             report = run_audit(_synthetic_images(source, size), *sides, **asked)
     print(report)

@@ -14,9 +14,9 @@ from ganaug.curation.image_filters import ImageFilter, filters_for
 from ganaug.data import LabelledImages, labelled_images
 from ganaug.data.labels import listed
 from ganaug.engine.devices import seed_from
-from ganaug.generators import ImageGAN
+from ganaug.generators.contract import Generator, check_generator, class_indices, class_name, class_names, draw_images
 
-__all__ = ["FilteredDraws", "NothingPassedError", "check_fitted", "draw_filtered"]
+__all__ = ["FilteredDraws", "NothingPassedError", "draw_filtered"]
 
 MIN_BATCH, MAX_BATCH = 64, 4096  # candidates drawn at a time
 
@@ -26,7 +26,7 @@ class NothingPassedError(ValueError):
 
 
 class FilteredDraws:
-    """Images of a GAN that pass all filters, class by class.
+    """Images of a generator that pass all filters, class by class.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class FilteredDraws:
 
     def __init__(
         self,
-        gan: ImageGAN,
+        gan: Generator,
         per_class: int | Mapping[Any, int],
         *,
         real: Any = None,
@@ -52,7 +52,7 @@ class FilteredDraws:
         max_draws: int = 10,
         random_state: Any = None,
     ) -> None:
-        check_fitted(gan)
+        check_generator(gan, kind="images")
         self.gan = gan
         self.wanted = _wanted(gan, per_class)
         if max_draws < 1:
@@ -105,14 +105,14 @@ class FilteredDraws:
     def of_class(self, position: int) -> Iterator[NDArray[np.uint8]]:
         """Batches of images of one class: the same whichever others are drawn."""
         randomness = np.random.default_rng([self.seed, position])
-        label, wanted = self.gan.classes_[position], int(self.wanted[position])
+        wanted = int(self.wanted[position])
         most = wanted * self.max_draws
         drawn = kept = 0
         seen, passed = (np.zeros(len(self.filters), dtype=int) for _ in range(2))
         while kept < wanted and drawn < most:
             rate = max(kept / drawn, 0.05) if drawn else 1.0
             n = min(max(int((wanted - kept) / rate) + 1, MIN_BATCH), MAX_BATCH, most - drawn)
-            images = self.gan.sample(np.repeat(label, n), random_state=randomness).numpy()
+            images = draw_images(self.gan, np.full(n, position), random_state=randomness).numpy()
             drawn += n
             for number, step in enumerate(self.filters):
                 accepted = step.accepts(images, position) if len(images) else None
@@ -127,18 +127,12 @@ class FilteredDraws:
             step.name: round(float(p / s), 4) if s else None
             for step, p, s in zip(self.filters, passed, seen, strict=True)
         }
-        name = self.gan.class_name(label.item())
+        name = class_name(self.gan, self.gan.classes_[position].item())
         self.records.append({"class": name, "asked": wanted, "drawn": drawn, "kept": kept, "passed": rates})
 
 
-def check_fitted(gan: ImageGAN) -> None:
-    """Raise ``ValueError`` unless something is a fitted GAN."""
-    if not hasattr(gan, "generator_"):
-        raise ValueError("gan must be a fitted ImageGAN; call fit first, or load a saved one")
-
-
 def draw_filtered(
-    gan: ImageGAN, per_class: int | Mapping[Any, int], **options: Any
+    gan: Generator, per_class: int | Mapping[Any, int], **options: Any
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Draw images that pass all filters into memory.
 
@@ -152,7 +146,7 @@ def draw_filtered(
     images : ndarray of shape (n, channels, height, width), uint8
         Class by class.
     positions : ndarray of shape (n,), int64
-        Class of each, as position in the GAN's ``classes_``.
+        Class of each, as position in the generator's ``classes_``.
     """
     draws = FilteredDraws(gan, per_class, **options)
     images = np.concatenate(list(draws))
@@ -160,15 +154,15 @@ def draw_filtered(
     return images, np.repeat(np.arange(len(gan.classes_)), [record["kept"] for record in draws.records])
 
 
-def _wanted(gan: ImageGAN, per_class: int | Mapping[Any, int]) -> NDArray[np.int64]:
-    """Images to keep of each of the GAN's classes."""
+def _wanted(gan: Generator, per_class: int | Mapping[Any, int]) -> NDArray[np.int64]:
+    """Images to keep of each of the generator's classes."""
     wanted = np.zeros(len(gan.classes_), dtype=np.int64)
     numbers = list(per_class.values()) if isinstance(per_class, Mapping) else [per_class]
     if not all(isinstance(n, Integral) for n in numbers):
         raise ValueError(f"per_class must be a whole number, or a dict of them, got {per_class!r}")
     if isinstance(per_class, Mapping):
         labels = list(per_class)
-        wanted[gan.class_indices(labels)] = [int(per_class[label]) for label in labels]
+        wanted[class_indices(gan, labels)] = [int(per_class[label]) for label in labels]
     else:
         wanted[:] = per_class
     if wanted.min() < 0 or wanted.max() < 1:
@@ -176,23 +170,25 @@ def _wanted(gan: ImageGAN, per_class: int | Mapping[Any, int]) -> NDArray[np.int
     return wanted
 
 
-def _training_images(gan: ImageGAN, real: Any) -> LabelledImages:
-    data = labelled_images(real).relabelled(gan.classes_, gan.class_names_)
-    if data.image_shape != gan.image_shape_:
-        raise ValueError(f"the real images have shape {data.image_shape}, the GAN draws {gan.image_shape_}")
+def _training_images(gan: Generator, real: Any) -> LabelledImages:
+    names = class_names(gan)
+    data = labelled_images(real).relabelled(gan.classes_, names)
+    if data.image_shape != gan.sample_spec_.shape:
+        raise ValueError(f"the real images have shape {data.image_shape}, the generator draws {gan.sample_spec_.shape}")
     known = data.labelled()
-    gan.class_indices(known.labels)
+    class_indices(gan, known.labels)
     for label in known.classes.tolist():
-        if label in data.class_names and gan.class_names_.get(label, data.name(label)) != data.name(label):
+        if label in data.class_names and names.get(label, data.name(label)) != data.name(label):
             raise ValueError(
-                f"label {label!r} is {data.name(label)!r} in real and {gan.class_name(label)!r} for the GAN"
+                f"label {label!r} is {data.name(label)!r} in real and {class_name(gan, label)!r} for the generator"
             )
     missing = sorted(set(gan.classes_.tolist()) - set(known.labels.tolist()))
     if missing:
-        raise ValueError(f"real holds no images of class {listed(missing)}; pass what the GAN was trained on")
-    if data.fingerprint() != gan.training_data_.get("sha256"):
+        raise ValueError(f"real holds no images of class {listed(missing)}; pass what the generator was trained on")
+    trained_on = getattr(gan, "training_data_", None)
+    if trained_on is not None and data.fingerprint() != trained_on.get("sha256"):
         warnings.warn(
-            "real is not what the GAN was trained on: copies of its training images will not be found",
+            "real is not what the generator was trained on: copies of its training images will not be found",
             UserWarning,
             stacklevel=3,
         )

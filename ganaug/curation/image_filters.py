@@ -13,7 +13,7 @@ from ganaug.classifiers.image_classifier import ClassifierConfig, DynamicsClassi
 from ganaug.curation.consistency import FOLDS, ClassConsistency
 from ganaug.data import LabelledImages
 from ganaug.data.labels import listed
-from ganaug.generators import ImageGAN
+from ganaug.generators.contract import Generator, class_indices, class_name, device_of, scorer
 from ganaug.metrics import nearest, nearest_other
 
 __all__ = [
@@ -38,21 +38,22 @@ class ImageFilter(Protocol):
     name: str
     needs_real: bool
 
-    def fit(self, gan: ImageGAN, real: LabelledImages | None, randomness: np.random.Generator) -> Self:
-        """Learn what is needed; `real` holds the GAN's training images, -1 marking those without a label."""
+    def fit(self, gan: Generator, real: LabelledImages | None, randomness: np.random.Generator) -> Self:
+        """Learn what is needed; `real` holds its training images, -1 marking those without a label."""
 
     def accepts(self, images: NDArray[np.uint8], position: int) -> NDArray[np.bool_] | None:
-        """Which candidates of the class at this position in the GAN's ``classes_`` are kept; None if it cannot tell."""
+        """Which candidates of the class at this position in ``classes_`` are kept; None if it cannot tell."""
 
     def describe(self) -> dict[str, Any]:
         """Name and parameters as JSON values."""
 
 
 class DiscriminatorRank:
-    """Keeps the candidates that the discriminator finds most real.
+    """Keeps the candidates that the generator's ``score_samples`` ranks highest: of a GAN, its discriminator.
 
-    Its logits have no absolute meaning (a relativistic loss fixes differences only), so candidates are ranked among
-    those of their class that were drawn together.
+    Logits have no absolute meaning (a relativistic loss fixes differences only), so candidates are ranked among those
+    of their class that were drawn together. A generator of another family ranks them by what it scores with, such as a
+    likelihood; one without ``score_samples`` is refused.
 
     Parameters
     ----------
@@ -68,14 +69,14 @@ class DiscriminatorRank:
             raise ValueError(f"share must be in (0, 1], got {share}")
         self.share = share
 
-    def fit(self, gan: ImageGAN, real: LabelledImages | None, randomness: np.random.Generator) -> DiscriminatorRank:
-        """Keep the GAN."""
-        self._gan = gan
+    def fit(self, gan: Generator, real: LabelledImages | None, randomness: np.random.Generator) -> DiscriminatorRank:
+        """Keep the generator, or raise ``TypeError`` if it cannot score samples."""
+        self._score, self._classes = scorer(gan, self.name).score_samples, gan.classes_
         return self
 
     def accepts(self, images: NDArray[np.uint8], position: int) -> NDArray[np.bool_]:
         """Which candidates are kept; see :class:`ImageFilter`."""
-        scores = self._gan.discriminator_scores(images, np.repeat(self._gan.classes_[position], len(images)))
+        scores = self._score(images, np.repeat(self._classes[position], len(images)))
         kept = np.zeros(len(images), dtype=bool)
         kept[np.argsort(-scores, kind="stable")[: max(1, round(self.share * len(images)))]] = True
         return kept
@@ -89,7 +90,8 @@ class ImageConsistency:
     """Keeps candidates that a classifier trained on real images only finds typical of their class.
 
     Classifiers of a five-fold cross-validation score each candidate; it must reach a quantile of the scores that the
-    real images of its class got from the classifiers that had not seen them. They are trained on the device of the GAN.
+    real images of its class got from the classifiers that had not seen them. They are trained where the generator
+    draws.
 
     Parameters
     ----------
@@ -110,20 +112,20 @@ class ImageConsistency:
             raise ValueError(f"quantile must be in [0, 1], got {quantile}")
         self.quantile = quantile
 
-    def fit(self, gan: ImageGAN, real: LabelledImages | None, randomness: np.random.Generator) -> ImageConsistency:
+    def fit(self, gan: Generator, real: LabelledImages | None, randomness: np.random.Generator) -> ImageConsistency:
         """Train the classifiers."""
         assert real is not None
         known = real.labelled()
-        n_classes, labels = len(gan.classes_), gan.class_indices(known.labels)
+        n_classes, labels = len(gan.classes_), class_indices(gan, known.labels)
         if np.bincount(labels).max() < FOLDS:
             raise ValueError(f"class consistency needs {FOLDS} real images of some class; leave it out of keep")
         counts = np.bincount(labels, minlength=n_classes)
         self._known = counts >= FOLDS
         if not self._known.all():
-            few = [gan.class_name(label) for label in gan.classes_[~self._known].tolist()]
+            few = [class_name(gan, label) for label in gan.classes_[~self._known].tolist()]
             message = f"classes of fewer than {FOLDS} real images are not filtered by class consistency: {listed(few)}"
             warnings.warn(message, UserWarning, stacklevel=4)
-        device = next(gan.generator_.parameters()).device
+        device = device_of(gan)
         consistency = ClassConsistency(
             self.quantile, models=lambda seed: [self._classifier(n_classes, seed, TRAINING, device)]
         )
@@ -176,7 +178,7 @@ class NoCopies:
             raise ValueError(f"quantile must be in [0, 1], got {quantile}")
         self.quantile = quantile
 
-    def fit(self, gan: ImageGAN, real: LabelledImages | None, randomness: np.random.Generator) -> NoCopies:
+    def fit(self, gan: Generator, real: LabelledImages | None, randomness: np.random.Generator) -> NoCopies:
         """Measure how far real images lie apart."""
         assert real is not None
         flat = real.images.reshape(len(real), -1)
@@ -184,7 +186,7 @@ class NoCopies:
         # Among different images only: a single duplicate would set the limit to zero.
         self._images = real.images[first]
         distances = nearest_other(self._images)[which.reshape(-1)][real.has_label]
-        labels = gan.class_indices(real.labelled().labels)
+        labels = class_indices(gan, real.labelled().labels)
         self._limits = [np.quantile(distances[labels == c], self.quantile) for c in range(len(gan.classes_))]
         return self
 
@@ -218,7 +220,7 @@ def default_filters(share: float = 0.5) -> list[ImageFilter]:
 
 
 def filters_for(
-    keep: str | Iterable[ImageFilter], gan: ImageGAN, real: LabelledImages | None, randomness: np.random.Generator
+    keep: str | Iterable[ImageFilter], gan: Generator, real: LabelledImages | None, randomness: np.random.Generator
 ) -> list[ImageFilter]:
     """Fit the filters that `keep` stands for."""
     if isinstance(keep, str):

@@ -31,7 +31,7 @@ from ganaug.curation.inner_validation import (
 from ganaug.data import LabelledImages, labelled_images
 from ganaug.data.host_states import plain_states
 from ganaug.engine.devices import global_states_seeded, random_generator, resolve_device, seed_from
-from ganaug.generators import ImageGAN
+from ganaug.generators.contract import Generator
 
 __all__ = ["ImageGateDecision", "choose_ratio"]
 
@@ -94,7 +94,7 @@ class ImageGateDecision:
 
 @plain_states()
 def choose_ratio(
-    gan: ImageGAN | Callable[[], Any],
+    gan: Generator | Callable[[], Any],
     images: Any,
     labels: Any = None,
     *,
@@ -120,9 +120,9 @@ def choose_ratio(
 
     Parameters
     ----------
-    gan : ImageGAN or callable
+    gan : generator of images, such as ImageGAN, or callable
         What will be used: a clone of it is trained on each inner training set, whether it is fitted or not. Or a
-        function that returns a GAN with ``fit``.
+        function that returns a generator.
     images, labels
         The training images and their labels, as :func:`ganaug.labelled_images` reads them.
     classifier : str or callable, default="small-cnn"

@@ -18,7 +18,7 @@ from ganaug.classifiers.networks import NETWORKS
 from ganaug.curation.consistency import FOLDS
 from ganaug.curation.image_filters import DiscriminatorRank, ImageFilter, NoCopies, default_filters
 from ganaug.engine.devices import seed_from
-from ganaug.generators import ImageGAN
+from ganaug.generators.contract import check_generator, is_generator
 
 __all__ = [
     "Candidate",
@@ -97,12 +97,14 @@ def alternative_filters(smallest: int) -> Sequence[Filters]:
 
 
 def gan_factory(gan: Any) -> Callable[[], Any]:
-    """Return a function that makes a GAN to fit."""
-    if isinstance(gan, ImageGAN):
-        # Its checkpoints and its log are those of the GAN that will be used.
-        return lambda: clone(gan).set_params(checkpoint_dir=None, log_dir=None)
+    """Return a function that makes a generator to fit."""
+    if is_generator(gan):
+        check_generator(gan, kind="images", fitted=False)
+        # Its checkpoints and its log are those of the generator that will be used.
+        of_a_run = {"checkpoint_dir", "log_dir"} & gan.get_params().keys()
+        return lambda: clone(gan).set_params(**dict.fromkeys(of_a_run))
     if not callable(gan) or isinstance(gan, type):
-        raise TypeError(f"gan must be an ImageGAN or a function that returns one, got {gan!r}")
+        raise TypeError(f"gan must be a generator of images or a function that returns one, got {gan!r}")
     return gan
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Generator, Tensor
+from torch import Tensor
 
 from ganaug.curation.drawing import FilteredDraws
 from ganaug.curation.image_filters import ImageFilter
@@ -31,7 +31,7 @@ from ganaug.data.host_states import plain_states
 from ganaug.data.json_values import clip, whole
 from ganaug.data.labels import class_positions
 from ganaug.engine.distributed import current_context
-from ganaug.generators import ImageGAN
+from ganaug.generators.contract import Generator
 from ganaug.generators.model_folder import labels_from_json, named_classes
 
 __all__ = ["SyntheticPool"]
@@ -127,7 +127,7 @@ class SyntheticPool:
     @plain_states()
     def build(
         cls,
-        gan: ImageGAN,
+        gan: Generator,
         path: str | Path,
         *,
         per_class: int | Mapping[Any, int],
@@ -142,15 +142,15 @@ class SyntheticPool:
 
         Parameters
         ----------
-        gan : ImageGAN
+        gan : generator of images, such as ImageGAN
             Fitted.
         path : path-like
             A folder that is empty or does not exist yet.
         per_class : int or dict
             Images of each class; a dict gives the number for each label, classes that are not in it get none.
         real : any source of labelled images, optional
-            The images that the GAN was trained on, never others that something is to be evaluated on: what filters
-            compare with.
+            The images that the generator was trained on, never others that something is to be evaluated on: what
+            filters compare with.
         keep : "auto" or sequence of filters, default="auto"
             Filters, applied in this order. "auto" takes :class:`DiscriminatorRank`, :class:`ImageConsistency` and
             :class:`NoCopies` if `real` is given, and otherwise none.
@@ -159,7 +159,7 @@ class SyntheticPool:
         random_state : int, RandomState, Generator or None
         distributed : bool, default=False
             Whether the processes that ``torchrun`` started build it together, each drawing some of the classes with a
-            GAN on its own device. All call this with equal arguments; the pool is that of one process.
+            generator on its own device. All call this with equal arguments; the pool is that of one process.
         overwrite : bool, default=False
             Replace a pool that is there, once the new one is complete; never a folder that holds anything else. Whoever
             has it open reads on, or is told to open it again.
@@ -171,8 +171,8 @@ class SyntheticPool:
         Raises
         ------
         ValueError
-            For a folder in use, a class that the GAN does not know, a filter that needs `real`, or if not a single
-            image passes.
+            For a folder in use, a class that the generator does not know, a filter that needs `real`, or if not a
+            single image passes.
         """
         path = user_path(path).resolve()
         if path.exists() and not (path.is_dir() and not any(path.iterdir())):
@@ -193,7 +193,7 @@ class SyntheticPool:
         """Translate labels into positions in ``classes``; ``ValueError`` for one that is not among them."""
         return class_positions(labels, self.classes, "the pool holds the classes", self.class_names)
 
-    def draw(self, labels: Any, generator: Generator | None = None) -> Tensor:
+    def draw(self, labels: Any, generator: torch.Generator | None = None) -> Tensor:
         """Draw a random image for each label, with replacement.
 
         Parameters
@@ -208,7 +208,7 @@ class SyntheticPool:
         """
         return self.draw_positions(self.class_indices(labels), generator)
 
-    def draw_positions(self, positions: NDArray[np.int64], generator: Generator | None = None) -> Tensor:
+    def draw_positions(self, positions: NDArray[np.int64], generator: torch.Generator | None = None) -> Tensor:
         """As :meth:`draw`, for positions in ``classes`` in place of labels."""
         self.check_available(positions)
         counts = self.counts[positions]

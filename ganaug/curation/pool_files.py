@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ganaug._version import __version__
-from ganaug.curation.drawing import FilteredDraws, check_fitted
+from ganaug.curation.drawing import FilteredDraws
 from ganaug.data.files import (
     UnreadableFileError,
     tidied_when_ended,
@@ -28,7 +27,7 @@ from ganaug.data.files import (
 from ganaug.data.json_values import clip, json_text, read_json
 from ganaug.engine.devices import seed_from
 from ganaug.engine.distributed import ALONE, DistributedContext
-from ganaug.generators import ImageGAN
+from ganaug.generators.contract import Generator, check_generator, class_names, device_of
 from ganaug.generators.model_folder import check_version, labels_to_json, weights_checksum
 
 __all__ = ["HEADER", "IMAGES", "REMEDY", "build_pool", "holds_only_a_pool", "join_with_one_seed", "read_header"]
@@ -76,23 +75,24 @@ def build_pool(draws: FilteredDraws, path: Path, processes: DistributedContext =
             raise
 
 
-def join_with_one_seed(gan: ImageGAN, random_state: Any, processes: DistributedContext) -> int:
+def join_with_one_seed(gan: Generator, random_state: Any, processes: DistributedContext) -> int:
     """Meet the other processes, and return a seed that is the same in all of them."""
-    check_fitted(gan)
-    device = _device(gan)
+    check_generator(gan, kind="images")
+    device = device_of(gan)
     processes.join(device)
     return processes.smallest(seed_from(random_state), device)
 
 
-def _device(gan: ImageGAN) -> torch.device:
-    return next(gan.generator_.parameters()).device
+def _weights(gan: Generator) -> str | None:
+    """Checksum of a generator's weights; None if it does not show any."""
+    return weights_checksum(gan.tensors()) if hasattr(gan, "tensors") else None
 
 
 def _build_together(
     draws: FilteredDraws, temporary: Path, finish: Callable[[str], None], processes: DistributedContext
 ) -> None:
-    device = _device(draws.gan)
-    asked = [weights_checksum(draws.gan.tensors()), draws.wanted.tolist(), draws.max_draws]
+    device = device_of(draws.gan)
+    asked = [_weights(draws.gan), draws.wanted.tolist(), draws.max_draws]
     # None goes on before all have found the folder empty.
     processes.check_alike(json.dumps([*asked, [step.name for step in draws.filters]]), device)
     own = range(len(draws.wanted))[processes.rank :: processes.count]
@@ -136,17 +136,17 @@ def _finish(draws: FilteredDraws, temporary: Path, path: Path, inside: bool, che
     provenance = {
         "gan": {
             "class": type(gan).__name__,
-            "weights_sha256": weights_checksum(gan.tensors()),
-            "training_data": gan.training_data_,
+            "weights_sha256": _weights(gan),
+            "training_data": getattr(gan, "training_data_", {}),
         },
         "random_state": draws.seed,
         "filters": [step.describe() for step in draws.filters],
         "classes": draws.records,
     }
     header = {
-        "image_shape": list(gan.image_shape_),
+        "image_shape": list(gan.sample_spec_.shape),
         "classes": labels_to_json(gan.classes_),
-        "class_names": [gan.class_names_.get(label) for label in gan.classes_.tolist()],
+        "class_names": [class_names(gan).get(label) for label in gan.classes_.tolist()],
         "counts": [record["kept"] for record in draws.records],
         "images_sha256": checksum,
         "provenance": provenance,

@@ -1,6 +1,8 @@
 """What learns: class-conditional generators with the manners of scikit-learn estimators."""
 
+from ganaug.generators.contract import Generator, SampleSpec, Scorer
 from ganaug.generators.images.gan import ImageGAN
+from ganaug.generators.registry import load
 from ganaug.generators.tables.gan import TableGAN
 
-__all__ = ["ImageGAN", "TableGAN"]
+__all__ = ["Generator", "ImageGAN", "SampleSpec", "Scorer", "TableGAN", "load"]

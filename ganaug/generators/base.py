@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable, Mapping
 from numbers import Integral
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -18,11 +18,11 @@ from torch import Tensor, nn
 from ganaug.data.files import user_path
 from ganaug.data.host_states import plain_states
 from ganaug.data.json_values import clip, short
-from ganaug.data.labels import class_positions
 from ganaug.data.typed_values import from_json, to_json
 from ganaug.engine.devices import resolve_device
 from ganaug.engine.distributed import current_context
 from ganaug.generators.card import NO_LICENSE, check_facts, facts_from_json, facts_to_json, model_card
+from ganaug.generators.contract import SampleSpec, class_indices, class_name
 from ganaug.generators.fitting import Fitting, TrainingData
 from ganaug.generators.hub import download, upload
 from ganaug.generators.model_folder import (
@@ -45,12 +45,15 @@ MOST_WEIGHT = 1e6  # in magnitude; rows and pixels are of the size of one
 class ConditionalGAN(BaseEstimator):
     """Base of estimators that learn to draw samples of given classes.
 
-    A subclass sets, when it is fitted, ``classes_``, ``class_names_``, ``history_``, ``health_``, ``validation_``,
-    ``training_data_`` and the networks ``generator_`` and ``discriminator_``. For saving it describes its other fitted
-    attributes as JSON, and restores them. A GAN that is loaded has ``license_`` and ``figures_`` as they were saved.
+    A subclass sets ``sample_kind`` and, when it is fitted, ``classes_``, ``class_names_``, ``sample_spec_``,
+    ``history_``, ``health_``, ``validation_``, ``training_data_`` and the networks ``generator_`` and
+    ``discriminator_``. For saving it describes its other fitted attributes as JSON, and restores them. A GAN that is
+    loaded has ``license_`` and ``figures_`` as they were saved.
     """
 
+    sample_kind: ClassVar[str]
     classes_: NDArray[Any]
+    sample_spec_: SampleSpec
     class_names_: dict[Any, str]
     history_: list[dict[str, float]]
     health_: list[dict[str, Any]]
@@ -110,15 +113,20 @@ class ConditionalGAN(BaseEstimator):
             For a label that was not in the training data.
         """
         check_is_fitted(self)
-        return class_positions(labels, self.classes_, "the GAN was trained on the classes", self.class_names_)
+        return class_indices(self, labels)
 
     def class_name(self, label: Any) -> str:
         """Display name of a class."""
-        return self.class_names_.get(label, str(label))
+        return class_name(self, label)
 
     def names(self) -> dict[Any, str]:
         """Display name of each class."""
         return {label: self.class_name(label) for label in self.classes_.tolist()}
+
+    @property
+    def device_(self) -> torch.device:
+        """Where the networks are."""
+        return next(self.generator_.parameters()).device
 
     @plain_states()
     def save(

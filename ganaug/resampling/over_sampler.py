@@ -19,7 +19,7 @@ from ganaug.data.labels import listed
 from ganaug.data.tables.containers import Container, as_table
 from ganaug.data.tables.encoder import Encoder, fit_encoder
 from ganaug.data.tables.wide import WideEncoder
-from ganaug.engine.devices import random_generator
+from ganaug.generators.contract import draws_encoded, kind_of_samples
 from ganaug.generators.images.gan import ImageGAN
 from ganaug.generators.tables.gan import TableGAN
 from ganaug.resampling.base import TableOverSampler, copied, seeds
@@ -40,10 +40,10 @@ class GANOverSampler(TableOverSampler):
 
     Parameters
     ----------
-    generator : TableGAN, ImageGAN or None, default=None
-        The GAN; None stands for ``TableGAN()``, or for images ``ImageGAN()``, of which parameters are set and searched
-        for as ``generator__steps``. It is cloned, unless `prefit`. Anything else with ``fit(X, y)`` and
-        ``sample(labels, random_state=...)`` on data frames takes its place.
+    generator : generator or None, default=None
+        None stands for ``TableGAN()``, or for images ``ImageGAN()``, of which parameters are set and searched for as
+        ``generator__steps``. Any other generator of rows, or of images, takes its place: what has ``fit(X, y)`` and
+        ``sample(labels, random_state=...)``, on data frames for rows. It is cloned, unless `prefit`.
     sampling_strategy : float, str, dict or callable, default="auto"
         What imbalanced-learn means by it.
     categorical_features : "auto", None or array-like, default="auto"
@@ -66,8 +66,8 @@ class GANOverSampler(TableOverSampler):
     ----------
     sampling_strategy_ : dict
         Rows to add to each class.
-    generator_ : TableGAN, ImageGAN or None
-        The fitted GAN; None if there was nothing for it to draw.
+    generator_ : generator or None
+        The fitted one; None if there was nothing for it to draw.
     synthetic_mask_ : ndarray of shape (n_rows_new,), bool
         Which rows of the result are synthetic: the last ones.
     anchor_indices_ : ndarray of shape (n_rows_new,), int64
@@ -181,19 +181,21 @@ class GANOverSampler(TableOverSampler):
         return container.extend(X, table, new), y
 
     def _check_generator(self, images: bool) -> None:
-        if images and isinstance(self.generator, TableGAN):
-            raise ValueError("generator is a TableGAN and X holds images; pass an ImageGAN")
-        if not images and isinstance(self.generator, ImageGAN):
+        kind, called = kind_of_samples(self.generator), type(self.generator).__name__
+        if images and kind == "rows":
+            raise ValueError(f"generator draws rows, as every {called}, and X holds images; pass an ImageGAN")
+        if not images and kind == "images":
             raise ValueError(
-                "generator is an ImageGAN and X holds rows; pass a TableGAN, or image_shape if rows are images"
+                f"generator draws images, as every {called}, and X holds rows; pass a TableGAN, or image_shape if rows "
+                "are images"
             )
         if not self.prefit:
             return
-        if self.generator is None or (isinstance(self.generator, TableGAN) and not hasattr(self.generator, "encoder_")):
+        if self.generator is None or (kind is not None and not hasattr(self.generator, "sample_spec_")):
             raise ValueError("prefit=True needs a fitted generator; fit it first, or pass prefit=False")
 
     def _encoder(self, run: _Run) -> Encoder:
-        if self.prefit and isinstance(self.generator, TableGAN):
+        if self.prefit and draws_encoded(self.generator):
             if self.generator.classes_.tolist() != run.classes.tolist():
                 raise ValueError(
                     f"the prefit generator knows the classes {listed(self.generator.classes_.tolist())}, "
@@ -201,7 +203,7 @@ class GANOverSampler(TableOverSampler):
                 )
             return self.generator.encoder_
         features, unset = self.categorical_features, self.categorical_features is None
-        if (unset or isinstance(features, str)) and isinstance(self.generator, TableGAN):
+        if (unset or isinstance(features, str)) and draws_encoded(self.generator):
             features = self.generator.categorical_features
         return fit_encoder(run.table, run.targets, features)
 
@@ -262,9 +264,8 @@ class GANOverSampler(TableOverSampler):
             generator = self._defaults()["generator"] if self.generator is None else clone(self.generator)
             if generator.get_params().get("random_state", 0) is None:
                 generator.set_params(random_state=run.gan_seed)
-            if isinstance(generator, TableGAN):
-                generator._validate_params()
-                self.generator_ = generator._fit_encoded(encoder, rows, run.y, run.container)
+            if draws_encoded(generator):
+                self.generator_ = generator.fit_encoded(encoder, rows, run.y, run.container)
             else:
                 self.generator_ = generator.fit(run.table, run.y)
         counts = np.bincount(asked)
@@ -273,8 +274,8 @@ class GANOverSampler(TableOverSampler):
     def _of_class(self, encoder: Encoder, run: _Run, index: int, n: int) -> NDArray[np.float32]:
         # Each class has noise of its own.
         random_state = (run.gan_seed + index) % 2**31
-        if isinstance(self.generator_, TableGAN):
-            return self.generator_._sample_encoded(np.full(n, index), random_generator(random_state, "resample"))
+        if draws_encoded(self.generator_):
+            return self.generator_.sample_encoded(np.full(n, index), random_state=random_state)
         drawn, _ = as_table(self.generator_.sample(np.repeat(run.classes[index], n), random_state=random_state))
         if len(drawn) != n:
             raise ValueError(f"generator must draw one row per label, {n} were asked for and {len(drawn)} came")

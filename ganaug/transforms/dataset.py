@@ -15,7 +15,7 @@ from torch.utils.data import ConcatDataset, Dataset, Subset
 from ganaug.curation import ImageGateDecision, SyntheticPool, images_to_add
 from ganaug.data.images.labelled import UNLABELLED
 from ganaug.data.labels import labels_from_array
-from ganaug.generators import ImageGAN
+from ganaug.generators.contract import Generator, draw_images
 from ganaug.transforms.gated import gated_images
 from ganaug.transforms.pairs import as_pairs
 from ganaug.transforms.pixels import CONVERT, Pixels, as_fitted, channels_of, is_grey
@@ -41,7 +41,7 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
         Map-style, of ``(image, label)`` pairs; or labelled images as :func:`ganaug.labelled_images` returns them, or a
         Hugging Face dataset, of which the image and the label column are taken, without its format. Images with the
         integer label -1 have none: they are kept, and none are added to them.
-    source : SyntheticPool or ImageGAN
+    source : SyntheticPool or generator of images, such as ImageGAN
         Of a pool the first images of each class are taken, none twice. A GAN draws all images now and keeps them.
     per_class : int, float, "balance", "auto" or dict, default="balance"
         Synthetic images of each class: a number; a share of the real ones (a float); as many as the class has fewer
@@ -93,7 +93,7 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
     def __init__(
         self,
         real: Any,
-        source: SyntheticPool | ImageGAN,
+        source: SyntheticPool | Generator,
         per_class: float | str | Mapping[Any, int] = "balance",
         *,
         transform: Callable[[Any], Any] | None = None,
@@ -138,7 +138,7 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
             if isinstance(source, SyntheticPool):
                 self._pool, self._indices = source, source.first_of_each(chosen)
             else:
-                self._images = source.sample_positions(torch.from_numpy(chosen), random_state=random_state)
+                self._images = draw_images(source, chosen, random_state=random_state)
         self.targets = [*self.targets, *new_labels.tolist()]
         self._channels: int | None = None
         if gated or len(new_labels):

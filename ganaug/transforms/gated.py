@@ -16,7 +16,7 @@ from ganaug.curation import ImageGateDecision, choose_ratio
 from ganaug.curation.drawing import draw_filtered
 from ganaug.data import LabelledImages, labelled_images
 from ganaug.engine.devices import seed_from
-from ganaug.generators import ImageGAN
+from ganaug.generators.contract import Generator, check_generator
 from ganaug.transforms.source import Source
 
 __all__ = ["gated_images"]
@@ -35,7 +35,7 @@ def gated_images(
     ----------
     pairs : map-style dataset of (image, label)
         All real images, untransformed.
-    source : ImageGAN
+    source : generator of images, such as ImageGAN
         Fitted on these images, or not fitted: then it is fitted if anything is to be drawn.
     names : sequence of str or None
         Of the integer labels.
@@ -49,16 +49,15 @@ def gated_images(
     labels : ndarray of shape (n,)
     decision : ImageGateDecision
     """
-    if not isinstance(source, ImageGAN):
-        raise TypeError(
-            f"source must be an ImageGAN, got {type(source).__name__}: per_class='auto' trains a GAN on a part of the "
-            "images, to validate on the others"
-        )
-    fitted = hasattr(source, "generator_")
+    reason = "per_class='auto' trains it on a part of the images, to validate on the others"
+    check_generator(source, "source", "images", fitted=False, reason=reason)
+    fitted = isinstance(source, Generator)
     resize = fitted and isinstance(pairs[0][0], Image)
-    real = labelled_images(pairs, size=source.image_shape_[1:] if resize else None, train=True)
-    if fitted and real.image_shape != source.image_shape_:
-        raise ValueError(f"the real images have shape {real.image_shape}, the GAN draws {source.image_shape_}")
+    real = labelled_images(pairs, size=source.sample_spec_.shape[1:] if resize else None, train=True)
+    if fitted and real.image_shape != source.sample_spec_.shape:
+        raise ValueError(
+            f"the real images have shape {real.image_shape}, the generator draws {source.sample_spec_.shape}"
+        )
     seed = seed_from(random_state)
     decision = choose_ratio(source, real, **{"random_state": seed, **options})
     counts = dict(zip(*(part.tolist() for part in np.unique(real.labels, return_counts=True)), strict=True))

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
@@ -18,7 +17,7 @@ from ganaug.data.images.datasets import image_and_label_columns
 from ganaug.data.images.labelled import UNLABELLED
 from ganaug.data.images.pictures import png_bytes
 from ganaug.data.labels import labels_from_array
-from ganaug.generators import ImageGAN
+from ganaug.generators.contract import Generator, draw_images
 from ganaug.transforms.dataset import new_images
 from ganaug.transforms.gated import gated_images
 from ganaug.transforms.pairs import HuggingFacePairs
@@ -36,7 +35,7 @@ SPLIT = "train"
 
 def augment_dataset(
     dataset: Dataset | DatasetDict | IterableDataset,
-    source: SyntheticPool | ImageGAN,
+    source: SyntheticPool | Generator,
     per_class: float | str | Mapping[Any, int] = "balance",
     *,
     random_state: Any = 0,
@@ -56,7 +55,7 @@ def augment_dataset(
         With a column of images and one of labels. Of several splits only "train" is augmented, the other splits get
         the flag alone. Of a streaming dataset the labels are read once, to count them. Rows with the label -1 or None
         have none: they are kept, and none are added to them.
-    source : SyntheticPool or ImageGAN
+    source : SyntheticPool or generator of images, such as ImageGAN
         Of a pool the first images of each class are taken, none twice.
     per_class, random_state, gate, missing
         As for :class:`AugmentedDataset`; keys of a dict are labels or their names, and "auto" does not take streams.
@@ -230,7 +229,7 @@ def _drawn(source: Source, positions: NDArray[np.int64], random_state: Any) -> I
         pool, indices = source.origin, source.origin.first_of_each(positions)
         batches = (pool.read(indices[i : i + BATCH]) for i in range(0, len(indices), BATCH))
     else:
-        batches = [source.origin.sample_positions(torch.from_numpy(positions), random_state=random_state)]
+        batches = [draw_images(source.origin, positions, random_state=random_state)]
     return (image for batch in batches for image in batch)
 
 

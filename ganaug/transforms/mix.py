@@ -16,7 +16,7 @@ from torchvision.transforms import v2
 
 from ganaug.curation import SyntheticPool
 from ganaug.data.labels import listed
-from ganaug.generators import ImageGAN
+from ganaug.generators.contract import Generator
 from ganaug.transforms.pixels import Pixels, as_fitted
 from ganaug.transforms.samples import find_image, label_finder
 from ganaug.transforms.source import Source
@@ -29,7 +29,7 @@ class _Synthetic(v2.Transform):
 
     def __init__(
         self,
-        source: SyntheticPool | ImageGAN,
+        source: SyntheticPool | Generator,
         p: float,
         mean: Any,
         std: Any,
@@ -42,14 +42,14 @@ class _Synthetic(v2.Transform):
         if isinstance(p, str) or not 0.0 <= p <= 1.0:
             raise ValueError(f"p must be in [0, 1], got {p!r}")
         self.p = p
-        # Neither is a Module: the GAN's weights must not become parameters of a transform.
+        # Neither is a Module: a generator's weights must not become parameters of a transform.
         self._source = Source(source, classes, missing=missing)
         self._source.check_names()
         self._pixels = Pixels(mean, std, resize=resize)
         self._find_label = label_finder(labels_getter)
 
     @property
-    def source(self) -> SyntheticPool | ImageGAN:
+    def source(self) -> SyntheticPool | Generator:
         """Where the images come from."""
         return self._source.origin
 
@@ -87,7 +87,7 @@ class SyntheticMix(_Synthetic):
 
     Parameters
     ----------
-    source : SyntheticPool or ImageGAN
+    source : SyntheticPool or generator of images, such as ImageGAN
         A GAN draws on its own device, all images of a batch at once.
     p : float in [0, 1], default=0.3
         Probability with which each image is replaced.
@@ -140,7 +140,7 @@ class SyntheticMix(_Synthetic):
 
     def __init__(
         self,
-        source: SyntheticPool | ImageGAN,
+        source: SyntheticPool | Generator,
         p: float = 0.3,
         balance: str | Sequence[float] | None = None,
         *,
@@ -220,7 +220,7 @@ class RandomSynthetic(_Synthetic):
 
     Parameters
     ----------
-    source : SyntheticPool or ImageGAN
+    source : SyntheticPool or generator of images, such as ImageGAN
         In workers of a DataLoader a pool, or a small GAN on the CPU.
     p : float in [0, 1], default=0.3
         Probability with which the image is replaced.
@@ -246,7 +246,7 @@ class RandomSynthetic(_Synthetic):
 
     def __init__(
         self,
-        source: SyntheticPool | ImageGAN,
+        source: SyntheticPool | Generator,
         p: float = 0.3,
         *,
         mean: Any = None,

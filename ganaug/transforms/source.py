@@ -1,4 +1,4 @@
-"""Where synthetic images come from: a pool on disk, or a GAN that draws them on the spot."""
+"""Where synthetic images come from: a pool on disk, or a generator that draws them on the spot."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch.utils.data import get_worker_info
 
 from ganaug.curation import SyntheticPool
 from ganaug.data.labels import listed
-from ganaug.generators import ImageGAN
+from ganaug.generators.contract import Generator, check_generator, class_indices, class_names, device_of, draw_images
 
 __all__ = ["Source"]
 
@@ -24,37 +24,40 @@ KEEP = "pass missing='keep' to do without synthetic images of it"
 
 
 class Source:
-    """One face for pools and GANs.
+    """One face for pools and generators.
 
     It draws from torch's global random state, as torchvision's transforms do: a DataLoader seeds that state in each of
     its workers, and repeats it for a seeded ``generator``.
 
     Parameters
     ----------
-    origin : SyntheticPool or ImageGAN
-        A fitted GAN is kept as it is, on its device.
+    origin : SyntheticPool or generator of images
+        A fitted generator is kept as it is, on its device.
     names : sequence or mapping of str, optional
         What the integer labels 0, 1, ..., or the keys, of the user's data are called: they are then found by name.
     missing : {"error", "keep"}
         What is done about labels of which there are no synthetic images.
     """
 
-    def __init__(self, origin: SyntheticPool | ImageGAN, names: Any = None, *, missing: str = "error") -> None:
-        if not isinstance(origin, SyntheticPool | ImageGAN):
-            raise TypeError(f"source must be a SyntheticPool or an ImageGAN, got {type(origin).__name__}")
-        if isinstance(origin, ImageGAN) and not hasattr(origin, "generator_"):
-            raise ValueError("source must be a fitted ImageGAN; call fit first, or load a saved one")
+    def __init__(self, origin: SyntheticPool | Generator, names: Any = None, *, missing: str = "error") -> None:
+        if not isinstance(origin, SyntheticPool):
+            check_generator(origin, "source", "images", reason="pass a SyntheticPool or a fitted ImageGAN")
         if missing not in MISSING:
             raise ValueError(f"missing must be 'error' or 'keep', got {missing!r}")
         self.origin = origin
         self.missing = missing
-        self.classes: NDArray[Any] = origin.classes if isinstance(origin, SyntheticPool) else origin.classes_
-        self.image_shape = origin.image_shape if isinstance(origin, SyntheticPool) else origin.image_shape_
-        known = origin.class_names if isinstance(origin, SyntheticPool) else origin.class_names_
+        self.classes: NDArray[Any]
+        self.image_shape: tuple[int, ...]
+        if isinstance(origin, SyntheticPool):
+            self.classes, self.image_shape, known = origin.classes, origin.image_shape, origin.class_names
+        else:
+            self.classes, self.image_shape = np.asarray(origin.classes_), origin.sample_spec_.shape
+            known = class_names(origin)
+        self._called = {label: known.get(label, str(label)) for label in self.classes.tolist()}
         self._available = self.available()
         self._any_empty = not self._available.all()
         has_names = bool(known) or self.classes.dtype.kind in "UO"
-        self._by_name = {origin.class_name(label): place for place, label in enumerate(self.classes.tolist())}
+        self._by_name = {name: place for place, name in enumerate(self._called.values())}
         if isinstance(names, Sequence) and not isinstance(names, str):
             names = dict(enumerate(names))
         self._names: dict[int, str] | None = None
@@ -108,7 +111,7 @@ class Source:
             empty = (places >= 0) & ~self._available[places]
             if empty.any() and self.missing == "error":
                 lacking = dict.fromkeys(self.classes[places[empty]].tolist())
-                called = [repr(self.origin.class_name(label)) for label in lacking]
+                called = [repr(self._called[label]) for label in lacking]
                 raise ValueError(
                     f"the pool holds no images of class {listed(called)}; build the pool again with some, or {KEEP}"
                 )
@@ -137,7 +140,9 @@ class Source:
 
     def _found(self, asked: NDArray[Any]) -> NDArray[np.int64]:
         try:
-            return self.origin.class_indices(asked)
+            if isinstance(self.origin, SyntheticPool):
+                return self.origin.class_indices(asked)
+            return class_indices(self.origin, asked)
         except ValueError as error:
             if asked.ndim != 1:
                 raise
@@ -180,17 +185,16 @@ class Source:
         """Draw an image for each position: (n, channels, height, width), uint8, on `device`."""
         if isinstance(self.origin, SyntheticPool):
             return self.origin.draw_positions(positions).to(device)
-        on = next(self.origin.generator_.parameters()).device
-        if on.type == "cuda" and get_worker_info() is not None:
+        if device_of(self.origin).type == "cuda" and get_worker_info() is not None:
             raise RuntimeError(
-                "a GAN on a GPU cannot draw inside a DataLoader worker; apply the transform to batches in the training "
-                "loop, or pass a SyntheticPool built from the GAN"
+                "a generator on a GPU cannot draw inside a DataLoader worker; apply the transform to batches in the "
+                "training loop, or pass a SyntheticPool built from it"
             )
         seed = int(torch.randint(2**32, (), device="cpu"))
-        return self.origin.sample_positions(torch.from_numpy(positions), random_state=seed, device=device)
+        return draw_images(self.origin, positions, random_state=seed, device=device)
 
     def __repr__(self) -> str:
         if isinstance(self.origin, SyntheticPool):
             return repr(self.origin)
         shape = "x".join(map(str, self.image_shape))
-        return f"ImageGAN({shape}, {len(self.classes)} classes)"
+        return f"{type(self.origin).__name__}({shape}, {len(self.classes)} classes)"

@@ -95,7 +95,7 @@ def test_the_discriminator_ranks_within_the_class(images, gan):
     made = gan.sample(labels, random_state=0)
     found = explain(made, images, labels=labels, gan=gan, classifier_steps=2, random_state=0)
     ranks = np.array([each.discriminator_rank for each in found])
-    scores = gan.discriminator_scores(made, labels)
+    scores = gan.score_samples(made, labels)
     assert ((ranks >= 0) & (ranks <= 1)).all()
     for label in (0, 2):
         own = labels == label
@@ -164,12 +164,12 @@ def test_one_class_has_no_others(clients):
 def test_the_discriminator_of_a_table_scores_rows_whatever_its_members(clients):
     table, y = clients
     gan = TableGAN(members=3, **FAST).fit(table, y)
-    scores = gan.discriminator_scores(table, y)
+    scores = gan.score_samples(table, y)
     assert scores.shape == (60,)
-    np.testing.assert_allclose(gan.discriminator_scores(table[10:14], y[10:14]), scores[10:14], rtol=1e-5)
-    assert gan.discriminator_scores(table[:0], []).shape == (0,)
+    np.testing.assert_allclose(gan.score_samples(table[10:14], y[10:14]), scores[10:14], rtol=1e-5)
+    assert gan.score_samples(table[:0], []).shape == (0,)
     with pytest.raises(ValueError, match=r"^X and labels must have the same length, got 60 rows and 2 labels"):
-        gan.discriminator_scores(table, y[:2])
+        gan.score_samples(table, y[:2])
 
 
 def test_interpolations_start_and_end_at_samples_and_change_little_by_little(gan, tmp_path):
@@ -198,13 +198,13 @@ def test_interpolations_start_and_end_at_samples_and_change_little_by_little(gan
         ({"anchors": [0]}, "anchors must be 2 integers, one for each sample"),
         ({"anchors": [0, 60]}, "anchors must be rows of train, 0 to 59, or -1 for none, got 0 to 60"),
         ({"n_neighbors": 0}, "n_neighbors must be at least 1, got 0"),
-        ({"gan": "model"}, "gan must be a TableGAN, what drew the samples, got a str"),
+        ({"gan": "model"}, "gan must be a generator, got a str without fit and sample; pass what drew the samples"),
         ({"random_state": -1}, "random_state must be in"),
     ],
 )
 def test_bad_input_is_refused(clients, options, message):
     table, y = clients
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((ValueError, TypeError), match=message):
         explain(table[:2], table, **{"labels": y[:2], "train_labels": y, **options})
     with pytest.raises(ValueError, match="synthetic has the columns"):
         explain(table.drop(columns="age"), table, labels=y, train_labels=y)

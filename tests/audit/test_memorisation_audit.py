@@ -344,13 +344,13 @@ def test_a_gan_is_drawn_from(digits, rows):
     gan = ImageGAN(steps=2, device="cpu", random_state=0, verbose=False).fit(train)
     report = audit(gan, train, holdout, per_class=12, random_state=0)
     assert report.n_synthetic == 120
-    with pytest.warns(UserWarning, match="not what the GAN was trained on"):
+    with pytest.warns(UserWarning, match="not what the generator was trained on"):
         audit(gan, holdout, train, per_class=12, random_state=0)
     (table, y), (other, y_other), _ = rows
     gan = TableGAN(steps=2, random_state=0, verbose=False).fit(table, y)
     report = audit(gan, table, other, train_labels=y, holdout_labels=y_other, per_class=50, random_state=0)
     assert report.n_synthetic == 100
-    with pytest.raises(ValueError, match="that is not fitted"):
+    with pytest.raises(ValueError, match="synthetic must be a fitted generator, got a TableGAN without"):
         audit(TableGAN(), table, other, train_labels=y, holdout_labels=y_other)
     with pytest.raises(ValueError, match="synthetic is a TableGAN and train holds images"):
         audit(gan, train, holdout)
@@ -447,7 +447,7 @@ def test_bad_rows_are_refused(change, message):
         audit(fresh, train, pd.concat([holdout, train[:5]]))
     with pytest.raises(ValueError, match=r"^25 of 30 synthetic rows are also in the holdout"):
         audit(pd.concat([fresh[:5], holdout[5:]]), train, holdout)
-    with pytest.raises(ValueError, match="per_class is for a GAN"):
+    with pytest.raises(ValueError, match="per_class is for a generator"):
         audit(fresh, train, holdout, per_class=20)
     with pytest.raises(ValueError, match="no column of the tables varies"):
         audit(fresh * 0, train * 0)

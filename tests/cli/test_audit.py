@@ -156,7 +156,7 @@ def test_the_same_seed_writes_the_same_report(images):
         (("fresh.npz", "--train", "train.npz", "--holdout", "train.npz"), "120 of 120 holdout images are also in"),
         (("fresh.npz", "--train", "train.npz", "-o", "out.txt"), "must end in .json, or be a folder"),
         (("fresh.npz", "--train", "train.npz", "--target", "y"), "are for tables"),
-        (("fresh.npz", "--train", "train.npz", "--per-class", "9"), "per_class is for a GAN"),
+        (("fresh.npz", "--train", "train.npz", "--per-class", "9"), "per_class is for a generator"),
         (("rows.csv", "--train", "rows.csv"), "name the column of their classes with --target"),
         (("fresh.npz", "--train", "train.npz", "--seed", "-1"), "random_state must be in [0, 2**32 - 1], got -1"),
     ],

@@ -397,6 +397,6 @@ def test_a_folder_of_images_without_labels(tmp_path, capsys, monkeypatch):
     printed = capsys.readouterr()
     assert "against 15 training" in printed.out
     assert "unknown" not in printed.out
-    assert "not what the GAN was trained on" not in printed.err
+    assert "not what the generator was trained on" not in printed.err
     assert run(*command, "--overwrite", "--unlabelled", "unkown") == 2
     assert "--unlabelled must be the name of a class, got 'unkown'" in capsys.readouterr().err

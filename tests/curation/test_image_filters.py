@@ -88,7 +88,7 @@ def test_images_are_judged_on_the_device_of_the_gan(gan, train, monkeypatch):
 def test_rank_keeps_the_share_that_the_discriminator_likes_best(gan, train):
     step = DiscriminatorRank(0.25).fit(gan, None, np.random.default_rng(0))
     images = of(train, 2)[:20]
-    scores = gan.discriminator_scores(images, [2] * 20)
+    scores = gan.score_samples(images, [2] * 20)
     kept = step.accepts(images, 2)
     assert kept.sum() == 5
     assert scores[kept].min() >= scores[~kept].max()
@@ -96,20 +96,20 @@ def test_rank_keeps_the_share_that_the_discriminator_likes_best(gan, train):
 
 def test_scores_do_not_depend_on_the_batch(gan, train):
     images, labels = train.images[:30], train.labels[:30]
-    whole = gan.discriminator_scores(images, labels)
+    whole = gan.score_samples(images, labels)
     assert whole.dtype == np.float32
-    parts = [gan.discriminator_scores(images[i : i + 1], labels[i : i + 1])[0] for i in range(30)]
+    parts = [gan.score_samples(images[i : i + 1], labels[i : i + 1])[0] for i in range(30)]
     np.testing.assert_allclose(whole, parts, rtol=1e-4, atol=1e-5)
-    assert len(gan.discriminator_scores(images[:0], [])) == 0
+    assert len(gan.score_samples(images[:0], [])) == 0
     for bad, found in (
         (np.zeros((2, 1, 9, 9), np.uint8), r"torch.uint8 of shape \(2, 1, 9, 9\)"),
         (np.zeros((2, 3, 8, 8), np.uint8), r"torch.uint8 of shape \(2, 3, 8, 8\)"),
         (torch.zeros(2, 1, 8, 8), r"torch.float32 of shape \(2, 1, 8, 8\)"),
     ):
-        with pytest.raises(ValueError, match=rf"^images must be uint8 of shape \(n, 1, 8, 8\), .*, got {found}"):
-            gan.discriminator_scores(bad, [1, 2])
-    with pytest.raises(ValueError, match=r"^images and labels must have the same length, got 30 images and 1 labels"):
-        gan.discriminator_scores(images, [1])
+        with pytest.raises(ValueError, match=rf"^X must be uint8 images of shape \(n, 1, 8, 8\), .*, got {found}"):
+            gan.score_samples(bad, [1, 2])
+    with pytest.raises(ValueError, match=r"^X and labels must have the same length, got 30 images and 1 labels"):
+        gan.score_samples(images, [1])
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from ganaug import ImageGAN, LabelledImages, choose_ratio, labelled_images
 from ganaug.classifiers.image_classifier import ClassifierConfig
 from ganaug.curation import image_gate
 from ganaug.curation.inner_validation import inner_split
+from ganaug.generators import SampleSpec
 
 TRAINING = ClassifierConfig(steps=150)
 
@@ -32,7 +33,8 @@ class Scripted(ImageGAN):
     def fit(self, X, y=None):
         self.seen.append({image.tobytes() for image in X.images})
         self.generator_, self.classes_, self.class_names_ = torch.nn.Identity(), X.classes, {}
-        self.image_shape_, self.training_data_ = X.image_shape, {"sha256": X.fingerprint()}
+        self.sample_spec_ = SampleSpec("images", X.image_shape, "uint8")
+        self.training_data_ = {"sha256": X.fingerprint()}
         return self
 
     def sample(self, labels, *, random_state=None):
@@ -251,7 +253,7 @@ def test_bad_input_is_told_before_anything_is_trained(few, options, error, said)
 
 
 def test_the_gan_must_be_one(few):
-    with pytest.raises(TypeError, match="gan must be an ImageGAN or a function that returns one"):
+    with pytest.raises(TypeError, match="gan must be a generator of images or a function that returns one"):
         choose(ImageGAN, few)
 
 

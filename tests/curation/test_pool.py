@@ -274,14 +274,14 @@ def test_images_that_are_not_there(pool, index):
 
 
 def test_an_unfitted_gan(tmp_path):
-    with pytest.raises(ValueError, match="gan must be a fitted ImageGAN"):
+    with pytest.raises(ValueError, match="gan must be a fitted generator"):
         SyntheticPool.build(ImageGAN(), tmp_path / "pool", per_class=1)
 
 
 def test_real_images_whose_names_differ_are_refused(digits, tmp_path):
     named = [LabelledImages(digits.images, digits.labels, {0: name}) for name in ("zero", "null")]
     gan = ImageGAN(steps=2, device="cpu", verbose=False).fit(named[0])
-    with pytest.raises(ValueError, match="label 0 is 'null' in real and 'zero' for the GAN"):
+    with pytest.raises(ValueError, match="label 0 is 'null' in real and 'zero' for the generator"):
         SyntheticPool.build(gan, tmp_path / "pool", per_class=1, real=named[1])
 
 
@@ -343,5 +343,5 @@ def test_real_images_must_be_those_of_the_gan(gan, digits, tmp_path):
     other = LabelledImages(digits.images[:, :, :6], digits.labels)
     with pytest.raises(ValueError, match=r"the real images have shape \(1, 6, 8\)"):
         SyntheticPool.build(gan, tmp_path / "pool", per_class=1, real=other)
-    with pytest.warns(UserWarning, match="real is not what the GAN was trained on"):
+    with pytest.warns(UserWarning, match="real is not what the generator was trained on"):
         SyntheticPool.build(gan, tmp_path / "pool", per_class=1, real=digits.subset(range(200)), keep=[NoCopies()])

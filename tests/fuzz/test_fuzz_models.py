@@ -101,7 +101,7 @@ def works(gan):
     else:
         dtypes = drawn.dtypes if gan.container_.kind == "dataframe" else [drawn.dtype]
         assert list(map(str, dtypes)) == list(map(str, gan.container_.dtypes))
-    assert len(gan.discriminator_scores(drawn, labels)) == len(labels)
+    assert len(gan.score_samples(drawn, labels)) == len(labels)
     assert isinstance(gan.names(), dict)
     assert gan.training_data_.get("target") is None
     assert model_card(gan, gan.license_, gan.figures_).encode()

@@ -107,7 +107,7 @@ def test_no_labels_no_images(fitted):
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (["dim"], "cannot sample class 'dim': the GAN was trained on the classes 'dark', 'light'"),
+        (["dim"], "cannot sample class 'dim': the generator was trained on the classes 'dark', 'light'"),
         ([0, 1], "cannot sample class 0: "),
         ("dark", "labels must have one dimension"),
         ([["dark"]], "labels must have one dimension"),

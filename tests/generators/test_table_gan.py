@@ -99,7 +99,7 @@ def test_frames_of_other_libraries_are_learnt_drawn_saved_and_compared(library, 
     assert rows.schema == frame.schema
     assert len(gan.sample([])) == 0
     assert TableGAN.load(gan.save(tmp_path / "model")).sample(labels, random_state=0).equals(rows)
-    assert gan.discriminator_scores(frame, labels).shape == (80,)
+    assert gan.score_samples(frame, labels).shape == (80,)
     assert column_distances(frame, rows)["distance"].between(0, 1).all()
     assert audit(rows, frame, labels=labels, train_labels=labels).exact.count == 0
     assert audit(frame, frame, labels=labels, train_labels=labels).exact.count == 80

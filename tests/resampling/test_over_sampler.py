@@ -249,7 +249,7 @@ def test_without_a_seed_global_states_are_untouched_too(three):
 
 def test_nothing_to_add_means_no_training(monkeypatch):
     X, y = make_classification(40, weights=[0.5], flip_y=0, random_state=0)
-    monkeypatch.setattr(TableGAN, "_fit_encoded", lambda *a: pytest.fail("a GAN was trained"))
+    monkeypatch.setattr(TableGAN, "fit_encoded", lambda *a: pytest.fail("a GAN was trained"))
     s = sampler()
     X_new, y_new = s.fit_resample(X, y)
     assert np.array_equal(X_new, X)
@@ -292,7 +292,7 @@ def test_the_local_share_is_kept(three):
 def test_a_fitted_generator_is_used_as_it_is(three, monkeypatch):
     X, y = three
     gan = clone(QUICK).set_params(random_state=3).fit(X, y)
-    monkeypatch.setattr(TableGAN, "_fit_encoded", lambda *a: pytest.fail("a GAN was trained"))
+    monkeypatch.setattr(TableGAN, "fit_encoded", lambda *a: pytest.fail("a GAN was trained"))
     s = sampler(generator=gan, prefit=True)
     _, y_new = s.fit_resample(X, y)
     assert s.generator_ is gan
@@ -501,7 +501,10 @@ def test_parameters_of_defaults_change_nothing_else(three, resampled):
 
 @pytest.mark.parametrize(
     ("generator", "message"),
-    [(TableGAN(), "is a TableGAN and X holds images"), (ImageGAN(), "is an ImageGAN and X holds rows")],
+    [
+        (TableGAN(), "draws rows, as every TableGAN, and X holds images"),
+        (ImageGAN(), "draws images, as every ImageGAN, and X holds rows"),
+    ],
 )
 def test_a_generator_of_something_else_is_refused(generator, message):
     X = np.zeros((12, 4, 4, 1), dtype=np.uint8) if isinstance(generator, TableGAN) else np.eye(12)

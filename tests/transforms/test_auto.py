@@ -112,7 +112,10 @@ def test_a_whole_gate_runs(tensors):
 
 
 def test_bad_input_is_told(tensors, pool, gan):
-    with pytest.raises(TypeError, match="source must be an ImageGAN, got SyntheticPool"):
+    with pytest.raises(
+        TypeError,
+        match="source must be a generator, got a SyntheticPool without fit and sample; per_class='auto' trains",
+    ):
         AugmentedDataset(tensors, pool, "auto")
     with pytest.raises(ValueError, match="takes one dataset or a subset of it"):
         AugmentedDataset(ConcatDataset([tensors, tensors]), gan, "auto")

@@ -344,9 +344,13 @@ def test_bad_options_are_refused(pool, options, said):
 
 
 def test_sources_that_are_none_are_refused():
-    with pytest.raises(TypeError, match="source must be a SyntheticPool or an ImageGAN, got str"):
+    with pytest.raises(
+        TypeError, match="source must be a generator, got a str without fit and sample; pass a SyntheticPool or"
+    ):
         SyntheticMix("pool/")
-    with pytest.raises(ValueError, match="source must be a fitted ImageGAN"):
+    with pytest.raises(
+        ValueError, match="source must be a fitted generator, got a ImageGAN without classes_ and sample_spec_"
+    ):
         SyntheticMix(ImageGAN())
 
 

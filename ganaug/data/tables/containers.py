@@ -86,6 +86,12 @@ class Container:
             raise ValueError(f"there is no sparse format {short(container.sparse_format)}")
         return container
 
+    @property
+    def common_dtype(self) -> str:
+        """Name of the dtype that all columns have, or "mixed"."""
+        names = set(map(str, self.dtypes))
+        return names.pop() if len(names) == 1 else "mixed"
+
     def restore(self, table: pd.DataFrame) -> Any:
         """Rows of a data frame in this container."""
         if self.kind == "dataframe":

@@ -17,6 +17,7 @@ from ganaug.data.host_states import plain_states
 from ganaug.engine.devices import random_generator, resolve_device
 from ganaug.engine.distributed import current_context
 from ganaug.engine.transfer import Rows
+from ganaug.generators.contract import SampleSpec
 from ganaug.generators.fitting import ENGINE_CONSTRAINTS, TrainingData
 from ganaug.generators.images.drawing import tensor_grid
 from ganaug.generators.images.networks import build_networks
@@ -109,6 +110,8 @@ class ImageGAN(ImageSampling):
         Display names of classes, where the source had any.
     image_shape_ : tuple of int
         Channels, height, width.
+    sample_spec_ : SampleSpec
+        Kind, shape and dtype of what is drawn.
     config_ : ImageGANConfig
         What the "auto" values became.
     history_ : list of dict
@@ -299,13 +302,17 @@ class ImageGAN(ImageSampling):
         self.config_ = self._train(config, material)
         self.classes_ = classes
         self.class_names_ = dict(data.class_names)
-        self.image_shape_ = data.image_shape
+        self._set_shape(data.image_shape)
         return self
+
+    def _set_shape(self, shape: tuple[int, int, int]) -> None:
+        self.image_shape_ = shape
+        self.sample_spec_ = SampleSpec(self.sample_kind, shape, "uint8")
 
     def _description(self) -> dict[str, Any]:
         return self.config_.to_dict()
 
     def _restore(self, description: dict[str, Any]) -> Callable[[], tuple[nn.Module, nn.Module]]:
         self.config_ = ImageGANConfig.from_dict(description)
-        self.image_shape_ = self.config_.architecture.image_shape
+        self._set_shape(self.config_.architecture.image_shape)
         return partial(build_networks, self.config_.architecture)

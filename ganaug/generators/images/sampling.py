@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -29,6 +29,7 @@ __all__ = ["ImageSampling"]
 class ImageSampling(ConditionalGAN):
     """The part of :class:`ganaug.ImageGAN` that needs no training data."""
 
+    sample_kind: ClassVar[str] = "images"
     generator_: ImageGenerator
     discriminator_: ImageDiscriminator
     image_shape_: tuple[int, int, int]
@@ -98,12 +99,12 @@ class ImageSampling(ConditionalGAN):
 
     @plain_states()
     @torch.no_grad()
-    def discriminator_scores(self, images: Any, labels: Any) -> NDArray[np.float32]:
-        """How real the discriminator finds images of given classes.
+    def score_samples(self, X: Any, labels: Any) -> NDArray[np.float32]:
+        """How real the discriminator finds images: the higher, the more like the training images of that class.
 
         Parameters
         ----------
-        images : ndarray or Tensor of shape (n, channels, height, width), uint8
+        X : ndarray or Tensor of shape (n, channels, height, width), uint8
         labels : array-like of shape (n,)
 
         Returns
@@ -119,16 +120,16 @@ class ImageSampling(ConditionalGAN):
             label that was not in the training data.
         """
         indices = torch.from_numpy(self.class_indices(labels))
-        pixels = torch.as_tensor(images)
+        pixels = torch.as_tensor(X)
         if pixels.dtype != torch.uint8 or pixels.ndim != 4 or tuple(pixels.shape[1:]) != tuple(self.image_shape_):
             shape = ", ".join(map(str, self.image_shape_))
             raise ValueError(
-                f"images must be uint8 of shape (n, {shape}), as the GAN draws them, got {pixels.dtype} of shape "
+                f"X must be uint8 images of shape (n, {shape}), as the GAN draws them, got {pixels.dtype} of shape "
                 f"{tuple(pixels.shape)}; convert or resize them first"
             )
         if len(pixels) != len(indices):
             raise ValueError(
-                f"images and labels must have the same length, got {len(pixels)} images and {len(indices)} labels; "
+                f"X and labels must have the same length, got {len(pixels)} images and {len(indices)} labels; "
                 "pass a label for each image"
             )
         if len(indices) == 0:

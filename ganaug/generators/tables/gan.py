@@ -27,6 +27,7 @@ from ganaug.engine.devices import random_generator, resolve_device
 from ganaug.engine.distributed import DistributedContext, current_context
 from ganaug.engine.transfer import Rows
 from ganaug.generators.base import ConditionalGAN
+from ganaug.generators.contract import SampleSpec
 from ganaug.generators.fitting import ENGINE_CONSTRAINTS, TrainingData
 from ganaug.generators.model_folder import labels_to_json
 from ganaug.generators.tables.networks import TableArchitecture, TableDiscriminator, TableGenerator, build_networks
@@ -128,6 +129,8 @@ class TableGAN(ConditionalGAN):
         Labels as they were given, sorted.
     encoder_ : TableEncoder or WideEncoder
         Between rows and what the networks see.
+    sample_spec_ : SampleSpec
+        Kind, shape and dtype of what is drawn.
     config_ : TableGANConfig
         What was trained.
     history_ : list of dict
@@ -173,6 +176,7 @@ class TableGAN(ConditionalGAN):
         **ENGINE_CONSTRAINTS,
     }
 
+    sample_kind: ClassVar[str] = "rows"
     generator_: TableGenerator
     discriminator_: TableDiscriminator
 
@@ -269,7 +273,7 @@ class TableGAN(ConditionalGAN):
         table, container = as_table(X)
         labels = labels_from_array(y, len(table), of="rows")
         encoder = self._encoder(table, container, labels)
-        return self._fit_encoded(encoder, encoder.transform(table), labels, container)
+        return self.fit_encoded(encoder, encoder.transform(table), labels, container)
 
     def _encoder(self, table: pd.DataFrame, container: Container, labels: NDArray[Any]) -> Encoder:
         classes, indices = np.unique(labels, return_inverse=True)
@@ -281,10 +285,31 @@ class TableGAN(ConditionalGAN):
         return encoder
 
     @plain_states()
-    def _fit_encoded(
+    def fit_encoded(
         self, encoder: Encoder, rows: NDArray[np.float32], labels: NDArray[Any], container: Container
     ) -> TableGAN:
-        """Train on rows that are encoded already."""
+        """Train on rows that are encoded already.
+
+        Parameters
+        ----------
+        encoder : TableEncoder or WideEncoder
+            What has encoded them.
+        rows : ndarray of shape (n_rows, encoder.width_), float32
+        labels : ndarray of shape (n_rows,)
+        container : Container
+            What `sample` gives rows back in.
+
+        Returns
+        -------
+        TableGAN
+            Itself, fitted.
+
+        Raises
+        ------
+        ValueError, TrainingDiverged, OutOfMemory
+            As :meth:`fit`.
+        """
+        self._validate_params()
         if encoder.width_ == 0:
             raise ValueError("no column of the table varies, so that there is nothing to learn; add columns")
         processes = current_context(self.distributed)
@@ -311,9 +336,12 @@ class TableGAN(ConditionalGAN):
         self.config_ = self._train(config, material)
         self.classes_ = classes
         self.class_names_ = {}
-        self.encoder_ = encoder
-        self.container_ = container
+        self._set_columns(encoder, container)
         return self
+
+    def _set_columns(self, encoder: Encoder, container: Container) -> None:
+        self.encoder_, self.container_ = encoder, container
+        self.sample_spec_ = SampleSpec(self.sample_kind, (len(encoder.names_),), container.common_dtype)
 
     def _config(self, encoder: Encoder, n_classes: int, batch_size: int | None = None) -> TableGANConfig:
         architecture = TableArchitecture(
@@ -367,14 +395,14 @@ class TableGAN(ConditionalGAN):
         check_is_fitted(self)
         randomness = random_generator(random_state, "sample")
         indices = self.class_indices(labels)
-        rows = self._sample_encoded(indices, randomness)
+        rows = self._drawn(indices, randomness)
         table = self.encoder_.inverse_transform(rows, indices, randomness.initial_seed())
         return self.container_.restore(table)
 
     @plain_states()
     @torch.no_grad()
-    def discriminator_scores(self, X: Any, labels: Any) -> NDArray[np.float32]:
-        """How real the discriminator finds rows of given classes.
+    def score_samples(self, X: Any, labels: Any) -> NDArray[np.float32]:
+        """How real the discriminator finds rows: the higher, the more like the training rows of that class.
 
         Parameters
         ----------
@@ -404,8 +432,24 @@ class TableGAN(ConditionalGAN):
         return logits.float().cpu().unflatten(0, (-1, members)).mean(1).numpy()
 
     @plain_states()
+    def sample_encoded(self, positions: NDArray[np.integer], *, random_state: Any = None) -> NDArray[np.float32]:
+        """Draw one encoded row per class, for who encodes what is drawn again.
+
+        Parameters
+        ----------
+        positions : ndarray of shape (n,), int
+            Of the classes in ``classes_``.
+        random_state : int, RandomState, Generator or None
+
+        Returns
+        -------
+        ndarray of shape (n, encoder_.width_), float32
+        """
+        check_is_fitted(self)
+        return self._drawn(positions, random_generator(random_state, "resample"))
+
     @torch.no_grad()
-    def _sample_encoded(self, indices: NDArray[np.integer], randomness: Generator) -> NDArray[np.float32]:
+    def _drawn(self, indices: NDArray[np.integer], randomness: Generator) -> NDArray[np.float32]:
         network, arch = self.generator_, self.config_.architecture
         device = next(network.parameters()).device
         labels = torch.from_numpy(np.asarray(indices, dtype=np.int64))
@@ -427,11 +471,10 @@ class TableGAN(ConditionalGAN):
 
     def _restore(self, description: dict[str, Any]) -> Callable[[], tuple[nn.Module, nn.Module]]:
         self.config_ = TableGANConfig.from_dict(description)
-        self.encoder_ = encoder_from_state(description["encoder"])
+        self._set_columns(encoder_from_state(description["encoder"]), Container.from_state(description["container"]))
         arch = self.config_.architecture
         if (self.encoder_.n_numbers_, _blocks(self.encoder_), self.encoder_.gates_) != arch.layout:
             raise ValueError("the architecture is not that of the columns")
-        self.container_ = Container.from_state(description["container"])
         # What cannot be given back is told now, not when rows are drawn.
         nothing = np.zeros((1, arch.row_width), dtype=np.float32)
         learnt, kind = self.encoder_.inverse_transform(nothing), self.container_.kind

@@ -1,0 +1,291 @@
+"""What a generator is to everything that draws from one: its protocols, and the questions that are asked of it.
+
+Pools, transforms, samplers, audits and the command line know generators by these protocols alone, never by a class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any, Protocol, TypeGuard, runtime_checkable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ganaug.data.labels import class_positions
+from ganaug.data.tables.containers import Container
+from ganaug.data.tables.encoder import Encoder
+
+__all__ = [
+    "EncodedGenerator",
+    "Generator",
+    "SampleSpec",
+    "Scorer",
+    "check_generator",
+    "class_indices",
+    "class_name",
+    "class_names",
+    "device_of",
+    "draw_images",
+    "draws_encoded",
+    "is_generator",
+    "kind_of_samples",
+    "scorer",
+]
+
+KINDS = {"images": 3, "rows": 1}  # and the dimensions of one sample
+PIXELS = "uint8"  # of the images that pools and transforms hold
+METHODS = ("fit", "sample")
+
+
+@dataclass(frozen=True)
+class SampleSpec:
+    """What a fitted generator draws.
+
+    Attributes
+    ----------
+    kind : {"images", "rows"}
+    shape : tuple of int
+        Of one sample: (channels, height, width) of an image, (n_columns,) of a row.
+    dtype : str
+        Name of the dtype of the samples; "mixed" for rows whose columns have dtypes of their own.
+
+    Raises
+    ------
+    ValueError
+        For another kind, or a shape that no sample of it has.
+
+    Examples
+    --------
+    >>> SampleSpec("images", (1, 8, 8), "uint8")
+    SampleSpec(kind='images', shape=(1, 8, 8), dtype='uint8')
+    """
+
+    kind: str
+    shape: tuple[int, ...]
+    dtype: str
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {self.kind!r}")
+        sides = self.shape
+        if len(sides) != KINDS[self.kind] or not all(isinstance(side, Integral) and side > 0 for side in sides):
+            raise ValueError(f"shape must be {KINDS[self.kind]} positive numbers for {self.kind}, got {sides}")
+
+
+@runtime_checkable
+class Generator(Protocol):
+    """An estimator in scikit-learn's manner that draws samples of given classes, as it is once it is fitted.
+
+    It has ``get_params`` and ``set_params`` where it is cloned: by the gate and by over-samplers. It may say more:
+    ``sample_kind``, the kind of what it draws, before it is fitted; ``class_names_``, display names by label;
+    ``training_data_``, a dict with the number and the fingerprint of what it was trained on; ``device_``, where it
+    draws; ``tensors()``, its weights by name; and ``sample_positions(positions, random_state=, device=)``, which draws
+    as ``sample`` does, by positions in ``classes_`` and with images on a device.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Labels as they were given, sorted.
+    sample_spec_ : SampleSpec
+    """
+
+    classes_: NDArray[Any]
+    sample_spec_: SampleSpec
+
+    def fit(self, X: Any, y: Any) -> Any:
+        """Train on labelled samples; images may come as one source with labels of its own in place of `X`."""
+
+    def sample(self, labels: Any, *, random_state: Any = None) -> Any:
+        """Draw one sample per label: uint8 (n, channels, height, width), or rows like those it was trained on."""
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """A generator that can say how well samples fit its classes: by logits, a likelihood or a bound of it."""
+
+    def score_samples(self, X: Any, labels: Any) -> NDArray[np.floating]:
+        """One number per sample: the higher, the more it is like the training data of that class."""
+
+
+class EncodedGenerator(Generator, Protocol):
+    """A generator of rows that learns and draws them encoded, so that a sampler need not decode what it encodes again.
+
+    Attributes
+    ----------
+    encoder_ : TableEncoder or WideEncoder
+        Once it is fitted: between rows and their encoding.
+    categorical_features : "auto", None or array-like
+        The parameter that an encoder is fitted with.
+    """
+
+    encoder_: Encoder
+    categorical_features: Any
+
+    def fit_encoded(
+        self, encoder: Encoder, rows: NDArray[np.float32], labels: NDArray[Any], container: Container
+    ) -> Any:
+        """Train on rows that are encoded already."""
+
+    def sample_encoded(self, positions: NDArray[np.integer], *, random_state: Any = None) -> NDArray[np.float32]:
+        """Draw one encoded row per position in ``classes_``."""
+
+
+def is_generator(thing: Any) -> bool:
+    """Whether something is a generator, fitted or not, rather than samples.
+
+    Examples
+    --------
+    >>> is_generator(np.zeros(3))
+    False
+    """
+    return not isinstance(thing, type) and not _lacking(thing, METHODS)
+
+
+def draws_encoded(generator: Any) -> TypeGuard[EncodedGenerator]:
+    """Whether a generator, fitted or not, learns and draws encoded rows."""
+    return not _lacking(generator, ("fit_encoded", "sample_encoded"))
+
+
+def kind_of_samples(generator: Any) -> str | None:
+    """What a generator draws, "images" or "rows"; None where it does not say so before it is fitted."""
+    spec = getattr(generator, "sample_spec_", None)
+    return getattr(generator, "sample_kind", None) if spec is None else spec.kind
+
+
+def check_generator(
+    thing: Any, argument: str = "gan", kind: str | None = None, *, fitted: bool = True, reason: str = ""
+) -> None:
+    """Refuse what is no generator, is not fitted, or draws another kind of samples.
+
+    Parameters
+    ----------
+    thing : object
+    argument : str
+        What messages call it.
+    kind : {"images", "rows"}, optional
+        That is needed; only images of uint8 are.
+    fitted : bool
+        Whether it must be fitted.
+    reason : str
+        Ends the sentence about what is no generator, in place of what to pass.
+
+    Raises
+    ------
+    TypeError
+        For what has no ``fit`` or ``sample``.
+    ValueError
+        For a generator that is not fitted, or draws something else.
+
+    Examples
+    --------
+    >>> check_generator("model", "source")
+    Traceback (most recent call last):
+    ...
+    TypeError: source must be a generator, got a str without fit and sample; pass one such as ganaug.ImageGAN
+    """
+    called = type(thing).__name__
+    if isinstance(thing, type):
+        raise TypeError(f"{argument} must be a generator, got the class {thing.__name__}; pass an instance of it")
+    if lacking := _lacking(thing, METHODS):
+        remedy = reason or f"pass one such as ganaug.{'TableGAN' if kind == 'rows' else 'ImageGAN'}"
+        raise TypeError(f"{argument} must be a generator, got a {called} without {' and '.join(lacking)}; {remedy}")
+    if fitted and not isinstance(thing, Generator):
+        missing = [name for name in ("classes_", "sample_spec_") if not hasattr(thing, name)]
+        raise ValueError(
+            f"{argument} must be a fitted generator, got a {called} without {' and '.join(missing)}; call fit first, "
+            "or load a saved one"
+        )
+    found = kind_of_samples(thing)
+    if kind is not None and found not in (kind, None):
+        raise ValueError(f"{argument} must draw {kind}, got a {called}, which draws {found}; pass another generator")
+    spec = getattr(thing, "sample_spec_", None)
+    if kind == "images" and spec is not None and spec.dtype != PIXELS:
+        raise ValueError(f"{argument} must draw images of {PIXELS}, got a {called}, which draws {spec.dtype}")
+
+
+def scorer(thing: Any, needed_by: str) -> Scorer:
+    """The generator itself, or ``TypeError`` if it cannot score samples; `needed_by` begins the sentence.
+
+    Examples
+    --------
+    >>> scorer("model", "a rank")
+    Traceback (most recent call last):
+    ...
+    TypeError: a rank needs a generator with score_samples, which a str lacks; leave it out, or pass another generator
+    """
+    if not isinstance(thing, Scorer):
+        raise TypeError(
+            f"{needed_by} needs a generator with score_samples, which a {type(thing).__name__} lacks; leave it out, or "
+            "pass another generator"
+        )
+    return thing
+
+
+def class_names(generator: Generator) -> dict[Any, str]:
+    """Display names of the classes that have one."""
+    return getattr(generator, "class_names_", {})
+
+
+def class_name(generator: Generator, label: Any) -> str:
+    """What a class is called: by its display name, or as its label is written."""
+    return class_names(generator).get(label, str(label))
+
+
+def class_indices(generator: Generator, labels: Any) -> NDArray[np.int64]:
+    """Positions of labels in ``classes_``; ``ValueError`` for one that was not in the training data."""
+    known = "the generator was trained on the classes"
+    return class_positions(labels, np.asarray(generator.classes_), known, class_names(generator))
+
+
+def device_of(generator: Generator) -> torch.device:
+    """Where a generator draws: the CPU if it does not say."""
+    return torch.device(getattr(generator, "device_", "cpu"))
+
+
+def draw_images(
+    generator: Generator,
+    positions: NDArray[np.integer] | Sequence[int],
+    *,
+    random_state: Any = None,
+    device: torch.device | str = "cpu",
+) -> Tensor:
+    """Draw an image for each position in ``classes_``.
+
+    Parameters
+    ----------
+    generator : Generator
+        Of images.
+    positions : array of shape (n,), int64
+    random_state : int, RandomState, Generator or None
+    device : device or str
+        Where the images are wanted.
+
+    Returns
+    -------
+    Tensor of shape (n, channels, height, width), uint8
+
+    Raises
+    ------
+    ValueError
+        If what is drawn is not what ``sample_spec_`` says, one image for each position.
+    """
+    positions = np.asarray(positions, dtype=np.int64)
+    if torch.device(device).type != "cpu" and hasattr(generator, "sample_positions"):  # they need not leave the GPU
+        return generator.sample_positions(torch.from_numpy(positions), random_state=random_state, device=device)
+    labels = np.asarray(generator.classes_)[positions]
+    images = torch.as_tensor(generator.sample(labels, random_state=random_state), device=device)
+    spec = generator.sample_spec_
+    if tuple(images.shape) != (len(labels), *spec.shape) or images.dtype != getattr(torch, spec.dtype):
+        raise ValueError(
+            f"the {type(generator).__name__} must draw {len(labels)} images of shape {spec.shape} and {spec.dtype}, as "
+            f"its sample_spec_ says, got {images.dtype} of shape {tuple(images.shape)}"
+        )
+    return images
+
+
+def _lacking(thing: Any, methods: Sequence[str]) -> list[str]:
+    return [name for name in methods if not callable(getattr(thing, name, None))]

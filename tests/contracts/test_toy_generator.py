@@ -1,0 +1,205 @@
+"""A generator of another family, which inherits nothing from ganaug, goes through everything that takes generators."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.base import BaseEstimator
+from torch.utils.data import TensorDataset
+
+import ganaug
+from ganaug import AugmentedDataset, GANOverSampler, ImageGAN, SyntheticMix, SyntheticPool, TableGAN, augment_dataset
+from ganaug.audit import audit, explain, interpolation_sheet
+from ganaug.classifiers.image_classifier import ClassifierConfig
+from ganaug.curation import DiscriminatorRank, NoCopies, choose_ratio
+from ganaug.data.images.pictures import picture
+from ganaug.generators import Generator, SampleSpec, Scorer
+from ganaug.metrics import image_report, table_report
+
+QUICK = ClassifierConfig(steps=5)
+
+
+class Gaussians(BaseEstimator):
+    """Independent normal numbers for each class."""
+
+    def __init__(self, random_state=None):
+        self.random_state = random_state
+
+    def fit(self, X, y=None):
+        X, y = self._samples(X, y)
+        self.classes_ = np.unique(y)
+        parts = [X[y == c].reshape((y == c).sum(), -1) for c in self.classes_]
+        self.mean_, self.spread_ = ([f(part, 0) for part in parts] for f in (np.mean, np.std))
+        return self
+
+    def _draw(self, labels, random_state):
+        at = np.searchsorted(self.classes_, labels)
+        noise = np.random.default_rng(random_state).normal(size=(len(at), len(self.mean_[0])))
+        return np.array(self.mean_)[at] + noise * np.array(self.spread_)[at]
+
+
+class GaussianImages(Gaussians):
+    def _samples(self, X, y):
+        self.sample_spec_ = SampleSpec("images", X.image_shape, "uint8")
+        return X.images, X.labels
+
+    def sample(self, labels, *, random_state=None):
+        pixels = self._draw(labels, random_state).reshape(-1, *self.sample_spec_.shape)
+        return torch.from_numpy(pixels.clip(0, 255).astype(np.uint8))
+
+    def score_samples(self, X, labels):
+        at = np.searchsorted(self.classes_, labels)
+        return -np.square(np.asarray(X).reshape(len(at), -1) - np.array(self.mean_)[at]).sum(1)
+
+
+class GaussianRows(Gaussians):
+    def _samples(self, X, y):
+        self.columns_, self.sample_spec_ = X.columns, SampleSpec("rows", (X.shape[1],), "float64")
+        return X.to_numpy(), np.asarray(y)
+
+    def sample(self, labels, *, random_state=None):
+        return pd.DataFrame(self._draw(labels, random_state), columns=self.columns_)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    mixed = ganaug.labelled_images("digits").subset(np.random.default_rng(0).permutation(1797))
+    return mixed.subset(range(300)), mixed.subset(range(300, 600))
+
+
+@pytest.fixture(scope="module")
+def images(digits):
+    return GaussianImages().fit(digits[0])
+
+
+@pytest.fixture(scope="module")
+def rows():
+    randomness = np.random.default_rng(0)
+    y = np.repeat([0, 1], [150, 50])
+    return pd.DataFrame(randomness.normal(size=(200, 3)) + y[:, None], columns=list("abc")), y
+
+
+@pytest.fixture(scope="module")
+def row_generator(rows):
+    return GaussianRows().fit(*rows)
+
+
+def test_the_protocols_are_what_they_say(images, row_generator):
+    assert isinstance(images, Generator)
+    assert isinstance(images, Scorer)
+    assert isinstance(row_generator, Generator)
+    assert not isinstance(row_generator, Scorer)
+    for unfitted in (GaussianImages(), ImageGAN(), TableGAN()):
+        assert not isinstance(unfitted, Generator)
+    for kind, shape in (("sounds", (1,)), ("images", (8, 8)), ("rows", (0,))):
+        with pytest.raises(ValueError, match=r"^(kind|shape) must be"):
+            SampleSpec(kind, shape, "uint8")
+
+
+def test_pools_hold_what_it_draws(images, digits, tmp_path):
+    filters = [DiscriminatorRank(0.5), NoCopies()]
+    pool = SyntheticPool.build(
+        images, tmp_path / "pool", per_class={3: 4, 7: 2}, real=digits[0], keep=filters, max_draws=100, random_state=0
+    )
+    assert pool.image_shape == images.sample_spec_.shape
+    assert pool.labels.tolist() == [3] * 4 + [7] * 2
+    scores = images.score_samples(pool.read(range(4)), [3] * 4)
+    assert scores.mean() > images.score_samples(images.sample([3] * 200, random_state=1), [3] * 200).mean()
+
+
+def test_transforms_and_datasets_draw_from_it(images, digits):
+    batch, labels = torch.zeros(6, 1, 8, 8, dtype=torch.uint8), torch.arange(6)
+    drawn, same = SyntheticMix(images, 1.0)(batch, labels)
+    assert drawn.shape == batch.shape
+    assert same is labels
+    assert drawn.flatten(1).any(1).all()
+    real = TensorDataset(torch.from_numpy(digits[0].images), torch.from_numpy(digits[0].labels))
+    dataset = AugmentedDataset(real, images, per_class=2, random_state=0)
+    assert len(dataset) == 320
+    assert torch.equal(dataset[300][0], images.sample(np.repeat(range(10), 2), random_state=0)[0])
+
+
+def test_hugging_face_datasets_draw_from_it(images, digits):
+    datasets = pytest.importorskip("datasets")
+    columns = {"image": list(map(picture, digits[0].images[:40])), "label": digits[0].labels[:40]}
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(num_classes=10)})
+    augmented = augment_dataset(datasets.Dataset.from_dict(columns, features=features), images, 1)
+    assert sum(augmented["is_synthetic"]) == len(set(columns["label"].tolist()))
+
+
+@pytest.mark.parametrize("prefit", [False, True])
+def test_over_samplers_draw_from_it(rows, row_generator, images, digits, prefit):
+    sampler = GANOverSampler(generator=row_generator, local_share=0.0, prefit=prefit, random_state=0)
+    X, y = sampler.fit_resample(*rows)
+    assert np.bincount(y).tolist() == [150, 150]
+    assert list(X.columns) == list("abc")
+    assert isinstance(sampler.generator_, GaussianRows)
+    with pytest.raises(ValueError, match="generator draws images, as every GaussianImages, and X holds rows"):
+        GANOverSampler(generator=images, prefit=prefit).fit_resample(*rows)
+
+
+def test_it_is_audited_and_explained(images, digits, rows, row_generator):
+    train, holdout = digits
+    report = audit(images, train, holdout, per_class=20, random_state=0)
+    assert report.n_synthetic == 200
+    assert audit(row_generator, rows[0], train_labels=rows[1], per_class=20, random_state=0).exact.count == 0
+    found = explain(images.sample([3, 8], random_state=0), train, labels=[3, 8], gan=images, classifier_steps=2)
+    assert all(0 < one.discriminator_rank < 1 for one in found)
+    with pytest.raises(TypeError, match=r"rank .* needs a generator with score_samples, which a GaussianRows lacks"):
+        explain(rows[0][:1], rows[0], labels=rows[1][:1], train_labels=rows[1], gan=row_generator)
+    with pytest.raises(TypeError, match="gan must have interpolate, which a GaussianImages lacks"):
+        interpolation_sheet(images)
+
+
+def test_reports_measure_it(images, digits, rows, row_generator):
+    labels = np.repeat(range(10), 30)
+    report = image_report(digits[0], images.sample(labels, random_state=0), labels, classifier=QUICK, device="cpu")
+    assert len(report.table()) == 10
+    report = table_report(*rows, row_generator.sample(rows[1], random_state=0), rows[1])
+    assert report.overall["column distance"] < 0.2
+
+
+def test_the_gate_trains_clones_of_it(digits):
+    options = {"filters": [()], "ratios": [0, 1], "starts": 1, "training": QUICK, "random_state": 0, "device": "cpu"}
+    choice = choose_ratio(GaussianImages(), digits[0], **options)
+    assert choice.candidates == ("nothing", "ratio 1")
+    assert choice.n_validation > 90
+
+
+def test_what_is_not_as_it_says_is_refused(images, digits, row_generator, tmp_path):
+    class Short(GaussianImages):
+        def sample(self, labels, *, random_state=None):
+            return super().sample(labels[1:], random_state=random_state)
+
+    with pytest.raises(ValueError, match="the Short must draw 10 images of shape"):
+        SyntheticPool.build(Short().fit(digits[0]), tmp_path / "pool", per_class=1)
+    with pytest.raises(ValueError, match="gan must draw images, got a GaussianRows, which draws rows"):
+        SyntheticPool.build(row_generator, tmp_path / "pool", per_class=1)
+    with pytest.raises(ValueError, match="source must be a fitted generator, got a GaussianImages without classes_"):
+        SyntheticMix(GaussianImages())
+    with pytest.raises(TypeError, match="gan must be a generator, got the class GaussianImages"):
+        SyntheticPool.build(GaussianImages, tmp_path / "pool", per_class=1)
+
+    class Mute(GaussianImages):
+        score_samples = None
+
+    with pytest.raises(TypeError, match="discriminator rank needs a generator with score_samples, which a Mute lacks"):
+        SyntheticPool.build(Mute().fit(digits[0]), tmp_path / "pool", per_class=1, keep=[DiscriminatorRank()])
+
+
+def test_load_finds_the_class_of_what_was_saved(digits, rows, tmp_path):
+    quick = {"steps": 2, "verbose": False, "device": "cpu", "random_state": 0}
+    for name, gan in (("images", ImageGAN(**quick).fit(digits[0])), ("rows", TableGAN(**quick).fit(*rows))):
+        loaded = ganaug.load(gan.save(tmp_path / name), device="cpu")
+        assert type(loaded) is type(gan)
+        assert loaded.sample_spec_ == gan.sample_spec_
+        assert loaded.sample_spec_.kind == name
+    config = tmp_path / "rows" / "config.json"
+    config.write_text(config.read_text().replace('"ganaug.TableGAN"', '"ganaug.FlowModel"'))
+    with pytest.raises(ValueError, match="holds a FlowModel, which this ganaug does not know; it can load ImageGAN"):
+        ganaug.load(tmp_path / "rows")
+    config.write_text("{}")
+    with pytest.raises(ValueError, match="was not written by ganaug"):
+        ganaug.load(tmp_path / "rows")
+    with pytest.raises(ValueError, match="it does not exist"):
+        ganaug.load(tmp_path / "nothing")
