@@ -2,6 +2,7 @@
 
 import json
 import unicodedata
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -131,8 +132,10 @@ def test_reports_and_explanations_of_rows():
 
 @pytest.mark.parametrize("name", NAMES, ids=ascii)
 def test_events_of_a_training(capsys, name):
-    with Monitor(4, verbose=True) as monitor:
-        monitor.event("mode_collapse", step=1, **{"class": name}, value=0.5)
+    monitor, state = Monitor(4, verbose=True), SimpleNamespace(step=0)
+    monitor.on_begin(state)
+    monitor.on_event("mode_collapse", step=1, **{"class": name}, value=0.5)
+    monitor.on_end(state)
     told = capsys.readouterr().err
     assert "".join(visible(name).split()) in "".join(told.split())
     check_harmless(told)

@@ -254,7 +254,7 @@ def test_without_a_folder_signals_are_left_alone(monkeypatch):
 CHILD = """
 import os, signal, sys
 sys.path.insert(0, sys.argv[1])
-from test_resuming import TableGAN, fit, loop
+from test_resuming import TableGAN, fit, objective
 step, calls = objective.adversarial_step, []
 def stopping(*a):
     calls.append(1)
