@@ -384,7 +384,8 @@ def test_a_folder_of_images_without_labels(tmp_path, capsys, monkeypatch):
         for number in range(5):
             pixels = randomness.integers(256, size=(8, 8)).astype(np.uint8)
             Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{number}.png")
-    command = ("fit", "images", tmp_path / "photos", "-o", tmp_path / "model", "--steps", "2", "--device", "cpu")
+    fit = ("fit", "images", tmp_path / "photos", "-o", tmp_path / "model")
+    command = (*fit, "--steps", "2", "--device", "cpu", "--seed", "0")
     assert run(*command, "--unlabelled", "unknown") == 0
     assert "Trained on 15 images of 2 classes" in capsys.readouterr().out
     gan = ImageGAN.load(tmp_path / "model")
