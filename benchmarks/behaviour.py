@@ -31,12 +31,8 @@ from ganaug import (  # noqa: E402
     choose_ratio,
     labelled_images,
 )
-
-try:
-    from ganaug.audit import audit, explain
-    from ganaug.metrics import image_report, table_report
-except ImportError:
-    from ganaug.quality import audit, explain, image_report, table_report
+from ganaug.audit import audit, explain  # noqa: E402
+from ganaug.metrics import image_report, table_report  # noqa: E402
 
 
 def digest(*things):

@@ -228,7 +228,7 @@ class ConditionalGAN(BaseEstimator):
         Raises
         ------
         ValueError
-            For a folder that is missing, damaged, foreign, or written by a newer version.
+            For a folder that is missing, damaged, foreign, or written in another format.
         """
         target = resolve_device(device)
         config, tensors = read_bundle(path, cls.__name__)

@@ -36,7 +36,7 @@ def load(path: str | Path, *, device: str | torch.device = "auto") -> Conditiona
     Raises
     ------
     ValueError
-        For a folder that is missing, damaged, foreign, written by a newer version, or of a class that is not known.
+        For a folder that is missing, damaged, foreign, written in another format, or of a class that is not known.
 
     Examples
     --------
