@@ -65,8 +65,10 @@ class _Pool(ABC):
 def _handed_out(pool: _Pool, jobs: AtATime, store: Store, work: Work, waiting: Waiting) -> Results:
     """Do tasks, so many at a time; who dies takes nothing along but the cells that it was at."""
     waiting = list(waiting)
+    asked = [key for _, keys in waiting for key in keys]
+    store.forget_failures(asked)  # a failure that is found from here on is of this run, as where a result was lost
     if pool.deaths > 1:  # they are counted from here on
-        store.ended(key for _, keys in waiting for key in keys)
+        store.ended(asked)
     queue: Iterator[tuple[Task, frozenset[str], dict[str, Any], int]] = iter([(*item, {}, 0) for item in waiting])
     running: dict[Any, tuple[Task, frozenset[str], dict[str, Any], int]] = {}
     try:
@@ -103,14 +105,10 @@ def _after_death(store: Store, task: Task, keys: frozenset[str], deaths: int, di
 
 
 def _so_far(store: Store, task: Task, keys: frozenset[str], deaths: int) -> tuple[dict[str, dict[str, Any]], list[str]]:
-    """Records that were made before a death, if there was one, with those of cells that died so often; marked cells."""
+    """Records that this run has made, with those of cells that died so often; marked cells."""
     ordered = [key for key in task.keys if key in keys]
-    found = {key: record for key in ordered if (record := store.read(key, heading(task, key))) is not None}
-    done = {key: record for key, record in found.items() if record["status"] == "done"}
-    marked = [key for key in ordered if key not in done and store.starts(key)]
-    # Cells are computed in their order: those before one that is marked have failed now, not in an earlier run.
-    failed = ordered[: ordered.index(marked[0])] if marked else []
-    made = done | {key: found[key] for key in failed if key in found}
+    made = {key: record for key in ordered if (record := store.read(key, heading(task, key))) is not None}
+    marked = [key for key in ordered if key not in made and store.starts(key)]
     return made | _fallen(store, task, [key for key in marked if store.starts(key) >= deaths]), marked
 
 

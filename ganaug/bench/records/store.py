@@ -165,6 +165,12 @@ class Store:
         """Keep the record of a finished cell."""
         self._write(self._path(key), json.dumps({"sha256": digest(record), "record": record}))
 
+    def forget_failures(self, keys: Iterable[str]) -> None:
+        """Delete the records of cells that failed, so that those found later are new."""
+        for key in keys:
+            if (record := self.read(key)) is not None and record["status"] != "done":
+                self._path(key).unlink(missing_ok=True)
+
     def started(self, keys: Iterable[str]) -> None:
         """Mark cells as running, once more for each time that a process died in them."""
         for key in keys:
