@@ -101,7 +101,7 @@ def check_writable(output: Path, *, folder: bool) -> None:
 
 
 def checkpointing(folder: Path | None, every: int | None, resume: bool) -> dict[str, Any]:
-    """Read ``--checkpoints``, ``--checkpoint-every`` and ``--resume`` as parameters of a GAN."""
+    """Read ``--checkpoints``, ``--checkpoint-every`` and ``--resume`` as parameters of RunOptions."""
     if folder is None and (resume or every is not None):
         option = "--resume" if resume else "--checkpoint-every"
         raise ValueError(f"{option} needs the folder of the checkpoints; pass --checkpoints too, or leave it out")

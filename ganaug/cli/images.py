@@ -107,6 +107,7 @@ def fit_images(
     from ganaug.data.images.labelled import UNLABELLED
     from ganaug.engine.devices import resolve_device
     from ganaug.engine.distributed import current_context
+    from ganaug.engine.run_options import RunOptions
     from ganaug.generators.card import check_facts
 
     safety = checkpointing(checkpoints, checkpoint_every, resume)
@@ -126,11 +127,13 @@ def fit_images(
         flip,
         device=device,
         random_state=seed,
-        log_dir=log_dir,
-        validation_fraction=validation_fraction,
-        health=health.value,
-        distributed=under_torchrun(),
-        **safety,
+        run=RunOptions(
+            log_dir=log_dir,
+            validation_fraction=validation_fraction,
+            health=health.value,
+            distributed=under_torchrun(),
+            **safety,
+        ),
     )
     if dry_run:
         found = {
@@ -140,11 +143,11 @@ def fit_images(
             "skipped_files": len(data.skipped),
         }
         asked = {"source": source, "output": str(output), "data": found}
-        run = {"device": str(resolve_device(device)), "seed": seed, "log_dir": str(gan.log_dir)}
+        run = {"device": str(resolve_device(device)), "seed": seed, "log_dir": str(log_dir)}
         print(json.dumps({**asked, **run, **gan.resolve(data).to_dict()}, indent=1))
         return
     gan.fit(data)
-    if not current_context(gan.distributed).first:
+    if not current_context(gan.run.distributed).first:
         return
     if unlabelled is not None:
         gan.training_data_["unlabelled"] = unlabelled

@@ -76,6 +76,7 @@ def fit_table(
 
     from ganaug.data.tables.files.table_files import split_target
     from ganaug.engine.distributed import current_context
+    from ganaug.engine.run_options import RunOptions
     from ganaug.generators import TableGAN
     from ganaug.generators.card import check_facts
 
@@ -87,9 +88,15 @@ def fit_table(
     file = opened(source, csv_options(sep, decimal, encoding, na_values), [target, *(categorical or ())])
     table, labels = split_target(file.table, target, source)
     tell_reading(source, file)
-    gan = TableGAN(steps=steps, categorical_features=categorical or "auto", random_state=seed, log_dir=log_dir)
-    gan.set_params(health=health.value, distributed=under_torchrun(), **safety)
-    gan.set_params(validation_fraction=validation_fraction, batch_size=batch_size or gan.batch_size)
+    gan = TableGAN(steps=steps, categorical_features=categorical or "auto", random_state=seed)
+    gan.set_params(batch_size=batch_size or gan.batch_size)
+    gan.run = RunOptions(
+        log_dir=log_dir,
+        health=health.value,
+        validation_fraction=validation_fraction,
+        distributed=under_torchrun(),
+        **safety,
+    )
     if dry_run:
         names, counts = np.unique(labels, return_counts=True)
         found = {"n_rows": len(labels), "classes": dict(zip(map(str, names), counts.tolist(), strict=True))}
@@ -97,7 +104,7 @@ def fit_table(
         print(json.dumps({**asked, "data": found, **gan.resolve(table, labels).to_dict()}, indent=1))
         return
     gan.fit(table, labels)
-    if not current_context(gan.distributed).first:
+    if not current_context(gan.run.distributed).first:
         return
     gan.training_data_["target"] = target
     with saving(output, checkpoints):

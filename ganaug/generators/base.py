@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
@@ -21,6 +20,8 @@ from ganaug.data.json_values import clip, short
 from ganaug.data.typed_values import from_json, to_json
 from ganaug.engine.devices import resolve_device
 from ganaug.engine.distributed import current_context
+from ganaug.engine.nested_params import NestedDefaults
+from ganaug.engine.run_options import RunOptions
 from ganaug.generators.card import NO_LICENSE, check_facts, facts_from_json, facts_to_json, model_card
 from ganaug.generators.contract import SampleSpec, class_indices, class_name
 from ganaug.generators.fitting import Fitting, TrainingData
@@ -37,12 +38,13 @@ from ganaug.generators.model_folder import (
 __all__ = ["ConditionalGAN"]
 
 PARTS = ("generator", "discriminator")
-# Where and how a run takes place, which is for who loads a model to say: paths and devices of others are not used.
-OF_A_RUN = frozenset(("device", "log_dir", "checkpoint_dir", "checkpoint_every", "resume", "distributed", "cuda_graph"))
+SAVED_OPTIONS = {f"run__{name}" for name in ("health", "validation_fraction")}
+# Whoever loads a model chooses these: paths and devices of others are not used.
+NOT_SAVED = {"device", "run", *(f"run__{name}" for name in RunOptions().get_params())} - SAVED_OPTIONS
 MOST_WEIGHT = 1e6  # in magnitude; rows and pixels are of the size of one
 
 
-class ConditionalGAN(BaseEstimator):
+class ConditionalGAN(NestedDefaults):
     """Base of estimators that learn to draw samples of given classes.
 
     A subclass sets ``sample_kind`` and, when it is fitted, ``classes_``, ``class_names_``, ``sample_spec_``,
@@ -65,7 +67,14 @@ class ConditionalGAN(BaseEstimator):
     discriminator_: Any
     config_: Any
     _resumed_from: int
-    distributed: Any
+    run: RunOptions | None
+
+    def _defaults(self) -> dict[str, Any]:
+        return {"run": RunOptions()}
+
+    def _validate_params(self) -> None:
+        RunOptions.checked(self.run)
+        super()._validate_params()
 
     def _description(self) -> dict[str, Any]:
         """JSON values from which :meth:`_restore` can build the networks."""
@@ -141,10 +150,9 @@ class ConditionalGAN(BaseEstimator):
 
         The card says what the model is, what it was trained on, and what it is not for; `load` does not read it, and
         finds license and figures in ``config.json``. A ``README.md`` of other origin stays as it is, with a warning.
-        Parameters that say where and how a run takes place (``device``, ``log_dir``, ``checkpoint_dir``,
-        ``checkpoint_every``, ``resume``, ``distributed``, ``cuda_graph``) are not written, and those in a
-        folder of another origin are not used. Of
-        several processes that trained the GAN together only the first writes.
+        ``device`` and the options of ``run`` are not written, but for ``health`` and ``validation_fraction``, and those
+        in a folder of another origin are not used. Of several processes that trained the GAN together only the first
+        writes.
 
         Parameters
         ----------
@@ -171,7 +179,7 @@ class ConditionalGAN(BaseEstimator):
             ``overwrite=False`` for one with a model.
         """
         facts = self._facts(license, figures)
-        if current_context(self.distributed).first:
+        if current_context(RunOptions.checked(self.run).distributed).first:
             check_folder(user_path(path), overwrite=overwrite, beside_others=True)
             self._write(path, *facts)
         return user_path(path)
@@ -188,7 +196,7 @@ class ConditionalGAN(BaseEstimator):
 
     def _write(self, path: str | Path, license: str, figures: Mapping[str, float], *source: str) -> None:
         config = {
-            "params": {name: _plain(value) for name, value in self.get_params().items() if name not in OF_A_RUN},
+            "params": {name: _plain(value) for name, value in self.get_params().items() if name not in NOT_SAVED},
             "classes": labels_to_json(self.classes_),
             "class_names": [self.class_names_.get(label) for label in self.classes_.tolist()],
             "training_data": self.training_data_,
@@ -233,8 +241,8 @@ class ConditionalGAN(BaseEstimator):
         target = resolve_device(device)
         config, tensors = read_bundle(path, cls.__name__)
         try:
-            params = {name: value for name, value in config["params"].items() if name not in OF_A_RUN}
-            gan = cls(**{name: _given(value) for name, value in params.items()})
+            params = {name: _given(value) for name, value in config["params"].items() if name not in NOT_SAVED}
+            gan = cls().set_params(**params)
             if device != "auto":
                 gan.set_params(device=device)
             gan._validate_params()
@@ -354,7 +362,7 @@ class ConditionalGAN(BaseEstimator):
             Where there is no permission or no network, or the hub refuses the card.
         """
         facts = self._facts(license, figures)
-        if not current_context(self.distributed).first:
+        if not current_context(RunOptions.checked(self.run).distributed).first:
             return None
         return upload(
             lambda folder, name: self._write(folder, *facts, name),

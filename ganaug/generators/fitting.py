@@ -7,14 +7,13 @@ import json
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from numbers import Integral, Real
-from pathlib import Path
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from torch import Generator, Tensor, nn
 
 from ganaug.data.images.labelled import UNLABELLED
@@ -30,6 +29,7 @@ from ganaug.engine.label_embedding import ClassBalancedSampler
 from ganaug.engine.layers import initialise
 from ganaug.engine.loop import TrainingConfig, train
 from ganaug.engine.memory import PROBED, OutOfMemory, is_out_of_memory, largest_fitting, try_batch
+from ganaug.engine.run_options import RunOptions
 from ganaug.objectives.adversarial.augment import Augmentation
 from ganaug.objectives.adversarial.objective import AdversarialObjective
 
@@ -39,14 +39,7 @@ ENGINE_CONSTRAINTS: dict[str, list[Any]] = {
     "device": [str, torch.device],
     "random_state": ["random_state", np.random.Generator],
     "verbose": ["boolean", StrOptions({"auto"})],
-    "log_dir": [str, Path, None],
-    "checkpoint_dir": [str, Path, None],
-    "checkpoint_every": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-    "resume": ["boolean"],
-    "health": [StrOptions({"report", "adapt"})],
-    "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-    "distributed": ["boolean"],
-    "cuda_graph": ["boolean"],
+    "run": [RunOptions, None],
 }
 
 
@@ -118,13 +111,14 @@ class Fitting:
 
     def __init__(self, gan: Any, material: TrainingData) -> None:
         self._gan = gan
+        self._run = run = RunOptions.checked(gan.run)
         self._material = material
         self._processes = material.processes
         self._device = self._processes.place(resolve_device(gan.device))
         self._taken: dict[str, Any] = {}  # parameters that were left open and are those of the run gone on with
         self._checkpoints: Checkpoints | None = None
-        if gan.checkpoint_dir is not None:
-            self._checkpoints = Checkpoints(gan.checkpoint_dir, every=gan.checkpoint_every, resume=bool(gan.resume))
+        if run.checkpoint_dir is not None:
+            self._checkpoints = Checkpoints(run.checkpoint_dir, every=run.checkpoint_every, resume=bool(run.resume))
 
     def run(self, config: Any) -> AdversarialObjective:
         """Settle the batch size, initialise the networks and train them, or go on with the run in the checkpoints."""
@@ -165,7 +159,7 @@ class Fitting:
         seed: int | None = self._material.randomness.initial_seed()
         if asked is None or isinstance(asked, Integral):
             seed = None if asked is None else int(asked)
-        run = {"kind": type(self._gan).__name__, "random_state": seed, "health": self._gan.health}
+        run = {"kind": type(self._gan).__name__, "random_state": seed, "health": self._run.health}
         run |= {"data": self._material.training_data, **self.config.to_dict()}
         found = None
         if self._checkpoints is not None:
@@ -184,14 +178,15 @@ class Fitting:
         material, training = self._material, config.training
         # Averages of several processes are taken between the gradients and the optimisers, by calls of their own.
         alone = self._processes.count == 1
-        runner = runner_for(self._device, cuda_graph=alone and bool(self._gan.cuda_graph))
+        runner = runner_for(self._device, cuda_graph=alone and bool(self._run.cuda_graph))
         objective = self._objective(material.networks, config, recorded=runner.records)
         kept = held_out(material.class_indices, training.validation_fraction)
         selection = None
         if len(kept):
             known = (material.class_indices, material.class_names, material.real_samples, training, self._processes)
             selection = Selection(kept, *known)
-        callbacks = [self._monitor(training), self._health(training, kept), selection, self._checkpoints]
+        own = [self._monitor(training), self._health(training, kept), selection]
+        callbacks = [*own, *self._run.callbacks, self._checkpoints]
         state = train(
             objective,
             training,
@@ -211,7 +206,7 @@ class Fitting:
         return Monitor(
             config.steps,
             verbose=first and self._gan.verbose,
-            log_dir=self._gan.log_dir if first else None,
+            log_dir=self._run.log_dir if first else None,
             sample_grid=self._material.sample_grid,
         )
 
@@ -219,7 +214,7 @@ class Fitting:
         material = self._material
         trained_on = material.class_indices.copy()
         trained_on[kept] = UNLABELLED
-        names, mode = material.class_names, self._gan.health
+        names, mode = material.class_names, self._run.health
         return Health(trained_on, names, material.real_samples, config, mode, self._processes)
 
     def _sampler(self, config: TrainingConfig) -> ClassBalancedSampler:
@@ -253,7 +248,7 @@ class Fitting:
     def _warn_of_slow(self, how: str, instead: str) -> None:
         if self._processes.first:
             warnings.warn(
-                f"the run in {self._gan.checkpoint_dir} was begun {how}; it goes on so; to {instead}, begin anew in "
+                f"the run in {self._run.checkpoint_dir} was begun {how}; it goes on so; to {instead}, begin anew in "
                 "another folder",
                 stacklevel=7,
             )

@@ -17,55 +17,13 @@ from sklearn.utils.validation import validate_data
 from ganaug.data.labels import listed
 from ganaug.data.tables.containers import is_frame, is_series, rows_at
 from ganaug.engine.devices import seed_from
+from ganaug.engine.nested_params import NestedDefaults
 
 __all__ = ["TableOverSampler", "copied", "labels_like", "seeds"]
 
 
-class TableOverSampler(BaseOverSampler):
+class TableOverSampler(NestedDefaults, BaseOverSampler):
     """Base of over-samplers that take tables of mixed columns with missing values."""
-
-    def _defaults(self) -> dict[str, Any]:
-        """By the names of the parameters for which None stands for an estimator: such an estimator."""
-        return {}
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Parameters by name, with `deep` also those of the estimators among them, and of those that None stands for.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-
-        Returns
-        -------
-        dict
-        """
-        params = super().get_params(deep)
-        for name, default in self._defaults().items() if deep else ():
-            if params[name] is None:
-                params |= {f"{name}__{key}": value for key, value in default.get_params().items()}
-        return params
-
-    def set_params(self, **params: Any) -> TableOverSampler:
-        """Set parameters; one of an estimator that None stands for puts such an estimator there.
-
-        Parameters
-        ----------
-        **params : dict
-            By name; those of an estimator among them as in ``generator__steps``.
-
-        Returns
-        -------
-        TableOverSampler
-            Itself.
-        """
-        super().set_params(**{key: value for key, value in params.items() if "__" not in key})
-        nested = {key: value for key, value in params.items() if "__" in key}
-        for name, default in self._defaults().items():
-            own = {key: nested[key] for key in nested if key.startswith(f"{name}__")}
-            if own and getattr(self, name) is None:
-                setattr(self, name, default.set_params(**{key.removeprefix(f"{name}__"): own[key] for key in own}))
-                nested = {key: value for key, value in nested.items() if key not in own}
-        return super().set_params(**nested)
 
     def fit(self, X: Any, y: Any, **params: Any) -> TableOverSampler:
         """Check the input and count how many rows each class would get; :meth:`fit_resample` is what draws them.

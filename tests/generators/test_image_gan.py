@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from sklearn.base import clone
 
-from ganaug import ImageGAN, TrainingDiverged, labelled_images
+from ganaug import ImageGAN, RunOptions, TrainingDiverged, labelled_images
 from ganaug.classifiers.image_classifier import ClassifierConfig, class_consistency, train_classifier
 from ganaug.engine.devices import random_generator
 from ganaug.generators import model_folder as bundle
@@ -292,11 +292,11 @@ def test_an_operation_named_twice_is_refused():
 def test_a_log_folder_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "log").write_text("")
     with pytest.raises(ValueError, match="log_dir must be a folder"):
-        ImageGAN(**{**QUICK, "log_dir": tmp_path / "log"}).fit(*shades())
+        ImageGAN(**QUICK, run=RunOptions(log_dir=tmp_path / "log")).fit(*shades())
 
 
 def test_the_log_folder_is_filled(tmp_path):
-    ImageGAN(**{**QUICK, "steps": 60, "log_dir": tmp_path}).fit(*shades())
+    ImageGAN(**{**QUICK, "steps": 60}, run=RunOptions(log_dir=tmp_path)).fit(*shades())
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [50, 60]
     pytest.importorskip("tensorboard")

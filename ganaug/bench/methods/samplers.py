@@ -243,7 +243,7 @@ def _gan_sampler(data: TableData, strategy: Any, seed: int, params: dict[str, An
     if "class" in asked:
         generator = GENERATORS[asked.pop("class")](nominal=data.nominal, **asked)
     else:
-        generator = TableGAN(**{"verbose": False, **asked})
+        generator = TableGAN().set_params(**{"verbose": False, **asked})
     return GANOverSampler(
         **{
             "generator": generator,

@@ -180,7 +180,7 @@ def _check_images(where: SourceLocation, experiment: ImageExperiment) -> None:
     for key in experiment.gan:
         if key not in known:
             raise ValueError(f"{where.at('gan', key)}: gan has an unknown key {short(key)}{nearest(key, known)}")
-    located(where.at("gan").saying("gan"), ImageGAN(**experiment.gan)._validate_params)
+    located(where.at("gan").saying("gan"), ImageGAN().set_params(**experiment.gan)._validate_params)
     _check_text(where, "device", experiment.device)
     _check_number(where, "synthetic_per_class", experiment.synthetic_per_class, whole=True, least=1, limit=10**9)
     for key in ("steps", "batch_size"):

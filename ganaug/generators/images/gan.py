@@ -16,6 +16,7 @@ from ganaug.data import LabelledImages, labelled_images
 from ganaug.data.host_states import plain_states
 from ganaug.engine.devices import random_generator, resolve_device
 from ganaug.engine.distributed import current_context
+from ganaug.engine.run_options import RunOptions
 from ganaug.engine.transfer import Rows
 from ganaug.generators.contract import SampleSpec
 from ganaug.generators.fitting import ENGINE_CONSTRAINTS, TrainingData
@@ -40,7 +41,7 @@ class ImageGAN(ImageSampling):
     preset : {"auto", "tiny", "small", "base"}, default="auto"
         Size of the networks and length of the training. "tiny" is made for a CPU, "small" for a GPU, "base" for
         a GPU and 5,000 images or more. "auto" takes "tiny" on a CPU and otherwise chooses by the size and number of
-        images; of a run in `checkpoint_dir` it takes what that was begun with, on whatever device.
+        images; of a run in ``run.checkpoint_dir`` it takes what that was begun with, on whatever device.
     steps : int or "auto", default="auto"
         Updates of generator and discriminator.
     batch_size : int or "auto", default="auto"
@@ -61,7 +62,7 @@ class ImageGAN(ImageSampling):
     precision : {"auto", "fp32", "bf16"}, default="auto"
         What the networks compute in while they are trained: bfloat16 nearly halves the time on a processor that has
         it. "auto" takes it on CPUs with AVX512-BF16 or AMX and on NVIDIA's GPUs from Ampere on, and of a run in
-        `checkpoint_dir` what that was begun in.
+        ``run.checkpoint_dir`` what that was begun in.
         Weights, losses and penalties are float32 in any case, and so are samples drawn from the trained generator.
     pseudo_label_confidence : float in (0, 1] or None, default=0.9
         Images labelled -1 get the class that label spreading over nearest neighbours of pixels (Zhou et al., NeurIPS
@@ -73,34 +74,8 @@ class ImageGAN(ImageSampling):
         same weights bit for bit; on a GPU sums are rounded in an order that may change.
     verbose : bool or "auto", default="auto"
         Progress bar with rate and time left; "auto" shows it on a terminal.
-    log_dir : path-like or None, default=None
-        Folder for ``metrics.jsonl`` and, where the package ``tensorboard`` is installed, TensorBoard scalars and
-        sample grids.
-    checkpoint_dir : path-like or None, default=None
-        Folder for checkpoints. If it holds an unfinished run with the same parameters and data, `fit` goes on with it,
-        on a CPU to the same weights bit for bit as if it had never stopped; a finished one is taken as it is, without
-        training. SIGINT and SIGTERM then wait for the step at hand and a checkpoint. See the notes.
-    checkpoint_every : int or "auto", default="auto"
-        Steps between two checkpoints; "auto" writes one a minute or, where that would take more than a fiftieth of the
-        time, less often. One is written at the end in any case, and the last three are kept.
-    resume : bool, default=True
-        False refuses a `checkpoint_dir` that holds a run already, in place of going on with it.
-    health : {"report", "adapt"}, default="report"
-        What is done about a training that goes wrong though its losses are finite: a discriminator that has nothing
-        left to learn, samples of a class that are all alike, or that come near to copies of training samples. Both
-        keep it in `health_` and tell it in the log; "adapt" also changes the training, by more augmentation or a lower
-        learning rate, and by a larger gradient penalty where samples are alike.
-    validation_fraction : float in [0, 1), default=0.0
-        Share of the images of each class that is not trained on, but used to choose among the moving averages of the
-        training: that whose samples of the classes are nearest to them, by energy distance. 0 trains on all and takes
-        the last.
-    distributed : bool, default=False
-        Train in all processes that ``torchrun`` started, or that share an initialised ``torch.distributed``. Each calls
-        `fit` with the same data and parameters, takes its share of every batch and ends with the same networks: those
-        that one process would have ended with, up to rounding. Only the first reports and writes files.
-    cuda_graph : bool, default=True
-        On a GPU, record the many small operations of a training step once and start all of them at a time from then on;
-        several processes, and other devices, do without. False takes them one by one, to the same effect, more slowly.
+    run : RunOptions or None, default=None
+        Logging, checkpoints, health, validation, several processes and callbacks; None stands for ``RunOptions()``.
 
     Attributes
     ----------
@@ -119,23 +94,14 @@ class ImageGAN(ImageSampling):
     health_ : list of dict
         What went wrong in the training: "finding", "step", "class", "value", "threshold" and the "action" taken.
     validation_ : list of dict
-        Where `validation_fraction` is not 0, "step", "score" and those of the "classes" of twenty readings; the best,
-        which was taken, has the lowest score.
+        Where ``run.validation_fraction`` is not 0, "step", "score" and those of the "classes" of twenty readings; the
+        best, which was taken, has the lowest score.
     generator_, discriminator_ : Module
         The trained networks; the generator holds the moving average of its weights.
 
     See Also
     --------
     ganaug.labelled_images : Everything that `fit` reads images from.
-
-    Notes
-    -----
-    A checkpoint holds networks, moving average, optimisers, schedules, the state to go back to and that of the random
-    numbers. Each is one file, renamed into place when it is on the disk; its checksum is compared when it is read, and
-    a damaged one is passed over with a warning for the one before. If other parameters or data are passed than those
-    the run was started with, `fit` raises ``ValueError`` and names them; where ``random_state=None``, the run goes on
-    with the seed it has. To train anew, choose another folder or delete this one. A checkpoint, or a log, that cannot
-    be written, to a disk that is full for example, is a warning and does not end the training.
 
     References
     ----------
@@ -181,14 +147,7 @@ class ImageGAN(ImageSampling):
         device: Any = "auto",
         random_state: Any = None,
         verbose: Any = "auto",
-        log_dir: Any = None,
-        checkpoint_dir: Any = None,
-        checkpoint_every: Any = "auto",
-        resume: bool = True,
-        health: str = "report",
-        validation_fraction: float = 0.0,
-        distributed: bool = False,
-        cuda_graph: bool = True,
+        run: RunOptions | None = None,
     ) -> None:
         self.preset = preset
         self.steps = steps
@@ -203,14 +162,7 @@ class ImageGAN(ImageSampling):
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
-        self.log_dir = log_dir
-        self.checkpoint_dir = checkpoint_dir
-        self.checkpoint_every = checkpoint_every
-        self.resume = resume
-        self.health = health
-        self.validation_fraction = validation_fraction
-        self.distributed = distributed
-        self.cuda_graph = cuda_graph
+        self.run = run
 
     def resolve(self, X: Any, y: Any = None) -> ImageGANConfig:
         """Check parameters and images, and return what `fit` would train, without training it.
@@ -237,7 +189,8 @@ class ImageGAN(ImageSampling):
                 raise ValueError(f"augment must not repeat itself, got {list(self.augment)}; name each operation once")
         counts = np.unique(data.labels, return_counts=True)[1]
         shares = counts + (n_images - len(data)) / len(counts)  # what has no label is spread over the classes
-        params = {**self.get_params(), **changed}
+        share = RunOptions.checked(self.run).validation_fraction
+        params = {**self.get_params(deep=False), "validation_fraction": share, **changed}
         return resolve_image_config(params, data.image_shape, shares, resolve_device(self.device))
 
     @plain_states()
@@ -272,7 +225,7 @@ class ImageGAN(ImageSampling):
         data = labelled_images(X, y)
         known = labelled_part(data)
         config = self._resolve(known, len(data))
-        processes = current_context(self.distributed)
+        processes = current_context(RunOptions.checked(self.run).distributed)
         device = processes.place(resolve_device(self.device))
         randomness = random_generator(self.random_state, "fit")
 

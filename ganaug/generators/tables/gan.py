@@ -25,6 +25,7 @@ from ganaug.data.tables.encoder import Encoder, TableEncoder, encoder_from_state
 from ganaug.engine.config import TrainingConfig
 from ganaug.engine.devices import random_generator, resolve_device
 from ganaug.engine.distributed import DistributedContext, current_context
+from ganaug.engine.run_options import RunOptions
 from ganaug.engine.transfer import Rows
 from ganaug.generators.base import ConditionalGAN
 from ganaug.generators.contract import SampleSpec
@@ -95,33 +96,8 @@ class TableGAN(ConditionalGAN):
         Source of all randomness; the global states are neither read nor changed.
     verbose : bool or "auto", default="auto"
         Progress bar with rate and time left; "auto" shows it on a terminal.
-    log_dir : path-like or None, default=None
-        Folder for ``metrics.jsonl`` and TensorBoard scalars.
-    checkpoint_dir : path-like or None, default=None
-        Folder for checkpoints. If it holds an unfinished run with the same parameters and data, `fit` goes on with it,
-        on a CPU to the same weights bit for bit as if it had never stopped; a finished one is taken as it is, without
-        training. SIGINT and SIGTERM then wait for the step at hand and a checkpoint. See the notes.
-    checkpoint_every : int or "auto", default="auto"
-        Steps between two checkpoints; "auto" writes one a minute or, where that would take more than a fiftieth of the
-        time, less often. One is written at the end in any case, and the last three are kept.
-    resume : bool, default=True
-        False refuses a `checkpoint_dir` that holds a run already, in place of going on with it.
-    health : {"report", "adapt"}, default="report"
-        What is done about a training that goes wrong though its losses are finite: a discriminator that has nothing
-        left to learn, samples of a class that are all alike, or that come near to copies of training samples. Both
-        keep it in `health_` and tell it in the log; "adapt" also changes the training, by more augmentation or a lower
-        learning rate, and by a larger gradient penalty where samples are alike.
-    validation_fraction : float in [0, 1), default=0.0
-        Share of the rows of each class that is not trained on, but used to choose among the moving averages of the
-        training: that whose samples of the classes are nearest to them, by energy distance. 0 trains on all and takes
-        the last.
-    distributed : bool, default=False
-        Train in all processes that ``torchrun`` started, or that share an initialised ``torch.distributed``. Each calls
-        `fit` with the same data and parameters, takes its share of every batch and ends with the same networks: those
-        that one process would have ended with, up to rounding. Only the first reports and writes files.
-    cuda_graph : bool, default=True
-        On a GPU, record the many small operations of a training step once and start all of them at a time from then on;
-        several processes, and other devices, do without. False takes them one by one, to the same effect, more slowly.
+    run : RunOptions or None, default=None
+        Logging, checkpoints, health, validation, several processes and callbacks; None stands for ``RunOptions()``.
 
     Attributes
     ----------
@@ -138,20 +114,13 @@ class TableGAN(ConditionalGAN):
     health_ : list of dict
         What went wrong in the training: "finding", "step", "class", "value", "threshold" and the "action" taken.
     validation_ : list of dict
-        Where `validation_fraction` is not 0, "step", "score" and those of the "classes" of twenty readings; the best,
-        which was taken, has the lowest score.
+        Where ``run.validation_fraction`` is not 0, "step", "score" and those of the "classes" of twenty readings; the
+        best, which was taken, has the lowest score.
     generator_, discriminator_ : Module
         The trained networks; the generator holds the moving average of its weights.
 
     Notes
     -----
-    A checkpoint holds networks, moving average, optimisers, schedules, the state to go back to and that of the random
-    numbers. Each is one file, renamed into place when it is on the disk; its checksum is compared when it is read, and
-    a damaged one is passed over with a warning for the one before. If other parameters or data are passed than those
-    the run was started with, `fit` raises ``ValueError`` and names them; where ``random_state=None``, the run goes on
-    with the seed it has. To train anew, choose another folder or delete this one. A checkpoint, or a log, that cannot
-    be written, to a disk that is full for example, is a warning and does not end the training.
-
     There is no ``export`` as :class:`ImageGAN` has: the generator draws codes, and only the encoder makes rows of them.
 
     Examples
@@ -194,14 +163,7 @@ class TableGAN(ConditionalGAN):
         device: Any = "cpu",
         random_state: Any = None,
         verbose: Any = "auto",
-        log_dir: Any = None,
-        checkpoint_dir: Any = None,
-        checkpoint_every: Any = "auto",
-        resume: bool = True,
-        health: str = "report",
-        validation_fraction: float = 0.0,
-        distributed: bool = False,
-        cuda_graph: bool = True,
+        run: RunOptions | None = None,
     ) -> None:
         self.steps = steps
         self.batch_size = batch_size
@@ -214,14 +176,7 @@ class TableGAN(ConditionalGAN):
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
-        self.log_dir = log_dir
-        self.checkpoint_dir = checkpoint_dir
-        self.checkpoint_every = checkpoint_every
-        self.resume = resume
-        self.health = health
-        self.validation_fraction = validation_fraction
-        self.distributed = distributed
-        self.cuda_graph = cuda_graph
+        self.run = run
 
     def resolve(self, X: Any, y: Any) -> TableGANConfig:
         """Check parameters and rows, and return what `fit` would train, without training it.
@@ -312,7 +267,7 @@ class TableGAN(ConditionalGAN):
         self._validate_params()
         if encoder.width_ == 0:
             raise ValueError("no column of the table varies, so that there is nothing to learn; add columns")
-        processes = current_context(self.distributed)
+        processes = current_context(RunOptions.checked(self.run).distributed)
         device = processes.place(resolve_device(self.device))
         randomness = random_generator(self.random_state, "fit")
         classes, indices = np.unique(labels, return_inverse=True)
@@ -360,7 +315,7 @@ class TableGAN(ConditionalGAN):
                 learning_rate=float(self.learning_rate),
                 final_learning_rate=float(self.learning_rate) / 10,
                 label_temperature=float(self.label_temperature),
-                validation_fraction=float(self.validation_fraction),
+                validation_fraction=float(RunOptions.checked(self.run).validation_fraction),
             ),
             AdversarialConfig(
                 gamma=float(self.gamma),
