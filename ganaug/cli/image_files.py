@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ganaug.data import LabelledImages
-    from ganaug.generators.base import ConditionalGAN
+    from ganaug.generators.base import NeuralGenerator
 
 __all__ = [
     "ImageFormat",
@@ -82,7 +82,7 @@ def without_label(data: LabelledImages, name: str) -> LabelledImages:
     return _numbered(data, name)
 
 
-def as_fitted(data: LabelledImages, gan: ConditionalGAN) -> LabelledImages:
+def as_fitted(data: LabelledImages, gan: NeuralGenerator) -> LabelledImages:
     """The images as 'ganaug fit images' passed them to the GAN: with its labels, without those --unlabelled took."""
     name = gan.training_data_.get("unlabelled")
     data = data if name is None else _numbered(data, str(name))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ganaug.engine.distributed import DistributedContext
     from ganaug.generators import ImageGAN
-    from ganaug.generators.base import ConditionalGAN
+    from ganaug.generators.base import NeuralGenerator
 
 
 @app.command()
@@ -141,7 +141,7 @@ def _write_pool(
             print(f"  {visible(record['class'])}: {record['kept']:,} of {record['drawn']:,} drawn; passed {passed}")
 
 
-def _labels(gan: ConditionalGAN, asked: list[str] | None, per_class: int) -> NDArray[Any]:
+def _labels(gan: NeuralGenerator, asked: list[str] | None, per_class: int) -> NDArray[Any]:
     """Labels of the classes asked for by their names, or of all."""
     import numpy as np
 

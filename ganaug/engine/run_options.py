@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -112,7 +112,7 @@ class RunOptions(BaseEstimator):
         checkpoint_dir: Any = None,
         checkpoint_every: Any = "auto",
         resume: bool = True,
-        health: str = "report",
+        health: Literal["report", "adapt"] = "report",
         validation_fraction: float = 0.0,
         distributed: bool = False,
         cuda_graph: bool = True,

@@ -8,17 +8,17 @@ import torch
 
 from ganaug.data.json_values import clip
 from ganaug.data.labels import listed
-from ganaug.generators.base import ConditionalGAN
+from ganaug.generators.base import NeuralGenerator
 from ganaug.generators.images.gan import ImageGAN
 from ganaug.generators.model_folder import kind_of, read_config
 from ganaug.generators.tables.gan import TableGAN
 
 __all__ = ["load"]
 
-GENERATORS: dict[str, type[ConditionalGAN]] = {cls.__name__: cls for cls in (ImageGAN, TableGAN)}
+GENERATORS: dict[str, type[NeuralGenerator]] = {cls.__name__: cls for cls in (ImageGAN, TableGAN)}
 
 
-def load(path: str | Path, *, device: str | torch.device = "auto") -> ConditionalGAN:
+def load(path: str | Path, *, device: str | torch.device = "auto") -> NeuralGenerator:
     """Read a saved generator, whatever its class.
 
     Parameters

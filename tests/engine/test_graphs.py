@@ -10,6 +10,8 @@ from ganaug import RunOptions
 from ganaug.engine import graphs, loop
 from ganaug.engine.graphs import Eager, Graphs, runner_for
 from ganaug.generators import fitting
+from ganaug.generators.images import gan as image_gan
+from ganaug.generators.tables import gan as table_gan
 from ganaug.objectives.adversarial.config import AdversarialConfig
 from ganaug.objectives.adversarial.objective import AdversarialObjective
 
@@ -96,7 +98,8 @@ def taped(monkeypatch):
         made.append(Taped(device, moving) if cuda_graph else Eager(device))
         return made[-1]
 
-    monkeypatch.setattr(fitting, "AdversarialObjective", make)
+    for module in (image_gan, table_gan):
+        monkeypatch.setattr(module, "AdversarialObjective", make)
     monkeypatch.setattr(fitting, "runner_for", runner)
     return made
 

@@ -148,7 +148,7 @@ def test_branches_and_messages(fitted, hub):
     )
     for again in (other, other):
         again.push_to_hub("user/shades", token=TOKEN, revision="small", commit_message="A second one")
-    assert hub.messages == ["A GAN by ganaug", "A second one", "A second one"]
+    assert hub.messages == ["A generator by ganaug", "A second one", "A second one"]
     branches = hub.repositories["user/shades"]
     assert {name: len(commits) for name, commits in branches.items()} == {"main": 2, "small": 3}
     for branch in ("main", "small"):

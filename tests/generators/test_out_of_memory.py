@@ -101,7 +101,7 @@ class Third(DistributedContext):
     ],
 )
 def test_one_of_several_processes_says_why_the_batch_size_changed(rank, room, said, monkeypatch):
-    monkeypatch.setattr("ganaug.generators.images.gan.current_context", lambda distributed: Third(rank, 3))
+    monkeypatch.setattr("ganaug.generators.fitting.current_context", lambda distributed: Third(rank, 3))
     monkeypatch.setattr(
         "ganaug.generators.fitting.Fitting._largest_fitting", lambda self, size: size if size < room else 16
     )

@@ -186,7 +186,7 @@ class Processor:
         self._patch = monkeypatch
 
     def becomes(self, *, bf16):
-        for module in ("images.presets", "fitting"):
+        for module in ("images.presets", "images.gan"):
             self._patch.setattr(f"ganaug.generators.{module}.computes_bf16", lambda device: bf16)
 
 

@@ -10,22 +10,23 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
-from torch import Tensor, nn
+from torch import nn
 
 from ganaug.data import LabelledImages, labelled_images
 from ganaug.data.host_states import plain_states
-from ganaug.engine.devices import random_generator, resolve_device
-from ganaug.engine.distributed import current_context
+from ganaug.engine.config import PRECISIONS
+from ganaug.engine.devices import computes_bf16, resolve_device
 from ganaug.engine.run_options import RunOptions
 from ganaug.engine.transfer import Rows
 from ganaug.generators.contract import SampleSpec
-from ganaug.generators.fitting import ENGINE_CONSTRAINTS, TrainingData
+from ganaug.generators.fitting import ENGINE_CONSTRAINTS, Fitting, TrainingData, TrainingTask
 from ganaug.generators.images.drawing import tensor_grid
-from ganaug.generators.images.networks import build_networks
+from ganaug.generators.images.networks import ImageArchitecture, build_networks
 from ganaug.generators.images.presets import PRESETS, ImageGANConfig, resolve_image_config
 from ganaug.generators.images.sampling import ImageSampling
 from ganaug.generators.pseudo_labels import guessed_indices, labelled_part
 from ganaug.objectives.adversarial.augment import OPERATIONS, ImageAugmentation
+from ganaug.objectives.adversarial.objective import AdversarialObjective
 
 __all__ = ["ImageGAN"]
 
@@ -177,9 +178,10 @@ class ImageGAN(ImageSampling):
         ImageGANConfig
         """
         data = labelled_images(X, y)
-        return self._resolve(labelled_part(data), len(data))
+        return self._resolver(labelled_part(data), len(data))()
 
-    def _resolve(self, data: LabelledImages, n_images: int, **changed: Any) -> ImageGANConfig:
+    def _resolver(self, data: LabelledImages, n_images: int) -> Callable[..., ImageGANConfig]:
+        """Check the parameters; return what gives the configuration, also with other values of some of them."""
         self._validate_params()
         if not isinstance(self.augment, str):
             unknown = [name for name in self.augment if name not in OPERATIONS]
@@ -189,9 +191,31 @@ class ImageGAN(ImageSampling):
                 raise ValueError(f"augment must not repeat itself, got {list(self.augment)}; name each operation once")
         counts = np.unique(data.labels, return_counts=True)[1]
         shares = counts + (n_images - len(data)) / len(counts)  # what has no label is spread over the classes
-        share = RunOptions.checked(self.run).validation_fraction
-        params = {**self.get_params(deep=False), "validation_fraction": share, **changed}
-        return resolve_image_config(params, data.image_shape, shares, resolve_device(self.device))
+        params = self.get_params(deep=False) | {"validation_fraction": self._run_options().validation_fraction}
+        device = resolve_device(self.device)
+        return lambda **changed: resolve_image_config(params | changed, data.image_shape, shares, device)
+
+    def _open_values(self, fitting: Fitting, resolve: Callable[..., ImageGANConfig]) -> dict[str, Any]:
+        """For the preset, the batch size and the precision that were left "auto", those of the run that is resumed."""
+        # What cannot be one is refused with the rest of the description.
+        found, config = fitting.found, resolve()
+        training = found["training"] if isinstance(found.get("training"), dict) else {}
+        preset, size, precision = found.get("preset"), training.get("batch_size"), training.get("precision")
+        values: dict[str, Any] = {}
+        if self.preset == "auto" and preset in list(PRESETS) and preset != config.preset:
+            values["preset"] = preset
+            if fitting.device.type == "cpu":
+                how = f"with the preset {preset!r}, which is made for a GPU"
+                fitting.warn_of_slow(how, f"train {config.preset!r}", stacklevel=4)
+            config = resolve(preset=preset)
+        if isinstance(self.batch_size, str) and isinstance(size, int) and 0 < size <= config.training.batch_size:
+            values["batch_size"] = size
+        if self.precision == "auto" and precision in list(PRECISIONS):
+            values["precision"] = precision
+            if precision == "bf16" and not computes_bf16(fitting.device):
+                how = "in bfloat16, which this processor is slow in"
+                fitting.warn_of_slow(how, "train in float32", stacklevel=4)
+        return values
 
     @plain_states()
     def fit(self, X: Any, y: Any = None) -> ImageGAN:
@@ -224,35 +248,36 @@ class ImageGAN(ImageSampling):
         """
         data = labelled_images(X, y)
         known = labelled_part(data)
-        config = self._resolve(known, len(data))
-        processes = current_context(RunOptions.checked(self.run).distributed)
-        device = processes.place(resolve_device(self.device))
-        randomness = random_generator(self.random_state, "fit")
+        resolve = self._resolver(known, len(data))
+        fitting = self._fitting()
+        resolve = partial(resolve, **self._open_values(fitting, resolve))
+        config, seed = resolve(), fitting.randomness.initial_seed() % 2**32
 
         classes = known.classes
-        indices, guessed = guessed_indices(data, known, self.pseudo_label_confidence, randomness.initial_seed() % 2**32)
-        about = {"n_images": len(data), "sha256": data.fingerprint(), **guessed}
-        pixels = Rows(torch.from_numpy(data.images), device)
-
-        def real_images(chosen: Tensor) -> Tensor:
-            return pixels[chosen].float() / 127.5 - 1
-
+        indices, guessed = guessed_indices(data, known, self.pseudo_label_confidence, seed)
         names = [data.name(label) for label in classes]
-        material = TrainingData(
-            networks=build_networks(config.architecture),
-            training_data=about,
-            class_indices=indices,
-            class_names=names,
-            real_samples=real_images,
-            augment=ImageAugmentation(config.operations, data.image_shape, randomness, processes),
-            randomness=randomness,
-            processes=processes,
-            changed=lambda **values: self._resolve(known, len(data), **values),
-            sample_grid=lambda averages: tensor_grid(averages["generator"], names),
-            presets=tuple(PRESETS),
-            rebuilt=lambda config: build_networks(config.architecture),
+        pixels = Rows(torch.from_numpy(data.images), fitting.device)
+        augment = ImageAugmentation(config.operations, data.image_shape, fitting.randomness, fitting.processes)
+        self._train(
+            fitting,
+            TrainingData(
+                class_indices=indices,
+                class_names=names,
+                real_samples=lambda chosen: pixels[chosen].float() / 127.5 - 1,
+                facts={"n_images": len(data), "sha256": data.fingerprint(), **guessed},
+            ),
+            TrainingTask(
+                config=config,
+                networks=partial(self._networks, config.architecture),
+                objective=lambda networks, config, **engine: AdversarialObjective(
+                    networks["generator"], networks["discriminator"], config.objective, augment, **engine
+                ),
+                batch_size=config.training.batch_size,
+                with_batch_size=lambda size: resolve(batch_size=size),
+                batch_size_is_open=isinstance(self.batch_size, str),
+                sample_grid=lambda averages: tensor_grid(averages["generator"], names),
+            ),
         )
-        self.config_ = self._train(config, material)
         self.classes_ = classes
         self.class_names_ = dict(data.class_names)
         self._set_shape(data.image_shape)
@@ -262,10 +287,11 @@ class ImageGAN(ImageSampling):
         self.image_shape_ = shape
         self.sample_spec_ = SampleSpec(self.sample_kind, shape, "uint8")
 
-    def _description(self) -> dict[str, Any]:
-        return self.config_.to_dict()
-
-    def _restore(self, description: dict[str, Any]) -> Callable[[], tuple[nn.Module, nn.Module]]:
+    def _restore(self, description: dict[str, Any]) -> Callable[[], dict[str, nn.Module]]:
         self.config_ = ImageGANConfig.from_dict(description)
         self._set_shape(self.config_.architecture.image_shape)
-        return partial(build_networks, self.config_.architecture)
+        return partial(self._networks, self.config_.architecture)
+
+    @classmethod
+    def _networks(cls, architecture: ImageArchitecture) -> dict[str, nn.Module]:
+        return dict(zip(cls.network_names, build_networks(architecture), strict=True))

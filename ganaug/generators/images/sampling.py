@@ -16,7 +16,7 @@ from ganaug.data.files import user_path, write_atomically
 from ganaug.data.host_states import plain_states
 from ganaug.data.images.pictures import class_grid, png_bytes
 from ganaug.engine.devices import random_generator
-from ganaug.generators.base import ConditionalGAN
+from ganaug.generators.base import NeuralGenerator
 from ganaug.generators.images.drawing import SAMPLING_BATCH, draw, generate
 from ganaug.generators.images.export import export_generator
 from ganaug.generators.images.networks import ImageDiscriminator, ImageGenerator
@@ -26,10 +26,11 @@ from ganaug.generators.model_folder import labels_to_json
 __all__ = ["ImageSampling"]
 
 
-class ImageSampling(ConditionalGAN):
+class ImageSampling(NeuralGenerator):
     """The part of :class:`ganaug.ImageGAN` that needs no training data."""
 
     sample_kind: ClassVar[str] = "images"
+    network_names: ClassVar[tuple[str, ...]] = ("generator", "discriminator")
     generator_: ImageGenerator
     discriminator_: ImageDiscriminator
     image_shape_: tuple[int, int, int]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from functools import partial
+from dataclasses import asdict, dataclass, replace
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -24,15 +23,16 @@ from ganaug.data.tables.containers import Container, as_table
 from ganaug.data.tables.encoder import Encoder, TableEncoder, encoder_from_state, fit_encoder
 from ganaug.engine.config import TrainingConfig
 from ganaug.engine.devices import random_generator, resolve_device
-from ganaug.engine.distributed import DistributedContext, current_context
+from ganaug.engine.distributed import DistributedContext
 from ganaug.engine.run_options import RunOptions
 from ganaug.engine.transfer import Rows
-from ganaug.generators.base import ConditionalGAN
+from ganaug.generators.base import NeuralGenerator
 from ganaug.generators.contract import SampleSpec
-from ganaug.generators.fitting import ENGINE_CONSTRAINTS, TrainingData
+from ganaug.generators.fitting import ENGINE_CONSTRAINTS, TrainingData, TrainingTask
 from ganaug.generators.model_folder import labels_to_json
 from ganaug.generators.tables.networks import TableArchitecture, TableDiscriminator, TableGenerator, build_networks
 from ganaug.objectives.adversarial.config import AdversarialConfig
+from ganaug.objectives.adversarial.objective import AdversarialObjective
 
 __all__ = ["TableGAN", "TableGANConfig"]
 
@@ -69,7 +69,7 @@ class TableGANConfig:
         )
 
 
-class TableGAN(ConditionalGAN):
+class TableGAN(NeuralGenerator):
     """Class-conditional GAN for tables of mixed columns.
 
     Parameters
@@ -146,6 +146,7 @@ class TableGAN(ConditionalGAN):
     }
 
     sample_kind: ClassVar[str] = "rows"
+    network_names: ClassVar[tuple[str, ...]] = ("generator", "discriminator")
     generator_: TableGenerator
     discriminator_: TableDiscriminator
 
@@ -267,28 +268,38 @@ class TableGAN(ConditionalGAN):
         self._validate_params()
         if encoder.width_ == 0:
             raise ValueError("no column of the table varies, so that there is nothing to learn; add columns")
-        processes = current_context(RunOptions.checked(self.run).distributed)
-        device = processes.place(resolve_device(self.device))
-        randomness = random_generator(self.random_state, "fit")
+        fitting = self._fitting()
         classes, indices = np.unique(labels, return_inverse=True)
         config = self._config(encoder, len(classes))
+        real = Rows(torch.from_numpy(rows), fitting.device)
+        noise = _InputNoise(rows.shape[1], fitting.randomness, fitting.processes)
 
-        networks = build_networks(config.architecture)
-        _set_statistics(networks[0], rows, indices)
-        real = Rows(torch.from_numpy(rows), device)
+        def networks() -> dict[str, nn.Module]:
+            generator, discriminator = build_networks(config.architecture)
+            _set_statistics(generator, rows, indices)
+            return {"generator": generator, "discriminator": discriminator}
 
-        material = TrainingData(
-            networks=networks,
-            training_data={"n_rows": len(rows), "sha256": _fingerprint(rows, labels)},
-            class_indices=indices,
-            class_names=[str(label) for label in classes.tolist()],
-            real_samples=real.__getitem__,
-            augment=_InputNoise(rows.shape[1], randomness, processes),
-            randomness=randomness,
-            processes=processes,
-            changed=lambda **values: self._config(encoder, len(classes), **values),
+        def with_batch_size(size: int) -> TableGANConfig:
+            return replace(config, training=replace(config.training, batch_size=size * config.architecture.members))
+
+        self._train(
+            fitting,
+            TrainingData(
+                class_indices=indices,
+                class_names=[str(label) for label in classes.tolist()],
+                real_samples=real.__getitem__,
+                facts={"n_rows": len(rows), "sha256": _fingerprint(rows, labels)},
+            ),
+            TrainingTask(
+                config=config,
+                networks=networks,
+                objective=lambda networks, config, **engine: AdversarialObjective(
+                    networks["generator"], networks["discriminator"], config.objective, noise, **engine
+                ),
+                batch_size=int(self.batch_size),
+                with_batch_size=with_batch_size,
+            ),
         )
-        self.config_ = self._train(config, material)
         self.classes_ = classes
         self.class_names_ = {}
         self._set_columns(encoder, container)
@@ -298,7 +309,7 @@ class TableGAN(ConditionalGAN):
         self.encoder_, self.container_ = encoder, container
         self.sample_spec_ = SampleSpec(self.sample_kind, (len(encoder.names_),), container.common_dtype)
 
-    def _config(self, encoder: Encoder, n_classes: int, batch_size: int | None = None) -> TableGANConfig:
+    def _config(self, encoder: Encoder, n_classes: int) -> TableGANConfig:
         architecture = TableArchitecture(
             n_numbers=encoder.n_numbers_,
             blocks=_blocks(encoder),
@@ -311,11 +322,11 @@ class TableGAN(ConditionalGAN):
             architecture,
             TrainingConfig(
                 steps=int(self.steps),
-                batch_size=int(batch_size or self.batch_size) * int(self.members),
+                batch_size=int(self.batch_size) * int(self.members),
                 learning_rate=float(self.learning_rate),
                 final_learning_rate=float(self.learning_rate) / 10,
                 label_temperature=float(self.label_temperature),
-                validation_fraction=float(RunOptions.checked(self.run).validation_fraction),
+                validation_fraction=float(self._run_options().validation_fraction),
             ),
             AdversarialConfig(
                 gamma=float(self.gamma),
@@ -424,7 +435,7 @@ class TableGAN(ConditionalGAN):
         columns = {"encoder": self.encoder_.to_state(), "container": self.container_.to_state()}
         return self.config_.to_dict() | columns
 
-    def _restore(self, description: dict[str, Any]) -> Callable[[], tuple[nn.Module, nn.Module]]:
+    def _restore(self, description: dict[str, Any]) -> Callable[[], dict[str, nn.Module]]:
         self.config_ = TableGANConfig.from_dict(description)
         self._set_columns(encoder_from_state(description["encoder"]), Container.from_state(description["container"]))
         arch = self.config_.architecture
@@ -440,7 +451,7 @@ class TableGAN(ConditionalGAN):
         columns = self.encoder_.columns_ if isinstance(self.encoder_, TableEncoder) else []
         if any(len(c.weights) != arch.n_classes for c in columns if isinstance(c, CategoricalColumn)):
             raise ValueError("a column holds frequencies of other classes")
-        return partial(build_networks, arch)
+        return lambda: dict(zip(self.network_names, build_networks(arch), strict=True))
 
 
 class _InputNoise:
