@@ -216,7 +216,7 @@ class GANOverSampler(TableOverSampler):
         randomness = np.random.default_rng(run.seed)
         # In many dimensions neighbours say little, but the covariance of all classes together does.
         local = GaussianSampler() if isinstance(encoder, WideEncoder) else LocalSampler()
-        local.fit(rows, targets, encoder.blocks_, encoder.gates_)
+        local.fit(rows, targets, encoder.layout_)
         # Where every class is tiny there is nothing to learn from.
         sound = self.selection and encoder.width_ and counts.max() >= MIN_ADVERSARIAL
         consistency = ClassConsistency().fit(rows, targets, randomness) if sound else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import warnings
 from typing import Any, ClassVar, Self
 
@@ -16,6 +15,7 @@ from ganaug.data.labels import listed
 from ganaug.data.tables.columns.column import Column, TextColumn, column_from_state, fit_column, is_numeric
 from ganaug.data.tables.columns.names import names_from_state, names_to_state
 from ganaug.data.tables.containers import as_table
+from ganaug.data.tables.layout import RowLayout
 from ganaug.data.tables.wide import WideEncoder, check_columns, is_wide
 
 __all__ = ["Encoder", "TableEncoder", "as_table", "declared_columns", "encoder_from_state", "fit_encoder"]
@@ -37,12 +37,9 @@ class TableEncoder:
     Attributes
     ----------
     columns_ : list of Column
-    n_numbers_ : int
-        The first so many entries of a row are normal scores.
-    blocks_ : list of slice
-        Where the one-hot groups are, in the order of the columns that have levels.
-    gates_ : tuple of int
-        For each number the block whose first level says that there is a number at all; -1 where there always is.
+    layout_ : RowLayout
+        Which entries of a row are numbers, and which are one-hot blocks of levels; numbers and blocks are in the order
+        of the columns.
     width_ : int
         Entries of an encoded row.
 
@@ -85,16 +82,21 @@ class TableEncoder:
         self._set_layout()
         return self
 
+    @property
+    def width_(self) -> int:
+        """Entries of an encoded row."""
+        return self.layout_.width
+
     def _set_layout(self) -> None:
-        self.n_numbers_ = sum(column.has_number for column in self.columns_)
-        starts = self.n_numbers_ + np.cumsum([0, *(column.n_levels for column in self.columns_)])
-        self.blocks_ = [slice(int(a), int(b)) for a, b in itertools.pairwise(starts) if b > a]
-        self.width_ = int(starts[-1])
         block = np.cumsum([bool(column.n_levels) for column in self.columns_]) - 1
-        self.gates_ = tuple(
-            int(k) if column.n_levels else -1
-            for column, k in zip(self.columns_, block, strict=True)
-            if column.has_number
+        self.layout_ = RowLayout(
+            n_numbers=sum(column.has_number for column in self.columns_),
+            blocks=tuple(column.n_levels for column in self.columns_ if column.n_levels),
+            gates=tuple(
+                int(k) if column.n_levels else -1
+                for column, k in zip(self.columns_, block, strict=True)
+                if column.has_number
+            ),
         )
 
     @plain_states()
@@ -106,7 +108,7 @@ class TableEncoder:
         table : DataFrame
         strict : bool
             Refuse values that cannot be decoded: levels that were not in the training data, and missing values where
-            none were. Otherwise their group of levels is left empty.
+            none were. Otherwise their block of levels is left empty.
 
         Returns
         -------
@@ -114,7 +116,7 @@ class TableEncoder:
         """
         check_columns(table, [column.name for column in self.columns_])
         encoded = np.zeros((len(table), self.width_), dtype=np.float32)
-        number, block = 0, 0
+        number, blocks = 0, iter(self.layout_.slices)
         for column in self.columns_:
             scores, levels = column.encode(table[column.name], strict=strict)
             if column.has_number:
@@ -122,8 +124,7 @@ class TableEncoder:
                 number += 1
             if column.n_levels:
                 known = np.flatnonzero(levels >= 0)
-                encoded[known, self.blocks_[block].start + levels[known]] = 1
-                block += 1
+                encoded[known, next(blocks).start + levels[known]] = 1
         return encoded
 
     @plain_states()
@@ -150,7 +151,7 @@ class TableEncoder:
         """
         randomness = np.random.default_rng(random_state)
         classes = np.zeros(len(encoded), dtype=np.int64) if classes is None else classes
-        number, block, series = 0, 0, []
+        number, blocks, series = 0, iter(self.layout_.slices), []
         nothing = np.zeros(len(encoded)), np.zeros(len(encoded), dtype=np.int64)
         for column in self.columns_:
             scores, levels = nothing
@@ -158,8 +159,7 @@ class TableEncoder:
                 scores = encoded[:, number].astype(np.float64)
                 number += 1
             if column.n_levels:
-                levels = encoded[:, self.blocks_[block]].argmax(1)
-                block += 1
+                levels = encoded[:, next(blocks)].argmax(1)
             series.append(column.decode(scores, levels, classes, randomness))
         table = pd.concat(series, axis=1)
         table.columns = self.names_
