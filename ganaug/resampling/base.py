@@ -18,7 +18,7 @@ from ganaug.data.labels import listed
 from ganaug.data.tables.containers import is_frame, is_series, rows_at
 from ganaug.engine.devices import seed_from
 
-__all__ = ["TableOverSampler", "copied", "labels_like", "seeds"]
+__all__ = ["TableOverSampler", "copied", "labels_like", "seeded", "seeds"]
 
 
 class TableOverSampler(BaseOverSampler):
@@ -198,3 +198,10 @@ def seeds(random_state: Any, n: int) -> NDArray[np.int64]:
     """Independent seeds from what scikit-learn takes as `random_state`; None gives fresh ones."""
     words = np.random.SeedSequence(seed_from(random_state)).generate_state(n)
     return (words >> 1).astype(np.int64)
+
+
+def seeded(estimator: Any, seed: int) -> Any:
+    """The estimator, given a seed if it has a parameter `random_state` that is None."""
+    if estimator.get_params().get("random_state", 0) is None:
+        estimator.set_params(random_state=seed)
+    return estimator

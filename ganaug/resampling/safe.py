@@ -19,7 +19,7 @@ from sklearn.utils._param_validation import HasMethods, StrOptions
 from ganaug.curation.gate import GateDecision, decide
 from ganaug.data.tables.containers import as_table, is_frame, rows_at
 from ganaug.data.tables.encoder import TableEncoder
-from ganaug.resampling.base import TableOverSampler, copied, seeds
+from ganaug.resampling.base import TableOverSampler, copied, seeded, seeds
 from ganaug.resampling.over_sampler import GANOverSampler
 
 __all__ = ["SafeOverSampler"]
@@ -185,10 +185,7 @@ class SafeOverSampler(TableOverSampler):
         return scores
 
     def _sampler(self, seed: int) -> Any:
-        sampler = self._defaults()["sampler"] if self.sampler is None else clone(self.sampler)
-        if sampler.get_params().get("random_state", 0) is None:
-            sampler.set_params(random_state=seed)
-        return sampler
+        return seeded(self._defaults()["sampler"] if self.sampler is None else clone(self.sampler), seed)
 
     def _resample(
         self, sampler: Any, X: Any, y: NDArray[Any], wanted: dict[Any, int], ratio: float
