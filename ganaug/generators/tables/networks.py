@@ -20,6 +20,7 @@ __all__ = ["TableArchitecture", "TableDiscriminator", "TableGenerator", "build_n
 
 SLOPE = 0.2
 MOST, MOST_LAYERS = 2**24, 64  # in descriptions that are read from files
+ROUNDS = 20  # in which the parts of classes and groups are fitted to each other
 LAYOUT = frozenset(field.name for field in fields(RowLayout))
 
 
@@ -150,7 +151,8 @@ class TableGenerator(nn.Module):
     ) -> None:
         """Let the generator start from the mean and spread of the numbers of each class, and its frequencies of levels.
 
-        What a group adds is the mean difference of its rows from what their classes say.
+        With groups the mean is the sum of a class's and a group's part, fitted to all rows, so that pairs which do not
+        occur start from what is known of both.
 
         Parameters
         ----------
@@ -160,24 +162,38 @@ class TableGenerator(nn.Module):
         groups : ndarray of shape (n_rows,), optional
             Group of each row; each occurs, and -1 stands for an unknown one.
         """
-        n_numbers = self.arch.layout.n_numbers
         encoded, present = torch.from_numpy(rows), torch.from_numpy(self.arch.layout.present(rows)).float()
-        for c in range(self.arch.n_classes):
-            chosen = torch.from_numpy(labels == c)
-            part, there = encoded[chosen], present[chosen]
-            count = there.sum(0).clamp(min=1)
-            self.centre[c] = (part[:, :n_numbers] * there).sum(0) / count
-            self.scale[c] = (((part[:, :n_numbers] - self.centre[c]) ** 2 * there).sum(0) / count).sqrt() + 0.1
-            self.level_logits[c] = (part[:, n_numbers:].mean(0) + 0.02).log()
-        if groups is None:
-            return
         classes = torch.from_numpy(labels)
-        for g in range(self.arch.n_groups):
-            chosen = torch.from_numpy(groups == g)
+        if groups is None:
+            self._set_class_statistics(encoded, present, classes)
+            return
+        conditions = torch.stack([classes, torch.from_numpy(groups)], 1)
+        for _ in range(ROUNDS):  # each part is fitted to what the other leaves
+            offset = _rows_of(self.group_centre, conditions[:, 1])
+            self._set_class_statistics(encoded, present, classes, offset)
+            self._set_group_statistics(encoded, present, conditions)
+
+    def _set_class_statistics(
+        self, encoded: Tensor, present: Tensor, classes: Tensor, offset: Tensor | None = None
+    ) -> None:
+        n_numbers = self.arch.layout.n_numbers
+        for c in range(self.arch.n_classes):
+            chosen = classes == c
             part, there = encoded[chosen], present[chosen]
-            off = part[:, :n_numbers] - self.centre[classes[chosen]]
-            self.group_centre[g] = (off * there).sum(0) / there.sum(0).clamp(min=1)
-            expected = self.level_logits[classes[chosen]].exp().mean(0)
+            numbers = part[:, :n_numbers] if offset is None else part[:, :n_numbers] - offset[chosen]
+            count = there.sum(0).clamp(min=1)
+            self.centre[c] = (numbers * there).sum(0) / count
+            self.scale[c] = (((numbers - self.centre[c]) ** 2 * there).sum(0) / count).sqrt() + 0.1
+            self.level_logits[c] = (part[:, n_numbers:].mean(0) + 0.02).log()
+
+    def _set_group_statistics(self, encoded: Tensor, present: Tensor, conditions: Tensor) -> None:
+        n_numbers = self.arch.layout.n_numbers
+        for g in range(self.arch.n_groups):
+            chosen = conditions[:, 1] == g
+            part, there, classes = encoded[chosen], present[chosen], conditions[chosen, 0]
+            left = (part[:, :n_numbers] - self.centre[classes]) * there
+            self.group_centre[g] = left.sum(0) / there.sum(0).clamp(min=1)
+            expected = self.level_logits[classes].exp().mean(0)
             self.group_level_logits[g] = ((part[:, n_numbers:].mean(0) + 0.02) / expected).log()
 
     def forward(self, noise: Tensor, conditions: Tensor) -> Tensor:
