@@ -141,7 +141,7 @@ class TableOverSampler(BaseOverSampler):
 
 
 class _Frame:
-    """Hides a data frame from imbalanced-learn, to which whatever is called so is one of pandas."""
+    """Hides a data frame from imbalanced-learn, which takes every class called DataFrame for that of pandas."""
 
     def __init__(self, frame: Any) -> None:
         self.frame = frame
@@ -158,7 +158,7 @@ def labels_like(y: Any, labels: Any) -> Any:
     Parameters
     ----------
     y : array-like of shape (n_rows,)
-        As it came; series of polars and arrays of pyarrow are what imbalanced-learn does not care for.
+        As it was passed; imbalanced-learn itself does not keep series of polars and arrays of pyarrow.
     labels : array-like of shape (n_rows_new,)
 
     Examples

@@ -45,8 +45,8 @@ class GANOverSampler(TableOverSampler):
     sampling_strategy : float, str, dict or callable, default="auto"
         What imbalanced-learn means by it.
     categorical_features : "auto", None or array-like, default="auto"
-        Columns to take for names though they hold numbers, or text that is numbers: positions, names or a mask. "auto"
-        takes the generator's.
+        Columns to encode as categories though they hold numbers, or text that reads as numbers: positions, names or a
+        mask. "auto" takes the generator's.
     local_share : float in [0, 1], default=0.5
         Share of the rows that the local sampler draws. Which share serves a table best can be searched for like any
         parameter, inside the training data.

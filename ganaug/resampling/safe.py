@@ -66,7 +66,7 @@ class SafeOverSampler(TableOverSampler):
 
     See Also
     --------
-    GANOverSampler : What is usually made safe.
+    GANOverSampler : The usual sampler.
 
     Examples
     --------
@@ -115,7 +115,10 @@ class SafeOverSampler(TableOverSampler):
     def _fit_resample(self, X: Any, y: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
         ratios = _checked(self.ratios)
         if self.sampler is not None and self.sampler.get_params().get("prefit"):
-            raise ValueError("sampler must not be prefit: its generator has seen the rows that are validated on")
+            raise ValueError(
+                "sampler must not be prefit, as its generator has seen the rows that are validated on; set its "
+                "prefit to False"
+            )
         own_seeds = seeds(self.random_state, 3)
         wanted = self._wanted()
         self.sampler_, self.ratio_ = None, 0.0

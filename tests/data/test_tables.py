@@ -298,11 +298,11 @@ def test_what_was_not_in_the_training_data_is_refused(other, message):
     [
         (lambda i: f"person {i}", "a different text in every row"),
         (lambda i: uuid.UUID(int=i), "a different UUID in every row"),
-        (lambda i: [i, Decimal(i)][i % 2], "values of several types, Decimal, int, which are learnt as names"),
+        (lambda i: [i, Decimal(i)][i % 2], "values of several types, Decimal, int, which are encoded as categories"),
         (lambda i: [datetime.date(2020, 1, 1 + i % 28), "soon", i][i % 3], "values of several types, date, int, str"),
     ],
 )
-def test_doubtful_names_are_told(make, message):
+def test_doubtful_categories_are_reported(make, message):
     values = pd.Series([None, *map(make, range(1, 70))], dtype=object)
     table = pd.DataFrame({"x": np.arange(70.0), "name": values})
     with pytest.warns(UserWarning, match=f"column 'name' holds {message}"):

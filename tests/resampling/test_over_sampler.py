@@ -396,6 +396,35 @@ def test_any_generator_takes_the_place_of_the_gan(three):
         sampler(generator=Means(extra=1)).fit_resample(X, y)
 
 
+class EncodedMeans(BaseEstimator):
+    """A generator of encoded rows, which need not be decoded."""
+
+    categorical_features = "auto"
+
+    def fit(self, X, y):
+        pytest.fail("rows were encoded twice")
+
+    def sample(self, labels, random_state):
+        pytest.fail("rows were decoded")
+
+    def fit_encoded(self, encoder, rows, labels, container):
+        self.means_ = np.stack([rows[labels == c].mean(0) for c in np.unique(labels)])
+        return self
+
+    def sample_encoded(self, positions, *, random_state=None):
+        return self.means_[positions]
+
+
+def test_encoded_rows_of_any_generator_are_taken_as_they_are(three):
+    X, y = three
+    s = sampler(generator=EncodedMeans(), local_share=0.0)
+    X_new, y_new = s.fit_resample(X, y)
+    assert isinstance(s.generator_, EncodedMeans)
+    added = X_new[len(X) :][y_new[len(y) :] == 2]
+    assert np.ptp(added, axis=0).max() == 0
+    assert np.abs(added[0] - np.median(X[y == 2], axis=0)).max() < X.std()
+
+
 @pytest.mark.parametrize("flat", [False, True])
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 def test_images_are_drawn_by_an_image_gan(flat, dtype):

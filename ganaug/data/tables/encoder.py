@@ -29,8 +29,8 @@ class TableEncoder:
     Parameters
     ----------
     categorical_features : "auto", None, array-like of int, str or bool
-        Columns to take for names, beside those that hold no numbers anyway: positions, names, or a mask. "auto" and
-        None add none. Text that is numbers or dates counts as these.
+        Columns to encode as categories, beside those that hold no numbers anyway: positions, names, or a mask. "auto"
+        and None add none. Text that reads as numbers or dates is encoded as these.
     max_levels : int
         Levels with an input of their own in a categorical column; rarer ones share the last.
 
@@ -68,7 +68,7 @@ class TableEncoder:
         table : DataFrame
             As :func:`as_table` returns it.
         classes : ndarray of shape (n_rows,), int64, optional
-            Class of each row, from 0 on: rare categories are given back as often as they occur in their class.
+            Class of each row, from 0 on: rare categories are decoded as often as they occur in their class.
         """
         declared = declared_columns(self.categorical_features, table)
         classes = np.zeros(len(table), dtype=np.int64) if classes is None else classes
@@ -190,7 +190,7 @@ class TableEncoder:
 
 @plain_states()
 def fit_encoder(table: pd.DataFrame, classes: NDArray[np.int64], categorical_features: Any = "auto") -> Encoder:
-    """Choose how a table is encoded, and learn it: wide tables of numbers by their principal components."""
+    """Choose an encoder for a table, and fit it: wide tables of numbers are encoded by their principal components."""
     if not declared_columns(categorical_features, table) and is_wide(table):
         return WideEncoder().fit(table)
     encoder = TableEncoder(categorical_features).fit(table, classes)
@@ -198,7 +198,7 @@ def fit_encoder(table: pd.DataFrame, classes: NDArray[np.int64], categorical_fea
     if read:
         warnings.warn(
             f"columns of text are read as numbers or dates, and new ones written alike: {'; '.join(read)}; a column "
-            "named in categorical_features is left as names",
+            "named in categorical_features is encoded as categories",
             UserWarning,
             stacklevel=3,
         )
@@ -253,18 +253,18 @@ def declared_columns(features: Any, table: pd.DataFrame) -> set[Any]:
 
 
 def _doubt(column: Column, series: pd.Series) -> str:
-    """What is wrong with learning a column as names; empty if nothing is."""
+    """Why a column should perhaps not be encoded as categories; empty if it should."""
     given = isinstance(series.dtype, pd.CategoricalDtype) or types.is_bool_dtype(series.dtype)
     if column.kind != "categorical" or given or series.nunique() <= MAX_LEVELS or is_numeric(series):
         return ""
     known = series[series.notna()]
     kinds = sorted({type(value).__name__ for value in known.tolist()})
     if len(kinds) > 1:
-        return f"values of several types, {listed(kinds)}, which are learnt as names; convert them to one type"
+        return f"values of several types, {listed(kinds)}, which are encoded as categories; convert them to one type"
     if known.is_unique:
         what = "text" if kinds == ["str"] else kinds[0]
         return (
-            f"a different {what} in every row; only its most frequent values are learnt, leave it out if it is an "
+            f"a different {what} in every row; only its most frequent values are kept, leave it out if it is an "
             "identifier"
         )
     return ""
