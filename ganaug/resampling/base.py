@@ -19,7 +19,7 @@ from ganaug.data.tables.containers import is_frame, is_series, rows_at
 from ganaug.engine.devices import seed_from
 from ganaug.engine.nested_params import NestedDefaults
 
-__all__ = ["TableOverSampler", "copied", "labels_like", "seeds"]
+__all__ = ["TableOverSampler", "copied", "labels_like", "seeded", "seeds"]
 
 
 class TableOverSampler(NestedDefaults, BaseOverSampler):
@@ -99,7 +99,7 @@ class TableOverSampler(NestedDefaults, BaseOverSampler):
 
 
 class _Frame:
-    """Hides a data frame from imbalanced-learn, to which whatever is called so is one of pandas."""
+    """Hides a data frame from imbalanced-learn, which takes every class called DataFrame for that of pandas."""
 
     def __init__(self, frame: Any) -> None:
         self.frame = frame
@@ -116,7 +116,7 @@ def labels_like(y: Any, labels: Any) -> Any:
     Parameters
     ----------
     y : array-like of shape (n_rows,)
-        As it came; series of polars and arrays of pyarrow are what imbalanced-learn does not care for.
+        As it was passed; imbalanced-learn itself does not keep series of polars and arrays of pyarrow.
     labels : array-like of shape (n_rows_new,)
 
     Examples
@@ -156,3 +156,10 @@ def seeds(random_state: Any, n: int) -> NDArray[np.int64]:
     """Independent seeds from what scikit-learn takes as `random_state`; None gives fresh ones."""
     words = np.random.SeedSequence(seed_from(random_state)).generate_state(n)
     return (words >> 1).astype(np.int64)
+
+
+def seeded(estimator: Any, seed: int) -> Any:
+    """The estimator, given a seed if it has a parameter `random_state` that is None."""
+    if estimator.get_params().get("random_state", 0) is None:
+        estimator.set_params(random_state=seed)
+    return estimator

@@ -57,7 +57,7 @@ class TableGANConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as written to ``config.json``."""
-        return asdict(self)
+        return asdict(self) | {"architecture": self.architecture.to_dict()}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TableGANConfig:
@@ -276,7 +276,7 @@ class TableGAN(NeuralGenerator):
 
         def networks() -> dict[str, nn.Module]:
             generator, discriminator = build_networks(config.architecture)
-            _set_statistics(generator, rows, indices)
+            generator.set_statistics(rows, indices)
             return {"generator": generator, "discriminator": discriminator}
 
         def with_batch_size(size: int) -> TableGANConfig:
@@ -311,9 +311,7 @@ class TableGAN(NeuralGenerator):
 
     def _config(self, encoder: Encoder, n_classes: int) -> TableGANConfig:
         architecture = TableArchitecture(
-            n_numbers=encoder.n_numbers_,
-            blocks=_blocks(encoder),
-            gates=encoder.gates_,
+            layout=encoder.layout_,
             n_classes=n_classes,
             members=int(self.members),
             width=int(self.width),
@@ -419,7 +417,7 @@ class TableGAN(NeuralGenerator):
         network, arch = self.generator_, self.config_.architecture
         device = next(network.parameters()).device
         labels = torch.from_numpy(np.asarray(indices, dtype=np.int64))
-        rows = torch.empty(len(labels), arch.row_width)
+        rows = torch.empty(len(labels), arch.layout.width)
         batch = SAMPLING_BATCH - SAMPLING_BATCH % arch.members or arch.members
         for start in range(0, len(labels), batch):
             part = labels[start : start + batch]
@@ -439,10 +437,10 @@ class TableGAN(NeuralGenerator):
         self.config_ = TableGANConfig.from_dict(description)
         self._set_columns(encoder_from_state(description["encoder"]), Container.from_state(description["container"]))
         arch = self.config_.architecture
-        if (self.encoder_.n_numbers_, _blocks(self.encoder_), self.encoder_.gates_) != arch.layout:
+        if self.encoder_.layout_ != arch.layout:
             raise ValueError("the architecture is not that of the columns")
         # What cannot be given back is told now, not when rows are drawn.
-        nothing = np.zeros((1, arch.row_width), dtype=np.float32)
+        nothing = np.zeros((1, arch.layout.width), dtype=np.float32)
         learnt, kind = self.encoder_.inverse_transform(nothing), self.container_.kind
         row = self.container_.restore(learnt.copy())
         dtypes = {"dataframe": row, "frame": learnt}[kind].dtypes if kind in ("dataframe", "frame") else []
@@ -467,38 +465,8 @@ class _InputNoise:
         return samples + INPUT_NOISE * numbers[0]
 
 
-def _blocks(encoder: Encoder) -> tuple[int, ...]:
-    return tuple(block.stop - block.start for block in encoder.blocks_)
-
-
 def _fingerprint(rows: NDArray[np.float32], labels: NDArray[Any]) -> str:
     """SHA-256 over encoded rows and labels, the same in every process."""
     digest = hashlib.sha256(repr((rows.shape, [str(v) for v in labels])).encode())
     digest.update(np.ascontiguousarray(rows).tobytes())
     return digest.hexdigest()
-
-
-@torch.no_grad()
-def _set_statistics(generator: TableGenerator, rows: NDArray[np.float32], labels: NDArray[np.integer]) -> None:
-    """Let the generator start from each class's mean and spread of numbers and its frequencies of levels."""
-    n_numbers, n_classes = generator.arch.n_numbers, generator.arch.n_classes
-    by_class = [torch.from_numpy(rows[labels == c]) for c in range(n_classes)]
-    if n_numbers:
-        for c, part in enumerate(by_class):
-            numbers = part[:, :n_numbers]
-            there = _present(part, generator.arch)
-            count = there.sum(0).clamp(min=1)
-            generator.centre[c] = (numbers * there).sum(0) / count
-            generator.scale[c] = (((numbers - generator.centre[c]) ** 2 * there).sum(0) / count).sqrt() + 0.1
-    shares = torch.stack([part[:, n_numbers:].mean(0) for part in by_class])
-    generator.level_logits.copy_((shares + 0.02).log())
-
-
-def _present(rows: Tensor, arch: TableArchitecture) -> Tensor:
-    """1 where a row has a number, 0 where a level stands for it: shape (n_rows, n_numbers)."""
-    present = torch.ones(len(rows), arch.n_numbers)
-    starts = np.cumsum([arch.n_numbers, *arch.blocks])
-    for number, block in enumerate(arch.gates):
-        if block >= 0:
-            present[:, number] = rows[:, starts[block]]
-    return present
