@@ -1,5 +1,6 @@
 """Which samples, and how many: samplers that stay near real rows, selection, filters for images, pools of images."""
 
+from ganaug.curation.additive import AdditiveTransfer
 from ganaug.curation.class_counts import images_to_add
 from ganaug.curation.consistency import ClassConsistency, select
 from ganaug.curation.gate import GateDecision
@@ -12,6 +13,7 @@ from ganaug.curation.mixture import Mixture, RowSampler
 from ganaug.curation.pool import SyntheticPool
 
 __all__ = [
+    "AdditiveTransfer",
     "ClassConsistency",
     "DiscriminatorRank",
     "GateDecision",

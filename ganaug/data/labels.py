@@ -186,7 +186,7 @@ def same_labels(
 
 
 def class_positions(
-    labels: Any, classes: NDArray[Any], known: str, names: Mapping[Any, str] = NO_NAMES
+    labels: Any, classes: NDArray[Any], known: str, names: Mapping[Any, str] = NO_NAMES, *, what: str = "class"
 ) -> NDArray[np.int64]:
     """Translate labels into positions in `classes`.
 
@@ -200,6 +200,8 @@ def class_positions(
         What is said before the classes, for messages.
     names : mapping, optional
         Display names of classes, which labels may be as well.
+    what : str
+        What one of them is, for messages.
 
     Returns
     -------
@@ -227,7 +229,7 @@ def class_positions(
         found = label_matches(own, position, class_names=names)
         position, missing = {label: position[c] for label, c in found.items()}, own.keys() - found.keys()
     if unknown := sorted(map(repr, missing)):
-        raise ValueError(f"cannot sample class {unknown[0]}: {known} {listed(list(map(repr, classes.tolist())))}")
+        raise ValueError(f"cannot sample {what} {unknown[0]}: {known} {listed(list(map(repr, classes.tolist())))}")
     return np.array([position[label] for label in asked.tolist()], dtype=np.int64)
 
 

@@ -1,4 +1,4 @@
-"""Which classes, and which real samples of them, a training batch holds."""
+"""Which classes or cells, and which real samples of them, a training batch holds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from ganaug.data.images.labelled import UNLABELLED
 
-__all__ = ["ClassBalancedSampler"]
+__all__ = ["CellBalancedSampler", "ClassBalancedSampler"]
 
 MOST_UNLABELLED = 0.5  # of a batch
 
@@ -48,7 +48,8 @@ class ClassBalancedSampler:
         if without is not None:
             known = np.setdiff1d(known, without)
         counts = torch.from_numpy(np.bincount(labels[known]))
-        weights = counts.double() ** temperature
+        # 0 to the power of 0 is 1, and classes may be left without a sample.
+        weights = torch.where(counts > 0, counts.double() ** temperature, 0.0)
         self.probabilities = weights / weights.sum()
         self._counts = counts
         self._order = torch.from_numpy(known[np.argsort(labels[known], kind="stable")])
@@ -89,3 +90,59 @@ class ClassBalancedSampler:
         uniform = torch.rand(len(labels), generator=generator, dtype=torch.float64)
         within = (uniform * self._counts[labels]).long()
         return self._order[self._starts[labels] + within]
+
+
+class CellBalancedSampler(ClassBalancedSampler):
+    """Draws cells, combinations of class and group that occur, with a temperature, and real samples of them.
+
+    It is a :class:`ClassBalancedSampler` over cells in place of classes: with a temperature of 0 each cell is drawn
+    equally often, however many samples it has.
+
+    Parameters
+    ----------
+    conditions : ndarray of shape (n_samples, 2) or (n_samples,), integer
+        Class and group index of each real sample; a group of -1 is a group of its own, which the generator is asked
+        for as "no group". Classes alone give the batches of :class:`ClassBalancedSampler`. A class of -1 stands for a
+        sample without a class, as there; the batch then asks for its group.
+    temperature : float in [0, 1]
+    without : ndarray of int64, optional
+        Positions of samples that are never drawn.
+
+    Examples
+    --------
+    >>> import numpy as np, torch
+    >>> conditions = np.array([[0, 0], [0, 0], [0, 1], [1, 0]])
+    >>> sampler = CellBalancedSampler(conditions)
+    >>> sampler.cells.tolist(), sampler.probabilities.numpy().round(2).tolist()
+    ([[0, 0], [0, 1], [1, 0]], [0.33, 0.33, 0.33])
+    >>> asked, indices, known = sampler.draw(8, torch.Generator().manual_seed(0))
+    >>> bool((torch.from_numpy(conditions)[indices] == asked).all()), torch.equal(asked, known)
+    (True, True)
+    """
+
+    def __init__(
+        self, conditions: NDArray[np.integer], temperature: float = 0.0, without: NDArray[np.int64] | None = None
+    ) -> None:
+        known = np.flatnonzero((conditions if conditions.ndim == 1 else conditions[:, 0]) != UNLABELLED)
+        cells, positions = np.unique(conditions[known], axis=0, return_inverse=True)
+        of = np.full(len(conditions), UNLABELLED)
+        of[known] = positions.reshape(-1)
+        super().__init__(of, temperature, without)
+        self.cells = torch.from_numpy(cells)
+        self._conditions = torch.from_numpy(conditions)
+
+    def draw(self, n: int, generator: Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Draw the real samples of a batch.
+
+        Returns
+        -------
+        asked : Tensor of shape (n, 2) or (n,), int64
+            Conditions of the batch.
+        indices : Tensor of shape (n,), int64
+            A real sample for each, of that cell or without a class.
+        known : Tensor of shape (n, 2) or (n,), int64
+            Conditions of the real samples, with -1 for what they do not have.
+        """
+        cells, indices, _ = super().draw(n, generator)
+        known = self._conditions[indices]
+        return torch.where(known == UNLABELLED, self.cells[cells], known), indices, known

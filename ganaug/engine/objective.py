@@ -18,10 +18,10 @@ class Batch(NamedTuple):
     ----------
     samples : Tensor of shape (batch / processes, ...)
         Those of this process, on the device of the networks.
-    labels : Tensor of shape (batch,), int64
-        Classes of the whole batch, on the CPU.
-    known_labels : Tensor of shape (batch,), int64
-        `labels`, with -1 where the real sample has no class.
+    labels : Tensor of shape (batch,) or (batch, 2), int64
+        Classes of the whole batch, on the CPU; where the data have groups, rows of class and group.
+    known_labels : Tensor of the same shape, int64
+        `labels`, with -1 where the real sample has no class, or no group.
     """
 
     samples: Tensor

@@ -1,8 +1,8 @@
 """Generator and discriminator for images of any size and number of channels.
 
 A small relative of R3GAN (Huang et al., NeurIPS 2024): residual bottlenecks without normalisation,
-zero-initialised at their end, bilinear resampling, class embedding beside the noise in the
-generator and projection in the discriminator.
+zero-initialised at their end, bilinear resampling, embedding of class and group beside the noise in
+the generator and projection in the discriminator.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from ganaug.data.images.labelled import MAX_SIDE, MIN_SIDE
 from ganaug.data.json_values import number, whole
-from ganaug.engine.layers import Conv2d, Embedding, Linear
+from ganaug.engine.conditioning import ConditionEmbedding
+from ganaug.engine.layers import Conv2d, Linear
 
 __all__ = ["ImageArchitecture", "ImageDiscriminator", "ImageGenerator", "build_networks", "stage_sizes"]
 
@@ -79,6 +80,8 @@ class ImageArchitecture:
     embedding_scale : float
         Of the class embedding beside the unit noise in the generator. Below 1 the noise outweighs the class at the
         start, which keeps the generator from drawing one image per class.
+    n_groups : int
+        0 for networks that are conditioned on the class alone.
     """
 
     image_shape: tuple[int, int, int]
@@ -91,6 +94,7 @@ class ImageArchitecture:
     latent_dim: int = 64
     embedding_dim: int = 64
     embedding_scale: float = 0.25
+    n_groups: int = 0
 
     @property
     def sizes(self) -> list[tuple[int, int]]:
@@ -125,6 +129,7 @@ class ImageArchitecture:
         whole(arch.blocks, "blocks", 0, MOST_BLOCKS)
         whole(arch.group_width, "group_width", 0, MOST)
         whole(arch.patch, "patch", 1, 2)
+        whole(arch.n_groups, "n_groups", 0, MOST)
         number(arch.expansion, "expansion", 0, MOST_BLOCKS)
         number(arch.embedding_scale, "embedding_scale")
         return arch
@@ -157,7 +162,7 @@ def _stage(arch: ImageArchitecture, stage: int) -> nn.Sequential:
 
 
 class ImageGenerator(nn.Module):
-    """Noise and class in, images out.
+    """Noise and conditions in, images out.
 
     Parameters
     ----------
@@ -165,8 +170,8 @@ class ImageGenerator(nn.Module):
 
     Notes
     -----
-    ``forward(latents, labels)`` takes (batch, latent_dim) and (batch,) int64 and returns
-    (batch, channels, height, width) in [-1, 1].
+    ``forward(latents, conditions)`` takes (batch, latent_dim) and conditions as :class:`ConditionEmbedding` does, and
+    returns (batch, channels, height, width) in [-1, 1].
     """
 
     def __init__(self, arch: ImageArchitecture) -> None:
@@ -174,17 +179,17 @@ class ImageGenerator(nn.Module):
         self.arch = arch
         sizes = arch.sizes
         stages = range(len(sizes))
-        self.embedding = Embedding(arch.n_classes, arch.embedding_dim)
+        self.embedding = ConditionEmbedding(arch.n_classes, arch.embedding_dim, arch.n_groups)
         inputs = arch.latent_dim + arch.embedding_dim
         self.head = Linear(inputs, arch.width(0) * sizes[0][0] * sizes[0][1])
         self.stages = nn.ModuleList(_stage(arch, s) for s in stages)
         self.widen = nn.ModuleList(Conv2d(arch.width(s - 1), arch.width(s), 1) for s in stages if s)
         self.to_image = Conv2d(arch.width(len(sizes) - 1), arch.image_shape[0] * arch.patch**2, 3, padding=1)
 
-    def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
+    def forward(self, latents: Tensor, conditions: Tensor) -> Tensor:
         """Generate images; shapes are in the notes of the class."""
         sizes = self.arch.sizes
-        code = torch.cat([latents, self.arch.embedding_scale * self.embedding(labels)], dim=1)
+        code = torch.cat([latents, self.arch.embedding_scale * self.embedding(conditions)], dim=1)
         x = self.head(code).unflatten(1, (self.arch.width(0), *sizes[0]))
         x = self.stages[0](x)
         for size, widen, stage in zip(sizes[1:], self.widen, self.stages[1:], strict=True):
@@ -201,7 +206,7 @@ class ImageGenerator(nn.Module):
 
 
 class ImageDiscriminator(nn.Module):
-    """Images and their classes in, one logit each out.
+    """Images and their conditions in, one logit each out.
 
     Parameters
     ----------
@@ -209,10 +214,10 @@ class ImageDiscriminator(nn.Module):
 
     Notes
     -----
-    ``forward(images, labels)`` takes (batch, channels, height, width) and (batch,) int64 and returns
-    (batch,). Each logit is the sum of a part shared by all classes and of the projection on the
-    class (Miyato and Koyama, "cGANs with Projection Discriminator", ICLR 2018); the label -1 leaves
-    only the shared part.
+    ``forward(images, conditions)`` takes (batch, channels, height, width) and conditions as
+    :class:`ConditionEmbedding` does, and returns (batch,). Each logit is the sum of a part shared by all images and of
+    the projections on the class and the group (Miyato and Koyama, "cGANs with Projection Discriminator", ICLR 2018);
+    what is -1 has no part in it.
     """
 
     def __init__(self, arch: ImageArchitecture) -> None:
@@ -226,9 +231,9 @@ class ImageDiscriminator(nn.Module):
         self.pool = Conv2d(arch.width(0), arch.width(0), sizes[0], groups=arch.width(0), bias=False)
         self.features = Linear(arch.width(0), arch.embedding_dim)
         self.shared = Linear(arch.embedding_dim, 1, bias=False)
-        self.projection = Embedding(arch.n_classes, arch.embedding_dim)
+        self.projection = ConditionEmbedding(arch.n_classes, arch.embedding_dim, arch.n_groups)
 
-    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+    def forward(self, images: Tensor, conditions: Tensor) -> Tensor:
         """Compute logits; shapes are in the notes of the class."""
         sizes = self.arch.sizes
         full = [side * self.arch.patch for side in sizes[-1]]
@@ -245,8 +250,8 @@ class ImageDiscriminator(nn.Module):
         x = F.leaky_relu(self.pool(x).flatten(1), SLOPE)
         with torch.autocast(x.device.type, enabled=False):  # logits are not rounded to eight bits
             x = self.features(x.float())
-            projected = (x * self.projection(labels.clamp(min=0))).sum(1) / math.sqrt(self.arch.embedding_dim)
-            return self.shared(x).squeeze(1) + projected * (labels >= 0)
+            projected = (x * self.projection(conditions)).sum(1) / math.sqrt(self.arch.embedding_dim)
+            return self.shared(x).squeeze(1) + projected
 
 
 def build_networks(arch: ImageArchitecture) -> tuple[ImageGenerator, ImageDiscriminator]:

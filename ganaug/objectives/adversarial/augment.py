@@ -2,7 +2,7 @@
 
 The same random operations are applied to real and to fake images, so the generator learns the
 distribution of the images as they are. That holds as long as an operation leaves a share of the
-images untouched (probability below 1) or loses nothing that cannot be told from the rest of the
+images untouched (probability below 1) or loses nothing that cannot be inferred from the rest of the
 batch: Karras et al., "Training Generative Adversarial Networks with Limited Data", NeurIPS 2020,
 section 2.2. Every operation here is linear in the pixels, which keeps double backward (needed by
 the gradient penalty) cheap and exact.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ganaug.data.json_values import number, whole
+from ganaug.objectives.adversarial.marginals import Marginals
 
 __all__ = ["AdversarialConfig"]
 
@@ -26,6 +27,8 @@ class AdversarialConfig:
         Probability of each augmentation in front of the discriminator, ramped up from 0 over the first fifth.
     latent_dim : int
         Length of the noise vector.
+    marginals : Marginals or None
+        Where the networks are conditioned on class and group; None judges every sample by all that is known of it.
     """
 
     gamma: float
@@ -33,11 +36,13 @@ class AdversarialConfig:
     penalty_every: int
     augment_p: float
     latent_dim: int
+    marginals: Marginals | None = None
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> AdversarialConfig:
         """Inverse of ``asdict``, also after a trip through JSON; ``ValueError`` for what cannot be."""
-        config = cls(**values)
+        marginals = values.get("marginals")
+        config = cls(**{**values, "marginals": None if marginals is None else Marginals.from_dict(marginals)})
         for name in ("penalty_every", "latent_dim"):
             whole(values[name], name, 1, 2**53)
         for name in ("gamma", "final_gamma"):

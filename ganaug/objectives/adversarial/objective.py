@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -46,6 +46,9 @@ class AdversarialObjective(Objective):
         Those that share each batch.
     recorded : bool, default=False
         Whether steps are recorded; the optimisers then keep their learning rates in memory of the device.
+    complete : callable, optional
+        Adds groups to the classes that :meth:`samples` is asked for, such as :meth:`TrainedGroups.complete`, where the
+        networks are conditioned on both.
 
     Examples
     --------
@@ -71,6 +74,7 @@ class AdversarialObjective(Objective):
         dtype: torch.dtype = torch.float32,
         processes: DistributedContext = ALONE,
         recorded: bool = False,
+        complete: Callable[[Tensor, Generator], Tensor] | None = None,
     ) -> None:
         self.networks: dict[str, nn.Module] = {"generator": generator, "discriminator": discriminator}
         self.optimizers: dict[str, Optimizer] = {name: _adam(n, recorded) for name, n in self.networks.items()}
@@ -81,32 +85,36 @@ class AdversarialObjective(Objective):
         self._augment = augment
         self._dtype = dtype
         self._processes = processes
+        self._complete = complete
         self._penalty_factor = 1.0
         self._augment_extra = 0.0
 
     def draw(self, batch: Batch, step: int, progress: float, randomness: Generator) -> tuple[str, list[Tensor]]:
-        """Draw noise and augmentation; the weight of the penalty goes with them."""
+        """Draw what is asked for, noise and augmentation; the weight of the penalty goes with them."""
         config = self._config
+        asked, given = batch.labels, batch.known_labels
+        if config.marginals is not None:
+            asked, given = config.marginals.draw(asked, given, randomness)
         penalised = config.gamma > 0 and step % config.penalty_every == 0
         gamma = self._penalty_factor * cosine(config.gamma, config.final_gamma, progress) * config.penalty_every
         p = (config.augment_p + self._augment_extra) * min(1.0, progress / AUGMENT_RAMP)
 
-        latents = torch.randn(len(batch.labels), config.latent_dim, generator=randomness)
-        parts = (self._processes.share(part) for part in (batch.labels, latents, batch.known_labels))
+        latents = torch.randn(len(asked), config.latent_dim, generator=randomness)
+        parts = (self._processes.share(part) for part in (asked, latents, given))
         tensors = [batch.samples, *parts, torch.tensor(gamma), *self._augment.draw(2 * len(batch.samples), p)]
         return PENALISED if penalised else PLAIN, tensors
 
     def step(self, kind: str, *tensors: Tensor) -> Tensor:
         """Update both networks once."""
-        real, labels, latents, discriminator_labels, gamma, *numbers = tensors
+        real, conditions, latents, discriminator_conditions, gamma, *numbers = tensors
         return adversarial_step(
             self._pair,
             real,
-            labels,
+            conditions,
             latents,
             lambda samples: self._augment.apply(samples, numbers),
             gamma if kind == PENALISED else None,
-            discriminator_labels,
+            discriminator_conditions,
             self._dtype,
         )
 
@@ -125,9 +133,10 @@ class AdversarialObjective(Objective):
     def samples(self, labels: Tensor, batch_size: int, randomness: Generator) -> Tensor:
         """Draw from the averaged generator."""
         average, device = self.ema["generator"], next(self.networks["generator"].parameters()).device
+        conditions = labels if self._complete is None else self._complete(labels, randomness)
         latents = torch.randn(len(labels), self._config.latent_dim, generator=randomness)
-        parts = zip(latents.split(batch_size), labels.split(batch_size), strict=True)
-        return torch.cat([average(z.to(device), y.to(device)).flatten(1) for z, y in parts])
+        parts = zip(latents.split(batch_size), conditions.split(batch_size), strict=True)
+        return torch.cat([average(z.to(device), asked.to(device)).flatten(1) for z, asked in parts])
 
     def findings(
         self, history: Sequence[Mapping[str, float]], found: Sequence[Mapping[str, Any]]
@@ -136,8 +145,8 @@ class AdversarialObjective(Objective):
 
         Only differences of logits have a meaning under the relativistic loss, so the gap is what is read.
         """
-        told = [f["step"] for f in found if f["finding"] == "discriminator_collapse"]
-        since = [e["logit_gap"] for e in history if e["step"] > max(told, default=0)][-GAP_READINGS:]
+        reported = [f["step"] for f in found if f["finding"] == "discriminator_collapse"]
+        since = [e["logit_gap"] for e in history if e["step"] > max(reported, default=0)][-GAP_READINGS:]
         if len(since) < GAP_READINGS or min(since) <= MAX_GAP:
             return []
         step = history[-1]["step"]

@@ -21,9 +21,9 @@ class AdversarialNetworks:
     Attributes
     ----------
     generator : Module
-        Called as ``generator(latents, labels)``; returns samples.
+        Called as ``generator(latents, conditions)``; returns samples.
     discriminator : Module
-        Called as ``discriminator(samples, labels)``; returns logits of shape (batch,). It must treat
+        Called as ``discriminator(samples, conditions)``; returns logits of shape (batch,). It must treat
         each sample on its own (no batch normalisation): the penalties and the generator's gradient rely on it.
     generator_optimizer, discriminator_optimizer : Optimizer
         Over all parameters of the network they are named after.
@@ -38,17 +38,17 @@ class AdversarialNetworks:
 def adversarial_step(
     networks: AdversarialNetworks,
     real: Tensor,
-    labels: Tensor,
+    conditions: Tensor,
     latents: Tensor,
     augment: Callable[[Tensor], Tensor],
     gamma: float | Tensor | None,
-    discriminator_labels: Tensor | None = None,
+    discriminator_conditions: Tensor | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
     """Update both networks once, from one shared forward pass.
 
-    Sample ``i`` of the real and of the fake half have the same class ``labels[i]``. Both gradients
-    are taken at the same weights before either network moves (a simultaneous update), from one pass
+    Sample ``i`` of the real half is compared with sample ``i`` of the fake half, given the same conditions. Both
+    gradients are taken at the same weights before either network moves (a simultaneous update), from one pass
     through the discriminator forward and one backward; the usual alternation takes two of each.
 
     Parameters
@@ -57,8 +57,8 @@ def adversarial_step(
         With their optimisers; changed in place.
     real : Tensor of shape (batch, ...)
         Real samples, scaled as the generator's output.
-    labels : Tensor of shape (batch,), int64
-        Class indices.
+    conditions : Tensor of shape (batch,) or (batch, 2), int64
+        What the generator is asked for: class indices, or class and group indices.
     latents : Tensor of shape (batch, latent_dim)
         Noise for the generator.
     augment : callable
@@ -66,9 +66,9 @@ def adversarial_step(
         with respect to the samples before it.
     gamma : float, Tensor of shape () or None
         Weight of (R1 + R2) / 2; None leaves the penalties out of this step.
-    discriminator_labels : Tensor of shape (batch,), int64, optional
-        Classes that the discriminator is told, of real and fake sample alike: `labels`, or -1 for real samples
-        without a class.
+    discriminator_conditions : Tensor of the same shape, int64, optional
+        What the discriminator is given for real and fake sample alike: `conditions`, with -1 for what the real sample
+        does not have or what is left out.
     dtype : torch.dtype
         What both networks compute in, by ``torch.autocast``; losses, penalties and weights stay float32.
 
@@ -88,11 +88,12 @@ def adversarial_step(
     plain = dtype is torch.float32
     autocast = nullcontext() if plain else torch.autocast(real.device.type, dtype, cache_enabled=False)
     with autocast:
-        fake = networks.generator(latents, labels).float()
+        fake = networks.generator(latents, conditions).float()
     samples = torch.cat([real, fake.detach()]).requires_grad_()
-    seen, told = augment(samples), (labels if discriminator_labels is None else discriminator_labels).repeat(2)
+    given = conditions if discriminator_conditions is None else discriminator_conditions
+    seen, known = augment(samples), torch.cat([given, given])
     with autocast:
-        logits = networks.discriminator(seen, told).float()
+        logits = networks.discriminator(seen, known).float()
     real_logits, fake_logits = logits.chunk(2)
     d_loss, g_loss = relativistic_losses(real_logits, fake_logits)
 

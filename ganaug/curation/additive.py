@@ -1,0 +1,253 @@
+"""Samples of a class in a group that lacks it: real ones of other groups, moved by the difference of the groups."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from ganaug.data import LabelledImages
+from ganaug.data.host_states import plain_states
+from ganaug.data.labels import class_positions, labels_from_array
+from ganaug.engine.devices import seed_from
+from ganaug.generators.contract import SampleSpec
+
+__all__ = ["AdditiveTransfer"]
+
+KINDS = {4: "images", 2: "rows"}  # by the dimensions of all samples together
+
+
+class AdditiveTransfer(BaseEstimator):
+    """Moves real samples of a class from one group into another, by what sets the groups apart on average.
+
+    A sample of class ``c`` in group ``g`` is ``x - b[h] + b[g]``, with ``x`` a real sample of class ``c`` in a random
+    other group ``h``. It needs no training, and is what a conditional generator has to beat where classes are missing
+    in groups; where groups differ by more than an offset, it gains nothing.
+
+    Attributes
+    ----------
+    classes_, groups_ : ndarray of shape (n_classes,), (n_groups,)
+        Labels as they were given, sorted.
+    cell_counts_ : ndarray of shape (n_classes, n_groups), int64
+        Training samples of each combination.
+    group_effects_ : ndarray of shape (n_groups, ...), float64
+        ``b``, in the units of the samples; only differences have a meaning.
+    sample_spec_ : SampleSpec
+
+    Notes
+    -----
+    The mean of all samples of a group would also say which classes the group lacks. So the effects ``b`` are those of
+    the additive model ``m[c, g] = a[c] + b[g]``, fitted by least squares to the means ``m[c, g]`` of the combinations
+    that occur, each with the same weight. With two groups, ``b[g] - b[h]`` is the mean of ``m[c, g] - m[c, h]`` over
+    the classes that both have; if each group has all classes, it is the difference of their class-balanced means.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.array([[1.0], [5.0], [11.0]])
+    >>> transfer = AdditiveTransfer().fit(X, ["a", "b", "a"], ["old", "old", "new"])
+    >>> transfer.sample(["b"], ["new"], random_state=0).round(6).tolist()
+    [[15.0]]
+    """
+
+    classes_: NDArray[Any]
+    groups_: NDArray[Any]
+    cell_counts_: NDArray[np.int64]
+    group_effects_: NDArray[np.float64]
+    sample_spec_: SampleSpec
+
+    @plain_states()
+    def fit(
+        self, X: Any, y: Any = None, groups: Any = None, *, movable: NDArray[np.bool_] | None = None
+    ) -> AdditiveTransfer:
+        """Keep the samples, and estimate the effects of the groups.
+
+        Parameters
+        ----------
+        X : array or Tensor of shape (n, channels, height, width) or (n, width), or LabelledImages
+            Images or encoded rows, unsigned bytes or floating point.
+        y : array-like of shape (n,)
+            Classes; None for LabelledImages, which hold them.
+        groups : array-like of shape (n,)
+        movable : ndarray of bool, broadcastable to the shape of X, optional
+            Entries that are numbers, and present. All others, such as one-hot levels of encoded rows and their missing
+            numbers, are those of the real sample that is moved. By default all entries are movable.
+
+        Returns
+        -------
+        AdditiveTransfer
+            Itself, fitted.
+
+        Raises
+        ------
+        ValueError
+            For another number of labels or groups than of samples, and where no class occurs in two groups.
+        TypeError
+            For samples that are neither bytes nor floating point.
+        """
+        if isinstance(X, LabelledImages):
+            X, y = X.images, X.labels
+        samples = _samples(X)
+        labels = labels_from_array(y, len(samples), of="samples")
+        self.classes_, classes = np.unique(labels, return_inverse=True)
+        self.groups_, of = np.unique(_groups(groups, len(samples)), return_inverse=True)
+        self._samples, self._movable = samples, np.ones(1, bool) if movable is None else np.asarray(movable)
+        self._cells = classes * len(self.groups_) + of
+        shape = (len(self.classes_), len(self.groups_))
+        self.cell_counts_ = np.bincount(self._cells, minlength=shape[0] * shape[1]).reshape(shape)
+        if (self.cell_counts_ > 0).sum(1).max() < 2:
+            raise ValueError(
+                f"groups must share classes, but none of the {shape[0]} classes occurs in two of the {shape[1]} "
+                "groups; pass what samples come from, not what they are of"
+            )
+        self._parts = _connected(self.cell_counts_)
+        self.group_effects_ = self._effects()
+        self.sample_spec_ = SampleSpec(KINDS[samples.ndim], samples.shape[1:], str(samples.dtype))
+        return self
+
+    def _effects(self) -> NDArray[np.float64]:
+        """Least squares over the cells that occur; of shape (n_groups, ...)."""
+        cells = np.argwhere(self.cell_counts_)
+        means = self._cell_means(cells)
+        n_classes, n_groups = self.cell_counts_.shape
+        design = np.zeros((len(cells), n_classes + n_groups))
+        design[np.arange(len(cells)), cells[:, 0]] = 1
+        design[np.arange(len(cells)), n_classes + cells[:, 1]] = 1
+        effects = np.linalg.pinv(design)[n_classes:] @ means.reshape(len(cells), -1)
+        return effects.reshape(n_groups, *means.shape[1:])
+
+    def _cell_means(self, cells: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Means of the movable entries of each cell; of its class where it has none, and of all where that has none."""
+        shape = self._samples.shape
+        movable = np.broadcast_to(self._movable, shape)
+        total, count = (np.zeros((*self.cell_counts_.shape, *shape[1:])) for _ in range(2))
+        for c, g in cells:
+            chosen = self._of(c, g)
+            total[c, g] = (self._samples[chosen] * movable[chosen]).sum(0, dtype=np.float64)
+            count[c, g] = movable[chosen].sum(0)
+        fallback = total.sum((0, 1)) / count.sum((0, 1)).clip(1)
+        by_class = np.where(count.sum(1) > 0, total.sum(1) / count.sum(1).clip(1), fallback)[:, None]
+        return np.where(count > 0, total / count.clip(1), by_class)[tuple(cells.T)]
+
+    def _of(self, c: int, g: int) -> NDArray[np.int64]:
+        return np.flatnonzero(self._cells == c * len(self.groups_) + g)
+
+    @plain_states()
+    def sample(self, labels: Any, groups: Any = None, *, random_state: Any = None) -> Any:
+        """Draw one sample per label and group.
+
+        Parameters
+        ----------
+        labels : array-like of shape (n,)
+            Classes among ``classes_``; may be empty.
+        groups : array-like of shape (n,), optional
+            Groups among ``groups_``; by default drawn among those that the class occurs in, as often as there.
+        random_state : int, RandomState, Generator or None
+
+        Returns
+        -------
+        Tensor of shape (n, channels, height, width) or ndarray of shape (n, width)
+            In the dtype of the training samples; bytes are rounded and clipped.
+
+        Raises
+        ------
+        ValueError
+            For a label or a group that was not in the training data, and for a class in a group with which no chain of
+            shared classes connects its own ones.
+        """
+        samples, _ = self.sample_with_donors(labels, groups, random_state=random_state)
+        return torch.from_numpy(samples) if samples.ndim == 4 else samples
+
+    @plain_states()
+    def sample_with_donors(
+        self, labels: Any, groups: Any = None, *, random_state: Any = None
+    ) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """As :meth:`sample`, as arrays, with the index of the training sample that each was made of.
+
+        Donors are drawn from all other groups of their class alike, and at random within a group. Where a class occurs
+        in the group asked for alone, its samples are repeated as they are.
+        """
+        check_is_fitted(self)
+        randomness = np.random.default_rng(seed_from(random_state))
+        classes = class_positions(labels, self.classes_, "there are the classes")
+        if groups is None:
+            of = self._draw_groups(classes, randomness)
+        else:
+            of = class_positions(groups, self.groups_, "there are the groups", what="group")
+        if len(classes) != len(of):
+            raise ValueError(
+                f"labels and groups must have the same length, got {len(classes)} labels and {len(of)} groups; pass a "
+                "group for each label"
+            )
+        drawn = np.empty((len(classes), *self._samples.shape[1:]), self._samples.dtype)
+        donors = np.empty(len(classes), dtype=np.int64)
+        for c, g in np.unique(np.stack([classes, of], 1), axis=0):
+            chosen = np.flatnonzero((classes == c) & (of == g))
+            donors[chosen], sources = self._draw_donors(c, g, len(chosen), randomness)
+            drawn[chosen] = self._moved(donors[chosen], self.group_effects_[g] - self.group_effects_[sources])
+        return drawn, donors
+
+    def _draw_groups(self, classes: NDArray[np.int64], randomness: np.random.Generator) -> NDArray[np.int64]:
+        groups = np.empty(len(classes), dtype=np.int64)
+        for c in np.unique(classes):
+            shares = self.cell_counts_[c] / self.cell_counts_[c].sum()
+            groups[classes == c] = randomness.choice(len(shares), (classes == c).sum(), p=shares)
+        return groups
+
+    def _draw_donors(
+        self, c: int, g: int, n: int, randomness: np.random.Generator
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Indices of real samples of a class to be moved into a group, and the groups that they are from."""
+        connected = (self.cell_counts_[c] > 0) & (self._parts == self._parts[g])
+        if not connected.any():
+            raise ValueError(
+                f"cannot move samples of class {self.classes_[c].item()!r} into group {self.groups_[g].item()!r}: no "
+                "chain of shared classes connects it with a group that has the class; leave the pair out"
+            )
+        others = np.setdiff1d(np.flatnonzero(connected), g)
+        sources = randomness.choice(others if len(others) else np.array([g]), n)
+        donors = np.empty(n, dtype=np.int64)
+        for h in np.unique(sources):
+            donors[sources == h] = randomness.choice(self._of(c, h), (sources == h).sum())
+        return donors, sources
+
+    def _moved(self, donors: NDArray[np.int64], by: NDArray[np.float64]) -> NDArray[Any]:
+        samples = self._samples[donors]
+        movable = np.broadcast_to(self._movable, self._samples.shape)[donors]
+        moved = samples + by
+        if samples.dtype == np.uint8:
+            moved = moved.round().clip(0, 255)
+        return np.where(movable, moved, samples).astype(samples.dtype)
+
+
+def _samples(X: Any) -> NDArray[Any]:
+    samples = X.detach().cpu().numpy() if isinstance(X, torch.Tensor) else np.asarray(X)
+    if samples.ndim not in KINDS:
+        raise ValueError(
+            f"X must be images (n, channels, height, width) or encoded rows (n, width), got shape {samples.shape}; "
+            "convert it first"
+        )
+    if samples.dtype != np.uint8 and not np.issubdtype(samples.dtype, np.floating):
+        raise TypeError(f"X must be uint8 or floating point, got {samples.dtype}; encode or convert it first")
+    return samples
+
+
+def _groups(groups: Any, n: int) -> NDArray[Any]:
+    if groups is None or len(groups) != n:
+        found = "None" if groups is None else f"{len(groups)} groups for {n} samples"
+        raise ValueError(f"groups must hold a group for each sample, got {found}; pass what each sample comes from")
+    return labels_from_array(groups, n, of="samples")
+
+
+def _connected(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each group which set of groups, connected by classes that they share, it belongs to."""
+    classes, groups = np.nonzero(counts)
+    n = sum(counts.shape)
+    graph = coo_array((np.ones(len(classes)), (classes, len(counts) + groups)), shape=(n, n))
+    return connected_components(graph, directed=False)[1][len(counts) :]
