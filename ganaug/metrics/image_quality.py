@@ -15,8 +15,9 @@ from torch import nn
 from ganaug.classifiers.features import DataExtractor, data_extractor, extractor_name, features, resolve_extractor
 from ganaug.classifiers.image_classifier import ClassifierConfig, class_consistency, classification_accuracy_score
 from ganaug.data import LabelledImages, labelled_images
-from ganaug.data.fingerprints import check_holdout, image_keys
+from ganaug.data.fingerprints import array_keys, check_holdout
 from ganaug.data.host_states import plain_states
+from ganaug.data.kinds import KINDS
 from ganaug.data.labels import shared_classes
 from ganaug.engine.devices import resolve_device, seed_from
 from ganaug.metrics._prdc import prdc
@@ -227,8 +228,8 @@ def _read_sets(real: Any, synthetic: Any, labels: Any, holdout: Any) -> dict[str
             )
     check_synthetic_labels(sets["synthetic"].has_label)
     if holdout is not None:
-        keys = image_keys(*(sets[name].images for name in ("synthetic", "real", "held-out")))
-        check_holdout(*keys, images=True)
+        keys = array_keys(*(sets[name].images for name in ("synthetic", "real", "held-out")))
+        check_holdout(*keys, KINDS["images"])
     real = sets["real"].labelled()
     return {name: data.labelled().relabelled(real.classes, real.class_names) for name, data in sets.items()}
 
