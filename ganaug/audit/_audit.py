@@ -132,7 +132,8 @@ def audit(
     100
     """
     seed = seed_from(random_state)
-    real = read_side(train, train_labels, "train")
+    dtype = getattr(getattr(synthetic, "sample_spec_", None), "dtype", None)
+    real = read_side(train, train_labels, "train", dtype=dtype)
     sides = [real] if holdout is None else [real, read_side(holdout, holdout_labels, "holdout", real)]
     if is_generator(synthetic):
         if labels is not None:

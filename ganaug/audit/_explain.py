@@ -90,7 +90,8 @@ def explain(
     >>> len(found) == int(new.sum()), found[-1].anchor.label == found[-1].label
     (True, True)
     """
-    real = read_side(train, train_labels, "train")
+    dtype = getattr(getattr(gan, "sample_spec_", None), "dtype", None)
+    real = read_side(train, train_labels, "train", dtype=dtype)
     made = read_side(synthetic, labels, "synthetic", real)
     made, real = check_sides([made, real])
     classes = np.unique(real.names[real.names != NO_LABEL])

@@ -57,7 +57,9 @@ class Side:
         return self.modality.take(self.items, indices)
 
 
-def read_side(samples: Any, labels: Any, argument: str, like: Side | None = None, names: Any = None) -> Side:
+def read_side(
+    samples: Any, labels: Any, argument: str, like: Side | None = None, *, names: Any = None, dtype: str | None = None
+) -> Side:
     """Read samples from whatever they are in.
 
     Parameters
@@ -72,6 +74,8 @@ def read_side(samples: Any, labels: Any, argument: str, like: Side | None = None
         The training data, by whose display names labels are called where their source has none.
     names : dict, optional
         Display names in place of those of the training data.
+    dtype : str, optional
+        That a generator draws, in place of that of the training data.
 
     Raises
     ------
@@ -80,8 +84,7 @@ def read_side(samples: Any, labels: Any, argument: str, like: Side | None = None
     """
     modality = modality_of(samples)
     try:
-        known = like.items if like is not None and like.modality is modality else None
-        found = modality.read(samples, labels, like=known)
+        found = modality.read(samples, labels, dtype or (None if like is None else like.samples.dtype))
     except (ValueError, TypeError) as error:
         raise (TypeError if isinstance(error, TypeError) else ValueError)(f"{argument}: {error}") from None
     if not len(found.labels):
@@ -114,7 +117,7 @@ def draw(gan: Generator, train: Side, per_class: int | None, random_state: Any) 
     labels = np.repeat(gan.classes_, n)
     drawn = gan.sample(labels, random_state=random_state)
     names = {label: _name(label, class_names(gan)) for label in gan.classes_.tolist()}
-    return read_side(drawn, labels, "synthetic", train, names)
+    return read_side(drawn, labels, "synthetic", train, names=names)
 
 
 def audited_classes(sides: list[Side]) -> tuple[list[str], list[str]]:

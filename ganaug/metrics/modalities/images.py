@@ -13,11 +13,12 @@ from PIL import Image
 
 from ganaug.classifiers.image_classifier import ClassifierConfig, ImageClassifier
 from ganaug.data.fingerprints import array_keys
+from ganaug.data.images.like import images_like
 from ganaug.data.images.pictures import class_grid
-from ganaug.data.images.sources import labelled_images
 from ganaug.data.kinds import KINDS
 from ganaug.metrics.modalities.protocol import Differences, Prepared, Samples, Training
 from ganaug.metrics.pairwise_distances import image_distances, image_points
+from ganaug.metrics.sheets import as_pixels
 
 __all__ = ["Images"]
 
@@ -32,11 +33,20 @@ class Images:
         """All that no other kind claims: images come in the most forms."""
         return True
 
-    def read(self, samples: Any, labels: Any, like: NDArray[Any] | None = None) -> Samples:
+    def read(self, samples: Any, labels: Any, dtype: str | None = None) -> Samples:
         """Read any source of labelled images, and labels beside arrays."""
         has_labels = labels is not None or not isinstance(samples, np.ndarray | torch.Tensor)
-        data = labelled_images(samples, labels if has_labels else np.zeros(len(samples), dtype=np.int64))
-        return Samples(data.images, data.labels, has_labels, data.has_label, data.class_names, data.fingerprint)
+        known = labels if has_labels else np.zeros(len(samples), dtype=np.int64)
+        data = images_like(samples, known, dtype=dtype)
+        return Samples(
+            data.images,
+            data.labels,
+            has_labels,
+            data.has_label,
+            str(data.images.dtype),
+            data.class_names,
+            data.fingerprint,
+        )
 
     def take(self, items: NDArray[Any], indices: NDArray[np.integer]) -> NDArray[Any]:
         """Images at `indices`."""
@@ -49,11 +59,17 @@ class Images:
                 f"{argument} holds images of shape {items.shape[1:]} and train of {train.shape[1:]} "
                 "(channels, height, width); resize or convert them first"
             )
+        if items.dtype != train.dtype:
+            raise ValueError(
+                f"{argument} holds images of {items.dtype} and train of {train.dtype}, whose values are not of one "
+                "scale; read both with one dtype"
+            )
         return items
 
     def keys(self, *parts: NDArray[Any]) -> list[NDArray[np.int64]]:
         """A number for each image, the same for those of equal pixels."""
-        return array_keys(*parts)
+        # A sum turns -0.0 into 0.0, which it is equal to.
+        return array_keys(*(part if part.dtype == np.uint8 else part + np.float32(0) for part in parts))
 
     def prepare(
         self, parts: Sequence[NDArray[Any]], categorical_features: Any = None, device: str | torch.device = "cpu"
@@ -81,5 +97,7 @@ class Images:
     def sheet(
         self, rows: Sequence[tuple[str, NDArray[Any]]], *, breaks: Sequence[int] = (), heading: str = ""
     ) -> Image.Image:
-        """Draw one row of images per name."""
-        return class_grid(rows, breaks=breaks, heading=heading)
+        """Draw one row of images per name; floats are scaled by the range of all of them."""
+        shown = as_pixels(*(images for _, images in rows))
+        named = [(name, images) for (name, _), images in zip(rows, shown, strict=True)]
+        return class_grid(named, breaks=breaks, heading=heading)

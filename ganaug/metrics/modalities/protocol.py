@@ -30,6 +30,8 @@ class Samples:
         False where all samples were put into one class, for want of labels.
     has_label : ndarray of shape (n,), bool
         Which samples have one.
+    dtype : str, optional
+        Of all samples, where they have one.
     class_names : dict or None
         Display names by label; None for a kind whose sources have none.
     fingerprint : callable, optional
@@ -40,6 +42,7 @@ class Samples:
     labels: NDArray[Any]
     has_labels: bool
     has_label: NDArray[np.bool_]
+    dtype: str | None = None
     class_names: dict[Any, str] | None = None
     fingerprint: Callable[[], str] | None = None
 
@@ -118,8 +121,8 @@ class Modality(Protocol):
     def claims(self, samples: Any) -> bool:
         """Whether what a user passed holds samples of this kind."""
 
-    def read(self, samples: Any, labels: Any, like: Any = None) -> Samples:
-        """Read what a user passed; `like` are the items of the training data, once these are read.
+    def read(self, samples: Any, labels: Any, dtype: str | None = None) -> Samples:
+        """Read what a user passed, for comparison with samples of this dtype.
 
         Raises
         ------

@@ -42,7 +42,7 @@ class Rows:
             return len(samples) > 0 and np.ndim(samples[0]) == 1
         return isinstance(samples, np.ndarray) and samples.ndim <= 2
 
-    def read(self, samples: Any, labels: Any, like: Any = None) -> Samples:
+    def read(self, samples: Any, labels: Any, dtype: str | None = None) -> Samples:
         """Read a table, and labels beside it."""
         table, _ = as_table(samples)
         found = np.zeros(len(table), int) if labels is None else labels_from_array(labels, len(table), of="rows")
