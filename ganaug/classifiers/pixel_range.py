@@ -1,4 +1,4 @@
-"""Which values of pixels a network sees as 0 and 1."""
+"""Which values of pixels a classifier sees as 0 and 1."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ __all__ = ["BYTES", "PixelRange"]
 
 @dataclass(frozen=True)
 class PixelRange:
-    """How images are scaled for a network: all of uint8 alike, others by the images that it is trained on.
+    """How images are scaled for a classifier: all of uint8 alike, others by the images that it is trained on.
 
     Attributes
     ----------
-    low, high : float
-        Values that become 0 and 1. Values beyond them are not clipped.
+    low, high : tuple of float
+        Values of each channel that become 0 and 1, those beyond are not clipped; empty for uint8.
     dtype : str
         Of the images.
 
     Examples
     --------
     >>> import numpy as np
-    >>> PixelRange.of(np.array([-80, 0, 20], np.float32)).unit(torch.tensor([-80.0, 20.0, 120.0])).tolist()
-    [0.0, 1.0, 2.0]
-    >>> PixelRange.of(np.zeros(3, np.uint8))
-    PixelRange(low=0.0, high=255.0, dtype='uint8')
+    >>> scale = PixelRange.of(np.float32([[[[-80, 20]], [[3, 5]]]]))
+    >>> scale.unit(torch.tensor([[[[20.0]], [[7.0]]]])).flatten().tolist()
+    [1.0, 2.0]
     """
 
-    low: float = 0.0
-    high: float = 255.0
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
     dtype: str = "uint8"
 
     @classmethod
     def of(cls, images: NDArray[Any]) -> PixelRange:
-        """The range of training images, uint8 or float32."""
+        """The range of training images (n, channels, height, width), uint8 or float32."""
         if images.dtype == "uint8":
             return cls()
-        low, high = float(images.min()), float(images.max())
-        return cls(low, high if high > low else low + 1.0, str(images.dtype))
+        low, high = images.min((0, 2, 3)), images.max((0, 2, 3))
+        high = high + (high == low).astype(high.dtype)  # a channel of one value becomes 0
+        return cls(tuple(low.tolist()), tuple(high.tolist()), str(images.dtype))
 
     def unit(self, images: Tensor) -> Tensor:
-        """Images as float32, the range of the training images as [0, 1].
+        """Images (n, channels, height, width) as float32, the range of the training images as [0, 1].
 
         Raises
         ------
@@ -58,7 +58,10 @@ class PixelRange:
                 f"images must be {self.dtype}, as those that the network was trained on, got {found}; convert them in "
                 "the same way"
             )
-        return images.float() / 255 if self.dtype == "uint8" else (images.float() - self.low) / (self.high - self.low)
+        if self.dtype == "uint8":
+            return images.float() / 255
+        low, high = (torch.tensor(edge, device=images.device).view(-1, 1, 1) for edge in (self.low, self.high))
+        return (images - low) / (high - low)
 
 
 BYTES = PixelRange()  # of uint8 images

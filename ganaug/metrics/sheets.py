@@ -16,7 +16,7 @@ __all__ = ["as_pixels", "comparison_sheet"]
 
 
 def as_pixels(*parts: NDArray[Any]) -> list[NDArray[np.uint8]]:
-    """Images as they are shown: uint8 as they are, and floats by the range of all of them.
+    """Images as they are shown: uint8 as they are, and floats by the range of each channel in all of them.
 
     Parameters
     ----------
@@ -28,15 +28,15 @@ def as_pixels(*parts: NDArray[Any]) -> list[NDArray[np.uint8]]:
 
     Examples
     --------
-    >>> [part.ravel().tolist() for part in as_pixels(np.full((1, 1, 1, 1), -80.0), np.full((1, 1, 1, 1), 20.0))]
-    [[0], [255]]
+    >>> [part.ravel().tolist() for part in as_pixels(np.full((1, 2, 1, 1), -80.0), np.full((1, 2, 1, 1), 20.0))]
+    [[0, 0], [255, 255]]
     """
     if all(part.dtype == np.uint8 for part in parts):
         return list(parts)
-    filled = [part for part in parts if part.size]
-    low, high = min(map(np.min, filled)), max(map(np.max, filled))
-    span = float(high - low) or 1.0
-    return [np.rint((part.astype(np.float64) - low) * (255 / span)).astype(np.uint8) for part in parts]
+    together = np.concatenate(parts).astype(np.float64)
+    low, high = (edge(together, axis=(0, 2, 3), keepdims=True) for edge in (np.min, np.max))
+    scaled = (together - low) / np.where(high > low, high - low, 1) * 255
+    return np.split(np.rint(scaled).astype(np.uint8), np.cumsum([len(part) for part in parts])[:-1])
 
 
 def comparison_sheet(
