@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ganaug.data.kinds import KINDS
 from ganaug.data.labels import class_positions
 from ganaug.data.tables.containers import Container
 from ganaug.data.tables.encoder import Encoder
@@ -36,8 +37,6 @@ __all__ = [
     "scorer",
 ]
 
-KINDS = {"images": 3, "rows": 1}  # and the dimensions of one sample
-PIXELS = "uint8"  # of the images that pools and transforms hold
 METHODS = ("fit", "sample")
 
 
@@ -47,7 +46,8 @@ class SampleSpec:
 
     Attributes
     ----------
-    kind : {"images", "rows"}
+    kind : str
+        "images", "rows" or another that :data:`ganaug.data.kinds.KINDS` holds.
     shape : tuple of int
         Of one sample: (channels, height, width) of an image, (n_columns,) of a row.
     dtype : str
@@ -71,9 +71,9 @@ class SampleSpec:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {self.kind!r}")
-        sides = self.shape
-        if len(sides) != KINDS[self.kind] or not all(isinstance(side, Integral) and side > 0 for side in sides):
-            raise ValueError(f"shape must be {KINDS[self.kind]} positive numbers for {self.kind}, got {sides}")
+        sides, dimensions = self.shape, KINDS[self.kind].dimensions
+        if len(sides) != dimensions or not all(isinstance(side, Integral) and side > 0 for side in sides):
+            raise ValueError(f"shape must be {dimensions} positive numbers for {self.kind}, got {sides}")
 
 
 @runtime_checkable
@@ -100,7 +100,7 @@ class Generator(Protocol):
         """Train on labelled samples; images may come as one source with labels of its own in place of `X`."""
 
     def sample(self, labels: Any, *, random_state: Any = None) -> Any:
-        """Draw one sample per label: uint8 (n, channels, height, width), or rows like those it was trained on."""
+        """Draw one sample per label: images (n, channels, height, width), or rows like those it was trained on."""
 
 
 @runtime_checkable
@@ -167,7 +167,7 @@ def check_generator(
     argument : str
         What messages call it.
     kind : {"images", "rows"}, optional
-        That is needed; only images of uint8 are.
+        That is needed; images must be uint8 or float32.
     fitted : bool
         Whether it must be fitted.
     reason : str
@@ -203,8 +203,11 @@ def check_generator(
     if kind is not None and found not in (kind, None):
         raise ValueError(f"{argument} must draw {kind}, got a {called}, which draws {found}; pass another generator")
     spec = getattr(thing, "sample_spec_", None)
-    if kind == "images" and spec is not None and spec.dtype != PIXELS:
-        raise ValueError(f"{argument} must draw images of {PIXELS}, got a {called}, which draws {spec.dtype}")
+    dtypes = KINDS[kind].dtypes if kind is not None else ()
+    if dtypes and spec is not None and spec.dtype not in dtypes:
+        raise ValueError(
+            f"{argument} must draw {kind} of {' or '.join(dtypes)}, got a {called}, which draws {spec.dtype}"
+        )
 
 
 def scorer(thing: Any, needed_by: str) -> Scorer:
@@ -266,7 +269,8 @@ def draw_images(
 
     Returns
     -------
-    Tensor of shape (n, channels, height, width), uint8
+    Tensor of shape (n, channels, height, width)
+        Of the dtype that ``sample_spec_`` says.
 
     Raises
     ------
