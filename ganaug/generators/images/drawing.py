@@ -9,52 +9,52 @@ import torch
 from torch import Generator, Tensor
 
 from ganaug.data.images.pictures import class_grid
+from ganaug.data.images.pixel_scale import PixelScale
 from ganaug.engine.devices import random_generator
 from ganaug.engine.transfer import to_device
 from ganaug.generators.images.networks import ImageGenerator
 
-__all__ = ["SAMPLING_BATCH", "draw", "generate", "tensor_grid", "to_pixels"]
+__all__ = ["SAMPLING_BATCH", "draw", "generate", "tensor_grid"]
 
 SAMPLING_BATCH = 500
 GPU_SAMPLING_BATCH = 4096  # so many that starting the operations takes less time than they do
 SAMPLING_MEMORY = 2**25  # numbers in the largest feature map of a batch: 128 MiB
 GPU_SAMPLING_SHARE = 1 / 32  # of the memory of a GPU for that map; free or not, or chance would decide the batch size
 RESULT_MEMORY = 2**27  # bytes of images that wait on a GPU: fetching them waits until all are drawn
-
-
-def to_pixels(images: Tensor) -> Tensor:
-    """What a generator returns, in [-1, 1], as uint8.
-
-    Examples
-    --------
-    >>> to_pixels(torch.tensor([-1.0, 0.0, 1.0])).tolist()
-    [0, 128, 255]
-    """
-    return ((images + 1) * 127.5).round().to(torch.uint8)
+PIXELS = PixelScale()
 
 
 def draw(
-    network: ImageGenerator, conditions: Tensor, randomness: Generator, result_on: str | torch.device = "cpu"
+    network: ImageGenerator,
+    conditions: Tensor,
+    randomness: Generator,
+    result_on: str | torch.device = "cpu",
+    scale: PixelScale = PIXELS,
 ) -> Tensor:
-    """Generate one uint8 image per class index, or per row of class and group index."""
+    """Generate one image per class index, or per row of class and group index, in the dtype of `scale`."""
     latents = torch.randn(len(conditions), network.arch.latent_dim, generator=randomness)
-    return generate(network, latents, conditions, result_on)
+    return generate(network, latents, conditions, result_on, scale)
 
 
 @torch.no_grad()
 def generate(
-    network: ImageGenerator, latents: Tensor, conditions: Tensor, result_on: str | torch.device = "cpu"
+    network: ImageGenerator,
+    latents: Tensor,
+    conditions: Tensor,
+    result_on: str | torch.device = "cpu",
+    scale: PixelScale = PIXELS,
 ) -> Tensor:
-    """Generate one uint8 image per noise vector, in batches that fit into memory; the CPU holds the inputs."""
+    """Generate one image per noise vector, in batches that fit into memory; the CPU holds the inputs."""
     device = next(network.parameters()).device
-    images = torch.empty((len(conditions), *network.arch.image_shape), dtype=torch.uint8, device=result_on)
+    shape, dtype = (len(conditions), *network.arch.image_shape), getattr(torch, scale.dtype)
+    images = torch.empty(shape, dtype=dtype, device=result_on)
     batch = _batch_size(network.arch.largest_map, device)
-    fetched = batch * max(1, RESULT_MEMORY // (batch * math.prod(network.arch.image_shape)))
+    fetched = batch * max(1, RESULT_MEMORY // (batch * math.prod(network.arch.image_shape) * images.itemsize))
     for target, noise, asked in zip(
         images.split(fetched), latents.split(fetched), conditions.split(fetched), strict=True
     ):
         parts = zip(noise.split(batch), asked.split(batch), strict=True)
-        drawn = [to_pixels(network(to_device(z, device), to_device(y, device))) for z, y in parts]
+        drawn = [scale.from_network(network(to_device(z, device), to_device(y, device))) for z, y in parts]
         target.copy_(torch.cat(drawn))
     return images
 

@@ -14,6 +14,7 @@ from torch import nn
 
 from ganaug.data import LabelledImages, labelled_images
 from ganaug.data.host_states import plain_states
+from ganaug.data.images.pixel_scale import PixelScale
 from ganaug.engine.config import PRECISIONS
 from ganaug.engine.devices import computes_bf16, resolve_device
 from ganaug.engine.run_options import RunOptions
@@ -54,7 +55,7 @@ class ImageGAN(ImageSampling):
         Weight of the gradient penalty (R1 + R2) / 2 at the start; falls to a tenth.
     augment : "auto" or sequence of str, default="auto"
         What the discriminator sees is changed at random by these operations, real and generated images alike:
-        "translation", "cutout", "color", "hflip". "auto" takes translation and cutout, and colour for three channels;
+        "translation", "cutout", "color", "hflip". "auto" takes translation and cutout, and colour for RGB pixels;
         never flips, which would be wrong for digits, text or left and right hands.
     augment_p : float in [0, 1) or "auto", default="auto"
         Probability of each of these operations for each image. "auto" takes more the fewer images a class has.
@@ -88,6 +89,8 @@ class ImageGAN(ImageSampling):
         Channels, height, width.
     sample_spec_ : SampleSpec
         Kind, shape and dtype of what is drawn.
+    pixel_scale_ : PixelScale
+        Range of each channel of the training images, where they were float32.
     config_ : ImageGANConfig
         What the "auto" values became.
     history_ : list of dict
@@ -177,7 +180,7 @@ class ImageGAN(ImageSampling):
         -------
         ImageGANConfig
         """
-        data = labelled_images(X, y)
+        data = labelled_images(X, y, dtype="auto")
         return self._resolver(labelled_part(data), len(data))()
 
     def _resolver(self, data: LabelledImages, n_images: int) -> Callable[..., ImageGANConfig]:
@@ -192,8 +195,10 @@ class ImageGAN(ImageSampling):
         counts = np.unique(data.labels, return_counts=True)[1]
         shares = counts + (n_images - len(data)) / len(counts)  # what has no label is spread over the classes
         params = self.get_params(deep=False) | {"validation_fraction": self._run_options().validation_fraction}
-        device = resolve_device(self.device)
-        return lambda **changed: resolve_image_config(params | changed, data.image_shape, shares, device)
+        device, pictures = resolve_device(self.device), data.images.dtype == np.uint8
+        return lambda **changed: resolve_image_config(
+            params | changed, data.image_shape, shares, device, pictures=pictures
+        )
 
     def _open_values(self, fitting: Fitting, resolve: Callable[..., ImageGANConfig]) -> dict[str, Any]:
         """For the preset, the batch size and the precision that were left "auto", those of the run that is resumed."""
@@ -225,8 +230,9 @@ class ImageGAN(ImageSampling):
         ----------
         X : array, Tensor, dataset, LabelledImages, str or path-like
             Images of one size: a numpy array (n, height, width[, channels]) or torch tensor (n, channels, height,
-            width), uint8 or floating point in [0, 1]; or any other source that :func:`ganaug.labelled_images` reads,
-            which carries its own labels.
+            width), uint8 or floating point; or any other source that :func:`ganaug.labelled_images` reads, which
+            carries its own labels. Floats in [0, 1] become pixels, uint8. Other floats, and images read with
+            ``dtype="float32"``, are learnt by the range of each channel, and drawn as float32 within it.
         y : array-like of shape (n,), optional
             Class labels beside an array or a tensor: integers, strings or booleans; at least two classes of two images.
             -1 marks images without a label, as in scikit-learn. They are trained on too: with the class that is guessed
@@ -246,7 +252,7 @@ class ImageGAN(ImageSampling):
         OutOfMemory
             If memory runs out; says which batch size would fit.
         """
-        data = labelled_images(X, y)
+        data = labelled_images(X, y, dtype="auto")
         known = labelled_part(data)
         resolve = self._resolver(known, len(data))
         fitting = self._fitting()
@@ -255,6 +261,7 @@ class ImageGAN(ImageSampling):
 
         classes = known.classes
         indices, guessed = guessed_indices(data, known, self.pseudo_label_confidence, seed)
+        scale = PixelScale.of(data.images)
         names = [data.name(label) for label in classes]
         pixels = Rows(torch.from_numpy(data.images), fitting.device)
         augment = ImageAugmentation(config.operations, data.image_shape, fitting.randomness, fitting.processes)
@@ -263,7 +270,7 @@ class ImageGAN(ImageSampling):
             TrainingData(
                 class_indices=indices,
                 class_names=names,
-                real_samples=lambda chosen: pixels[chosen].float() / 127.5 - 1,
+                real_samples=lambda chosen: scale.to_network(pixels[chosen]),
                 facts={"n_images": len(data), "sha256": data.fingerprint(), **guessed},
             ),
             TrainingTask(
@@ -280,16 +287,20 @@ class ImageGAN(ImageSampling):
         )
         self.classes_ = classes
         self.class_names_ = dict(data.class_names)
-        self._set_shape(data.image_shape)
+        self._set_spec(data.image_shape, scale)
         return self
 
-    def _set_shape(self, shape: tuple[int, int, int]) -> None:
-        self.image_shape_ = shape
-        self.sample_spec_ = SampleSpec(self.sample_kind, shape, "uint8")
+    def _set_spec(self, shape: tuple[int, int, int], scale: PixelScale) -> None:
+        self.image_shape_, self.pixel_scale_ = shape, scale
+        self.sample_spec_ = SampleSpec(self.sample_kind, shape, scale.dtype)
+
+    def _description(self) -> dict[str, Any]:
+        return super()._description() | self.pixel_scale_.to_dict()
 
     def _restore(self, description: dict[str, Any]) -> Callable[[], dict[str, nn.Module]]:
         self.config_ = ImageGANConfig.from_dict(description)
-        self._set_shape(self.config_.architecture.image_shape)
+        shape = self.config_.architecture.image_shape
+        self._set_spec(shape, PixelScale.from_dict(description, shape[0]))
         return partial(self._networks, self.config_.architecture)
 
     @classmethod
