@@ -64,7 +64,7 @@ class ConditionalGAN(BaseEstimator):
     generator_: Any
     discriminator_: Any
     config_: Any
-    _resumed_from: int
+    resumed_from_: int
     distributed: Any
 
     def _description(self) -> dict[str, Any]:
@@ -88,7 +88,7 @@ class ConditionalGAN(BaseEstimator):
         self.history_ = fitting.history
         self.health_ = fitting.findings
         self.validation_ = fitting.validation
-        self._resumed_from = fitting.resumed_from
+        self.resumed_from_ = fitting.resumed_from
         self.license_, self.figures_ = NO_LICENSE, {}  # those of a model that was loaded are not those of this one
         self.training_data_ = material.training_data
         self.generator_ = objective.ema["generator"].eval()

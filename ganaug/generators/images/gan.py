@@ -17,7 +17,7 @@ from ganaug.data.host_states import plain_states
 from ganaug.engine.devices import random_generator, resolve_device
 from ganaug.engine.distributed import current_context
 from ganaug.engine.transfer import Rows
-from ganaug.generators.contract import SampleSpec
+from ganaug.generators.contract import SampleSpec, check_metadata
 from ganaug.generators.fitting import ENGINE_CONSTRAINTS, TrainingData
 from ganaug.generators.images.drawing import tensor_grid
 from ganaug.generators.images.networks import build_networks
@@ -241,7 +241,7 @@ class ImageGAN(ImageSampling):
         return resolve_image_config(params, data.image_shape, shares, resolve_device(self.device))
 
     @plain_states()
-    def fit(self, X: Any, y: Any = None) -> ImageGAN:
+    def fit(self, X: Any, y: Any = None, *, metadata: dict[str, Any] | None = None) -> ImageGAN:
         """Train on labelled images.
 
         Parameters
@@ -254,6 +254,8 @@ class ImageGAN(ImageSampling):
             Class labels beside an array or a tensor: integers, strings or booleans; at least two classes of two images.
             -1 marks images without a label, as in scikit-learn. They are trained on too: with the class that is guessed
             for them, where the guess is sure enough, and otherwise without one, for what images look like in general.
+        metadata : dict of str to str, number or bool, optional
+            Facts about the images to keep in ``training_data_``.
 
         Returns
         -------
@@ -269,6 +271,7 @@ class ImageGAN(ImageSampling):
         OutOfMemory
             If memory runs out; says which batch size would fit.
         """
+        facts = check_metadata(metadata)
         data = labelled_images(X, y)
         known = labelled_part(data)
         config = self._resolve(known, len(data))
@@ -300,6 +303,7 @@ class ImageGAN(ImageSampling):
             rebuilt=lambda config: build_networks(config.architecture),
         )
         self.config_ = self._train(config, material)
+        self.training_data_ |= facts
         self.classes_ = classes
         self.class_names_ = dict(data.class_names)
         self._set_shape(data.image_shape)
