@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ganaug._text import visible, visible_values
-from ganaug.cli.common import bench_app, check_writable
+from ganaug.cli.common import bench_app, check_writable, own_modules
 from ganaug.cli.outputs import check_apart
-from ganaug.cli.table_files import Decimal, Encoding, NaValues, Separator, csv_options, opened, tell_reading
+from ganaug.cli.table_files import Decimal, Encoding, NaValues, Separator, csv_options, opened, report_reading
 
 if TYPE_CHECKING:  # it would import torch
     from ganaug.bench.results.records import ArmResult, CaseResult, ExperimentResult
@@ -66,21 +66,20 @@ def bench_run(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the full suite as JSON and stop.")] = False,
 ) -> None:
-    """Run a benchmark suite, or go on with an interrupted run, and print its table and verdict."""
+    """Run a benchmark suite, or resume an interrupted run, and print its table and verdict."""
     from dataclasses import replace
 
     from ganaug.bench import load_suite, run_suite
     from ganaug.bench.cases.custom import custom_suite
 
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())  # arms of one's own, by import path
+    own_modules()
     if (suite is None) == (data is None):
         raise ValueError("pass the name of a suite, or --data with your own data")
     if data is not None:
         options = csv_options(sep, decimal, encoding, na_values)
         loaded = custom_suite(data, target=target, size=size, folds=folds, csv=options)
         if target is not None and os.path.isfile(data):
-            tell_reading(data, opened(data, options, [target], formats=False), categorical=False)
+            report_reading(data, opened(data, options, [target], formats=False), categorical=False)
     elif target is not None or size is not None or folds is not None or budget is not None:
         raise ValueError("--target, --size, --folds and --budget belong to --data")
     elif any((sep, decimal, encoding, na_values)):

@@ -1,5 +1,6 @@
 """Which samples, and how many: samplers that stay near real rows, selection, filters for images, pools of images."""
 
+from ganaug.curation.augmented import AugmentedImages, augment_images
 from ganaug.curation.class_counts import images_to_add
 from ganaug.curation.consistency import ClassConsistency, select
 from ganaug.curation.gate import GateDecision
@@ -10,6 +11,7 @@ from ganaug.curation.local import LocalSampler
 from ganaug.curation.pool import SyntheticPool
 
 __all__ = [
+    "AugmentedImages",
     "ClassConsistency",
     "DiscriminatorRank",
     "GateDecision",
@@ -20,6 +22,7 @@ __all__ = [
     "LocalSampler",
     "NoCopies",
     "SyntheticPool",
+    "augment_images",
     "choose_ratio",
     "images_to_add",
     "select",
