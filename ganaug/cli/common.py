@@ -29,10 +29,10 @@ __all__ = [
     "augment_app",
     "bench_app",
     "check_writable",
-    "checkpointing",
     "fit_app",
     "image_size",
     "own_modules",
+    "run_options",
     "under_torchrun",
 ]
 
@@ -107,12 +107,25 @@ def check_writable(output: Path, *, folder: bool) -> None:
         raise ValueError(f"cannot write {output}: no permission to write in {parent}")
 
 
-def checkpointing(folder: Path | None, every: int | None, resume: bool) -> dict[str, Any]:
-    """Read ``--checkpoints``, ``--checkpoint-every`` and ``--resume`` as parameters of a generator."""
-    if folder is None and (resume or every is not None):
+def run_options(
+    checkpoints: Path | None,
+    checkpoint_every: int | None,
+    resume: bool,
+    health: HealthMode | None,
+    validation_fraction: float | None,
+) -> dict[str, Any]:
+    """Options of where and how a training takes place, as parameters of a generator; None for what was not given."""
+    if checkpoints is None and (resume or checkpoint_every is not None):
         option = "--resume" if resume else "--checkpoint-every"
         raise ValueError(f"{option} needs the folder of the checkpoints; pass --checkpoints too, or leave it out")
-    return {"checkpoint_dir": folder, "checkpoint_every": every, "resume": None if folder is None else resume}
+    return {
+        "checkpoint_dir": checkpoints,
+        "checkpoint_every": checkpoint_every,
+        "resume": None if checkpoints is None else resume,
+        "health": health,
+        "validation_fraction": validation_fraction,
+        "distributed": under_torchrun() or None,
+    }
 
 
 def under_torchrun() -> bool:

@@ -54,7 +54,7 @@ class ImageFormat(StrEnum):
 def check_image_output(
     output: Path, asked: ImageFormat | None, inputs: Sequence[str | Path | None], *, overwrite: bool
 ) -> ImageFormat:
-    """Tell the format by the output's name, unless it is asked for, and find out whether it can be written."""
+    """The format, by the output's name unless it is asked for; refuses an output that cannot be written."""
     by_suffix = {".npz": ImageFormat.npz, ".parquet": ImageFormat.parquet}
     kind = asked or by_suffix.get(output.suffix.lower(), ImageFormat.folder)
     if asked is None and kind is ImageFormat.folder and output.suffix and not output.is_dir():

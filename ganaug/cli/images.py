@@ -21,10 +21,9 @@ from ganaug.cli.common import (
     Size,
     ValidationFraction,
     augment_app,
-    checkpointing,
     fit_app,
     image_size,
-    under_torchrun,
+    run_options,
 )
 from ganaug.cli.image_files import (
     ImageFormat,
@@ -120,21 +119,18 @@ def fit_images(
     """Train a class-conditional generator, by default a GAN, on labelled images."""
     from ganaug.data import labelled_images
 
-    safety = checkpointing(checkpoints, checkpoint_every, resume)
+    run = run_options(checkpoints, checkpoint_every, resume, health, validation_fraction)
     cls = found_class(generator, "images")
     check_savable(cls, license)
     asked = {
         **_training(preset, steps, batch_size, precision, device, seed),
+        **run,
         "log_dir": log_dir,
-        "validation_fraction": validation_fraction,
-        "health": health,
-        "distributed": under_torchrun() or None,
-        **safety,
     }
     log_dir = log_dir or output / "log"
     gan = made(cls, asked, param, log_dir=log_dir)
     if not dry_run:
-        check_model_output(output, [source], log_dir, safety, overwrite=overwrite)
+        check_model_output(output, [source], log_dir, run, overwrite=overwrite)
     data = labelled_images(source, size=image_size(size))
     if unlabelled is not None:
         _check_keeps(gan)
@@ -207,17 +203,14 @@ def augment_images(
     if per_class == "auto" and keep_all:
         raise ValueError("--per-class auto chooses filters too; leave --keep-all out, or pass a number")
     kind = check_image_output(output, output_format, [source, model], overwrite=overwrite)
-    data = whole = labelled_images(source, size=image_size(size))
+    whole = labelled_images(source, size=image_size(size))
     check_all_real(Path(source), whole)
     if model is None:
         gan = made(found_class(generator or "gan", "images"), asked, param)
+        data = whole if unlabelled is None else without_label(whole, unlabelled)
     else:
         gan = open_model(model, device, generator, "images")
-    if unlabelled is not None:
-        data = without_label(whole, unlabelled)
-    elif model is not None:
-        data = as_fitted(whole, gan)
-    if model is not None:
+        data = as_fitted(whole, gan) if unlabelled is None else without_label(whole, unlabelled)
         _check_alike(gan, model, data.labelled(), source)
     if flip:
         _mirror(gan, data)

@@ -102,7 +102,7 @@ def made(
     params : sequence of str, optional
         What ``--param`` was given.
     **preferred
-        Values for parameters of these names, where the class has them.
+        Values for parameters of these names, where the class has them and no option was given.
 
     Raises
     ------
@@ -115,17 +115,18 @@ def made(
             f"{cls.__name__} cannot be made without arguments ({error}); give all of them a default"
         ) from None
     known = _parameters(gan)
-    chosen = {name: value for name, value in preferred.items() if value is not None and name in known}
-    for name, value in asked.items():
-        if value is None:
-            continue
-        if name not in known:
+    chosen, options = {}, {name: value for name, value in asked.items() if value is not None}
+    for name, value in {**preferred, **options}.items():
+        # Options of a run are those of an object of its own, where a class keeps them so.
+        place = next((place for place in (name, f"run__{name}") if place in known), None)
+        if place is not None:
+            chosen[place] = value.value if isinstance(value, Enum) else value
+        elif name in options:
             option = CALLED.get(name, f"--{name.replace('_', '-')}")
             raise ValueError(f"{option} is not for {cls.__name__}, which has no parameter {name}; leave it out")
-        chosen[name] = value.value if isinstance(value, Enum) else value
     given = _parsed(params or (), known, cls.__name__)
-    if twice := [name for name in given if asked.get(name) is not None]:
-        raise ValueError(f"--param {twice[0]} and the option for it exclude each other; leave one of them out")
+    if twice := [name for name in given if name in chosen]:
+        raise ValueError(f"--param {twice[0]} is set by an option of its own; leave one of them out")
     chosen |= given
     return gan.set_params(**chosen) if chosen else gan
 

@@ -19,9 +19,8 @@ from ganaug.cli.common import (
     Seed,
     ValidationFraction,
     augment_app,
-    checkpointing,
     fit_app,
-    under_torchrun,
+    run_options,
 )
 from ganaug.cli.models import (
     GeneratorName,
@@ -83,7 +82,7 @@ def fit_table(
 
     from ganaug.data.tables.files.table_files import split_target
 
-    safety = checkpointing(checkpoints, checkpoint_every, resume)
+    run = run_options(checkpoints, checkpoint_every, resume, health, validation_fraction)
     cls = found_class(generator, "rows")
     check_savable(cls, license)
     asked = {
@@ -91,15 +90,12 @@ def fit_table(
         "batch_size": batch_size,
         "categorical_features": categorical or None,
         "random_state": seed,
-        "validation_fraction": validation_fraction,
-        "health": health,
-        "distributed": under_torchrun() or None,
-        **safety,
+        **run,
     }
     log_dir = output / "log"
     gan = made(cls, asked, param, log_dir=log_dir)
     if not dry_run:
-        check_model_output(output, [source], log_dir, safety, overwrite=overwrite)
+        check_model_output(output, [source], log_dir, run, overwrite=overwrite)
     file = opened(source, csv_options(sep, decimal, encoding, na_values), [target, *(categorical or ())])
     table, labels = split_target(file.table, target, source)
     report_reading(source, file)

@@ -175,11 +175,23 @@ def _checked(thing: Any, called: str, kind: str | None = None) -> type:
 def _registered() -> dict[str, list[EntryPoint]]:
     """Entry points by name; the first is that of this package, where it has one of the name."""
     found = {name: [EntryPoint(name, value, GROUP)] for name, value in OWN.items()}
-    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
-        others = found.setdefault(entry.name, [])
-        if entry.value not in [other.value for other in others]:
-            others.append(entry)
+    for entry in _of_packages():
+        same = found.setdefault(entry.name, [])
+        if entry.value not in [other.value for other in same]:
+            same.append(entry)
     return found
+
+
+def _of_packages() -> list[EntryPoint]:
+    try:
+        return sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, _package(entry)))
+    except Exception as error:  # a single package whose list is malformed is enough
+        warnings.warn(
+            f"the entry points of installed packages cannot be read ({clip(str(error), 200)}), so that only the "
+            "generators of ganaug itself are known; repair or uninstall the package",
+            stacklevel=2,
+        )
+        return []
 
 
 def _named(name: str, kind: str | None) -> list[EntryPoint]:
