@@ -1,6 +1,7 @@
 """Which samples, and how many: samplers that stay near real rows, selection, filters for images, pools of images."""
 
 from ganaug.curation.additive import AdditiveTransfer
+from ganaug.curation.augmented import AugmentedImages, augment_images
 from ganaug.curation.class_counts import images_to_add
 from ganaug.curation.consistency import ClassConsistency, select
 from ganaug.curation.gate import GateDecision
@@ -14,6 +15,7 @@ from ganaug.curation.pool import SyntheticPool
 
 __all__ = [
     "AdditiveTransfer",
+    "AugmentedImages",
     "ClassConsistency",
     "DiscriminatorRank",
     "GateDecision",
@@ -27,6 +29,7 @@ __all__ = [
     "NoCopies",
     "RowSampler",
     "SyntheticPool",
+    "augment_images",
     "choose_ratio",
     "images_to_add",
     "select",

@@ -75,7 +75,7 @@ class NeuralGenerator(NestedDefaults):
     license_: str
     figures_: dict[str, float]
     config_: Any
-    _resumed_from: int
+    resumed_from_: int
     device: Any
     random_state: Any
     verbose: Any
@@ -111,7 +111,7 @@ class NeuralGenerator(NestedDefaults):
         self.history_ = fitting.history
         self.health_ = fitting.findings
         self.validation_ = fitting.validation
-        self._resumed_from = fitting.resumed_from
+        self.resumed_from_ = fitting.resumed_from
         self.license_, self.figures_ = NO_LICENSE, {}  # those of a model that was loaded are not those of this one
         self.training_data_ = data.facts
         self._keep({name: (objective.networks | objective.ema)[name] for name in self.network_names})

@@ -5,7 +5,8 @@ Pools, transforms, samplers, audits and the command line know generators by thes
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, Protocol, TypeGuard, runtime_checkable
@@ -26,6 +27,7 @@ __all__ = [
     "SampleSpec",
     "Scorer",
     "check_generator",
+    "check_metadata",
     "class_indices",
     "class_name",
     "class_names",
@@ -35,6 +37,8 @@ __all__ = [
     "is_generator",
     "kind_of_samples",
     "scorer",
+    "takes",
+    "training_data",
 ]
 
 METHODS = ("fit", "sample")
@@ -85,6 +89,11 @@ class Generator(Protocol):
     ``training_data_``, a dict with the number and the fingerprint of what it was trained on; ``device_``, where it
     draws; ``tensors()``, its weights by name; and ``sample_positions(positions, random_state=, device=)``, which draws
     as ``sample`` does, by positions in ``classes_`` and with images on a device.
+
+    The shell trains those that have ``save(path)`` and a class method ``load(path)``, which may take a ``device``.
+    :func:`ganaug.load` finds the class of a folder whose ``config.json`` says ``"format": "ganaug.NAME"``, if NAME is
+    that of a registered class; :func:`ganaug.generators.write_bundle` writes such a folder. With ``fit(X, y,
+    metadata=)`` it keeps facts that commands need again, such as the column of the classes, in ``training_data_``.
 
     Attributes
     ----------
@@ -210,6 +219,47 @@ def check_generator(
         )
 
 
+def takes(function: Callable[..., Any], name: str) -> bool:
+    """Whether a function has a parameter of that name, or any.
+
+    Examples
+    --------
+    >>> takes(sorted, "key"), takes(sorted, "device"), takes(dict.update, "device")
+    (True, False, False)
+    """
+    try:
+        parameters = inspect.signature(function).parameters
+    except ValueError:  # of what is written in C
+        return False
+    return name in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+
+
+def check_metadata(metadata: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Facts about the training data that a generator keeps in ``training_data_``.
+
+    Raises
+    ------
+    TypeError
+        For anything but a mapping of names to strings, numbers and booleans.
+
+    Examples
+    --------
+    >>> check_metadata({"target": "species"}), check_metadata(None)
+    ({'target': 'species'}, {})
+    """
+    facts = {} if metadata is None else metadata
+    if not isinstance(facts, Mapping):
+        raise TypeError(
+            f"metadata must be a dict, got a {type(metadata).__name__}; pass one such as {{'source': 'lab'}}"
+        )
+    for name, value in facts.items():
+        if not isinstance(name, str) or not isinstance(value, str | int | float | bool):
+            raise TypeError(
+                f"metadata must hold strings, numbers or booleans by name, got {name!r}: {value!r}; convert it first"
+            )
+    return dict(facts)
+
+
 def scorer(thing: Any, needed_by: str) -> Scorer:
     """The generator itself, or ``TypeError`` if it cannot score samples; `needed_by` begins the sentence.
 
@@ -226,6 +276,11 @@ def scorer(thing: Any, needed_by: str) -> Scorer:
             "pass another generator"
         )
     return thing
+
+
+def training_data(generator: Generator) -> dict[str, Any]:
+    """What a generator keeps of what it was trained on; empty if it keeps nothing."""
+    return getattr(generator, "training_data_", {})
 
 
 def class_names(generator: Generator) -> dict[Any, str]:

@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-from ganaug.bench.suite.plugins import Plugin, nearest
+from ganaug.bench.suite.plugins import Plugin
 from ganaug.bench.suite.schema import Experiment, ImageArm, ImageExperiment, Sizes, Suite, TableArm, TableExperiment
 from ganaug.bench.suite.source_location import SourceLocation
 from ganaug.data.json_values import short
+from ganaug.data.suggestions import nearest
 from ganaug.generators import ImageGAN
 
 __all__ = ["SUITE", "check_types_of_arms", "check_values", "located"]

@@ -19,7 +19,7 @@ from ganaug.engine.config import PRECISIONS
 from ganaug.engine.devices import computes_bf16, resolve_device
 from ganaug.engine.run_options import RunOptions
 from ganaug.engine.transfer import Rows
-from ganaug.generators.contract import SampleSpec
+from ganaug.generators.contract import SampleSpec, check_metadata
 from ganaug.generators.fitting import ENGINE_CONSTRAINTS, Fitting, TrainingData, TrainingTask
 from ganaug.generators.images.drawing import tensor_grid
 from ganaug.generators.images.networks import ImageArchitecture, build_networks
@@ -223,7 +223,7 @@ class ImageGAN(ImageSampling):
         return values
 
     @plain_states()
-    def fit(self, X: Any, y: Any = None) -> ImageGAN:
+    def fit(self, X: Any, y: Any = None, *, metadata: dict[str, Any] | None = None) -> ImageGAN:
         """Train on labelled images.
 
         Parameters
@@ -237,6 +237,8 @@ class ImageGAN(ImageSampling):
             Class labels beside an array or a tensor: integers, strings or booleans; at least two classes of two images.
             -1 marks images without a label, as in scikit-learn. They are trained on too: with the class that is guessed
             for them, where the guess is sure enough, and otherwise without one, for what images look like in general.
+        metadata : dict of str to str, number or bool, optional
+            Facts about the images to keep in ``training_data_``.
 
         Returns
         -------
@@ -252,6 +254,7 @@ class ImageGAN(ImageSampling):
         OutOfMemory
             If memory runs out; says which batch size would fit.
         """
+        facts = check_metadata(metadata)
         data = labelled_images(X, y, dtype="auto")
         known = labelled_part(data)
         resolve = self._resolver(known, len(data))
@@ -285,6 +288,7 @@ class ImageGAN(ImageSampling):
                 sample_grid=lambda averages: tensor_grid(averages["generator"], names),
             ),
         )
+        self.training_data_ |= facts
         self.classes_ = classes
         self.class_names_ = dict(data.class_names)
         self._set_spec(data.image_shape, scale)

@@ -27,7 +27,7 @@ from ganaug.engine.distributed import DistributedContext
 from ganaug.engine.run_options import RunOptions
 from ganaug.engine.transfer import Rows
 from ganaug.generators.base import NeuralGenerator
-from ganaug.generators.contract import SampleSpec
+from ganaug.generators.contract import SampleSpec, check_metadata
 from ganaug.generators.fitting import ENGINE_CONSTRAINTS, TrainingData, TrainingTask
 from ganaug.generators.model_folder import labels_to_json
 from ganaug.generators.tables.networks import TableArchitecture, TableDiscriminator, TableGenerator, build_networks
@@ -198,7 +198,7 @@ class TableGAN(NeuralGenerator):
         return self._config(self._encoder(table, container, labels), len(np.unique(labels)))
 
     @plain_states()
-    def fit(self, X: Any, y: Any) -> TableGAN:
+    def fit(self, X: Any, y: Any, *, metadata: dict[str, Any] | None = None) -> TableGAN:
         """Train on labelled rows.
 
         Parameters
@@ -209,6 +209,8 @@ class TableGAN(NeuralGenerator):
             drawn in that format, with a warning. Frames of polars and tables of pyarrow are taken as those of pandas.
         y : array-like of shape (n_rows,)
             Class labels: integers, strings or booleans.
+        metadata : dict of str to str, number or bool, optional
+            Facts about the rows to keep in ``training_data_``.
 
         Returns
         -------
@@ -225,11 +227,14 @@ class TableGAN(NeuralGenerator):
         OutOfMemory
             If memory runs out; says which batch size would fit.
         """
+        facts = check_metadata(metadata)
         self._validate_params()
         table, container = as_table(X)
         labels = labels_from_array(y, len(table), of="rows")
         encoder = self._encoder(table, container, labels)
-        return self.fit_encoded(encoder, encoder.transform(table), labels, container)
+        self.fit_encoded(encoder, encoder.transform(table), labels, container)
+        self.training_data_ |= facts
+        return self
 
     def _encoder(self, table: pd.DataFrame, container: Container, labels: NDArray[Any]) -> Encoder:
         classes, indices = np.unique(labels, return_inverse=True)
