@@ -207,7 +207,7 @@ class NeuralGenerator(NestedDefaults):
         return user_path(path)
 
     def _facts(self, license: str | None, figures: Mapping[str, float] | None) -> tuple[str, Mapping[str, float]]:
-        """What is told of the model by others, checked; where it is not given, what was told when it was loaded."""
+        """License and figures for the card, checked; where they are not given, those that the model was loaded with."""
         check_is_fitted(self)
         facts = (
             getattr(self, "license_", NO_LICENSE) if license is None else license,
@@ -218,7 +218,9 @@ class NeuralGenerator(NestedDefaults):
 
     def _write(self, path: str | Path, license: str, figures: Mapping[str, float], *source: str) -> None:
         config = {
-            "params": {name: _plain(value) for name, value in self.get_params().items() if name not in NOT_SAVED},
+            "params": {
+                name: _plain(value) for name, value in sorted(self.get_params().items()) if name not in NOT_SAVED
+            },
             "classes": labels_to_json(self.classes_),
             "class_names": [self.class_names_.get(label) for label in self.classes_.tolist()],
             "training_data": self.training_data_,
@@ -359,7 +361,7 @@ class NeuralGenerator(NestedDefaults):
     ) -> str | None:
         """Upload the fitted generator to a model hub: what :meth:`save` writes, and nothing else.
 
-        The card says what is told of the training data: of tables, values in each column. Of several processes that
+        The card describes the training data; for tables, by values of each column. Of several processes that
         trained it together only the first uploads.
 
         Parameters

@@ -46,7 +46,7 @@ def test_an_interrupted_training_is_gone_on_with(kind, commands, tmp_path, monke
     assert not (tmp_path / "m" / "config.json").exists()
     capsys.readouterr()
     assert run(*safe) == 2
-    assert "holds a run already; go on with it by resume=True (--resume)" in capsys.readouterr().err
+    assert "holds a run already; resume it by resume=True (--resume)" in capsys.readouterr().err
     assert run(*safe, "--resume") == 0
     assert len(calls) == 4
     assert ", from step 3 on. Model in" in capsys.readouterr().out

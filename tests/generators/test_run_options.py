@@ -69,6 +69,7 @@ def test_they_are_set_through_the_estimator_its_clones_pipelines_and_grids(kind)
         (RunOptions(callbacks=[Tracker]), TypeError, "derived from ganaug.Callback, got Tracker; pass instances"),
         (RunOptions(callbacks=[print]), TypeError, "derived from ganaug.Callback, got builtin_function_or_method"),
         (RunOptions(callbacks=[Tracker(), Tracker()]), ValueError, "names of their own"),
+        (RunOptions(callbacks=[Callback()]), ValueError, "identifier as name, got None from a Callback; set `name`"),
     ],
 )
 def test_what_is_not_an_option_is_refused_before_training(run, error, message):
