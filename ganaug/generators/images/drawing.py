@@ -34,26 +34,23 @@ def to_pixels(images: Tensor) -> Tensor:
 
 
 def draw(
-    network: ImageGenerator, conditions: Tensor, randomness: Generator, result_on: str | torch.device = "cpu"
+    network: ImageGenerator, labels: Tensor, randomness: Generator, result_on: str | torch.device = "cpu"
 ) -> Tensor:
-    """Generate one uint8 image per class index, or per row of class and group index."""
-    latents = torch.randn(len(conditions), network.arch.latent_dim, generator=randomness)
-    return generate(network, latents, conditions, result_on)
+    """Generate one uint8 image per class index."""
+    return generate(network, torch.randn(len(labels), network.arch.latent_dim, generator=randomness), labels, result_on)
 
 
 @torch.no_grad()
-def generate(
-    network: ImageGenerator, latents: Tensor, conditions: Tensor, result_on: str | torch.device = "cpu"
-) -> Tensor:
+def generate(network: ImageGenerator, latents: Tensor, labels: Tensor, result_on: str | torch.device = "cpu") -> Tensor:
     """Generate one uint8 image per noise vector, in batches that fit into memory; the CPU holds the inputs."""
     device = next(network.parameters()).device
-    images = torch.empty((len(conditions), *network.arch.image_shape), dtype=torch.uint8, device=result_on)
+    images = torch.empty((len(labels), *network.arch.image_shape), dtype=torch.uint8, device=result_on)
     batch = _batch_size(network.arch.largest_map, device)
     fetched = batch * max(1, RESULT_MEMORY // (batch * math.prod(network.arch.image_shape)))
-    for target, noise, asked in zip(
-        images.split(fetched), latents.split(fetched), conditions.split(fetched), strict=True
+    for target, noise, classes in zip(
+        images.split(fetched), latents.split(fetched), labels.split(fetched), strict=True
     ):
-        parts = zip(noise.split(batch), asked.split(batch), strict=True)
+        parts = zip(noise.split(batch), classes.split(batch), strict=True)
         drawn = [to_pixels(network(to_device(z, device), to_device(y, device))) for z, y in parts]
         target.copy_(torch.cat(drawn))
     return images
@@ -70,10 +67,10 @@ def _batch_size(largest_map: int, device: torch.device) -> int:
 
 def tensor_grid(average: ImageGenerator, names: list[str], per_class: int = 8) -> Tensor:
     """Grid of fixed-noise samples, (3, height, width) uint8: a row for each class, with the groups in turn."""
-    conditions = torch.arange(len(names)).repeat_interleave(per_class)
+    labels = torch.arange(len(names)).repeat_interleave(per_class)
     if average.arch.n_groups:
         groups = torch.arange(per_class) % average.arch.n_groups
-        conditions = torch.stack([conditions, groups.repeat(len(names))], dim=1)
-    images = draw(average, conditions, random_generator(0, "grid")).numpy()
+        labels = torch.stack([labels, groups.repeat(len(names))], dim=1)
+    images = draw(average, labels, random_generator(0, "grid")).numpy()
     grid = class_grid(list(zip(names, np.split(images, len(names)), strict=True)))
     return torch.from_numpy(np.asarray(grid).copy()).permute(2, 0, 1)

@@ -95,7 +95,7 @@ class ImageSampling(ConditionalGAN):
         randomness = random_generator(random_state, "interpolate")
         ends = torch.randn(2, len(positions), self.generator_.arch.latent_dim, generator=randomness)
         latents = arcs(ends[0], ends[1], steps).flatten(0, 1)
-        return generate(self.generator_, latents, positions.repeat_interleave(steps, 0)).unflatten(0, (-1, steps))
+        return generate(self.generator_, latents, positions.repeat_interleave(steps)).unflatten(0, (-1, steps))
 
     @plain_states()
     @torch.no_grad()
