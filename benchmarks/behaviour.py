@@ -23,6 +23,7 @@ from ganaug import (  # noqa: E402
     AugmentedDataset,
     GANOverSampler,
     ImageGAN,
+    RunOptions,
     SafeOverSampler,
     SyntheticMix,
     SyntheticPool,
@@ -104,9 +105,8 @@ def image_gan_colour_validation_adapt():
         steps=200,
         batch_size=8,
         random_state=1,
-        validation_fraction=0.3,
         augment=("translation", "color", "hflip"),
-        health="adapt",
+        run=RunOptions(validation_fraction=0.3, health="adapt"),
         **QUIET,
     )
     g.fit(colours, colour_labels)
@@ -124,7 +124,7 @@ def image_gan_unlabelled():
 @case
 def image_gan_resumed():
     with tempfile.TemporaryDirectory() as folder:
-        options = {"checkpoint_dir": folder, "checkpoint_every": 10}
+        options = {"run": RunOptions(checkpoint_dir=folder, checkpoint_every=10)}
         ImageGAN(steps=30, random_state=0, **options, **QUIET).fit(digits)
         for path in sorted(Path(folder).glob("checkpoint-*"))[1:]:
             path.unlink()
@@ -148,7 +148,8 @@ def table_gan():
 
 @case
 def table_gan_members_validation():
-    g = TableGAN(steps=200, members=3, random_state=0, verbose=False, validation_fraction=0.2).fit(table, y)
+    run = RunOptions(validation_fraction=0.2)
+    g = TableGAN(steps=200, members=3, random_state=0, verbose=False, run=run).fit(table, y)
     return digest(*tensors(g), g.sample(["yes", "no"] * 5, random_state=1), g.validation_)
 
 

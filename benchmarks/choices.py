@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ganaug import ImageGAN, LabelledImages, labelled_images
+from ganaug import ImageGAN, LabelledImages, RunOptions, labelled_images
 from ganaug.classifiers.batches import batch_drawer
 from ganaug.classifiers.image_classifier import ClassifierConfig, class_consistency, train_classifier
 from ganaug.data.files import write_atomically
@@ -31,7 +31,7 @@ from ganaug.metrics import classification_accuracy_score
 CHOICES: dict[str, dict[str, Any]] = {
     "fp32": {"precision": "fp32"},
     "bf16": {"precision": "bf16"},
-    "fp32, the best average by a fifth held out": {"precision": "fp32", "validation_fraction": 0.2},
+    "fp32, the best average by a fifth held out": {"precision": "fp32", "run": RunOptions(validation_fraction=0.2)},
 }
 PER_CLASS = 200
 

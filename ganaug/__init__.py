@@ -13,18 +13,20 @@ from ganaug._version import __version__
 if TYPE_CHECKING:
     from ganaug.curation import SyntheticPool, choose_ratio
     from ganaug.data import LabelledImages, labelled_images
-    from ganaug.engine import OutOfMemory, TrainingDiverged
+    from ganaug.engine import Callback, OutOfMemory, RunOptions, TrainingDiverged
     from ganaug.generators import ImageGAN, TableGAN, load
     from ganaug.resampling import GANOverSampler, SafeOverSampler
     from ganaug.transforms import AugmentedDataset, RandomSynthetic, SyntheticMix, augment_dataset
 
 _HOMES = {
     "AugmentedDataset": "ganaug.transforms",
+    "Callback": "ganaug.engine",
     "GANOverSampler": "ganaug.resampling",
     "ImageGAN": "ganaug.generators",
     "LabelledImages": "ganaug.data",
     "OutOfMemory": "ganaug.engine",
     "RandomSynthetic": "ganaug.transforms",
+    "RunOptions": "ganaug.engine",
     "SafeOverSampler": "ganaug.resampling",
     "SyntheticMix": "ganaug.transforms",
     "SyntheticPool": "ganaug.curation",
@@ -38,11 +40,13 @@ _HOMES = {
 
 __all__ = [
     "AugmentedDataset",
+    "Callback",
     "GANOverSampler",
     "ImageGAN",
     "LabelledImages",
     "OutOfMemory",
     "RandomSynthetic",
+    "RunOptions",
     "SafeOverSampler",
     "SyntheticMix",
     "SyntheticPool",

@@ -29,6 +29,7 @@ ROOMS = [
     "generators.registry",
     "classifiers",
     "metrics",
+    "metrics.modalities",
     "audit",
     "curation",
     "transforms",

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from functools import partial
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from ganaug.audit.copying import DataCopying, NearCopies, data_copying, near_copies
@@ -16,11 +14,11 @@ from ganaug.audit.membership import FEWEST_HOLDOUT, Membership, membership_attac
 from ganaug.audit.report import AuditReport, Finding, NearPair
 from ganaug.data.fingerprints import FAR_MORE, ExactCopies, check_holdout, exact_copies, repeats
 from ganaug.data.host_states import plain_states
-from ganaug.data.tables.encoder import TableEncoder
+from ganaug.data.kinds import Kind
 from ganaug.engine.devices import seed_from
 from ganaug.generators.contract import Generator, is_generator
 from ganaug.metrics.nearest_neighbors import Nearness, Points, closest, measure_nearness
-from ganaug.metrics.pairwise_distances import Measure, image_distances, image_points, row_distances
+from ganaug.metrics.pairwise_distances import Measure
 
 __all__ = ["ALPHA", "audit"]
 
@@ -134,8 +132,9 @@ def audit(
     100
     """
     seed = seed_from(random_state)
-    real = read_side(train, train_labels, "train")
-    sides = [real] if holdout is None else [real, _like(real, holdout, holdout_labels, "holdout")]
+    dtype = getattr(getattr(synthetic, "sample_spec_", None), "dtype", None)
+    real = read_side(train, train_labels, "train", dtype=dtype)
+    sides = [real] if holdout is None else [real, read_side(holdout, holdout_labels, "holdout", real)]
     if is_generator(synthetic):
         if labels is not None:
             raise ValueError("labels were given beside a generator, which is asked for its classes; leave them out")
@@ -144,24 +143,19 @@ def audit(
     elif per_class is not None:
         raise ValueError("per_class is for a generator that samples are drawn from; leave it out")
     else:
-        sides.insert(0, _like(real, synthetic, labels, "synthetic"))
+        sides.insert(0, read_side(synthetic, labels, "synthetic", real))
     sides = with_keys(check_sides(sides))
     if holdout is not None:
-        check_holdout(*(side.keys for side in sides), images=real.is_images)
+        check_holdout(*(side.keys for side in sides), real.modality.kind)
     classes, others = audited_classes(sides)
     return _report(sides, classes, others, categorical_features, device, np.random.default_rng(seed))
-
-
-def _like(real: Side, samples: Any, labels: Any, argument: str) -> Side:
-    """Read samples whose labels are called as those of the training data, where they have no names of their own."""
-    return read_side(samples, labels, argument, real.source.class_names if real.source else None)
 
 
 def _check_trained_on(gan: Generator, train: Side) -> None:
     known = getattr(gan, "training_data_", {})
     differs = known.get("n_rows", len(train)) != len(train)
-    if train.source is not None and "sha256" in known:
-        differs = known["sha256"] != train.source.fingerprint()
+    if train.samples.fingerprint is not None and "sha256" in known:
+        differs = known["sha256"] != train.samples.fingerprint()
     if differs:
         message = "train is not what the generator was trained on: copies of its training data will not be found"
         warnings.warn(message, UserWarning, stacklevel=4)
@@ -189,13 +183,13 @@ def _report(
         asked, nearest, distances = found.asked, found.nearest_train, found.synthetic_to_train
         figures = _figures(found, points, int(compared.sum()), randomness)
     findings = {
-        "copies": _judge_copies(exact, figures[0], images=train.is_images),
+        "copies": _judge_copies(exact, figures[0], train.modality.kind),
         "data_copying": _judge(figures[1]),
         "membership": _judge(figures[2], int(compared.sum()) if len(sides) > 2 else None),
     }
     shown = np.argsort(distances, kind="stable")[:SHOWN_PAIRS]
     return AuditReport(
-        kind="images" if train.is_images else "rows",
+        kind=train.modality.kind.name,
         n_synthetic=len(synthetic),
         n_train=len(train),
         n_holdout=sum(map(len, sides[2:])),
@@ -217,16 +211,8 @@ def _points(sides: list[Side], categorical_features: Any, device: str) -> tuple[
     """How samples are compared, and what of them."""
     classes = np.unique(np.concatenate([side.names for side in sides]))
     cells = [np.searchsorted(classes, side.names).astype(np.int64) for side in sides]
-    if sides[0].is_images:
-        values = [image_points(side.items) for side in sides]
-        return partial(image_distances, device=device), [Points(*pair) for pair in zip(values, cells, strict=True)]
-    # The encoding is learnt from all of them together, so that it treats none differently.
-    together = pd.concat([side.items for side in sides], ignore_index=True)
-    encoder = TableEncoder(categorical_features).fit(together)
-    if not encoder.width_:
-        raise ValueError("no column of the tables varies, so that there is nothing to compare; add columns")
-    encoded = np.split(encoder.transform(together), np.cumsum([len(side) for side in sides])[:-1])
-    return row_distances, [Points(*pair) for pair in zip(encoded, cells, strict=True)]
+    prepared = sides[0].modality.prepare([side.items for side in sides], categorical_features, device)
+    return prepared.distances, [Points(*pair) for pair in zip(prepared.values, cells, strict=True)]
 
 
 def _figures(found: Nearness, points: list[Points], n_compared: int, randomness: np.random.Generator) -> Figures:
@@ -248,14 +234,14 @@ def _judge(figure: DataCopying | Membership | None, n_holdout: int | None = None
     return Finding("pass")
 
 
-def _judge_copies(exact: ExactCopies, near: NearCopies | None, *, images: bool) -> Finding:
-    # Rows may repeat by chance, which takes a test of its own and half of the error.
-    too_many = exact.count > 0 if images else exact.p_value < (FAR_MORE if near is None else TEST_ALPHA / 2)
+def _judge_copies(exact: ExactCopies, near: NearCopies | None, kind: Kind) -> Finding:
+    # What may repeat by chance takes a test of its own and half of the error.
+    too_many = exact.p_value < (FAR_MORE if near is None else TEST_ALPHA / 2) if kind.repeats else exact.count > 0
     if too_many:
-        return Finding("fail", f"{exact.count:,} of {exact.n:,} equal a training {'image' if images else 'row'}")
+        return Finding("fail", f"{exact.count:,} of {exact.n:,} equal a training {kind.one}")
     if near is None:
         return Finding("not assessable", f"near copies: {NO_HOLDOUT}")
-    alpha = TEST_ALPHA if images else TEST_ALPHA / 2
+    alpha = TEST_ALPHA / 2 if kind.repeats else TEST_ALPHA
     if near.p_value < alpha:
         return Finding("fail", "near copies are more frequent than among fresh real samples")
     if near.p_near < alpha:

@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import torch
 from numpy.typing import NDArray
 from PIL import Image
-from sklearn.linear_model import LogisticRegression
 
-from ganaug.audit.explanation import Explanation, Move, Neighbour
+from ganaug.audit.explanation import Explanation, Neighbour
 from ganaug.audit.inputs import NO_LABEL, Side, check_sides, read_side
-from ganaug.classifiers.image_classifier import ClassifierConfig, ImageClassifier
 from ganaug.data.host_states import plain_states
-from ganaug.data.images.pictures import class_grid
-from ganaug.data.tables.columns.column import as_numbers, is_numeric
-from ganaug.data.tables.columns.values import is_date
-from ganaug.data.tables.encoder import TableEncoder
 from ganaug.engine.devices import resolve_device, seed_from
 from ganaug.generators.contract import check_generator, class_name, scorer
-from ganaug.metrics.pairwise_distances import image_distances, image_points, row_distances
+from ganaug.metrics.modalities import Training, modality_for
 
 __all__ = ["explain", "interpolation_sheet"]
 
 DRAWN = 200  # samples of a class that one is ranked among by its score
-DAY = pd.Timedelta(days=1)
 
 
 @plain_states()
@@ -100,8 +90,9 @@ def explain(
     >>> len(found) == int(new.sum()), found[-1].anchor.label == found[-1].label
     (True, True)
     """
-    real = read_side(train, train_labels, "train")
-    made = read_side(synthetic, labels, "synthetic", real.source.class_names if real.source else None)
+    dtype = getattr(getattr(gan, "sample_spec_", None), "dtype", None)
+    real = read_side(train, train_labels, "train", dtype=dtype)
+    made = read_side(synthetic, labels, "synthetic", real)
     made, real = check_sides([made, real])
     classes = np.unique(real.names[real.names != NO_LABEL])
     unknown = sorted(set(made.names) - set(classes))
@@ -113,14 +104,13 @@ def explain(
     seed, on = seed_from(random_state), resolve_device(device)
     asked = np.searchsorted(classes, made.names)
     known = np.where(real.names == NO_LABEL, -1, np.searchsorted(classes, real.names))
-    probabilities: NDArray[np.floating]
-    table: NDArray[np.floating]
-    if real.is_images:
-        probabilities = _judge_images(made, real, known, len(classes), classifier_steps, on, seed)
-        table = image_distances(image_points(made.items), image_points(real.items), on)
-    else:
-        probabilities, table = _judge_rows(made, real, known, len(classes), categorical_features)
-    columns = [] if real.is_images else _columns(made.items, real.items)
+    modality = real.modality
+    prepared = modality.prepare([real.items, made.items], categorical_features, on)
+    inputs, training = prepared.inputs, Training(classifier_steps, on, seed)
+    of_known = inputs[0] if (known >= 0).all() else inputs[0][known >= 0]
+    probabilities = modality.probabilities(of_known, known[known >= 0], inputs[1], len(classes), training)
+    table = prepared.distances(prepared.values[1], prepared.values[0])
+    moves = modality.differences(made.items, real.items)
     ranks = _ranks(gan, made, seed)
     found = []
     for i, name in enumerate(made.names):
@@ -131,7 +121,7 @@ def explain(
         origin = grown[i] if grown[i] >= 0 else near[0][0].index
         found.append(
             Explanation(
-                kind="image" if real.is_images else "row",
+                kind=modality.kind.one,
                 index=i,
                 label=str(name),
                 same_class=near[0],
@@ -139,8 +129,8 @@ def explain(
                 probabilities={str(c): float(p) for c, p in zip(classes, probabilities[i], strict=True)},
                 discriminator_rank=None if ranks is None else float(ranks[i]),
                 anchor=anchor,
-                moves=_moves(columns, i, int(origin)),
-                shown=_shown(made, real, i, near) if real.is_images else {},
+                moves=moves(i, int(origin)),
+                shown=_shown(made, real, i, near) if modality.makes_pictures else {},
             )
         )
     return found
@@ -179,7 +169,8 @@ def interpolation_sheet(gan: Any, labels: Any = None, *, steps: int = 8, random_
     chosen = gan.classes_ if labels is None else np.asarray(labels)
     images = gan.interpolate(chosen, steps=steps, random_state=random_state).numpy()
     names = [class_name(gan, label) for label in chosen.tolist()]
-    return class_grid(list(zip(names, images, strict=True)), heading="from one synthetic image to another")
+    rows = list(zip(names, images, strict=True))
+    return modality_for("images").sheet(rows, heading="from one synthetic image to another")
 
 
 def _anchors(anchors: Any, n: int, real: Side) -> NDArray[np.int64]:
@@ -195,36 +186,11 @@ def _anchors(anchors: Any, n: int, real: Side) -> NDArray[np.int64]:
     return found.astype(np.int64)
 
 
-def _judge_images(
-    made: Side, real: Side, known: NDArray[np.int64], n_classes: int, steps: int, device: torch.device, seed: int
-) -> NDArray[np.floating]:
-    model = ImageClassifier(n_classes, seed, ClassifierConfig(steps=steps), device)
-    return model.fit(real.items[known >= 0], known[known >= 0]).predict_proba(made.items)
-
-
-def _judge_rows(
-    made: Side, real: Side, known: NDArray[np.int64], n_classes: int, categorical_features: Any
-) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Class probabilities, and distances to the real rows."""
-    together = pd.concat([real.items, made.items], ignore_index=True)
-    encoder = TableEncoder(categorical_features).fit(together)
-    if not encoder.width_:
-        raise ValueError("no column of the tables varies, so that there is nothing to compare; add columns")
-    rows = encoder.transform(together)
-    n = len(real)
-    if n_classes == 1:
-        return np.ones((len(made), 1)), row_distances(rows[n:], rows[:n])
-    model = LogisticRegression(class_weight="balanced", max_iter=1000).fit(rows[:n], known)
-    return model.predict_proba(rows[n:]), row_distances(rows[n:], rows[:n])
-
-
 def _ranks(gan: Any, made: Side, seed: int) -> NDArray[np.float64] | None:
     """Share of what is drawn for the same class that scores lower."""
     if gan is None:
         return None
-    check_generator(
-        gan, kind="images" if made.is_images else "rows", reason="pass what drew the samples, or leave it out"
-    )
+    check_generator(gan, kind=made.modality.kind.name, reason="pass what drew the samples, or leave it out")
     score = scorer(gan, "the rank of samples among those of gan").score_samples
     by_name = {_plain(class_name(gan, label)): label for label in gan.classes_.tolist()}
     unknown = sorted(set(made.names) - set(by_name))
@@ -250,51 +216,6 @@ def _nearest(distances: NDArray, real: Side, mask: NDArray[np.bool_], n: int) ->
     return tuple(Neighbour(int(j), str(real.names[j]), float(distances[j])) for j in order)
 
 
-def _shown(made: Side, real: Side, i: int, near: list[tuple[Neighbour, ...]]) -> dict[str, NDArray[np.uint8]]:
-    same, other = (real.items[[neighbour.index for neighbour in part]] for part in near)
-    return {"itself": made.items[[i]], "same_class": same, "other_class": other}
-
-
-@dataclass(frozen=True)
-class _Column:
-    """A column of both tables, prepared for looking up single values."""
-
-    name: str
-    real: list[Any]
-    made: list[Any]
-    unit: Any  # what differences are divided by; None for names
-    deviation: float
-    numbers: tuple[list[Any], list[Any]]  # of the values, where these are numbers or dates
-
-    def move(self, i: int, origin: int) -> Move | None:
-        """How synthetic row `i` differs from a real one; None if it does not."""
-        before, after = self.real[origin], self.made[i]
-        missing = pd.isna(before), pd.isna(after)
-        if all(missing) or (not any(missing) and before == after):
-            return None
-        if any(missing) or self.unit is None:
-            return Move(self.name, str(before), str(after))
-        difference = float((self.numbers[1][i] - self.numbers[0][origin]) / self.unit)
-        return Move(self.name, str(before), str(after), difference, difference / (self.deviation or 1.0))
-
-
-def _columns(made: pd.DataFrame, real: pd.DataFrame) -> list[_Column]:
-    columns = []
-    for name in real.columns:
-        unit, deviation = None, 0.0
-        numbers = as_numbers(real[name], made[name])
-        if is_date(numbers[0].dtype):
-            unit, deviation = DAY, float(numbers[0].std() / DAY)
-        elif is_numeric(numbers[0]):
-            unit, deviation = 1, float(numbers[0].astype(float).std())
-        # Plain Python numbers, which do not wrap around below zero as unsigned ones do.
-        plain = (list(numbers[0].tolist()), list(numbers[1].tolist()))
-        columns.append(_Column(str(name), list(real[name].tolist()), list(made[name].tolist()), unit, deviation, plain))
-    return columns
-
-
-def _moves(columns: list[_Column], i: int, origin: int) -> tuple[Move, ...]:
-    """The columns that moved, names and missing values first, then by how far they moved."""
-    found = (column.move(i, origin) for column in columns)
-    moved = [move for move in found if move is not None]
-    return tuple(sorted(moved, key=lambda m: -abs(m.standardised) if m.standardised is not None else -np.inf))
+def _shown(made: Side, real: Side, i: int, near: list[tuple[Neighbour, ...]]) -> dict[str, Any]:
+    same, other = (real.items_at(np.array([n.index for n in part], dtype=np.int64)) for part in near)
+    return {"itself": made.items_at(np.array([i])), "same_class": same, "other_class": other}

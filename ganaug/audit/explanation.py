@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ganaug._text import visible
-from ganaug.data.images.pictures import class_grid
+from ganaug.metrics.modalities import Move, modality_for
 
-__all__ = ["Explanation", "Move", "Neighbour", "explanation_sheet"]
+__all__ = ["Explanation", "Neighbour", "explanation_sheet"]
 
 LIKELY = 0.01  # probability from which a class is named
 
@@ -38,39 +38,13 @@ class Neighbour:
 
 
 @dataclass(frozen=True)
-class Move:
-    """How a column of a synthetic row differs from the real row that it is compared with.
-
-    Attributes
-    ----------
-    column : str
-    before, after : str
-        Values of the real and of the synthetic row.
-    difference : float or None
-        In the units of the column, for dates in days; None for names and missing values.
-    standardised : float or None
-        In standard deviations of the column in the training data.
-    """
-
-    column: str
-    before: str
-    after: str
-    difference: float | None = None
-    standardised: float | None = None
-
-    def __str__(self) -> str:
-        if self.difference is None or self.standardised is None:
-            return f"{self.before} -> {self.after}"
-        return f"{self.before} -> {self.after}, {self.difference:+.4g} ({self.standardised:+.2f} SD)"
-
-
-@dataclass(frozen=True)
 class Explanation:
     """Result of :func:`ganaug.audit._explain` for one sample.
 
     Attributes
     ----------
-    kind : {"image", "row"}
+    kind : str
+        "image", "row", or what one sample of another kind is called.
     index : int
         Position among the samples.
     label : str
@@ -87,7 +61,7 @@ class Explanation:
         Of a row: the columns that differ from its anchor, or without one from the nearest row of its class; those that
         moved farthest first.
     shown : dict
-        Of an image: itself and its neighbours, uint8 (n, channels, height, width).
+        Of an image: itself and its neighbours, (n, channels, height, width).
     """
 
     kind: str
@@ -99,7 +73,7 @@ class Explanation:
     discriminator_rank: float | None = None
     anchor: Neighbour | None = None
     moves: tuple[Move, ...] = ()
-    shown: dict[str, NDArray[np.uint8]] = field(default_factory=dict, repr=False, compare=False)
+    shown: dict[str, NDArray[Any]] = field(default_factory=dict, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values, without the pixels."""
@@ -118,7 +92,7 @@ class Explanation:
             facts.append(("grown from", _listed((self.anchor,))))
         lines = [f"Synthetic {self.kind} {self.index} of class {self.label}"]
         lines += [f"  {what:<35} {value}" for what, value in facts]
-        if self.kind == "row":
+        if not self.shown:  # words in place of pictures
             origin = f"row {self.same_class[0].index}" if self.anchor is None else "its anchor"
             lines.append(f"  moved from {origin}:" if self.moves else f"  the same as {origin}")
             lines += [f"    {move.column:<33} {move}" for move in self.moves]
@@ -142,14 +116,15 @@ def explanation_sheet(explanations: Sequence[Explanation]) -> Image.Image:
     ValueError
         For none, or for rows of a table.
     """
-    if not explanations or any(each.kind != "image" for each in explanations):
+    if not explanations or any(not each.shown for each in explanations):
         raise ValueError("explanations must be of images, at least one; print those of rows")
     rows = []
     for each in explanations:
         own = f"{each.label} ({100 * each.probabilities[each.label]:.0f} %)"
         rows.append((own, np.concatenate([each.shown[part] for part in ("itself", "same_class", "other_class")])))
     near = len(explanations[0].same_class)
-    return class_grid(rows, breaks=(1, 1 + near), heading="synthetic | nearest real of its class | of other classes")
+    heading = "synthetic | nearest real of its class | of other classes"
+    return modality_for(explanations[0].kind).sheet(rows, breaks=(1, 1 + near), heading=heading)
 
 
 def _listed(neighbours: Sequence[Neighbour], *, labels: bool = False) -> str:

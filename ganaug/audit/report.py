@@ -13,7 +13,7 @@ from ganaug._text import visible
 from ganaug.audit.copying import DataCopying, NearCopies
 from ganaug.audit.membership import Membership
 from ganaug.data.fingerprints import ExactCopies
-from ganaug.data.images.pictures import class_grid
+from ganaug.metrics.modalities import modality_for
 
 __all__ = ["CAUTION", "AuditReport", "Finding", "NearPair"]
 
@@ -65,7 +65,8 @@ class AuditReport:
 
     Attributes
     ----------
-    kind : {"images", "rows"}
+    kind : str
+        "images", "rows", or what the samples of another kind are called.
     n_synthetic, n_train, n_holdout : int
         All samples.
     classes, not_audited : tuple of str
@@ -85,7 +86,7 @@ class AuditReport:
     pairs : tuple of NearPair
         The nearest pairs of a synthetic and a training sample.
     pair_samples : tuple
-        Both samples of each pair: uint8 images (n_pairs, channels, height, width), or data frames.
+        Both samples of each pair: images (n_pairs, channels, height, width), or data frames.
     """
 
     kind: str
@@ -181,12 +182,14 @@ class AuditReport:
         ValueError
             For rows of a table.
         """
-        if self.kind != "images":
-            raise ValueError("the audit is of rows, which make no picture; see pair_table()")
+        modality = modality_for(self.kind)
+        if not modality.makes_pictures:
+            raise ValueError(f"the audit is of {self.kind}, which make no picture; see pair_table()")
         synthetic, train = self.pair_samples
-        distances = ", ".join(f"{pair.distance:.0f}" for pair in self.pairs)
-        heading = f"nearest pairs, nearest first; grey levels apart: {distances}"
-        return class_grid([("synthetic", synthetic), ("training", train)], heading=heading)
+        unit = modality.unit(train)
+        distances = ", ".join(f"{pair.distance:{'.0f' if unit else '.3g'}}" for pair in self.pairs)
+        heading = f"nearest pairs, nearest first; {f'{unit} apart'.strip()}: {distances}"
+        return modality.sheet([("synthetic", synthetic), ("training", train)], heading=heading)
 
     def pair_table(self) -> pd.DataFrame:
         """The nearest pairs of a table: each synthetic row and below it the training row nearest to it.
@@ -196,8 +199,8 @@ class AuditReport:
         ValueError
             For images.
         """
-        if self.kind != "rows":
-            raise ValueError("the audit is of images, which make no table; see sheet()")
+        if modality_for(self.kind).makes_pictures:
+            raise ValueError(f"the audit is of {self.kind}, which make no table; see sheet()")
         rows = [part.iloc[[i]] for i in range(len(self.pairs)) for part in self.pair_samples]
         about = [
             {"pair": i, "kind": kind, "class": label, "distance": pair.distance}

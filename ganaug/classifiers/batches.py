@@ -9,11 +9,12 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Generator, Tensor
 
+from ganaug.classifiers.pixel_range import PixelRange
 from ganaug.engine.label_embedding import ClassBalancedSampler
 
 __all__ = ["Labelled", "batch_drawer"]
 
-Labelled = tuple[NDArray[np.uint8], NDArray[np.integer]]
+Labelled = tuple[NDArray[np.generic], NDArray[np.integer]]
 
 
 def batch_drawer(
@@ -34,7 +35,7 @@ def batch_drawer(
     Parameters
     ----------
     real, synthetic : tuple of (images, labels)
-        uint8 (n, channels, height, width) and class indices.
+        uint8 or float32 (n, channels, height, width), both the same, and class indices.
     generator : torch.Generator
         Draws which images; transforms draw from torch's global generator, as torchvision's do.
     share : float in [0, 1] or array-like of shape (n_classes,)
@@ -42,17 +43,18 @@ def batch_drawer(
     balanced : bool
         Draw all classes equally often, as if the images of rare classes were duplicated.
     transform : callable, optional
-        Takes a float image (channels, height, width) in [0, 1] and returns one.
+        Takes a float image (channels, height, width) and returns one; [0, 1] is the range of uint8, or that of the
+        values of real images of float32.
 
     Returns
     -------
     callable
-        Takes a batch size; returns float images in [0, 1] and int64 labels.
+        Takes a batch size; returns float images in that range and int64 labels.
 
     Raises
     ------
     ValueError
-        If there are no synthetic images of a class with a share of them.
+        If there are no synthetic images of a class with a share of them, or synthetic and real dtypes differ.
 
     Examples
     --------
@@ -67,6 +69,9 @@ def batch_drawer(
     n_classes = int(labels.max()) + 1
     shares = torch.from_numpy(np.broadcast_to(np.asarray(share, dtype=np.float32), (n_classes,)).copy())
     pools = _pools(synthetic, n_classes, shares) if bool((shares > 0).any()) else None
+    if pools is not None and pools.dtype != images.dtype:
+        raise ValueError(f"synthetic images must be {images.dtype}, as the real ones, got {pools.dtype}; convert one")
+    scale = PixelRange.of(real[0])
     sampler = ClassBalancedSampler(labels.numpy(), temperature=0.0) if balanced else None
 
     def draw(batch_size: int) -> tuple[Tensor, Tensor]:
@@ -79,7 +84,7 @@ def batch_drawer(
             which = torch.randint(pools.shape[1], (batch_size,), generator=generator)
             replaced = torch.rand(batch_size, generator=generator) < shares[targets]
             batch = torch.where(replaced[:, None, None, None], pools[targets, which], batch)
-        batch = batch.float() / 255
+        batch = scale.unit(batch)
         if transform is not None:
             batch = torch.stack([transform(image) for image in batch])
         return batch, targets

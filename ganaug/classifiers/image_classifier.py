@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ganaug.classifiers.batches import batch_drawer
 from ganaug.classifiers.networks import SmallCNN
+from ganaug.classifiers.pixel_range import BYTES, PixelRange
 from ganaug.data.host_states import plain_states
 from ganaug.data.labels import like_first, shared_classes
 from ganaug.engine.devices import random_generator, resolve_device
@@ -64,6 +65,7 @@ def train_classifier(
     class_weight: Tensor | None = None,
     device: torch.device | str = "cpu",
     after_step: Callable[[int, nn.Module], None] | None = None,
+    pixel_range: PixelRange = BYTES,
 ) -> nn.Module:
     """Train a network from its own random start.
 
@@ -84,6 +86,8 @@ def train_classifier(
     device : device
     after_step : callable, optional
         Called with the number of steps done and the network, in training mode.
+    pixel_range : PixelRange
+        What the batches were scaled by, which the network keeps for :func:`predict_proba`.
 
     Returns
     -------
@@ -94,6 +98,7 @@ def train_classifier(
         if not hasattr(make_network, "reset"):
             torch.default_generator.manual_seed(int(torch.randint(2**62, (), generator=generator)))
         network = make_network(image_shape, n_classes)
+    vars(network)["pixel_range"] = pixel_range
     reset = getattr(network, "reset", None)
     if reset is not None:
         reset(generator)
@@ -161,8 +166,8 @@ class ImageClassifier:
         self.device = device
 
     @plain_states()
-    def fit(self, images: NDArray[np.uint8], labels: NDArray[np.integer]) -> Self:
-        """Train on uint8 images (n, channels, height, width) and their class indices."""
+    def fit(self, images: NDArray[Any], labels: NDArray[np.integer]) -> Self:
+        """Train on images (n, channels, height, width), uint8 or float32, and their class indices."""
         generator = torch.Generator().manual_seed(self.seed)
         draw = batch_drawer((images, labels), generator, balanced=True)
         shape = (images.shape[1], images.shape[2], images.shape[3])
@@ -174,13 +179,14 @@ class ImageClassifier:
             generator,
             device=self.device,
             after_step=self._after_step,
+            pixel_range=PixelRange.of(images),
         )
         return self
 
     def _after_step(self, step: int, network: nn.Module) -> None:
         """For those who look at the training."""
 
-    def predict_proba(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def predict_proba(self, images: NDArray[Any]) -> NDArray[np.float32]:
         """Class probabilities: shape (n, n_classes)."""
         return predict_proba(self.network_, images)
 
@@ -200,7 +206,7 @@ class DynamicsClassifier(ImageClassifier):
 
     checkpoints: ClassVar[int] = 10
 
-    def fit(self, images: NDArray[np.uint8], labels: NDArray[np.integer]) -> Self:
+    def fit(self, images: NDArray[Any], labels: NDArray[np.integer]) -> Self:
         """Train, and keep the networks on the way."""
         self.networks_: list[nn.Module] = []
         return super().fit(images, labels)
@@ -211,7 +217,7 @@ class DynamicsClassifier(ImageClassifier):
         if step * n // steps > (step - 1) * n // steps:
             self.networks_.append(copy.deepcopy(network).eval())
 
-    def predict_proba(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def predict_proba(self, images: NDArray[Any]) -> NDArray[np.float32]:
         """Scores: shape (n, n_classes), at most 1."""
         each = np.stack([predict_proba(network, images) for network in self.networks_])
         return each.mean(0) - each.std(0)
@@ -219,18 +225,22 @@ class DynamicsClassifier(ImageClassifier):
 
 @plain_states()
 @torch.no_grad()
-def predict_proba(network: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Class probabilities of uint8 images (n, channels, height, width): shape (n, n_classes)."""
+def predict_proba(network: nn.Module, images: NDArray[Any]) -> NDArray[np.float32]:
+    """Class probabilities of images (n, channels, height, width): shape (n, n_classes).
+
+    Images are uint8, or of the dtype that the network was trained on.
+    """
     device = next(network.parameters()).device
+    scale: Any = getattr(network, "pixel_range", BYTES)
     parts = [
-        network(torch.from_numpy(images[start : start + PREDICTION_BATCH]).to(device).float() / 255).softmax(1).cpu()
+        network(scale.unit(torch.from_numpy(images[start : start + PREDICTION_BATCH]).to(device))).softmax(1).cpu()
         for start in range(0, len(images), PREDICTION_BATCH)
     ]
     return torch.cat(parts).numpy()
 
 
 def class_consistency(
-    network: nn.Module, images: NDArray[np.uint8], labels: NDArray[np.integer], n_classes: int
+    network: nn.Module, images: NDArray[Any], labels: NDArray[np.integer], n_classes: int
 ) -> NDArray[np.float64]:
     """Share of each class's images that a classifier assigns to that class.
 
@@ -238,7 +248,7 @@ def class_consistency(
     ----------
     network : Module
         Trained on real images only.
-    images : ndarray of shape (n, channels, height, width), uint8
+    images : ndarray of shape (n, channels, height, width), uint8 or float32
     labels : ndarray of shape (n,), integer
         Class indices the images were sampled for; each class occurs.
     n_classes : int
@@ -254,9 +264,9 @@ def class_consistency(
 
 @plain_states()
 def classification_accuracy_score(
-    synthetic: NDArray[np.uint8],
+    synthetic: NDArray[Any],
     synthetic_labels: NDArray[Any],
-    real: NDArray[np.uint8],
+    real: NDArray[Any],
     real_labels: NDArray[Any],
     *,
     config: ClassifierConfig | None = None,
@@ -267,8 +277,8 @@ def classification_accuracy_score(
 
     Parameters
     ----------
-    synthetic, real : ndarray of shape (n, channels, height, width), uint8
-        Sizes and channels are the same.
+    synthetic, real : ndarray of shape (n, channels, height, width), uint8 or float32
+        Sizes, channels and dtypes are the same.
     synthetic_labels, real_labels : ndarray of shape (n,)
         Every class occurs on both sides.
     config : ClassifierConfig, optional

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganaug.cli.common import SYNTHETIC, Device, app, image_size
+from ganaug.cli.common import SYNTHETIC, Device, Seed, app, image_size
 from ganaug.cli.image_files import as_fitted, marked_in_folder
+from ganaug.cli.models import ModelClass, open_model
 from ganaug.cli.outputs import Overwrite, check_output, is_audit
 from ganaug.cli.table_files import (
     Categorical,
@@ -19,7 +20,7 @@ from ganaug.cli.table_files import (
     Separator,
     csv_options,
     opened,
-    tell_reading,
+    report_reading,
 )
 
 if TYPE_CHECKING:
@@ -59,57 +60,79 @@ def audit(
     decimal: Decimal = None,
     encoding: Encoding = None,
     na_values: NaValues = None,
+    generator: ModelClass = None,
     device: Device = "auto",
-    seed: Annotated[int | None, typer.Option(help="The same seed gives the same report.")] = None,
+    seed: Seed = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Test whether synthetic samples are copies of training samples.
 
     Ends with status 1 if they fail a test, 0 if none failed, also where not all could be made, and 2 on bad input.
     """
-    from ganaug.audit import audit as run_audit
-    from ganaug.generators import load
     from ganaug.generators.model_folder import kind_of
 
     _check_output(output, [source, train, holdout], overwrite)
-    gan = load(source, device=device) if kind_of(source) else None
+    gan = open_model(source, device, generator) if generator is not None or kind_of(source) else None
     draws = None if gan is None else gan.sample_spec_.kind
     options = csv_options(sep, decimal, encoding, na_values)
     asked: dict[str, Any] = {"per_class": per_class, "device": device, "random_state": seed}
     if draws == "rows" or (draws is None and _is_table(source, target)):
         if size is not None:
             raise ValueError("--size is for images; leave it out")
-        column = target or (gan.training_data_.get("target") if gan is not None else None)
-        if column is None:
-            raise ValueError(f"{source} holds rows of a table; name the column of their classes with --target")
-        real = {"train": train, "holdout": holdout}
-        names = [column, *(categorical or ())]
-        parts = {name: _rows(path, names, options) for name, path in real.items() if path is not None}
-        synthetic, labels = (gan, None) if gan is not None else _rows(source, names, options, synthetic=True)
-        report = run_audit(
-            synthetic,
-            parts["train"][0],
-            parts["holdout"][0] if holdout is not None else None,
-            labels=labels,
-            train_labels=parts["train"][1],
-            holdout_labels=parts["holdout"][1] if holdout is not None else None,
-            categorical_features=categorical or "auto",
-            **asked,
-        )
+        report = _audit_rows(gan, source, train, holdout, target, categorical or [], options, asked)
     else:
         if categorical or target is not None or any((sep, decimal, encoding, na_values)):
             raise ValueError("--target, --categorical and the options of CSV files are for tables; leave them out")
-        sides = [_images(path, size) for path in (train, holdout) if path is not None]
-        if gan is not None:
-            report = run_audit(gan, *(as_fitted(side, gan) for side in sides), **asked)
-        else:
-            report = run_audit(_synthetic_images(source, size), *sides, **asked)
+        report = _audit_images(gan, source, train, holdout, size, asked)
     print(report)
     if output is not None:
         _write(report, output, {"source": source, "train": train, "holdout": holdout, "seed": seed})
         print(f"Report in {output}.")
     if report.verdict == "fail":
         raise typer.Exit(FAILED)
+
+
+def _audit_rows(
+    gan: Any,
+    source: str,
+    train: str,
+    holdout: str | None,
+    target: str | None,
+    categorical: list[str],
+    options: CsvOptions,
+    asked: dict[str, Any],
+) -> AuditReport:
+    from ganaug.audit import audit as run_audit
+    from ganaug.generators.contract import training_data
+
+    column = target or (training_data(gan).get("target") if gan is not None else None)
+    if column is None:
+        raise ValueError(f"{source} holds rows of a table; name the column of their classes with --target")
+    names = [column, *categorical]
+    real, real_labels = _rows(train, names, options)
+    other, other_labels = (None, None) if holdout is None else _rows(holdout, names, options)
+    synthetic, labels = (gan, None) if gan is not None else _rows(source, names, options, synthetic=True)
+    return run_audit(
+        synthetic,
+        real,
+        other,
+        labels=labels,
+        train_labels=real_labels,
+        holdout_labels=other_labels,
+        categorical_features=categorical or "auto",
+        **asked,
+    )
+
+
+def _audit_images(
+    gan: Any, source: str, train: str, holdout: str | None, size: str | None, asked: dict[str, Any]
+) -> AuditReport:
+    from ganaug.audit import audit as run_audit
+
+    sides = [_images(path, size) for path in (train, holdout) if path is not None]
+    if gan is not None:
+        return run_audit(gan, *(as_fitted(side, gan) for side in sides), **asked)
+    return run_audit(_synthetic_images(source, size), *sides, **asked)
 
 
 def _is_table(source: str, target: str | None) -> bool:
@@ -146,7 +169,7 @@ def _rows(
             raise ValueError(f"{path} holds synthetic rows too (column {SYNTHETIC}); pass the real ones only")
         table = table[table[SYNTHETIC].astype(bool)].drop(columns=SYNTHETIC).reset_index(drop=True)
     parted = split_target(table, names[0], path, fewest=1)
-    tell_reading(path, file)
+    report_reading(path, file)
     return parted
 
 

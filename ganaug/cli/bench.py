@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ganaug._text import visible, visible_values
-from ganaug.cli.common import bench_app, check_writable
+from ganaug.cli.common import bench_app, check_writable, own_modules
 from ganaug.cli.outputs import check_apart
-from ganaug.cli.table_files import Decimal, Encoding, NaValues, Separator, csv_options, opened, tell_reading
+from ganaug.cli.table_files import Decimal, Encoding, NaValues, Separator, csv_options, opened, report_reading
 
 if TYPE_CHECKING:  # it would import torch
     from ganaug.bench.results.records import ArmResult, CaseResult, ExperimentResult
+    from ganaug.data.tables.files.csv_format import CsvOptions
 
 SHOWN_CASES = 6
 NOT_FINAL = 3
@@ -66,21 +67,17 @@ def bench_run(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the full suite as JSON and stop.")] = False,
 ) -> None:
-    """Run a benchmark suite, or go on with an interrupted run, and print its table and verdict."""
+    """Run a benchmark suite, or resume an interrupted run, and print its table and verdict."""
     from dataclasses import replace
 
     from ganaug.bench import load_suite, run_suite
-    from ganaug.bench.cases.custom import custom_suite
 
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())  # arms of one's own, by import path
+    own_modules()
     if (suite is None) == (data is None):
         raise ValueError("pass the name of a suite, or --data with your own data")
+    options = csv_options(sep, decimal, encoding, na_values)
     if data is not None:
-        options = csv_options(sep, decimal, encoding, na_values)
-        loaded = custom_suite(data, target=target, size=size, folds=folds, csv=options)
-        if target is not None and os.path.isfile(data):
-            tell_reading(data, opened(data, options, [target], formats=False), categorical=False)
+        loaded = _own_data(data, target, size, folds, options)
     elif target is not None or size is not None or folds is not None or budget is not None:
         raise ValueError("--target, --size, --folds and --budget belong to --data")
     elif any((sep, decimal, encoding, na_values)):
@@ -101,9 +98,9 @@ def bench_run(
         loaded, output, jobs=jobs, backend=backend, scheduler=scheduler, shard=shard, command=_command()
     )
     if summary is None:
+        so_far = f"ganaug bench report {shlex.quote(str(output))}"
         print(
-            "This part is finished; the part that is finished last writes the report. What there is so far: "
-            f"ganaug bench report {shlex.quote(str(output))}"
+            f"This part is finished; the part that is finished last writes the report. What there is so far: {so_far}"
         )
         return
     _print_summary(summary, output)
@@ -131,6 +128,15 @@ def bench_report(
     _print_summary(summary, run)
     if summary.get("unfinished"):
         raise typer.Exit(NOT_FINAL)
+
+
+def _own_data(data: str, target: str | None, size: int | None, folds: int | None, options: CsvOptions) -> Any:
+    from ganaug.bench.cases.custom import custom_suite
+
+    suite = custom_suite(data, target=target, size=size, folds=folds, csv=options)
+    if target is not None and os.path.isfile(data):
+        report_reading(data, opened(data, options, [target], formats=False), categorical=False)
+    return suite
 
 
 def _within(suite: Any, budget: str, output: Path, jobs: int | None) -> Any:

@@ -5,15 +5,11 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-
-from ganaug._text import visible
 
 __all__ = [
     "SYNTHETIC",
@@ -21,21 +17,22 @@ __all__ = [
     "CheckpointEvery",
     "Checkpoints",
     "Device",
+    "DryRun",
     "HealthMode",
     "HealthOption",
     "License",
     "Resume",
+    "Seed",
+    "Size",
     "ValidationFraction",
     "app",
     "augment_app",
     "bench_app",
     "check_writable",
-    "checkpointing",
     "fit_app",
-    "how_trained",
     "image_size",
-    "saving",
-    "tell_findings",
+    "own_modules",
+    "run_options",
     "under_torchrun",
 ]
 
@@ -60,13 +57,13 @@ app.add_typer(bench_app, name="bench")
 
 SYNTHETIC = "is_synthetic"  # the column that tells which samples are
 Checkpoints = Annotated[
-    Path | None, typer.Option(help="Folder for checkpoints, so that an interrupted training can be gone on with.")
+    Path | None, typer.Option(help="Folder for checkpoints, so that an interrupted training can be resumed.")
 ]
 CheckpointEvery = Annotated[
     int | None, typer.Option(min=1, help="Steps between two checkpoints; by default one a minute or less often.")
 ]
 Resume = Annotated[
-    bool, typer.Option("--resume", help="Go on with the run in --checkpoints, if there is one; start it if not.")
+    bool, typer.Option("--resume", help="Resume the run in --checkpoints, if there is one; start it if not.")
 ]
 
 
@@ -78,15 +75,25 @@ class HealthMode(StrEnum):
 
 
 HealthOption = Annotated[
-    HealthMode, typer.Option("--health", help="Tell of a training that goes wrong, or also change it.")
+    HealthMode | None,
+    typer.Option("--health", help="Report a training that goes wrong, which is the default, or also change it."),
 ]
 BatchSize = Annotated[int | None, typer.Option(min=1, help="Real samples of a step, instead of the default.")]
 ValidationFraction = Annotated[
-    float,
-    typer.Option(help="Share of each class that is held out to choose the best moving average by."),
+    float | None,
+    typer.Option(help="Share of each class that is held out to choose the best moving average by; 0 by default."),
 ]
 License = Annotated[str, typer.Option(help="Of the model, for its card: an identifier such as apache-2.0.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
+Seed = Annotated[int | None, typer.Option(help="On a CPU the same seed gives the same result.")]
+Size = Annotated[str | None, typer.Option(help="Resize images to this side, or HEIGHTxWIDTH, in pixels.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the full configuration as JSON and stop.")]
+
+
+def own_modules() -> None:
+    """Let import paths that the user names start in the current folder."""
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
 
 
 def check_writable(output: Path, *, folder: bool) -> None:
@@ -100,49 +107,30 @@ def check_writable(output: Path, *, folder: bool) -> None:
         raise ValueError(f"cannot write {output}: no permission to write in {parent}")
 
 
-def checkpointing(folder: Path | None, every: int | None, resume: bool) -> dict[str, Any]:
-    """Read ``--checkpoints``, ``--checkpoint-every`` and ``--resume`` as parameters of a GAN."""
-    if folder is None and (resume or every is not None):
+def run_options(
+    checkpoints: Path | None,
+    checkpoint_every: int | None,
+    resume: bool,
+    health: HealthMode | None,
+    validation_fraction: float | None,
+) -> dict[str, Any]:
+    """Options of where and how a training takes place, as parameters of a generator; None for what was not given."""
+    if checkpoints is None and (resume or checkpoint_every is not None):
         option = "--resume" if resume else "--checkpoint-every"
         raise ValueError(f"{option} needs the folder of the checkpoints; pass --checkpoints too, or leave it out")
-    return {"checkpoint_dir": folder, "checkpoint_every": "auto" if every is None else every, "resume": resume}
-
-
-@contextmanager
-def saving(output: Path, checkpoints: Path | None) -> Iterator[None]:
-    """Say of a trained model that cannot be written what is left of it."""
-    try:
-        yield
-    except OSError as error:
-        left = "train again; with --checkpoints the training would be kept"
-        if checkpoints is not None and next(checkpoints.glob("checkpoint-*"), None):
-            left = f"give the same command with --resume, which goes on from the last checkpoint in {checkpoints}"
-        raise OSError(
-            f"the trained model could not be written to {output} ({error.strerror or error}); make room and {left}"
-        ) from error
+    return {
+        "checkpoint_dir": checkpoints,
+        "checkpoint_every": checkpoint_every,
+        "resume": None if checkpoints is None else resume,
+        "health": health,
+        "validation_fraction": validation_fraction,
+        "distributed": under_torchrun() or None,
+    }
 
 
 def under_torchrun() -> bool:
     """Whether ``torchrun`` started several processes of this command."""
     return int(os.environ.get("WORLD_SIZE", "1")) > 1
-
-
-def how_trained(gan: Any, data: str) -> str:
-    """Say what a GAN was trained on, how long, and whether that was done before."""
-    seconds = f"{gan.history_[-1]['seconds']:.0f} s"
-    if gan._resumed_from >= gan.config_.training.steps:
-        return f"The training on {data} was finished before, in {seconds}."
-    where = f", from step {gan._resumed_from:,} on" if gan._resumed_from else ""
-    return f"Trained on {data} in {seconds}{where}."
-
-
-def tell_findings(findings: list[dict[str, Any]]) -> None:
-    """Print what was wrong with a training, once for each kind and class, as it was found last."""
-    latest = {(found["finding"], found.get("class")): found for found in findings}
-    for (name, of_class), found in latest.items():
-        where = "" if of_class is None else f" of class {visible(of_class)}"
-        action = "" if found["action"] == "reported" else f" ({found['action']})"
-        print(f"Warning: {name.replace('_', ' ')}{where} at step {found['step']}{action}", file=sys.stderr)
 
 
 def image_size(text: str | None) -> int | tuple[int, int] | None:

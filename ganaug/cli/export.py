@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ganaug.cli.common import app
+from ganaug.cli.models import ModelClass, open_model
 from ganaug.cli.outputs import Overwrite, check_output, is_export, remember
 
 
@@ -26,19 +27,20 @@ def export(
     export_format: Annotated[
         ExportFormat | None, typer.Option("--format", help="By default torch_export for .pt2, otherwise onnx.")
     ] = None,
+    generator: ModelClass = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Write the generator to one file for ONNX runtimes or torch.export: latents and classes in, uint8 images out."""
-    from ganaug.generators import ImageGAN, TableGAN
     from ganaug.generators.images.export import check_format, format_of
-    from ganaug.generators.model_folder import kind_of
 
-    if kind_of(model) == TableGAN.__name__:
+    gan = open_model(model, "cpu", generator)
+    if gan.sample_spec_.kind == "rows":
         raise ValueError(f"{model} draws rows of a table, which need its encoder too; only images can be exported")
+    if not hasattr(gan, "export"):
+        raise ValueError(f"{model} holds a {type(gan).__name__}, which has no export; pass another model")
     check_output(output, [model], folder=False, own=is_export, overwrite=overwrite)
     name = export_format.value if export_format else format_of(output)
     check_format(output, name)
-    gan = ImageGAN.load(model, device="cpu")
     gan.export(output, format=name)
     remember(output)
     print(f"Wrote the generator ({name}) to {output}: images of {len(gan.classes_)} classes.")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ganaug.data import LabelledImages
-    from ganaug.generators.base import ConditionalGAN
+    from ganaug.generators import Generator
 
 __all__ = [
     "ImageFormat",
@@ -54,7 +54,7 @@ class ImageFormat(StrEnum):
 def check_image_output(
     output: Path, asked: ImageFormat | None, inputs: Sequence[str | Path | None], *, overwrite: bool
 ) -> ImageFormat:
-    """Tell the format by the output's name, unless it is asked for, and find out whether it can be written."""
+    """The format, by the output's name unless it is asked for; refuses an output that cannot be written."""
     by_suffix = {".npz": ImageFormat.npz, ".parquet": ImageFormat.parquet}
     kind = asked or by_suffix.get(output.suffix.lower(), ImageFormat.folder)
     if asked is None and kind is ImageFormat.folder and output.suffix and not output.is_dir():
@@ -82,11 +82,13 @@ def without_label(data: LabelledImages, name: str) -> LabelledImages:
     return _numbered(data, name)
 
 
-def as_fitted(data: LabelledImages, gan: ConditionalGAN) -> LabelledImages:
-    """The images as 'ganaug fit images' passed them to the GAN: with its labels, without those --unlabelled took."""
-    name = gan.training_data_.get("unlabelled")
+def as_fitted(data: LabelledImages, gan: Generator) -> LabelledImages:
+    """The images as 'ganaug fit images' passed them on: with the model's labels, without those --unlabelled took."""
+    from ganaug.generators.contract import class_names, training_data
+
+    name = training_data(gan).get("unlabelled")
     data = data if name is None else _numbered(data, str(name))
-    return data.relabelled(gan.classes_, gan.class_names_)
+    return data.relabelled(gan.classes_, class_names(gan))
 
 
 def _numbered(data: LabelledImages, unlabelled: str) -> LabelledImages:

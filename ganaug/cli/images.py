@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,19 +13,17 @@ from ganaug.cli.common import (
     CheckpointEvery,
     Checkpoints,
     Device,
-    HealthMode,
+    DryRun,
     HealthOption,
     License,
     Resume,
+    Seed,
+    Size,
     ValidationFraction,
     augment_app,
-    checkpointing,
     fit_app,
-    how_trained,
     image_size,
-    saving,
-    tell_findings,
-    under_torchrun,
+    run_options,
 )
 from ganaug.cli.image_files import (
     ImageFormat,
@@ -36,11 +33,25 @@ from ganaug.cli.image_files import (
     without_label,
     write_images,
 )
+from ganaug.cli.models import (
+    GeneratorName,
+    Params,
+    check_savable,
+    found_class,
+    made,
+    open_model,
+    print_plan,
+    report_training,
+    save,
+    saving,
+    train,
+)
 from ganaug.cli.outputs import Overwrite, check_model_output
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ganaug.data import LabelledImages
-    from ganaug.generators import ImageGAN
 
 
 class Preset(StrEnum):
@@ -63,13 +74,14 @@ class Precision(StrEnum):
 Source = Annotated[
     str, typer.Argument(help="Folder with a folder per class, .parquet, .npz, or an embedded set: digits, mnist5k.")
 ]
-PresetOption = Annotated[Preset, typer.Option(help="Size of the networks and length of the training.")]
-Steps = Annotated[int | None, typer.Option(help="Updates of both networks, instead of the preset's.")]
+PresetOption = Annotated[
+    Preset | None, typer.Option(help="Size of the networks and length of the training; auto by default.")
+]
+Steps = Annotated[int | None, typer.Option(help="Updates of the networks, instead of the preset's.")]
 PrecisionOption = Annotated[
-    Precision,
+    Precision | None,
     typer.Option("--precision", help="What training computes in; auto: bf16 where the processor or GPU has it."),
 ]
-Size = Annotated[str | None, typer.Option(help="Resize images to this side, or HEIGHTxWIDTH, in pixels.")]
 Flip = Annotated[bool, typer.Option("--flip", help="Left and right may be swapped: mirror images in training.")]
 Unlabelled = Annotated[
     str | None,
@@ -81,81 +93,58 @@ Unlabelled = Annotated[
 def fit_images(
     source: Source,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write the model to.")],
-    preset: PresetOption = Preset.auto,
+    generator: GeneratorName = "gan",
+    preset: PresetOption = None,
     steps: Steps = None,
     batch_size: BatchSize = None,
-    precision: PrecisionOption = Precision.auto,
+    precision: PrecisionOption = None,
     size: Size = None,
     flip: Flip = False,
     unlabelled: Unlabelled = None,
-    validation_fraction: ValidationFraction = 0.0,
+    param: Params = None,
+    validation_fraction: ValidationFraction = None,
     device: Device = "auto",
-    seed: Annotated[int | None, typer.Option(help="On a CPU the same seed gives the same model.")] = None,
+    seed: Seed = None,
     log_dir: Annotated[
         Path | None, typer.Option(help="Folder for metrics.jsonl and TensorBoard files; default OUTPUT/log.")
     ] = None,
     checkpoints: Checkpoints = None,
     checkpoint_every: CheckpointEvery = None,
     resume: Resume = False,
-    health: HealthOption = HealthMode.report,
+    health: HealthOption = None,
     license: License = "unknown",
     overwrite: Overwrite = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the full configuration as JSON and stop.")] = False,
+    dry_run: DryRun = False,
 ) -> None:
-    """Train a class-conditional GAN on labelled images."""
+    """Train a class-conditional generator, by default a GAN, on labelled images."""
     from ganaug.data import labelled_images
-    from ganaug.data.images.labelled import UNLABELLED
-    from ganaug.engine.devices import resolve_device
-    from ganaug.engine.distributed import current_context
-    from ganaug.generators.card import check_facts
 
-    safety = checkpointing(checkpoints, checkpoint_every, resume)
-    check_facts(license)
+    run = run_options(checkpoints, checkpoint_every, resume, health, validation_fraction)
+    cls = found_class(generator, "images")
+    check_savable(cls, license)
+    asked = {
+        **_training(preset, steps, batch_size, precision, device, seed),
+        **run,
+        "log_dir": log_dir,
+    }
     log_dir = log_dir or output / "log"
+    gan = made(cls, asked, param, log_dir=log_dir)
     if not dry_run:
-        check_model_output(output, [source], log_dir, safety, overwrite=overwrite)
+        check_model_output(output, [source], log_dir, run, overwrite=overwrite)
     data = labelled_images(source, size=image_size(size))
     if unlabelled is not None:
+        _check_keeps(gan)
         data = without_label(data, unlabelled)
-    gan = _gan(
-        data,
-        preset,
-        steps,
-        batch_size,
-        precision,
-        flip,
-        device=device,
-        random_state=seed,
-        log_dir=log_dir,
-        validation_fraction=validation_fraction,
-        health=health.value,
-        distributed=under_torchrun(),
-        **safety,
-    )
+    if flip:
+        _mirror(gan, data)
     if dry_run:
-        found = {
-            "n_images": len(data),
-            "image_shape": data.image_shape,
-            "classes": [data.name(label) for label in data.classes.tolist() if label != UNLABELLED],
-            "skipped_files": len(data.skipped),
-        }
-        asked = {"source": source, "output": str(output), "data": found}
-        run = {"device": str(resolve_device(device)), "seed": seed, "log_dir": str(gan.log_dir)}
-        print(json.dumps({**asked, **run, **gan.resolve(data).to_dict()}, indent=1))
+        about = {"source": source, "output": str(output), "data": _found(data)}
+        print_plan(gan, {**about, **_place(device, seed), "log_dir": str(log_dir)}, data)
         return
-    gan.fit(data)
-    if not current_context(gan.distributed).first:
-        return
-    if unlabelled is not None:
-        gan.training_data_["unlabelled"] = unlabelled
-    with saving(output, checkpoints):
-        gan.save(output, license=license)
-        gan.show(output / "samples.png")
-    tell_findings(gan.health_)
-    print(
-        f"{how_trained(gan, f'{len(data):,} images of {len(gan.classes_)} classes')} "
-        f"Model in {output}, samples in {output / 'samples.png'}."
-    )
+    if train(gan, data, unlabelled=unlabelled):
+        with saving(output, checkpoints):
+            save(gan, output, license)
+        report_training(gan, f"{len(data):,} images", output)
 
 
 @augment_app.command("images")
@@ -178,15 +167,20 @@ def augment_images(
     output_format: Annotated[
         ImageFormat | None, typer.Option("--format", help="Instead of what the output's name says.")
     ] = None,
-    preset: PresetOption = Preset.auto,
+    generator: Annotated[
+        str | None,
+        typer.Option("--generator", help="What is trained, as for 'fit images'; with --model, the class of that."),
+    ] = None,
+    preset: PresetOption = None,
     steps: Steps = None,
     batch_size: BatchSize = None,
-    precision: PrecisionOption = Precision.auto,
+    precision: PrecisionOption = None,
     size: Size = None,
     flip: Flip = False,
     unlabelled: Unlabelled = None,
+    param: Params = None,
     device: Device = "auto",
-    seed: Annotated[int | None, typer.Option(help="On a CPU the same seed gives the same images.")] = None,
+    seed: Seed = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Add synthetic images to labelled ones, and mark them: a column is_synthetic, in a folder that of metadata.csv.
@@ -197,96 +191,119 @@ def augment_images(
     Images without a label are kept, and none are added to them; those marked -1 get a folder of their own, and stay -1
     in .npz and .parquet files.
     """
-    import numpy as np
-
-    from ganaug.curation import choose_ratio, images_to_add
-    from ganaug.curation.drawing import draw_filtered
+    from ganaug import curation
     from ganaug.data import labelled_images
-    from ganaug.generators import ImageGAN
-    from ganaug.generators.pseudo_labels import labelled_part
 
-    asked = steps is not None or batch_size is not None or flip
-    if model is not None and (asked or preset is not Preset.auto or precision is not Precision.auto):
+    asked = _training(preset, steps, batch_size, precision, device, seed)
+    if model is not None and (flip or param or any(asked[name] is not None for name in TRAINING)):
         raise ValueError(
-            "--steps, --batch-size, --preset, --precision and --flip are for training; leave them out with --model"
+            "--steps, --batch-size, --preset, --precision, --param and --flip are for training; leave them out with "
+            "--model"
         )
-    gated = per_class == "auto"
-    if gated and keep_all:
+    if per_class == "auto" and keep_all:
         raise ValueError("--per-class auto chooses filters too; leave --keep-all out, or pass a number")
     kind = check_image_output(output, output_format, [source, model], overwrite=overwrite)
-    data = whole = labelled_images(source, size=image_size(size))
+    whole = labelled_images(source, size=image_size(size))
     check_all_real(Path(source), whole)
-    gan = None if model is None else ImageGAN.load(model, device=device)
-    if unlabelled is not None:
-        data = without_label(whole, unlabelled)
-    elif gan is not None:
-        data = as_fitted(whole, gan)
-    known = labelled_part(data)
-    if gated and len(known) < len(data):
-        raise ValueError(
-            f"--per-class auto validates with labels, which {len(data) - len(known)} images in {source} lack; pass a "
-            "number, or leave these out"
-        )
-    counts = dict(zip(*(part.tolist() for part in np.unique(known.labels, return_counts=True)), strict=True))
-    added: dict[Any, int] = {} if gated else images_to_add(_number(per_class), counts)
-    images, labels = data.images, whole.labels
-    if gated or any(added.values()):
-        if gan is None:
-            gan = _gan(data, preset, steps, batch_size, precision, flip, device=device, random_state=seed)
-        else:
-            _check_alike(gan, model, known, source)
-        keep: Any = "auto"
-        if gated:
-            choice = choose_ratio(gan, data, device=device, random_state=seed)
-            print(f"{choice.reason[:1].upper()}{choice.reason[1:]}.")
-            added, keep = choice.images_to_add(counts), choice.keep
-        if any(added.values()):
-            gan = gan.fit(data) if model is None else gan
-            real = None if keep_all else data
-            drawn, places = draw_filtered(gan, added, real=real, keep=keep, random_state=seed)
-            images = np.concatenate([images, drawn])
-            classes, first = np.unique(data.labels, return_index=True)
-            as_read = whole.labels[first][np.searchsorted(classes, gan.classes_[places])]
-            labels = np.concatenate([labels, as_read])
+    if model is None:
+        gan = made(found_class(generator or "gan", "images"), asked, param)
+        data = whole if unlabelled is None else without_label(whole, unlabelled)
+    else:
+        gan = open_model(model, device, generator, "images")
+        data = as_fitted(whole, gan) if unlabelled is None else without_label(whole, unlabelled)
+        _check_alike(gan, model, data.labelled(), source)
+    if flip:
+        _mirror(gan, data)
+    more = curation.augment_images(
+        data,
+        generator=gan,
+        per_class=_number(per_class),
+        keep=[] if keep_all else "auto",
+        prefit=model is not None,
+        device=device,
+        random_state=seed,
+    )
+    if more.reason:
+        print(f"{more.reason[:1].upper()}{more.reason[1:]}.")
     names = {label: whole.name(label) for label in whole.classes.tolist()}
-    synthetic = np.arange(len(images)) >= len(data)
-    write_images(output, kind, images, labels, names, synthetic, whole.files)
-    print(f"Wrote {len(images):,} images, {len(images) - len(data):,} of them synthetic, to {output}.")
+    labels = _as_read(more.labels, data, whole)
+    write_images(output, kind, more.images, labels, names, more.is_synthetic, whole.files)
+    print(f"Wrote {len(labels):,} images, {more.is_synthetic.sum():,} of them synthetic, to {output}.")
 
 
-def _check_alike(gan: ImageGAN, model: Path | None, data: LabelledImages, source: str) -> None:
-    """Check that a saved GAN draws such images."""
-    if gan.image_shape_ != data.image_shape:
-        raise ValueError(f"{model} draws images of shape {gan.image_shape_}, those in {source} have {data.image_shape}")
+TRAINING = ("preset", "steps", "batch_size", "precision")
+
+
+def _training(
+    preset: Preset | None,
+    steps: int | None,
+    batch_size: int | None,
+    precision: Precision | None,
+    device: str,
+    seed: int | None,
+) -> dict[str, Any]:
+    """Parameters that the options of both commands stand for, None for what was not given."""
+    return {
+        "preset": preset,
+        "steps": steps,
+        "batch_size": batch_size,
+        "precision": precision,
+        "device": None if device == "auto" else device,
+        "random_state": seed,
+    }
+
+
+def _place(device: str, seed: int | None) -> dict[str, Any]:
+    from ganaug.engine.devices import resolve_device
+
+    return {"device": str(resolve_device(device)), "seed": seed}
+
+
+def _found(data: LabelledImages) -> dict[str, Any]:
+    return {
+        "n_images": len(data),
+        "image_shape": data.image_shape,
+        "classes": [data.name(label) for label in data.labelled().classes.tolist()],
+        "skipped_files": len(data.skipped),
+    }
+
+
+def _check_keeps(gan: Any) -> None:
+    """Refuse ``--unlabelled`` for a model that would not keep what the class was called."""
+    from ganaug.generators.contract import takes
+
+    if not takes(gan.fit, "metadata"):
+        raise ValueError(f"--unlabelled is not for {type(gan).__name__}, whose fit takes no metadata; leave it out")
+
+
+def _mirror(gan: Any, data: LabelledImages) -> None:
+    """Add mirror images to what a generator does to its training images anyway."""
+    if "augment" not in getattr(gan, "get_params", dict)():
+        raise ValueError(f"--flip is not for {type(gan).__name__}, which has no parameter augment; leave it out")
+    gan.set_params(augment=(*gan.resolve(data).operations, "hflip"))
+
+
+def _check_alike(gan: Any, model: Path, data: LabelledImages, source: str) -> None:
+    """Check that a saved generator draws such images."""
+    from ganaug.generators.contract import class_name
+
+    shape = gan.sample_spec_.shape
+    if shape != data.image_shape:
+        raise ValueError(f"{model} draws images of shape {shape}, those in {source} have {data.image_shape}")
     for label in data.classes.tolist():
-        if gan.class_name(label) != data.name(label):
+        if class_name(gan, label) != data.name(label):
             raise ValueError(
-                f"label {label!r} is {data.name(label)!r} in {source} and {gan.class_name(label)!r} for {model}"
+                f"label {label!r} is {data.name(label)!r} in {source} and {class_name(gan, label)!r} for {model}"
             )
 
 
-def _gan(
-    data: LabelledImages,
-    preset: Preset,
-    steps: int | None,
-    batch_size: int | None,
-    precision: Precision,
-    flip: bool,
-    **options: Any,
-) -> ImageGAN:
-    from ganaug.generators import ImageGAN
+def _as_read(labels: NDArray[Any], data: LabelledImages, whole: LabelledImages) -> NDArray[Any]:
+    """Labels as they were read, of what was trained on with labels of the model's."""
+    import numpy as np
 
-    gan = ImageGAN(
-        preset=preset.value,
-        steps="auto" if steps is None else steps,
-        batch_size="auto" if batch_size is None else batch_size,
-        precision=precision.value,
-        **options,
-    )
-    operations = gan.resolve(data).operations
-    if flip:
-        gan.set_params(augment=(*operations, "hflip"))
-    return gan
+    classes, first = np.unique(data.labels, return_index=True)
+    added = labels[len(data) :]
+    return np.concatenate([whole.labels, whole.labels[first][np.searchsorted(classes, added)]])
 
 
 def _number(text: str) -> int | float | str:

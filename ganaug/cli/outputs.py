@@ -73,7 +73,7 @@ def check_output(
     folder : bool
         Whether a folder is written; an empty one may be there.
     own : callable
-        Tells whether the command can have written what is there.
+        Says whether the command can have written what is there.
     overwrite : bool
         Whether that may be replaced.
 
@@ -103,31 +103,31 @@ def _is_own(output: Path, own: Callable[[Path], bool]) -> bool:
 
 
 def check_model_output(
-    output: Path, inputs: Iterable[str | Path | None], log_dir: Path, safety: dict[str, Any], *, overwrite: bool
+    output: Path, inputs: Iterable[str | Path | None], log_dir: Path, run: dict[str, Any], *, overwrite: bool
 ) -> None:
-    """The same for a model's folder, its log and its checkpoints; a run that goes on may replace its own model.
+    """The same for a model's folder, its log and its checkpoints; a run that is resumed may replace its own model.
 
     Parameters
     ----------
     output : Path
     inputs : iterable of path-like or None
     log_dir : Path
-    safety : dict
-        Result of :func:`ganaug.cli.common.checkpointing`.
+    run : dict
+        Result of :func:`ganaug.cli.common.run_options`.
     overwrite : bool
     """
     from ganaug.generators.model_folder import CONFIG, check_folder
 
-    checkpoints = safety["checkpoint_dir"]
+    checkpoints = run["checkpoint_dir"]
     inputs = list(inputs)
     for place in (output, log_dir, checkpoints):
         if place is not None:
             check_apart(place, inputs)
     check_writable(output, folder=True)
     _check_log(log_dir / "metrics.jsonl")
-    goes_on = safety["resume"] and checkpoints is not None and next(checkpoints.glob("checkpoint-*"), None) is not None
+    resumed = run["resume"] and checkpoints is not None and next(checkpoints.glob("checkpoint-*"), None) is not None
     check_folder(output, overwrite=True)
-    if (output / CONFIG).exists() and not overwrite and not goes_on:
+    if (output / CONFIG).exists() and not overwrite and not resumed:
         raise ValueError(f"{output} holds a model; pass --overwrite to replace it, or choose another folder")
 
 

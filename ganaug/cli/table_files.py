@@ -60,8 +60,8 @@ def opened(path: str | Path, options: CsvOptions, names: Sequence[str | None] = 
     return open_table(path, options, text=[name for name in names if name is not None], formats=formats)
 
 
-def tell_reading(path: str | Path, file: TableFile, *, categorical: bool = True) -> None:
-    """Say in a line how a table is read, where that may surprise; `categorical` where there is such an option."""
+def report_reading(path: str | Path, file: TableFile, *, categorical: bool = True) -> None:
+    """Print in a line how a table is read, where that may surprise; `categorical` where there is such an option."""
     if file.notes:
         remedy = "--encoding, --na-values or --categorical" if categorical else "--encoding or --na-values"
         print(f"Note: {path}: {'; '.join(file.notes)}. Change it with --sep, --decimal, {remedy}.", file=sys.stderr)
@@ -71,7 +71,7 @@ def keep_format(model: Path, form: TableFormat | None) -> None:
     """Write beside a model how the table is written that it was trained on."""
     from ganaug.data.files import write_atomically
 
-    if form is None:
+    if form is None or _checksum(model) is None:
         (model / FORMAT).unlink(missing_ok=True)
         return
     state = {"weights_sha256": _checksum(model), **form.to_state()}
@@ -102,7 +102,9 @@ def known_format(model: Path) -> TableFormat | None:
         raise ValueError(f"{path} is damaged ({reason}); delete it to have rows in a plain format") from None
 
 
-def _checksum(model: Path) -> str:
-    from ganaug.generators.model_folder import read_config
+def _checksum(model: Path) -> str | None:
+    """What tells the weights of a model from others; None in a folder that a class has written in a way of its own."""
+    from ganaug.generators.model_folder import kind_of, read_config
 
-    return str(read_config(model, "TableGAN")["weights_sha256"])
+    kind = kind_of(model)
+    return str(read_config(model, kind)["weights_sha256"]) if kind else None

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -13,18 +12,27 @@ from ganaug.cli.common import (
     BatchSize,
     CheckpointEvery,
     Checkpoints,
-    HealthMode,
+    DryRun,
     HealthOption,
     License,
     Resume,
+    Seed,
     ValidationFraction,
     augment_app,
-    checkpointing,
     fit_app,
-    how_trained,
+    run_options,
+)
+from ganaug.cli.models import (
+    GeneratorName,
+    Params,
+    check_savable,
+    found_class,
+    made,
+    print_plan,
+    report_training,
+    save,
     saving,
-    tell_findings,
-    under_torchrun,
+    train,
 )
 from ganaug.cli.outputs import Overwrite, check_model_output, check_output, is_marked, remember
 from ganaug.cli.table_files import (
@@ -37,16 +45,12 @@ from ganaug.cli.table_files import (
     keep_format,
     known_format,
     opened,
-    tell_reading,
+    report_reading,
 )
-
-if TYPE_CHECKING:
-    from ganaug.generators import TableGAN
 
 Source = Annotated[Path, typer.Argument(help="A .csv, .tsv, .txt (each also with .gz) or .parquet file.")]
 Target = Annotated[str, typer.Option(help="Column of the class labels.")]
-Steps = Annotated[int, typer.Option(min=1, help="Updates of both networks.")]
-Seed = Annotated[int | None, typer.Option(help="The same seed gives the same rows.")]
+Steps = Annotated[int | None, typer.Option(min=1, help="Updates of the networks; 1000 by default.")]
 
 
 @fit_app.command("table")
@@ -54,57 +58,58 @@ def fit_table(
     source: Source,
     target: Target,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write the model to.")],
-    steps: Steps = 1000,
+    generator: GeneratorName = "gan",
+    steps: Steps = None,
     batch_size: BatchSize = None,
     categorical: Categorical = None,
-    validation_fraction: ValidationFraction = 0.0,
+    param: Params = None,
+    validation_fraction: ValidationFraction = None,
     seed: Seed = None,
     checkpoints: Checkpoints = None,
     checkpoint_every: CheckpointEvery = None,
     resume: Resume = False,
-    health: HealthOption = HealthMode.report,
+    health: HealthOption = None,
     license: License = "unknown",
     sep: Separator = None,
     decimal: Decimal = None,
     encoding: Encoding = None,
     na_values: NaValues = None,
     overwrite: Overwrite = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the full configuration as JSON and stop.")] = False,
+    dry_run: DryRun = False,
 ) -> None:
-    """Train a class-conditional GAN on a table with labels."""
+    """Train a class-conditional generator, by default a GAN, on a table with labels."""
     import numpy as np
 
     from ganaug.data.tables.files.table_files import split_target
-    from ganaug.engine.distributed import current_context
-    from ganaug.generators import TableGAN
-    from ganaug.generators.card import check_facts
 
-    safety = checkpointing(checkpoints, checkpoint_every, resume)
-    check_facts(license)
+    run = run_options(checkpoints, checkpoint_every, resume, health, validation_fraction)
+    cls = found_class(generator, "rows")
+    check_savable(cls, license)
+    asked = {
+        "steps": steps,
+        "batch_size": batch_size,
+        "categorical_features": categorical or None,
+        "random_state": seed,
+        **run,
+    }
     log_dir = output / "log"
+    gan = made(cls, asked, param, log_dir=log_dir)
     if not dry_run:
-        check_model_output(output, [source], log_dir, safety, overwrite=overwrite)
+        check_model_output(output, [source], log_dir, run, overwrite=overwrite)
     file = opened(source, csv_options(sep, decimal, encoding, na_values), [target, *(categorical or ())])
     table, labels = split_target(file.table, target, source)
-    tell_reading(source, file)
-    gan = TableGAN(steps=steps, categorical_features=categorical or "auto", random_state=seed, log_dir=log_dir)
-    gan.set_params(health=health.value, distributed=under_torchrun(), **safety)
-    gan.set_params(validation_fraction=validation_fraction, batch_size=batch_size or gan.batch_size)
+    report_reading(source, file)
     if dry_run:
         names, counts = np.unique(labels, return_counts=True)
         found = {"n_rows": len(labels), "classes": dict(zip(map(str, names), counts.tolist(), strict=True))}
-        asked = {"source": str(source), "target": target, "output": str(output), "seed": seed}
-        print(json.dumps({**asked, "data": found, **gan.resolve(table, labels).to_dict()}, indent=1))
+        about = {"source": str(source), "target": target, "output": str(output), "seed": seed}
+        print_plan(gan, {**about, "data": found}, table, labels)
         return
-    gan.fit(table, labels)
-    if not current_context(gan.distributed).first:
-        return
-    gan.training_data_["target"] = target
-    with saving(output, checkpoints):
-        gan.save(output, license=license)
-        keep_format(output, file.format)
-    tell_findings(gan.health_)
-    print(f"{how_trained(gan, f'{len(labels):,} rows of {len(gan.classes_)} classes')} Model in {output}.")
+    if train(gan, table, labels, target=target):
+        with saving(output, checkpoints):
+            save(gan, output, license)
+            keep_format(output, file.format)
+        report_training(gan, f"{len(labels):,} rows", output)
 
 
 @augment_app.command("table")
@@ -118,9 +123,11 @@ def augment_table(
         str,
         typer.Option(help="auto, minority, 'not minority', all, or for two classes the ratio to reach, such as 0.5."),
     ] = "auto",
-    steps: Steps = 1000,
+    generator: GeneratorName = "gan",
+    steps: Steps = None,
     batch_size: BatchSize = None,
     categorical: Categorical = None,
+    param: Params = None,
     seed: Seed = None,
     sep: Separator = None,
     decimal: Decimal = None,
@@ -134,21 +141,20 @@ def augment_table(
     """
     from ganaug.data.tables.files.csv_format import TABLE_KINDS, file_kind
     from ganaug.data.tables.files.table_files import split_target, write_table
-    from ganaug.generators import TableGAN
     from ganaug.resampling import GANOverSampler
 
     if file_kind(output) is None:
         raise ValueError(f"{output} must end in {TABLE_KINDS}")
     check_output(output, [source], folder=False, own=is_marked, overwrite=overwrite)
+    gan = made(found_class(generator, "rows"), {"steps": steps, "batch_size": batch_size}, param)
     file = opened(source, csv_options(sep, decimal, encoding, na_values), [target, *(categorical or ())])
     whole = file.table
     if SYNTHETIC in whole.columns:
         raise ValueError(f"{source} has a column {SYNTHETIC!r} already; rename or drop it")
     table, labels = split_target(whole, target, source)
-    tell_reading(source, file)
-    gan = TableGAN(steps=steps)
+    report_reading(source, file)
     sampler = GANOverSampler(
-        generator=gan.set_params(batch_size=batch_size or gan.batch_size),
+        generator=gan,
         sampling_strategy=_strategy(strategy),
         categorical_features=categorical or "auto",
         random_state=seed,
@@ -162,20 +168,21 @@ def augment_table(
     print(f"Wrote {len(rows):,} rows, {int(sampler.synthetic_mask_.sum()):,} of them synthetic, to {output}.")
     for label, instead in sampler.fallback_.items():
         how = "copies of its only row" if instead == "copies" else "from the local sampler alone"
-        print(f"Class {label!r} is too small for a GAN; its new rows are {how}.")
+        print(f"Class {label!r} is too small for a {type(gan).__name__}; its new rows are {how}.")
 
 
-def write_rows(gan: TableGAN, labels: Any, output: Path, seed: int | None, model: Path) -> None:
+def write_rows(gan: Any, labels: Any, output: Path, seed: int | None, model: Path) -> None:
     """Draw rows and write them with their labels, as the table was written that the model was trained on."""
     import narwhals as nw
 
     from ganaug.data.tables.containers import as_table, is_frame
     from ganaug.data.tables.files.table_files import write_table
+    from ganaug.generators.contract import training_data
 
     drawn = gan.sample(labels, random_state=seed)
     # Frames of other libraries keep dates and decimals as such.
     rows = (nw.from_native(drawn).to_pandas() if is_frame(drawn) else as_table(drawn)[0]).rename(columns=str)
-    name = gan.training_data_.get("target", "label")
+    name = training_data(gan).get("target", "label")
     while name in rows.columns:
         name = f"_{name}"
     rows[name] = labels

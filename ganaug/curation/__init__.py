@@ -1,27 +1,35 @@
 """Which samples, and how many: samplers that stay near real rows, selection, filters for images, pools of images."""
 
 from ganaug.curation.additive import AdditiveTransfer
+from ganaug.curation.augmented import AugmentedImages, augment_images
 from ganaug.curation.class_counts import images_to_add
 from ganaug.curation.consistency import ClassConsistency, select
 from ganaug.curation.gate import GateDecision
 from ganaug.curation.gaussian import GaussianSampler
+from ganaug.curation.generator_sampler import GeneratorSampler
 from ganaug.curation.image_filters import DiscriminatorRank, ImageConsistency, LearningDynamics, NoCopies
 from ganaug.curation.image_gate import ImageGateDecision, choose_ratio
 from ganaug.curation.local import LocalSampler
+from ganaug.curation.mixture import Mixture, RowSampler
 from ganaug.curation.pool import SyntheticPool
 
 __all__ = [
     "AdditiveTransfer",
+    "AugmentedImages",
     "ClassConsistency",
     "DiscriminatorRank",
     "GateDecision",
     "GaussianSampler",
+    "GeneratorSampler",
     "ImageConsistency",
     "ImageGateDecision",
     "LearningDynamics",
     "LocalSampler",
+    "Mixture",
     "NoCopies",
+    "RowSampler",
     "SyntheticPool",
+    "augment_images",
     "choose_ratio",
     "images_to_add",
     "select",

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganaug.curation.image_filters import ImageFilter, filters_for
-from ganaug.data import LabelledImages, labelled_images
+from ganaug.data import LabelledImages
+from ganaug.data.images.like import images_like
 from ganaug.data.labels import listed
 from ganaug.engine.devices import seed_from
 from ganaug.generators.contract import Generator, check_generator, class_indices, class_name, class_names, draw_images
@@ -63,7 +64,7 @@ class FilteredDraws:
         self.filters = filters_for(keep, gan, data, np.random.default_rng(self.seed))
         self.records: list[dict[str, Any]] = []
 
-    def __iter__(self) -> Iterator[NDArray[np.uint8]]:
+    def __iter__(self) -> Iterator[NDArray[Any]]:
         """Batches of images (n, channels, height, width), in the order of the classes.
 
         Raises
@@ -102,7 +103,7 @@ class FilteredDraws:
             )
         warnings.warn(message, UserWarning, stacklevel=4)
 
-    def of_class(self, position: int) -> Iterator[NDArray[np.uint8]]:
+    def of_class(self, position: int) -> Iterator[NDArray[Any]]:
         """Batches of images of one class: the same whichever others are drawn."""
         randomness = np.random.default_rng([self.seed, position])
         wanted = int(self.wanted[position])
@@ -133,7 +134,7 @@ class FilteredDraws:
 
 def draw_filtered(
     gan: Generator, per_class: int | Mapping[Any, int], **options: Any
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """Draw images that pass all filters into memory.
 
     Parameters
@@ -143,7 +144,7 @@ def draw_filtered(
 
     Returns
     -------
-    images : ndarray of shape (n, channels, height, width), uint8
+    images : ndarray of shape (n, channels, height, width), of the dtype of the generator's images
         Class by class.
     positions : ndarray of shape (n,), int64
         Class of each, as position in the generator's ``classes_``.
@@ -172,7 +173,12 @@ def _wanted(gan: Generator, per_class: int | Mapping[Any, int]) -> NDArray[np.in
 
 def _training_images(gan: Generator, real: Any) -> LabelledImages:
     names = class_names(gan)
-    data = labelled_images(real).relabelled(gan.classes_, names)
+    data = images_like(real, dtype=gan.sample_spec_.dtype).relabelled(gan.classes_, names)
+    if data.images.dtype != gan.sample_spec_.dtype:
+        raise ValueError(
+            f"the real images are {data.images.dtype}, the generator draws {gan.sample_spec_.dtype}; pass what it was "
+            "trained on, read with the same dtype"
+        )
     if data.image_shape != gan.sample_spec_.shape:
         raise ValueError(f"the real images have shape {data.image_shape}, the generator draws {gan.sample_spec_.shape}")
     known = data.labelled()

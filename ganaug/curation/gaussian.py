@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.covariance import ledoit_wolf
 
 from ganaug.data.host_states import plain_states
+from ganaug.data.tables.layout import RowLayout
 
 __all__ = ["GaussianSampler"]
 
@@ -35,21 +35,28 @@ class GaussianSampler:
         self,
         rows: NDArray[np.float32],
         labels: NDArray[np.integer],
-        blocks: Sequence[slice] = (),
-        gates: Sequence[int] = (),
+        layout: RowLayout | None = None,
     ) -> GaussianSampler:
-        """Estimate means and covariance; there must be no one-hot groups.
+        """Estimate means and covariance; all columns must be numbers.
 
         Parameters
         ----------
         rows : ndarray of shape (n_rows, width)
         labels : ndarray of shape (n_rows,)
             Classes 0 to n_classes - 1.
-        blocks, gates : sequence
-            As for :meth:`LocalSampler.fit`; there must be no blocks.
+        layout : RowLayout, optional
+            There must be no blocks of levels in it.
+
+        Raises
+        ------
+        ValueError
+            For a layout with blocks.
         """
-        if blocks:
-            raise ValueError("GaussianSampler takes numbers only; use LocalSampler for tables with categories")
+        if layout is not None and layout.blocks:
+            raise ValueError(
+                f"layout has {len(layout.blocks)} blocks of levels and GaussianSampler draws numbers only; use "
+                "LocalSampler for tables with categories or missing values"
+            )
         counts = np.bincount(labels)
         self._means = np.stack([rows[labels == c].mean(0) for c in range(len(counts))]).astype(np.float64)
         within = rows - self._means[labels]

@@ -41,7 +41,7 @@ class ImageFilter(Protocol):
     def fit(self, gan: Generator, real: LabelledImages | None, randomness: np.random.Generator) -> Self:
         """Learn what is needed; `real` holds its training images, -1 marking those without a label."""
 
-    def accepts(self, images: NDArray[np.uint8], position: int) -> NDArray[np.bool_] | None:
+    def accepts(self, images: NDArray[Any], position: int) -> NDArray[np.bool_] | None:
         """Which candidates of the class at this position in ``classes_`` are kept; None if it cannot tell."""
 
     def describe(self) -> dict[str, Any]:
@@ -74,7 +74,7 @@ class DiscriminatorRank:
         self._score, self._classes = scorer(gan, self.name).score_samples, gan.classes_
         return self
 
-    def accepts(self, images: NDArray[np.uint8], position: int) -> NDArray[np.bool_]:
+    def accepts(self, images: NDArray[Any], position: int) -> NDArray[np.bool_]:
         """Which candidates are kept; see :class:`ImageFilter`."""
         scores = self._score(images, np.repeat(self._classes[position], len(images)))
         kept = np.zeros(len(images), dtype=bool)
@@ -132,7 +132,7 @@ class ImageConsistency:
         self._consistency = consistency.fit(known.images, labels, randomness)
         return self
 
-    def accepts(self, images: NDArray[np.uint8], position: int) -> NDArray[np.bool_] | None:
+    def accepts(self, images: NDArray[Any], position: int) -> NDArray[np.bool_] | None:
         """Which candidates are kept; see :class:`ImageFilter`."""
         if not self._known[position]:
             return None
@@ -190,7 +190,7 @@ class NoCopies:
         self._limits = [np.quantile(distances[labels == c], self.quantile) for c in range(len(gan.classes_))]
         return self
 
-    def accepts(self, images: NDArray[np.uint8], position: int) -> NDArray[np.bool_]:
+    def accepts(self, images: NDArray[Any], position: int) -> NDArray[np.bool_]:
         """Which candidates are kept; see :class:`ImageFilter`."""
         distances = nearest(images, self._images)[1]
         return (distances >= self._limits[position]) & (distances > 0)

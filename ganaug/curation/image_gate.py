@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ganaug.classifiers.batches import Labelled, batch_drawer
 from ganaug.classifiers.image_classifier import ClassifierConfig, balanced_class_weight, predict_proba, train_classifier
+from ganaug.classifiers.pixel_range import PixelRange
 from ganaug.curation.drawing import NothingPassedError, draw_filtered
 from ganaug.curation.gate import GateDecision, decide
 from ganaug.curation.image_filters import ImageFilter
@@ -315,6 +316,7 @@ class _Gate:
                 self.training,
                 generator,
                 make_network=self.make_network,
+                pixel_range=PixelRange.of(shown[0]),
                 class_weight=self._class_weight(shown[1]),
                 device=self.device,
             )

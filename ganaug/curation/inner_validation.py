@@ -101,7 +101,7 @@ def gan_factory(gan: Any) -> Callable[[], Any]:
     if is_generator(gan):
         check_generator(gan, kind="images", fitted=False)
         # Its checkpoints and its log are those of the generator that will be used.
-        of_a_run = {"checkpoint_dir", "log_dir"} & gan.get_params().keys()
+        of_a_run = [name for name in gan.get_params() if name.rpartition("__")[2] in ("checkpoint_dir", "log_dir")]
         return lambda: clone(gan).set_params(**dict.fromkeys(of_a_run))
     if not callable(gan) or isinstance(gan, type):
         raise TypeError(f"gan must be a generator of images or a function that returns one, got {gan!r}")

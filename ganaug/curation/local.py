@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
 from ganaug.data.host_states import plain_states
+from ganaug.data.tables.layout import RowLayout
 
 __all__ = ["LocalSampler"]
 
@@ -20,7 +20,7 @@ class LocalSampler:
     """Draws encoded rows around real ones of the same class.
 
     From an anchor ``x`` and its nearest neighbours ``x_j`` of the class, a row is drawn as ``x + sum_j w_j (x_j - x)``
-    with normal weights ``w_j``: a Gaussian around the anchor with the covariance of its surroundings. Each group of
+    with normal weights ``w_j``: a Gaussian around the anchor with the covariance of its surroundings. Each block of
     levels is the anchor's, or that of a random neighbour.
 
     Parameters
@@ -30,7 +30,7 @@ class LocalSampler:
     spread : float
         Standard deviation of the sum of the weights.
     swap : float in [0, 1]
-        Probability with which a group of levels is taken from a neighbour.
+        Probability with which a block of levels is taken from a neighbour.
 
     Examples
     --------
@@ -52,8 +52,7 @@ class LocalSampler:
         self,
         rows: NDArray[np.float32],
         labels: NDArray[np.integer],
-        blocks: Sequence[slice] = (),
-        gates: Sequence[int] = (),
+        layout: RowLayout | None = None,
     ) -> LocalSampler:
         """Keep the rows.
 
@@ -62,20 +61,13 @@ class LocalSampler:
         rows : ndarray of shape (n_rows, width)
         labels : ndarray of shape (n_rows,)
             Class of each row.
-        blocks : sequence of slice
-            One-hot groups; all entries before the first are numbers.
-        gates : sequence of int
-            For each number the group whose first level says that there is a number at all; -1 where there always is.
+        layout : RowLayout, optional
+            Which columns are blocks of levels, and which numbers may be missing. None means present numbers only.
         """
-        self._rows, self._labels, self._blocks, self._gates = rows, labels, list(blocks), list(gates)
-        self._n_numbers = self._blocks[0].start if self._blocks else rows.shape[1]
-        self._numbers = rows[:, : self._n_numbers]
-        self._present: NDArray[np.bool_] | None = None
-        if any(gate >= 0 for gate in self._gates):
-            self._present = np.ones(self._numbers.shape, dtype=bool)
-            for number, gate in enumerate(self._gates):
-                if gate >= 0:
-                    self._present[:, number] = rows[:, self._blocks[gate].start] == 1
+        self._rows, self._labels = rows, labels
+        self._layout = layout or RowLayout(rows.shape[1])
+        self._numbers = rows[:, : self._layout.n_numbers]
+        self._present = self._layout.present(rows) if self._layout.presence else None
         return self
 
     @plain_states()
@@ -129,12 +121,12 @@ class LocalSampler:
             step = self._numbers[found[:, j]] - self._numbers[anchors]
             if present is not None:  # a number moves along neighbours that have one
                 step *= present[found[:, j]] & present[anchors]
-            drawn[:, : self._n_numbers] += weights[:, j : j + 1] * step
-        for index, block in enumerate(self._blocks):
+            drawn[:, : self._layout.n_numbers] += weights[:, j : j + 1] * step
+        for index, block in enumerate(self._layout.slices):
             swapped = np.flatnonzero(randomness.random(len(anchors)) < self.swap)
             source = found[swapped, randomness.integers(k, size=len(swapped))]
             drawn[swapped, block] = self._rows[source, block]
-            if index in self._gates:
-                number = self._gates.index(index)
+            if index in self._layout.gates:
+                number = self._layout.gates.index(index)
                 drawn[swapped, number] = self._rows[source, number]
         return drawn

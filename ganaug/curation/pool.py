@@ -18,8 +18,8 @@ from torch import Tensor
 from ganaug.curation.drawing import FilteredDraws
 from ganaug.curation.image_filters import ImageFilter
 from ganaug.curation.pool_files import (
+    FILES,
     HEADER,
-    IMAGES,
     REMEDY,
     build_pool,
     holds_only_a_pool,
@@ -42,7 +42,9 @@ _seeking = threading.Lock()
 
 
 class SyntheticPool:
-    """Labelled synthetic images in a folder: ``images.u8``, the pixels class by class, and ``pool.json``.
+    """Labelled synthetic images in a folder: the pixels class by class in one file, and ``pool.json``.
+
+    The pixels are ``images.u8``, or ``images.f32`` of a generator that draws float32, whose values are kept to the bit.
 
     Images are read one by one when they are drawn, so a pool of any size takes no memory, and a pickled pool is a few
     bytes: it goes into the workers of a DataLoader whatever way they are started. It is also a dataset of
@@ -64,6 +66,8 @@ class SyntheticPool:
         Display names of classes that have one.
     image_shape : tuple of int
         Channels, height and width.
+    dtype : {"uint8", "float32"}
+        Of the images, as the generator's ``sample_spec_`` says.
     counts : ndarray of shape (n_classes,), int64
         Images of each class.
     provenance : dict
@@ -98,6 +102,8 @@ class SyntheticPool:
             self.class_names = named_classes(self.classes, header["class_names"])
             channels, height, width = (whole(side, "image_shape", 1, MOST) for side in header["image_shape"])
             self.image_shape = (channels, height, width)
+            self.dtype = str(header.get("dtype", "uint8"))
+            self._file = self.path / FILES[self.dtype]
             counts = [whole(count, "counts", 0, MOST) for count in header["counts"]]
             self.counts: NDArray[np.int64] = np.array(counts, dtype=np.int64).reshape(len(self.classes))
             self.provenance: dict[str, Any] = dict(header["provenance"])
@@ -107,8 +113,9 @@ class SyntheticPool:
         if not self.counts.any():
             raise ValueError(f"{self.path / HEADER} says that there are no images; {REMEDY}")
         self._ends = np.cumsum(self.counts)
-        pixels = self.path / IMAGES
-        expected = int(self.counts.sum()) * math.prod(self.image_shape)
+        pixels = self._file
+        self._size = math.prod(self.image_shape) * np.dtype(self.dtype).itemsize  # bytes of an image
+        expected = int(self.counts.sum()) * self._size
         found = pixels.stat().st_size if pixels.is_file() else 0
         if found != expected:
             raise ValueError(f"{pixels} should hold {expected:,} bytes and holds {found:,}; {REMEDY}")
@@ -161,8 +168,8 @@ class SyntheticPool:
             Whether the processes that ``torchrun`` started build it together, each drawing some of the classes with a
             generator on its own device. All call this with equal arguments; the pool is that of one process.
         overwrite : bool, default=False
-            Replace a pool that is there, once the new one is complete; never a folder that holds anything else. Whoever
-            has it open reads on, or is told to open it again.
+            Replace a pool that is there, once the new one is complete; never a folder that holds anything else. A
+            reader that has it open reads on, or raises that it must be opened again.
 
         Returns
         -------
@@ -204,7 +211,7 @@ class SyntheticPool:
 
         Returns
         -------
-        Tensor of shape (n, channels, height, width), uint8
+        Tensor of shape (n, channels, height, width), of the pool's dtype
         """
         return self.draw_positions(self.class_indices(labels), generator)
 
@@ -244,17 +251,18 @@ class SyntheticPool:
         return indices
 
     def read(self, indices: Any) -> Tensor:
-        """Return the images at these positions in the pool, (n, channels, height, width), uint8."""
+        """Return the images at these positions in the pool, (n, channels, height, width), of its dtype."""
         indices = np.asarray(indices, dtype=np.int64).reshape(-1)
         if len(indices) and not (indices.min() >= 0 and indices.max() < len(self)):
             raise IndexError(f"the pool holds images 0 to {len(self) - 1}, got {indices.min()} to {indices.max()}")
-        images = np.empty((len(indices), *self.image_shape), dtype=np.uint8)
-        descriptor, size = self._open(), math.prod(self.image_shape)
+        descriptor, size = self._open(), self._size
+        content = np.empty((len(indices), size), dtype=np.uint8)
         # Reads leave no trace in the memory of the process, unlike the pages of a memory map.
-        for offset, image in zip((indices * size).tolist(), images.reshape(len(images), size), strict=True):
+        for offset, image in zip((indices * size).tolist(), content, strict=True):
             if _read_at(descriptor, image, offset) != size:
-                raise ValueError(f"{self.path / IMAGES} ends early; {REMEDY}")
-        return torch.from_numpy(images)
+                raise ValueError(f"{self._file} ends early; {REMEDY}")
+        stored = content.view(np.dtype(self.dtype).newbyteorder("<")).astype(self.dtype, copy=False)
+        return torch.from_numpy(stored.reshape(len(indices), *self.image_shape))
 
     @property
     def labels(self) -> NDArray[Any]:
@@ -269,7 +277,7 @@ class SyntheticPool:
         return int(self._ends[-1])
 
     def __getitem__(self, index: int) -> tuple[Tensor, Any]:
-        """Image (channels, height, width), uint8, and label."""
+        """Image (channels, height, width) and label."""
         if not 0 <= index < len(self):
             raise IndexError(f"the pool holds images 0 to {len(self) - 1}, got {index}")
         return self.read([index])[0], self.classes[np.searchsorted(self._ends, index, side="right")].item()
@@ -283,7 +291,7 @@ class SyntheticPool:
     def _open(self) -> int:
         descriptor = self.__dict__.get(OPEN)
         if descriptor is None:
-            pixels = self.path / IMAGES
+            pixels = self._file
             if not pixels.is_file() or _file_state(pixels) != self._state:
                 raise ValueError(f"{pixels} was changed after the pool was opened; open it again")
             opened = os.open(pixels, os.O_RDONLY | getattr(os, "O_BINARY", 0))
@@ -300,7 +308,8 @@ class SyntheticPool:
 
     def __repr__(self) -> str:
         shape = "x".join(map(str, self.image_shape))
-        return f"SyntheticPool({len(self):,} images of {shape}, {len(self.classes)} classes)"
+        kind = "" if self.dtype == "uint8" else f" {self.dtype}"
+        return f"SyntheticPool({len(self):,} images of {shape}{kind}, {len(self.classes)} classes)"
 
 
 def _file_state(path: Path) -> tuple[int, int]:

@@ -30,10 +30,12 @@ from ganaug.engine.distributed import ALONE, DistributedContext
 from ganaug.generators.contract import Generator, check_generator, class_names, device_of
 from ganaug.generators.model_folder import check_version, labels_to_json, weights_checksum
 
-__all__ = ["HEADER", "IMAGES", "REMEDY", "build_pool", "holds_only_a_pool", "join_with_one_seed", "read_header"]
+__all__ = ["FILES", "HEADER", "REMEDY", "build_pool", "holds_only_a_pool", "join_with_one_seed", "read_header"]
 
-FORMAT, FORMAT_VERSION = "ganaug.SyntheticPool", 1
-HEADER, IMAGES = "pool.json", "images.u8"
+FORMAT, FORMAT_VERSION = "ganaug.SyntheticPool", 2
+HEADER = "pool.json"
+FILES = {"uint8": "images.u8", "float32": "images.f32"}  # pixels by their dtype, floats with the lowest byte first
+VERSIONS = {"uint8": 1, "float32": 2}  # older readers know uint8 alone
 CHECKSUM = "header_sha256"
 REMEDY = "build the pool again"
 COPIED = 2**24  # bytes at a time
@@ -64,12 +66,13 @@ def build_pool(draws: FilteredDraws, path: Path, processes: DistributedContext =
     else:
         temporary = home / f".{path.name}.{draws.seed}"
     finish = functools.partial(_finish, draws, temporary, path, inside)
+    pixels = temporary / FILES[draws.gan.sample_spec_.dtype]
     with tidied_when_ended():
         try:
             if alone:
-                finish(_write(temporary / IMAGES, draws))
+                finish(_write(pixels, draws))
             else:
-                _build_together(draws, temporary, finish, processes)
+                _build_together(draws, pixels, finish, processes)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
@@ -89,11 +92,12 @@ def _weights(gan: Generator) -> str | None:
 
 
 def _build_together(
-    draws: FilteredDraws, temporary: Path, finish: Callable[[str], None], processes: DistributedContext
+    draws: FilteredDraws, pixels: Path, finish: Callable[[str], None], processes: DistributedContext
 ) -> None:
+    temporary = pixels.parent
     device = device_of(draws.gan)
     asked = [_weights(draws.gan), draws.wanted.tolist(), draws.max_draws]
-    # None goes on before all have found the folder empty.
+    # No process starts before all have found the folder empty.
     processes.check_alike(json.dumps([*asked, [step.name for step in draws.filters]]), device)
     own = range(len(draws.wanted))[processes.rank :: processes.count]
 
@@ -104,20 +108,20 @@ def _build_together(
 
     def draw() -> None:
         for position in own:
-            _write(temporary / f"{position}.u8", draws.of_class(position))
+            _write(temporary / f"{position}.part", draws.of_class(position))
             write_atomically(temporary / f"{position}.json", json.dumps(draws.records[-1]))
 
     def put_together() -> None:
         if not processes.first:
             return
         draws.records = []
-        checksum = _write(temporary / IMAGES, of_all())
+        checksum = _write(pixels, of_all())
         draws.check_any_kept()
         finish(checksum)
 
-    def of_all() -> Iterator[NDArray[np.uint8]]:
+    def of_all() -> Iterator[NDArray[np.uint8]]:  # bytes, whatever the dtype
         for position in range(len(draws.wanted)):
-            record, part = temporary / f"{position}.json", temporary / f"{position}.u8"
+            record, part = temporary / f"{position}.json", temporary / f"{position}.part"
             draws.records.append(read_json(record))
             with part.open("rb") as file:
                 while content := file.read(COPIED):
@@ -125,14 +129,14 @@ def _build_together(
             record.unlink()
             part.unlink()
 
-    # None goes on before all are done, nor after one has failed.
+    # No process continues before all are done, nor after one has failed.
     for call in (prepare, draw, put_together):
         processes.together(call, device)
 
 
 def _finish(draws: FilteredDraws, temporary: Path, path: Path, inside: bool, checksum: str) -> None:
     """Write the header and put the pool into its place."""
-    gan = draws.gan
+    gan, dtype = draws.gan, draws.gan.sample_spec_.dtype
     provenance = {
         "gan": {
             "class": type(gan).__name__,
@@ -145,23 +149,26 @@ def _finish(draws: FilteredDraws, temporary: Path, path: Path, inside: bool, che
     }
     header = {
         "image_shape": list(gan.sample_spec_.shape),
+        **({} if dtype == "uint8" else {"dtype": dtype}),
         "classes": labels_to_json(gan.classes_),
         "class_names": [class_names(gan).get(label) for label in gan.classes_.tolist()],
         "counts": [record["kept"] for record in draws.records],
         "images_sha256": checksum,
         "provenance": provenance,
     }
-    _write_header(temporary, header)
+    _write_header(temporary, header, VERSIONS[dtype])
     if inside:
-        for name in (IMAGES, HEADER):
+        for name in (FILES[dtype], HEADER):
             (temporary / name).replace(path / name)
+        for name in set(FILES.values()) - {FILES[dtype]}:
+            (path / name).unlink(missing_ok=True)  # of the pool that was replaced
         temporary.rmdir()
     else:
         os.chmod(temporary, 0o777 & ~umask())
         temporary.replace(path)
 
 
-def _write(path: Path, batches: Iterable[NDArray[np.uint8]]) -> str:
+def _write(path: Path, batches: Iterable[NDArray[Any]]) -> str:
     """Write one batch of images while the next is drawn, and return the checksum of all."""
     digest = hashlib.sha256()
     with path.open("wb") as file, ThreadPoolExecutor(1) as thread:
@@ -174,7 +181,8 @@ def _write(path: Path, batches: Iterable[NDArray[np.uint8]]) -> str:
         for images in batches:
             if pending is not None:
                 pending.result()
-            pending = thread.submit(put, np.ascontiguousarray(images).ravel().data)
+            stored = np.ascontiguousarray(images, dtype=images.dtype.newbyteorder("<"))
+            pending = thread.submit(put, stored.reshape(-1).view(np.uint8).data)
         if pending is not None:
             pending.result()
         file.flush()
@@ -190,7 +198,8 @@ def holds_only_a_pool(path: Path) -> bool:
     if not path.is_dir():
         return False
     names = {entry.name for entry in path.iterdir() if not entry.name.startswith(f".{path.name}.")}
-    return {IMAGES} <= names <= {IMAGES, HEADER}
+    pixels = set(FILES.values())
+    return bool(names & pixels) and names <= {*pixels, HEADER}
 
 
 def read_header(path: Path) -> dict[str, Any]:
@@ -214,8 +223,8 @@ def read_header(path: Path) -> dict[str, Any]:
     return header
 
 
-def _write_header(path: Path, header: dict[str, Any]) -> None:
-    known = {"format": FORMAT, "format_version": FORMAT_VERSION, "ganaug_version": __version__}
+def _write_header(path: Path, header: dict[str, Any], version: int) -> None:
+    known = {"format": FORMAT, "format_version": version, "ganaug_version": __version__}
     header = json.loads(json.dumps({**known, **header}))
     write_atomically(path / HEADER, json_text({**header, CHECKSUM: _checksum(header)}, indent=1))
 

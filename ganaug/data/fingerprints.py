@@ -10,6 +10,8 @@ import pandas as pd
 import scipy.stats
 from numpy.typing import NDArray
 
+from ganaug.data.kinds import Kind
+
 __all__ = [
     "FAR_MORE",
     "ExactCopies",
@@ -18,7 +20,6 @@ __all__ = [
     "exact_copies",
     "far_more",
     "far_more_pairs",
-    "image_keys",
     "repeats",
     "row_keys",
 ]
@@ -52,11 +53,6 @@ class ExactCopies:
     high: float
     rate_real: float
     p_value: float
-
-
-def image_keys(*parts: NDArray[np.uint8]) -> list[NDArray[np.int64]]:
-    """A number for each image, the same for equal ones; one array for each that is given."""
-    return array_keys(*parts)
 
 
 def array_keys(*parts: NDArray[Any]) -> list[NDArray[np.int64]]:
@@ -97,7 +93,7 @@ def _numbered(content: list[bytes], lengths: list[int]) -> list[NDArray[np.int64
 
 
 def check_holdout(
-    synthetic: NDArray[np.int64], train: NDArray[np.int64], holdout: NDArray[np.int64], *, images: bool
+    synthetic: NDArray[np.int64], train: NDArray[np.int64], holdout: NDArray[np.int64], kind: Kind
 ) -> None:
     """Raise ``ValueError`` if holdout samples are also in the training data or among the synthetic ones.
 
@@ -109,23 +105,24 @@ def check_holdout(
     ----------
     synthetic, train, holdout : ndarray of shape (n,), int64
         Keys.
-    images : bool
+    kind : Kind
+        Of the samples.
     """
-    what, repeated = "images" if images else "rows", int(repeats(train).sum())
+    repeated = int(repeats(train).sum())
     known = int(np.isin(synthetic, holdout).sum())
-    if known and (images or _same(synthetic, holdout) or _drawn_from(holdout, train, synthetic)):
+    if known and (not kind.repeats or _same(synthetic, holdout) or _drawn_from(holdout, train, synthetic)):
         raise ValueError(
-            f"{known} of {len(synthetic)} synthetic {what} are also in the holdout; pass a holdout that the generator "
-            "has not seen"
+            f"{known} of {len(synthetic)} synthetic {kind.name} are also in the holdout; pass a holdout that the "
+            "generator has not seen"
         )
     count = int(np.isin(holdout, train).sum())
     if not count:
         return
     by_chance = repeated and not far_more(count, len(holdout), repeated, len(train))
-    if images or _same(train, holdout) or not by_chance:
+    if not kind.repeats or _same(train, holdout) or not by_chance:
         raise ValueError(
-            f"{count} of {len(holdout)} holdout {what} are also in the training data; remove them from one of the two, "
-            "a holdout must not have been trained on"
+            f"{count} of {len(holdout)} holdout {kind.name} are also in the training data; remove them from one of the "
+            "two, a holdout must not have been trained on"
         )
 
 

@@ -15,6 +15,7 @@ from ganaug._text import visible
 
 __all__ = [
     "class_positions",
+    "is_missing",
     "label_matches",
     "labels_from_array",
     "like_first",
@@ -29,7 +30,7 @@ TRUTH = {"false": 0.0, "true": 1.0}
 LABEL_TYPES = (str, bool, int, float)
 
 
-def labels_from_array(labels: Any, n: int, *, of: str = "images") -> NDArray[Any]:
+def labels_from_array(labels: Any, n: int, *, of: str = "images", called: str = "labels") -> NDArray[Any]:
     """Check labels and return them as an array of shape (n,).
 
     Parameters
@@ -39,6 +40,8 @@ def labels_from_array(labels: Any, n: int, *, of: str = "images") -> NDArray[Any
         How many there must be.
     of : str
         What is labelled, for messages.
+    called : str
+        What the labels are called there: "labels" or "groups".
 
     Returns
     -------
@@ -72,24 +75,24 @@ def labels_from_array(labels: Any, n: int, *, of: str = "images") -> NDArray[Any
         array = array[:, 0]
     if array.ndim != 1:
         raise ValueError(
-            f"labels must have one dimension, got shape {array.shape}; pass class labels, not one-hot rows"
+            f"{called} must have one dimension, got shape {array.shape}; pass class labels, not one-hot rows"
         )
     if len(array) != n:
-        raise ValueError(f"{of} and labels must have the same length, got {n} {of} and {len(array)} labels")
-    if any(map(_is_missing, array.tolist())):
-        raise ValueError(f"labels contain missing values; remove those {of} or name their class")
+        raise ValueError(f"{of} and {called} must have the same length, got {n} {of} and {len(array)} {called}")
+    if any(map(is_missing, array.tolist())):
+        raise ValueError(f"{called} contain missing values; remove those {of} or name their class")
     if np.issubdtype(array.dtype, np.floating) and not np.all(np.isfinite(array) & (array == np.rint(array))):
-        raise ValueError("labels must name classes, got continuous values; round or bin them first")
+        raise ValueError(f"{called} must name classes, got continuous values; round or bin them first")
     others = sorted({type(value).__name__ for value in array.tolist() if not isinstance(value, LABEL_TYPES)})
     if others or array.dtype.kind not in "biufUO":
         raise TypeError(
-            f"labels must be integers, strings or booleans, got {listed(others or [array.dtype])}; convert them first"
+            f"{called} must be integers, strings or booleans, got {listed(others or [array.dtype])}; convert them first"
         )
     try:
         np.unique(array)
     except TypeError:
         kinds = sorted({type(value).__name__ for value in array.tolist()})
-        raise TypeError(f"labels must be of one type, got {listed(kinds)}; convert them to strings") from None
+        raise TypeError(f"{called} must be of one type, got {listed(kinds)}; convert them to strings") from None
     return array
 
 
@@ -233,7 +236,14 @@ def class_positions(
     return np.array([position[label] for label in asked.tolist()], dtype=np.int64)
 
 
-def _is_missing(value: Any) -> bool:
+def is_missing(value: Any) -> bool:
+    """Whether a label stands for a missing one.
+
+    Examples
+    --------
+    >>> is_missing(None), is_missing(float("nan")), is_missing("")
+    (True, True, False)
+    """
     # pandas is not needed here, so its missing values are known by their names.
     return (
         value is None

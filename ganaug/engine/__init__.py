@@ -3,5 +3,6 @@
 from ganaug.engine.callback import Callback
 from ganaug.engine.loop import TrainingConfig, TrainingDiverged, train
 from ganaug.engine.memory import OutOfMemory
+from ganaug.engine.run_options import RunOptions
 
-__all__ = ["Callback", "OutOfMemory", "TrainingConfig", "TrainingDiverged", "train"]
+__all__ = ["Callback", "OutOfMemory", "RunOptions", "TrainingConfig", "TrainingDiverged", "train"]

@@ -1,4 +1,4 @@
-"""Layers that are born without weights, and the function that draws these from a generator of one's own.
+"""Layers without initial weights, and what draws the weights of these and of torch's own from a given generator.
 
 torch's own layers draw their initial weights from the global random state, which estimators must leave alone.
 """
@@ -6,12 +6,14 @@ torch's own layers draw their initial weights from the global random state, whic
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
-__all__ = ["Conv2d", "Embedding", "Linear", "ParallelLinear", "initialise"]
+__all__ = ["Conv2d", "DrawnFrom", "Embedding", "Linear", "ParallelLinear", "initialise"]
 
 
 class _Blank:
@@ -70,21 +72,71 @@ class ParallelLinear(nn.Module):
         return torch.baddbmm(self.bias, rows, self.weight).transpose(0, 1).reshape(-1, width)
 
 
+class DrawnFrom(TorchDispatchMode):
+    """A context in which torch draws all random numbers on the CPU from a given generator, not from the global one.
+
+    Parameters
+    ----------
+    generator : torch.Generator
+        On the CPU.
+
+    Raises
+    ------
+    TypeError
+        Within it, by random operations that take no generator.
+
+    Examples
+    --------
+    >>> before = torch.get_rng_state()
+    >>> with DrawnFrom(Generator().manual_seed(0)):
+    ...     first = torch.nn.Linear(4, 4).weight
+    >>> with DrawnFrom(Generator().manual_seed(0)):
+    ...     second = torch.nn.Linear(4, 4).weight
+    >>> torch.equal(first, second), torch.equal(before, torch.get_rng_state())
+    (True, True)
+    """
+
+    def __init__(self, generator: Generator) -> None:
+        super().__init__()
+        self._generator = generator
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Give the generator to operations that draw."""
+        kwargs = dict(kwargs or {})
+        if torch.Tag.nondeterministic_seeded in func.tags and kwargs.get("generator") is None:
+            if not _takes_generator(func):
+                func = getattr(func.overloadpacket, "generator", func)  # as of torch.randn
+            if not _takes_generator(func):
+                raise TypeError(f"{func} draws from the global random state alone; use an operation of torch.nn.init")
+            kwargs["generator"] = self._generator
+        return func(*args, **kwargs)
+
+
+def _takes_generator(operation: Any) -> bool:
+    return any(argument.name == "generator" for argument in operation._schema.arguments)
+
+
 @torch.no_grad()
 def initialise(network: nn.Module, generator: Generator, *, slope: float = 0.2) -> None:
     """Draw a network's weights from `generator`; torch's global state plays no part.
 
-    Convolutions and linear layers get He-normal weights (He et al., ICCV 2015) for leaky ReLUs, and embeddings
-    standard normal ones, multiplied by the layer's ``init_gain``; biases are zero.
+    The convolutions and linear layers of this module get He-normal weights (He et al., ICCV 2015) for leaky ReLUs, and
+    its embeddings standard normal ones, multiplied by the layer's ``init_gain``; biases are zero. All other layers are
+    initialised as torch does it, by their ``reset_parameters``.
 
     Parameters
     ----------
     network : Module
-        On the CPU; changed in place. All its weights must sit in layers of this module.
+        On the CPU; changed in place.
     generator : torch.Generator
         On the CPU.
     slope : float
         Of the leaky ReLUs; 0 for ReLUs.
+
+    Raises
+    ------
+    TypeError
+        For a layer with parameters of its own but without ``reset_parameters``.
 
     Examples
     --------
@@ -94,17 +146,48 @@ def initialise(network: nn.Module, generator: Generator, *, slope: float = 0.2) 
     0.1
     """
     gain = math.sqrt(2 / (1 + slope**2))
-    for module in network.modules():
+    for module in _children_first(network):
         if isinstance(module, Conv2d | Linear):
             scale = gain * module.init_gain / math.sqrt(module.weight[0].numel())
-            module.weight.normal_(generator=generator).mul_(scale)
-            if module.bias is not None:
-                module.bias.zero_()
+            _draw_weight(module, scale, generator)
         elif isinstance(module, ParallelLinear):
             scale = gain * module.init_gain / math.sqrt(module.weight.shape[1])
-            module.weight.normal_(generator=generator).mul_(scale)
-            module.bias.zero_()
+            _draw_weight(module, scale, generator)
         elif isinstance(module, Embedding):
-            module.weight.normal_(generator=generator).mul_(module.init_gain)
+            _draw_weight(module, module.init_gain, generator)
         elif next(module.parameters(recurse=False), None) is not None:
-            raise TypeError(f"do not know how to initialise a {type(module).__name__}; use the layers of this module")
+            _reset(module, generator)
+
+
+def _children_first(network: nn.Module) -> Iterator[nn.Module]:
+    """All modules, each once, those inside another before it, as torch itself initialises them."""
+    seen: set[nn.Module] = set()
+
+    def visit(module: nn.Module) -> Iterator[nn.Module]:
+        seen.add(module)
+        for child in module.children():
+            if child not in seen:
+                yield from visit(child)
+        yield module
+
+    return visit(network)
+
+
+def _draw_weight(module: Any, scale: float, generator: Generator) -> None:
+    # Scaled afterwards: given to `normal_`, the scale would round small tensors otherwise than large ones.
+    nn.init.normal_(module.weight, generator=generator).mul_(scale)
+    if getattr(module, "bias", None) is not None:
+        nn.init.zeros_(module.bias)
+
+
+def _reset(module: Any, generator: Generator) -> None:
+    # Some of torch's own, such as MultiheadAttention, call it so.
+    reset = getattr(module, "reset_parameters", None) or getattr(module, "_reset_parameters", None)
+    if reset is None:
+        names = ", ".join(name for name, _ in module.named_parameters(recurse=False))
+        raise TypeError(
+            f"a {type(module).__name__} has parameters of its own ({names}) but no reset_parameters to initialise them "
+            "with; give it that method"
+        )
+    with DrawnFrom(generator):
+        reset()

@@ -197,10 +197,10 @@ def _take_reading(state: TrainingState, rate: float, clock: _Clock, callbacks: S
 def _roll_back(state: TrainingState, rate: float) -> None:
     state.rollbacks += 1
     if state.rollbacks > MAX_ROLLBACKS:
+        remedies = " or ".join([f"a learning_rate below {rate:.2g}", *state.objective.remedies])
         raise TrainingDiverged(
             f"the losses were not finite before step {state.step}, {state.rollbacks} times in spite of going back "
-            f"to the last good state with a lower learning rate; try a learning_rate below {rate:.2g} or a larger "
-            "gamma"
+            f"to the last good state with a lower learning rate; try {remedies}"
         )
     state.scale *= ROLLBACK_FACTOR
     lower = rate * ROLLBACK_FACTOR

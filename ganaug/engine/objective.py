@@ -32,25 +32,31 @@ class Batch(NamedTuple):
 class Objective(Protocol):
     """Networks, their optimisers, and the step that trains them.
 
+    An objective that derives from this class has to add :meth:`draw`, :meth:`step` and :meth:`samples`; what else is
+    asked has an answer here that holds for any.
+
     Attributes
     ----------
     networks : dict of Module
         All of them on one device.
     optimizers : dict of Optimizer
-        Together over all parameters that are trained. The engine sets their learning rates.
+        Adam or AdamW, together over all parameters that are trained. The engine sets their learning rates.
     ema : dict of Module
         Exponential moving averages of networks, by the name of the network. The engine updates them.
     loss_names : sequence of str
         What :meth:`step` returns.
     period : int
         The kinds of steps repeat after so many; those whose number is a multiple of it need the most memory.
+    remedies : sequence of str
+        What a user may try, beside a lower learning rate, where losses do not stay finite, such as "a larger gamma".
     """
 
     networks: dict[str, nn.Module]
     optimizers: dict[str, Optimizer]
     ema: dict[str, nn.Module]
     loss_names: Sequence[str]
-    period: int
+    period: int = 1
+    remedies: Sequence[str] = ()
 
     def draw(self, batch: Batch, step: int, progress: float, randomness: Generator) -> tuple[str, list[Tensor]]:
         """Draw every random number of a step, on the CPU.
@@ -83,9 +89,11 @@ class Objective(Protocol):
 
     def means(self, sums: Tensor, kinds: Mapping[str, int]) -> dict[str, float]:
         """Means of the losses by name, from their sums and the number of steps of each kind."""
+        return dict(zip(self.loss_names, (sums / sum(kinds.values())).tolist(), strict=True))
 
     def summary(self, means: Mapping[str, float]) -> str:
         """Losses in a few words, for the progress bar."""
+        return "  ".join(f"{name} {means[name]:.3f}" for name in self.loss_names)
 
     def samples(self, labels: Tensor, batch_size: int, randomness: Generator) -> Tensor:
         """Draw from the moving average.
@@ -115,6 +123,7 @@ class Objective(Protocol):
         list of dict
             With "finding", "step", "value" and "threshold".
         """
+        return []
 
     def answer(self, finding: str) -> str | None:
         """Change what only this objective has against a finding, within limits.
@@ -124,9 +133,11 @@ class Objective(Protocol):
         str or None
             What was done; None leaves it to the engine, which lowers the learning rate.
         """
+        return None
 
     def state_dict(self) -> dict[str, Any]:
         """What :meth:`answer` has changed so far, as JSON values."""
+        return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Inverse of :meth:`state_dict`; ``ValueError``, ``LookupError`` or ``TypeError`` for what cannot be one."""

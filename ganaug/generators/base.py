@@ -1,4 +1,4 @@
-"""The contract that all GANs share: labels, pickling, saving and loading."""
+"""What generators of networks share, whatever their objective: training, labels, pickling, saving and loading."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
@@ -21,9 +20,12 @@ from ganaug.data.json_values import clip, short
 from ganaug.data.typed_values import from_json, to_json
 from ganaug.engine.devices import resolve_device
 from ganaug.engine.distributed import current_context
+from ganaug.engine.layers import DrawnFrom
+from ganaug.engine.nested_params import NestedDefaults
+from ganaug.engine.run_options import RunOptions
 from ganaug.generators.card import NO_LICENSE, check_facts, facts_from_json, facts_to_json, model_card
 from ganaug.generators.contract import SampleSpec, class_indices, class_name
-from ganaug.generators.fitting import Fitting, TrainingData
+from ganaug.generators.fitting import Fitting, TrainingData, TrainingTask
 from ganaug.generators.hub import download, upload
 from ganaug.generators.model_folder import (
     check_folder,
@@ -34,24 +36,35 @@ from ganaug.generators.model_folder import (
     write_bundle,
 )
 
-__all__ = ["ConditionalGAN"]
+__all__ = ["NeuralGenerator"]
 
-PARTS = ("generator", "discriminator")
-# Where and how a run takes place, which is for who loads a model to say: paths and devices of others are not used.
-OF_A_RUN = frozenset(("device", "log_dir", "checkpoint_dir", "checkpoint_every", "resume", "distributed", "cuda_graph"))
+SAVED_OPTIONS = {f"run__{name}" for name in ("health", "validation_fraction")}
+# Whoever loads a model chooses these: paths and devices of others are not used.
+NOT_SAVED = {"device", "run", *(f"run__{name}" for name in RunOptions().get_params())} - SAVED_OPTIONS
 MOST_WEIGHT = 1e6  # in magnitude; rows and pixels are of the size of one
 
 
-class ConditionalGAN(BaseEstimator):
-    """Base of estimators that learn to draw samples of given classes.
+class NeuralGenerator(NestedDefaults):
+    """Base of estimators whose networks learn to draw samples of given classes: GANs, VAEs, flows and others.
 
-    A subclass sets ``sample_kind`` and, when it is fitted, ``classes_``, ``class_names_``, ``sample_spec_``,
-    ``history_``, ``health_``, ``validation_``, ``training_data_`` and the networks ``generator_`` and
-    ``discriminator_``. For saving it describes its other fitted attributes as JSON, and restores them. A GAN that is
-    loaded has ``license_`` and ``figures_`` as they were saved.
+    A family adds an objective, its networks and an estimator that derives from this class. The estimator has the
+    parameters ``device``, ``random_state``, ``verbose`` and ``run`` beside its own, and
+
+    * names in ``network_names`` the networks that are kept and saved, of which the first draws: once it is fitted, an
+      attribute ``generator_`` holds the moving average, or where there is none the last weights, of "generator";
+    * sets ``sample_kind``, and when it is fitted ``classes_``, ``class_names_`` and ``sample_spec_``;
+    * in ``fit``, replaces what is "auto" among its parameters, and calls :meth:`_train` with what :meth:`_fitting`
+      gives; this sets ``config_``, ``history_``, ``health_``, ``validation_``, ``training_data_`` and the networks;
+    * restores all that from JSON values by :meth:`_restore`; it may describe more than its configuration in
+      :meth:`_description`;
+    * draws in ``sample``, and may have ``score_samples``.
+
+    The configuration is a dataclass with `training`, a :class:`TrainingConfig`, and `architecture`, which knows
+    `n_classes`. A generator that is loaded has ``license_`` and ``figures_`` as they were saved.
     """
 
     sample_kind: ClassVar[str]
+    network_names: ClassVar[tuple[str, ...]]
     classes_: NDArray[Any]
     sample_spec_: SampleSpec
     class_names_: dict[Any, str]
@@ -61,39 +74,57 @@ class ConditionalGAN(BaseEstimator):
     training_data_: dict[str, Any]
     license_: str
     figures_: dict[str, float]
-    generator_: Any
-    discriminator_: Any
     config_: Any
-    _resumed_from: int
-    distributed: Any
+    resumed_from_: int
+    device: Any
+    random_state: Any
+    verbose: Any
+    run: RunOptions | None
+
+    def _defaults(self) -> dict[str, Any]:
+        return {"run": RunOptions()}
+
+    def _run_options(self) -> RunOptions:
+        return RunOptions.checked(self.run)
+
+    def _validate_params(self) -> None:
+        self._run_options()
+        super()._validate_params()
 
     def _description(self) -> dict[str, Any]:
         """JSON values from which :meth:`_restore` can build the networks."""
+        return self.config_.to_dict()
+
+    def _restore(self, description: dict[str, Any]) -> Callable[[], dict[str, nn.Module]]:
+        """Set the subclass's fitted attributes, and return what builds its networks by name, with any weights."""
         raise NotImplementedError
 
-    def _restore(self, description: dict[str, Any]) -> Callable[[], tuple[nn.Module, nn.Module]]:
-        """Set the subclass's fitted attributes and return what builds generator and discriminator with any weights."""
-        raise NotImplementedError
+    def _fitting(self) -> Fitting:
+        """Where and how a call of ``fit`` takes place, from parameters that are checked already."""
+        kind, options = type(self).__name__, self._run_options()
+        return Fitting(options, kind=kind, device=self.device, random_state=self.random_state, verbose=self.verbose)
 
-    def _train(self, config: Any, material: TrainingData) -> Any:
-        """Train, and keep the networks, the history and what is said of the data.
-
-        Returns
-        -------
-        ImageGANConfig or TableGANConfig
-            What was trained: `config`, but for the batch size where that was left open.
-        """
-        fitting = Fitting(self, material)
-        objective = fitting.run(config)
+    def _train(self, fitting: Fitting, data: TrainingData, task: TrainingTask) -> None:
+        """Train, and keep the networks, the history and what is said of the data."""
+        objective = fitting.train(data, task)
+        self.config_ = fitting.config
         self.history_ = fitting.history
         self.health_ = fitting.findings
         self.validation_ = fitting.validation
-        self._resumed_from = fitting.resumed_from
+        self.resumed_from_ = fitting.resumed_from
         self.license_, self.figures_ = NO_LICENSE, {}  # those of a model that was loaded are not those of this one
-        self.training_data_ = material.training_data
-        self.generator_ = objective.ema["generator"].eval()
-        self.discriminator_ = objective.networks["discriminator"].requires_grad_(False).eval()
-        return fitting.config
+        self.training_data_ = data.facts
+        self._keep({name: (objective.networks | objective.ema)[name] for name in self.network_names})
+
+    def _keep(self, networks: Mapping[str, nn.Module]) -> None:
+        for name, network in networks.items():
+            setattr(self, f"{name}_", network.requires_grad_(False).eval())
+
+    @property
+    def networks_(self) -> dict[str, nn.Module]:
+        """The networks that are kept, by name."""
+        check_is_fitted(self)
+        return {name: getattr(self, f"{name}_") for name in self.network_names}
 
     def class_indices(self, labels: Any) -> NDArray[np.int64]:
         """Translate labels into positions in ``classes_``.
@@ -126,7 +157,7 @@ class ConditionalGAN(BaseEstimator):
     @property
     def device_(self) -> torch.device:
         """Where the networks are."""
-        return next(self.generator_.parameters()).device
+        return next(next(iter(self.networks_.values())).parameters()).device
 
     @plain_states()
     def save(
@@ -137,14 +168,13 @@ class ConditionalGAN(BaseEstimator):
         figures: Mapping[str, float] | None = None,
         overwrite: bool = True,
     ) -> Path:
-        """Write the fitted GAN to a folder: ``config.json``, ``model.safetensors`` and a card, ``README.md``.
+        """Write the fitted generator to a folder: ``config.json``, ``model.safetensors`` and a card, ``README.md``.
 
         The card says what the model is, what it was trained on, and what it is not for; `load` does not read it, and
         finds license and figures in ``config.json``. A ``README.md`` of other origin stays as it is, with a warning.
-        Parameters that say where and how a run takes place (``device``, ``log_dir``, ``checkpoint_dir``,
-        ``checkpoint_every``, ``resume``, ``distributed``, ``cuda_graph``) are not written, and those in a
-        folder of another origin are not used. Of
-        several processes that trained the GAN together only the first writes.
+        ``device`` and the options of ``run`` are not written, but for ``health`` and ``validation_fraction``, and those
+        in a folder of another origin are not used. Of several processes that trained it together only the first
+        writes.
 
         Parameters
         ----------
@@ -171,7 +201,7 @@ class ConditionalGAN(BaseEstimator):
             ``overwrite=False`` for one with a model.
         """
         facts = self._facts(license, figures)
-        if current_context(self.distributed).first:
+        if current_context(self._run_options().distributed).first:
             check_folder(user_path(path), overwrite=overwrite, beside_others=True)
             self._write(path, *facts)
         return user_path(path)
@@ -188,7 +218,7 @@ class ConditionalGAN(BaseEstimator):
 
     def _write(self, path: str | Path, license: str, figures: Mapping[str, float], *source: str) -> None:
         config = {
-            "params": {name: _plain(value) for name, value in self.get_params().items() if name not in OF_A_RUN},
+            "params": {name: _plain(value) for name, value in self.get_params().items() if name not in NOT_SAVED},
             "classes": labels_to_json(self.classes_),
             "class_names": [self.class_names_.get(label) for label in self.classes_.tolist()],
             "training_data": self.training_data_,
@@ -205,14 +235,14 @@ class ConditionalGAN(BaseEstimator):
         """All weights by name, as :meth:`save` writes them."""
         return {
             f"{part}.{name}": tensor
-            for part in PARTS
-            for name, tensor in getattr(self, f"{part}_").state_dict().items()
+            for part, network in self.networks_.items()
+            for name, tensor in network.state_dict().items()
         }
 
     @classmethod
     @plain_states()
     def load(cls, path: str | Path, *, device: str | torch.device = "auto") -> Self:
-        """Read a GAN written by :meth:`save`.
+        """Read a generator written by :meth:`save`.
 
         Parameters
         ----------
@@ -222,7 +252,7 @@ class ConditionalGAN(BaseEstimator):
 
         Returns
         -------
-        ConditionalGAN
+        NeuralGenerator
             Of the class it is called on, fitted.
 
         Raises
@@ -233,35 +263,38 @@ class ConditionalGAN(BaseEstimator):
         target = resolve_device(device)
         config, tensors = read_bundle(path, cls.__name__)
         try:
-            params = {name: value for name, value in config["params"].items() if name not in OF_A_RUN}
-            gan = cls(**{name: _given(value) for name, value in params.items()})
+            params = {name: _given(value) for name, value in config["params"].items() if name not in NOT_SAVED}
+            model = cls().set_params(**params)
             if device != "auto":
-                gan.set_params(device=device)
-            gan._validate_params()
-            gan.classes_ = labels_from_json(config["classes"])
-            gan.class_names_ = named_classes(gan.classes_, config["class_names"])
-            gan.history_ = _records(config["history"])
-            gan.health_ = _records(config["health"])
-            gan.validation_ = _records(config["validation"])
-            (gan.training_data_,) = _records([config["training_data"]])
-            gan.license_, gan.figures_ = facts_from_json(config)
-            build = gan._restore(config)
-            if gan.config_.architecture.n_classes != len(gan.classes_):
-                raise ValueError(f"there are {len(gan.classes_)} classes, not those of the networks")
-            # Without memory at first, which is only taken if the weights are of the sizes that are declared.
-            with torch.device("meta"):
-                _check_weights(build(), tensors)
-            for part, network in zip(PARTS, build(), strict=True):
+                model.set_params(device=device)
+            model._validate_params()
+            model.classes_ = labels_from_json(config["classes"])
+            model.class_names_ = named_classes(model.classes_, config["class_names"])
+            model.history_ = _records(config["history"])
+            model.health_ = _records(config["health"])
+            model.validation_ = _records(config["validation"])
+            (model.training_data_,) = _records([config["training_data"]])
+            model.license_, model.figures_ = facts_from_json(config)
+            build = model._restore(config)
+            if model.config_.architecture.n_classes != len(model.classes_):
+                raise ValueError(f"there are {len(model.classes_)} classes, not those of the networks")
+            with DrawnFrom(torch.Generator()):
+                # Without memory at first, which is only taken if the weights are of the sizes that are declared.
+                with torch.device("meta"):
+                    _check_weights(build(), tensors)
+                networks = build()
+            for part, network in networks.items():
                 prefix = f"{part}."
                 network.load_state_dict({k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)})
-                setattr(gan, f"{part}_", network.requires_grad_(False).eval().to(target))
+                network.to(target)
+            model._keep(networks)
         except (LookupError, ArithmeticError, ValueError, TypeError, RuntimeError, AttributeError) as error:
             reason = clip(str(error) or type(error).__name__, 200)
             raise ValueError(
-                f"{path} is damaged: config.json and the weights do not describe a GAN ({reason}); "
+                f"{path} is damaged: config.json and the weights do not describe a {cls.__name__} ({reason}); "
                 "fit and save the model again"
             ) from None
-        return gan
+        return model
 
     @classmethod
     def from_pretrained(
@@ -272,7 +305,7 @@ class ConditionalGAN(BaseEstimator):
         device: str | torch.device = "auto",
         token: str | bool | None = None,
     ) -> Self:
-        """Read a GAN from a folder or from a model hub.
+        """Read a generator from a folder or from a model hub.
 
         Parameters
         ----------
@@ -289,7 +322,7 @@ class ConditionalGAN(BaseEstimator):
 
         Returns
         -------
-        ConditionalGAN
+        NeuralGenerator
             Of the class it is called on, fitted.
 
         Raises
@@ -322,12 +355,12 @@ class ConditionalGAN(BaseEstimator):
         private: bool | None = None,
         token: str | bool | None = None,
         revision: str | None = None,
-        commit_message: str = "A GAN by ganaug",
+        commit_message: str = "A generator by ganaug",
     ) -> str | None:
-        """Upload the fitted GAN to a model hub: what :meth:`save` writes, and nothing else.
+        """Upload the fitted generator to a model hub: what :meth:`save` writes, and nothing else.
 
         The card says what is told of the training data: of tables, values in each column. Of several processes that
-        trained the GAN together only the first uploads.
+        trained it together only the first uploads.
 
         Parameters
         ----------
@@ -354,7 +387,7 @@ class ConditionalGAN(BaseEstimator):
             Where there is no permission or no network, or the hub refuses the card.
         """
         facts = self._facts(license, figures)
-        if not current_context(self.distributed).first:
+        if not current_context(self._run_options().distributed).first:
             return None
         return upload(
             lambda folder, name: self._write(folder, *facts, name),
@@ -368,7 +401,7 @@ class ConditionalGAN(BaseEstimator):
     @plain_states()
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
-        for name in (f"{part}_" for part in PARTS):
+        for name in (f"{part}_" for part in self.network_names):
             if name in state:
                 # Plain data travels between machines: weights leave the GPU in the copy only.
                 state[name] = copy.deepcopy(state[name]).cpu()
@@ -381,20 +414,19 @@ def _records(value: Any) -> list[dict[str, Any]]:
     return value
 
 
-def _check_weights(networks: tuple[nn.Module, nn.Module], tensors: dict[str, Tensor]) -> None:
+def _check_weights(networks: Mapping[str, nn.Module], tensors: dict[str, Tensor]) -> None:
     """Raise ``ValueError`` unless these are numbers such as training makes, for all weights of the networks."""
-    asked = {
-        f"{part}.{name}": tuple(tensor.shape)
-        for part, network in zip(PARTS, networks, strict=True)
-        for name, tensor in network.state_dict().items()
+    expected = {
+        f"{part}.{name}": tensor for part, network in networks.items() for name, tensor in network.state_dict().items()
     }
-    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    for name in {**asked, **found}:
-        if asked.get(name) != found.get(name):
-            raise ValueError(f"weights {short(name)} have shape {found.get(name)} in place of {asked.get(name)}")
-        if tensors[name].dtype != torch.float32:
-            raise ValueError(f"weights {name} have dtype {tensors[name].dtype} in place of torch.float32")
-        if not (tensors[name].abs() <= MOST_WEIGHT).all():
+    for name in {**expected, **tensors}:
+        shapes = [tuple(of[name].shape) if name in of else None for of in (tensors, expected)]
+        if shapes[0] != shapes[1]:
+            raise ValueError(f"weights {short(name)} have shape {shapes[0]} in place of {shapes[1]}")
+        tensor, dtype = tensors[name], expected[name].dtype
+        if tensor.dtype != dtype:
+            raise ValueError(f"weights {name} have dtype {tensor.dtype} in place of {dtype}")
+        if tensor.is_floating_point() and not (tensor.abs() <= MOST_WEIGHT).all():
             raise ValueError(f"weights {name} are not finite numbers of magnitude {MOST_WEIGHT:g} at most")
 
 

@@ -97,7 +97,7 @@ def model_card(gan: Any, license: str, figures: Mapping[str, float] | None, sour
 
     Parameters
     ----------
-    gan : ConditionalGAN
+    gan : NeuralGenerator
         Fitted.
     license : str
         Of the model, by its identifier.
@@ -173,7 +173,7 @@ def _settings(gan: Any, config: dict[str, Any]) -> dict[str, Any]:
     if "image_shape" in config["architecture"]:
         settings["channels_height_width"] = " x ".join(map(str, config["architecture"]["image_shape"]))
         settings |= {"preset": config["preset"], "augment": ", ".join(config["operations"])}
-    weights = sum(weight.numel() for weight in gan.generator_.parameters())
+    weights = sum(weight.numel() for weight in next(iter(gan.networks_.values())).parameters())
     return {**settings, **config["training"], "weights_of_the_generator": weights}
 
 

@@ -5,7 +5,8 @@ Pools, transforms, samplers, audits and the command line know generators by thes
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, Protocol, TypeGuard, runtime_checkable
@@ -15,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ganaug.data.kinds import KINDS
 from ganaug.data.labels import class_positions
 from ganaug.data.tables.containers import Container
 from ganaug.data.tables.encoder import Encoder
@@ -25,6 +27,7 @@ __all__ = [
     "SampleSpec",
     "Scorer",
     "check_generator",
+    "check_metadata",
     "class_indices",
     "class_name",
     "class_names",
@@ -34,10 +37,10 @@ __all__ = [
     "is_generator",
     "kind_of_samples",
     "scorer",
+    "takes",
+    "training_data",
 ]
 
-KINDS = {"images": 3, "rows": 1}  # and the dimensions of one sample
-PIXELS = "uint8"  # of the images that pools and transforms hold
 METHODS = ("fit", "sample")
 
 
@@ -47,7 +50,8 @@ class SampleSpec:
 
     Attributes
     ----------
-    kind : {"images", "rows"}
+    kind : str
+        "images", "rows" or another that :data:`ganaug.data.kinds.KINDS` holds.
     shape : tuple of int
         Of one sample: (channels, height, width) of an image, (n_columns,) of a row.
     dtype : str
@@ -71,9 +75,9 @@ class SampleSpec:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {self.kind!r}")
-        sides = self.shape
-        if len(sides) != KINDS[self.kind] or not all(isinstance(side, Integral) and side > 0 for side in sides):
-            raise ValueError(f"shape must be {KINDS[self.kind]} positive numbers for {self.kind}, got {sides}")
+        sides, dimensions = self.shape, KINDS[self.kind].dimensions
+        if len(sides) != dimensions or not all(isinstance(side, Integral) and side > 0 for side in sides):
+            raise ValueError(f"shape must be {dimensions} positive numbers for {self.kind}, got {sides}")
 
 
 @runtime_checkable
@@ -85,6 +89,11 @@ class Generator(Protocol):
     ``training_data_``, a dict with the number and the fingerprint of what it was trained on; ``device_``, where it
     draws; ``tensors()``, its weights by name; and ``sample_positions(positions, random_state=, device=)``, which draws
     as ``sample`` does, by positions in ``classes_`` and with images on a device.
+
+    The shell trains those that have ``save(path)`` and a class method ``load(path)``, which may take a ``device``.
+    :func:`ganaug.load` finds the class of a folder whose ``config.json`` says ``"format": "ganaug.NAME"``, if NAME is
+    that of a registered class; :func:`ganaug.generators.write_bundle` writes such a folder. With ``fit(X, y,
+    metadata=)`` it keeps facts that commands need again, such as the column of the classes, in ``training_data_``.
 
     Attributes
     ----------
@@ -100,7 +109,7 @@ class Generator(Protocol):
         """Train on labelled samples; images may come as one source with labels of its own in place of `X`."""
 
     def sample(self, labels: Any, *, random_state: Any = None) -> Any:
-        """Draw one sample per label: uint8 (n, channels, height, width), or rows like those it was trained on."""
+        """Draw one sample per label: images (n, channels, height, width), or rows like those it was trained on."""
 
 
 @runtime_checkable
@@ -167,7 +176,7 @@ def check_generator(
     argument : str
         What messages call it.
     kind : {"images", "rows"}, optional
-        That is needed; only images of uint8 are.
+        That is needed; images must be uint8 or float32.
     fitted : bool
         Whether it must be fitted.
     reason : str
@@ -203,8 +212,52 @@ def check_generator(
     if kind is not None and found not in (kind, None):
         raise ValueError(f"{argument} must draw {kind}, got a {called}, which draws {found}; pass another generator")
     spec = getattr(thing, "sample_spec_", None)
-    if kind == "images" and spec is not None and spec.dtype != PIXELS:
-        raise ValueError(f"{argument} must draw images of {PIXELS}, got a {called}, which draws {spec.dtype}")
+    dtypes = KINDS[kind].dtypes if kind is not None else ()
+    if dtypes and spec is not None and spec.dtype not in dtypes:
+        raise ValueError(
+            f"{argument} must draw {kind} of {' or '.join(dtypes)}, got a {called}, which draws {spec.dtype}"
+        )
+
+
+def takes(function: Callable[..., Any], name: str) -> bool:
+    """Whether a function has a parameter of that name, or any.
+
+    Examples
+    --------
+    >>> takes(sorted, "key"), takes(sorted, "device"), takes(dict.update, "device")
+    (True, False, False)
+    """
+    try:
+        parameters = inspect.signature(function).parameters
+    except ValueError:  # of what is written in C
+        return False
+    return name in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+
+
+def check_metadata(metadata: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Facts about the training data that a generator keeps in ``training_data_``.
+
+    Raises
+    ------
+    TypeError
+        For anything but a mapping of names to strings, numbers and booleans.
+
+    Examples
+    --------
+    >>> check_metadata({"target": "species"}), check_metadata(None)
+    ({'target': 'species'}, {})
+    """
+    facts = {} if metadata is None else metadata
+    if not isinstance(facts, Mapping):
+        raise TypeError(
+            f"metadata must be a dict, got a {type(metadata).__name__}; pass one such as {{'source': 'lab'}}"
+        )
+    for name, value in facts.items():
+        if not isinstance(name, str) or not isinstance(value, str | int | float | bool):
+            raise TypeError(
+                f"metadata must hold strings, numbers or booleans by name, got {name!r}: {value!r}; convert it first"
+            )
+    return dict(facts)
 
 
 def scorer(thing: Any, needed_by: str) -> Scorer:
@@ -223,6 +276,11 @@ def scorer(thing: Any, needed_by: str) -> Scorer:
             "pass another generator"
         )
     return thing
+
+
+def training_data(generator: Generator) -> dict[str, Any]:
+    """What a generator keeps of what it was trained on; empty if it keeps nothing."""
+    return getattr(generator, "training_data_", {})
 
 
 def class_names(generator: Generator) -> dict[Any, str]:
@@ -266,7 +324,8 @@ def draw_images(
 
     Returns
     -------
-    Tensor of shape (n, channels, height, width), uint8
+    Tensor of shape (n, channels, height, width)
+        Of the dtype that ``sample_spec_`` says.
 
     Raises
     ------

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
@@ -12,6 +14,7 @@ from sklearn.semi_supervised import LabelSpreading
 
 from ganaug.data import LabelledImages
 from ganaug.data.images.labelled import UNLABELLED
+from ganaug.data.images.pixel_scale import PixelScale
 
 __all__ = ["guessed_indices", "labelled_part", "pseudo_labels"]
 
@@ -85,14 +88,12 @@ def guessed_indices(
     return indices, {"n_unlabelled": len(data) - len(known), "n_pseudo_labelled": n_guessed}
 
 
-def pseudo_labels(
-    images: NDArray[np.uint8], indices: NDArray[np.int64], confidence: float, seed: int
-) -> NDArray[np.int64]:
+def pseudo_labels(images: NDArray[Any], indices: NDArray[np.int64], confidence: float, seed: int) -> NDArray[np.int64]:
     """Spread class indices over a graph of neighbours, and keep those that are confident.
 
     Parameters
     ----------
-    images : ndarray of shape (n, channels, height, width), uint8
+    images : ndarray of shape (n, channels, height, width), uint8 or float32
     indices : ndarray of shape (n,), int64
         Class indices, -1 for images without a label.
     confidence : float in [0, 1]
@@ -121,7 +122,10 @@ def pseudo_labels(
     unknown = indices == UNLABELLED
     if not unknown.any():
         return indices
-    rows = images.reshape(len(images), -1).astype(np.float32) / 255
+    if images.dtype == np.uint8:
+        rows = images.reshape(len(images), -1).astype(np.float32) / 255
+    else:  # so that no channel outweighs the others by its units
+        rows = PixelScale.of(images).to_network(torch.from_numpy(images)).flatten(1).numpy()
     width = min(COMPONENTS, *rows.shape)
     rows = PCA(width, svd_solver="randomized", random_state=seed).fit_transform(rows)
     model = LabelSpreading(

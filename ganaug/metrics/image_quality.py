@@ -14,9 +14,11 @@ from torch import nn
 
 from ganaug.classifiers.features import DataExtractor, data_extractor, extractor_name, features, resolve_extractor
 from ganaug.classifiers.image_classifier import ClassifierConfig, class_consistency, classification_accuracy_score
-from ganaug.data import LabelledImages, labelled_images
-from ganaug.data.fingerprints import check_holdout, image_keys
+from ganaug.data import LabelledImages
+from ganaug.data.fingerprints import array_keys, check_holdout
 from ganaug.data.host_states import plain_states
+from ganaug.data.images.like import images_like
+from ganaug.data.kinds import KINDS
 from ganaug.data.labels import shared_classes
 from ganaug.engine.devices import resolve_device, seed_from
 from ganaug.metrics._prdc import prdc
@@ -46,7 +48,8 @@ def image_report(
     ----------
     real : LabelledImages, (images, labels) or another source
         What the GAN was trained on; anything that :func:`ganaug.labelled_images` reads, arrays as a pair with labels.
-        Images without a label (-1) are left out, here and in `holdout`.
+        Images without a label (-1) are left out, here and in `holdout`. Images of float32 are compared by their values
+        as they are.
     synthetic : the same, or array beside `labels`
         Such as ``gan.sample(labels)``.
     labels : array-like of shape (n,), optional
@@ -114,7 +117,11 @@ def image_report(
     randomness = np.random.default_rng(seed)
     chosen = matched_samples(by_name, classes, at_least=k + 1, reason=f"k={k}", randomness=randomness)
     given = None if isinstance(extractor, str) and extractor == "data" else extractor
-    network = None if given is None else resolve_extractor(given, sets["real"].image_shape[0])
+    network = (
+        None
+        if given is None
+        else resolve_extractor(given, sets["real"].image_shape[0], dtype=str(sets["real"].images.dtype))
+    )
     training, reference = sets["real"], sets.get("held-out", sets["real"])
     judge = data_extractor(training.images, training.labels, config=classifier, random_state=seed, device=device)
     measure = _Measure(judge if network is None else network, judge, reference, classes, k, classifier, seed, device)
@@ -215,11 +222,16 @@ class _Measure:
 
 
 def _read_sets(real: Any, synthetic: Any, labels: Any, holdout: Any) -> dict[str, LabelledImages]:
-    sets = {"real": _read(real), "synthetic": _read(synthetic, labels)}
+    sets = {"real": _read(real)}
+    shape, dtype = sets["real"].image_shape, str(sets["real"].images.dtype)
+    sets["synthetic"] = _read(synthetic, labels, dtype)
     if holdout is not None:
-        sets["held-out"] = _read(holdout)
-    shape = sets["real"].image_shape
+        sets["held-out"] = _read(holdout, dtype=dtype)
     for name, data in sets.items():
+        if data.images.dtype != dtype:
+            raise ValueError(
+                f"{name} images must be {dtype}, as the real ones, got {data.images.dtype}; read both with one dtype"
+            )
         if data.image_shape != shape:
             raise ValueError(
                 f"{name} images must have the shape of the real ones, {shape}, got {data.image_shape}; "
@@ -227,16 +239,16 @@ def _read_sets(real: Any, synthetic: Any, labels: Any, holdout: Any) -> dict[str
             )
     check_synthetic_labels(sets["synthetic"].has_label)
     if holdout is not None:
-        keys = image_keys(*(sets[name].images for name in ("synthetic", "real", "held-out")))
-        check_holdout(*keys, images=True)
+        keys = array_keys(*(sets[name].images for name in ("synthetic", "real", "held-out")))
+        check_holdout(*keys, KINDS["images"])
     real = sets["real"].labelled()
     return {name: data.labelled().relabelled(real.classes, real.class_names) for name, data in sets.items()}
 
 
-def _read(source: Any, labels: Any = None) -> LabelledImages:
+def _read(source: Any, labels: Any = None, dtype: str | None = None) -> LabelledImages:
     if labels is None and isinstance(source, tuple) and len(source) == 2:
         source, labels = source
-    return labelled_images(source, labels)
+    return images_like(source, labels, dtype=dtype)
 
 
 def _fingerprint(network: nn.Module) -> str:

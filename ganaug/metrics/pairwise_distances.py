@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,17 +23,17 @@ PAIRS = 2**22  # distances in memory at once: 16 MiB
 Measure = Callable[[NDArray, NDArray], NDArray]
 
 
-def image_points(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+def image_points(images: NDArray[Any]) -> NDArray[np.float32]:
     """Images as they are compared: averaged down to at most 32 pixels a side.
 
     Parameters
     ----------
-    images : ndarray of shape (n, channels, height, width), uint8
+    images : ndarray of shape (n, channels, height, width), uint8 or float32
 
     Returns
     -------
     ndarray of shape (n, channels, height, width), float32
-        In [0, 255]; smaller height and width where one of them was above 32.
+        Values as they are, of uint8 in [0, 255]; smaller height and width where one of them was above 32.
     """
     height, width = images.shape[2:]
     factor = -(-max(height, width) // SIDE)
@@ -59,7 +60,7 @@ def image_distances(
     Returns
     -------
     ndarray of shape (n_queries, n_targets), float32
-        In grey levels, from 0 to 255.
+        In the units of the values, for images of uint8 grey levels from 0 to 255.
 
     Examples
     --------

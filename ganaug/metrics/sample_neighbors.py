@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -15,18 +17,18 @@ CHUNK = 2**24  # distances in memory at once: 64 MiB
 
 
 @plain_states()
-def nearest(queries: NDArray[np.uint8], images: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def nearest(queries: NDArray[Any], images: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Find the image closest to each query by Euclidean distance of pixels.
 
     Parameters
     ----------
-    queries, images : ndarray of shape (n, channels, height, width), uint8
+    queries, images : ndarray of shape (n, channels, height, width), uint8 or float32
 
     Returns
     -------
     indices : ndarray of shape (n_queries,), int64
     distances : ndarray of shape (n_queries,), float32
-        On pixels in [0, 255].
+        On values as they are, of uint8 in [0, 255].
 
     Examples
     --------
@@ -39,17 +41,17 @@ def nearest(queries: NDArray[np.uint8], images: NDArray[np.uint8]) -> tuple[NDAr
 
 
 @plain_states()
-def nearest_other(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+def nearest_other(images: NDArray[Any]) -> NDArray[np.float32]:
     """Distance of each image to the closest of the others; infinite for a single image.
 
     Parameters
     ----------
-    images : ndarray of shape (n, channels, height, width), uint8
+    images : ndarray of shape (n, channels, height, width), uint8 or float32
 
     Returns
     -------
     ndarray of shape (n,), float32
-        On pixels in [0, 255].
+        On values as they are, of uint8 in [0, 255].
 
     Examples
     --------
@@ -64,7 +66,7 @@ def nearest_other(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     return _search(flat, flat, exclude_self=True)[1]
 
 
-def _flat(images: NDArray[np.uint8]) -> Tensor:
+def _flat(images: NDArray[Any]) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(images)).flatten(1).float()
 
 

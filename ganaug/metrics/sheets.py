@@ -12,11 +12,35 @@ from ganaug.data import LabelledImages
 from ganaug.data.images.pictures import class_grid
 from ganaug.metrics.sample_neighbors import nearest
 
-__all__ = ["comparison_sheet"]
+__all__ = ["as_pixels", "comparison_sheet"]
+
+
+def as_pixels(*parts: NDArray[Any]) -> list[NDArray[np.uint8]]:
+    """Images as they are shown: uint8 as they are, and floats by the range of each channel in all of them.
+
+    Parameters
+    ----------
+    *parts : ndarray of shape (n, channels, height, width), uint8 or float32
+
+    Returns
+    -------
+    list of ndarray of shape (n, channels, height, width), uint8
+
+    Examples
+    --------
+    >>> [part.ravel().tolist() for part in as_pixels(np.full((1, 2, 1, 1), -80.0), np.full((1, 2, 1, 1), 20.0))]
+    [[0, 0], [255, 255]]
+    """
+    if all(part.dtype == np.uint8 for part in parts):
+        return list(parts)
+    together = np.concatenate(parts).astype(np.float64)
+    low, high = (edge(together, axis=(0, 2, 3), keepdims=True) for edge in (np.min, np.max))
+    scaled = (together - low) / np.where(high > low, high - low, 1) * 255
+    return np.split(np.rint(scaled).astype(np.uint8), np.cumsum([len(part) for part in parts])[:-1])
 
 
 def comparison_sheet(
-    real: LabelledImages, synthetic: NDArray[np.uint8], labels: NDArray[Any], *, columns: int = 6
+    real: LabelledImages, synthetic: NDArray[Any], labels: NDArray[Any], *, columns: int = 6
 ) -> Image.Image:
     """Draw a row per class: real images | synthetic images | the real image nearest to each synthetic one.
 
@@ -24,7 +48,8 @@ def comparison_sheet(
     ----------
     real : LabelledImages
         What the GAN was trained on.
-    synthetic : ndarray of shape (n, channels, height, width), uint8
+    synthetic : ndarray of shape (n, channels, height, width), of the dtype of the real images
+        Floats are shown by the range of all images.
     labels : ndarray of shape (n,)
         Classes the synthetic images were sampled for.
     columns : int
@@ -35,12 +60,12 @@ def comparison_sheet(
     PIL.Image.Image
     """
     rows = []
+    shown, made = as_pixels(real.images, synthetic)
     for label in real.classes:
-        drawn = synthetic[labels == label][:columns]
-        close = real.images[nearest(drawn, real.images)[0]]
-        rows.append(
-            (real.name(label), np.concatenate([_pad(real.images[real.labels == label], columns), drawn, close]))
-        )
+        own = np.flatnonzero(labels == label)[:columns]
+        close = nearest(synthetic[own], real.images)[0]
+        parts = [_pad(shown[real.labels == label], columns), made[own], shown[close]]
+        rows.append((real.name(label), np.concatenate(parts)))
     return class_grid(rows, breaks=(columns, 2 * columns), heading="real | synthetic | nearest real of any class")
 
 

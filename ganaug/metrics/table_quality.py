@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ganaug.data.fingerprints import check_holdout, row_keys
 from ganaug.data.host_states import plain_states
+from ganaug.data.kinds import KINDS
 from ganaug.data.labels import labels_from_array, like_first, shared_classes
 from ganaug.data.tables.containers import as_table
 from ganaug.engine.devices import seed_from
@@ -97,7 +98,7 @@ def table_report(
         if name != reference
     }
     if holdout is not None:
-        check_holdout(*row_keys(*(tables[name] for name in ("synthetic", "real", "held-out"))), images=False)
+        check_holdout(*row_keys(*(tables[name] for name in ("synthetic", "real", "held-out"))), KINDS["rows"])
     classes = shared_classes(labels)
     seed = seed_from(random_state)
     sides = matched_samples(

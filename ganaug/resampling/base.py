@@ -17,55 +17,13 @@ from sklearn.utils.validation import validate_data
 from ganaug.data.labels import listed
 from ganaug.data.tables.containers import is_frame, is_series, rows_at
 from ganaug.engine.devices import seed_from
+from ganaug.engine.nested_params import NestedDefaults
 
-__all__ = ["TableOverSampler", "copied", "labels_like", "seeds"]
+__all__ = ["TableOverSampler", "copied", "labels_like", "seeded", "seeds"]
 
 
-class TableOverSampler(BaseOverSampler):
+class TableOverSampler(NestedDefaults, BaseOverSampler):
     """Base of over-samplers that take tables of mixed columns with missing values."""
-
-    def _defaults(self) -> dict[str, Any]:
-        """By the names of the parameters for which None stands for an estimator: such an estimator."""
-        return {}
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Parameters by name, with `deep` also those of the estimators among them, and of those that None stands for.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-
-        Returns
-        -------
-        dict
-        """
-        params = super().get_params(deep)
-        for name, default in self._defaults().items() if deep else ():
-            if params[name] is None:
-                params |= {f"{name}__{key}": value for key, value in default.get_params().items()}
-        return params
-
-    def set_params(self, **params: Any) -> TableOverSampler:
-        """Set parameters; one of an estimator that None stands for puts such an estimator there.
-
-        Parameters
-        ----------
-        **params : dict
-            By name; those of an estimator among them as in ``generator__steps``.
-
-        Returns
-        -------
-        TableOverSampler
-            Itself.
-        """
-        super().set_params(**{key: value for key, value in params.items() if "__" not in key})
-        nested = {key: value for key, value in params.items() if "__" in key}
-        for name, default in self._defaults().items():
-            own = {key: nested[key] for key in nested if key.startswith(f"{name}__")}
-            if own and getattr(self, name) is None:
-                setattr(self, name, default.set_params(**{key.removeprefix(f"{name}__"): own[key] for key in own}))
-                nested = {key: value for key, value in nested.items() if key not in own}
-        return super().set_params(**nested)
 
     def fit(self, X: Any, y: Any, **params: Any) -> TableOverSampler:
         """Check the input and count how many rows each class would get; :meth:`fit_resample` is what draws them.
@@ -141,7 +99,7 @@ class TableOverSampler(BaseOverSampler):
 
 
 class _Frame:
-    """Hides a data frame from imbalanced-learn, to which whatever is called so is one of pandas."""
+    """Hides a data frame from imbalanced-learn, which takes every class called DataFrame for that of pandas."""
 
     def __init__(self, frame: Any) -> None:
         self.frame = frame
@@ -158,7 +116,7 @@ def labels_like(y: Any, labels: Any) -> Any:
     Parameters
     ----------
     y : array-like of shape (n_rows,)
-        As it came; series of polars and arrays of pyarrow are what imbalanced-learn does not care for.
+        As it was passed; imbalanced-learn itself does not keep series of polars and arrays of pyarrow.
     labels : array-like of shape (n_rows_new,)
 
     Examples
@@ -198,3 +156,10 @@ def seeds(random_state: Any, n: int) -> NDArray[np.int64]:
     """Independent seeds from what scikit-learn takes as `random_state`; None gives fresh ones."""
     words = np.random.SeedSequence(seed_from(random_state)).generate_state(n)
     return (words >> 1).astype(np.int64)
+
+
+def seeded(estimator: Any, seed: int) -> Any:
+    """The estimator, given a seed if it has a parameter `random_state` that is None."""
+    if estimator.get_params().get("random_state", 0) is None:
+        estimator.set_params(random_state=seed)
+    return estimator

@@ -10,6 +10,7 @@ from sklearn.base import clone
 
 from ganaug.data.images.labelled import UNLABELLED
 from ganaug.generators.images.gan import ImageGAN
+from ganaug.resampling.base import seeded
 
 __all__ = ["as_images", "fitted_image_gan", "like_images"]
 
@@ -44,9 +45,7 @@ def fitted_image_gan(generator: Any, images: NDArray[Any], y: NDArray[Any], seed
     if y.dtype.kind == "i" and UNLABELLED in y:
         raise ValueError("class -1 cannot be over-sampled with an ImageGAN, to which it marks images without a label")
     gan = ImageGAN() if generator is None else clone(generator)
-    if gan.get_params().get("random_state", 0) is None:
-        gan.set_params(random_state=seed)
-    return gan.fit(images, y)
+    return seeded(gan, seed).fit(images, y)
 
 
 def like_images(drawn: Any, X: NDArray[Any]) -> NDArray[Any]:

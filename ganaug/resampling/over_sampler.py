@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -14,41 +13,40 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils._param_validation import HasMethods, Interval
 
-from ganaug.curation import ClassConsistency, GaussianSampler, LocalSampler
+from ganaug.curation import ClassConsistency, GaussianSampler, GeneratorSampler, LocalSampler, Mixture
 from ganaug.data.labels import listed
 from ganaug.data.tables.containers import Container, as_table
-from ganaug.data.tables.encoder import Encoder, fit_encoder
+from ganaug.data.tables.encoded import EncodedTable, encode_table
 from ganaug.data.tables.wide import WideEncoder
 from ganaug.generators.contract import draws_encoded, kind_of_samples
 from ganaug.generators.images.gan import ImageGAN
 from ganaug.generators.tables.gan import TableGAN
-from ganaug.resampling.base import TableOverSampler, copied, seeds
+from ganaug.resampling.base import TableOverSampler, copied, seeded, seeds
 from ganaug.resampling.images import as_images, fitted_image_gan, like_images
 
 __all__ = ["GANOverSampler"]
-
-MIN_ADVERSARIAL = 8  # rows of a class below which no GAN learns anything about it
-CANDIDATES = 2  # drawn for each row that is kept
 
 
 class GANOverSampler(TableOverSampler):
     """Over-sample classes with a class-conditional GAN.
 
-    Rows are drawn by two generators, a GAN and a local sampler that stays near real rows, and selected: a classifier
+    Rows are drawn by two samplers, a GAN and a local sampler that stays near real rows, and selected: a classifier
     trained on real rows only must find them as typical of their class as most real rows are. Tables may mix numbers,
-    dates, strings, booleans and categories, with values missing anywhere.
+    dates, strings, booleans and categories, with values missing anywhere. A subclass that overrides
+    :meth:`make_mixture` draws from other samplers.
 
     Parameters
     ----------
     generator : generator or None, default=None
         None stands for ``TableGAN()``, or for images ``ImageGAN()``, of which parameters are set and searched for as
         ``generator__steps``. Any other generator of rows, or of images, takes its place: what has ``fit(X, y)`` and
-        ``sample(labels, random_state=...)``, on data frames for rows. It is cloned, unless `prefit`.
+        ``sample(labels, random_state=...)``, on data frames for rows. One of rows with ``fit_encoded`` and
+        ``sample_encoded`` spares decoding and encoding again. It is cloned, unless `prefit`.
     sampling_strategy : float, str, dict or callable, default="auto"
         What imbalanced-learn means by it.
     categorical_features : "auto", None or array-like, default="auto"
-        Columns to take for names though they hold numbers, or text that is numbers: positions, names or a mask. "auto"
-        takes the generator's.
+        Columns to encode as categories though they hold numbers, or text that reads as numbers: positions, names or a
+        mask. "auto" takes the generator's.
     local_share : float in [0, 1], default=0.5
         Share of the rows that the local sampler draws. Which share serves a table best can be searched for like any
         parameter, inside the training data.
@@ -74,14 +72,15 @@ class GANOverSampler(TableOverSampler):
         The row of `X` that each synthetic row of the local sampler grew from; -1 for those of the GAN, which have none,
         and for original rows.
     fallback_ : dict
-        Classes that were too small for the GAN, and what drew their rows instead: "local", or "copies" for a class of
-        one row.
+        Classes that were too small for the GAN, and what the default mixture draws their rows from: "local", or
+        "copies" for a class of one row.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features_in_,)
 
     See Also
     --------
     ganaug.TableGAN : The generator on its own.
+    ganaug.curation.Mixture : Several samplers in given shares, with selection, on its own.
     imblearn.over_sampling.SMOTENC : Interpolation for mixed tables without missing values.
 
     Examples
@@ -103,6 +102,16 @@ class GANOverSampler(TableOverSampler):
     >>> pipeline = make_pipeline(GANOverSampler(selection=False, random_state=0), LogisticRegression())
     >>> grid = GridSearchCV(pipeline, {"ganoversampler__generator__steps": [5, 10]}, cv=2).fit(X, y)
     >>> grid.best_params_["ganoversampler__generator__steps"] in (5, 10)
+    True
+
+    Rows from a Gaussian of each class beside those of the GAN:
+
+    >>> from ganaug.curation import GaussianSampler, Mixture
+    >>> class WithGaussian(GANOverSampler):
+    ...     def make_mixture(self, generator, data):
+    ...         return Mixture([(generator, 1), (GaussianSampler(), 3)])
+    >>> sampler = WithGaussian(generator=TableGAN(steps=5), random_state=0)
+    >>> len(sampler.fit_resample(X, y)[0]) == len(X_resampled)
     True
     """
 
@@ -152,17 +161,42 @@ class GANOverSampler(TableOverSampler):
         self.fallback_: dict[Any, str] = {}
         if not n_new:
             return copied(X), y.copy()
-        if images:
-            return self._resample_images(X, y, wanted)
-        table, container = as_table(X)
-        classes, targets = np.unique(y, return_inverse=True)
-        run = _Run(table, container, y, classes, targets, *map(int, seeds(self.random_state, 3)))
-        encoder = self._encoder(run)
-        drawn, anchors, drawn_targets = self._draw(encoder, run, wanted)
-        self.anchor_indices_[len(y) :] = anchors
-        synthetic = encoder.inverse_transform(drawn, drawn_targets, run.decode_seed)
+        return (self._resample_images if images else self._resample_rows)(X, y, wanted)
+
+    def _resample_rows(self, X: Any, y: NDArray[Any], wanted: dict[Any, int]) -> tuple[Any, NDArray[Any]]:
+        seed, gan_seed, decode_seed = map(int, seeds(self.random_state, 3))
+        data = self._encoded(X, y)
+        generator = GeneratorSampler(self._generator(gan_seed), data, prefit=self.prefit, seed=gan_seed)
+        self.fallback_ = _too_small(wanted, y, generator.min_rows)
+        randomness = np.random.default_rng(seed)
+        mixture = self.make_mixture(generator, data).fit(data.rows, data.targets, data.layout, randomness)
         labels = np.repeat(np.array(list(wanted), dtype=y.dtype), list(wanted.values()))
-        return container.extend(X, table, _like(synthetic, table, container)), np.concatenate([y, labels])
+        targets = np.searchsorted(data.classes, labels)
+        drawn, self.anchor_indices_[len(y) :] = mixture.sample(targets, randomness)
+        self.generator_ = generator.generator_
+        rows = _like(data.encoder.inverse_transform(drawn, targets, decode_seed), data.table, data.container)
+        return data.container.extend(X, data.table, rows), np.concatenate([y, labels])
+
+    def make_mixture(self, generator: GeneratorSampler, data: EncodedTable) -> Mixture:
+        """Choose what draws the rows; subclasses override it to draw others.
+
+        Parameters
+        ----------
+        generator : GeneratorSampler
+            Draws from the generator of the sampler, which is trained only if the mixture draws from it.
+        data : EncodedTable
+            The original rows, their labels and their encoding.
+
+        Returns
+        -------
+        Mixture
+            Not fitted. Its samplers are fitted to the rows of `data`.
+        """
+        # In many dimensions nearest neighbours say little, but the covariance of all classes together does.
+        local = GaussianSampler() if isinstance(data.encoder, WideEncoder) else LocalSampler()
+        share = self.local_share if data.layout.width else 1.0  # where nothing varies, nothing can be learnt
+        selection = ClassConsistency() if self.selection else None
+        return Mixture([(generator, 1 - share), (local, share)], selection=selection)
 
     def _resample_images(self, X: Any, y: NDArray[Any], wanted: dict[Any, int]) -> tuple[Any, NDArray[Any]]:
         fit_seed, sample_seed = map(int, seeds(self.random_state, 2))
@@ -194,93 +228,27 @@ class GANOverSampler(TableOverSampler):
         if self.generator is None or (kind is not None and not hasattr(self.generator, "sample_spec_")):
             raise ValueError("prefit=True needs a fitted generator; fit it first, or pass prefit=False")
 
-    def _encoder(self, run: _Run) -> Encoder:
-        if self.prefit and draws_encoded(self.generator):
-            if self.generator.classes_.tolist() != run.classes.tolist():
-                raise ValueError(
-                    f"the prefit generator knows the classes {listed(self.generator.classes_.tolist())}, "
-                    f"y holds {listed(run.classes.tolist())}; fit it on the same classes"
-                )
-            return self.generator.encoder_
-        features, unset = self.categorical_features, self.categorical_features is None
-        if (unset or isinstance(features, str)) and draws_encoded(self.generator):
-            features = self.generator.categorical_features
-        return fit_encoder(run.table, run.targets, features)
+    def _encoded(self, X: Any, y: NDArray[Any]) -> EncodedTable:
+        features, encoder = self.categorical_features, None
+        if draws_encoded(self.generator):
+            if self.prefit:
+                known, found = self.generator.classes_.tolist(), np.unique(y).tolist()
+                if known != found:
+                    raise ValueError(
+                        f"the prefit generator knows the classes {listed(known)}, y holds {listed(found)}; fit it on "
+                        "the same classes"
+                    )
+                encoder = self.generator.encoder_
+            elif features is None or isinstance(features, str):
+                features = self.generator.categorical_features
+        return encode_table(X, y, features, encoder=encoder)
 
-    def _draw(
-        self, encoder: Encoder, run: _Run, wanted: dict[Any, int]
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
-        """Encoded rows of each class in turn, their anchors, and the positions of their classes."""
-        rows, targets = encoder.transform(run.table), run.targets
-        counts = np.bincount(targets)
-        randomness = np.random.default_rng(run.seed)
-        # In many dimensions neighbours say little, but the covariance of all classes together does.
-        local = GaussianSampler() if isinstance(encoder, WideEncoder) else LocalSampler()
-        local.fit(rows, targets, encoder.blocks_, encoder.gates_)
-        # Where every class is tiny there is nothing to learn from.
-        sound = self.selection and encoder.width_ and counts.max() >= MIN_ADVERSARIAL
-        consistency = ClassConsistency().fit(rows, targets, randomness) if sound else None
-        positions = np.searchsorted(run.classes, np.array(list(wanted), dtype=run.classes.dtype))
-        asked = np.array(list(wanted.values()))
-        n_local = asked
-        if encoder.width_:
-            sizes = zip(wanted.items(), counts[positions].tolist(), strict=True)
-            n_local = np.array([self._n_local(label, n, count) for (label, n), count in sizes])
-        parts = []
-        for numbers, from_gan in ((asked - n_local, True), (n_local, False)):
-            if not numbers.any():
-                continue
-            candidate_targets = np.repeat(positions, numbers * (CANDIDATES if consistency else 1))
-            if from_gan:
-                candidates = self._from_generator(encoder, run, rows, candidate_targets)
-                from_anchor = np.full(len(candidates), -1)
-            else:
-                candidates, from_anchor = local.sample(candidate_targets, randomness)
-            chosen = np.arange(len(candidates))
-            if consistency:
-                chosen = consistency.choose(
-                    candidates, candidate_targets, numbers[numbers > 0], randomness, from_anchor
-                )
-            parts.append((candidates[chosen], from_anchor[chosen], candidate_targets[chosen]))
-        drawn, anchors, drawn_targets = map(np.concatenate, zip(*parts, strict=True))
-        by_class = np.argsort(drawn_targets, kind="stable")
-        return drawn[by_class], anchors[by_class], drawn_targets[by_class]
-
-    def _n_local(self, label: Any, n: int, count: int) -> int:
-        """Rows of a class that the local sampler draws."""
-        if count >= MIN_ADVERSARIAL:
-            return round(self.local_share * n)
-        self.fallback_[label] = "local" if count > 1 else "copies"
-        if count == 1:
-            message = f"class {label!r} has a single row, which is repeated; collect more"
-            warnings.warn(message, UserWarning, stacklevel=2)
-        return n
-
-    def _from_generator(
-        self, encoder: Encoder, run: _Run, rows: NDArray[np.float32], asked: NDArray[np.integer]
-    ) -> NDArray[np.float32]:
-        """Encoded rows of the classes asked for, one after the other, from the generator, trained if need be."""
-        if self.generator_ is None:
-            generator = self._defaults()["generator"] if self.generator is None else clone(self.generator)
-            if generator.get_params().get("random_state", 0) is None:
-                generator.set_params(random_state=run.gan_seed)
-            if draws_encoded(generator):
-                self.generator_ = generator.fit_encoded(encoder, rows, run.y, run.container)
-            else:
-                self.generator_ = generator.fit(run.table, run.y)
-        counts = np.bincount(asked)
-        return np.concatenate([self._of_class(encoder, run, k, counts[k]) for k in np.flatnonzero(counts).tolist()])
-
-    def _of_class(self, encoder: Encoder, run: _Run, index: int, n: int) -> NDArray[np.float32]:
-        # Each class has noise of its own.
-        random_state = (run.gan_seed + index) % 2**31
-        if draws_encoded(self.generator_):
-            return self.generator_.sample_encoded(np.full(n, index), random_state=random_state)
-        drawn, _ = as_table(self.generator_.sample(np.repeat(run.classes[index], n), random_state=random_state))
-        if len(drawn) != n:
-            raise ValueError(f"generator must draw one row per label, {n} were asked for and {len(drawn)} came")
-        drawn.columns = run.table.columns
-        return encoder.transform(drawn)
+    def _generator(self, seed: int) -> Any:
+        """The generator that rows are drawn from: a clone, unless it is prefit."""
+        if self.prefit:
+            return self.generator
+        generator = self._defaults()["generator"] if self.generator is None else clone(self.generator)
+        return seeded(generator, seed)
 
     def __sklearn_clone__(self) -> GANOverSampler:
         params = self.get_params(deep=False)
@@ -289,18 +257,12 @@ class GANOverSampler(TableOverSampler):
         return type(self)(**params)
 
 
-@dataclass(frozen=True)
-class _Run:
-    """What one call of ``fit_resample`` works on."""
-
-    table: pd.DataFrame
-    container: Container
-    y: NDArray[Any]
-    classes: NDArray[Any]
-    targets: NDArray[np.int64]
-    seed: int
-    gan_seed: int
-    decode_seed: int
+def _too_small(wanted: dict[Any, int], y: NDArray[Any], least: int) -> dict[Any, str]:
+    """Classes of fewer rows than a generator needs, and what the default mixture draws them from."""
+    counts = {label: int((y == label).sum()) for label in wanted}
+    for label in [label for label, count in counts.items() if count == 1]:
+        warnings.warn(f"class {label!r} has a single row, which is repeated; collect more", UserWarning, stacklevel=3)
+    return {label: "copies" if count == 1 else "local" for label, count in counts.items() if count < least}
 
 
 def _like(rows: pd.DataFrame, table: pd.DataFrame, container: Container) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from sklearn.utils._param_validation import HasMethods, StrOptions
 from ganaug.curation.gate import GateDecision, decide
 from ganaug.data.tables.containers import as_table, is_frame, rows_at
 from ganaug.data.tables.encoder import TableEncoder
-from ganaug.resampling.base import TableOverSampler, copied, seeds
+from ganaug.resampling.base import TableOverSampler, copied, seeded, seeds
 from ganaug.resampling.over_sampler import GANOverSampler
 
 __all__ = ["SafeOverSampler"]
@@ -66,7 +66,7 @@ class SafeOverSampler(TableOverSampler):
 
     See Also
     --------
-    GANOverSampler : What is usually made safe.
+    GANOverSampler : The usual sampler.
 
     Examples
     --------
@@ -115,7 +115,10 @@ class SafeOverSampler(TableOverSampler):
     def _fit_resample(self, X: Any, y: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
         ratios = _checked(self.ratios)
         if self.sampler is not None and self.sampler.get_params().get("prefit"):
-            raise ValueError("sampler must not be prefit: its generator has seen the rows that are validated on")
+            raise ValueError(
+                "sampler must not be prefit, as its generator has seen the rows that are validated on; set its "
+                "prefit to False"
+            )
         own_seeds = seeds(self.random_state, 3)
         wanted = self._wanted()
         self.sampler_, self.ratio_ = None, 0.0
@@ -185,10 +188,7 @@ class SafeOverSampler(TableOverSampler):
         return scores
 
     def _sampler(self, seed: int) -> Any:
-        sampler = self._defaults()["sampler"] if self.sampler is None else clone(self.sampler)
-        if sampler.get_params().get("random_state", 0) is None:
-            sampler.set_params(random_state=seed)
-        return sampler
+        return seeded(self._defaults()["sampler"] if self.sampler is None else clone(self.sampler), seed)
 
     def _resample(
         self, sampler: Any, X: Any, y: NDArray[Any], wanted: dict[Any, int], ratio: float

@@ -71,8 +71,8 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
     Raises
     ------
     ValueError
-        If the pool is too small, or lacks a class; if images have other channels than the source's; or if transformed
-        real and synthetic images are not of one size.
+        If the pool is too small, or lacks a class; if images have other channels than the source's, or are uint8
+        beside a source that draws floats; or if transformed real and synthetic images are not of one size.
 
     See Also
     --------
@@ -129,9 +129,11 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
             pairs = _Untransformed(chain, len(real), names)
             self._images, new_labels, self.decision = gated_images(pairs, source, names, gate or {}, random_state)
             shape = tuple(self._images.shape[1:])
+            self._pixels.dtype = str(self._images.dtype).removeprefix("torch.")
         else:
             where = Source(source, names, missing=missing)
             self._shown, shape = repr(where), where.image_shape
+            self._pixels.dtype = where.dtype
             new_labels = new_images(per_class, labels_from_array(self.targets, len(real)), where)
             chosen = where.positions(new_labels)
             new_labels, chosen = new_labels[chosen >= 0], chosen[chosen >= 0]
@@ -142,11 +144,11 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
         self.targets = [*self.targets, *new_labels.tolist()]
         self._channels: int | None = None
         if gated or len(new_labels):
-            self._example = as_fitted(self._example, shape[0])
+            self._example = self._as_fitted(self._example, shape[0])
         if len(new_labels):
             self._check_fit(shape, chain)
         elif gated:
-            self._channels = channels_of(self._transformed(torch.zeros(shape, dtype=torch.uint8)))
+            self._channels = channels_of(self._transformed(self._images.new_zeros(shape)))
 
     def _check_fit(self, shape: tuple[int, ...], chain: list[Any]) -> None:
         """Find out now, and not in a worker, whether synthetic images fit."""
@@ -154,7 +156,7 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
         if shape[0] > 1 and all(map(is_grey, found)):  # in most cases the first says
             raise ValueError(f"images have 1 channels, synthetic ones {shape[0]}; {CONVERT}")
         for index in np.linspace(0, len(self.real) - 1, min(len(self.real), CHECKED)).astype(int).tolist():
-            example = as_fitted(_raw(chain, index)[0], shape[0])
+            example = self._as_fitted(_raw(chain, index)[0], shape[0])
             if isinstance(example, Tensor) and example.ndim == 3:
                 self._pixels.check(example, shape, same_size=False)
         with torch.random.fork_rng(devices=[]):  # transforms may be random
@@ -168,6 +170,9 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
                 f"{tuple(synthetic.shape)}; resize them in the transform"
             )
 
+    def _as_fitted(self, image: Any, channels: int) -> Any:
+        return as_fitted(image, channels, self._pixels.dtype)
+
     def is_synthetic(self, index: int) -> bool:
         """Whether the item at `index` is synthetic."""
         return self._position(index) >= len(self.real)
@@ -180,7 +185,7 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
         index = self._position(index)
         if index < len(self.real):
             image, label = self.real[index]
-            image = image if self._channels is None else as_fitted(image, self._channels)
+            image = image if self._channels is None else self._as_fitted(image, self._channels)
         else:
             image, label = self._synthetic(index - len(self.real)), self.targets[index]
             if isinstance(self._label_example, Tensor):  # a batch is made of labels of one type

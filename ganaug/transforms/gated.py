@@ -14,7 +14,8 @@ from torch import Tensor
 
 from ganaug.curation import ImageGateDecision, choose_ratio
 from ganaug.curation.drawing import draw_filtered
-from ganaug.data import LabelledImages, labelled_images
+from ganaug.data import LabelledImages
+from ganaug.data.images.like import images_like
 from ganaug.engine.devices import seed_from
 from ganaug.generators.contract import Generator, check_generator
 from ganaug.transforms.source import Source
@@ -45,7 +46,7 @@ def gated_images(
 
     Returns
     -------
-    images : Tensor of shape (n, channels, height, width), uint8
+    images : Tensor of shape (n, channels, height, width), of the dtype of the real images
     labels : ndarray of shape (n,)
     decision : ImageGateDecision
     """
@@ -53,7 +54,11 @@ def gated_images(
     check_generator(source, "source", "images", fitted=False, reason=reason)
     fitted = isinstance(source, Generator)
     resize = fitted and isinstance(pairs[0][0], Image)
-    real = labelled_images(pairs, size=source.sample_spec_.shape[1:] if resize else None, train=True)
+    dtype = source.sample_spec_.dtype if fitted else None
+    size = source.sample_spec_.shape[1:] if resize else None
+    real = images_like(pairs, dtype=dtype, size=size, train=True)
+    if fitted and real.images.dtype != dtype:
+        raise ValueError(f"the real images are {real.images.dtype}, the generator draws {dtype}; convert them alike")
     if fitted and real.image_shape != source.sample_spec_.shape:
         raise ValueError(
             f"the real images have shape {real.image_shape}, the generator draws {source.sample_spec_.shape}"
@@ -63,7 +68,7 @@ def gated_images(
     counts = dict(zip(*(part.tolist() for part in np.unique(real.labels, return_counts=True)), strict=True))
     wanted = decision.images_to_add(counts)
     if not any(wanted.values()):
-        return torch.empty(0, *real.image_shape, dtype=torch.uint8, device="cpu"), real.labels[:0], decision
+        return torch.from_numpy(real.images[:0]), real.labels[:0], decision
     if fitted:
         # The GAN may know the classes by other labels.
         positions = Source(source, names).positions(np.array(list(counts)))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
@@ -52,15 +53,16 @@ def augment_dataset(
     Parameters
     ----------
     dataset : Dataset, IterableDataset, DatasetDict or IterableDatasetDict
-        With a column of images and one of labels. Of several splits only "train" is augmented, the other splits get
-        the flag alone. Of a streaming dataset the labels are read once, to count them. Rows with the label -1 or None
-        have none: they are kept, and none are added to them.
+        With a column of images and one of labels; beside a source that draws float32 a column of arrays (Array2D or
+        Array3D, channels first or last), or of images of mode F. Of several splits only "train" is augmented, the other
+        splits get the flag alone. Of a streaming dataset the labels are read once, to count them. Rows with the label
+        -1 or None have none: they are kept, and none are added to them.
     source : SyntheticPool or generator of images, such as ImageGAN
         Of a pool the first images of each class are taken, none twice.
     per_class, random_state, gate, missing
         As for :class:`AugmentedDataset`; keys of a dict are labels or their names, and "auto" does not take streams.
     image_column, label_column : str, optional
-        Needed only where there is not exactly one column of each kind.
+        Needed only where there is not exactly one column of each kind, and for one of arrays.
     flag_column : str, default="is_synthetic"
         Column to add: False for real images, True for synthetic ones.
     fill_values : dict, optional
@@ -135,7 +137,8 @@ def augment_dataset(
             raise ValueError("per_class='auto' takes a Dataset, got a stream; pass a number")
         pairs = HuggingFacePairs(plain, image_column, label_column)
         drawn, new_labels, _ = gated_images(pairs, source, names, gate or {}, random_state)
-        channels, images = drawn.shape[1], iter(drawn)
+        shape, images = tuple(drawn.shape[1:]), iter(drawn)
+        dtype = str(drawn.dtype).removeprefix("torch.")
     else:
         if names is not None and isinstance(per_class, Mapping):
             by_name = {name: index for index, name in enumerate(names)}
@@ -144,19 +147,21 @@ def augment_dataset(
         new_labels = new_images(per_class, labels, where)
         chosen = where.positions(new_labels)
         new_labels, chosen = new_labels[chosen >= 0], chosen[chosen >= 0]
-        channels, images = where.image_shape[0], _drawn(where, chosen, random_state)
+        shape, images = where.image_shape, _drawn(where, chosen, random_state)
+        dtype = where.dtype
     if len(new_labels) == 0:
         return _in_format(_flagged(plain, flag_column), dataset, flag_column)
-    example = _example(plain, image_column, channels)
-    pixels = Pixels(resize=resize)
-    contents = (png_bytes(pixels.one_like(image, example)) for image in images)
+    example = _example(plain, image_column, shape, dtype)
+    pixels = Pixels(resize=resize, dtype=dtype)
     rows = {
-        image_column: [{"bytes": content, "path": None} for content in contents],
+        image_column: [_cell(pixels.one_like(image, example)) for image in images],
         label_column: new_labels.tolist(),
         **{name: [value] * len(new_labels) for name, value in fill.items()},
         flag_column: [True] * len(new_labels),
     }
-    real = _flagged(plain, flag_column, image_column, channels)
+    # Originals beside floats are left as they are: there is nothing that ``fit`` converts.
+    converted = _is_image(dataset.features[image_column]) and dtype == "uint8"
+    real = _flagged(plain, flag_column, *((image_column, shape[0]) if converted else ()))
     return _in_format(_joined(real, rows), dataset, flag_column)
 
 
@@ -212,14 +217,31 @@ def _labels(plain: Any, column: str) -> NDArray[Any]:
     return known if known.dtype.kind != "i" else np.array([UNLABELLED if label is None else label for label in labels])
 
 
-def _example(plain: Any, column: str, channels: int) -> Any:
-    """Return the first real image as ``fit`` sees it, which synthetic ones are made like."""
+def _example(plain: Any, column: str, shape: tuple[int, ...], dtype: str) -> Any:
+    """Return the first real image as ``fit`` sees it, which synthetic ones are made like.
+
+    One of a column of arrays is a tensor where its channels come first, otherwise an array.
+    """
     feature = _decoding(plain.features[column])
     found = (row[column] for row in plain.select_columns([column]).cast_column(column, feature))
     example = next((image for image in found if image is not None), None)
     if example is None:
         raise ValueError(f"no row of column {column!r} holds an image")
-    return as_fitted(example, channels)
+    if not isinstance(example, Image.Image):
+        array = np.asarray(example, dtype=getattr(plain.features[column], "dtype", None))
+        return torch.from_numpy(array) if array.ndim == 3 and len(array) == shape[0] else array
+    return as_fitted(example, shape[0], dtype)
+
+
+def _cell(image: Any) -> Any:
+    """An image as a dataset holds it: a file as bytes, or an array."""
+    if not isinstance(image, Image.Image):
+        return np.asarray(image)
+    if image.mode != "F":
+        return {"bytes": png_bytes(image), "path": None}
+    buffer = io.BytesIO()
+    image.save(buffer, format="TIFF")  # PNG has no floats
+    return {"bytes": buffer.getvalue(), "path": None}
 
 
 def _drawn(source: Source, positions: NDArray[np.int64], random_state: Any) -> Iterator[Tensor]:

@@ -45,7 +45,7 @@ class _Synthetic(v2.Transform):
         # Neither is a Module: a generator's weights must not become parameters of a transform.
         self._source = Source(source, classes, missing=missing)
         self._source.check_names()
-        self._pixels = Pixels(mean, std, resize=resize)
+        self._pixels = Pixels(mean, std, resize=resize, dtype=self._source.dtype)
         self._find_label = label_finder(labels_getter)
 
     @property
@@ -114,7 +114,7 @@ class SyntheticMix(_Synthetic):
     ------
     ValueError
         When called with a label that the source does not have, soft labels, images of another size or number of
-        channels, or floats outside [0, 1] without `mean` and `std`.
+        channels, floats outside [0, 1] without `mean` and `std`, or uint8 images beside a source that draws floats.
 
     See Also
     --------
@@ -124,7 +124,9 @@ class SyntheticMix(_Synthetic):
     Notes
     -----
     Images are a tensor (batch, channels, height, width) or a ``tv_tensors.Image``: uint8, floating point in [0, 1], or
-    normalised with `mean` and `std`. Output has the input's type, dtype, size and device; the input is not changed.
+    normalised with `mean` and `std`. Of a source that draws float32 the values are not rescaled: images are then
+    floating point, of the scale that the generator was trained on, before `mean` and `std` if these are given. Output
+    has the input's type, dtype, size and device; the input is not changed.
     Random numbers come from torch's global state: workers of a DataLoader differ, and ``DataLoader(generator=...)``
     repeats what they do; in the main process ``torch.manual_seed`` does.
 
@@ -266,7 +268,7 @@ class RandomSynthetic(_Synthetic):
                 "SyntheticMix, and a one-hot row is no label here"
             )
         position = self._source.positions(one)
-        image = as_fitted(image, self._source.image_shape[0])
+        image = as_fitted(image, self._source.image_shape[0], self._source.dtype)
         if torch.rand((), dtype=torch.float32, device="cpu") >= self.p or position[0] < 0:
             return image, label
         return self._pixels.one_like(self._source.draw(position)[0], image), label

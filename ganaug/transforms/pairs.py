@@ -14,7 +14,7 @@ __all__ = ["HuggingFacePairs", "LabelledPairs", "as_pairs"]
 
 
 class LabelledPairs(Dataset[tuple[Any, Any]]):
-    """Images (channels, height, width), uint8, with their labels; the names of classes are a dict by label."""
+    """Images (channels, height, width) with their labels; the names of classes are a dict by label."""
 
     def __init__(self, data: LabelledImages) -> None:
         self._images = torch.from_numpy(data.images)

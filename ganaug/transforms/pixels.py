@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageOps
 from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms.v2 import functional as F
@@ -18,6 +18,7 @@ from ganaug.data.images.pictures import picture
 __all__ = ["CONVERT", "Pixels", "as_fitted", "channels_of", "is_grey"]
 
 MODES = {1: ("L", "1"), 3: ("RGB",)}  # of PIL images, by the number of channels
+FLOAT_MODES = {1: ("F",)}
 CONVERT = "convert them first, or train the GAN on this dataset"
 
 
@@ -37,7 +38,7 @@ def channels_of(image: Any) -> int | None:
     return len(image) if isinstance(image, Tensor) and image.ndim == 3 else None
 
 
-def as_fitted(image: Any, channels: int) -> Any:
+def as_fitted(image: Any, channels: int, dtype: str = "uint8") -> Any:
     """Return a real image as ``fit`` sees it, in the type that it came in.
 
     PIL images are turned upright; palettes, transparency and other modes become RGB, or grey; grey images among colour
@@ -48,6 +49,8 @@ def as_fitted(image: Any, channels: int) -> Any:
     image : PIL image, Tensor, array or any other object, which comes back unchanged
     channels : int
         Of the GAN's images.
+    dtype : {"uint8", "float32"}
+        Of the GAN's images. Beside floats only PIL images of mode F can stand.
 
     Raises
     ------
@@ -55,10 +58,13 @@ def as_fitted(image: Any, channels: int) -> Any:
         For a PIL image that ``fit`` does not turn into one of so many channels.
     """
     if isinstance(image, Image.Image):
-        if image.mode in MODES.get(channels, ()) and image.getexif().get(ExifTags.Base.Orientation, 1) == 1:
+        modes = _modes(dtype)
+        if image.mode in modes.get(channels, ()) and image.getexif().get(ExifTags.Base.Orientation, 1) == 1:
             return image
-        if channels not in MODES or (channels == 1 and not is_grey(image)):
-            raise ValueError(f"the image has mode {image.mode!r}, synthetic ones {channels} channels; {CONVERT}")
+        if dtype != "uint8" and image.mode in modes.get(channels, ()):
+            return ImageOps.exif_transpose(image)
+        if channels not in modes or dtype != "uint8" or (channels == 1 and not is_grey(image)):
+            raise ValueError(_other_mode(image.mode, channels, dtype))
         return picture(array_from_image(image, channels=channels))
     if channels != 3 or channels_of(image) != 1:
         return image
@@ -68,18 +74,29 @@ def as_fitted(image: Any, channels: int) -> Any:
     return tv_tensors.wrap(wide, like=image) if isinstance(image, tv_tensors.Image) else wide
 
 
+def _modes(dtype: str) -> dict[int, tuple[str, ...]]:
+    return MODES if dtype == "uint8" else FLOAT_MODES
+
+
+def _other_mode(mode: str, channels: int, dtype: str) -> str:
+    kind = "" if dtype == "uint8" else f" of {dtype}"
+    return f"the image has mode {mode!r}, synthetic ones {channels} channels{kind}; {CONVERT}"
+
+
 class Pixels:
-    """Turns uint8 images into the kind that a pipeline uses.
+    """Turns synthetic images into the kind that a pipeline uses.
 
     Parameters
     ----------
     mean, std : sequence of float, optional
-        Of each channel, on pixels in [0, 1]: what images were normalised with.
+        Of each channel, what images were normalised with: pixels of uint8 in [0, 1], others by their values.
     resize : bool
         Resize synthetic images whose size differs, in place of an error.
+    dtype : {"uint8", "float32"}
+        Of the synthetic images. The values of floats are left as they are.
     """
 
-    def __init__(self, mean: Any = None, std: Any = None, *, resize: bool = False) -> None:
+    def __init__(self, mean: Any = None, std: Any = None, *, resize: bool = False, dtype: str = "uint8") -> None:
         if (mean is None) != (std is None):
             raise ValueError("mean and std belong together; pass both, or neither for images in [0, 1]")
         self.mean = None if mean is None else tuple(float(v) for v in _sequence(mean))
@@ -90,6 +107,7 @@ class Pixels:
             if min(self.std) <= 0:
                 raise ValueError(f"std must be positive, got {self.std}")
         self.resize = resize
+        self.dtype = dtype
 
     def check(self, images: Tensor, shape: tuple[int, ...], *, same_size: bool = True) -> None:
         """Raise unless images (..., channels, height, width) can be joined by synthetic ones of `shape`."""
@@ -99,7 +117,14 @@ class Pixels:
         self._check_size((images.shape[-2], images.shape[-1]), shape, same_size)
         if self.mean is not None and len(self.mean) not in (1, channels):
             raise ValueError(f"mean and std must have 1 or {channels} values, got {len(self.mean)}")
-        if images.dtype == torch.uint8:
+        if self.dtype != "uint8":
+            if not images.is_floating_point():
+                found = str(images.dtype).removeprefix("torch.")
+                raise ValueError(
+                    f"images are {found}, synthetic ones {self.dtype}, whose values are not of one scale; convert "
+                    "images as those that the generator was trained on"
+                )
+        elif images.dtype == torch.uint8:
             if self.mean is not None:
                 raise ValueError("images are uint8 and mean and std were given; normalise first, or leave these out")
         elif not images.is_floating_point():
@@ -121,32 +146,33 @@ class Pixels:
             )
 
     def like(self, drawn: Tensor, images: Tensor) -> Tensor:
-        """Turn uint8 (n, channels, height, width) into the dtype, range and device of `images`; if asked to, resize."""
+        """Turn drawn (n, channels, height, width) into the dtype, range and device of `images`; if asked to, resize."""
         drawn = drawn.to(images.device)
         if self.resize and drawn.shape[-2:] != images.shape[-2:]:
             drawn = F.resize(drawn, list(images.shape[-2:]), antialias=True)
         if images.dtype == torch.uint8:
             return drawn
-        drawn = drawn.to(torch.float32).div_(255)
+        if self.dtype == "uint8":
+            drawn = drawn.to(torch.float32).div_(255)
         if self.mean is not None and self.std is not None:
             mean, std = (
                 torch.tensor(v, dtype=torch.float32, device=drawn.device).view(-1, 1, 1) for v in (self.mean, self.std)
             )
-            drawn = drawn.sub_(mean).div_(std)
+            drawn = drawn.sub(mean).div_(std)
         return drawn.to(images.dtype)
 
     def one_like(self, drawn: Tensor, image: Any, *, same_size: bool = True) -> Any:
-        """Turn uint8 (channels, height, width) into an image like `image`: PIL, tv_tensor, tensor or array.
+        """Turn drawn (channels, height, width) into an image like `image`: PIL, tv_tensor, tensor or array.
 
         Without `same_size` it keeps its size, whatever that of `image`. A real image comes as :func:`as_fitted` returns
         it.
         """
         shape = tuple(drawn.shape)
         if isinstance(image, Image.Image):
-            if image.mode not in MODES.get(shape[0], ()):
-                raise ValueError(f"the image has mode {image.mode!r}, synthetic ones {shape[0]} channels; {CONVERT}")
+            if image.mode not in _modes(self.dtype).get(shape[0], ()):
+                raise ValueError(_other_mode(image.mode, shape[0], self.dtype))
             self._check_size((image.height, image.width), shape, same_size)
-            result: Any = picture(drawn.numpy())
+            result: Any = picture(drawn.numpy()) if self.dtype == "uint8" else Image.fromarray(drawn[0].numpy())
             if self.resize and result.size != image.size:
                 result = result.resize(image.size, Image.Resampling.BICUBIC)
             return result if result.mode == image.mode else result.convert(image.mode)

@@ -48,10 +48,13 @@ class Source:
         self.missing = missing
         self.classes: NDArray[Any]
         self.image_shape: tuple[int, ...]
+        self.dtype: str
         if isinstance(origin, SyntheticPool):
             self.classes, self.image_shape, known = origin.classes, origin.image_shape, origin.class_names
+            self.dtype = origin.dtype
         else:
             self.classes, self.image_shape = np.asarray(origin.classes_), origin.sample_spec_.shape
+            self.dtype = origin.sample_spec_.dtype
             known = class_names(origin)
         self._called = {label: known.get(label, str(label)) for label in self.classes.tolist()}
         self._available = self.available()
@@ -182,7 +185,7 @@ class Source:
         return np.ones(len(self.classes), dtype=bool)
 
     def draw(self, positions: NDArray[np.int64], device: torch.device | str = "cpu") -> Tensor:
-        """Draw an image for each position: (n, channels, height, width), uint8, on `device`."""
+        """Draw an image for each position: (n, channels, height, width), on `device`."""
         if isinstance(self.origin, SyntheticPool):
             return self.origin.draw_positions(positions).to(device)
         if device_of(self.origin).type == "cuda" and get_worker_info() is not None:

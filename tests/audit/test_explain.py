@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from ganaug import GANOverSampler, ImageGAN, LabelledImages, TableGAN, labelled_images
-from ganaug.audit import _explain as explain_module
 from ganaug.audit import explain, explanation_sheet, interpolation_sheet
+from ganaug.metrics.modalities import Images, register
 
 FAST = {"steps": 2, "random_state": 0, "verbose": False}
 
@@ -69,12 +69,23 @@ def test_labels_are_for_all_samples_or_for_none(images):
         explain(images.subset([]), images)
 
 
-def test_images_are_compared_and_classified_on_the_device(images, monkeypatch):
+def test_images_are_compared_and_classified_on_the_device(images):
     devices = []
-    for name in ("ImageClassifier", "image_distances"):
-        work = getattr(explain_module, name)
-        monkeypatch.setattr(explain_module, name, lambda *args, work=work: devices.append(args[-1]) or work(*args))
-    explain(images.subset([7]), images, classifier_steps=2, device="cpu", random_state=0)
+
+    class Recording(Images):
+        def prepare(self, parts, categorical_features=None, device="cpu"):
+            devices.append(device)
+            return super().prepare(parts, categorical_features, device)
+
+        def probabilities(self, *args):
+            devices.append(args[-1].device)
+            return super().probabilities(*args)
+
+    register(Recording())
+    try:
+        explain(images.subset([7]), images, classifier_steps=2, device="cpu", random_state=0)
+    finally:
+        register(Images())
     assert devices == [torch.device("cpu")] * 2
     with pytest.raises(ValueError, match="device must be"):
         explain(images.subset([7]), images, device="tpu")

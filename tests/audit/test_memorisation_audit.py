@@ -10,6 +10,7 @@ from sklearn.datasets import load_breast_cancer
 from ganaug import ImageGAN, LabelledImages, TableGAN, labelled_images
 from ganaug.audit import audit
 from ganaug.data.fingerprints import check_holdout, row_keys
+from ganaug.data.kinds import KINDS
 
 FORBIDDEN = ("private", "anonymous", "safe")
 
@@ -460,7 +461,7 @@ def test_a_holdout_may_repeat_rows_of_a_table_that_repeat_by_nature(decimals):
         table = np.random.default_rng(seed).normal(size=(160, 2)).round(decimals)
         keys = row_keys(pd.DataFrame(table[:80]), pd.DataFrame(table[80:]))
         if np.isin(keys[1], keys[0]).any() and len(np.unique(keys[0])) < 80:
-            check_holdout(keys[0][:0], *keys, images=False)
+            check_holdout(keys[0][:0], *keys, KINDS["rows"])
     leaked = row_keys(pd.DataFrame(table[:80]), pd.DataFrame(table[:80]))
     with pytest.raises(ValueError, match="80 of 80 holdout rows"):
-        check_holdout(leaked[0][:0], *leaked, images=False)
+        check_holdout(leaked[0][:0], *leaked, KINDS["rows"])

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ganaug import ImageGAN, SyntheticPool, labelled_images
+from ganaug import ImageGAN, RunOptions, SyntheticPool, labelled_images
 from ganaug.bench import TableArm, run_suite
 from ganaug.bench import run as run_module
 from ganaug.bench.results import report as report_module
@@ -123,8 +123,10 @@ PATHS = {
     "save": lambda gan, home: (gan.save("~/m"), ImageGAN.load("~/m", device="cpu"), ImageGAN.from_pretrained("~/m"))[0],
     "pool": lambda gan, home: SyntheticPool(SyntheticPool.build(gan, "~/p", per_class=1).path).path,
     "show": lambda gan, home: gan.show("~/grid.png", per_class=1),
-    "log_dir": lambda gan, home: fitted(log_dir="~/log") and home / "log" / "metrics.jsonl",
-    "checkpoint_dir": lambda gan, home: fitted(checkpoint_dir="~/kept") and next((home / "kept").glob("checkpoint-*")),
+    "log_dir": lambda gan, home: fitted(run=RunOptions(log_dir="~/log")) and home / "log" / "metrics.jsonl",
+    "checkpoint_dir": lambda gan, home: (
+        fitted(run=RunOptions(checkpoint_dir="~/kept")) and next((home / "kept").glob("checkpoint-*"))
+    ),
     "npz": lambda gan, home: labelled_images("~/x.npz") and home / "x.npz",
     "csv": lambda gan, home: len(read_table("~/x.csv")) and home / "x.csv",
 }

@@ -11,7 +11,8 @@ from ganaug.bench.cases.checking import check_suite
 from ganaug.bench.methods.classifiers import check_classifier
 from ganaug.bench.methods.samplers import check_sampler
 from ganaug.bench.suite import plugins
-from ganaug.bench.suite.plugins import Plugin, checked, construct, nearest, require, resolve
+from ganaug.bench.suite.plugins import Plugin, checked, construct, require, resolve
+from ganaug.data.suggestions import nearest
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_efficientnet_tells_digits_apart_better_than_chance_and_is_silent(capsys
 @pytest.mark.parametrize(
     ("images", "extractor", "said"),
     [
-        (IMAGES.astype(float), nn.Flatten(), "images must be uint8 of shape .* got float64"),
+        (IMAGES.astype(float), nn.Flatten(), "images must be uint8 or float32 of shape .* got float64"),
         (IMAGES[:, 0], nn.Flatten(), r"got uint8 of shape \(60, 8, 8\)"),
         (IMAGES, "resnet", "extractor must be 'efficientnet-lite0', 'inception' or a torch module, got 'resnet'"),
         (np.repeat(IMAGES, 2, axis=1), "efficientnet-lite0", "takes images of 1 or 3 channels, got 2"),

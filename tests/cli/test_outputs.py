@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from shell import run
 
-from ganaug import ImageGAN, TableGAN
+from ganaug import ImageGAN, RunOptions, TableGAN
 from ganaug.cli import outputs
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (8, 8, 8), dtype=np.uint8)
@@ -171,8 +171,14 @@ def test_saving_over_a_model_of_ones_own(here, monkeypatch):
 
 
 def test_models_go_where_logs_checkpoints_and_hidden_files_are(here):
-    places = {"log_dir": "run", "checkpoint_dir": "run"}
-    gan = ImageGAN(steps=1, batch_size=4, random_state=0, device="cpu", verbose=False, **places).fit(IMAGES, LABELS)
+    gan = ImageGAN(
+        steps=1,
+        batch_size=4,
+        random_state=0,
+        device="cpu",
+        verbose=False,
+        run=RunOptions(log_dir="run", checkpoint_dir="run"),
+    ).fit(IMAGES, LABELS)
     (here / "run" / ".gitattributes").touch()
     gan.save("run", overwrite=False)
     with pytest.raises(ValueError, match="is a file"):

@@ -18,6 +18,7 @@ from ganaug import (
     GANOverSampler,
     ImageGAN,
     RandomSynthetic,
+    RunOptions,
     SafeOverSampler,
     SyntheticMix,
     SyntheticPool,
@@ -254,7 +255,7 @@ CALLS = {
     "labelled_images": lambda m: labelled_images(m.images.transpose(0, 2, 3, 1) / 255.0, m.labels).images,
 }
 LONG_CALLS = {
-    "ImageGAN.fit": lambda m: weights(ImageGAN(**QUICK, validation_fraction=0.2).fit(m.digits)),
+    "ImageGAN.fit": lambda m: weights(ImageGAN(**QUICK, run=RunOptions(validation_fraction=0.2)).fit(m.digits)),
     "GANOverSampler": oversampled,
     "SafeOverSampler": safely,
     "choose_ratio": chosen,

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from sklearn.base import BaseEstimator
 from torch.utils.data import TensorDataset
+from toys import GaussianImages, GaussianRows
 
 import ganaug
 from ganaug import AugmentedDataset, GANOverSampler, ImageGAN, SyntheticMix, SyntheticPool, TableGAN, augment_dataset
@@ -17,48 +17,6 @@ from ganaug.generators import Generator, SampleSpec, Scorer
 from ganaug.metrics import image_report, table_report
 
 QUICK = ClassifierConfig(steps=5)
-
-
-class Gaussians(BaseEstimator):
-    """Independent normal numbers for each class."""
-
-    def __init__(self, random_state=None):
-        self.random_state = random_state
-
-    def fit(self, X, y=None):
-        X, y = self._samples(X, y)
-        self.classes_ = np.unique(y)
-        parts = [X[y == c].reshape((y == c).sum(), -1) for c in self.classes_]
-        self.mean_, self.spread_ = ([f(part, 0) for part in parts] for f in (np.mean, np.std))
-        return self
-
-    def _draw(self, labels, random_state):
-        at = np.searchsorted(self.classes_, labels)
-        noise = np.random.default_rng(random_state).normal(size=(len(at), len(self.mean_[0])))
-        return np.array(self.mean_)[at] + noise * np.array(self.spread_)[at]
-
-
-class GaussianImages(Gaussians):
-    def _samples(self, X, y):
-        self.sample_spec_ = SampleSpec("images", X.image_shape, "uint8")
-        return X.images, X.labels
-
-    def sample(self, labels, *, random_state=None):
-        pixels = self._draw(labels, random_state).reshape(-1, *self.sample_spec_.shape)
-        return torch.from_numpy(pixels.clip(0, 255).astype(np.uint8))
-
-    def score_samples(self, X, labels):
-        at = np.searchsorted(self.classes_, labels)
-        return -np.square(np.asarray(X).reshape(len(at), -1) - np.array(self.mean_)[at]).sum(1)
-
-
-class GaussianRows(Gaussians):
-    def _samples(self, X, y):
-        self.columns_, self.sample_spec_ = X.columns, SampleSpec("rows", (X.shape[1],), "float64")
-        return X.to_numpy(), np.asarray(y)
-
-    def sample(self, labels, *, random_state=None):
-        return pd.DataFrame(self._draw(labels, random_state), columns=self.columns_)
 
 
 @pytest.fixture(scope="module")

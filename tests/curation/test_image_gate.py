@@ -259,7 +259,8 @@ def test_the_gan_must_be_one(few):
 
 def test_with_a_real_gan_and_the_default_filters(digits, tmp_path):
     data = digits.subset(range(150))
-    gan = ImageGAN(steps=20, device="cpu", verbose=False, checkpoint_dir=tmp_path / "c", log_dir=tmp_path / "log")
+    gan = ImageGAN(steps=20, device="cpu", verbose=False)
+    gan.set_params(run__checkpoint_dir=tmp_path / "c", run__log_dir=tmp_path / "log")
     choice = choose(gan, data, filters=None, ratios=[0, 1], training=ClassifierConfig(steps=20), cv="split")
     through = "ratio 1 through discriminator rank, class consistency, no copies"
     assert choice.candidates == ("nothing", through, "ratio 1")

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from ganaug.curation import LocalSampler
+from ganaug.data.tables.layout import RowLayout
 
 
 def rows(n=60, seed=0):
@@ -14,7 +15,7 @@ def rows(n=60, seed=0):
 
 def sampler(**params):
     data, labels = rows()
-    return LocalSampler(**params).fit(data, labels, [slice(2, 5)])
+    return LocalSampler(**params).fit(data, labels, RowLayout(2, blocks=(3,)))
 
 
 def test_rows_stay_near_their_anchor_and_in_their_class():
@@ -67,7 +68,7 @@ def test_a_number_and_the_level_that_says_there_is_one_stay_together():
     data = np.zeros((80, 3), np.float32)
     data[:, 0] = np.where(there, 10 + rng.normal(size=80), 0)
     data[:, 1], data[:, 2] = there, ~there
-    s = LocalSampler().fit(data, np.zeros(80, int), [slice(1, 3)], [0])
+    s = LocalSampler().fit(data, np.zeros(80, int), RowLayout(1, blocks=(2,), gates=(0,)))
     drawn, _ = s.sample(np.zeros(400, int), rng)
     assert (drawn[drawn[:, 2] == 1, 0] == 0).all()
     assert (drawn[drawn[:, 1] == 1, 0] > 5).all()

@@ -193,7 +193,7 @@ def test_fingerprint_depends_on_every_pixel_label_and_shape():
     ("images", "labels", "message"),
     [
         (np.zeros((2, 1, 8, 8)), np.zeros(2), "must be uint8"),
-        (np.zeros((2, 8, 8), np.uint8), np.zeros(2), "must be uint8 of shape"),
+        (np.zeros((2, 8, 8), np.uint8), np.zeros(2), "must be uint8 or float32 of shape"),
         (np.zeros((2, 1, 8, 8), np.uint8), np.zeros(3), "the length of images, got shape .3,. beside 2"),
         ([[0]], np.zeros(1), "images must be a numpy array, got list"),
         (np.zeros((2, 1, 8, 8), np.uint8), [0, 1], "labels must be a numpy array, got list"),

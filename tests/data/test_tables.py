@@ -9,6 +9,7 @@ import pytest
 import scipy.sparse
 
 from ganaug.data.tables.encoder import TableEncoder, as_table
+from ganaug.data.tables.layout import RowLayout
 
 N = 120
 
@@ -73,11 +74,29 @@ def test_rows_are_numbers_first_and_then_one_hot_blocks():
     rows = encoder.transform(table)
     assert rows.dtype == np.float32
     assert rows.shape == (N, encoder.width_)
-    assert encoder.blocks_[0].start == encoder.n_numbers_
-    assert encoder.blocks_[-1].stop == encoder.width_
-    for block in encoder.blocks_:
+    layout = encoder.layout_
+    assert layout.slices[0].start == layout.n_numbers
+    assert layout.slices[-1].stop == encoder.width_
+    for block in layout.slices:
         assert (rows[:, block].sum(1) == 1).all()
-    assert np.abs(rows[:, : encoder.n_numbers_]).max() < 4
+    numbers = rows[:, : layout.n_numbers]
+    assert np.abs(numbers).max() < 4
+    assert not numbers[~layout.present(rows)].any()
+    assert RowLayout.from_dict(json.loads(json.dumps(layout.to_dict()))) == layout
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"n_numbers": -1}, "n_numbers must"),
+        ({"blocks": [1]}, "a block must"),
+        ({"gates": [0, 3]}, "a gate must"),
+        ({"gates": [0]}, "a gate for each of 2 numbers, got 1"),
+    ],
+)
+def test_layouts_that_cannot_be_are_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        RowLayout.from_dict({"n_numbers": 2, "blocks": [2, 3], "gates": [0, -1], **change})
 
 
 def test_numbers_become_normal_scores():
@@ -279,11 +298,11 @@ def test_what_was_not_in_the_training_data_is_refused(other, message):
     [
         (lambda i: f"person {i}", "a different text in every row"),
         (lambda i: uuid.UUID(int=i), "a different UUID in every row"),
-        (lambda i: [i, Decimal(i)][i % 2], "values of several types, Decimal, int, which are learnt as names"),
+        (lambda i: [i, Decimal(i)][i % 2], "values of several types, Decimal, int, which are encoded as categories"),
         (lambda i: [datetime.date(2020, 1, 1 + i % 28), "soon", i][i % 3], "values of several types, date, int, str"),
     ],
 )
-def test_doubtful_names_are_told(make, message):
+def test_doubtful_categories_are_reported(make, message):
     values = pd.Series([None, *map(make, range(1, 70))], dtype=object)
     table = pd.DataFrame({"x": np.arange(70.0), "name": values})
     with pytest.warns(UserWarning, match=f"column 'name' holds {message}"):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ganaug import ImageGAN, TableGAN
+from ganaug import ImageGAN, RunOptions, TableGAN
 from ganaug.objectives.adversarial import objective
 
 
@@ -22,7 +22,7 @@ def fit(kind, folder, log_dir):
     rng = np.random.default_rng(0)
     y = np.arange(40) % 2
     engine = {"batch_size": 4, "random_state": 0, "verbose": False, "device": "cpu"}
-    engine |= {"log_dir": log_dir, "checkpoint_dir": folder, "checkpoint_every": 1}
+    engine["run"] = RunOptions(log_dir=log_dir, checkpoint_dir=folder, checkpoint_every=1)
     if kind == "images":
         X = rng.integers(0, 100, (40, 8, 8)).astype(np.uint8) + y[:, None, None].astype(np.uint8) * 100
         return ImageGAN(steps=40, augment_p=0.5, **engine).fit(X, y)

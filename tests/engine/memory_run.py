@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import torch
 
-from ganaug import OutOfMemory, TableGAN
+from ganaug import OutOfMemory, RunOptions, TableGAN
 from ganaug.engine.distributed import OtherProcessError, current_context
 from ganaug.objectives.adversarial import objective
 
@@ -33,7 +33,7 @@ def main(fifo):
     if current_context(True).first:
         shrink(objective)
     rng = np.random.default_rng(0)
-    gan = TableGAN(steps=20, batch_size=6, width=8, random_state=0, verbose=False, distributed=True)
+    gan = TableGAN(steps=20, batch_size=6, width=8, random_state=0, verbose=False, run=RunOptions(distributed=True))
     try:
         gan.fit(rng.normal(size=(20, 3)), np.arange(20) % 2)
     except OutOfMemory as error:

@@ -10,13 +10,14 @@ import pytest
 import safetensors.torch
 import torch.distributed as dist
 
-from ganaug import ImageGAN, TableGAN
+from ganaug import ImageGAN, RunOptions, TableGAN
 from ganaug.engine.callbacks import health
 from ganaug.engine.callbacks import validation as selection
 from ganaug.engine.distributed import _leave, current_context
 from ganaug.objectives.adversarial import objective
 
-ENGINE = {"random_state": 0, "device": "cpu", "verbose": False, "distributed": True}
+ENGINE = {"random_state": 0, "device": "cpu", "verbose": False}
+TOGETHER = RunOptions(distributed=True)
 ABOVE_ROUNDING = 1e-2  # Adam makes steps of full length of gradients that are rounding alone, unless this is added
 
 
@@ -31,7 +32,7 @@ def images():
         "augment_p": 0.5,
         "augment": ["translation", "cutout", "color", "hflip"],
     }
-    return ImageGAN(**options, **ENGINE).fit(X.astype(np.uint8), np.repeat(["a", "b"], 10))
+    return ImageGAN(**options, **ENGINE, run=TOGETHER).fit(X.astype(np.uint8), np.repeat(["a", "b"], 10))
 
 
 def table(folder=None, **options):
@@ -39,7 +40,7 @@ def table(folder=None, **options):
     y = np.arange(40) % 2
     X = np.c_[rng.normal(size=(40, 3)) + y[:, None], y ^ (rng.random(40) < 0.2)]
     options = {"steps": 20, "batch_size": 8, "members": 2, "width": 16, **ENGINE, **options}
-    return TableGAN(**options, checkpoint_dir=folder).fit(X, y)
+    return TableGAN(run=RunOptions(distributed=True, checkpoint_dir=folder)).set_params(**options).fit(X, y)
 
 
 def refused(call):
@@ -58,13 +59,16 @@ def of_one_mind(rank):
             patch.setattr(
                 module, "spread", lambda samples, right=right: right(samples) / (1 + rank * len(samples) ** 3)
             )
-        gan = table(steps=200, health="adapt", validation_fraction=0.3)
+        gan = table(steps=200, run__health="adapt", run__validation_fraction=0.3)
     return {"health": gan.health_, "validation": gan.validation_}
 
 
 def main(folder):
     rank = current_context(True).rank
-    fitted = {"images": images(), "table": table(folder / "checkpoints", log_dir=folder / "log", checkpoint_every=7)}
+    fitted = {
+        "images": images(),
+        "table": table(folder / "checkpoints", run__log_dir=folder / "log", run__checkpoint_every=7),
+    }
     tensors = {f"{name}.{part}": t for name, gan in fitted.items() for part, t in gan.tensors().items()}
     safetensors.torch.save_file({n: t.contiguous() for n, t in tensors.items()}, folder / f"rank{rank}.safetensors")
     found = {

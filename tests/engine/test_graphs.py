@@ -6,9 +6,12 @@ from small_gans import LABELS, images, rows
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from ganaug import RunOptions
 from ganaug.engine import graphs, loop
 from ganaug.engine.graphs import Eager, Graphs, runner_for
 from ganaug.generators import fitting
+from ganaug.generators.images import gan as image_gan
+from ganaug.generators.tables import gan as table_gan
 from ganaug.objectives.adversarial.config import AdversarialConfig
 from ganaug.objectives.adversarial.objective import AdversarialObjective
 
@@ -95,7 +98,8 @@ def taped(monkeypatch):
         made.append(Taped(device, moving) if cuda_graph else Eager(device))
         return made[-1]
 
-    monkeypatch.setattr(fitting, "AdversarialObjective", make)
+    for module in (image_gan, table_gan):
+        monkeypatch.setattr(module, "AdversarialObjective", make)
     monkeypatch.setattr(fitting, "runner_for", runner)
     return made
 
@@ -105,7 +109,7 @@ def test_a_recorded_training_is_the_eager_one(made, taped, monkeypatch):
     """Schedules, lazy penalties, augmentation that sets in after the first step: all that changes is in tensors."""
     options = {"steps": 120} | ({"precision": "fp32"} if made is images else {})
     gan, X = made(**options)
-    recorded, eager = gan.fit(X, LABELS), made(**options, cuda_graph=False)[0].fit(X, LABELS)
+    recorded, eager = gan.fit(X, LABELS), made(**options, run=RunOptions(cuda_graph=False))[0].fit(X, LABELS)
     # Eager: the first step, without augmentation, and three with and without the penalty each; tables always have it.
     assert taped[0].replayed == gan.steps - (7 if made is images else 3)
     assert type(taped[1]) is Eager
@@ -233,7 +237,7 @@ def test_on_a_gpu_graphs_give_what_eager_steps_give(made, precision):
     fitted = []
     for cuda_graph in (True, False, False):
         options = {"precision": precision} if made is images else {}
-        gan, X = made(device="cuda", steps=40, cuda_graph=cuda_graph, **options)
+        gan, X = made(device="cuda", steps=40, run=RunOptions(cuda_graph=cuda_graph), **options)
         fitted.append(gan.fit(X, LABELS).tensors())
     recorded, eager, again = ({name: t.float().cpu() for name, t in tensors.items()} for tensors in fitted)
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from unchanged import Unchanged
 
-from ganaug import TableGAN
+from ganaug import RunOptions, TableGAN
 from ganaug.engine import train
 from ganaug.engine.callbacks.health import MIN_DIVERSITY, MIN_NEARNESS, Health
 from ganaug.engine.callbacks.monitor import Monitor
@@ -211,7 +211,7 @@ def test_findings_are_kept_with_the_model_and_across_checkpoints(tmp_path, monke
     whole = TableGAN(**options).fit(X, y)
     assert [(f["step"], f["class"]) for f in whole.health_] == [(s, c) for s in (100, 150, 200) for c in ("cat", "dog")]
     assert TableGAN.load(whole.save(tmp_path / "m")).health_ == whole.health_
-    options |= {"health": "adapt"}
+    options |= {"run": RunOptions(health="adapt")}
     whole = TableGAN(**options).fit(X, y)
     step, calls = objective.adversarial_step, []
 
@@ -221,7 +221,7 @@ def test_findings_are_kept_with_the_model_and_across_checkpoints(tmp_path, monke
             raise KeyboardInterrupt
         return step(*arguments)
 
-    options |= {"checkpoint_dir": tmp_path / "c", "checkpoint_every": 20}
+    options["run"] = RunOptions(health="adapt", checkpoint_dir=tmp_path / "c", checkpoint_every=20)
     monkeypatch.setattr(objective, "adversarial_step", interrupted)
     with pytest.raises(KeyboardInterrupt):
         TableGAN(**options).fit(X, y)

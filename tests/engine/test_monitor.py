@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from ganaug import TableGAN
+from ganaug import RunOptions, TableGAN
 from ganaug.engine.callbacks.monitor import Monitor
 
 READING = {"images_per_second": 9.0, "discriminator_loss": 0.1, "generator_loss": 0.2}
@@ -45,7 +45,7 @@ def lines(folder):
 
 def fit(**options):
     rng = np.random.default_rng(0)
-    gan = TableGAN(steps=500, batch_size=4, width=8, random_state=0, verbose=False, **options)
+    gan = TableGAN(steps=500, batch_size=4, width=8, random_state=0, verbose=False, run=RunOptions(**options))
     return gan.fit(rng.normal(size=(20, 2)), np.arange(20) % 2)
 
 

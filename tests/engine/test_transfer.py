@@ -11,6 +11,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ganaug.engine import transfer
+from ganaug.engine.label_embedding import ClassBalancedSampler
 from ganaug.engine.loop import one_step
 from ganaug.engine.state import TrainingState
 from ganaug.engine.transfer import Rows, to_device
@@ -75,20 +76,18 @@ def watch(monkeypatch):
 def test_a_step_never_waits_for_the_gpu_nor_mixes_devices(made, resident, watch, monkeypatch):
     """Not even with samples that have no class, on steps with and without the penalty."""
     taken = []
-    monkeypatch.setattr(fitting.Fitting, "run", lambda self, config: taken.append((self, config)) or 1 / 0)
+    monkeypatch.setattr(fitting, "train", lambda *arguments, **options: taken.append(arguments) or 1 / 0)
     monkeypatch.setattr(transfer, "_free_memory", lambda device: 1e9 if resident else 0.0)
     gan, X = made()
     with pytest.raises(ZeroDivisionError):
         gan.fit(X, LABELS)
-    ((fit, config),) = taken
-    material = fit._material
-    material.class_indices[:6] = -1
-    trained = fit._objective(material.networks, config)
-    state = TrainingState(trained, config.training, material.randomness)
+    ((trained, config, _, real_samples, randomness),) = taken
+    sampler = ClassBalancedSampler(np.where(np.arange(len(LABELS)) < 6, -1, LABELS), config.label_temperature)
+    state = TrainingState(trained, config, randomness)
     with watch, WatchLists():
         for step in (trained.period, trained.period + 1):
             state.step = step
-            one_step(state, fit._sampler(config.training), material.real_samples)
+            one_step(state, sampler, real_samples)
     assert state.sums.device == META
     assert all(weight.grad.device == META for weight in trained.networks["generator"].parameters())
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ganaug import ImageGAN, TableGAN
+from ganaug import ImageGAN, RunOptions, TableGAN
 from ganaug.data.tables.encoder import as_table
 from ganaug.engine import loop
 from ganaug.engine.callbacks.validation import Selection, held_out
@@ -14,7 +14,8 @@ from ganaug.objectives.adversarial import objective
 LABELS = np.array(["a"] * 20 + ["b"] * 6 + ["c"] * 2)
 INDICES = np.repeat([0, 1, 2], [20, 6, 2])
 ROWS = np.random.default_rng(0).normal(size=(28, 3)) + np.repeat([0, 3, -3], [20, 6, 2])[:, None]
-OPTIONS = {"steps": 400, "batch_size": 8, "width": 16, "random_state": 0, "verbose": False, "validation_fraction": 0.3}
+OPTIONS = {"steps": 400, "batch_size": 8, "width": 16, "random_state": 0, "verbose": False}
+HELD_OUT = {"run": RunOptions(validation_fraction=0.3)}
 
 
 def test_a_share_of_each_class_is_held_out_and_two_of_each_are_left():
@@ -33,7 +34,7 @@ def test_held_out_rows_are_never_trained_on(monkeypatch):
     monkeypatch.setattr(
         objective, "adversarial_step", lambda networks, real, *o: (seen.append(real), step(networks, real, *o))[1]
     )
-    gan = TableGAN(**OPTIONS).fit(ROWS, LABELS)
+    gan = TableGAN(**OPTIONS, **HELD_OUT).fit(ROWS, LABELS)
     encoded = torch.from_numpy(gan.encoder_.transform(as_table(ROWS)[0]))
     nearest = torch.cdist(encoded, torch.cat(seen)).min(1).values
     assert np.flatnonzero(nearest > 1e-3).tolist() == held_out(INDICES, 0.3).tolist()
@@ -42,7 +43,7 @@ def test_held_out_rows_are_never_trained_on(monkeypatch):
 def test_one_row_held_out_in_all_is_enough():
     labels = [0, 0, 0, 1, 1]
     assert len(held_out(np.array(labels), 0.2)) == 1
-    gan = TableGAN(**{**OPTIONS, "steps": 100, "validation_fraction": 0.2}).fit(ROWS[:5], labels)
+    gan = TableGAN(**{**OPTIONS, "steps": 100}, run=RunOptions(validation_fraction=0.2)).fit(ROWS[:5], labels)
     assert [reading["step"] for reading in gan.validation_] == [50, 100]
     assert all(np.isfinite(reading["score"]) for reading in gan.validation_)
 
@@ -69,7 +70,7 @@ def forgetful(monkeypatch):
 
 
 def test_the_best_average_is_taken_and_not_the_last(forgetful, tmp_path):
-    gan = TableGAN(**OPTIONS).fit(ROWS, LABELS)
+    gan = TableGAN(**OPTIONS, **HELD_OUT).fit(ROWS, LABELS)
     assert [reading["step"] for reading in gan.validation_] == list(range(50, 401, 50))
     assert [list(reading["classes"]) for reading in gan.validation_] == [["a", "b"]] * 8
     best = min(gan.validation_, key=lambda reading: reading["score"])
@@ -83,7 +84,7 @@ def test_the_best_average_is_taken_and_not_the_last(forgetful, tmp_path):
 
 
 def test_the_best_average_outlives_an_interruption(forgetful, tmp_path, monkeypatch):
-    whole = TableGAN(**OPTIONS).fit(ROWS, LABELS)
+    whole = TableGAN(**OPTIONS, **HELD_OUT).fit(ROWS, LABELS)
     step, calls = objective.adversarial_step, []
 
     def interrupted(*arguments):
@@ -92,32 +93,32 @@ def test_the_best_average_outlives_an_interruption(forgetful, tmp_path, monkeypa
             raise KeyboardInterrupt
         return step(*arguments)
 
-    options = {**OPTIONS, "checkpoint_dir": tmp_path, "checkpoint_every": 100}
+    run = RunOptions(validation_fraction=0.3, checkpoint_dir=tmp_path, checkpoint_every=100)
     with monkeypatch.context() as patch:
         patch.setattr(objective, "adversarial_step", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            TableGAN(**options).fit(ROWS, LABELS)
-    resumed = TableGAN(**options).fit(ROWS, LABELS)
+            TableGAN(**OPTIONS, run=run).fit(ROWS, LABELS)
+    resumed = TableGAN(**OPTIONS, run=run).fit(ROWS, LABELS)
     assert resumed.validation_ == whole.validation_
     assert all(torch.equal(t, whole.tensors()[name]) for name, t in resumed.tensors().items())
     with pytest.raises(ValueError, match="validation_fraction"):
-        TableGAN(**{**options, "validation_fraction": 0.2}).fit(ROWS, LABELS)
+        TableGAN(**OPTIONS, run=run).set_params(run__validation_fraction=0.2).fit(ROWS, LABELS)
 
 
 def test_images_are_held_out_too():
     images = np.random.default_rng(0).integers(0, 255, (24, 8, 8)).astype(np.uint8)
     labels = np.array([0, 1, -1] * 8)
-    gan = ImageGAN(steps=60, batch_size=4, random_state=0, verbose=False, device="cpu", validation_fraction=0.25)
-    gan.fit(images, labels)
+    gan = ImageGAN(steps=60, batch_size=4, random_state=0, verbose=False, device="cpu")
+    gan.set_params(run__validation_fraction=0.25).fit(images, labels)
     assert [reading["step"] for reading in gan.validation_] == [50, 60]
     assert all(np.isfinite(list(reading["classes"].values())).all() for reading in gan.validation_)
 
 
 def test_without_a_share_nothing_is_held_out():
-    assert TableGAN(**{**OPTIONS, "steps": 60, "validation_fraction": 0.0}).fit(ROWS, LABELS).validation_ == []
+    assert TableGAN(**{**OPTIONS, "steps": 60}).fit(ROWS, LABELS).validation_ == []
 
 
 @pytest.mark.parametrize("share", [1.0, -0.1, "much"])
 def test_bad_shares_are_refused(share):
     with pytest.raises(ValueError, match="validation_fraction"):
-        TableGAN(validation_fraction=share).fit(ROWS, LABELS)
+        TableGAN(run=RunOptions(validation_fraction=share)).fit(ROWS, LABELS)

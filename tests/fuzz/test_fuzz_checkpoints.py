@@ -11,7 +11,7 @@ import torch
 from hypothesis import example, given
 from mutations import as_json, byte_edits, damaged, edited, edits, fuzzed, read_or_refused
 
-from ganaug import TableGAN
+from ganaug import RunOptions, TableGAN
 from ganaug.data.files import sha256_of
 from ganaug.engine.callbacks.checkpoints import Checkpoints
 from ganaug.engine.loop import TrainingDiverged
@@ -25,7 +25,7 @@ PARAMS = {"width": 4, "batch_size": 4, "random_state": 0, "verbose": False, "ste
 def checkpoint():
     """Content of a checkpoint in the midst of a training."""
     with tempfile.TemporaryDirectory() as folder:
-        TableGAN(**PARAMS, checkpoint_dir=folder, checkpoint_every=2).fit(X, Y)
+        TableGAN(**PARAMS, run=RunOptions(checkpoint_dir=folder, checkpoint_every=2)).fit(X, Y)
         return min(Path(folder).iterdir()).read_bytes()
 
 
@@ -47,7 +47,7 @@ def check_going_on(content):
         found = read_or_refused(lambda: Checkpoints(folder), named=folder)
         if found is None:
             return None
-        gan = TableGAN(**PARAMS, checkpoint_dir=folder)
+        gan = TableGAN(**PARAMS, run=RunOptions(checkpoint_dir=folder))
         fitted = read_or_refused(lambda: gan.fit(X, Y), errors=(ValueError, TypeError, TrainingDiverged))
         if fitted is not None:
             assert fitted.history_[-1]["seconds"] >= 0

@@ -9,6 +9,7 @@ import torch
 
 import ganaug
 from ganaug import ImageGAN
+from ganaug.data.images.pixel_scale import PixelScale
 from ganaug.generators.images.drawing import generate
 from ganaug.generators.images.export import FORMATS, METADATA, export_generator
 from ganaug.generators.images.networks import ImageArchitecture, build_networks
@@ -61,7 +62,7 @@ def fitted():
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_a_file_draws_what_the_generator_draws(name, format, tmp_path):
     network = generator(ARCHITECTURES[name])
-    export_generator(network, tmp_path / f"gan{FORMATS[format]}", format, {})
+    export_generator(network, tmp_path / f"gan{FORMATS[format]}", format, {}, PixelScale())
     run, _ = READERS[format](tmp_path / f"gan{FORMATS[format]}")
     for n in (1, 5, 0):
         latents, classes = torch.randn(n, network.arch.latent_dim), torch.arange(n) % N_CLASSES
@@ -72,6 +73,18 @@ def test_a_file_draws_what_the_generator_draws(name, format, tmp_path):
         assert np.abs(images.astype(int) - expected).max(initial=0) <= 1
     latents = torch.randn(1, network.arch.latent_dim).expand(N_CLASSES, -1).contiguous()
     assert len(np.unique(run(latents, torch.arange(N_CLASSES)), axis=0)) == N_CLASSES
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_file_draws_floats_in_the_range_of_training(format, tmp_path):
+    network, scale = generator(ARCHITECTURES["odd, colour"]), PixelScale((-80.0, 0.0, 3.0), (0.0, 1e-3, 3.0))
+    export_generator(network, tmp_path / f"gan{FORMATS[format]}", format, {}, scale)
+    latents, classes = torch.randn(5, network.arch.latent_dim), torch.arange(5) % N_CLASSES
+    images = READERS[format](tmp_path / f"gan{FORMATS[format]}")[0](latents, classes)
+    assert images.dtype == np.float32
+    expected = generate(network, latents, classes, scale=scale).numpy()
+    spans = np.array([80, 1e-3, 1])[:, None, None]
+    assert np.abs((images - expected) / spans).max() < 1e-4
 
 
 @pytest.mark.parametrize("format", FORMATS)

@@ -12,7 +12,7 @@ import torch
 from hub_server import TOKEN, running
 from huggingface_hub import ModelCard, constants
 
-from ganaug import ImageGAN, TableGAN
+from ganaug import ImageGAN, RunOptions, TableGAN
 
 QUICK = {"steps": 2, "batch_size": 4, "device": "cpu", "random_state": 0, "verbose": False}
 FILES = {"README.md", "config.json", "model.safetensors"}
@@ -22,7 +22,7 @@ FILES = {"README.md", "config.json", "model.safetensors"}
 def fitted(tmp_path_factory):
     images = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 1), np.uint8)
     log = tmp_path_factory.mktemp("alice") / "log"
-    return ImageGAN(**QUICK, log_dir=log).fit(images, np.repeat(["dark", "light"], 6))
+    return ImageGAN(**QUICK, run=RunOptions(log_dir=log)).fit(images, np.repeat(["dark", "light"], 6))
 
 
 @pytest.fixture
@@ -136,8 +136,8 @@ def test_paths_of_this_machine_stay_here(fitted, hub):
     (commits,) = hub.repositories["user/shades"].values()
     params = json.loads(commits[-1]["config.json"])["params"]
     assert params == {name: value for name, value in fitted.get_params().items() if name in params}
-    assert set(params).isdisjoint({"log_dir", "checkpoint_dir", "device", "resume"})
-    assert fitted.log_dir is not None
+    assert set(params).isdisjoint({"run", "run__log_dir", "run__checkpoint_dir", "device", "run__resume"})
+    assert fitted.run.log_dir is not None
     assert b"alice" not in b"".join(commits[-1].values())
 
 
@@ -148,7 +148,7 @@ def test_branches_and_messages(fitted, hub):
     )
     for again in (other, other):
         again.push_to_hub("user/shades", token=TOKEN, revision="small", commit_message="A second one")
-    assert hub.messages == ["A GAN by ganaug", "A second one", "A second one"]
+    assert hub.messages == ["A generator by ganaug", "A second one", "A second one"]
     branches = hub.repositories["user/shades"]
     assert {name: len(commits) for name, commits in branches.items()} == {"main": 2, "small": 3}
     for branch in ("main", "small"):

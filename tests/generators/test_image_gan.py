@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from sklearn.base import clone
 
-from ganaug import ImageGAN, TrainingDiverged, labelled_images
+from ganaug import ImageGAN, RunOptions, TrainingDiverged, labelled_images
 from ganaug.classifiers.image_classifier import ClassifierConfig, class_consistency, train_classifier
 from ganaug.engine.devices import random_generator
 from ganaug.generators import model_folder as bundle
@@ -50,6 +50,26 @@ def test_images_come_out_as_they_went_in(channels, side):
     sampled = ImageGAN(**QUICK).fit(images, y).sample(y[:5], random_state=0)
     assert sampled.dtype == torch.uint8
     assert sampled.shape == (5, channels, side, side)
+
+
+@pytest.mark.parametrize("dtype", ["auto", "float32"])
+def test_floats_that_are_no_pictures_are_drawn_in_their_own_range(dtype, tmp_path):
+    images, y = shades(channels=3)
+    scaled = images / np.array([255, 1, 1e4]) if dtype == "float32" else images * 10.0 - 2000
+    gan = ImageGAN(**QUICK).fit(labelled_images(scaled, y, dtype=dtype))
+    drawn = gan.sample(y, random_state=0)
+    assert (gan.sample_spec_.dtype, drawn.dtype) == ("float32", torch.float32)
+    assert gan.config_.operations == ("translation", "cutout")
+    low, high = (torch.from_numpy(edge(np.float32(scaled), (0, 1, 2))) for edge in (np.min, np.max))
+    assert ((drawn.amin((0, 2, 3)) >= low) & (drawn.amax((0, 2, 3)) <= high)).all()
+    assert (drawn.amax((0, 2, 3)) > low + (high - low) / 2).all()
+    assert np.isfinite(gan.score_samples(drawn, y)).all()
+    with pytest.raises(ValueError, match="X must be float32 images"):
+        gan.score_samples((drawn > low[0]).to(torch.uint8), y)
+    loaded = ImageGAN.load(gan.save(tmp_path / "model"))
+    assert torch.equal(loaded.sample(y, random_state=0), drawn)
+    assert loaded.sample_spec_ == gan.sample_spec_
+    gan.show(tmp_path / "grid.png")
 
 
 def test_the_same_images_in_any_container_give_the_same_gan(tmp_path):
@@ -292,11 +312,11 @@ def test_an_operation_named_twice_is_refused():
 def test_a_log_folder_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "log").write_text("")
     with pytest.raises(ValueError, match="log_dir must be a folder"):
-        ImageGAN(**{**QUICK, "log_dir": tmp_path / "log"}).fit(*shades())
+        ImageGAN(**QUICK, run=RunOptions(log_dir=tmp_path / "log")).fit(*shades())
 
 
 def test_the_log_folder_is_filled(tmp_path):
-    ImageGAN(**{**QUICK, "steps": 60, "log_dir": tmp_path}).fit(*shades())
+    ImageGAN(**{**QUICK, "steps": 60}, run=RunOptions(log_dir=tmp_path)).fit(*shades())
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [50, 60]
     pytest.importorskip("tensorboard")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ganaug import ImageGAN, OutOfMemory, TableGAN
+from ganaug import ImageGAN, OutOfMemory, RunOptions, TableGAN
 from ganaug.cli import main
 from ganaug.engine.distributed import DistributedContext
 from ganaug.objectives.adversarial import objective
@@ -101,7 +101,7 @@ class Third(DistributedContext):
     ],
 )
 def test_one_of_several_processes_says_why_the_batch_size_changed(rank, room, said, monkeypatch):
-    monkeypatch.setattr("ganaug.generators.images.gan.current_context", lambda distributed: Third(rank, 3))
+    monkeypatch.setattr("ganaug.generators.fitting.current_context", lambda distributed: Third(rank, 3))
     monkeypatch.setattr(
         "ganaug.generators.fitting.Fitting._largest_fitting", lambda self, size: size if size < room else 16
     )
@@ -154,9 +154,9 @@ def test_other_errors_stay_what_they_are(room_for):
 def test_a_run_keeps_the_batch_size_that_it_was_started_with(room_for, tmp_path):
     tried = room_for(8)
     with pytest.warns(UserWarning, match="it becomes 8"):
-        first = ImageGAN(**QUICK, checkpoint_dir=tmp_path).fit(*shades())
+        first = ImageGAN(**QUICK, run=RunOptions(checkpoint_dir=tmp_path)).fit(*shades())
     tried.clear()
-    again = ImageGAN(**QUICK, checkpoint_dir=tmp_path).fit(*shades())
+    again = ImageGAN(**QUICK, run=RunOptions(checkpoint_dir=tmp_path)).fit(*shades())
     assert tried == []
     assert again.config_ == first.config_
 

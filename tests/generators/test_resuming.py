@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from ganaug import ImageGAN, TableGAN
+from ganaug import ImageGAN, RunOptions, TableGAN
 from ganaug.generators.images.presets import PRESETS
 from ganaug.objectives.adversarial import objective
 
@@ -36,8 +36,8 @@ def labels(n):
 
 def fit(kind, **options):
     if kind is ImageGAN:
-        return ImageGAN(**{**IMAGES, **options}).fit(images(), labels(12))
-    return TableGAN(**{**TABLES, **options}).fit(table(), labels(40))
+        return ImageGAN().set_params(**IMAGES | options).fit(images(), labels(12))
+    return TableGAN().set_params(**TABLES | options).fit(table(), labels(40))
 
 
 def same(a, b):
@@ -80,7 +80,7 @@ class Interrupt:
 
 
 def test_checkpoints_do_not_change_what_is_learnt(kind, whole, tmp_path):
-    checked = fit(kind, checkpoint_dir=tmp_path, checkpoint_every=7)
+    checked = fit(kind, run__checkpoint_dir=tmp_path, run__checkpoint_every=7)
     assert same(checked, whole)
     assert len(list(tmp_path.iterdir())) == 3
 
@@ -89,9 +89,9 @@ def test_interrupted_again_and_again_it_learns_the_same(kind, whole, tmp_path, m
     step = Interrupt(monkeypatch, at=(1, 2, 33, 50, 51, 69))
     for calls in step.at:
         with pytest.raises(KeyboardInterrupt):
-            fit(kind, checkpoint_dir=tmp_path, log_dir=tmp_path / "log")
+            fit(kind, run__checkpoint_dir=tmp_path, run__log_dir=tmp_path / "log")
         assert step.calls == calls
-    assert same(fit(kind, checkpoint_dir=tmp_path, log_dir=tmp_path / "log"), whole)
+    assert same(fit(kind, run__checkpoint_dir=tmp_path, run__log_dir=tmp_path / "log"), whole)
     assert step.calls == whole.config_.training.steps
     logged = [json.loads(line)["step"] for line in (tmp_path / "log" / "metrics.jsonl").read_text().splitlines()]
     assert logged == [entry["step"] for entry in whole.history_]
@@ -102,19 +102,19 @@ def test_interrupted_before_or_after_it_goes_back_it_learns_the_same(tmp_path, m
     """Weights that are not finite come in step 60; at the reading after it training returns to step 50."""
     with monkeypatch.context() as patch:
         Interrupt(patch, spoilt=(60,))
-        expected = fit(TableGAN, log_dir=tmp_path / "whole")
+        expected = fit(TableGAN, run__log_dir=tmp_path / "whole")
     step = Interrupt(monkeypatch, at=(at, 105), spoilt=(60,))
     for _ in step.at:
         with pytest.raises(KeyboardInterrupt):
-            fit(TableGAN, checkpoint_dir=tmp_path, log_dir=tmp_path / "log")
-    assert same(fit(TableGAN, checkpoint_dir=tmp_path, log_dir=tmp_path / "log"), expected)
+            fit(TableGAN, run__checkpoint_dir=tmp_path, run__log_dir=tmp_path / "log")
+    assert same(fit(TableGAN, run__checkpoint_dir=tmp_path, run__log_dir=tmp_path / "log"), expected)
     assert events(tmp_path / "log") == events(tmp_path / "whole") == [None, "rollback", None, None]
 
 
 def test_a_finished_run_is_taken_as_it_is(kind, whole, tmp_path, monkeypatch):
-    first = fit(kind, checkpoint_dir=tmp_path)
+    first = fit(kind, run__checkpoint_dir=tmp_path)
     monkeypatch.setattr(objective, "adversarial_step", lambda *a: pytest.fail("it was trained again"))
-    again = fit(kind, checkpoint_dir=tmp_path, random_state=None)
+    again = fit(kind, run__checkpoint_dir=tmp_path, random_state=None)
     assert same(first, whole)
     assert same(again, whole)
     sampled = [np.asarray(gan.sample(["a", "b"], random_state=1)) for gan in (again, whole)]
@@ -122,14 +122,14 @@ def test_a_finished_run_is_taken_as_it_is(kind, whole, tmp_path, monkeypatch):
 
 
 def test_damaged_checkpoints_cost_steps_but_nothing_else(kind, whole, tmp_path):
-    fit(kind, checkpoint_dir=tmp_path, checkpoint_every=20)
+    fit(kind, run__checkpoint_dir=tmp_path, run__checkpoint_every=20)
     newest = sorted(tmp_path.iterdir())
     newest[-1].write_bytes(newest[-1].read_bytes()[:1000])
     content = bytearray(newest[-2].read_bytes())
     content[-1] ^= 1
     newest[-2].write_bytes(content)
     with pytest.warns(UserWarning, match="is damaged .* it is passed over") as told:
-        assert same(fit(kind, checkpoint_dir=tmp_path), whole)
+        assert same(fit(kind, run__checkpoint_dir=tmp_path), whole)
     assert len(told) == 2
 
 
@@ -139,22 +139,23 @@ def test_checkpoints_that_cannot_be_written_do_not_end_the_training(kind, whole,
 
     monkeypatch.setattr("ganaug.engine.callbacks.checkpoints.write_atomically", full)
     with pytest.warns(UserWarning, match="No space left on device"):
-        assert same(fit(kind, checkpoint_dir=tmp_path), whole)
+        assert same(fit(kind, run__checkpoint_dir=tmp_path), whole)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_changed_options_and_changed_data_are_refused_before_training(kind, tmp_path, monkeypatch):
-    fit(kind, checkpoint_dir=tmp_path, steps=2)
+    fit(kind, run__checkpoint_dir=tmp_path, steps=2)
     monkeypatch.setattr(objective, "adversarial_step", lambda *a: pytest.fail("training started"))
     with pytest.raises(ValueError, match=r"training\.steps 2, which is 3 now"):
-        fit(kind, checkpoint_dir=tmp_path, steps=3)
+        fit(kind, run__checkpoint_dir=tmp_path, steps=3)
     with pytest.raises(ValueError, match="random_state 0, which is 7 now"):
-        fit(kind, checkpoint_dir=tmp_path, steps=2, random_state=7)
+        fit(kind, run__checkpoint_dir=tmp_path, steps=2, random_state=7)
     with pytest.raises(ValueError, match=r"objective\.gamma"):
-        fit(kind, checkpoint_dir=tmp_path, steps=2, gamma=0.123)
+        fit(kind, run__checkpoint_dir=tmp_path, steps=2, gamma=0.123)
     with pytest.raises(ValueError, match="holds a run already"):
-        fit(kind, checkpoint_dir=tmp_path, steps=2, resume=False)
-    gan = kind(**{**(IMAGES if kind is ImageGAN else TABLES), "steps": 2, "checkpoint_dir": tmp_path})
+        fit(kind, run__checkpoint_dir=tmp_path, steps=2, run__resume=False)
+    options = {"steps": 2, "run": RunOptions(checkpoint_dir=tmp_path)}
+    gan = kind(**{**(IMAGES if kind is ImageGAN else TABLES), **options})
     X, y = (images(), labels(12)) if kind is ImageGAN else (table(), labels(40))
     X[0] = X[1]
     with pytest.raises(ValueError, match=r"holds a run with data\.sha256 .*, which is .* now; pass what it was"):
@@ -166,16 +167,16 @@ def test_changed_options_and_changed_data_are_refused_before_training(kind, tmp_
 def test_a_run_without_a_seed_is_gone_on_with(tmp_path, monkeypatch):
     Interrupt(monkeypatch, at=(30,))
     with pytest.raises(KeyboardInterrupt):
-        fit(TableGAN, checkpoint_dir=tmp_path, random_state=None)
-    gan = fit(TableGAN, checkpoint_dir=tmp_path, random_state=None)
+        fit(TableGAN, run__checkpoint_dir=tmp_path, random_state=None)
+    gan = fit(TableGAN, run__checkpoint_dir=tmp_path, random_state=None)
     assert gan.history_[-1]["step"] == 130
     with pytest.raises(ValueError, match="random_state None, which is 3 now"):
-        fit(TableGAN, checkpoint_dir=tmp_path, random_state=3)
+        fit(TableGAN, run__checkpoint_dir=tmp_path, random_state=3)
 
 
 def test_a_seed_of_numpy_is_the_same_seed(kind, tmp_path):
-    first = fit(kind, checkpoint_dir=tmp_path, steps=2)
-    assert same(fit(kind, checkpoint_dir=tmp_path, steps=2, random_state=np.int64(0)), first)
+    first = fit(kind, run__checkpoint_dir=tmp_path, steps=2)
+    assert same(fit(kind, run__checkpoint_dir=tmp_path, steps=2, random_state=np.int64(0)), first)
 
 
 class Processor:
@@ -185,7 +186,7 @@ class Processor:
         self._patch = monkeypatch
 
     def becomes(self, *, bf16):
-        for module in ("images.presets", "fitting"):
+        for module in ("images.presets", "images.gan"):
             self._patch.setattr(f"ganaug.generators.{module}.computes_bf16", lambda device: bf16)
 
 
@@ -197,16 +198,16 @@ def test_on_another_processor_a_run_goes_on_in_the_precision_that_it_was_begun_i
     with monkeypatch.context() as patch:
         Interrupt(patch, at=(30,))
         with pytest.raises(KeyboardInterrupt):
-            fit(ImageGAN, checkpoint_dir=tmp_path)
+            fit(ImageGAN, run__checkpoint_dir=tmp_path)
     processor.becomes(bf16=begun_in != "bf16")
     slow = pytest.warns(UserWarning, match="was begun in bfloat16, which this processor is slow in; it goes on so")
     with slow if begun_in == "bf16" else nullcontext():
-        gan = fit(ImageGAN, checkpoint_dir=tmp_path)
+        gan = fit(ImageGAN, run__checkpoint_dir=tmp_path)
     assert same(gan, expected)
     assert gan.config_.training.precision == begun_in
     other = "fp32" if begun_in == "bf16" else "bf16"
     with pytest.raises(ValueError, match=rf"training\.precision '{begun_in}', which is '{other}' now"):
-        fit(ImageGAN, checkpoint_dir=tmp_path, precision=other)
+        fit(ImageGAN, run__checkpoint_dir=tmp_path, precision=other)
 
 
 def test_on_another_device_a_run_goes_on_with_the_preset_that_it_was_begun_with(tmp_path, monkeypatch):
@@ -220,16 +221,16 @@ def test_on_another_device_a_run_goes_on_with_the_preset_that_it_was_begun_with(
         Interrupt(patch, at=(5,))
         patch.setattr("ganaug.generators.images.presets._auto_preset", lambda *_: "small")
         with pytest.raises(KeyboardInterrupt):
-            fit(ImageGAN, checkpoint_dir=tmp_path, **left_open)
+            fit(ImageGAN, run__checkpoint_dir=tmp_path, **left_open)
     told = "was begun with the preset 'small', which is made for a GPU; it goes on so; to train 'tiny', begin anew"
     with pytest.warns(UserWarning, match=told) as caught:
-        gan = fit(ImageGAN, checkpoint_dir=tmp_path, **left_open)
+        gan = fit(ImageGAN, run__checkpoint_dir=tmp_path, **left_open)
     assert caught[0].filename == __file__
     assert same(gan, expected)
     assert gan.config_ == expected.config_
     assert (gan.config_.training.steps, gan.config_.training.batch_size) == (12, 8)
     with pytest.raises(ValueError, match="holds a run with preset 'small', which is 'tiny' now"):
-        fit(ImageGAN, checkpoint_dir=tmp_path, preset="tiny", **left_open)
+        fit(ImageGAN, run__checkpoint_dir=tmp_path, preset="tiny", **left_open)
 
 
 @pytest.mark.parametrize(
@@ -237,7 +238,7 @@ def test_on_another_device_a_run_goes_on_with_the_preset_that_it_was_begun_with(
 )
 def test_bad_parameters_are_refused(kind, parameter, value):
     with pytest.raises((ValueError, TypeError), match=parameter):
-        fit(kind, **{parameter: value})
+        fit(kind, **{f"run__{parameter}": value})
 
 
 def test_without_a_folder_signals_are_left_alone(monkeypatch):
@@ -262,7 +263,7 @@ def stopping(*a):
         os.kill(os.getpid(), signal.SIGTERM)
     return step(*a)
 objective.adversarial_step = stopping
-fit(TableGAN, checkpoint_dir=sys.argv[2])
+fit(TableGAN, run__checkpoint_dir=sys.argv[2])
 """
 
 
@@ -271,4 +272,4 @@ def test_sigterm_ends_the_process_as_usual_after_a_checkpoint(tmp_path):
     assert done.returncode == -signal.SIGTERM
     (checkpoint,) = tmp_path.iterdir()
     assert "-step23-" in checkpoint.name
-    assert same(fit(TableGAN, checkpoint_dir=tmp_path), fit(TableGAN))
+    assert same(fit(TableGAN, run__checkpoint_dir=tmp_path), fit(TableGAN))

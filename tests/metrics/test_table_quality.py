@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from ganaug.data.fingerprints import check_holdout, row_keys
+from ganaug.data.kinds import KINDS
 from ganaug.metrics import table_report, two_sample
 
 
@@ -144,8 +145,8 @@ def test_a_table_whose_rows_are_all_there_is_is_no_leak():
     honest = rows.iloc[rng.choice(len(rows), 600)]
     keys = row_keys(honest, train, holdout)
     assert np.isin(keys[0], keys[2]).sum() > 100
-    check_holdout(*keys, images=False)
+    check_holdout(*keys, KINDS["rows"])
     for repeated in (train, pd.concat([train, train[:1]])):
         leaked = row_keys(holdout[:300], repeated, holdout)
         with pytest.raises(ValueError, match="300 of 300 synthetic rows are also in the holdout"):
-            check_holdout(*leaked, images=False)
+            check_holdout(*leaked, KINDS["rows"])

@@ -14,13 +14,12 @@ from imblearn.pipeline import make_pipeline
 from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import make_classification
-from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, TunedThresholdClassifierCV, cross_val_score
 from sklearn.preprocessing import StandardScaler
 
 from ganaug import GANOverSampler, ImageGAN, SafeOverSampler, TableGAN
-from ganaug.resampling import over_sampler
+from ganaug.curation import ClassConsistency, GaussianSampler, LocalSampler, Mixture
 
 QUICK = TableGAN(steps=5, batch_size=16, width=16, verbose=False)
 
@@ -84,7 +83,7 @@ def test_a_ratio_gives_exact_counts():
     assert Counter(resampled.tolist())[1] == int(0.5 * counts[0])
 
 
-def test_originals_come_first_and_provenance_is_told(three):
+def test_originals_come_first_and_provenance_is_kept(three):
     X, y = three
     s = sampler()
     X_new, y_new = s.fit_resample(X, y)
@@ -247,10 +246,14 @@ def test_without_a_seed_global_states_are_untouched_too(three):
     assert torch.equal(torch.get_rng_state(), states[1])
 
 
-def test_nothing_to_add_means_no_training(monkeypatch):
+class Untrained(TableGAN):
+    def fit_encoded(self, *args):
+        pytest.fail("a GAN was trained")
+
+
+def test_nothing_to_add_means_no_training():
     X, y = make_classification(40, weights=[0.5], flip_y=0, random_state=0)
-    monkeypatch.setattr(TableGAN, "fit_encoded", lambda *a: pytest.fail("a GAN was trained"))
-    s = sampler()
+    s = sampler(generator=Untrained())
     X_new, y_new = s.fit_resample(X, y)
     assert np.array_equal(X_new, X)
     assert np.array_equal(y_new, y)
@@ -289,13 +292,14 @@ def test_the_local_share_is_kept(three):
     assert s.generator_ is None  # nothing for it to draw
 
 
-def test_a_fitted_generator_is_used_as_it_is(three, monkeypatch):
+def test_a_fitted_generator_is_used_as_it_is(three):
     X, y = three
     gan = clone(QUICK).set_params(random_state=3).fit(X, y)
-    monkeypatch.setattr(TableGAN, "fit_encoded", lambda *a: pytest.fail("a GAN was trained"))
+    trained = gan.generator_
     s = sampler(generator=gan, prefit=True)
     _, y_new = s.fit_resample(X, y)
     assert s.generator_ is gan
+    assert gan.generator_ is trained
     assert len(set(Counter(y_new.tolist()).values())) == 1
 
 
@@ -392,6 +396,35 @@ def test_any_generator_takes_the_place_of_the_gan(three):
         sampler(generator=Means(extra=1)).fit_resample(X, y)
 
 
+class EncodedMeans(BaseEstimator):
+    """A generator of encoded rows, which need not be decoded."""
+
+    categorical_features = "auto"
+
+    def fit(self, X, y):
+        pytest.fail("rows were encoded twice")
+
+    def sample(self, labels, random_state):
+        pytest.fail("rows were decoded")
+
+    def fit_encoded(self, encoder, rows, labels, container):
+        self.means_ = np.stack([rows[labels == c].mean(0) for c in np.unique(labels)])
+        return self
+
+    def sample_encoded(self, positions, *, random_state=None):
+        return self.means_[positions]
+
+
+def test_encoded_rows_of_any_generator_are_taken_as_they_are(three):
+    X, y = three
+    s = sampler(generator=EncodedMeans(), local_share=0.0)
+    X_new, y_new = s.fit_resample(X, y)
+    assert isinstance(s.generator_, EncodedMeans)
+    added = X_new[len(X) :][y_new[len(y) :] == 2]
+    assert np.ptp(added, axis=0).max() == 0
+    assert np.abs(added[0] - np.median(X[y == 2], axis=0)).max() < X.std()
+
+
 @pytest.mark.parametrize("flat", [False, True])
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 def test_images_are_drawn_by_an_image_gan(flat, dtype):
@@ -427,6 +460,33 @@ def test_wide_tables_of_numbers_are_reduced():
     assert LogisticRegression().fit(X, y).predict(added).mean() > 0.8
 
 
+class Other(GANOverSampler):
+    """Draws from what an attribute says."""
+
+    def make_mixture(self, generator, data):
+        assert data.rows.shape == (len(data.table), data.layout.width)
+        return self.choose(generator)
+
+
+def other(choose):
+    """A sampler whose mixture is made by `choose`, which takes the sampler of the generator."""
+    s = Other(generator=clone(QUICK).set_params(steps=1), random_state=0)
+    s.choose = choose
+    return s
+
+
+def test_a_subclass_draws_from_other_samplers(three):
+    X, y = three
+    s = other(lambda generator: Mixture([(GaussianSampler(), 2), (generator, 1)]))
+    X_new, y_new = s.fit_resample(X, y)
+    assert len(set(Counter(y_new.tolist()).values())) == 1
+    assert (s.anchor_indices_ == -1).all()
+    assert isinstance(s.generator_, TableGAN)
+    s = other(lambda _: Mixture([(GaussianSampler(), 1)]))
+    assert not np.array_equal(s.fit_resample(X, y)[0], X_new)
+    assert s.generator_ is None
+
+
 def test_rows_are_selected_for_class_consistency():
     """Of two overlapping classes, selected rows are easier to tell from the other class than unselected ones."""
     rng = np.random.default_rng(0)
@@ -435,23 +495,26 @@ def test_rows_are_selected_for_class_consistency():
     judge = LogisticRegression(class_weight="balanced").fit(X, y)
 
     def share(candidates):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(over_sampler, "CANDIDATES", candidates)
-            X_new, _ = sampler(local_share=1.0).fit_resample(X, y)
-        return judge.predict(X_new[240:]).mean()
+        s = other(lambda _: Mixture([(LocalSampler(), 1)], selection=ClassConsistency(), candidates=candidates))
+        return judge.predict(s.fit_resample(X, y)[0][240:]).mean()
 
     assert share(4) > share(1)
 
 
-def test_the_classifiers_are_asked_once_for_all_classes(monkeypatch):
+def test_the_classifiers_are_asked_once_for_all_classes():
     asked = []
-    forest = ExtraTreesClassifier.apply
-    monkeypatch.setattr(ExtraTreesClassifier, "apply", lambda *a: asked.append(a) or forest(*a))
+
+    class Counted(LogisticRegression):
+        def predict_proba(self, X):
+            asked.append(len(X))
+            return super().predict_proba(X)
+
     calls = set()
     for n_classes in (2, 7):
         y = np.repeat(np.arange(n_classes), [30, *[9] * (n_classes - 1)])
         X = np.random.default_rng(0).normal(size=(len(y), 3)) + y[:, None]
-        s = sampler(generator=clone(QUICK).set_params(steps=1))
+        consistency = ClassConsistency(models=lambda seed: [Counted()])
+        s = other(lambda g, c=consistency: Mixture([(g, 0.5), (LocalSampler(), 0.5)], selection=c))
         _, y_new = s.fit_resample(X, y)
         assert (np.bincount(y_new) == 30).all()
         assert (np.diff(y_new[len(y) :]) >= 0).all()

@@ -176,7 +176,7 @@ def _table_steps() -> int:
 
 def _gan_steps(experiment: ImageExperiment) -> int:
     real = load_images(experiment.datasets[0])
-    return ImageGAN(**{"device": experiment.device, **experiment.gan}).resolve(real).training.steps
+    return ImageGAN().set_params(**{"device": experiment.device, **experiment.gan}).resolve(real).training.steps
 
 
 def _seconds(run: Callable[[], Any]) -> float:
@@ -213,9 +213,13 @@ def _image_cost(experiment: ImageExperiment) -> Callable[[_Plan], float]:
     plain = classify(ImageArm("plain"))
     changed = classify(ImageArm("changed", transform="affine"))
     gan_step, gan_fixed = _per_step(
-        lambda n: ImageGAN(
-            **{"device": experiment.device, **experiment.gan, "steps": n, "random_state": 0, "verbose": False}
-        ).fit(real)
+        lambda n: (
+            ImageGAN()
+            .set_params(
+                **{"device": experiment.device, **experiment.gan, "steps": n, "random_state": 0, "verbose": False}
+            )
+            .fit(real)
+        )
     )
     choices = sum(map(len, {tuple(map(str, arm.transforms)) for arm in experiment.arms if len(arm.transforms) > 1}))
     steps, gan_steps = experiment.training.steps, _gan_steps(experiment)

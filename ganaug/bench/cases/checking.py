@@ -9,12 +9,13 @@ from ganaug.bench.methods.classifiers import check_classifier
 from ganaug.bench.methods.samplers import check_amount, check_sampler
 from ganaug.bench.methods.scores import METRICS, MINORITY
 from ganaug.bench.suite.checking import SUITE, check_values, located
-from ganaug.bench.suite.plugins import Plugin, nearest, resolve, unknown_parameter
+from ganaug.bench.suite.plugins import Plugin, resolve, unknown_parameter
 from ganaug.bench.suite.reading import read_suite
 from ganaug.bench.suite.schema import Experiment, ImageArm, Suite, TableArm
 from ganaug.bench.suite.source_location import SourceLocation
 from ganaug.classifiers.networks import NETWORKS
 from ganaug.data.json_values import short
+from ganaug.data.suggestions import nearest
 
 __all__ = ["check_suite", "load_suite"]
 

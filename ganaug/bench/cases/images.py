@@ -68,7 +68,7 @@ class ImageCase(Case):
         self.gan_params = {"device": self.experiment.device, **self.experiment.gan}
         self.needs_gan = any(arm.synthetic > 0 for arm in self.arms)
         first = self.data.subset(self.splits.training[0])
-        self.gan_config = ImageGAN(**self.gan_params).resolve(first).to_dict() if self.needs_gan else None
+        self.gan_config = ImageGAN().set_params(**self.gan_params).resolve(first).to_dict() if self.needs_gan else None
         self.gated = any(arm.gate for arm in self.arms)
         self._choices = {
             _choice(arm.transforms, network): (arm.transforms, network)
@@ -163,7 +163,7 @@ class ImageCase(Case):
     def _fit_gan(self, split: int, part: str) -> dict[str, Any]:
         real = self._training(split, part)
         seed = self.seed(f"gan {part}".strip(), split)
-        gan = ImageGAN(**{"random_state": seed, **self.gan_params, "verbose": False}).fit(real)
+        gan = ImageGAN().set_params(**{"random_state": seed, **self.gan_params, "verbose": False}).fit(real)
         gan.save(self.store.gan_folder(self._gan_key(split, part)))
         about = {"fit_seconds": gan.history_[-1]["seconds"], "steps": gan.config_.training.steps}
         if part:

@@ -18,7 +18,8 @@ from ganaug.bench.cases.case import Task, heading
 from ganaug.bench.execution.workers import Made
 from ganaug.bench.records.provenance import environment
 from ganaug.bench.records.store import Store
-from ganaug.bench.suite.plugins import nearest, require
+from ganaug.bench.suite.plugins import require
+from ganaug.data.suggestions import nearest
 
 __all__ = ["BACKENDS", "DIED", "in_processes", "parallel"]
 

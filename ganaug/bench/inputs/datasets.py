@@ -17,7 +17,7 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from ganaug.bench.inputs.decoded import decoded_images
-from ganaug.bench.suite.plugins import Plugin, known_names, nearest, require, resolve, unknown_parameter
+from ganaug.bench.suite.plugins import Plugin, known_names, require, resolve, unknown_parameter
 from ganaug.classifiers.features import features
 from ganaug.data import LabelledImages, labelled_images
 from ganaug.data.files import (
@@ -30,6 +30,7 @@ from ganaug.data.files import (
 from ganaug.data.images.sources import EMBEDDED
 from ganaug.data.json_values import short
 from ganaug.data.labels import labels_from_array
+from ganaug.data.suggestions import nearest
 from ganaug.data.tables.containers import as_table
 from ganaug.data.tables.files.csv_format import TABLE_KINDS, CsvOptions, file_kind
 from ganaug.data.tables.files.table_files import read_table, split_target

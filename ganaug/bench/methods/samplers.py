@@ -15,9 +15,10 @@ from ganaug.bench.methods.classifiers import Columns
 from ganaug.bench.methods.drawn import Rows, checked_rows, checked_table
 from ganaug.bench.methods.gated import Gate
 from ganaug.bench.methods.generators import GENERATORS
-from ganaug.bench.suite.plugins import Plugin, checked, construct, nearest, require, resolve
+from ganaug.bench.suite.plugins import Plugin, checked, construct, require, resolve
 from ganaug.bench.suite.schema import TableArm, TableExperiment
 from ganaug.data.json_values import short
+from ganaug.data.suggestions import nearest
 from ganaug.generators import TableGAN
 from ganaug.resampling import GANOverSampler, SafeOverSampler
 
@@ -243,7 +244,7 @@ def _gan_sampler(data: TableData, strategy: Any, seed: int, params: dict[str, An
     if "class" in asked:
         generator = GENERATORS[asked.pop("class")](nominal=data.nominal, **asked)
     else:
-        generator = TableGAN(**{"verbose": False, **asked})
+        generator = TableGAN().set_params(**{"verbose": False, **asked})
     return GANOverSampler(
         **{
             "generator": generator,

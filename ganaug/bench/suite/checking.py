@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-from ganaug.bench.suite.plugins import Plugin, nearest
+from ganaug.bench.suite.plugins import Plugin
 from ganaug.bench.suite.schema import Experiment, ImageArm, ImageExperiment, Sizes, Suite, TableArm, TableExperiment
 from ganaug.bench.suite.source_location import SourceLocation
 from ganaug.data.json_values import short
+from ganaug.data.suggestions import nearest
 from ganaug.generators import ImageGAN
 
 __all__ = ["SUITE", "check_types_of_arms", "check_values", "located"]
@@ -180,7 +181,7 @@ def _check_images(where: SourceLocation, experiment: ImageExperiment) -> None:
     for key in experiment.gan:
         if key not in known:
             raise ValueError(f"{where.at('gan', key)}: gan has an unknown key {short(key)}{nearest(key, known)}")
-    located(where.at("gan").saying("gan"), ImageGAN(**experiment.gan)._validate_params)
+    located(where.at("gan").saying("gan"), ImageGAN().set_params(**experiment.gan)._validate_params)
     _check_text(where, "device", experiment.device)
     _check_number(where, "synthetic_per_class", experiment.synthetic_per_class, whole=True, least=1, limit=10**9)
     for key in ("steps", "batch_size"):

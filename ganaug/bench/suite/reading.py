@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ganaug.bench.suite.checking import check_types_of_arms, check_values
-from ganaug.bench.suite.plugins import Plugin, nearest
+from ganaug.bench.suite.plugins import Plugin
 from ganaug.bench.suite.schema import (
     ImageArm,
     ImageExperiment,
@@ -23,6 +23,7 @@ from ganaug.bench.suite.source_location import SourceLocation
 from ganaug.classifiers.image_classifier import ClassifierConfig
 from ganaug.data.files import UnreadableFileError, read_regular, user_path
 from ganaug.data.json_values import clip, short
+from ganaug.data.suggestions import nearest
 
 __all__ = ["available_suites", "read_suite"]
 

@@ -1,4 +1,4 @@
-"""Arrays out of ``.npz`` files that may come from anyone."""
+"""Arrays out of ``.npy`` and ``.npz`` files that may come from anyone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from ganaug.data.files import check_regular
 from ganaug.data.images.memory import TooLittleMemory, check_memory
 from ganaug.data.json_values import clip, short
 
-__all__ = ["DAMAGED", "read_npz"]
+__all__ = ["DAMAGED", "read_npy", "read_npz"]
 
 METHODS = {
     zipfile.ZIP_STORED: 1,
@@ -38,6 +38,26 @@ DAMAGED = (
     SyntaxError,
 )
 DAMAGED_ARCHIVE = (*DAMAGED, zipfile.BadZipFile, zlib.error, tokenize.TokenError)
+
+
+def read_npy(path: Path) -> NDArray[Any]:
+    """Read the array of a ``.npy`` file.
+
+    Raises
+    ------
+    ValueError
+        As :func:`read_npz`.
+    """
+    check_regular(path)
+    try:
+        with open(path, "rb") as file:
+            _check_header(file, path.stat().st_size, path.stat().st_size, path.name)
+            return np.lib.format.read_array(file, allow_pickle=False)
+    except TooLittleMemory:
+        raise
+    except (*DAMAGED, tokenize.TokenError) as error:
+        reason = clip(str(error) or type(error).__name__, 200)
+        raise ValueError(f"{path} cannot be read as .npy: {reason}; write a plain array with numpy.save") from None
 
 
 def read_npz(path: Path, wanted: Sequence[str], *, all_of_them: bool = True) -> dict[str, NDArray[Any]]:
@@ -81,19 +101,22 @@ def read_npz(path: Path, wanted: Sequence[str], *, all_of_them: bool = True) -> 
 def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
     if info.compress_type not in METHODS:
         raise ValueError(f"{short(info.filename)} is compressed by another method than numpy's")
-    # numpy takes the memory that the header of an array asks for before it reads on.
     with archive.open(info) as file:
-        version = np.lib.format.read_magic(file)
-        if version not in HEADERS:
-            raise ValueError(f"{short(info.filename)} has format version {version}")
-        shape, _, dtype = HEADERS[version](file)
-        size = math.prod(shape) * dtype.itemsize + file.tell()
-    if dtype.hasobject:
-        raise ValueError(f"{short(info.filename)} holds Python objects, which could run code when they are read")
-    if min(shape, default=0) < 0 or not size == info.file_size <= METHODS[info.compress_type] * (
-        info.compress_size + 1
-    ):
-        raise ValueError(f"{short(info.filename)} is not as large as its header says")
-    check_memory(size, f"the {math.prod(shape):,} values of {short(info.filename)}", "write smaller arrays")
-    with archive.open(info) as file:
+        most = METHODS[info.compress_type] * (info.compress_size + 1)
+        _check_header(file, info.file_size, most, info.filename)
         return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def _check_header(file: IO[bytes], size: int, most: int, name: str) -> None:
+    """Refuse an array that is not as large as its file: numpy takes the memory that its header asks for first."""
+    version = np.lib.format.read_magic(file)
+    if version not in HEADERS:
+        raise ValueError(f"{short(name)} has format version {version}")
+    shape, _, dtype = HEADERS[version](file)
+    needed = math.prod(shape) * dtype.itemsize + file.tell()
+    if dtype.hasobject:
+        raise ValueError(f"{short(name)} holds Python objects, which could run code when they are read")
+    if min(shape, default=0) < 0 or not needed == size <= most:
+        raise ValueError(f"{short(name)} is not as large as its header says")
+    check_memory(needed, f"the {math.prod(shape):,} values of {short(name)}", "write smaller arrays")
+    file.seek(0)

@@ -12,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from ganaug.data.images.decoding import UNREADABLE, array_from_image, array_from_pil, open_image
-from ganaug.data.images.labelled import UNLABELLED, LabelledImages
+from ganaug.data.groups import groups_from_array
+from ganaug.data.images.decoding import UNREADABLE, array_from_image, open_image
+from ganaug.data.images.labelled import MIN_SIDE, UNLABELLED, LabelledImages
 from ganaug.data.images.remarks import Remarks
 from ganaug.data.images.stacking import stack_images
 from ganaug.data.labels import labels_from_array, listed
@@ -32,17 +33,21 @@ def is_hugging_face(source: Any) -> bool:
     )
 
 
-def read_map_dataset(dataset: Any, *, size: int | tuple[int, int] | None = None) -> LabelledImages:
+def read_map_dataset(
+    dataset: Any, *, size: int | tuple[int, int] | None = None, dtype: str = "uint8"
+) -> LabelledImages:
     """Read every ``(image, label)`` pair of a map-style dataset.
 
     Parameters
     ----------
     dataset : Dataset
         Has ``__len__`` and ``__getitem__``. Images are PIL images, tensors (channels, height, width) or
-        arrays (height, width[, channels]); uint8, or floating point in [0, 1]. Its own transform is applied
+        arrays (height, width[, channels]); uint8 or floating point. Its own transform is applied
         once: leave random augmentation and normalisation out of it.
     size : int or (height, width), optional
         Resize PIL images to this size.
+    dtype : {"uint8", "float32", "auto"}
+        As for :func:`ganaug.labelled_images`.
 
     Returns
     -------
@@ -54,11 +59,13 @@ def read_map_dataset(dataset: Any, *, size: int | tuple[int, int] | None = None)
     labels: list[Any] = []
     remarks = Remarks()
 
-    def arrays() -> Iterator[NDArray[np.uint8]]:
+    def arrays() -> Iterator[NDArray[Any]]:
+        kept = dtype
         for index in range(len(dataset)):
             image, label = _pair(dataset, index)
             labels.append(label.tolist() if isinstance(label, torch.Tensor) else label)
-            array = array_from_image(image, size)
+            array = array_from_image(image, size, dtype=kept)
+            kept = str(array.dtype)  # the first image decides on all
             if isinstance(image, Image.Image):
                 remarks.add(image, array, f"at index {index}")
             yield array
@@ -90,9 +97,17 @@ def _pair(dataset: Any, index: int) -> tuple[Any, Any]:
 
 
 def read_hugging_face(
-    dataset: Any, *, size: int | tuple[int, int] | None = None, embedded_only: bool = False
+    dataset: Any,
+    *,
+    size: int | tuple[int, int] | None = None,
+    dtype: str = "uint8",
+    group_column: str | None = None,
+    embedded_only: bool = False,
 ) -> LabelledImages:
     """Read a Hugging Face ``Dataset`` with one Image and one ClassLabel column.
+
+    Without an Image column, one of arrays (Array2D or Array3D) holds the images, channels first or last: the side of
+    less than eight.
 
     Parameters
     ----------
@@ -101,6 +116,10 @@ def read_hugging_face(
         become class names.
     size : int or (height, width), optional
         Resize every image to this size.
+    dtype : {"uint8", "float32", "auto"}
+        As for :func:`ganaug.labelled_images`.
+    group_column : str, optional
+        Column of groups; the names of its classes become groups where it is a ClassLabel.
     embedded_only : bool
         For files that may come from anyone: follow no paths or addresses in the dataset, and decode only the formats
         that folders are read in.
@@ -125,7 +144,9 @@ def read_hugging_face(
             shown = "such as dataset['train']" if "train" in dataset else f"one to train on, of {listed(dataset)}"
             remedy = f"choose one split, {shown}"
         raise TypeError(f"a datasets.Dataset is needed, got {type(dataset).__name__}; {remedy}")
-    image_column, label_column = image_and_label_columns(dataset.features)
+    array_column = _array_column(dataset.features)
+    image_column, label_column = image_and_label_columns(dataset.features, array_column)
+    groups = None if group_column is None else groups_from_array(_groups(dataset, group_column), len(dataset))
     rows = dataset.select_columns([image_column, label_column]).with_format(None)
     if len(rows) == 0:
         raise ValueError("the dataset is empty; pass one with at least two images of each class")
@@ -137,15 +158,51 @@ def read_hugging_face(
         )
     remarks = Remarks()
 
-    def arrays() -> Iterator[NDArray[np.uint8]]:
-        for index, image in enumerate(_decoded(rows, image_column, embedded_only)):
-            array = array_from_pil(image, size)
-            remarks.add(image, array, f"in row {index}")
+    def arrays() -> Iterator[NDArray[Any]]:
+        kept = dtype
+        if array_column is not None:
+            decoded = _arrays(rows, array_column)
+        else:
+            decoded = _decoded(rows, image_column, embedded_only)
+        for index, image in enumerate(decoded):
+            array = array_from_image(image, size, dtype=kept)
+            kept = str(array.dtype)  # the first image decides on all
+            if array_column is None:
+                remarks.add(image, array, f"in row {index}")
             yield array
 
     images = stack_images(arrays(), len(rows), lambda index: f"in row {index}")
     remarks.warn("the dataset")
-    return LabelledImages(images, labels, dict(enumerate(dataset.features[label_column].names)))
+    return LabelledImages(images, labels, dict(enumerate(dataset.features[label_column].names)), groups=groups)
+
+
+def _array_column(features: Any) -> str | None:
+    """The one column of arrays, where none is of images."""
+    from datasets import Array2D, Array3D
+    from datasets import Image as ImageFeature
+
+    found = [name for name, feature in features.items() if isinstance(feature, Array2D | Array3D)]
+    has_images = any(isinstance(feature, ImageFeature) for feature in features.values())
+    return found[0] if len(found) == 1 and not has_images else None
+
+
+def _groups(dataset: Any, column: str) -> list[Any]:
+    from datasets import ClassLabel
+
+    if column not in dataset.features:
+        raise ValueError(f"the dataset has no column {column!r} of groups; its columns are {listed(dataset.features)}")
+    values = list(dataset.with_format(None)[column][:])
+    feature = dataset.features[column]
+    if isinstance(feature, ClassLabel):
+        return [None if value is None or value < 0 else feature.names[value] for value in values]
+    return values
+
+
+def _arrays(rows: Any, column: str) -> Iterator[Any]:
+    for row in rows.with_format("numpy"):
+        array = np.asarray(row[column])
+        channels_first = array.ndim == 3 and array.shape[0] < MIN_SIDE <= array.shape[2]
+        yield torch.from_numpy(array) if channels_first else array
 
 
 def image_and_label_columns(

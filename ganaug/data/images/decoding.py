@@ -35,24 +35,26 @@ UNREADABLE = (*UNSOUND, Image.DecompressionBombError, Image.DecompressionBombWar
 
 
 def array_from_image(
-    image: Any, size: int | tuple[int, int] | None = None, *, channels: int | None = None
-) -> NDArray[np.uint8]:
+    image: Any, size: int | tuple[int, int] | None = None, *, channels: int | None = None, dtype: str = "uint8"
+) -> NDArray[Any]:
     """Convert one image to the array that ``fit`` sees of it.
 
     Parameters
     ----------
     image : PIL image, Tensor of shape ([channels,] height, width) or array of shape (height, width[, channels])
         A PIL image is turned upright as its EXIF data say; black-and-white and grey modes become one channel, all
-        others RGB, without transparency. Tensors and arrays are uint8, or floating point in [0, 1].
+        others RGB, without transparency. Tensors and arrays are uint8 or floating point.
     size : int or (height, width), optional
         Resize a PIL image to this size.
     channels : int, optional
         Of the images that this one joins: a grey one becomes three equal channels among images of three, and one of
         three equal channels becomes grey among grey ones.
+    dtype : {"uint8", "float32", "auto"}
+        As for :func:`images_from_array`.
 
     Returns
     -------
-    ndarray of shape (channels, height, width), uint8
+    ndarray of shape (channels, height, width), uint8 or float32
 
     Raises
     ------
@@ -67,7 +69,7 @@ def array_from_image(
     ((3, 8, 9), (3, 8, 9))
     """
     if isinstance(image, Image.Image):
-        array = np.ascontiguousarray(array_from_pil(image, size))
+        array = np.ascontiguousarray(array_from_pil(image, size, dtype))
     else:
         if not isinstance(image, torch.Tensor | np.ndarray) and hasattr(image, "__array__"):
             image = np.asarray(image)
@@ -77,7 +79,7 @@ def array_from_image(
             raise ValueError(
                 "size applies to files and datasets of PIL images, got tensors or arrays; resize them first"
             )
-        array = images_from_array(image[None])[0]
+        array = images_from_array(image[None], dtype)[0]
     if channels is None or len(array) == channels:
         return array
     if len(array) == 1 and channels == 3:
@@ -116,22 +118,23 @@ def header(file: Path | BinaryIO) -> tuple[int, int, int]:
         return 1 if image.mode in GREY_MODES or image.mode.startswith(DEEP_MODES) else 3, image.height, image.width
 
 
-def array_from_pil(image: Any, size: int | tuple[int, int] | None = None) -> NDArray[np.uint8]:
-    """Convert a PIL image to uint8 of shape (1, height, width) if grey, (3, height, width) otherwise.
+def array_from_pil(image: Any, size: int | tuple[int, int] | None = None, dtype: str = "uint8") -> NDArray[Any]:
+    """Convert a PIL image to an array of shape (1, height, width) if grey, (3, height, width) otherwise.
 
-    Of 16 bits the upper eight are kept, as Pillow does with colour images; floats must be in [0, 1].
+    For pixels, the upper eight of 16 bits are kept, as Pillow does with colour images, and floats must be in [0, 1].
+    As float32 all values are kept; "auto" keeps those of float images that leave [0, 1].
 
     Raises
     ------
     ValueError
-        For floats elsewhere, and for 32-bit integers beyond 16 bits.
+        For floats elsewhere, and for 32-bit integers beyond 16 bits, unless they are kept.
     """
     mode = image.mode
     with _quiet():
         upright = _upright(image)
         if mode.startswith(DEEP_MODES):
-            upright = _eight_bits(upright, _where(image))
-        wanted = "L" if upright.mode in GREY_MODES else "RGB"
+            upright = _plain_depth(upright, dtype, _where(image))
+        wanted = upright.mode if upright.mode == "F" else "L" if upright.mode in GREY_MODES else "RGB"
         try:
             upright = upright if upright.mode == wanted else upright.convert(wanted)
         except ValueError:
@@ -141,15 +144,16 @@ def array_from_pil(image: Any, size: int | tuple[int, int] | None = None) -> NDA
     if size is not None:
         height, width = (size, size) if isinstance(size, int) else size
         upright = upright.resize((width, height), Image.Resampling.BILINEAR)
-    array = np.asarray(upright)
+    array = np.asarray(upright, dtype=np.float32 if dtype == "float32" else None)
     return array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
 
 
-def _eight_bits(image: Image.Image, where: str) -> Image.Image:
+def _plain_depth(image: Image.Image, dtype: str, where: str) -> Image.Image:
+    """An image of mode "L" or, where values are kept, "F" in place of one with more than eight bits."""
     pixels = np.asarray(image)
-    if image.mode == "F":
+    if image.mode == "F" or dtype == "float32":
         try:
-            return Image.fromarray(images_from_array(pixels[None])[0, 0])
+            return Image.fromarray(images_from_array(pixels[None], dtype)[0, 0])
         except ValueError as error:
             raise ValueError(f"{error}, got such an image{where}") from None
     if pixels.size and not 0 <= int(pixels.min()) <= int(pixels.max()) < 2**16:

@@ -6,6 +6,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,16 +26,18 @@ DECODED = 8  # bytes of memory that a pixel takes while it is decoded
 EXPECTED = "add images that Pillow reads, such as PNG, JPEG, WebP or TIFF"
 
 
-def read_image_folder(root: str | Path, *, size: int | tuple[int, int] | None = None) -> LabelledImages:
+def read_image_folder(
+    root: str | Path, *, size: int | tuple[int, int] | None = None, dtype: str = "uint8"
+) -> LabelledImages:
     """Read a folder that holds one folder of images per class.
 
     A class is all that lies in its folder and in the folders inside it, as for torchvision's ``ImageFolder``. Every
     file that Pillow reads counts, whatever it is called. Images that are all grey become one channel, otherwise all
     become RGB; transparency is dropped, EXIF rotation is applied, of animations and documents the first frame is taken
-    (a ``UserWarning`` says of how many), and of 16 bits the upper eight. What is left out is counted in a
-    ``UserWarning`` and listed in the ``skipped`` attribute of the result: hidden files, what is no image, and images
-    that are truncated, damaged or so large that they may be decompression bombs; not what file managers leave there,
-    such as .DS_Store.
+    (a ``UserWarning`` says of how many), and of 16 bits the upper eight, unless `dtype` keeps all values. What is left
+    out is counted in a ``UserWarning`` and listed in the ``skipped`` attribute of the result: hidden files, what is no
+    image, and images that are truncated, damaged or so large that they may be decompression bombs; not what file
+    managers leave there, such as .DS_Store.
 
     Parameters
     ----------
@@ -42,6 +45,8 @@ def read_image_folder(root: str | Path, *, size: int | tuple[int, int] | None = 
         Its sub-folders' names become the labels.
     size : int or (height, width), optional
         Resize every image to this size in pixels; without it all must have the same size.
+    dtype : {"uint8", "float32", "auto"}
+        As for :func:`ganaug.labelled_images`.
 
     Returns
     -------
@@ -67,20 +72,22 @@ def read_image_folder(root: str | Path, *, size: int | tuple[int, int] | None = 
     check_layout(root, folders)
 
     files = [(path, folder.path.name) for folder in folders for path in folder.files]
-    _check_memory(files, size)
+    _check_memory(files, size, 4 if dtype == "float32" else 1)
     skipped = [(path, "beside the class folders") for path in strays]
     skipped += [other for folder in folders for other in folder.others]
     read: list[tuple[Path, str]] = []
     remarks = Remarks()
 
-    def arrays() -> Iterator[NDArray[np.uint8]]:
+    def arrays() -> Iterator[NDArray[Any]]:
+        kept = dtype
         for path, label in files:
             try:
                 image = open_image(path)
             except UNREADABLE:
                 skipped.append((path, path.suffix or "without an extension"))
                 continue
-            array = array_from_pil(image, size)
+            array = array_from_pil(image, size, kept)
+            kept = str(array.dtype)  # the first image decides on all
             remarks.add(image, array, str(path), path)
             read.append((path, label))
             yield array
@@ -102,7 +109,7 @@ def read_image_folder(root: str | Path, *, size: int | tuple[int, int] | None = 
     return LabelledImages(images, np.array(labels), skipped=tuple(str(path) for path, _ in skipped), files=places)
 
 
-def _check_memory(files: list[tuple[Path, str]], size: int | tuple[int, int] | None) -> None:
+def _check_memory(files: list[tuple[Path, str]], size: int | tuple[int, int] | None, itemsize: int) -> None:
     """Find out from the header of the first image whether there is memory to decode it, and to hold all of its size."""
     for path, _ in files:
         try:
@@ -110,7 +117,7 @@ def _check_memory(files: list[tuple[Path, str]], size: int | tuple[int, int] | N
         except UNREADABLE:
             continue
         n = 1 if size is not None else len(files)
-        needed = n * channels * height * width + DECODED * height * width
+        needed = n * channels * height * width * itemsize + DECODED * height * width
         check_memory(needed, f"the {n:,} images of {height} x {width} pixels", RESIZE)
         return
 

@@ -11,13 +11,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ganaug.data.groups import check_group_array, has_group
 from ganaug.data.labels import listed, same_labels
 
-__all__ = ["LabelledImages", "images_from_array"]
+__all__ = ["DTYPES", "LabelledImages", "images_from_array"]
 
 MIN_SIDE = 8
 UNLABELLED = -1  # scikit-learn's mark
 MAX_SIDE = 128
+DTYPES = ("uint8", "float32", "auto")  # that images can be read as
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,8 @@ class LabelledImages:
 
     Attributes
     ----------
-    images : ndarray of shape (n_images, channels, height, width), uint8
-        Pixels from 0 to 255.
+    images : ndarray of shape (n_images, channels, height, width), uint8 or float32
+        Pixels from 0 to 255, or finite numbers of any range, such as those of spectrograms and maps.
     labels : ndarray of shape (n_images,)
         Whatever the user calls the classes: integers, strings, booleans.
     class_names : dict
@@ -36,6 +38,9 @@ class LabelledImages:
         Files that could not be read as images and were left out.
     files : tuple of str
         Of images read from a folder, where each lies in it; empty otherwise, also of a subset.
+    groups : ndarray of shape (n_images,), optional
+        Speaker, scanner, site or whatever else each image comes from: strings, integers or booleans. "unknown" among
+        strings and -1 among numbers mark images whose group is not known, which is a group of its own.
 
     Examples
     --------
@@ -45,20 +50,21 @@ class LabelledImages:
     (4, (1, 8, 8), [0, 1])
     """
 
-    images: NDArray[np.uint8]
+    images: NDArray[Any]
     labels: NDArray[Any]
     class_names: dict[Any, str] = field(default_factory=dict)
     skipped: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    groups: NDArray[Any] | None = None
 
     def __post_init__(self) -> None:
         for name in ("images", "labels"):
             if not isinstance(getattr(self, name), np.ndarray):
                 kind = type(getattr(self, name)).__name__
                 raise TypeError(f"{name} must be a numpy array, got {kind}; use ganaug.labelled_images to convert it")
-        if self.images.dtype != np.uint8 or self.images.ndim != 4:
+        if self.images.dtype not in (np.uint8, np.float32) or self.images.ndim != 4:
             raise ValueError(
-                "images must be uint8 of shape (n, channels, height, width), got "
+                "images must be uint8 or float32 of shape (n, channels, height, width), got "
                 f"{self.images.dtype} of shape {self.images.shape}; use ganaug.labelled_images to convert them"
             )
         if self.labels.shape != (len(self.images),):
@@ -66,6 +72,8 @@ class LabelledImages:
                 "labels must have shape (n,) and the length of images, got shape "
                 f"{self.labels.shape} beside {len(self.images)} images"
             )
+        if self.groups is not None:
+            check_group_array(self.groups, len(self.images))
 
     def __len__(self) -> int:
         return len(self.images)
@@ -86,6 +94,11 @@ class LabelledImages:
         """Which images have a label: integer labels of -1 mark those that have none, as in scikit-learn."""
         return self.labels != UNLABELLED if self.labels.dtype.kind == "i" else np.ones(len(self), dtype=bool)
 
+    @property
+    def has_group(self) -> NDArray[np.bool_]:
+        """Which images have a known group."""
+        return np.zeros(len(self), dtype=bool) if self.groups is None else has_group(self.groups)
+
     def labelled(self) -> LabelledImages:
         """The images that have a label."""
         return self if self.has_label.all() else self.subset(np.flatnonzero(self.has_label))
@@ -96,7 +109,8 @@ class LabelledImages:
 
     def subset(self, indices: Sequence[int] | NDArray[np.integer]) -> LabelledImages:
         """Return the images at `indices`, in that order."""
-        return LabelledImages(self.images[indices], self.labels[indices], self.class_names)
+        groups = None if self.groups is None else self.groups[indices]
+        return LabelledImages(self.images[indices], self.labels[indices], self.class_names, groups=groups)
 
     def relabelled(self, classes: NDArray[Any], class_names: dict[Any, str]) -> LabelledImages:
         """Return the images with the labels of a model or of other data, where it can be told which they are.
@@ -128,12 +142,14 @@ class LabelledImages:
         if not known.all():
             found = np.full(len(self), UNLABELLED, classes.dtype)
             found[known] = labels
-        return LabelledImages(self.images, found, dict(class_names), self.skipped)
+        return LabelledImages(self.images, found, dict(class_names), self.skipped, groups=self.groups)
 
     def fingerprint(self) -> str:
-        """SHA-256 over pixels and labels, the same in every process."""
+        """SHA-256 over pixels, labels and groups where there are any, the same in every process."""
         digest = hashlib.sha256(repr((self.images.shape, [str(v) for v in self.labels])).encode())
         digest.update(np.ascontiguousarray(self.images).tobytes())
+        if self.groups is not None:
+            digest.update(repr([str(group) for group in self.groups]).encode())
         return digest.hexdigest()
 
     def check_trainable(self) -> None:
@@ -164,23 +180,26 @@ class LabelledImages:
             )
 
 
-def images_from_array(images: Any) -> NDArray[np.uint8]:
-    """Convert a stack of images to uint8 of shape (n_images, channels, height, width).
+def images_from_array(images: Any, dtype: str = "uint8") -> NDArray[Any]:
+    """Convert a stack of images to an array of shape (n_images, channels, height, width).
 
     Parameters
     ----------
     images : ndarray of shape (n, height, width[, channels]) or Tensor of shape (n[, channels], height, width)
-        uint8, or floating point with values in [0, 1]. As everywhere in Python, numpy arrays carry their channels
-        last and torch tensors first.
+        uint8, or floating point. As everywhere in Python, numpy arrays carry their channels last and torch tensors
+        first.
+    dtype : {"uint8", "float32", "auto"}
+        "uint8" makes pixels of floats in [0, 1] and refuses others. "float32" keeps the values of any number, up to
+        single precision. "auto" keeps floats that leave [0, 1], and makes pixels of others.
 
     Returns
     -------
-    ndarray of shape (n, channels, height, width), uint8
+    ndarray of shape (n, channels, height, width), uint8 or float32
 
     Raises
     ------
     ValueError
-        For another number of dimensions, NaN, or floats outside [0, 1].
+        For another number of dimensions, NaN, infinite values, and floats outside [0, 1] where pixels are asked for.
     TypeError
         For another dtype.
 
@@ -189,6 +208,8 @@ def images_from_array(images: Any) -> NDArray[np.uint8]:
     >>> import numpy as np
     >>> images_from_array(np.ones((2, 8, 9, 3)))[0, 0, 0, 0], images_from_array(np.ones((2, 8, 9, 3))).shape
     (np.uint8(255), (2, 3, 8, 9))
+    >>> images_from_array(np.full((2, 8, 9), -7.5), "float32")[0, 0, 0, 0]
+    np.float32(-7.5)
     """
     channels_last = not isinstance(images, torch.Tensor)
     if isinstance(images, torch.Tensor):
@@ -221,22 +242,42 @@ def images_from_array(images: Any) -> NDArray[np.uint8]:
         array = array[:, None]
     elif channels_last:
         array = array.transpose(0, 3, 1, 2)
-    return np.ascontiguousarray(_to_uint8(array))
+    return np.ascontiguousarray(_converted(array, dtype))
 
 
-def _to_uint8(array: NDArray[Any]) -> NDArray[np.uint8]:
+def _converted(array: NDArray[Any], dtype: str) -> NDArray[Any]:
+    if dtype == "float32":
+        return _to_float32(array)
     if array.dtype == np.uint8:
         return array
     if array.dtype == bool:
         return array.astype(np.uint8) * np.uint8(255)
     if not np.issubdtype(array.dtype, np.floating):
-        raise TypeError(f"images must be uint8, or floating point in [0, 1], got {array.dtype}; convert them first")
+        raise TypeError(
+            f"images must be uint8, or floating point in [0, 1], got {array.dtype}; convert them first, or keep their "
+            "values with labelled_images(..., dtype='float32')"
+        )
+    _check_finite(array)
+    low, high = float(array.min()), float(array.max())
+    if low >= 0 and high <= 1:
+        return np.rint(array * 255).astype(np.uint8)
+    if dtype == "auto":
+        return _to_float32(array)
+    raise ValueError(
+        f"floating-point images must have values in [0, 1], got [{low:g}, {high:g}]; undo the normalisation, convert "
+        "to uint8 if the values run from 0 to 255, or keep them with labelled_images(..., dtype='float32')"
+    )
+
+
+def _to_float32(array: NDArray[Any]) -> NDArray[np.float32]:
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"images must be real numbers, got {array.dtype}; convert them first")
+    with np.errstate(over="ignore"):
+        converted = array.astype(np.float32)
+    _check_finite(converted)
+    return converted
+
+
+def _check_finite(array: NDArray[Any]) -> None:
     if not np.isfinite(array).all():
         raise ValueError("images contain NaN or infinite pixels; remove or fill them first")
-    low, high = float(array.min()), float(array.max())
-    if low < 0 or high > 1:
-        raise ValueError(
-            f"floating-point images must have values in [0, 1], got [{low:g}, {high:g}]; "
-            "undo the normalisation, or convert to uint8 if the values run from 0 to 255"
-        )
-    return np.rint(array * 255).astype(np.uint8)

@@ -26,14 +26,14 @@ class Remarks:
         self._deep: list[str] = []
         self._brightest = 0
 
-    def add(self, image: Any, array: NDArray[np.uint8], where: str, file: Path | BinaryIO | None = None) -> None:
+    def add(self, image: Any, array: NDArray[Any], where: str, file: Path | BinaryIO | None = None) -> None:
         """Look at an image.
 
         Parameters
         ----------
         image : PIL image
             As it was opened.
-        array : ndarray of uint8
+        array : ndarray of uint8 or float32
             What was made of it.
         where : str
         file : Path or file, optional
@@ -41,7 +41,7 @@ class Remarks:
         """
         if _has_more_frames(image, file):
             self._animated.append(where)
-        if image.mode.startswith("I"):
+        if image.mode.startswith("I") and array.dtype == np.uint8:
             self._deep.append(where)
             self._brightest = max(self._brightest, int(array.max(initial=0)))
 

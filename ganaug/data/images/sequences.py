@@ -28,8 +28,8 @@ def is_array(source: Any) -> bool:
     return isinstance(source, torch.Tensor) or (isinstance(source, np.ndarray) and source.dtype.kind in VALUES)
 
 
-def images_from_sequence(source: Any, size: int | tuple[int, int] | None = None) -> NDArray[np.uint8]:
-    """Convert images of one size to uint8 of shape (n_images, channels, height, width).
+def images_from_sequence(source: Any, size: int | tuple[int, int] | None = None, dtype: str = "uint8") -> NDArray[Any]:
+    """Convert images of one size to an array of shape (n_images, channels, height, width).
 
     Parameters
     ----------
@@ -40,10 +40,12 @@ def images_from_sequence(source: Any, size: int | tuple[int, int] | None = None)
         mapping that holds these, as Hugging Face writes them in tables. Kinds may be mixed.
     size : int or (height, width), optional
         Resize PIL images and files to this size.
+    dtype : {"uint8", "float32", "auto"}
+        As for :func:`ganaug.labelled_images`.
 
     Returns
     -------
-    ndarray of shape (n_images, channels, height, width), uint8
+    ndarray of shape (n_images, channels, height, width), uint8 or float32
 
     Raises
     ------
@@ -61,7 +63,7 @@ def images_from_sequence(source: Any, size: int | tuple[int, int] | None = None)
     if array is not None:
         if size is not None:
             raise ValueError("size applies to files and datasets of PIL images; resize arrays before passing them")
-        return images_from_array(array)
+        return images_from_array(array, dtype)
     if not hasattr(source, "__len__") or isinstance(source, Mapping | set | frozenset | str | bytes):
         raise TypeError(
             f"images must be an array or a sequence with a length, got a {type(source).__name__}; pass a list of images"
@@ -70,10 +72,12 @@ def images_from_sequence(source: Any, size: int | tuple[int, int] | None = None)
         raise ValueError(f"images must hold at least one image, got an empty {type(source).__name__}")
     remarks = Remarks()
 
-    def arrays() -> Iterator[NDArray[np.uint8]]:
+    def arrays() -> Iterator[NDArray[Any]]:
+        kept = dtype
         for index, item in enumerate(_items(source)):
             image, file = _opened(item, index)
-            array = array_from_image(image, size)
+            array = array_from_image(image, size, dtype=kept)
+            kept = str(array.dtype)  # the first image decides on all
             if isinstance(image, Image.Image):
                 remarks.add(image, array, f"at index {index}", file)
             yield array

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +16,16 @@ RESIZE = "resize them, files with labelled_images(path, size=(height, width)) or
 
 
 def stack_images(
-    images: Iterable[NDArray[np.uint8]], n: int, where: Callable[[int], str] = lambda index: f"at {index}"
-) -> NDArray[np.uint8]:
+    images: Iterable[NDArray[Any]], n: int, where: Callable[[int], str] = lambda index: f"at {index}"
+) -> NDArray[Any]:
     """Gather images of one size in one array, without holding them twice.
 
     Where grey and colour images are mixed, the grey ones get three equal channels.
 
     Parameters
     ----------
-    images : iterable of ndarray of shape (channels, height, width), uint8
+    images : iterable of ndarray of shape (channels, height, width)
+        The result has the dtype of the first.
     n : int
         How many there are at most.
     where : callable
@@ -31,7 +33,7 @@ def stack_images(
 
     Returns
     -------
-    ndarray of shape (n_images, channels, height, width), uint8
+    ndarray of shape (n_images, channels, height, width)
         Without any image n_images is 0.
 
     Raises
@@ -50,7 +52,7 @@ def stack_images(
     try:
         for count, image in enumerate(images, 1):
             if count == 1:
-                stack = _allocated(n, image.shape)
+                stack = _allocated(n, image.shape, image.dtype)
             elif image.shape[1:] != stack.shape[2:]:
                 first, other = (f"{height} x {width}" for height, width in (stack.shape[2:], image.shape[1:]))
                 raise ValueError(
@@ -62,7 +64,7 @@ def stack_images(
                 if found != {1, 3}:
                     raise ValueError(f"all images must have the same number of channels, got {sorted(found)}")
                 if len(image) == 3:
-                    coloured = _allocated(n, image.shape)
+                    coloured = _allocated(n, image.shape, stack.dtype)
                     coloured[: count - 1] = stack[: count - 1]
                     stack = coloured
             stack[count - 1] = image
@@ -71,7 +73,9 @@ def stack_images(
     return stack[:count]
 
 
-def _allocated(n: int, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+def _allocated(n: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     channels, height, width = shape
-    check_memory(n * channels * height * width, f"the {n:,} images of {height} x {width} pixels", RESIZE)
-    return np.empty((n, *shape), np.uint8)
+    check_memory(
+        n * channels * height * width * dtype.itemsize, f"the {n:,} images of {height} x {width} pixels", RESIZE
+    )
+    return np.empty((n, *shape), dtype)

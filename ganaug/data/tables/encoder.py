@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import warnings
 from typing import Any, ClassVar, Self
 
@@ -16,6 +15,7 @@ from ganaug.data.labels import listed
 from ganaug.data.tables.columns.column import Column, TextColumn, column_from_state, fit_column, is_numeric
 from ganaug.data.tables.columns.names import names_from_state, names_to_state
 from ganaug.data.tables.containers import as_table
+from ganaug.data.tables.layout import RowLayout
 from ganaug.data.tables.wide import WideEncoder, check_columns, is_wide
 
 __all__ = ["Encoder", "TableEncoder", "as_table", "declared_columns", "encoder_from_state", "fit_encoder"]
@@ -29,20 +29,17 @@ class TableEncoder:
     Parameters
     ----------
     categorical_features : "auto", None, array-like of int, str or bool
-        Columns to take for names, beside those that hold no numbers anyway: positions, names, or a mask. "auto" and
-        None add none. Text that is numbers or dates counts as these.
+        Columns to encode as categories, beside those that hold no numbers anyway: positions, names, or a mask. "auto"
+        and None add none. Text that reads as numbers or dates is encoded as these.
     max_levels : int
         Levels with an input of their own in a categorical column; rarer ones share the last.
 
     Attributes
     ----------
     columns_ : list of Column
-    n_numbers_ : int
-        The first so many entries of a row are normal scores.
-    blocks_ : list of slice
-        Where the one-hot groups are, in the order of the columns that have levels.
-    gates_ : tuple of int
-        For each number the block whose first level says that there is a number at all; -1 where there always is.
+    layout_ : RowLayout
+        Which entries of a row are numbers, and which are one-hot blocks of levels; numbers and blocks are in the order
+        of the columns.
     width_ : int
         Entries of an encoded row.
 
@@ -71,7 +68,7 @@ class TableEncoder:
         table : DataFrame
             As :func:`as_table` returns it.
         classes : ndarray of shape (n_rows,), int64, optional
-            Class of each row, from 0 on: rare categories are given back as often as they occur in their class.
+            Class of each row, from 0 on: rare categories are decoded as often as they occur in their class.
         """
         declared = declared_columns(self.categorical_features, table)
         classes = np.zeros(len(table), dtype=np.int64) if classes is None else classes
@@ -85,16 +82,21 @@ class TableEncoder:
         self._set_layout()
         return self
 
+    @property
+    def width_(self) -> int:
+        """Entries of an encoded row."""
+        return self.layout_.width
+
     def _set_layout(self) -> None:
-        self.n_numbers_ = sum(column.has_number for column in self.columns_)
-        starts = self.n_numbers_ + np.cumsum([0, *(column.n_levels for column in self.columns_)])
-        self.blocks_ = [slice(int(a), int(b)) for a, b in itertools.pairwise(starts) if b > a]
-        self.width_ = int(starts[-1])
         block = np.cumsum([bool(column.n_levels) for column in self.columns_]) - 1
-        self.gates_ = tuple(
-            int(k) if column.n_levels else -1
-            for column, k in zip(self.columns_, block, strict=True)
-            if column.has_number
+        self.layout_ = RowLayout(
+            n_numbers=sum(column.has_number for column in self.columns_),
+            blocks=tuple(column.n_levels for column in self.columns_ if column.n_levels),
+            gates=tuple(
+                int(k) if column.n_levels else -1
+                for column, k in zip(self.columns_, block, strict=True)
+                if column.has_number
+            ),
         )
 
     @plain_states()
@@ -106,7 +108,7 @@ class TableEncoder:
         table : DataFrame
         strict : bool
             Refuse values that cannot be decoded: levels that were not in the training data, and missing values where
-            none were. Otherwise their group of levels is left empty.
+            none were. Otherwise their block of levels is left empty.
 
         Returns
         -------
@@ -114,7 +116,7 @@ class TableEncoder:
         """
         check_columns(table, [column.name for column in self.columns_])
         encoded = np.zeros((len(table), self.width_), dtype=np.float32)
-        number, block = 0, 0
+        number, blocks = 0, iter(self.layout_.slices)
         for column in self.columns_:
             scores, levels = column.encode(table[column.name], strict=strict)
             if column.has_number:
@@ -122,8 +124,7 @@ class TableEncoder:
                 number += 1
             if column.n_levels:
                 known = np.flatnonzero(levels >= 0)
-                encoded[known, self.blocks_[block].start + levels[known]] = 1
-                block += 1
+                encoded[known, next(blocks).start + levels[known]] = 1
         return encoded
 
     @plain_states()
@@ -150,7 +151,7 @@ class TableEncoder:
         """
         randomness = np.random.default_rng(random_state)
         classes = np.zeros(len(encoded), dtype=np.int64) if classes is None else classes
-        number, block, series = 0, 0, []
+        number, blocks, series = 0, iter(self.layout_.slices), []
         nothing = np.zeros(len(encoded)), np.zeros(len(encoded), dtype=np.int64)
         for column in self.columns_:
             scores, levels = nothing
@@ -158,8 +159,7 @@ class TableEncoder:
                 scores = encoded[:, number].astype(np.float64)
                 number += 1
             if column.n_levels:
-                levels = encoded[:, self.blocks_[block]].argmax(1)
-                block += 1
+                levels = encoded[:, next(blocks)].argmax(1)
             series.append(column.decode(scores, levels, classes, randomness))
         table = pd.concat(series, axis=1)
         table.columns = self.names_
@@ -190,7 +190,7 @@ class TableEncoder:
 
 @plain_states()
 def fit_encoder(table: pd.DataFrame, classes: NDArray[np.int64], categorical_features: Any = "auto") -> Encoder:
-    """Choose how a table is encoded, and learn it: wide tables of numbers by their principal components."""
+    """Choose an encoder for a table, and fit it: wide tables of numbers are encoded by their principal components."""
     if not declared_columns(categorical_features, table) and is_wide(table):
         return WideEncoder().fit(table)
     encoder = TableEncoder(categorical_features).fit(table, classes)
@@ -198,7 +198,7 @@ def fit_encoder(table: pd.DataFrame, classes: NDArray[np.int64], categorical_fea
     if read:
         warnings.warn(
             f"columns of text are read as numbers or dates, and new ones written alike: {'; '.join(read)}; a column "
-            "named in categorical_features is left as names",
+            "named in categorical_features is encoded as categories",
             UserWarning,
             stacklevel=3,
         )
@@ -253,18 +253,18 @@ def declared_columns(features: Any, table: pd.DataFrame) -> set[Any]:
 
 
 def _doubt(column: Column, series: pd.Series) -> str:
-    """What is wrong with learning a column as names; empty if nothing is."""
+    """Why a column should perhaps not be encoded as categories; empty if it should."""
     given = isinstance(series.dtype, pd.CategoricalDtype) or types.is_bool_dtype(series.dtype)
     if column.kind != "categorical" or given or series.nunique() <= MAX_LEVELS or is_numeric(series):
         return ""
     known = series[series.notna()]
     kinds = sorted({type(value).__name__ for value in known.tolist()})
     if len(kinds) > 1:
-        return f"values of several types, {listed(kinds)}, which are learnt as names; convert them to one type"
+        return f"values of several types, {listed(kinds)}, which are encoded as categories; convert them to one type"
     if known.is_unique:
         what = "text" if kinds == ["str"] else kinds[0]
         return (
-            f"a different {what} in every row; only its most frequent values are learnt, leave it out if it is an "
+            f"a different {what} in every row; only its most frequent values are kept, leave it out if it is an "
             "identifier"
         )
     return ""

@@ -14,6 +14,7 @@ from ganaug.data.json_values import floats
 from ganaug.data.labels import listed
 from ganaug.data.tables.columns.names import names_from_state, names_to_state
 from ganaug.data.tables.columns.values import dtype_from_name
+from ganaug.data.tables.layout import RowLayout
 
 __all__ = ["WideEncoder", "check_columns", "is_wide"]
 
@@ -43,7 +44,9 @@ class WideEncoder:
 
     Attributes
     ----------
-    width_, n_numbers_ : int
+    layout_ : RowLayout
+        All entries of an encoded row are numbers.
+    width_ : int
         Components kept: at most 128, and fewer than there are rows.
 
     Examples
@@ -56,8 +59,6 @@ class WideEncoder:
     """
 
     kind: ClassVar[str] = "wide"
-    blocks_: ClassVar[tuple[slice, ...]] = ()
-    gates_: ClassVar[tuple[int, ...]] = ()
 
     names_: pd.Index
     dtypes_: list[str]
@@ -70,7 +71,10 @@ class WideEncoder:
         """Entries of an encoded row."""
         return len(self.components_)
 
-    n_numbers_ = width_
+    @property
+    def layout_(self) -> RowLayout:
+        """Which entries of an encoded row hold what."""
+        return RowLayout(self.width_)
 
     def fit(self, table: pd.DataFrame) -> Self:
         """Learn means, deviations and components from training rows."""

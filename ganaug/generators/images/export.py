@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from ganaug.data.files import write_atomically
-from ganaug.generators.images.drawing import to_pixels
+from ganaug.data.images.pixel_scale import PixelScale
 from ganaug.generators.images.networks import ImageGenerator
 
 __all__ = ["FORMATS", "METADATA", "check_format", "export_generator", "format_of"]
@@ -62,7 +62,9 @@ def check_format(path: str | Path, format: str) -> None:
             ) from None
 
 
-def export_generator(network: ImageGenerator, path: str | Path, format: str, metadata: Mapping[str, Any]) -> None:
+def export_generator(
+    network: ImageGenerator, path: str | Path, format: str, metadata: Mapping[str, Any], scale: PixelScale
+) -> None:
     """Write a generator to a file of its own.
 
     Parameters
@@ -73,6 +75,8 @@ def export_generator(network: ImageGenerator, path: str | Path, format: str, met
     format : {"onnx", "torch_export"}
     metadata : mapping
         JSON values that the file carries along.
+    scale : PixelScale
+        From what the network draws to the images that the file gives.
 
     Raises
     ------
@@ -82,28 +86,29 @@ def export_generator(network: ImageGenerator, path: str | Path, format: str, met
     check_format(path, format)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # torch 2.11 warns of code of its own
-        program = _program(network)
+        program = _program(network, scale)
         write_atomically(path, (_onnx if format == "onnx" else _pt2)(program, metadata))
 
 
 class _Pixels(nn.Module):
-    """A generator of uint8 images."""
+    """A generator of images in their own scale."""
 
-    def __init__(self, network: ImageGenerator) -> None:
+    def __init__(self, network: ImageGenerator, scale: PixelScale) -> None:
         super().__init__()
         self.network = network
+        self.scale = scale
 
     def forward(self, latents: Tensor, classes: Tensor) -> Tensor:
-        return to_pixels(self.network(latents, classes))
+        return self.scale.from_network(self.network(latents, classes))
 
 
 @torch.no_grad()
-def _program(network: ImageGenerator) -> ExportedProgram:
+def _program(network: ImageGenerator, scale: PixelScale) -> ExportedProgram:
     # In the ordinary layout: convolutions in channels-last would be stored as views.
     plain = copy.deepcopy(network).cpu().to(memory_format=torch.contiguous_format).requires_grad_(False).eval()
     inputs = (torch.zeros(2, network.arch.latent_dim), torch.zeros(2, dtype=torch.int64))
     n = torch.export.Dim("n")
-    program = torch.export.export(_Pixels(plain), inputs, dynamic_shapes=({0: n}, {0: n}))
+    program = torch.export.export(_Pixels(plain, scale), inputs, dynamic_shapes=({0: n}, {0: n}))
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # names the folders of this machine
     return program

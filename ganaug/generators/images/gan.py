@@ -10,21 +10,24 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
-from torch import Tensor, nn
+from torch import nn
 
 from ganaug.data import LabelledImages, labelled_images
 from ganaug.data.host_states import plain_states
-from ganaug.engine.devices import random_generator, resolve_device
-from ganaug.engine.distributed import current_context
+from ganaug.data.images.pixel_scale import PixelScale
+from ganaug.engine.config import PRECISIONS
+from ganaug.engine.devices import computes_bf16, resolve_device
+from ganaug.engine.run_options import RunOptions
 from ganaug.engine.transfer import Rows
-from ganaug.generators.contract import SampleSpec
-from ganaug.generators.fitting import ENGINE_CONSTRAINTS, TrainingData
+from ganaug.generators.contract import SampleSpec, check_metadata
+from ganaug.generators.fitting import ENGINE_CONSTRAINTS, Fitting, TrainingData, TrainingTask
 from ganaug.generators.images.drawing import tensor_grid
-from ganaug.generators.images.networks import build_networks
+from ganaug.generators.images.networks import ImageArchitecture, build_networks
 from ganaug.generators.images.presets import PRESETS, ImageGANConfig, resolve_image_config
 from ganaug.generators.images.sampling import ImageSampling
 from ganaug.generators.pseudo_labels import guessed_indices, labelled_part
 from ganaug.objectives.adversarial.augment import OPERATIONS, ImageAugmentation
+from ganaug.objectives.adversarial.objective import AdversarialObjective
 
 __all__ = ["ImageGAN"]
 
@@ -40,7 +43,7 @@ class ImageGAN(ImageSampling):
     preset : {"auto", "tiny", "small", "base"}, default="auto"
         Size of the networks and length of the training. "tiny" is made for a CPU, "small" for a GPU, "base" for
         a GPU and 5,000 images or more. "auto" takes "tiny" on a CPU and otherwise chooses by the size and number of
-        images; of a run in `checkpoint_dir` it takes what that was begun with, on whatever device.
+        images; of a run in ``run.checkpoint_dir`` it takes what that was begun with, on whatever device.
     steps : int or "auto", default="auto"
         Updates of generator and discriminator.
     batch_size : int or "auto", default="auto"
@@ -52,7 +55,7 @@ class ImageGAN(ImageSampling):
         Weight of the gradient penalty (R1 + R2) / 2 at the start; falls to a tenth.
     augment : "auto" or sequence of str, default="auto"
         What the discriminator sees is changed at random by these operations, real and generated images alike:
-        "translation", "cutout", "color", "hflip". "auto" takes translation and cutout, and colour for three channels;
+        "translation", "cutout", "color", "hflip". "auto" takes translation and cutout, and colour for RGB pixels;
         never flips, which would be wrong for digits, text or left and right hands.
     augment_p : float in [0, 1) or "auto", default="auto"
         Probability of each of these operations for each image. "auto" takes more the fewer images a class has.
@@ -61,7 +64,7 @@ class ImageGAN(ImageSampling):
     precision : {"auto", "fp32", "bf16"}, default="auto"
         What the networks compute in while they are trained: bfloat16 nearly halves the time on a processor that has
         it. "auto" takes it on CPUs with AVX512-BF16 or AMX and on NVIDIA's GPUs from Ampere on, and of a run in
-        `checkpoint_dir` what that was begun in.
+        ``run.checkpoint_dir`` what that was begun in.
         Weights, losses and penalties are float32 in any case, and so are samples drawn from the trained generator.
     pseudo_label_confidence : float in (0, 1] or None, default=0.9
         Images labelled -1 get the class that label spreading over nearest neighbours of pixels (Zhou et al., NeurIPS
@@ -73,34 +76,8 @@ class ImageGAN(ImageSampling):
         same weights bit for bit; on a GPU sums are rounded in an order that may change.
     verbose : bool or "auto", default="auto"
         Progress bar with rate and time left; "auto" shows it on a terminal.
-    log_dir : path-like or None, default=None
-        Folder for ``metrics.jsonl`` and, where the package ``tensorboard`` is installed, TensorBoard scalars and
-        sample grids.
-    checkpoint_dir : path-like or None, default=None
-        Folder for checkpoints. If it holds an unfinished run with the same parameters and data, `fit` goes on with it,
-        on a CPU to the same weights bit for bit as if it had never stopped; a finished one is taken as it is, without
-        training. SIGINT and SIGTERM then wait for the step at hand and a checkpoint. See the notes.
-    checkpoint_every : int or "auto", default="auto"
-        Steps between two checkpoints; "auto" writes one a minute or, where that would take more than a fiftieth of the
-        time, less often. One is written at the end in any case, and the last three are kept.
-    resume : bool, default=True
-        False refuses a `checkpoint_dir` that holds a run already, in place of going on with it.
-    health : {"report", "adapt"}, default="report"
-        What is done about a training that goes wrong though its losses are finite: a discriminator that has nothing
-        left to learn, samples of a class that are all alike, or that come near to copies of training samples. Both
-        keep it in `health_` and tell it in the log; "adapt" also changes the training, by more augmentation or a lower
-        learning rate, and by a larger gradient penalty where samples are alike.
-    validation_fraction : float in [0, 1), default=0.0
-        Share of the images of each class that is not trained on, but used to choose among the moving averages of the
-        training: that whose samples of the classes are nearest to them, by energy distance. 0 trains on all and takes
-        the last.
-    distributed : bool, default=False
-        Train in all processes that ``torchrun`` started, or that share an initialised ``torch.distributed``. Each calls
-        `fit` with the same data and parameters, takes its share of every batch and ends with the same networks: those
-        that one process would have ended with, up to rounding. Only the first reports and writes files.
-    cuda_graph : bool, default=True
-        On a GPU, record the many small operations of a training step once and start all of them at a time from then on;
-        several processes, and other devices, do without. False takes them one by one, to the same effect, more slowly.
+    run : RunOptions or None, default=None
+        Logging, checkpoints, health, validation, several processes and callbacks; None stands for ``RunOptions()``.
 
     Attributes
     ----------
@@ -112,6 +89,8 @@ class ImageGAN(ImageSampling):
         Channels, height, width.
     sample_spec_ : SampleSpec
         Kind, shape and dtype of what is drawn.
+    pixel_scale_ : PixelScale
+        Range of each channel of the training images, where they were float32.
     config_ : ImageGANConfig
         What the "auto" values became.
     history_ : list of dict
@@ -119,23 +98,14 @@ class ImageGAN(ImageSampling):
     health_ : list of dict
         What went wrong in the training: "finding", "step", "class", "value", "threshold" and the "action" taken.
     validation_ : list of dict
-        Where `validation_fraction` is not 0, "step", "score" and those of the "classes" of twenty readings; the best,
-        which was taken, has the lowest score.
+        Where ``run.validation_fraction`` is not 0, "step", "score" and those of the "classes" of twenty readings; the
+        best, which was taken, has the lowest score.
     generator_, discriminator_ : Module
         The trained networks; the generator holds the moving average of its weights.
 
     See Also
     --------
     ganaug.labelled_images : Everything that `fit` reads images from.
-
-    Notes
-    -----
-    A checkpoint holds networks, moving average, optimisers, schedules, the state to go back to and that of the random
-    numbers. Each is one file, renamed into place when it is on the disk; its checksum is compared when it is read, and
-    a damaged one is passed over with a warning for the one before. If other parameters or data are passed than those
-    the run was started with, `fit` raises ``ValueError`` and names them; where ``random_state=None``, the run goes on
-    with the seed it has. To train anew, choose another folder or delete this one. A checkpoint, or a log, that cannot
-    be written, to a disk that is full for example, is a warning and does not end the training.
 
     References
     ----------
@@ -181,14 +151,7 @@ class ImageGAN(ImageSampling):
         device: Any = "auto",
         random_state: Any = None,
         verbose: Any = "auto",
-        log_dir: Any = None,
-        checkpoint_dir: Any = None,
-        checkpoint_every: Any = "auto",
-        resume: bool = True,
-        health: str = "report",
-        validation_fraction: float = 0.0,
-        distributed: bool = False,
-        cuda_graph: bool = True,
+        run: RunOptions | None = None,
     ) -> None:
         self.preset = preset
         self.steps = steps
@@ -203,14 +166,7 @@ class ImageGAN(ImageSampling):
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
-        self.log_dir = log_dir
-        self.checkpoint_dir = checkpoint_dir
-        self.checkpoint_every = checkpoint_every
-        self.resume = resume
-        self.health = health
-        self.validation_fraction = validation_fraction
-        self.distributed = distributed
-        self.cuda_graph = cuda_graph
+        self.run = run
 
     def resolve(self, X: Any, y: Any = None) -> ImageGANConfig:
         """Check parameters and images, and return what `fit` would train, without training it.
@@ -224,10 +180,11 @@ class ImageGAN(ImageSampling):
         -------
         ImageGANConfig
         """
-        data = labelled_images(X, y)
-        return self._resolve(labelled_part(data), len(data))
+        data = labelled_images(X, y, dtype="auto")
+        return self._resolver(labelled_part(data), len(data))()
 
-    def _resolve(self, data: LabelledImages, n_images: int, **changed: Any) -> ImageGANConfig:
+    def _resolver(self, data: LabelledImages, n_images: int) -> Callable[..., ImageGANConfig]:
+        """Check the parameters; return what gives the configuration, also with other values of some of them."""
         self._validate_params()
         if not isinstance(self.augment, str):
             unknown = [name for name in self.augment if name not in OPERATIONS]
@@ -237,23 +194,51 @@ class ImageGAN(ImageSampling):
                 raise ValueError(f"augment must not repeat itself, got {list(self.augment)}; name each operation once")
         counts = np.unique(data.labels, return_counts=True)[1]
         shares = counts + (n_images - len(data)) / len(counts)  # what has no label is spread over the classes
-        params = {**self.get_params(), **changed}
-        return resolve_image_config(params, data.image_shape, shares, resolve_device(self.device))
+        params = self.get_params(deep=False) | {"validation_fraction": self._run_options().validation_fraction}
+        device, pictures = resolve_device(self.device), data.images.dtype == np.uint8
+        return lambda **changed: resolve_image_config(
+            params | changed, data.image_shape, shares, device, pictures=pictures
+        )
+
+    def _open_values(self, fitting: Fitting, resolve: Callable[..., ImageGANConfig]) -> dict[str, Any]:
+        """For the preset, the batch size and the precision that were left "auto", those of the run that is resumed."""
+        # What cannot be one is refused with the rest of the description.
+        found, config = fitting.found, resolve()
+        training = found["training"] if isinstance(found.get("training"), dict) else {}
+        preset, size, precision = found.get("preset"), training.get("batch_size"), training.get("precision")
+        values: dict[str, Any] = {}
+        if self.preset == "auto" and preset in list(PRESETS) and preset != config.preset:
+            values["preset"] = preset
+            if fitting.device.type == "cpu":
+                how = f"with the preset {preset!r}, which is made for a GPU"
+                fitting.warn_of_slow(how, f"train {config.preset!r}", stacklevel=4)
+            config = resolve(preset=preset)
+        if isinstance(self.batch_size, str) and isinstance(size, int) and 0 < size <= config.training.batch_size:
+            values["batch_size"] = size
+        if self.precision == "auto" and precision in list(PRECISIONS):
+            values["precision"] = precision
+            if precision == "bf16" and not computes_bf16(fitting.device):
+                how = "in bfloat16, which this processor is slow in"
+                fitting.warn_of_slow(how, "train in float32", stacklevel=4)
+        return values
 
     @plain_states()
-    def fit(self, X: Any, y: Any = None) -> ImageGAN:
+    def fit(self, X: Any, y: Any = None, *, metadata: dict[str, Any] | None = None) -> ImageGAN:
         """Train on labelled images.
 
         Parameters
         ----------
         X : array, Tensor, dataset, LabelledImages, str or path-like
             Images of one size: a numpy array (n, height, width[, channels]) or torch tensor (n, channels, height,
-            width), uint8 or floating point in [0, 1]; or any other source that :func:`ganaug.labelled_images` reads,
-            which carries its own labels.
+            width), uint8 or floating point; or any other source that :func:`ganaug.labelled_images` reads, which
+            carries its own labels. Floats in [0, 1] become pixels, uint8. Other floats, and images read with
+            ``dtype="float32"``, are learnt by the range of each channel, and drawn as float32 within it.
         y : array-like of shape (n,), optional
             Class labels beside an array or a tensor: integers, strings or booleans; at least two classes of two images.
             -1 marks images without a label, as in scikit-learn. They are trained on too: with the class that is guessed
             for them, where the guess is sure enough, and otherwise without one, for what images look like in general.
+        metadata : dict of str to str, number or bool, optional
+            Facts about the images to keep in ``training_data_``.
 
         Returns
         -------
@@ -269,50 +254,59 @@ class ImageGAN(ImageSampling):
         OutOfMemory
             If memory runs out; says which batch size would fit.
         """
-        data = labelled_images(X, y)
+        facts = check_metadata(metadata)
+        data = labelled_images(X, y, dtype="auto")
         known = labelled_part(data)
-        config = self._resolve(known, len(data))
-        processes = current_context(self.distributed)
-        device = processes.place(resolve_device(self.device))
-        randomness = random_generator(self.random_state, "fit")
+        resolve = self._resolver(known, len(data))
+        fitting = self._fitting()
+        resolve = partial(resolve, **self._open_values(fitting, resolve))
+        config, seed = resolve(), fitting.randomness.initial_seed() % 2**32
 
         classes = known.classes
-        indices, guessed = guessed_indices(data, known, self.pseudo_label_confidence, randomness.initial_seed() % 2**32)
-        about = {"n_images": len(data), "sha256": data.fingerprint(), **guessed}
-        pixels = Rows(torch.from_numpy(data.images), device)
-
-        def real_images(chosen: Tensor) -> Tensor:
-            return pixels[chosen].float() / 127.5 - 1
-
+        indices, guessed = guessed_indices(data, known, self.pseudo_label_confidence, seed)
+        scale = PixelScale.of(data.images)
         names = [data.name(label) for label in classes]
-        material = TrainingData(
-            networks=build_networks(config.architecture),
-            training_data=about,
-            class_indices=indices,
-            class_names=names,
-            real_samples=real_images,
-            augment=ImageAugmentation(config.operations, data.image_shape, randomness, processes),
-            randomness=randomness,
-            processes=processes,
-            changed=lambda **values: self._resolve(known, len(data), **values),
-            sample_grid=lambda averages: tensor_grid(averages["generator"], names),
-            presets=tuple(PRESETS),
-            rebuilt=lambda config: build_networks(config.architecture),
+        pixels = Rows(torch.from_numpy(data.images), fitting.device)
+        augment = ImageAugmentation(config.operations, data.image_shape, fitting.randomness, fitting.processes)
+        self._train(
+            fitting,
+            TrainingData(
+                class_indices=indices,
+                class_names=names,
+                real_samples=lambda chosen: scale.to_network(pixels[chosen]),
+                facts={"n_images": len(data), "sha256": data.fingerprint(), **guessed},
+            ),
+            TrainingTask(
+                config=config,
+                networks=partial(self._networks, config.architecture),
+                objective=lambda networks, config, **engine: AdversarialObjective(
+                    networks["generator"], networks["discriminator"], config.objective, augment, **engine
+                ),
+                batch_size=config.training.batch_size,
+                with_batch_size=lambda size: resolve(batch_size=size),
+                batch_size_is_open=isinstance(self.batch_size, str),
+                sample_grid=lambda averages: tensor_grid(averages["generator"], names),
+            ),
         )
-        self.config_ = self._train(config, material)
+        self.training_data_ |= facts
         self.classes_ = classes
         self.class_names_ = dict(data.class_names)
-        self._set_shape(data.image_shape)
+        self._set_spec(data.image_shape, scale)
         return self
 
-    def _set_shape(self, shape: tuple[int, int, int]) -> None:
-        self.image_shape_ = shape
-        self.sample_spec_ = SampleSpec(self.sample_kind, shape, "uint8")
+    def _set_spec(self, shape: tuple[int, int, int], scale: PixelScale) -> None:
+        self.image_shape_, self.pixel_scale_ = shape, scale
+        self.sample_spec_ = SampleSpec(self.sample_kind, shape, scale.dtype)
 
     def _description(self) -> dict[str, Any]:
-        return self.config_.to_dict()
+        return super()._description() | self.pixel_scale_.to_dict()
 
-    def _restore(self, description: dict[str, Any]) -> Callable[[], tuple[nn.Module, nn.Module]]:
+    def _restore(self, description: dict[str, Any]) -> Callable[[], dict[str, nn.Module]]:
         self.config_ = ImageGANConfig.from_dict(description)
-        self._set_shape(self.config_.architecture.image_shape)
-        return partial(build_networks, self.config_.architecture)
+        shape = self.config_.architecture.image_shape
+        self._set_spec(shape, PixelScale.from_dict(description, shape[0]))
+        return partial(self._networks, self.config_.architecture)
+
+    @classmethod
+    def _networks(cls, architecture: ImageArchitecture) -> dict[str, nn.Module]:
+        return dict(zip(cls.network_names, build_networks(architecture), strict=True))

@@ -95,6 +95,8 @@ def resolve_image_config(
     image_shape: tuple[int, int, int],
     counts: NDArray[np.integer] | NDArray[np.floating],
     device: torch.device,
+    *,
+    pictures: bool = True,
 ) -> ImageGANConfig:
     """Replace every "auto" among the parameters of an :class:`ImageGAN`.
 
@@ -107,6 +109,8 @@ def resolve_image_config(
     counts : ndarray of shape (n_classes,)
         Images of each class.
     device : torch.device
+    pictures : bool
+        Whether three channels are colours.
 
     Returns
     -------
@@ -126,7 +130,7 @@ def resolve_image_config(
     learning_rate = float(choose("learning_rate", preset.learning_rate))
     # R3GAN's weight of the penalty grows with the number of pixels.
     gamma = float(choose("gamma", preset.gamma * (side / 28) ** 2))
-    operations = ("translation", "cutout", "color") if channels == 3 else ("translation", "cutout")
+    operations = ("translation", "cutout", "color") if channels == 3 and pictures else ("translation", "cutout")
     return ImageGANConfig(
         preset=name,
         architecture=ImageArchitecture(

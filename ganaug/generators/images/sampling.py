@@ -15,8 +15,9 @@ from ganaug._version import __version__
 from ganaug.data.files import user_path, write_atomically
 from ganaug.data.host_states import plain_states
 from ganaug.data.images.pictures import class_grid, png_bytes
+from ganaug.data.images.pixel_scale import PixelScale
 from ganaug.engine.devices import random_generator
-from ganaug.generators.base import ConditionalGAN
+from ganaug.generators.base import NeuralGenerator
 from ganaug.generators.images.drawing import SAMPLING_BATCH, draw, generate
 from ganaug.generators.images.export import export_generator
 from ganaug.generators.images.networks import ImageDiscriminator, ImageGenerator
@@ -26,13 +27,15 @@ from ganaug.generators.model_folder import labels_to_json
 __all__ = ["ImageSampling"]
 
 
-class ImageSampling(ConditionalGAN):
+class ImageSampling(NeuralGenerator):
     """The part of :class:`ganaug.ImageGAN` that needs no training data."""
 
     sample_kind: ClassVar[str] = "images"
+    network_names: ClassVar[tuple[str, ...]] = ("generator", "discriminator")
     generator_: ImageGenerator
     discriminator_: ImageDiscriminator
     image_shape_: tuple[int, int, int]
+    pixel_scale_: PixelScale
 
     def sample(self, labels: Any, *, random_state: Any = None) -> Tensor:
         """Draw one synthetic image per label.
@@ -46,8 +49,8 @@ class ImageSampling(ConditionalGAN):
 
         Returns
         -------
-        Tensor of shape (n, channels, height, width), uint8
-            On the CPU.
+        Tensor of shape (n, channels, height, width), uint8 or float32
+            On the CPU, in the dtype and the range of the training images.
 
         Raises
         ------
@@ -62,7 +65,7 @@ class ImageSampling(ConditionalGAN):
     ) -> Tensor:
         """As :meth:`sample`, for positions in ``classes_`` in place of labels, with the result on `device`."""
         check_is_fitted(self)
-        return draw(self.generator_, positions, random_generator(random_state, "sample"), device)
+        return draw(self.generator_, positions, random_generator(random_state, "sample"), device, self.pixel_scale_)
 
     @plain_states()
     def interpolate(self, labels: Any, *, steps: int = 8, random_state: Any = None) -> Tensor:
@@ -81,7 +84,7 @@ class ImageSampling(ConditionalGAN):
 
         Returns
         -------
-        Tensor of shape (n, steps, channels, height, width), uint8
+        Tensor of shape (n, steps, channels, height, width), uint8 or float32
             On the CPU.
 
         Raises
@@ -95,7 +98,8 @@ class ImageSampling(ConditionalGAN):
         randomness = random_generator(random_state, "interpolate")
         ends = torch.randn(2, len(positions), self.generator_.arch.latent_dim, generator=randomness)
         latents = arcs(ends[0], ends[1], steps).flatten(0, 1)
-        return generate(self.generator_, latents, positions.repeat_interleave(steps)).unflatten(0, (-1, steps))
+        asked = positions.repeat_interleave(steps, 0)
+        return generate(self.generator_, latents, asked, scale=self.pixel_scale_).unflatten(0, (-1, steps))
 
     @plain_states()
     @torch.no_grad()
@@ -104,7 +108,7 @@ class ImageSampling(ConditionalGAN):
 
         Parameters
         ----------
-        X : ndarray or Tensor of shape (n, channels, height, width), uint8
+        X : ndarray or Tensor of shape (n, channels, height, width), uint8 or float32 as the GAN draws them
         labels : array-like of shape (n,)
 
         Returns
@@ -121,10 +125,12 @@ class ImageSampling(ConditionalGAN):
         """
         indices = torch.from_numpy(self.class_indices(labels))
         pixels = torch.as_tensor(X)
-        if pixels.dtype != torch.uint8 or pixels.ndim != 4 or tuple(pixels.shape[1:]) != tuple(self.image_shape_):
+        dtype = self.pixel_scale_.dtype
+        expected = (getattr(torch, dtype), 4, tuple(self.image_shape_))
+        if (pixels.dtype, pixels.ndim, tuple(pixels.shape[1:])) != expected:
             shape = ", ".join(map(str, self.image_shape_))
             raise ValueError(
-                f"X must be uint8 images of shape (n, {shape}), as the GAN draws them, got {pixels.dtype} of shape "
+                f"X must be {dtype} images of shape (n, {shape}), as the GAN draws them, got {pixels.dtype} of shape "
                 f"{tuple(pixels.shape)}; convert or resize them first"
             )
         if len(pixels) != len(indices):
@@ -136,14 +142,14 @@ class ImageSampling(ConditionalGAN):
             return np.empty(0, dtype=np.float32)
         device = next(self.discriminator_.parameters()).device
         scores = [
-            self.discriminator_(part.to(device).float() / 127.5 - 1, classes.to(device)).float().cpu()
+            self.discriminator_(self.pixel_scale_.to_network(part.to(device)), classes.to(device)).float().cpu()
             for part, classes in zip(pixels.split(SAMPLING_BATCH), indices.split(SAMPLING_BATCH), strict=True)
         ]
         return torch.cat(scores).numpy()
 
     @plain_states()
     def show(self, path: str | Path, *, per_class: int = 8, random_state: Any = 0) -> Path:
-        """Write a grid of synthetic images, one row per class, as PNG.
+        """Write a grid of synthetic images, one row per class, as PNG; the range of float images becomes 0 to 255.
 
         Parameters
         ----------
@@ -161,7 +167,8 @@ class ImageSampling(ConditionalGAN):
         check_is_fitted(self)
         if per_class < 1:
             raise ValueError(f"per_class must be at least 1, got {per_class}")
-        images = self.sample(np.repeat(self.classes_, per_class), random_state=random_state).numpy()
+        positions = torch.arange(len(self.classes_)).repeat_interleave(per_class)
+        images = draw(self.generator_, positions, random_generator(random_state, "sample")).numpy()
         names = [self.class_name(label) for label in self.classes_.tolist()]
         rows = list(zip(names, np.split(images, len(names)), strict=True))
         path = user_path(path)
@@ -173,7 +180,7 @@ class ImageSampling(ConditionalGAN):
         """Write the generator to one file that needs no ganaug.
 
         Its inputs are ``latents`` (n, latent_dim), float32 from a standard normal distribution, and ``classes`` (n,),
-        int64 positions in ``classes_``. Its output ``images`` (n, channels, height, width), uint8, is what `sample`
+        int64 positions in ``classes_``. Its output ``images`` (n, channels, height, width) is what `sample`
         draws of them, up to rounding. `n` is free. Classes, their names, latent_dim and ganaug's version are in the
         metadata: in ONNX the model's properties, in a .pt2 the extra file "ganaug.json".
 
@@ -210,5 +217,5 @@ class ImageSampling(ConditionalGAN):
         classes = {"classes": labels_to_json(self.classes_)["values"], "class_names": list(self.names().values())}
         sizes = {"latent_dim": self.generator_.arch.latent_dim, "ganaug_version": __version__}
         path = user_path(path)
-        export_generator(self.generator_, path, format, {**classes, **sizes})
+        export_generator(self.generator_, path, format, {**classes, **sizes}, self.pixel_scale_)
         return path

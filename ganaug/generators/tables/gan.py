@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from functools import partial
+from dataclasses import asdict, dataclass, replace
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -24,14 +23,16 @@ from ganaug.data.tables.containers import Container, as_table
 from ganaug.data.tables.encoder import Encoder, TableEncoder, encoder_from_state, fit_encoder
 from ganaug.engine.config import TrainingConfig
 from ganaug.engine.devices import random_generator, resolve_device
-from ganaug.engine.distributed import DistributedContext, current_context
+from ganaug.engine.distributed import DistributedContext
+from ganaug.engine.run_options import RunOptions
 from ganaug.engine.transfer import Rows
-from ganaug.generators.base import ConditionalGAN
-from ganaug.generators.contract import SampleSpec
-from ganaug.generators.fitting import ENGINE_CONSTRAINTS, TrainingData
+from ganaug.generators.base import NeuralGenerator
+from ganaug.generators.contract import SampleSpec, check_metadata
+from ganaug.generators.fitting import ENGINE_CONSTRAINTS, TrainingData, TrainingTask
 from ganaug.generators.model_folder import labels_to_json
 from ganaug.generators.tables.networks import TableArchitecture, TableDiscriminator, TableGenerator, build_networks
 from ganaug.objectives.adversarial.config import AdversarialConfig
+from ganaug.objectives.adversarial.objective import AdversarialObjective
 
 __all__ = ["TableGAN", "TableGANConfig"]
 
@@ -56,7 +57,7 @@ class TableGANConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as written to ``config.json``."""
-        return asdict(self)
+        return asdict(self) | {"architecture": self.architecture.to_dict()}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TableGANConfig:
@@ -68,7 +69,7 @@ class TableGANConfig:
         )
 
 
-class TableGAN(ConditionalGAN):
+class TableGAN(NeuralGenerator):
     """Class-conditional GAN for tables of mixed columns.
 
     Parameters
@@ -95,33 +96,8 @@ class TableGAN(ConditionalGAN):
         Source of all randomness; the global states are neither read nor changed.
     verbose : bool or "auto", default="auto"
         Progress bar with rate and time left; "auto" shows it on a terminal.
-    log_dir : path-like or None, default=None
-        Folder for ``metrics.jsonl`` and TensorBoard scalars.
-    checkpoint_dir : path-like or None, default=None
-        Folder for checkpoints. If it holds an unfinished run with the same parameters and data, `fit` goes on with it,
-        on a CPU to the same weights bit for bit as if it had never stopped; a finished one is taken as it is, without
-        training. SIGINT and SIGTERM then wait for the step at hand and a checkpoint. See the notes.
-    checkpoint_every : int or "auto", default="auto"
-        Steps between two checkpoints; "auto" writes one a minute or, where that would take more than a fiftieth of the
-        time, less often. One is written at the end in any case, and the last three are kept.
-    resume : bool, default=True
-        False refuses a `checkpoint_dir` that holds a run already, in place of going on with it.
-    health : {"report", "adapt"}, default="report"
-        What is done about a training that goes wrong though its losses are finite: a discriminator that has nothing
-        left to learn, samples of a class that are all alike, or that come near to copies of training samples. Both
-        keep it in `health_` and tell it in the log; "adapt" also changes the training, by more augmentation or a lower
-        learning rate, and by a larger gradient penalty where samples are alike.
-    validation_fraction : float in [0, 1), default=0.0
-        Share of the rows of each class that is not trained on, but used to choose among the moving averages of the
-        training: that whose samples of the classes are nearest to them, by energy distance. 0 trains on all and takes
-        the last.
-    distributed : bool, default=False
-        Train in all processes that ``torchrun`` started, or that share an initialised ``torch.distributed``. Each calls
-        `fit` with the same data and parameters, takes its share of every batch and ends with the same networks: those
-        that one process would have ended with, up to rounding. Only the first reports and writes files.
-    cuda_graph : bool, default=True
-        On a GPU, record the many small operations of a training step once and start all of them at a time from then on;
-        several processes, and other devices, do without. False takes them one by one, to the same effect, more slowly.
+    run : RunOptions or None, default=None
+        Logging, checkpoints, health, validation, several processes and callbacks; None stands for ``RunOptions()``.
 
     Attributes
     ----------
@@ -138,20 +114,13 @@ class TableGAN(ConditionalGAN):
     health_ : list of dict
         What went wrong in the training: "finding", "step", "class", "value", "threshold" and the "action" taken.
     validation_ : list of dict
-        Where `validation_fraction` is not 0, "step", "score" and those of the "classes" of twenty readings; the best,
-        which was taken, has the lowest score.
+        Where ``run.validation_fraction`` is not 0, "step", "score" and those of the "classes" of twenty readings; the
+        best, which was taken, has the lowest score.
     generator_, discriminator_ : Module
         The trained networks; the generator holds the moving average of its weights.
 
     Notes
     -----
-    A checkpoint holds networks, moving average, optimisers, schedules, the state to go back to and that of the random
-    numbers. Each is one file, renamed into place when it is on the disk; its checksum is compared when it is read, and
-    a damaged one is passed over with a warning for the one before. If other parameters or data are passed than those
-    the run was started with, `fit` raises ``ValueError`` and names them; where ``random_state=None``, the run goes on
-    with the seed it has. To train anew, choose another folder or delete this one. A checkpoint, or a log, that cannot
-    be written, to a disk that is full for example, is a warning and does not end the training.
-
     There is no ``export`` as :class:`ImageGAN` has: the generator draws codes, and only the encoder makes rows of them.
 
     Examples
@@ -177,6 +146,7 @@ class TableGAN(ConditionalGAN):
     }
 
     sample_kind: ClassVar[str] = "rows"
+    network_names: ClassVar[tuple[str, ...]] = ("generator", "discriminator")
     generator_: TableGenerator
     discriminator_: TableDiscriminator
 
@@ -194,14 +164,7 @@ class TableGAN(ConditionalGAN):
         device: Any = "cpu",
         random_state: Any = None,
         verbose: Any = "auto",
-        log_dir: Any = None,
-        checkpoint_dir: Any = None,
-        checkpoint_every: Any = "auto",
-        resume: bool = True,
-        health: str = "report",
-        validation_fraction: float = 0.0,
-        distributed: bool = False,
-        cuda_graph: bool = True,
+        run: RunOptions | None = None,
     ) -> None:
         self.steps = steps
         self.batch_size = batch_size
@@ -214,14 +177,7 @@ class TableGAN(ConditionalGAN):
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
-        self.log_dir = log_dir
-        self.checkpoint_dir = checkpoint_dir
-        self.checkpoint_every = checkpoint_every
-        self.resume = resume
-        self.health = health
-        self.validation_fraction = validation_fraction
-        self.distributed = distributed
-        self.cuda_graph = cuda_graph
+        self.run = run
 
     def resolve(self, X: Any, y: Any) -> TableGANConfig:
         """Check parameters and rows, and return what `fit` would train, without training it.
@@ -242,7 +198,7 @@ class TableGAN(ConditionalGAN):
         return self._config(self._encoder(table, container, labels), len(np.unique(labels)))
 
     @plain_states()
-    def fit(self, X: Any, y: Any) -> TableGAN:
+    def fit(self, X: Any, y: Any, *, metadata: dict[str, Any] | None = None) -> TableGAN:
         """Train on labelled rows.
 
         Parameters
@@ -253,6 +209,8 @@ class TableGAN(ConditionalGAN):
             drawn in that format, with a warning. Frames of polars and tables of pyarrow are taken as those of pandas.
         y : array-like of shape (n_rows,)
             Class labels: integers, strings or booleans.
+        metadata : dict of str to str, number or bool, optional
+            Facts about the rows to keep in ``training_data_``.
 
         Returns
         -------
@@ -269,11 +227,14 @@ class TableGAN(ConditionalGAN):
         OutOfMemory
             If memory runs out; says which batch size would fit.
         """
+        facts = check_metadata(metadata)
         self._validate_params()
         table, container = as_table(X)
         labels = labels_from_array(y, len(table), of="rows")
         encoder = self._encoder(table, container, labels)
-        return self.fit_encoded(encoder, encoder.transform(table), labels, container)
+        self.fit_encoded(encoder, encoder.transform(table), labels, container)
+        self.training_data_ |= facts
+        return self
 
     def _encoder(self, table: pd.DataFrame, container: Container, labels: NDArray[Any]) -> Encoder:
         classes, indices = np.unique(labels, return_inverse=True)
@@ -312,28 +273,38 @@ class TableGAN(ConditionalGAN):
         self._validate_params()
         if encoder.width_ == 0:
             raise ValueError("no column of the table varies, so that there is nothing to learn; add columns")
-        processes = current_context(self.distributed)
-        device = processes.place(resolve_device(self.device))
-        randomness = random_generator(self.random_state, "fit")
+        fitting = self._fitting()
         classes, indices = np.unique(labels, return_inverse=True)
         config = self._config(encoder, len(classes))
+        real = Rows(torch.from_numpy(rows), fitting.device)
+        noise = _InputNoise(rows.shape[1], fitting.randomness, fitting.processes)
 
-        networks = build_networks(config.architecture)
-        _set_statistics(networks[0], rows, indices)
-        real = Rows(torch.from_numpy(rows), device)
+        def networks() -> dict[str, nn.Module]:
+            generator, discriminator = build_networks(config.architecture)
+            generator.set_statistics(rows, indices)
+            return {"generator": generator, "discriminator": discriminator}
 
-        material = TrainingData(
-            networks=networks,
-            training_data={"n_rows": len(rows), "sha256": _fingerprint(rows, labels)},
-            class_indices=indices,
-            class_names=[str(label) for label in classes.tolist()],
-            real_samples=real.__getitem__,
-            augment=_InputNoise(rows.shape[1], randomness, processes),
-            randomness=randomness,
-            processes=processes,
-            changed=lambda **values: self._config(encoder, len(classes), **values),
+        def with_batch_size(size: int) -> TableGANConfig:
+            return replace(config, training=replace(config.training, batch_size=size * config.architecture.members))
+
+        self._train(
+            fitting,
+            TrainingData(
+                class_indices=indices,
+                class_names=[str(label) for label in classes.tolist()],
+                real_samples=real.__getitem__,
+                facts={"n_rows": len(rows), "sha256": _fingerprint(rows, labels)},
+            ),
+            TrainingTask(
+                config=config,
+                networks=networks,
+                objective=lambda networks, config, **engine: AdversarialObjective(
+                    networks["generator"], networks["discriminator"], config.objective, noise, **engine
+                ),
+                batch_size=int(self.batch_size),
+                with_batch_size=with_batch_size,
+            ),
         )
-        self.config_ = self._train(config, material)
         self.classes_ = classes
         self.class_names_ = {}
         self._set_columns(encoder, container)
@@ -343,11 +314,9 @@ class TableGAN(ConditionalGAN):
         self.encoder_, self.container_ = encoder, container
         self.sample_spec_ = SampleSpec(self.sample_kind, (len(encoder.names_),), container.common_dtype)
 
-    def _config(self, encoder: Encoder, n_classes: int, batch_size: int | None = None) -> TableGANConfig:
+    def _config(self, encoder: Encoder, n_classes: int) -> TableGANConfig:
         architecture = TableArchitecture(
-            n_numbers=encoder.n_numbers_,
-            blocks=_blocks(encoder),
-            gates=encoder.gates_,
+            layout=encoder.layout_,
             n_classes=n_classes,
             members=int(self.members),
             width=int(self.width),
@@ -356,11 +325,11 @@ class TableGAN(ConditionalGAN):
             architecture,
             TrainingConfig(
                 steps=int(self.steps),
-                batch_size=int(batch_size or self.batch_size) * int(self.members),
+                batch_size=int(self.batch_size) * int(self.members),
                 learning_rate=float(self.learning_rate),
                 final_learning_rate=float(self.learning_rate) / 10,
                 label_temperature=float(self.label_temperature),
-                validation_fraction=float(self.validation_fraction),
+                validation_fraction=float(self._run_options().validation_fraction),
             ),
             AdversarialConfig(
                 gamma=float(self.gamma),
@@ -453,7 +422,7 @@ class TableGAN(ConditionalGAN):
         network, arch = self.generator_, self.config_.architecture
         device = next(network.parameters()).device
         labels = torch.from_numpy(np.asarray(indices, dtype=np.int64))
-        rows = torch.empty(len(labels), arch.row_width)
+        rows = torch.empty(len(labels), arch.layout.width)
         batch = SAMPLING_BATCH - SAMPLING_BATCH % arch.members or arch.members
         for start in range(0, len(labels), batch):
             part = labels[start : start + batch]
@@ -469,14 +438,14 @@ class TableGAN(ConditionalGAN):
         columns = {"encoder": self.encoder_.to_state(), "container": self.container_.to_state()}
         return self.config_.to_dict() | columns
 
-    def _restore(self, description: dict[str, Any]) -> Callable[[], tuple[nn.Module, nn.Module]]:
+    def _restore(self, description: dict[str, Any]) -> Callable[[], dict[str, nn.Module]]:
         self.config_ = TableGANConfig.from_dict(description)
         self._set_columns(encoder_from_state(description["encoder"]), Container.from_state(description["container"]))
         arch = self.config_.architecture
-        if (self.encoder_.n_numbers_, _blocks(self.encoder_), self.encoder_.gates_) != arch.layout:
+        if self.encoder_.layout_ != arch.layout:
             raise ValueError("the architecture is not that of the columns")
         # What cannot be given back is told now, not when rows are drawn.
-        nothing = np.zeros((1, arch.row_width), dtype=np.float32)
+        nothing = np.zeros((1, arch.layout.width), dtype=np.float32)
         learnt, kind = self.encoder_.inverse_transform(nothing), self.container_.kind
         row = self.container_.restore(learnt.copy())
         dtypes = {"dataframe": row, "frame": learnt}[kind].dtypes if kind in ("dataframe", "frame") else []
@@ -485,7 +454,7 @@ class TableGAN(ConditionalGAN):
         columns = self.encoder_.columns_ if isinstance(self.encoder_, TableEncoder) else []
         if any(len(c.weights) != arch.n_classes for c in columns if isinstance(c, CategoricalColumn)):
             raise ValueError("a column holds frequencies of other classes")
-        return partial(build_networks, arch)
+        return lambda: dict(zip(self.network_names, build_networks(arch), strict=True))
 
 
 class _InputNoise:
@@ -501,38 +470,8 @@ class _InputNoise:
         return samples + INPUT_NOISE * numbers[0]
 
 
-def _blocks(encoder: Encoder) -> tuple[int, ...]:
-    return tuple(block.stop - block.start for block in encoder.blocks_)
-
-
 def _fingerprint(rows: NDArray[np.float32], labels: NDArray[Any]) -> str:
     """SHA-256 over encoded rows and labels, the same in every process."""
     digest = hashlib.sha256(repr((rows.shape, [str(v) for v in labels])).encode())
     digest.update(np.ascontiguousarray(rows).tobytes())
     return digest.hexdigest()
-
-
-@torch.no_grad()
-def _set_statistics(generator: TableGenerator, rows: NDArray[np.float32], labels: NDArray[np.integer]) -> None:
-    """Let the generator start from each class's mean and spread of numbers and its frequencies of levels."""
-    n_numbers, n_classes = generator.arch.n_numbers, generator.arch.n_classes
-    by_class = [torch.from_numpy(rows[labels == c]) for c in range(n_classes)]
-    if n_numbers:
-        for c, part in enumerate(by_class):
-            numbers = part[:, :n_numbers]
-            there = _present(part, generator.arch)
-            count = there.sum(0).clamp(min=1)
-            generator.centre[c] = (numbers * there).sum(0) / count
-            generator.scale[c] = (((numbers - generator.centre[c]) ** 2 * there).sum(0) / count).sqrt() + 0.1
-    shares = torch.stack([part[:, n_numbers:].mean(0) for part in by_class])
-    generator.level_logits.copy_((shares + 0.02).log())
-
-
-def _present(rows: Tensor, arch: TableArchitecture) -> Tensor:
-    """1 where a row has a number, 0 where a level stands for it: shape (n_rows, n_numbers)."""
-    present = torch.ones(len(rows), arch.n_numbers)
-    starts = np.cumsum([arch.n_numbers, *arch.blocks])
-    for number, block in enumerate(arch.gates):
-        if block >= 0:
-            present[:, number] = rows[:, starts[block]]
-    return present

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ganaug.data.json_values import number, whole
+from ganaug.data.tables.layout import RowLayout
 from ganaug.engine.layers import ParallelLinear
 
 __all__ = ["TableArchitecture", "TableDiscriminator", "TableGenerator", "build_networks"]
 
 SLOPE = 0.2
-MOST, MOST_LAYERS = 2**24, 64  # in descriptions out of files
+MOST, MOST_LAYERS = 2**24, 64  # in descriptions that are read from files
+ROUNDS = 20  # in which the parts of classes and groups are fitted to each other
+LAYOUT = frozenset(field.name for field in fields(RowLayout))
 
 
 @dataclass(frozen=True)
@@ -25,12 +30,8 @@ class TableArchitecture:
 
     Attributes
     ----------
-    n_numbers : int
-        The first entries of a row, which are normal scores.
-    blocks : tuple of int
-        Widths of the one-hot groups that follow.
-    gates : tuple of int
-        For each number the block whose first level says that there is a number at all, -1 for none.
+    layout : RowLayout
+        Of the encoded rows.
     n_classes : int
     members : int
         Networks of each kind, trained side by side.
@@ -40,51 +41,41 @@ class TableArchitecture:
         Length of the noise vector, without the noise that draws levels.
     temperature : float
         Of the straight-through Gumbel softmax.
+    n_groups : int
+        Groups that rows are conditioned on beside their class; 0 for none.
     """
 
-    n_numbers: int
-    blocks: tuple[int, ...]
-    gates: tuple[int, ...]
+    layout: RowLayout
     n_classes: int
     members: int = 1
     width: int = 128
     depth: int = 2
     latent_dim: int = 32
     temperature: float = 0.6
-
-    @property
-    def row_width(self) -> int:
-        """Entries of an encoded row."""
-        return self.n_numbers + sum(self.blocks)
-
-    @property
-    def layout(self) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
-        """What the encoder of the table says too: numbers, blocks and gates."""
-        return self.n_numbers, self.blocks, self.gates
+    n_groups: int = 0
 
     @property
     def noise_dim(self) -> int:
-        """Entries of what the generator is fed: the noise vector, and one number for each level."""
-        return self.latent_dim + sum(self.blocks)
+        """Length of the generator's input noise: the noise vector, and one number for each level."""
+        return self.latent_dim + self.layout.n_levels
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as written to ``config.json``."""
-        return asdict(self)
+        """Plain values, as written to ``config.json``; those of the layout stand beside the others."""
+        values = asdict(self)
+        return values.pop("layout") | values
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> TableArchitecture:
         """Inverse of :meth:`to_dict`, also after a trip through JSON; ``ValueError`` for what cannot be."""
-        arch = cls(**{**values, "blocks": tuple(values["blocks"]), "gates": tuple(values["gates"])})
-        whole(arch.n_numbers, "n_numbers", 0, MOST)
+        rest = {key: value for key, value in values.items() if key not in LAYOUT}
+        arch = cls(RowLayout.from_dict(values), **rest)
         for name in ("n_classes", "members", "width", "latent_dim"):
             whole(getattr(arch, name), name, 1, MOST)
+        whole(arch.n_groups, "n_groups", 0, MOST)
         whole(arch.depth, "depth", 1, MOST_LAYERS)
         number(arch.temperature, "temperature", least=1e-6)
-        for block in arch.blocks:
-            whole(block, "a block", 2, MOST)
-        whole(
-            len(arch.blocks) * max(arch.blocks, default=0), "levels, all blocks being as wide as the widest,", 0, MOST
-        )
+        blocks = arch.layout.blocks
+        whole(len(blocks) * max(blocks, default=0), "levels, all blocks being as wide as the widest,", 0, MOST)
         return arch
 
 
@@ -97,7 +88,7 @@ def _hidden(arch: TableArchitecture, inputs: int) -> nn.Sequential:
 
 
 class TableGenerator(nn.Module):
-    """Noise and class in, encoded rows out.
+    """Noise and conditions in, encoded rows out.
 
     Parameters
     ----------
@@ -105,16 +96,21 @@ class TableGenerator(nn.Module):
 
     Notes
     -----
-    ``forward(noise, labels)`` takes standard normal numbers of shape (batch, ``arch.noise_dim``) and class indices of
-    shape (batch,), and returns (batch, ``arch.row_width``): normal scores, and blocks that are one-hot but let
-    gradients through as if they were soft (straight-through Gumbel softmax; Jang, Gu, Poole, ICLR 2017). What the
-    layers put out is relative to the statistics of each class in the buffers ``centre`` and ``scale``, of shape
-    (n_classes, n_numbers), and ``level_logits``, of shape (n_classes, levels).
+    ``forward(noise, conditions)`` takes standard normal numbers of shape (batch, ``arch.noise_dim``) and conditions as
+    :func:`split_conditions` does, and returns (batch, ``arch.layout.width``): normal scores, and blocks that are
+    one-hot but let gradients through as if they were soft (straight-through Gumbel softmax; Jang, Gu, Poole, ICLR
+    2017). The first layer sums an embedding of the class and one of the group.
+
+    What the last layer puts out is relative to statistics in buffers, see :meth:`set_statistics`: ``centre`` and
+    ``scale`` of shape (n_classes, n_numbers) and ``level_logits`` of shape (n_classes, levels); with groups also
+    ``group_centre`` and ``group_level_logits``, with a row for each group, which are added.
     """
 
     centre: Tensor
     scale: Tensor
     level_logits: Tensor
+    group_centre: Tensor
+    group_level_logits: Tensor
     padded: Tensor
     place: Tensor
     gated: Tensor
@@ -123,47 +119,112 @@ class TableGenerator(nn.Module):
     def __init__(self, arch: TableArchitecture) -> None:
         super().__init__()
         self.arch = arch
-        self.hidden = _hidden(arch, arch.latent_dim + arch.n_classes)
-        self.out = ParallelLinear(arch.members, arch.width, arch.row_width, init_gain=0.5)
-        n_levels = sum(arch.blocks)
-        self.register_buffer("centre", torch.zeros(arch.n_classes, arch.n_numbers))
-        self.register_buffer("scale", torch.ones(arch.n_classes, arch.n_numbers))
-        self.register_buffer("level_logits", torch.zeros(arch.n_classes, n_levels))
+        layout = arch.layout
+        self.hidden = _hidden(arch, arch.latent_dim + arch.n_classes + arch.n_groups)
+        self.out = ParallelLinear(arch.members, arch.width, layout.width, init_gain=0.5)
+        self.register_buffer("centre", torch.zeros(arch.n_classes, layout.n_numbers))
+        self.register_buffer("scale", torch.ones(arch.n_classes, layout.n_numbers))
+        self.register_buffer("level_logits", torch.zeros(arch.n_classes, layout.n_levels))
+        if arch.n_groups:
+            self.register_buffer("group_centre", torch.zeros(arch.n_groups, layout.n_numbers))
+            self.register_buffer("group_level_logits", torch.zeros(arch.n_groups, layout.n_levels))
         # Levels by block in a rectangle, filled up with the index of a level that is never chosen.
-        widest = max(arch.blocks, default=0)
-        padded = torch.full((len(arch.blocks), widest), n_levels)
-        place = torch.empty(n_levels, dtype=torch.int64)
+        widest = max(layout.blocks, default=0)
+        padded = torch.full((len(layout.blocks), widest), layout.n_levels)
+        place = torch.empty(layout.n_levels, dtype=torch.int64)
         start = 0
-        for row, width in enumerate(arch.blocks):
+        for row, width in enumerate(layout.blocks):
             padded[row, :width] = torch.arange(start, start + width)
             place[start : start + width] = torch.arange(row * widest, row * widest + width)
             start += width
         self.register_buffer("padded", padded, persistent=False)
         self.register_buffer("place", place, persistent=False)
-        # Numbers that may be missing, and the level of each that says it is there.
-        gated = [n for n, block in enumerate(arch.gates) if block >= 0]
-        starts = [0, *itertools.accumulate(arch.blocks)]
-        first = [starts[arch.gates[n]] for n in gated]
-        self.register_buffer("gated", torch.tensor(gated, dtype=torch.int64), persistent=False)
-        self.register_buffer("first", torch.tensor(first, dtype=torch.int64), persistent=False)
+        # Numbers that may be missing, and the level of each that says it is present.
+        gated = torch.tensor(list(layout.presence), dtype=torch.int64)
+        first = torch.tensor(list(layout.presence.values()), dtype=torch.int64) - layout.n_numbers
+        self.register_buffer("gated", gated, persistent=False)
+        self.register_buffer("first", first, persistent=False)
 
-    def forward(self, noise: Tensor, labels: Tensor) -> Tensor:
+    @torch.no_grad()
+    def set_statistics(
+        self, rows: NDArray[np.float32], labels: NDArray[np.integer], groups: NDArray[np.integer] | None = None
+    ) -> None:
+        """Let the generator start from the mean and spread of the numbers of each class, and its frequencies of levels.
+
+        With groups the mean is the sum of a class's and a group's part, fitted to all rows, so that pairs which do not
+        occur start from what is known of both.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_rows, arch.layout.width), float32
+        labels : ndarray of shape (n_rows,)
+            Class of each row; each occurs.
+        groups : ndarray of shape (n_rows,), optional
+            Group of each row; each occurs, and -1 stands for an unknown one.
+        """
+        encoded, present = torch.from_numpy(rows), torch.from_numpy(self.arch.layout.present(rows)).float()
+        classes = torch.from_numpy(labels)
+        if groups is None:
+            self._set_class_statistics(encoded, present, classes)
+            return
+        conditions = torch.stack([classes, torch.from_numpy(groups)], 1)
+        for _ in range(ROUNDS):  # each part is fitted to what the other leaves
+            offset = _rows_of(self.group_centre, conditions[:, 1])
+            self._set_class_statistics(encoded, present, classes, offset)
+            self._set_group_statistics(encoded, present, conditions)
+
+    def _set_class_statistics(
+        self, encoded: Tensor, present: Tensor, classes: Tensor, offset: Tensor | None = None
+    ) -> None:
+        n_numbers = self.arch.layout.n_numbers
+        for c in range(self.arch.n_classes):
+            chosen = classes == c
+            part, there = encoded[chosen], present[chosen]
+            numbers = part[:, :n_numbers] if offset is None else part[:, :n_numbers] - offset[chosen]
+            count = there.sum(0).clamp(min=1)
+            self.centre[c] = (numbers * there).sum(0) / count
+            self.scale[c] = (((numbers - self.centre[c]) ** 2 * there).sum(0) / count).sqrt() + 0.1
+            self.level_logits[c] = (part[:, n_numbers:].mean(0) + 0.02).log()
+
+    def _set_group_statistics(self, encoded: Tensor, present: Tensor, conditions: Tensor) -> None:
+        n_numbers = self.arch.layout.n_numbers
+        for g in range(self.arch.n_groups):
+            chosen = conditions[:, 1] == g
+            part, there, classes = encoded[chosen], present[chosen], conditions[chosen, 0]
+            left = (part[:, :n_numbers] - self.centre[classes]) * there
+            self.group_centre[g] = left.sum(0) / there.sum(0).clamp(min=1)
+            expected = self.level_logits[classes].exp().mean(0)
+            self.group_level_logits[g] = ((part[:, n_numbers:].mean(0) + 0.02) / expected).log()
+
+    def forward(self, noise: Tensor, conditions: Tensor) -> Tensor:
         """Generate rows; shapes are in the notes of the class."""
-        arch = self.arch
+        arch, layout = self.arch, self.arch.layout
         latents = noise[:, : arch.latent_dim]
-        code = torch.cat([latents, F.one_hot(labels, arch.n_classes).to(latents.dtype)], dim=1)
-        out = self.out(self.hidden(code))
-        numbers = self.centre[labels] + self.scale[labels] * out[:, : arch.n_numbers]
-        if not arch.blocks:
+        labels, groups = split_conditions(conditions)
+        code = [latents, _indicators(labels, arch.n_classes, latents)]
+        if arch.n_groups:
+            code.append(_indicators(groups, arch.n_groups, latents))
+        out = self.out(self.hidden(torch.cat(code, dim=1)))
+        centre, scale, level_logits = self._statistics(labels, groups)
+        numbers = centre + scale * out[:, : layout.n_numbers]
+        if not layout.blocks:
             return numbers
         # The Gumbel variable of a standard normal one, by way of the uniform.
         gumbel = -torch.log(-torch.special.log_ndtr(noise[:, arch.latent_dim :]))
-        levels = self._choose(out[:, arch.n_numbers :] + self.level_logits[labels] + gumbel)
+        levels = self._choose(out[:, layout.n_numbers :] + level_logits + gumbel)
         if len(self.gated):
             keep = torch.ones_like(numbers)
             keep[:, self.gated] = levels[:, self.first]
             numbers = numbers * keep
         return torch.cat([numbers, levels], dim=1)
+
+    def _statistics(self, labels: Tensor, groups: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Centre and scale of the numbers and logits of the levels of each row."""
+        if groups is None or not self.arch.n_groups:
+            return self.centre[labels], self.scale[labels], self.level_logits[labels]
+        centre = _rows_of(self.centre, labels) + _rows_of(self.group_centre, groups)
+        level_logits = _rows_of(self.level_logits, labels) + _rows_of(self.group_level_logits, groups)
+        return centre, _rows_of(self.scale, labels, unknown=1.0), level_logits
 
     def _choose(self, logits: Tensor) -> Tensor:
         never = logits.new_full((len(logits), 1), -torch.inf)
@@ -176,7 +237,7 @@ class TableGenerator(nn.Module):
 
 
 class TableDiscriminator(nn.Module):
-    """Encoded rows and their classes in, one logit each out.
+    """Encoded rows and their conditions in, one logit each out.
 
     Parameters
     ----------
@@ -184,20 +245,63 @@ class TableDiscriminator(nn.Module):
 
     Notes
     -----
-    ``forward(rows, labels)`` takes (batch, ``arch.row_width``) and (batch,) int64 and returns (batch,): the sum of an
-    output shared by all classes and of one of the class.
+    ``forward(rows, conditions)`` takes (batch, ``arch.layout.width``) and conditions as :func:`split_conditions` does,
+    and returns (batch,): the sum of an output shared by all rows, one of the class and one of the group.
     """
 
     def __init__(self, arch: TableArchitecture) -> None:
         super().__init__()
         self.arch = arch
-        self.hidden = _hidden(arch, arch.row_width)
-        self.out = ParallelLinear(arch.members, arch.width, 1 + arch.n_classes)
+        self.hidden = _hidden(arch, arch.layout.width)
+        self.out = ParallelLinear(arch.members, arch.width, 1 + arch.n_classes + arch.n_groups)
 
-    def forward(self, rows: Tensor, labels: Tensor) -> Tensor:
+    def forward(self, rows: Tensor, conditions: Tensor) -> Tensor:
         """Compute logits; shapes are in the notes of the class."""
         out = self.out(self.hidden(rows))
-        return out[:, 0] + out.gather(1, 1 + labels[:, None]).squeeze(1)
+        labels, groups = split_conditions(conditions)
+        if groups is None:
+            return out[:, 0] + out.gather(1, 1 + labels[:, None]).squeeze(1)
+        logits = out[:, 0]
+        for start, indices in ((1, labels), (1 + self.arch.n_classes, groups)):
+            own = out.gather(1, start + indices.clamp(min=0)[:, None]).squeeze(1)
+            logits = logits + own * (indices >= 0)
+        return logits
+
+
+def split_conditions(conditions: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Split what rows are conditioned on into class and group.
+
+    Parameters
+    ----------
+    conditions : Tensor of shape (n,) or (n, 2), int64
+        Class indices, or class and group indices. In two columns -1 stands for an unknown class or group, whose
+        embedding contributes zero; a single column holds known classes.
+
+    Returns
+    -------
+    labels : Tensor of shape (n,), int64
+    groups : Tensor of shape (n,), int64, or None
+
+    Examples
+    --------
+    >>> split_conditions(torch.tensor([[2, 0], [1, -1]]))
+    (tensor([2, 1]), tensor([ 0, -1]))
+    """
+    if conditions.ndim == 1:
+        return conditions, None
+    return conditions[:, 0], conditions[:, 1]
+
+
+def _indicators(indices: Tensor | None, n: int, like: Tensor) -> Tensor:
+    """One-hot rows of shape (len(like), n); of zeros for unknown indices, and without any."""
+    if indices is None:
+        return like.new_zeros(len(like), n)
+    return (indices[:, None] == torch.arange(n, device=like.device)).to(like.dtype)
+
+
+def _rows_of(table: Tensor, indices: Tensor, unknown: float = 0.0) -> Tensor:
+    """Rows of a table, those of unknown indices filled with a number."""
+    return table[indices.clamp(min=0)].where(indices[:, None] >= 0, unknown)
 
 
 def build_networks(arch: TableArchitecture) -> tuple[TableGenerator, TableDiscriminator]:

@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from ganaug.data.json_values import number
 from ganaug.engine.config import cosine
 from ganaug.engine.distributed import ALONE, DistributedContext
-from ganaug.engine.objective import Batch
+from ganaug.engine.objective import Batch, Objective
 from ganaug.objectives.adversarial.augment import Augmentation
 from ganaug.objectives.adversarial.config import AdversarialConfig
 from ganaug.objectives.adversarial.step import AdversarialNetworks, adversarial_step
@@ -30,7 +30,7 @@ MOST_PENALTY = 8  # times gamma
 PLAIN, PENALISED = "plain", "penalised"  # kinds of steps
 
 
-class AdversarialObjective:
+class AdversarialObjective(Objective):
     """A generator against a discriminator; see :class:`Objective` for what all objectives have.
 
     Parameters
@@ -62,6 +62,7 @@ class AdversarialObjective:
     """
 
     loss_names: Sequence[str] = ("discriminator_loss", "generator_loss", "logit_gap", "gradient_penalty")
+    remedies: Sequence[str] = ("a larger gamma",)
 
     def __init__(
         self,

@@ -1,0 +1,312 @@
+"""Groups: the speaker, scanner, site or customer that each sample comes from."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from scipy.sparse.csgraph import connected_components
+
+from ganaug.data.json_values import short
+from ganaug.data.labels import is_missing, labels_from_array, listed
+
+__all__ = [
+    "UNKNOWN_NAME",
+    "UNKNOWN_NUMBER",
+    "cell_counts",
+    "check_group_array",
+    "check_groups",
+    "groups_from_array",
+    "groups_from_files",
+    "has_group",
+]
+
+UNKNOWN_NAME, UNKNOWN_NUMBER = "unknown", -1
+FOLDER = "folder"
+FROM_NAME = "group"  # of a capture
+USES = ("splits", "conditioning")
+
+
+def groups_from_array(groups: Any, n: int, *, of: str = "images", unknown: bool = True) -> NDArray[Any]:
+    """Check groups and return them as an array of shape (n,).
+
+    Missing groups (None, NaN, NaT, NA and blank text) become a group of their own: "unknown" among strings and -1 among
+    numbers, as -1 marks missing labels. Since an array has no third truth value, booleans with missing values among
+    them become 0, 1 and -1, which are equal to False and True; floats with missing values, as pandas makes of integers,
+    become integers again. Without missing values groups stay as they are.
+
+    Parameters
+    ----------
+    groups : array-like of shape (n,) or (n, 1)
+        Integers, strings or booleans.
+    n : int
+        How many there must be.
+    of : str
+        What is grouped, for messages.
+    unknown : bool
+        Whether groups may be missing.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+
+    Raises
+    ------
+    ValueError
+        For another length or number of dimensions, continuous values, nothing but missing values, and missing values
+        where there must be none.
+    TypeError
+        For groups that cannot be sorted together, or are neither numbers, strings nor booleans.
+
+    Examples
+    --------
+    >>> groups_from_array(["old", None, "new"], 3).tolist(), groups_from_array([3.0, float("nan")], 2).tolist()
+    (['old', 'unknown', 'new'], [3, -1])
+    """
+    values = _values(groups)
+    missing = np.array([is_missing(v) or (isinstance(v, str) and not v.strip()) for v in values], dtype=bool)
+    if len(values) != n or not missing.any():
+        return labels_from_array(groups, n, of=of, called="groups")
+    if not unknown:
+        raise ValueError(
+            f"groups are missing for {missing.sum()} of {n} {of}, the first at index {missing.argmax()}; name their "
+            f"group, or leave those {of} out"
+        )
+    if missing.all():
+        raise ValueError(f"groups are missing for all {n} {of}; name some, or pass groups=None")
+    known = labels_from_array(
+        [v for v, gone in zip(values, missing, strict=True) if not gone], (~missing).sum(), of=of, called="groups"
+    )
+    if known.dtype.kind in "bf":
+        known = known.astype(np.int64)
+    text = isinstance(known.tolist()[0], str)
+    filled = np.full(n, UNKNOWN_NAME if text else UNKNOWN_NUMBER, dtype=object)
+    filled[~missing] = known.tolist()
+    return np.array(filled.tolist())
+
+
+def _values(groups: Any) -> list[Any]:
+    """Groups as Python values, one after the other."""
+    if isinstance(groups, torch.Tensor):
+        groups = groups.detach().cpu().numpy()
+    if isinstance(groups, np.ndarray):
+        return groups.reshape(-1).tolist() if groups.size == len(groups) else []
+    for convert in ("to_pylist", "tolist", "to_list"):  # of pyarrow, pandas and polars
+        if hasattr(groups, convert):
+            return list(getattr(groups, convert)())
+    return [v.item() if isinstance(v, np.generic) else v for v in groups] if isinstance(groups, Sequence) else []
+
+
+def check_group_array(groups: Any, n: int) -> None:
+    """Raise ``TypeError`` or ``ValueError`` unless groups are an array with one for each of `n` images."""
+    if not isinstance(groups, np.ndarray):
+        raise TypeError(
+            f"groups must be a numpy array or None, got {type(groups).__name__}; use ganaug.labelled_images to "
+            "convert them"
+        )
+    if groups.shape != (n,):
+        raise ValueError(
+            f"groups must have shape (n,) and the length of images, got shape {groups.shape} beside {n} images"
+        )
+
+
+def has_group(groups: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which samples have a known group.
+
+    Parameters
+    ----------
+    groups : ndarray of shape (n,)
+        As :func:`groups_from_array` returns them.
+
+    Returns
+    -------
+    ndarray of shape (n,), bool
+
+    Examples
+    --------
+    >>> has_group(np.array(["old", "unknown"])).tolist(), has_group(np.array([0, -1, 1])).tolist()
+    ([True, False], [True, False, True])
+    """
+    return np.array([group not in (UNKNOWN_NAME, UNKNOWN_NUMBER) for group in groups.tolist()], dtype=bool)
+
+
+def groups_from_files(files: Sequence[str], groups: str | re.Pattern[str]) -> NDArray[np.str_]:
+    """Find the group of each file in its path.
+
+    Parameters
+    ----------
+    files : sequence of str
+        Paths with forward slashes; for "folder" those below the folder of all classes.
+    groups : str or Pattern
+        "folder" for the folder inside that of the class (``class/group/file``); or a regular expression, searched for
+        in the path, that captures the group as ``(?P<group>...)`` or in its only parentheses. Files for which an
+        optional capture takes part in no match have an unknown group.
+
+    Returns
+    -------
+    ndarray of shape (n_files,), str
+
+    Raises
+    ------
+    ValueError
+        For files without such a folder, an expression that cannot be read or captures no group or several, and one
+        that does not match all files.
+
+    Examples
+    --------
+    >>> groups_from_files(["cat/ann/0.png", "dog/bob/0.png"], "folder").tolist()
+    ['ann', 'bob']
+    >>> groups_from_files(["7/7_ann_0.png", "7/7_bob_3.png"], r"_(?P<group>[a-z]+)_").tolist()
+    ['ann', 'bob']
+    """
+    if groups == FOLDER:
+        flat = [file for file in files if file.count("/") < 2]
+        if flat:
+            raise ValueError(
+                f"groups='{FOLDER}' needs files at class/group/file, got {len(flat)} of {len(files)} without a folder "
+                f"between class and file, such as {short(flat[0], 200)}; move them, or pass a pattern on file names"
+            )
+        return groups_from_array([file.split("/")[1] for file in files], len(files))
+    pattern = _pattern(groups)
+    found = [pattern.search(file) for file in files]
+    unmatched = [file for file, match in zip(files, found, strict=True) if match is None]
+    if unmatched:
+        raise ValueError(
+            f"the groups pattern {short(pattern.pattern, 200)} does not match {len(unmatched)} of {len(files)} files, "
+            f"such as {short(unmatched[0], 200)}; change it, or make the group optional to call theirs unknown"
+        )
+    key = FROM_NAME if FROM_NAME in pattern.groupindex else 1
+    return groups_from_array([match[key] for match in found if match], len(files))
+
+
+def _pattern(groups: str | re.Pattern[str]) -> re.Pattern[str]:
+    try:
+        pattern = re.compile(groups)
+    except re.error as error:
+        raise ValueError(f"groups must be a regular expression, got {short(groups, 200)}: {error}; mend it") from None
+    if FROM_NAME not in pattern.groupindex and pattern.groups != 1:
+        raise ValueError(
+            f"groups must be '{FOLDER}' or a pattern that captures the group, as (?P<group>...) or in its only "
+            f"parentheses, got {short(pattern.pattern, 200)} with {pattern.groups} captures"
+        )
+    return pattern
+
+
+def cell_counts(labels: Any, groups: Any) -> pd.DataFrame:
+    """Count the samples of each class in each group.
+
+    Parameters
+    ----------
+    labels, groups : array-like of shape (n,)
+
+    Returns
+    -------
+    DataFrame of shape (n_classes, n_groups), int64
+        Its index holds the sorted classes and its columns the sorted groups, unknown ones among them; 0 where a group
+        has no sample of a class.
+
+    Examples
+    --------
+    >>> cell_counts(["cat", "cat", "dog"], [1, 2, 2]).to_numpy().tolist()
+    [[1, 1], [0, 1]]
+    """
+    labels = labels_from_array(labels, len(labels), of="samples")
+    groups = groups_from_array(groups, len(labels), of="samples")
+    classes, rows = np.unique(labels, return_inverse=True)
+    names, columns = np.unique(groups, return_inverse=True)
+    counts = np.zeros((len(classes), len(names)), dtype=np.int64)
+    np.add.at(counts, (rows, columns), 1)
+    return pd.DataFrame(counts, pd.Index(classes, name="class"), pd.Index(names, name="group"))
+
+
+def check_groups(labels: NDArray[Any], groups: NDArray[Any], *, use: str, of: str = "images") -> None:
+    """Refuse groups that cannot serve their use, before any training.
+
+    A class that occurs in one group only is no error in splits: a fold by groups then tests on a class that it has not
+    trained on, or cannot test it. For conditioning it is a warning as long as its group holds other classes that occur
+    elsewhere, since the group can be learnt from these; otherwise nothing tells the class from the group, an error.
+
+    Parameters
+    ----------
+    labels, groups : ndarray of shape (n,)
+        Of samples that have a label.
+    use : {"splits", "conditioning"}
+        "splits" keeps groups apart, so that each must be known; "conditioning" learns from class and group, and takes
+        the unknown group for one of them.
+    of : str
+        What is grouped, for messages.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two groups, a group for each sample, groups that equal the labels, an unknown group in splits,
+        and for conditioning classes that share no group with others, directly or through further classes.
+
+    Examples
+    --------
+    >>> check_groups(np.array([0, 0, 1, 1]), np.array(["a", "b", "a", "b"]), use="conditioning")
+    >>> check_groups(np.array([0, 0, 1, 1]), np.array(["a", "a", "b", "b"]), use="splits")
+    Traceback (most recent call last):
+    ...
+    ValueError: groups equal the labels, such as group 'a' for class 0; name who or what the images come from instead
+    """
+    if use not in USES:
+        raise ValueError(f"use must be one of {', '.join(USES)}, got {use!r}")
+    known = has_group(groups)
+    counts = cell_counts(labels, groups)
+    if counts.shape[1] < 2:
+        raise ValueError(f"at least two groups are needed, got {_shown(counts.columns)}; pass groups=None")
+    n_known = len(np.unique(groups[known]))
+    if n_known == known.sum() and n_known > 1:
+        raise ValueError(
+            f"groups must be shared by {of}, got a different one for each of {n_known}; name who or what the {of} come "
+            "from"
+        )
+    there = counts.to_numpy() > 0
+    if (there.sum(0) == 1).all() and (there.sum(1) == 1).all():
+        first, label = counts.columns.tolist()[int(there[0].argmax())], counts.index.tolist()[0]
+        raise ValueError(
+            f"groups equal the labels, such as group {first!r} for class {label!r}; name who or what the {of} come "
+            "from instead"
+        )
+    if use == "conditioning":
+        _check_told_apart(counts, there)
+    elif not known.all():
+        raise ValueError(
+            f"splits by group need the group of all {of}, which {(~known).sum()} of {len(groups)} lack; name it, or "
+            "leave them out"
+        )
+
+
+def _check_told_apart(counts: pd.DataFrame, there: NDArray[np.bool_]) -> None:
+    """Classes and groups are the two sides of a graph; effects of both can be told apart within its components."""
+    n_classes = len(there)
+    graph = np.block([[np.zeros((n_classes, n_classes)), there], [there.T, np.zeros((there.shape[1],) * 2)]])
+    n_parts, part = connected_components(graph, directed=False)
+    if n_parts > 1:
+        small = np.bincount(part).argmin()
+        classes = counts.index[part[:n_classes] == small]
+        groups = counts.columns[part[n_classes:] == small]
+        raise ValueError(
+            f"class {_shown(classes)} occurs in group {_shown(groups)} only, which holds no class of other groups, so "
+            "that nothing tells class and group apart; add samples of another cell, or pass groups=None"
+        )
+    alone = there.sum(1) == 1
+    if alone.any():
+        group = counts.columns.tolist()[int(there[alone][0].argmax())]
+        warnings.warn(
+            f"class {_shown(counts.index[alone])} occurs in one group only, the first in {group!r}; in other groups it "
+            "is drawn from what other classes show of them",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def _shown(values: Any) -> str:
+    return listed(list(map(repr, values.tolist())))

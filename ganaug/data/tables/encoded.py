@@ -1,0 +1,90 @@
+"""A labelled table together with its encoding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ganaug.data.tables.containers import Container, as_table
+from ganaug.data.tables.encoder import Encoder, fit_encoder
+from ganaug.data.tables.layout import RowLayout
+
+__all__ = ["EncodedTable", "encode_table"]
+
+
+@dataclass(frozen=True)
+class EncodedTable:
+    """A labelled table together with its encoding; :func:`encode_table` makes one.
+
+    Attributes
+    ----------
+    table : DataFrame
+        The rows as a data frame of pandas.
+    container : Container
+        What they came in.
+    labels : ndarray of shape (n_rows,)
+        As they were given.
+    encoder : TableEncoder or WideEncoder
+    rows : ndarray of shape (n_rows, layout.width), float32
+        The encoded rows.
+    classes : ndarray of shape (n_classes,)
+        Labels that occur, sorted.
+    targets : ndarray of shape (n_rows,), int64
+        Position of each label in `classes`.
+    """
+
+    table: pd.DataFrame
+    container: Container
+    labels: NDArray[Any]
+    encoder: Encoder
+    rows: NDArray[np.float32]
+    classes: NDArray[Any]
+    targets: NDArray[np.int64]
+
+    @property
+    def layout(self) -> RowLayout:
+        """Which entries of an encoded row hold what."""
+        return self.encoder.layout_
+
+
+def encode_table(X: Any, y: Any, categorical_features: Any = "auto", *, encoder: Encoder | None = None) -> EncodedTable:
+    """Encode a labelled table.
+
+    Parameters
+    ----------
+    X : DataFrame, ndarray of shape (n_rows, n_columns) or sparse matrix
+        As :func:`as_table` takes it.
+    y : array-like of shape (n_rows,)
+    categorical_features : "auto", None or array-like
+        As for :class:`TableEncoder`.
+    encoder : TableEncoder or WideEncoder, optional
+        A fitted one, in place of one that is fitted to the table.
+
+    Returns
+    -------
+    EncodedTable
+
+    Raises
+    ------
+    ValueError, TypeError
+        For a table that cannot be encoded, or labels of another length.
+
+    Examples
+    --------
+    >>> data = encode_table(pd.DataFrame({"age": [20.0, 30.0, None], "city": ["Rome", "Oslo", "Rome"]}), [7, 8, 7])
+    >>> data.rows.shape, data.classes.tolist(), data.targets.tolist()
+    ((3, 5), [7, 8], [0, 1, 0])
+    >>> data.encoder.inverse_transform(data.rows, data.targets).equals(data.table)
+    True
+    """
+    table, container = as_table(X)
+    labels = np.asarray(y)
+    if len(labels) != len(table):
+        raise ValueError(f"y must have a label for each of the {len(table)} rows of X, got {len(labels)}")
+    classes, targets = np.unique(labels, return_inverse=True)
+    encoder = fit_encoder(table, targets, categorical_features) if encoder is None else encoder
+    return EncodedTable(table, container, labels, encoder, encoder.transform(table), classes, targets)
