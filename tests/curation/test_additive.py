@@ -2,8 +2,12 @@ import numpy as np
 import pytest
 import torch
 
+from ganaug import labelled_images
 from ganaug.curation import AdditiveTransfer
+from ganaug.data.tables.layout import RowLayout
 from ganaug.generators import Generator
+
+pytestmark = pytest.mark.filterwarnings("ignore:class .* occurs in one group only")
 
 CLASSES, GROUPS = np.array(["a", "b", "c"]), np.array([10, 20, 30])
 CLASS_EFFECT, GROUP_EFFECT = np.array([0.0, 50.0, 90.0]), np.array([0.0, 20.0, 65.0])
@@ -72,13 +76,19 @@ def test_images_keep_their_dtype_and_bytes_are_clipped(dtype):
     assert transfer.sample([], [], random_state=0).shape == (0, 1, 8, 8)
 
 
+def test_labelled_images_bring_their_groups():
+    X = np.array([10, 200, 90, 100], np.uint8)[:, None, None, None] * np.ones((4, 8, 8, 1), np.uint8)
+    data = labelled_images(X, [0, 0, 1, 1], groups=["old", None, "old", None])
+    transfer = AdditiveTransfer().fit(data)
+    assert transfer.groups_.tolist() == ["old", "unknown"]
+    assert transfer.sample([1], ["unknown"], random_state=0).unique().tolist() == [190]
+
+
 def test_levels_and_missing_numbers_of_encoded_rows_are_those_of_the_donor():
     """A number, its level for "present" and one for "missing"; what is missing takes no part in the means."""
     X = np.array([[1, 1, 0], [0, 0, 1], [5, 1, 0], [7, 1, 0], [0, 0, 1]], np.float32)
     y, groups = [0, 0, 0, 1, 1], [0, 0, 1, 0, 0]
-    movable = np.zeros(X.shape, bool)
-    movable[:, 0] = X[:, 1] == 1
-    transfer = AdditiveTransfer().fit(X, y, groups, movable=movable)
+    transfer = AdditiveTransfer().fit(X, y, groups, layout=RowLayout(1, (2,), (0,)))
     drawn = transfer.sample([1] * 20, [1] * 20, random_state=0)
     assert drawn.dtype == np.float32
     assert np.unique(drawn.round(4), axis=0).tolist() == [[0, 0, 1], [11, 1, 0]]
@@ -97,11 +107,10 @@ def test_the_same_seed_draws_the_same():
         (["d"], [10], "cannot sample class 'd': there are the classes 'a', 'b', 'c'"),
         (["a"], [40], "cannot sample group 40: there are the groups 10, 20, 30"),
         (["a", "b"], [10], "labels and groups must have the same length, got 2 labels and 1 groups"),
-        (["c"], [10], "cannot move samples of class 'c' into group 10: no chain of shared classes"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(labels, groups, message):
-    transfer = AdditiveTransfer().fit(*cells([[3, 3, 0], [3, 3, 0], [0, 0, 3]]))
+    transfer = AdditiveTransfer().fit(*cells(WITH_HOLES))
     with pytest.raises(ValueError, match=message):
         transfer.sample(labels, groups)
 
@@ -109,9 +118,10 @@ def test_what_cannot_be_drawn_is_refused(labels, groups, message):
 @pytest.mark.parametrize(
     ("X", "y", "groups", "message"),
     [
-        (np.ones((4, 2)), [0, 0, 1, 1], [0, 1, 0], "groups must hold a group for each sample, got 3 groups for 4"),
-        (np.ones((4, 2)), [0, 0, 1, 1], None, "groups must hold a group for each sample, got None"),
-        (np.ones((4, 2)), [0, 0, 1, 1], [0, 0, 1, 1], "groups must share classes, but none of the 2 classes"),
+        (np.ones((4, 2)), [0, 0, 1, 1], [0, 1, 0], "samples and groups must have the same length, got 4 samples and 3"),
+        (np.ones((4, 2)), [0, 0, 1, 1], None, "groups are needed, got None"),
+        (np.ones((4, 2)), [0, 0, 1, 1], [0, 0, 1, 1], "groups equal the labels"),
+        (*cells([[3, 3, 0], [3, 3, 0], [0, 0, 3]]), "class 'c' occurs in group 30 only"),
         (np.ones((4, 2)), [0, 0, 1], [0, 1, 0, 1], "samples and labels must have the same length"),
         (np.ones((4, 8, 8)), [0, 0, 1, 1], [0, 1, 0, 1], r"X must be images \(n, channels, height, width\)"),
         (np.ones((4, 2), int), [0, 0, 1, 1], [0, 1, 0, 1], "X must be uint8 or floating point, got int64"),
