@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from ganaug.data import LabelledImages
+from ganaug.data.groups import cell_counts, check_groups, groups_from_array
 from ganaug.data.host_states import plain_states
 from ganaug.data.labels import class_positions, labels_from_array
+from ganaug.data.tables.layout import RowLayout
 from ganaug.engine.devices import seed_from
 from ganaug.generators.contract import SampleSpec
 
@@ -50,10 +50,10 @@ class AdditiveTransfer(BaseEstimator):
     Examples
     --------
     >>> import numpy as np
-    >>> X = np.array([[1.0], [5.0], [11.0]])
-    >>> transfer = AdditiveTransfer().fit(X, ["a", "b", "a"], ["old", "old", "new"])
+    >>> X = np.array([[1.0], [11.0], [5.0], [16.0]])
+    >>> transfer = AdditiveTransfer().fit(X, ["a", "a", "b", "b"], ["old", "new", "old", "new"])
     >>> transfer.sample(["b"], ["new"], random_state=0).round(6).tolist()
-    [[15.0]]
+    [[15.5]]
     """
 
     classes_: NDArray[Any]
@@ -63,9 +63,7 @@ class AdditiveTransfer(BaseEstimator):
     sample_spec_: SampleSpec
 
     @plain_states()
-    def fit(
-        self, X: Any, y: Any = None, groups: Any = None, *, movable: NDArray[np.bool_] | None = None
-    ) -> AdditiveTransfer:
+    def fit(self, X: Any, y: Any = None, groups: Any = None, *, layout: RowLayout | None = None) -> AdditiveTransfer:
         """Keep the samples, and estimate the effects of the groups.
 
         Parameters
@@ -75,9 +73,10 @@ class AdditiveTransfer(BaseEstimator):
         y : array-like of shape (n,)
             Classes; None for LabelledImages, which hold them.
         groups : array-like of shape (n,)
-        movable : ndarray of bool, broadcastable to the shape of X, optional
-            Entries that are numbers, and present. All others, such as one-hot levels of encoded rows and their missing
-            numbers, are those of the real sample that is moved. By default all entries are movable.
+            None for LabelledImages that hold them.
+        layout : RowLayout, optional
+            Of encoded rows: levels, and numbers that are missing, are those of the real row that is moved. By default
+            all entries are numbers.
 
         Returns
         -------
@@ -86,27 +85,26 @@ class AdditiveTransfer(BaseEstimator):
 
         Raises
         ------
-        ValueError
-            For another number of labels or groups than of samples, and where no class occurs in two groups.
-        TypeError
-            For samples that are neither bytes nor floating point.
+        ValueError, TypeError
+            For other samples, another number of labels or groups than of samples, groups that no classes connect, and
+            other groups that :func:`check_groups` refuses for conditioning.
         """
         if isinstance(X, LabelledImages):
-            X, y = X.images, X.labels
+            X, y, groups = X.images, X.labels, X.groups if groups is None else groups
         samples = _samples(X)
         labels = labels_from_array(y, len(samples), of="samples")
+        if groups is None:
+            raise ValueError("groups are needed, got None; pass who or what each sample comes from")
+        groups = groups_from_array(groups, len(samples), of="samples")
+        check_groups(labels, groups, use="conditioning", of="samples")
         self.classes_, classes = np.unique(labels, return_inverse=True)
-        self.groups_, of = np.unique(_groups(groups, len(samples)), return_inverse=True)
-        self._samples, self._movable = samples, np.ones(1, bool) if movable is None else np.asarray(movable)
-        self._cells = classes * len(self.groups_) + of
-        shape = (len(self.classes_), len(self.groups_))
-        self.cell_counts_ = np.bincount(self._cells, minlength=shape[0] * shape[1]).reshape(shape)
-        if (self.cell_counts_ > 0).sum(1).max() < 2:
-            raise ValueError(
-                f"groups must share classes, but none of the {shape[0]} classes occurs in two of the {shape[1]} "
-                "groups; pass what samples come from, not what they are of"
-            )
-        self._parts = _connected(self.cell_counts_)
+        self.groups_, of = np.unique(groups, return_inverse=True)
+        self.cell_counts_ = cell_counts(labels, groups).to_numpy()
+        self._samples, self._cells = samples, np.stack([classes, of], axis=1)
+        self._movable = np.ones((len(samples), *[1] * (samples.ndim - 1)), dtype=bool)
+        if layout is not None:
+            self._movable = np.zeros(samples.shape, dtype=bool)
+            self._movable[:, : layout.n_numbers] = layout.present(samples)
         self.group_effects_ = self._effects()
         self.sample_spec_ = SampleSpec(KINDS[samples.ndim], samples.shape[1:], str(samples.dtype))
         return self
@@ -124,19 +122,19 @@ class AdditiveTransfer(BaseEstimator):
 
     def _cell_means(self, cells: NDArray[np.int64]) -> NDArray[np.float64]:
         """Means of the movable entries of each cell; of its class where it has none, and of all where that has none."""
-        shape = self._samples.shape
-        movable = np.broadcast_to(self._movable, shape)
-        total, count = (np.zeros((*self.cell_counts_.shape, *shape[1:])) for _ in range(2))
-        for c, g in cells:
-            chosen = self._of(c, g)
-            total[c, g] = (self._samples[chosen] * movable[chosen]).sum(0, dtype=np.float64)
-            count[c, g] = movable[chosen].sum(0)
-        fallback = total.sum((0, 1)) / count.sum((0, 1)).clip(1)
-        by_class = np.where(count.sum(1) > 0, total.sum(1) / count.sum(1).clip(1), fallback)[:, None]
-        return np.where(count > 0, total / count.clip(1), by_class)[tuple(cells.T)]
+        movable = np.broadcast_to(self._movable, self._samples.shape)
+        members = [self._of(c, g) for c, g in cells]
+        total = np.stack([self._samples[m].sum(0, where=movable[m], dtype=np.float64) for m in members])
+        count = np.stack([movable[m].sum(0) for m in members])
+        of_class = cells[:, :1] == cells[:, 0]
+        by_class, n_by_class = (np.tensordot(of_class, sums, 1) for sums in (total, count))
+        overall = total.sum(0) / count.sum(0).clip(1)
+        return np.where(
+            count > 0, total / count.clip(1), np.where(n_by_class > 0, by_class / n_by_class.clip(1), overall)
+        )
 
     def _of(self, c: int, g: int) -> NDArray[np.int64]:
-        return np.flatnonzero(self._cells == c * len(self.groups_) + g)
+        return np.flatnonzero((self._cells == (c, g)).all(1))
 
     @plain_states()
     def sample(self, labels: Any, groups: Any = None, *, random_state: Any = None) -> Any:
@@ -158,8 +156,7 @@ class AdditiveTransfer(BaseEstimator):
         Raises
         ------
         ValueError
-            For a label or a group that was not in the training data, and for a class in a group with which no chain of
-            shared classes connects its own ones.
+            For a label or a group that was not in the training data.
         """
         samples, _ = self.sample_with_donors(labels, groups, random_state=random_state)
         return torch.from_numpy(samples) if samples.ndim == 4 else samples
@@ -204,13 +201,7 @@ class AdditiveTransfer(BaseEstimator):
         self, c: int, g: int, n: int, randomness: np.random.Generator
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Indices of real samples of a class to be moved into a group, and the groups that they are from."""
-        connected = (self.cell_counts_[c] > 0) & (self._parts == self._parts[g])
-        if not connected.any():
-            raise ValueError(
-                f"cannot move samples of class {self.classes_[c].item()!r} into group {self.groups_[g].item()!r}: no "
-                "chain of shared classes connects it with a group that has the class; leave the pair out"
-            )
-        others = np.setdiff1d(np.flatnonzero(connected), g)
+        others = np.setdiff1d(np.flatnonzero(self.cell_counts_[c]), g)
         sources = randomness.choice(others if len(others) else np.array([g]), n)
         donors = np.empty(n, dtype=np.int64)
         for h in np.unique(sources):
@@ -219,11 +210,10 @@ class AdditiveTransfer(BaseEstimator):
 
     def _moved(self, donors: NDArray[np.int64], by: NDArray[np.float64]) -> NDArray[Any]:
         samples = self._samples[donors]
-        movable = np.broadcast_to(self._movable, self._samples.shape)[donors]
         moved = samples + by
         if samples.dtype == np.uint8:
             moved = moved.round().clip(0, 255)
-        return np.where(movable, moved, samples).astype(samples.dtype)
+        return np.where(self._movable[donors], moved, samples).astype(samples.dtype)
 
 
 def _samples(X: Any) -> NDArray[Any]:
@@ -236,18 +226,3 @@ def _samples(X: Any) -> NDArray[Any]:
     if samples.dtype != np.uint8 and not np.issubdtype(samples.dtype, np.floating):
         raise TypeError(f"X must be uint8 or floating point, got {samples.dtype}; encode or convert it first")
     return samples
-
-
-def _groups(groups: Any, n: int) -> NDArray[Any]:
-    if groups is None or len(groups) != n:
-        found = "None" if groups is None else f"{len(groups)} groups for {n} samples"
-        raise ValueError(f"groups must hold a group for each sample, got {found}; pass what each sample comes from")
-    return labels_from_array(groups, n, of="samples")
-
-
-def _connected(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """For each group which set of groups, connected by classes that they share, it belongs to."""
-    classes, groups = np.nonzero(counts)
-    n = sum(counts.shape)
-    graph = coo_array((np.ones(len(classes)), (classes, len(counts) + groups)), shape=(n, n))
-    return connected_components(graph, directed=False)[1][len(counts) :]

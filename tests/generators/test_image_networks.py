@@ -5,7 +5,14 @@ import pytest
 import torch
 
 from ganaug.engine.layers import initialise
-from ganaug.generators.images.networks import ImageArchitecture, ImageDiscriminator, ImageGenerator, stage_sizes
+from ganaug.generators.images.drawing import tensor_grid
+from ganaug.generators.images.networks import (
+    ImageArchitecture,
+    ImageDiscriminator,
+    ImageGenerator,
+    build_networks,
+    stage_sizes,
+)
 
 SHAPES = [(1, 8, 8), (3, 28, 28), (1, 9, 20), (2, 15, 64), (5, 32, 8), (3, 128, 128), (1, 127, 33)]
 
@@ -53,5 +60,35 @@ def test_discriminator_sees_every_pixel():
 
 
 def test_architecture_survives_json():
-    arch = ImageArchitecture((3, 32, 48), 7, widths=(8, 4), blocks=2)
+    arch = ImageArchitecture((3, 32, 48), 7, widths=(8, 4), blocks=2, n_groups=3)
     assert ImageArchitecture.from_dict(json.loads(json.dumps(arch.to_dict()))) == arch
+
+
+def test_class_and_group_add_up_in_both_networks():
+    """Pairs that data lack are made of what is known of each side; what is left out has no part in it."""
+    arch = ImageArchitecture((1, 8, 8), 2, widths=(16,), patch=2, n_groups=3)
+    generator, discriminator = build_networks(arch)
+    for network in (generator, discriminator):
+        initialise(network, torch.Generator().manual_seed(0))
+    pairs = torch.tensor([[1, 2], [1, -1], [-1, 2], [-1, -1]])
+    z = torch.randn(1, 64, generator=torch.Generator().manual_seed(1)).expand(4, -1)
+    images = generator(z, pairs)
+    assert len(images.unique(dim=0)) == 4
+    torch.testing.assert_close(images[1], generator(z[:1], torch.tensor([1]))[0])
+    both, by_class, by_group, neither = discriminator(images[:1].expand(4, -1, -1, -1), pairs).tolist()
+    assert len({both, by_class, by_group, neither}) == 4
+    assert both == pytest.approx(by_class + by_group - neither, abs=1e-5)
+
+
+def test_the_grid_shows_the_groups_in_turn():
+    generator, _ = build_networks(ImageArchitecture((1, 8, 8), 2, widths=(16,), patch=2, n_groups=2))
+    initialise(generator, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        generator.embedding.groups.weight *= 1e3
+    shown = tensor_grid(generator, ["a", "b"], per_class=4)
+    with torch.no_grad():
+        generator.embedding.groups.weight[1] = generator.embedding.groups.weight[0]
+    changed = (tensor_grid(generator, ["a", "b"], per_class=4) != shown).any(0).any(0)
+    blocks = changed.nonzero().flatten()
+    assert shown.shape[0] == 3
+    assert 0 < len(blocks) < shown.shape[2] / 2

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ganaug.data.json_values import number, whole
 from ganaug.data.tables.layout import RowLayout
+from ganaug.engine.conditioning import split_conditions
 from ganaug.engine.layers import ParallelLinear
 
 __all__ = ["TableArchitecture", "TableDiscriminator", "TableGenerator", "build_networks"]
@@ -266,30 +267,6 @@ class TableDiscriminator(nn.Module):
             own = out.gather(1, start + indices.clamp(min=0)[:, None]).squeeze(1)
             logits = logits + own * (indices >= 0)
         return logits
-
-
-def split_conditions(conditions: Tensor) -> tuple[Tensor, Tensor | None]:
-    """Split what rows are conditioned on into class and group.
-
-    Parameters
-    ----------
-    conditions : Tensor of shape (n,) or (n, 2), int64
-        Class indices, or class and group indices. In two columns -1 stands for an unknown class or group, whose
-        embedding contributes zero; a single column holds known classes.
-
-    Returns
-    -------
-    labels : Tensor of shape (n,), int64
-    groups : Tensor of shape (n,), int64, or None
-
-    Examples
-    --------
-    >>> split_conditions(torch.tensor([[2, 0], [1, -1]]))
-    (tensor([2, 1]), tensor([ 0, -1]))
-    """
-    if conditions.ndim == 1:
-        return conditions, None
-    return conditions[:, 0], conditions[:, 1]
 
 
 def _indicators(indices: Tensor | None, n: int, like: Tensor) -> Tensor:
