@@ -10,10 +10,12 @@ from ganaug.curation.image_gate import ImageGateDecision, choose_ratio
 from ganaug.curation.local import LocalSampler
 from ganaug.curation.mixture import Mixture, RowSampler
 from ganaug.curation.pool import SyntheticPool
+from ganaug.data.tables.encoded import EncodedTable, encode_table
 
 __all__ = [
     "ClassConsistency",
     "DiscriminatorRank",
+    "EncodedTable",
     "GateDecision",
     "GaussianSampler",
     "GeneratorSampler",
@@ -26,6 +28,7 @@ __all__ = [
     "RowSampler",
     "SyntheticPool",
     "choose_ratio",
+    "encode_table",
     "images_to_add",
     "select",
 ]
