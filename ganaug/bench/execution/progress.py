@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from ganaug._text import visible
 from ganaug.bench.cases.case import Task
-from ganaug.bench.execution.executors import AtATime
+from ganaug.bench.execution.scheduling import AtATime
 
 __all__ = ["RunProgress", "TimeLeft", "duration_text"]
 
