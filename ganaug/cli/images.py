@@ -147,7 +147,7 @@ def fit_images(
         print(json.dumps({**asked, **run, **gan.resolve(data).to_dict()}, indent=1))
         return
     gan.fit(data)
-    if not current_context(gan.run.distributed).first:
+    if not current_context(under_torchrun()).first:
         return
     if unlabelled is not None:
         gan.training_data_["unlabelled"] = unlabelled

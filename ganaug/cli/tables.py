@@ -104,7 +104,7 @@ def fit_table(
         print(json.dumps({**asked, "data": found, **gan.resolve(table, labels).to_dict()}, indent=1))
         return
     gan.fit(table, labels)
-    if not current_context(gan.run.distributed).first:
+    if not current_context(under_torchrun()).first:
         return
     gan.training_data_["target"] = target
     with saving(output, checkpoints):
