@@ -17,7 +17,7 @@ from ganaug._version import __version__
 __all__ = ["LIBRARY", "NO_LICENSE", "check_facts", "escaped", "facts_from_json", "facts_to_json", "model_card"]
 
 TEMPLATE = Path(__file__).with_name("card.md")
-LIBRARY = "library_name: ganaug"  # the line that tells a card of this package from any other README.md
+LIBRARY = "library_name: ganaug"  # only cards of this package have this line
 NO_LICENSE = "unknown"
 NOT_FINITE = ("nan", "inf", "-inf")  # numbers that JSON has no words for
 MAX_CLASSES = 200  # listed by name
@@ -65,7 +65,7 @@ def check_facts(license: str, figures: Mapping[str, float] | None = None) -> Non
 
 
 def facts_to_json(license: str, figures: Mapping[str, float]) -> dict[str, Any]:
-    """Describe what a card is told beside the model.
+    """What a card says besides the model, as JSON holds it.
 
     Examples
     --------
