@@ -99,8 +99,8 @@ def audit(
     than in the holdout.
 
     A pass is no guarantee of privacy, which only training with differential privacy gives. Nor should the report be
-    used to choose which synthetic samples to publish: the choice itself would tell about the training data (Ganev and
-    De Cristofaro, arXiv:2312.05114).
+    used to choose which synthetic samples to publish: the choice itself would reveal something about the training data
+    (Ganev and De Cristofaro, arXiv:2312.05114).
 
     References
     ----------
@@ -110,7 +110,7 @@ def audit(
 
     Examples
     --------
-    SMOTE draws new rows on the lines between training rows, and is found out:
+    SMOTE draws new rows on the lines between training rows, which the audit detects:
 
     >>> from imblearn.over_sampling import SMOTE
     >>> from sklearn.datasets import make_classification
@@ -146,7 +146,7 @@ def audit(
         sides.insert(0, read_side(synthetic, labels, "synthetic", real))
     sides = with_keys(check_sides(sides))
     if holdout is not None:
-        check_holdout(*(side.keys for side in sides), real.modality.kind)
+        check_holdout(*(side.keys for side in sides), kind=real.modality.kind)
     classes, others = audited_classes(sides)
     return _report(sides, classes, others, categorical_features, device, np.random.default_rng(seed))
 

@@ -1,4 +1,4 @@
-"""A membership attack: telling training samples from others by the synthetic samples."""
+"""A membership attack: which samples were trained on, by the synthetic samples."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FEWEST_HOLDOUT = 20  # in all; half of them are the reference
 
 @dataclass(frozen=True)
 class Membership:
-    """How well the attack tells training samples from holdout samples.
+    """How well the attack distinguishes training samples from holdout samples.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class Membership:
         Area under the ROC curve with its bootstrap interval of 95 %; 0.5 is chance.
     tpr, tpr_low, tpr_high : float or None
         Share of the training samples that are found when at most 1 % of the holdout samples are taken for ones, with
-        its bootstrap interval of 95 %; None for fewer than 100 holdout samples, which cannot tell 1 %.
+        its bootstrap interval of 95 %; None for fewer than 100 holdout samples, too few for a rate of 1 %.
     n_members, n_others, n_reference : int
         Training samples, holdout samples, and other holdout samples that the reference density was estimated on.
     p_value : float
@@ -188,13 +188,13 @@ def roc(
         area += float(below + upto) / 2 / len(ordered)
     order = np.argsort(-of_others, kind="stable")
     passed = np.cumsum(_weights(members, others)[order]) <= FPR * (1 + 1e-9)
-    # The highest score of the others that is not let through any more.
+    # The highest score of the others above which at most 1 % of them lie.
     threshold = of_others[order[np.argmin(passed)]]
     return area / len(of_members), float((of_members > threshold).mean())
 
 
 def effective_size(weights: NDArray[np.float64]) -> float:
-    """How many samples of equal weight tell as much as samples of these weights (Kish, Survey Sampling, 1965).
+    """How many samples of equal weight are as informative as samples of these weights (Kish, Survey Sampling, 1965).
 
     Examples
     --------

@@ -17,8 +17,9 @@ import torch
 
 from ganaug.bench.cases.case import Task, case_specs
 from ganaug.bench.cases.checking import check_suite, load_suite
-from ganaug.bench.execution.executors import DIED, in_processes, parallel
+from ganaug.bench.execution.executors import in_processes, parallel
 from ganaug.bench.execution.progress import RunProgress
+from ganaug.bench.execution.scheduling import DIED, Executor
 from ganaug.bench.execution.workers import execute, make_case
 from ganaug.bench.records.store import Store
 from ganaug.bench.results.report import read_records, write_report
@@ -34,7 +35,7 @@ def run_suite(
     out: str | Path,
     *,
     jobs: int | None = None,
-    backend: str = "processes",
+    backend: str | Executor = "processes",
     scheduler: str | None = None,
     shard: str | None = None,
     verbose: bool = True,
@@ -55,8 +56,9 @@ def run_suite(
         one at a time, on however many threads: start one for each core.
         Every cell computes on one thread, so that the result does not depend on the number of jobs. A daemonic process,
         which may start no others, runs all cells itself.
-    backend : {"processes", "dask", "ray"}
-        Who runs them. Workers on other machines need `out` on a disk that all share.
+    backend : {"processes", "dask", "ray"} or Executor
+        What runs them; an :class:`~ganaug.bench.execution.scheduling.Executor` of your own, for another cluster, is not
+        closed. Workers on other machines need `out` on a disk that all share.
     scheduler : str, optional
         Address of an existing dask scheduler or ray cluster.
     shard : str, optional

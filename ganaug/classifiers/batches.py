@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from ganaug.engine.label_embedding import ClassBalancedSampler
 
 __all__ = ["Labelled", "batch_drawer"]
 
-Labelled = tuple[NDArray[np.generic], NDArray[np.integer]]
+Labelled = tuple[NDArray[Any], NDArray[np.integer]]
 
 
 def batch_drawer(

@@ -12,12 +12,14 @@ from ganaug.curation.image_gate import ImageGateDecision, choose_ratio
 from ganaug.curation.local import LocalSampler
 from ganaug.curation.mixture import Mixture, RowSampler
 from ganaug.curation.pool import SyntheticPool
+from ganaug.data.tables.encoded import EncodedTable, encode_table
 
 __all__ = [
     "AdditiveTransfer",
     "AugmentedImages",
     "ClassConsistency",
     "DiscriminatorRank",
+    "EncodedTable",
     "GateDecision",
     "GaussianSampler",
     "GeneratorSampler",
@@ -31,6 +33,7 @@ __all__ = [
     "SyntheticPool",
     "augment_images",
     "choose_ratio",
+    "encode_table",
     "images_to_add",
     "select",
 ]

@@ -41,7 +41,7 @@ class GeneratorSampler:
     Examples
     --------
     >>> from ganaug import TableGAN
-    >>> from ganaug.data.tables.encoded import encode_table
+    >>> from ganaug.curation import encode_table
     >>> data = encode_table(np.random.default_rng(0).normal(size=(40, 3)), np.repeat(["a", "b"], 20))
     >>> sampler = GeneratorSampler(TableGAN(steps=2, random_state=0, verbose=False), data)
     >>> drawn, anchors = sampler.fit(data.rows, data.targets).sample(np.array([1, 0]), np.random.default_rng(0))

@@ -60,8 +60,7 @@ class Mixture:
     With a generator among the samplers:
 
     >>> from ganaug import TableGAN
-    >>> from ganaug.curation import GeneratorSampler
-    >>> from ganaug.data.tables.encoded import encode_table
+    >>> from ganaug.curation import GeneratorSampler, encode_table
     >>> data = encode_table(rows, labels)
     >>> generator = GeneratorSampler(TableGAN(steps=2, random_state=0, verbose=False), data)
     >>> mixture = Mixture([(generator, 0.5), (LocalSampler(), 0.5)]).fit(data.rows, data.targets, data.layout)

@@ -71,7 +71,7 @@ class SyntheticPool:
     counts : ndarray of shape (n_classes,), int64
         Images of each class.
     provenance : dict
-        Which model, seed and filters made the pool, and what each filter let through of each class.
+        Which model, seed and filters made the pool, and what share of each class each filter kept.
 
     Raises
     ------
@@ -111,7 +111,7 @@ class SyntheticPool:
         except (LookupError, ValueError, TypeError) as error:
             raise ValueError(f"{self.path / HEADER} is damaged ({clip(str(error), 200)}); {REMEDY}") from None
         if not self.counts.any():
-            raise ValueError(f"{self.path / HEADER} says that there are no images; {REMEDY}")
+            raise ValueError(f"{self.path / HEADER} lists no images; {REMEDY}")
         self._ends = np.cumsum(self.counts)
         pixels = self._file
         self._size = math.prod(self.image_shape) * np.dtype(self.dtype).itemsize  # bytes of an image

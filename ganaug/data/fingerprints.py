@@ -93,7 +93,7 @@ def _numbered(content: list[bytes], lengths: list[int]) -> list[NDArray[np.int64
 
 
 def check_holdout(
-    synthetic: NDArray[np.int64], train: NDArray[np.int64], holdout: NDArray[np.int64], kind: Kind
+    synthetic: NDArray[np.int64], train: NDArray[np.int64], holdout: NDArray[np.int64], *, kind: Kind
 ) -> None:
     """Raise ``ValueError`` if holdout samples are also in the training data or among the synthetic ones.
 

@@ -17,6 +17,7 @@ from ganaug.data.json_values import short
 from ganaug.data.labels import is_missing, labels_from_array, listed
 
 __all__ = [
+    "FOLDER",
     "UNKNOWN_NAME",
     "UNKNOWN_NUMBER",
     "cell_counts",
@@ -96,11 +97,14 @@ def _values(groups: Any) -> list[Any]:
     if isinstance(groups, torch.Tensor):
         groups = groups.detach().cpu().numpy()
     if isinstance(groups, np.ndarray):
-        return groups.reshape(-1).tolist() if groups.size == len(groups) else []
+        return groups.reshape(-1).tolist() if groups.ndim and groups.size == len(groups) else []
     for convert in ("to_pylist", "tolist", "to_list"):  # of pyarrow, pandas and polars
         if hasattr(groups, convert):
-            return list(getattr(groups, convert)())
-    return [v.item() if isinstance(v, np.generic) else v for v in groups] if isinstance(groups, Sequence) else []
+            converted = getattr(groups, convert)()
+            return converted if isinstance(converted, list) else []
+    values = list(groups) if isinstance(groups, Sequence) else []
+    values = [v[0] if isinstance(v, list | tuple) and len(v) == 1 else v for v in values]
+    return [v.item() if isinstance(v, np.generic) else v for v in values]
 
 
 def check_group_array(groups: Any, n: int) -> None:
@@ -294,8 +298,8 @@ def _check_told_apart(counts: pd.DataFrame, there: NDArray[np.bool_]) -> None:
         classes = counts.index[part[:n_classes] == small]
         groups = counts.columns[part[n_classes:] == small]
         raise ValueError(
-            f"class {_shown(classes)} occurs in group {_shown(groups)} only, which holds no class of other groups, so "
-            "that nothing tells class and group apart; add samples of another cell, or pass groups=None"
+            f"nothing tells class {_shown(classes)} from group {_shown(groups)}, since they occur with no other group "
+            "and class; add samples of another cell, or pass groups=None"
         )
     alone = there.sum(1) == 1
     if alone.any():

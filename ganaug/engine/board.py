@@ -26,7 +26,7 @@ class Board:
     folder : path-like
         Where the file is made.
     purge_step : int or None
-        What other files in the folder say of this step and later ones is passed over.
+        What other files in the folder say of this step and later ones is ignored.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What looks on while networks are trained, and may keep a state of its own or end the training."""
+"""Observers of a training, which may keep a state of their own or end the training."""
 
 from __future__ import annotations
 
@@ -13,18 +13,21 @@ __all__ = ["Callback"]
 class Callback:
     """Base of callbacks: does nothing, at every point of a training.
 
-    Callbacks are called in the order in which they are given to :func:`train`. One that asks for an end by
+    Users derive their own from it and pass them as ``run=RunOptions(callbacks=[...])``. Callbacks are called in the
+    order in which they are given, after the package's own except for checkpoints. One that asks for an end by
     ``state.stop()`` gets it at the next reading, or at this one from within :meth:`on_reading`; where several processes
     train together, it is enough that one of them asks. A callback must not draw from ``state.randomness``, so that
-    looking on changes nothing.
+    observing changes nothing.
 
     Attributes
     ----------
     name : str
-        Under which checkpoints hold its state; no two callbacks of a training have the same.
+        Under which checkpoints hold its state: an identifier that no other callback of the training has.
 
     Examples
     --------
+    Early stopping:
+
     >>> class NoProgress(Callback):
     ...     '''Ends the training when the generator's loss has grown over ten readings.'''
     ...
@@ -34,6 +37,28 @@ class Callback:
     ...         losses = [reading["generator_loss"] for reading in state.history[-10:]]
     ...         if len(losses) == 10 and losses == sorted(losses):
     ...             state.stop()
+
+    An experiment tracker; `log` stands for a function such as ``wandb.log``:
+
+    >>> class Tracker(Callback):
+    ...     name = "tracker"
+    ...
+    ...     def __init__(self, log):
+    ...         self.log = log
+    ...
+    ...     def on_reading(self, state):
+    ...         self.log(state.history[-1], step=state.step)
+    ...
+    ...     def on_event(self, name, **values):
+    ...         self.log({"event": name, **values}, step=values["step"])
+    >>> from ganaug import RunOptions, TableGAN
+    >>> def log(values, step):
+    ...     print(step, sorted(values)[:3])
+    >>> run = RunOptions(callbacks=[NoProgress(), Tracker(log)])
+    >>> gan = TableGAN(steps=60, width=8, random_state=0, verbose=False, run=run)
+    >>> gan = gan.fit([[0.1], [0.2], [1.0], [1.1]] * 5, [0, 0, 1, 1] * 5)
+    50 ['discriminator_loss', 'generator_loss', 'gradient_penalty']
+    60 ['discriminator_loss', 'generator_loss', 'gradient_penalty']
     """
 
     name: ClassVar[str]
@@ -51,10 +76,10 @@ class Callback:
         """When losses and weights were found finite; the last entry of ``state.history`` is new."""
 
     def on_event(self, name: str, **values: Any) -> None:
-        """When something out of the ordinary is told by ``state.tell``, such as "rollback" or a finding of health."""
+        """When ``state.report`` reports something unusual, such as "rollback" or a finding of health."""
 
     def on_end(self, state: TrainingState) -> None:
-        """When the training is over, also by an error; ``state.ended`` tells."""
+        """When the training is over, also by an error; ``state.ended`` says which."""
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint holds for the callback: JSON values and tensors, by name."""

@@ -206,5 +206,5 @@ def _roll_back(state: TrainingState, rate: float) -> None:
     lower = rate * ROLLBACK_FACTOR
     action = f"back to step {state.good_step}, learning rate {lower:.2g}"
     state.findings.append({"finding": "not_finite", "step": state.step, "action": action})
-    state.tell("rollback", step=state.step, to_step=state.good_step, learning_rate=lower)
+    state.report("rollback", step=state.step, to_step=state.good_step, learning_rate=lower)
     state.go_back()

@@ -17,7 +17,7 @@ from ganaug.engine.state import TrainingState
 
 __all__ = ["PROBED", "OutOfMemory", "is_out_of_memory", "largest_fitting", "try_batch"]
 
-PROBED = frozenset({"cuda"})  # devices whose memory is small enough, and tells soon enough, to be tried out
+PROBED = frozenset({"cuda"})  # devices whose memory is small, and fails soon enough, to be tried out
 
 
 class OutOfMemory(RuntimeError):  # noqa: N818 - named as torch.OutOfMemoryError and the rest of the field say it

@@ -162,4 +162,10 @@ class RunOptions(BaseEstimator):
                     f"callbacks must be objects of classes derived from ganaug.Callback, got {what}; pass instances of "
                     "such classes"
                 )
+            name = getattr(callback, "name", None)
+            if not isinstance(name, str) or not name.isidentifier():
+                raise ValueError(
+                    f"callbacks must have an identifier as name, got {name!r} from a {type(callback).__name__}; set "
+                    "`name` in its class"
+                )
         return run

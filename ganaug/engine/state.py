@@ -1,4 +1,4 @@
-"""Everything that a training run needs to go on, as tensors and plain values."""
+"""Everything that a training run needs to be resumed, as tensors and plain values."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class TrainingState:
         """End the training at the next reading."""
         self.stopping = True
 
-    def tell(self, name: str, **values: Any) -> None:
+    def report(self, name: str, **values: Any) -> None:
         """Tell all callbacks of something out of the ordinary."""
         for callback in self.callbacks:
             callback.on_event(name, **values)

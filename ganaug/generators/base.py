@@ -38,9 +38,9 @@ from ganaug.generators.model_folder import (
 
 __all__ = ["NeuralGenerator"]
 
-SAVED_OPTIONS = {f"run__{name}" for name in ("health", "validation_fraction")}
+RUN_OPTIONS = {f"run__{name}": default for name, default in RunOptions().get_params().items()}
 # Whoever loads a model chooses these: paths and devices of others are not used.
-NOT_SAVED = {"device", "run", *(f"run__{name}" for name in RunOptions().get_params())} - SAVED_OPTIONS
+NOT_SAVED = {"device", "run", *RUN_OPTIONS} - {"run__health", "run__validation_fraction"}
 MOST_WEIGHT = 1e6  # in magnitude; rows and pixels are of the size of one
 
 
@@ -207,7 +207,7 @@ class NeuralGenerator(NestedDefaults):
         return user_path(path)
 
     def _facts(self, license: str | None, figures: Mapping[str, float] | None) -> tuple[str, Mapping[str, float]]:
-        """What is told of the model by others, checked; where it is not given, what was told when it was loaded."""
+        """License and figures for the card, checked; where they are not given, those that the model was loaded with."""
         check_is_fitted(self)
         facts = (
             getattr(self, "license_", NO_LICENSE) if license is None else license,
@@ -218,7 +218,9 @@ class NeuralGenerator(NestedDefaults):
 
     def _write(self, path: str | Path, license: str, figures: Mapping[str, float], *source: str) -> None:
         config = {
-            "params": {name: _plain(value) for name, value in self.get_params().items() if name not in NOT_SAVED},
+            "params": {
+                name: _plain(value) for name, value in sorted(self.get_params().items()) if name not in NOT_SAVED
+            },
             "classes": labels_to_json(self.classes_),
             "class_names": [self.class_names_.get(label) for label in self.classes_.tolist()],
             "training_data": self.training_data_,
@@ -264,7 +266,9 @@ class NeuralGenerator(NestedDefaults):
         config, tensors = read_bundle(path, cls.__name__)
         try:
             params = {name: _given(value) for name, value in config["params"].items() if name not in NOT_SAVED}
-            model = cls().set_params(**params)
+            # Where all options are the default ones, `run` stays None.
+            changed = {name: v for name, v in params.items() if name not in RUN_OPTIONS or v != RUN_OPTIONS[name]}
+            model = cls().set_params(**changed)
             if device != "auto":
                 model.set_params(device=device)
             model._validate_params()
@@ -359,7 +363,7 @@ class NeuralGenerator(NestedDefaults):
     ) -> str | None:
         """Upload the fitted generator to a model hub: what :meth:`save` writes, and nothing else.
 
-        The card says what is told of the training data: of tables, values in each column. Of several processes that
+        The card describes the training data; for tables, by values of each column. Of several processes that
         trained it together only the first uploads.
 
         Parameters

@@ -159,7 +159,7 @@ class Fitting:
         """Warn that what is resumed was begun in a way that is slow here."""
         if self.processes.first:
             warnings.warn(
-                f"the run in {self._options.checkpoint_dir} was begun {how}; it goes on so; to {instead}, begin anew "
+                f"the run in {self._options.checkpoint_dir} was begun {how}; it continues so; to {instead}, begin anew "
                 "in another folder",
                 stacklevel=stacklevel + 1,
             )

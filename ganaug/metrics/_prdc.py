@@ -1,4 +1,4 @@
-"""Fidelity and diversity told apart, by the nearest neighbours of features."""
+"""Fidelity and diversity measured separately, by the nearest neighbours of features."""
 
 from __future__ import annotations
 

@@ -123,20 +123,22 @@ def image_report(
         else resolve_extractor(given, sets["real"].image_shape[0], dtype=str(sets["real"].images.dtype))
     )
     training, reference = sets["real"], sets.get("held-out", sets["real"])
-    judge = data_extractor(training.images, training.labels, config=classifier, random_state=seed, device=device)
-    measure = _Measure(judge if network is None else network, judge, reference, classes, k, classifier, seed, device)
+    scoring = data_extractor(training.images, training.labels, config=classifier, random_state=seed, device=device)
+    measure = _Measure(
+        scoring if network is None else network, scoring, reference, classes, k, classifier, seed, device
+    )
     matched = {
         name: data.subset(np.concatenate(parts)) for (name, data), parts in zip(sets.items(), chosen, strict=True)
     }
     against = matched.get("held-out", matched["real"])
     drawn = sets["synthetic"]
     figures = measure.figures(
-        against, matched["synthetic"], scored=matched["synthetic"], judged=drawn, trained_on=drawn
+        against, matched["synthetic"], scored=matched["synthetic"], classified=drawn, trained_on=drawn
     )
-    yardstick = None
+    of_real = None
     if holdout is not None:
-        # The classifier knows the training images, so it judges held-out ones in their place.
-        yardstick = measure.figures(against, matched["real"], scored=against, judged=reference, trained_on=training)
+        # The classifier knows the training images, so it classifies held-out ones in their place.
+        of_real = measure.figures(against, matched["real"], scored=against, classified=reference, trained_on=training)
     basis = {
         "kind": "images",
         "compared with": "training" if holdout is None else "held-out",
@@ -149,7 +151,7 @@ def image_report(
         "classifier": asdict(classifier),
         "seed": seed,
     }
-    return QualityReport(basis, figures, yardstick)
+    return QualityReport(basis, figures, of_real)
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,7 @@ class _Measure:
     """What sets of images are measured with."""
 
     network: nn.Module
-    judge: DataExtractor
+    scoring: DataExtractor
     reference: LabelledImages
     classes: NDArray[Any]
     k: int
@@ -175,7 +177,7 @@ class _Measure:
         images: LabelledImages,
         *,
         scored: LabelledImages,
-        judged: LabelledImages,
+        classified: LabelledImages,
         trained_on: LabelledImages,
     ) -> Figures:
         """Compare two sets with as many images of each class; one of them is `scored` for its Inception Score."""
@@ -187,7 +189,7 @@ class _Measure:
         overall = self._distances(far, near)
         overall[f"intra-class FID ({self.name})"] = float(np.mean([row[f"FID ({self.name})"] for row in per_class]))
         overall |= self._inception_score(scored, near if scored is images else far)
-        for figure, values in (("consistency", self._consistency(judged)), ("CAS", self._cas(trained_on))):
+        for figure, values in (("consistency", self._consistency(classified)), ("CAS", self._cas(trained_on))):
             overall[figure] = float(values.mean())
             for row, value in zip(per_class, values.tolist(), strict=True):
                 row[figure] = value
@@ -199,7 +201,7 @@ class _Measure:
 
     @torch.no_grad()
     def _inception_score(self, images: LabelledImages, described: NDArray[np.float32]) -> dict[str, float]:
-        scorer: Any = self.network if hasattr(self.network, "logits") else self.judge
+        scorer: Any = self.network if hasattr(self.network, "logits") else self.scoring
         if scorer is not self.network:
             described = features(images.images, scorer, device=self.device)
         logits = scorer.logits(torch.from_numpy(described).to(resolve_device(self.device))).cpu().numpy()
@@ -207,7 +209,7 @@ class _Measure:
 
     def _consistency(self, images: LabelledImages) -> NDArray[np.float64]:
         positions = np.searchsorted(self.classes, images.labels)
-        return class_consistency(self.judge.classifier, images.images, positions, len(self.classes))
+        return class_consistency(self.scoring.classifier, images.images, positions, len(self.classes))
 
     def _cas(self, images: LabelledImages) -> NDArray[np.float64]:
         return classification_accuracy_score(
@@ -240,7 +242,7 @@ def _read_sets(real: Any, synthetic: Any, labels: Any, holdout: Any) -> dict[str
     check_synthetic_labels(sets["synthetic"].has_label)
     if holdout is not None:
         keys = array_keys(*(sets[name].images for name in ("synthetic", "real", "held-out")))
-        check_holdout(*keys, KINDS["images"])
+        check_holdout(*keys, kind=KINDS["images"])
     real = sets["real"].labelled()
     return {name: data.labelled().relabelled(real.classes, real.class_names) for name, data in sets.items()}
 

@@ -1,4 +1,4 @@
-"""Pictures that let a person judge samples: real, synthetic, and the real image nearest to each."""
+"""Pictures by which a person can judge samples: real, synthetic, and the real image nearest to each."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def table_report(
         if name != reference
     }
     if holdout is not None:
-        check_holdout(*row_keys(*(tables[name] for name in ("synthetic", "real", "held-out"))), KINDS["rows"])
+        check_holdout(*row_keys(*(tables[name] for name in ("synthetic", "real", "held-out"))), kind=KINDS["rows"])
     classes = shared_classes(labels)
     seed = seed_from(random_state)
     sides = matched_samples(

@@ -1,4 +1,4 @@
-"""Whether a classifier can tell synthetic samples from real ones."""
+"""Whether a classifier can distinguish synthetic samples from real ones."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TREES = 100
 
 @plain_states()
 def classifier_two_sample_auc(real: ArrayLike, synthetic: ArrayLike, *, folds: int = 5, random_state: Any = 0) -> float:
-    """Area under the ROC curve of a classifier that tells synthetic samples from real ones, cross-validated.
+    """Area under the ROC curve of a classifier that distinguishes synthetic samples from real ones, cross-validated.
 
     The classifier is a forest of extremely randomised trees; the order of values counts, not their scale.
 
@@ -37,8 +37,8 @@ def classifier_two_sample_auc(real: ArrayLike, synthetic: ArrayLike, *, folds: i
     Returns
     -------
     float
-        In [0, 1]: about 0.5 if the two cannot be told apart, 1 if they always can. Far below 0.5 synthetic rows are
-        copies of real ones: the classifier knows a row's twin by the other name.
+        In [0, 1]: about 0.5 if the two cannot be distinguished, 1 if they always can. Far below 0.5 synthetic rows are
+        copies of real ones: the classifier has seen an equal row under the other name.
 
     Raises
     ------

@@ -148,12 +148,14 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
         if len(new_labels):
             self._check_fit(shape, chain)
         elif gated:
-            self._channels = channels_of(self._transformed(self._images.new_zeros(shape)))
+            self._channels = channels_of(
+                self._transformed(torch.zeros(shape, dtype=getattr(torch, self._pixels.dtype)))
+            )
 
     def _check_fit(self, shape: tuple[int, ...], chain: list[Any]) -> None:
         """Find out now, and not in a worker, whether synthetic images fit."""
         found = (image for index in range(len(self.real)) if (image := _raw(chain, index)[0]) is not None)
-        if shape[0] > 1 and all(map(is_grey, found)):  # in most cases the first says
+        if shape[0] > 1 and all(map(is_grey, found)):  # in most cases the first decides
             raise ValueError(f"images have 1 channels, synthetic ones {shape[0]}; {CONVERT}")
         for index in np.linspace(0, len(self.real) - 1, min(len(self.real), CHECKED)).astype(int).tolist():
             example = self._as_fitted(_raw(chain, index)[0], shape[0])
@@ -260,7 +262,7 @@ def _chain(dataset: Any) -> list[Any]:
             parts = [[link.transform for link in _chain(part) if _own(link)] for part in dataset.datasets]
             if any(part != parts[0] for part in parts):
                 raise ValueError(
-                    "the datasets put together have different transforms, and it cannot be told which is for synthetic "
+                    "the datasets put together have different transforms, and it is unclear which is for synthetic "
                     "images; leave them out and pass transform="
                 )
             dataset = dataset.datasets[0]

@@ -80,7 +80,7 @@ def augment_dataset(
     Raises
     ------
     ValueError, TypeError
-        For columns that cannot be told or filled, a class that the source lacks, or a pool that is too small.
+        For columns that cannot be identified or filled, a class that the source lacks, or a pool that is too small.
 
     Examples
     --------
@@ -122,7 +122,7 @@ def augment_dataset(
     if not isinstance(dataset, Dataset | IterableDataset):
         raise TypeError(f"a dataset of the package datasets is needed, got {type(dataset).__name__}")
     if dataset.features is None:
-        raise ValueError("the streaming dataset does not say what its columns are; cast it to its features first")
+        raise ValueError("the streaming dataset does not declare its columns; cast it to its features first")
     image_column, label_column = image_and_label_columns(dataset.features, image_column, label_column)
     fill = dict(fill_values or {})
     _check_columns(dataset.features, image_column, label_column, flag_column, fill)

@@ -17,8 +17,8 @@ from ganaug.data.images.pictures import picture
 
 __all__ = ["CONVERT", "Pixels", "as_fitted", "channels_of", "is_grey"]
 
-MODES = {1: ("L", "1"), 3: ("RGB",)}  # of PIL images, by the number of channels
-FLOAT_MODES = {1: ("F",)}
+MODES: dict[int, tuple[str, ...]] = {1: ("L", "1"), 3: ("RGB",)}  # of PIL images, by the number of channels
+FLOAT_MODES: dict[int, tuple[str, ...]] = {1: ("F",)}
 CONVERT = "convert them first, or train the GAN on this dataset"
 
 

@@ -41,7 +41,7 @@ def find_label(sample: Any) -> Any:
         if keys:
             return sample[keys[0]]
     raise ValueError(
-        f"cannot tell where the labels are in a {type(sample).__name__}; pass images and labels, a mapping with a key "
+        f"the labels cannot be found in a {type(sample).__name__}; pass images and labels, a mapping with a key "
         "'labels', or labels_getter="
     )
 

@@ -79,7 +79,7 @@ class Source:
         by_label = [label for label, name in names.items() if str(label) != name]
         if by_label and set(map(str, names)) == set(names.values()):
             raise ValueError(
-                f"it cannot be told whether the label {by_label[0]} means the class {by_label[0]} of the source or, as "
+                f"it is unclear whether the label {by_label[0]} means the class {by_label[0]} of the source or, as "
                 f"the dataset calls it, {names[by_label[0]]!r}; train the GAN on the dataset itself, or on the names"
             )
         return True
@@ -131,7 +131,7 @@ class Source:
         numbers = all(str(name).isdecimal() for name in written)
         if numbers and [int(name) for name in written] != list(range(len(written))):
             raise ValueError(
-                f"it cannot be told whether integer labels mean the classes {listed(written)} or their places; pass "
+                f"it is unclear whether integer labels mean the classes {listed(written)} or their places; pass "
                 "classes=, the names that labels 0, 1, ... stand for"
             )
         if len(asked) and not (asked.min() >= 0 and asked.max() < len(written)):

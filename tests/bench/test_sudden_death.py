@@ -10,13 +10,18 @@ import os
 import signal
 import sys
 import threading
+import time
 from multiprocessing import forkserver
 
 import pytest
 
 from ganaug.bench import TableArm, run_suite
 from ganaug.bench.cases.case import Task, heading
-from ganaug.bench.execution.executors import DIED, _Died, _handed_out, _on_a_cluster, _Pool, _Processes, parallel
+from ganaug.bench.execution.dask_cluster import Dask
+from ganaug.bench.execution.executors import parallel
+from ganaug.bench.execution.processes import Processes
+from ganaug.bench.execution.ray_cluster import Ray
+from ganaug.bench.execution.scheduling import DIED, WorkerDiedError, hand_out
 from ganaug.bench.records.store import Store
 from ganaug.bench.suite.plugins import Plugin
 
@@ -53,6 +58,10 @@ class Quits(KNeighborsClassifier):
         if of_one_split(X, "quits"):
             sys.exit(3)
         return super().fit(X, y)
+
+class Stopped(KNeighborsClassifier):
+    def fit(self, X, y):
+        raise KeyboardInterrupt
 
 class KilledSampler(RandomOverSampler):
     def fit_resample(self, X, y):
@@ -117,8 +126,10 @@ class Death(BaseException):
     """Stands for the end of a process: nothing is cleaned up."""
 
 
-class Mortal(_Pool):
+class Mortal:
     """A cluster of one worker at a time, which tries a task so often; `dies` says how often each cell ends a worker."""
+
+    deaths = 2
 
     def __init__(self, store, tries, dies, fails=""):
         self.store, self.tries, self.dies, self.fails = store, tries, collections.Counter(dies), fails
@@ -143,19 +154,26 @@ class Mortal(_Pool):
             self.store.started(left[:1])
         return task, made
 
-    def submit(self, work, task, keys):
-        return functools.partial(_on_a_cluster, work, self.store, task, keys)
+    def size(self):
+        return 1
+
+    def submit(self, work, *args):
+        self.call = functools.partial(work, *args)
+        return self.call
 
     def wait(self, handles):
-        return handles
+        return handles[:1]
 
     def result(self, handle):
         for _ in range(self.tries):
             with contextlib.suppress(Death):
                 return handle()
-        raise _Died
+        raise WorkerDiedError
 
-    def close(self, handles):
+    def cancel(self, handles):
+        self.cancelled = handles
+
+    def close(self):
         pass
 
 
@@ -182,14 +200,15 @@ def test_deaths_are_counted_for_each_cell(tmp_path, tries, dies, fails, ran, die
     store.started([keys[-1]])
     store.write(keys[0], {**heading(task, keys[0]), "status": "failed", "reason": "earlier"})
     pool = Mortal(store, tries, dies, fails)
-    ((_, made),) = _handed_out(pool, lambda: 1, store, pool.work, [(task, frozenset(keys))])
+    ((_, made),) = hand_out(pool, pool.size, store, pool.work, [(task, frozenset(keys))])
     assert pool.ran == ran
     reasons = {key[0]: record["reason"] for key, record in made.items() if record["status"] == "failed"}
     assert reasons == {**dict.fromkeys(fails, "E"), **dict.fromkeys(died, DIED)}
     assert made.keys() == set(keys)
     assert list((tmp_path / "running").iterdir()) == []
     # A worker that is lost with a result has another one look it up, failures included, which may be deadly.
-    assert _on_a_cluster(pool.work, store, task, frozenset(keys)) == (task, made)
+    hand_out(pool, pool.size, store, pool.work, [])
+    assert pool.call()[1].items() <= made.items()
     assert pool.ran == ran
 
 
@@ -203,29 +222,49 @@ def test_a_task_that_dies_before_it_begins_is_given_up(tmp_path):
     begun = []
     pool = Mortal(Store(tmp_path), 1, "")
     (tmp_path / "cells").mkdir()
-    ((_, made),) = _handed_out(pool, lambda: 1, pool.store, work, [(task, frozenset(task.keys))])
+    ((_, made),) = hand_out(pool, pool.size, pool.store, work, [(task, frozenset(task.keys))])
     assert [record["reason"] for record in made.values()] == [DIED, DIED]
     assert len(begun) == 2
 
 
-def process_of(task, keys):
-    return task, {key: {"pid": os.getpid()} for key in keys}
-
-
-def test_a_process_that_dies_with_nothing_to_do_is_replaced():
-    pool, task = _Processes(), Task(0, 1, 0, "arm", 0, ("key",), ("knn",))
+def gone(pid):
     try:
-        handle = pool.submit(process_of, task, frozenset(task.keys))
-        assert list(pool.wait([handle])) == [handle]
-        pid = pool.result(handle)[1]["key"]["pid"]
-        (worker,) = pool._all
-        os.kill(pid, signal.SIGKILL)
-        worker._executor_manager_thread.join()  # it is known to be dead
-        pool.submit(process_of, task, frozenset(task.keys))
-        assert len(pool._all) == 1
-        assert worker not in pool._all
-    finally:
-        pool.close([])
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def test_a_run_that_ends_early_cancels_what_is_not_done(tmp_path):
+    pool = Mortal(Store(tmp_path), 1, "")
+    (tmp_path / "cells").mkdir()
+    tasks = [Task(0, 1, 0, "arm", 0, (20 * name,), (name,)) for name in "abc"]
+    results = hand_out(pool, lambda: 2, pool.store, pool.work, [(task, frozenset(task.keys)) for task in tasks])
+    assert next(results)[0] is tasks[0]
+    results.close()
+    assert len(pool.cancelled) == 1
+    assert pool.ran == "a"
+
+
+def process_of_a_call(pool):
+    handle = pool.submit(os.getpid)
+    assert list(pool.wait([handle])) == [handle]
+    return pool.result(handle)
+
+
+def test_a_process_that_dies_with_nothing_to_do_is_replaced_and_none_are_left():
+    before, pool = set(threading.enumerate()), Processes(1)
+    dead = process_of_a_call(pool)
+    watching = [thread for thread in threading.enumerate() if thread not in before and "Manager" in thread.name]
+    os.kill(dead, signal.SIGKILL)
+    for thread in watching:
+        thread.join()  # the process is known to be dead
+    alive = process_of_a_call(pool)
+    assert process_of_a_call(pool) == alive != dead
+    pool.submit(time.sleep, 1000)
+    pool.close()
+    assert gone(dead)
+    assert gone(alive)
 
 
 @pytest.fixture
@@ -282,12 +321,19 @@ def test_a_run_on_dask_outlives_its_workers(table_suite, deadly, dask_cluster, t
 
 
 @pytest.mark.filterwarnings("default")  # of ray itself
-def test_a_run_on_ray_outlives_its_workers(table_suite, deadly, tmp_path):
-    ray = pytest.importorskip("ray")
-    try:
-        check_lost_workers(table_suite, deadly, tmp_path, backend="ray")
-    finally:
-        ray.shutdown()
+def test_ray_makes_the_same_table_and_outlives_its_workers(table_suite, deadly, tmp_path):
+    pytest.importorskip("ray")
+    suite = deadly(table_suite, ("knn", "KilledOnce"))
+    with contextlib.closing(Ray(None)) as ray:
+        assert ray.size() == len(os.sched_getaffinity(0))
+        handle = ray.submit(os._exit, 1)
+        assert list(ray.wait([handle])) == [handle]
+        with pytest.raises(WorkerDiedError):
+            ray.result(handle)
+        run_suite(suite, tmp_path / "ray", jobs=1, verbose=False, backend="ray")
+    assert (tmp_path / "killed once").exists()
+    assert run_suite(suite, tmp_path / "one", jobs=1, verbose=False)["failed"] == []
+    assert (tmp_path / "ray" / "cells.csv").read_bytes() == (tmp_path / "one" / "cells.csv").read_bytes()
 
 
 def test_what_a_dask_scheduler_gives_up_is_a_row(table_suite, deadly, dask_cluster, tmp_path):
@@ -308,12 +354,19 @@ def one_table(table_suite):
     return dataclasses.replace(table_suite, tables=tables)
 
 
-def test_on_dask_without_workers_a_run_says_so_and_can_be_gone_on_with(one_table, dask_cluster, tmp_path, monkeypatch):
-    monkeypatch.setattr("ganaug.bench.execution.executors.ALONE", 0.2)
-    monkeypatch.setattr("ganaug.bench.execution.executors.LOOK", 0.1)
+@pytest.fixture
+def hasty():
+    """Makes an executor that looks often for the workers of a dask cluster, and does not wait for long."""
+    with contextlib.ExitStack() as stack:
+        yield lambda cluster: stack.enter_context(
+            contextlib.closing(Dask(cluster.scheduler_address, alone=0.2, look=0.1))
+        )
+
+
+def test_on_dask_without_workers_a_run_says_so_and_can_be_resumed(one_table, dask_cluster, hasty, tmp_path):
     cluster = dask_cluster(n_workers=1, processes=False)
 
-    def gone(_):
+    def lost(_):
         cluster.scale(0)
 
     with pytest.raises(ConnectionError, match=r"^the dask cluster has no worker; what is finished is kept, so st"):
@@ -322,9 +375,8 @@ def test_on_dask_without_workers_a_run_says_so_and_can_be_gone_on_with(one_table
             tmp_path / "run",
             jobs=2,
             verbose=False,
-            backend="dask",
-            scheduler=cluster.scheduler_address,
-            on_cell=gone,
+            backend=hasty(cluster),
+            on_cell=lost,
         )
     done = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "run" / "cells").iterdir()}
     assert 2 <= len(done) < 18
@@ -335,16 +387,14 @@ def test_on_dask_without_workers_a_run_says_so_and_can_be_gone_on_with(one_table
     assert (tmp_path / "run" / "cells.csv").read_bytes() == (tmp_path / "whole" / "cells.csv").read_bytes()
 
 
-def test_a_dask_scheduler_that_never_had_a_worker_is_told(one_table, dask_cluster, tmp_path, monkeypatch):
-    monkeypatch.setattr("ganaug.bench.execution.executors.ALONE", 0.2)
-    monkeypatch.setattr("ganaug.bench.execution.executors.LOOK", 0.1)
-    cluster = dask_cluster(n_workers=0)
+def test_a_dask_scheduler_that_never_had_a_worker_is_reported(one_table, dask_cluster, hasty, tmp_path):
+    backend = hasty(dask_cluster(n_workers=0))
     with pytest.raises(ConnectionError, match=r"^the dask cluster has no worker; what is finished is kept, so st"):
-        run_suite(one_table, tmp_path, verbose=False, backend="dask", scheduler=cluster.scheduler_address)
+        run_suite(one_table, tmp_path, verbose=False, backend=backend)
 
 
 @pytest.mark.parametrize("when", ["between tasks", "while one runs"])
-def test_a_dask_scheduler_that_is_lost_is_told(one_table, dask_cluster, tmp_path, when):
+def test_a_dask_scheduler_that_is_lost_is_reported(one_table, dask_cluster, tmp_path, when):
     cluster = dask_cluster(n_workers=1, processes=False)
     threads = []
 
@@ -365,17 +415,13 @@ def test_a_dask_scheduler_that_is_lost_is_told(one_table, dask_cluster, tmp_path
     assert list((tmp_path / "run" / "cells").iterdir())
 
 
-def test_what_leaves_python_is_a_row_and_what_the_user_stops_is_none(table_suite, deadly, tmp_path, monkeypatch):
+def test_what_leaves_python_is_a_row_and_what_the_user_stops_is_none(table_suite, deadly, tmp_path):
     suite = deadly(table_suite, ("Quits", "knn"))
     summary = run_suite(suite, tmp_path / "run", jobs=1, verbose=False)
     assert failed(summary) == {("none", "Quits", "failed", "SystemExit: 3")}
 
-    def stop(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("ganaug.bench.cases.tables.fit_predict", stop)
     with pytest.raises(KeyboardInterrupt):
-        run_suite(suite, tmp_path / "stopped", jobs=1, verbose=False)
+        run_suite(deadly(table_suite, ("Stopped", "knn")), tmp_path / "stopped", jobs=1, verbose=False)
     assert list((tmp_path / "stopped" / "cells").glob("*")) == []
     assert list((tmp_path / "stopped" / "running").iterdir()) == []
 

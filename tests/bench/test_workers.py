@@ -14,6 +14,7 @@ import torch
 
 from ganaug.bench import ImageArm, TableArm, run_suite
 from ganaug.bench.cases import images
+from ganaug.bench.execution.dask_cluster import Dask
 from ganaug.bench.records.store import Store
 from ganaug.bench.suite.plugins import Plugin
 from ganaug.cli import main
@@ -134,22 +135,10 @@ def test_a_dask_cluster_makes_the_same_table(table_suite, tmp_path):
     assert table(tmp_path / "dask") == table(tmp_path / "one")
 
 
-@pytest.mark.filterwarnings("default")  # of ray itself
-def test_ray_makes_the_same_table(table_suite, tmp_path):
-    ray = pytest.importorskip("ray")
-    run_suite(table_suite, tmp_path / "one", jobs=1, verbose=False)
-    try:
-        run_suite(table_suite, tmp_path / "ray", jobs=2, verbose=False, backend="ray")
-    finally:
-        ray.shutdown()
-    assert table(tmp_path / "ray") == table(tmp_path / "one")
-
-
-def test_a_cluster_that_does_not_answer_is_told(table_suite, tmp_path, monkeypatch):
+def test_a_cluster_that_does_not_answer_is_reported(table_suite, tmp_path):
     pytest.importorskip("distributed")
-    monkeypatch.setattr("ganaug.bench.execution.executors.PATIENCE", 1)
     with pytest.raises(ValueError, match="no dask scheduler answers at tcp://127"):
-        run_suite(table_suite, tmp_path / "run", backend="dask", scheduler="tcp://127.0.0.1:9")
+        Dask("tcp://127.0.0.1:9", patience=1)
     with pytest.raises(ValueError, match="there is no backend 'dusk'; did you mean 'dask'"):
         run_suite(table_suite, tmp_path / "run", backend="dusk")
     with pytest.raises(ValueError, match="scheduler is the address of a cluster; pass backend='dask'"):

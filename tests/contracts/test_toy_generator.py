@@ -145,13 +145,8 @@ def test_what_is_not_as_it_says_is_refused(images, digits, row_generator, tmp_pa
         SyntheticPool.build(Mute().fit(digits[0]), tmp_path / "pool", per_class=1, keep=[DiscriminatorRank()])
 
 
-def test_load_finds_the_class_of_what_was_saved(digits, rows, tmp_path):
-    quick = {"steps": 2, "verbose": False, "device": "cpu", "random_state": 0}
-    for name, gan in (("images", ImageGAN(**quick).fit(digits[0])), ("rows", TableGAN(**quick).fit(*rows))):
-        loaded = ganaug.load(gan.save(tmp_path / name), device="cpu")
-        assert type(loaded) is type(gan)
-        assert loaded.sample_spec_ == gan.sample_spec_
-        assert loaded.sample_spec_.kind == name
+def test_folders_of_no_known_generator_are_refused(rows, tmp_path):
+    TableGAN(steps=2, verbose=False, random_state=0).fit(*rows).save(tmp_path / "rows")
     config = tmp_path / "rows" / "config.json"
     config.write_text(config.read_text().replace('"ganaug.TableGAN"', '"ganaug.FlowModel"'))
     with pytest.raises(ValueError, match="holds a FlowModel, which this ganaug does not know; it can load ImageGAN"):

@@ -73,3 +73,14 @@ class Mute(GaussianRows):
     """It cannot be kept."""
 
     save = None
+
+
+class Worried(GaussianRows):
+    """It finds that its training went wrong."""
+
+    def fit(self, X, y=None):
+        found = {"finding": "mode_collapse", "action": "reported"}
+        self.health_ = [{**found, "step": step, "class": name} for step in (50, 100) for name in ("no", "yes\x1b")]
+        self.health_.append({"finding": "near_copies", "step": 150, "action": "none left"})
+        self.history_ = [{"step": 200, "seconds": 61.2}]
+        return super().fit(X, y)

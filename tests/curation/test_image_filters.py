@@ -57,7 +57,7 @@ def test_duplicates_in_the_training_images_do_not_let_copies_through(gan, train)
     assert not step.accepts(np.clip(copies + noise, 0, 255).astype(np.uint8), 4).any()
 
 
-def test_classes_of_a_few_images_are_not_judged_and_this_is_told(gan, train):
+def test_classes_of_a_few_images_are_not_judged_and_this_is_warned_of(gan, train):
     few = np.concatenate([np.flatnonzero(train.labels == c)[: 4 if c == 4 else 20] for c in range(10)])
     with pytest.warns(UserWarning, match="fewer than 5 real images are not filtered by class consistency: 4"):
         step = ImageConsistency().fit(gan, train.subset(few), np.random.default_rng(0))
@@ -65,7 +65,7 @@ def test_classes_of_a_few_images_are_not_judged_and_this_is_told(gan, train):
     assert step.accepts(train.images[:3], 5) is not None
 
 
-def test_images_are_judged_on_the_device_of_the_gan(gan, train, monkeypatch):
+def test_images_are_judged_on_the_device_of_the_gan(gan, train):
     devices = []
 
     class Recording:
@@ -78,10 +78,12 @@ def test_images_are_judged_on_the_device_of_the_gan(gan, train, monkeypatch):
         def predict_proba(self, images):
             return np.zeros((len(images), 10), np.float32)
 
-    monkeypatch.setattr(ImageConsistency, "_classifier", Recording)
+    class Judged(ImageConsistency):
+        _classifier = Recording
+
     elsewhere = copy.deepcopy(gan)
     elsewhere.generator_.to("meta")
-    ImageConsistency().fit(elsewhere, train, np.random.default_rng(0))
+    Judged().fit(elsewhere, train, np.random.default_rng(0))
     assert set(devices) == {"meta"}
 
 

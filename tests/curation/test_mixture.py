@@ -5,8 +5,14 @@ from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
 
 from ganaug import TableGAN
-from ganaug.curation import ClassConsistency, GaussianSampler, GeneratorSampler, LocalSampler, Mixture
-from ganaug.data.tables.encoded import encode_table
+from ganaug.curation import (
+    ClassConsistency,
+    GaussianSampler,
+    GeneratorSampler,
+    LocalSampler,
+    Mixture,
+    encode_table,
+)
 from ganaug.data.tables.layout import RowLayout
 
 LABELS = np.repeat([0, 1, 2], [40, 20, 3])

@@ -129,14 +129,45 @@ def test_an_existing_folder_is_not_overwritten(gan, pool, tmp_path):
     assert sorted(path.name for path in (tmp_path / "empty").iterdir()) == ["images.u8", "pool.json"]
 
 
-def test_a_pool_is_replaced_on_request_and_nothing_else_is(gan, pool, tmp_path, monkeypatch):
+class Drawing:
+    """Draws for the labels of a fitted generator by a function of its own."""
+
+    def __init__(self, gan, draw):
+        self.classes_, self.sample_spec_, self.training_data_ = gan.classes_, gan.sample_spec_, gan.training_data_
+        self.draw = draw
+
+    def fit(self, X, y=None):
+        raise NotImplementedError
+
+    def sample(self, labels, *, random_state=None):
+        return self.draw(labels, random_state=random_state)
+
+
+class Keeping:
+    """A filter that keeps what a function of the number of candidates and the position says."""
+
+    name = "keeping"
+    needs_real = False
+
+    def __init__(self, kept):
+        self.kept = kept
+
+    def fit(self, gan, real, randomness):
+        return self
+
+    def accepts(self, images, position):
+        return self.kept(len(images), position)
+
+    def describe(self):
+        return {"name": self.name}
+
+
+def test_a_pool_is_replaced_on_request_and_nothing_else_is(gan, pool, tmp_path):
     with pytest.raises(ValueError, match="choose another name or pass overwrite=True to replace the pool in it"):
         SyntheticPool.build(gan, pool.path, per_class=1)
     before = pool.read([0])
-    with monkeypatch.context() as broken:
-        broken.setattr(ImageGAN, "sample", lambda *a, **k: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            SyntheticPool.build(gan, pool.path, per_class=1, overwrite=True)
+    with pytest.raises(ZeroDivisionError):
+        SyntheticPool.build(Drawing(gan, lambda *a, **k: 1 / 0), pool.path, per_class=1, overwrite=True)
     assert torch.equal(SyntheticPool.load(pool.path).read([0]), before)
     assert SyntheticPool.build(gan, pool.path, per_class=2, random_state=1, overwrite=True).counts.tolist() == [2] * 10
     assert len(SyntheticPool.load(pool.path)) == 20
@@ -169,7 +200,7 @@ def test_damaged_pools_can_be_built_again_in_their_place(gan, pool):
 
 
 @pytest.mark.parametrize("classes_of", [1, 2])
-def test_a_full_disk_is_told_and_leaves_nothing(gan, tmp_path, monkeypatch, classes_of):
+def test_a_full_disk_is_reported_and_leaves_nothing(gan, tmp_path, monkeypatch, classes_of):
     """Whether it is found out while the next batch is drawn, or at the end."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     monkeypatch.setattr(drawing, "MIN_BATCH", 1000)
@@ -184,10 +215,9 @@ def test_a_full_disk_is_told_and_leaves_nothing(gan, tmp_path, monkeypatch, clas
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_failed_build_leaves_nothing(gan, tmp_path, monkeypatch):
-    monkeypatch.setattr(ImageGAN, "sample", lambda *a, **k: 1 / 0)
+def test_a_failed_build_leaves_nothing(gan, tmp_path):
     with pytest.raises(ZeroDivisionError):
-        SyntheticPool.build(gan, tmp_path / "pool", per_class=1)
+        SyntheticPool.build(Drawing(gan, lambda *a, **k: 1 / 0), tmp_path / "pool", per_class=1)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -298,27 +328,24 @@ def test_filters_record_what_they_let_through(gan, digits, tmp_path):
         assert 0 < record["passed"]["class consistency"] <= 1
 
 
-def test_copies_of_training_images_are_dropped_and_a_class_that_stays_short_is_named(
-    gan, digits, tmp_path, monkeypatch
-):
-    honest = gan.sample
-
+def test_copies_of_training_images_are_dropped_and_a_class_that_stays_short_is_named(gan, digits, tmp_path):
     def copying(labels, **options):
-        images = honest(labels, **options)
+        images = gan.sample(labels, **options)
         if labels[0] == 3:
             images = torch.from_numpy(digits.images[digits.labels == 3][np.arange(len(labels)) % 10])
         return images
 
-    monkeypatch.setattr(gan, "sample", copying, raising=False)
     with pytest.warns(UserWarning, match=r"class '3' could not be filled: of 40 images drawn 0 passed .* 4 were asked"):
-        pool = SyntheticPool.build(gan, tmp_path / "pool", per_class=4, real=digits, keep=[NoCopies()])
+        pool = SyntheticPool.build(
+            Drawing(gan, copying), tmp_path / "pool", per_class=4, real=digits, keep=[NoCopies()]
+        )
     assert pool.counts.tolist() == [4, 4, 4, 0, 4, 4, 4, 4, 4, 4]
 
 
-def test_many_classes_that_stay_short_are_one_warning(gan, digits, tmp_path, monkeypatch):
-    monkeypatch.setattr(NoCopies, "accepts", lambda self, images, position: np.arange(len(images)) < (position == 0))
+def test_many_classes_that_stay_short_are_one_warning(gan, tmp_path):
+    one = Keeping(lambda n, position: np.arange(n) < (position == 0))
     with pytest.warns(UserWarning, match="10 classes") as found:
-        SyntheticPool.build(gan, tmp_path / "pool", per_class=2, real=digits, keep=[NoCopies()], max_draws=1)
+        SyntheticPool.build(gan, tmp_path / "pool", per_class=2, keep=[one], max_draws=1)
     (warning,) = found
     assert str(warning.message) == (
         "10 classes could not be filled, as too few of the images drawn passed the filters: '0' (1 of 2, 2 drawn), "
@@ -327,13 +354,13 @@ def test_many_classes_that_stay_short_are_one_warning(gan, digits, tmp_path, mon
     assert warning.filename.endswith(("pool.py", "test_pool.py"))
 
 
-def test_nothing_that_passes_is_no_pool(gan, digits, tmp_path, monkeypatch):
-    monkeypatch.setattr(NoCopies, "accepts", lambda self, images, position: np.zeros(len(images), dtype=bool))
+def test_nothing_that_passes_is_no_pool(gan, tmp_path):
+    none = Keeping(lambda n, position: np.zeros(n, dtype=bool))
     with (
         pytest.warns(UserWarning, match="could not be filled"),
         pytest.raises(ValueError, match="not a single image passed the filters"),
     ):
-        SyntheticPool.build(gan, tmp_path / "pool", per_class=1, real=digits, keep=[NoCopies()])
+        SyntheticPool.build(gan, tmp_path / "pool", per_class=1, keep=[none])
     assert list(tmp_path.iterdir()) == []
 
 

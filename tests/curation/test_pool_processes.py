@@ -23,7 +23,7 @@ def runs(tmp_path_factory):
 
 
 def test_together_they_write_what_one_writes(runs):
-    folder, gan, digits, told = runs
+    folder, gan, digits, reports = runs
     alone = SyntheticPool.build(
         gan,
         folder / "alone",
@@ -32,24 +32,24 @@ def test_together_they_write_what_one_writes(runs):
         keep=[DiscriminatorRank(0.5), NoCopies()],
         random_state=3,
     )
-    assert [found["seeded"] for found in told] == [len(alone)] * 2
+    assert [found["seeded"] for found in reports] == [len(alone)] * 2
     for name in ("images.u8", "pool.json"):
         assert (folder / "seeded" / name).read_bytes() == (folder / "alone" / name).read_bytes()
 
 
 def test_without_a_seed_they_take_the_same(runs):
-    folder, _, _, told = runs
-    assert [found["unseeded"] for found in told] == [11, 11]
+    folder, _, _, reports = runs
+    assert [found["unseeded"] for found in reports] == [11, 11]
     assert SyntheticPool(folder / "unseeded").counts.tolist() == [0, 0, 5, 0, 0, 0, 0, 6, 0, 0]
 
 
 def test_a_folder_that_is_there_is_filled(runs):
-    folder, _, _, told = runs
-    assert [found["there"] for found in told] == [10, 10]
+    folder, _, _, reports = runs
+    assert [found["there"] for found in reports] == [10, 10]
     assert len(SyntheticPool(folder / "there")) == 10
 
 
-def test_all_are_told_what_is_wrong_and_nothing_is_left(runs):
+def test_all_are_reports_what_is_wrong_and_nothing_is_left(runs):
     folder, _, _, (first, second) = runs
     assert "not an empty folder" in first["in use"] == second["in use"]
     assert "must be given the same" in first["unlike"] == second["unlike"]

@@ -61,7 +61,7 @@ def test_every_byte_that_is_cut_and_every_bit_that_flips_is_noticed(tmp_path):
         damages.append(bytes(flipped))
     for damage in damages:
         path.write_bytes(damage)
-        with pytest.warns(UserWarning, match="is damaged .* passed over") as told:
+        with pytest.warns(UserWarning, match="is damaged .* it is skipped") as told:
             assert step_found(tmp_path) == (2, [2.0] * 3)
         assert len(told) == 1
     path.write_bytes(content)
@@ -136,7 +136,7 @@ def test_another_description_is_refused_and_what_changed_is_named(tmp_path):
 def test_a_folder_in_use_is_refused_where_it_may_not_be_gone_on_with(tmp_path):
     opened(tmp_path, RUN, resume=False)
     filled(tmp_path, n=1)
-    with pytest.raises(ValueError, match="holds a run already; go on with it by resume=True"):
+    with pytest.raises(ValueError, match="holds a run already; resume it by resume=True"):
         opened(tmp_path, RUN, resume=False)
 
 
@@ -152,9 +152,7 @@ def test_an_earlier_format_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("ganaug.engine.callbacks.checkpoints.FORMAT_VERSION", 1)
     filled(tmp_path)
     monkeypatch.undo()
-    with pytest.raises(
-        ValueError, match=r"of an earlier ganaug \(format version 1\), which this one cannot go on from"
-    ):
+    with pytest.raises(ValueError, match=r"of an earlier ganaug \(format version 1\), which this one cannot resume"):
         opened(tmp_path, RUN)
 
 

@@ -8,7 +8,7 @@ import pytest
 import ganaug
 
 ROOT = Path(ganaug.__file__).parent
-UNPICKLING = {"pickle", "cloudpickle", "dill", "joblib", "jsonpickle", "marshal", "shelve"}
+UNPICKLING = {"pickle", "cloudpickle", "dill", "joblib", "jsonpickle", "loky", "marshal", "shelve"}
 LOADING = {"load", "load_state_dict_from_url", "load_url", "read_array", "read_pickle", "unpickle"}
 RUNNING = {"eval", "exec", "compile", "__import__"}
 # Named here are calls that are allowed, and why.
@@ -17,7 +17,9 @@ ALLOWED = {
     ("classifiers/pretrained.py", "import pickle"),
     # Calls and results between processes of one run, on one user's machines; nothing is read from a file.
     ("bench/execution/executors.py", "import joblib"),
-    ("bench/execution/executors.py", "import joblib.externals.loky.process_executor"),
+    ("bench/execution/processes.py", "import loky"),
+    ("bench/execution/processes.py", "import loky.process_executor"),
+    ("bench/execution/scheduling.py", "import joblib"),
     ("bench/run.py", "import joblib"),
     # A hash of arrays in memory.
     ("bench/methods/gated.py", "import joblib"),

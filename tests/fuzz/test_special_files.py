@@ -152,7 +152,7 @@ def test_special_files_that_something_else_stands_in_for_are_passed_over(tmp_pat
         made = first / name_of_checkpoint(first)
         later = first / made.name.replace("000001", "000002")
         make(later)
-        with pytest.warns(UserWarning, match=f"{kind}.* passed over"):
+        with pytest.warns(UserWarning, match=f"{kind}.* skipped"):
             header, _, damaged = newest_valid(first)
         assert header["run"] == {"width": 8}
         assert not damaged  # or it would be deleted

@@ -128,7 +128,7 @@ def test_damaged_checkpoints_cost_steps_but_nothing_else(kind, whole, tmp_path):
     content = bytearray(newest[-2].read_bytes())
     content[-1] ^= 1
     newest[-2].write_bytes(content)
-    with pytest.warns(UserWarning, match="is damaged .* it is passed over") as told:
+    with pytest.warns(UserWarning, match="is damaged .* it is skipped") as told:
         assert same(fit(kind, run__checkpoint_dir=tmp_path), whole)
     assert len(told) == 2
 
@@ -200,7 +200,7 @@ def test_on_another_processor_a_run_goes_on_in_the_precision_that_it_was_begun_i
         with pytest.raises(KeyboardInterrupt):
             fit(ImageGAN, run__checkpoint_dir=tmp_path)
     processor.becomes(bf16=begun_in != "bf16")
-    slow = pytest.warns(UserWarning, match="was begun in bfloat16, which this processor is slow in; it goes on so")
+    slow = pytest.warns(UserWarning, match="was begun in bfloat16, which this processor is slow in; it continues so")
     with slow if begun_in == "bf16" else nullcontext():
         gan = fit(ImageGAN, run__checkpoint_dir=tmp_path)
     assert same(gan, expected)
@@ -222,7 +222,7 @@ def test_on_another_device_a_run_goes_on_with_the_preset_that_it_was_begun_with(
         patch.setattr("ganaug.generators.images.presets._auto_preset", lambda *_: "small")
         with pytest.raises(KeyboardInterrupt):
             fit(ImageGAN, run__checkpoint_dir=tmp_path, **left_open)
-    told = "was begun with the preset 'small', which is made for a GPU; it goes on so; to train 'tiny', begin anew"
+    told = "was begun with the preset 'small', which is made for a GPU; it continues so; to train 'tiny', begin anew"
     with pytest.warns(UserWarning, match=told) as caught:
         gan = fit(ImageGAN, run__checkpoint_dir=tmp_path, **left_open)
     assert caught[0].filename == __file__

@@ -69,6 +69,7 @@ def test_they_are_set_through_the_estimator_its_clones_pipelines_and_grids(kind)
         (RunOptions(callbacks=[Tracker]), TypeError, "derived from ganaug.Callback, got Tracker; pass instances"),
         (RunOptions(callbacks=[print]), TypeError, "derived from ganaug.Callback, got builtin_function_or_method"),
         (RunOptions(callbacks=[Tracker(), Tracker()]), ValueError, "names of their own"),
+        (RunOptions(callbacks=[Callback()]), ValueError, "identifier as name, got None from a Callback; set `name`"),
     ],
 )
 def test_what_is_not_an_option_is_refused_before_training(run, error, message):
@@ -82,11 +83,12 @@ def test_callbacks_of_a_user_look_on_and_may_end_the_training(tmp_path):
     assert (tracker.steps, tracker.finished) == (60, 1)
     assert tracker.losses == [reading["generator_loss"] for reading in gan.history_]
     assert all((gan.tensors()[name] == tensor).all() for name, tensor in whole.tensors().items())
-    stopped = TableGAN(**QUICK, run=RunOptions(callbacks=[Tracker(stop_at=50)])).fit(X, Y)
+    stopped = TableGAN(**QUICK, run=RunOptions(health="adapt", callbacks=[Tracker(stop_at=50)])).fit(X, Y)
     assert [reading["step"] for reading in stopped.history_] == [50]
-    params = json.loads((gan.save(tmp_path / "m") / "config.json").read_text())["params"]
+    params = json.loads((stopped.save(tmp_path / "m") / "config.json").read_text())["params"]
     assert {name for name in params if name.startswith("run")} == {"run__health", "run__validation_fraction"}
-    assert TableGAN.load(tmp_path / "m").run.callbacks == ()
+    assert repr(TableGAN.load(tmp_path / "m").run) == "RunOptions(health='adapt')"
+    assert TableGAN.load(gan.save(tmp_path / "n")).run is None
 
 
 class Power(Callback):

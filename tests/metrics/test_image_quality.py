@@ -134,29 +134,35 @@ def test_images_without_a_label_are_left_out():
     assert report.overall == faithful().overall
 
 
+class Untouched:
+    def __getattr__(self, name):
+        pytest.fail("a classifier is trained")
+
+
+def untrained(*args, **options):
+    return image_report(*args, classifier=Untouched(), **options)
+
+
 @pytest.mark.parametrize(
     ("call", "error", "said"),
     [
-        (lambda: image_report(REAL, OTHER.subset(range(20))), ValueError, "synthetic samples, and k=5 needs"),
-        (lambda: image_report(REAL, relabelled(OTHER, {1: 2})), ValueError, "class 1 occurs among the real"),
-        (lambda: image_report(REAL, OTHER, holdout=relabelled(HOLDOUT, {1: 2})), ValueError, "the held-out ones"),
-        (lambda: image_report(REAL, torch.zeros(4, 3, 8, 8), [0] * 4), ValueError, r"\(1, 8, 8\), got \(3, 8, 8\)"),
-        (lambda: image_report(REAL, torch.zeros(4, 1, 8, 8)), ValueError, "labels are needed beside images"),
-        (lambda: image_report(REAL, OTHER, k=0), ValueError, "k must be a whole number of at least 1, got 0"),
-        (lambda: image_report(REAL, OTHER, k=2.5), ValueError, "k must be a whole number of at least 1, got 2.5"),
-        (lambda: image_report(REAL, OTHER, holdout=REAL), ValueError, "^200 of 200 holdout images are also in the"),
-        (lambda: image_report(REAL, OTHER, holdout=joined(HOLDOUT, REAL.subset([3]))), ValueError, "^1 of 201 holdout"),
-        (lambda: image_report(REAL, HOLDOUT, holdout=HOLDOUT), ValueError, "^200 of 200 synthetic images are also in"),
-        (lambda: image_report(REAL, relabelled(OTHER, {1: -1})), ValueError, "^synthetic holds .* images labelled -1"),
-        (lambda: image_report(REAL, OTHER, extractor="resnet"), ValueError, "extractor must be .* got 'resnet'"),
-        (lambda: image_report(REAL, OTHER, extractor=3), TypeError, "a name or a torch module, got a int"),
-        (lambda: image_report(REAL, OTHER, device="tpu"), ValueError, "device must be"),
+        (lambda: untrained(REAL, OTHER.subset(range(20))), ValueError, "synthetic samples, and k=5 needs"),
+        (lambda: untrained(REAL, relabelled(OTHER, {1: 2})), ValueError, "class 1 occurs among the real"),
+        (lambda: untrained(REAL, OTHER, holdout=relabelled(HOLDOUT, {1: 2})), ValueError, "the held-out ones"),
+        (lambda: untrained(REAL, torch.zeros(4, 3, 8, 8), [0] * 4), ValueError, r"\(1, 8, 8\), got \(3, 8, 8\)"),
+        (lambda: untrained(REAL, torch.zeros(4, 1, 8, 8)), ValueError, "labels are needed beside images"),
+        (lambda: untrained(REAL, OTHER, k=0), ValueError, "k must be a whole number of at least 1, got 0"),
+        (lambda: untrained(REAL, OTHER, k=2.5), ValueError, "k must be a whole number of at least 1, got 2.5"),
+        (lambda: untrained(REAL, OTHER, holdout=REAL), ValueError, "^200 of 200 holdout images are also in the"),
+        (lambda: untrained(REAL, OTHER, holdout=joined(HOLDOUT, REAL.subset([3]))), ValueError, "^1 of 201 holdout"),
+        (lambda: untrained(REAL, HOLDOUT, holdout=HOLDOUT), ValueError, "^200 of 200 synthetic images are also in"),
+        (lambda: untrained(REAL, relabelled(OTHER, {1: -1})), ValueError, "^synthetic holds .* images labelled -1"),
+        (lambda: untrained(REAL, OTHER, extractor="resnet"), ValueError, "extractor must be .* got 'resnet'"),
+        (lambda: untrained(REAL, OTHER, extractor=3), TypeError, "a name or a torch module, got a int"),
+        (lambda: untrained(REAL, OTHER, device="tpu"), ValueError, "device must be"),
     ],
 )  # fmt: skip
-def test_bad_input_is_refused_before_anything_is_trained(monkeypatch, call, error, said):
-    from ganaug.classifiers import image_classifier as classifier
-
-    monkeypatch.setattr(classifier, "train_classifier", lambda *_, **__: pytest.fail("trained"))
+def test_bad_input_is_refused_before_anything_is_trained(call, error, said):
     with pytest.raises(error, match=said) as caught:
         call()
     assert "\n" not in str(caught.value)

@@ -145,8 +145,8 @@ def test_a_table_whose_rows_are_all_there_is_is_no_leak():
     honest = rows.iloc[rng.choice(len(rows), 600)]
     keys = row_keys(honest, train, holdout)
     assert np.isin(keys[0], keys[2]).sum() > 100
-    check_holdout(*keys, KINDS["rows"])
+    check_holdout(*keys, kind=KINDS["rows"])
     for repeated in (train, pd.concat([train, train[:1]])):
         leaked = row_keys(holdout[:300], repeated, holdout)
         with pytest.raises(ValueError, match="300 of 300 synthetic rows are also in the holdout"):
-            check_holdout(*leaked, KINDS["rows"])
+            check_holdout(*leaked, kind=KINDS["rows"])

@@ -17,7 +17,7 @@ def tensors(digits):
 
 
 def deciding(monkeypatch, ratio, keep=()):
-    """Let the gate decide as told; returns what it was asked."""
+    """Let the gate decide by a script; returns what it was asked."""
     asked = []
 
     def decide(gan, images, **options):
@@ -53,7 +53,7 @@ def test_nothing_may_be_added(tensors, gan, monkeypatch):
     assert torch.equal(dataset[5][0], tensors[5][0])
 
 
-def test_a_gan_that_is_not_fitted_is_left_so_and_a_twin_is_fitted_on_all_images(tensors, monkeypatch):
+def test_a_gan_that_is_not_fitted_is_left_so_and_a_clone_is_fitted_on_all_images(tensors, monkeypatch):
     fitted_on = []
     fit = ImageGAN.fit
 

@@ -460,7 +460,7 @@ def test_numbers_written_as_names_are_numbers(tmp_path, digits, pool, of_class):
 def test_numbers_in_the_order_of_their_names_are_ambiguous(digits, pool):
     real = Pairs([Image.fromarray(image[0]) for image in digits.images[:4]], [0, 0, 1, 1])
     real.classes = ["1", "0"]
-    with pytest.raises(ValueError, match="cannot be told whether the label 0 means the class 0 of the source or"):
+    with pytest.raises(ValueError, match="it is unclear whether the label 0 means the class 0 of the source or"):
         AugmentedDataset(real, pool, 1)
 
 

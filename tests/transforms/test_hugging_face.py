@@ -317,7 +317,7 @@ def test_classes_that_the_source_lacks(digits, gan, tmp_path):
     assert augment_dataset(dataset, rare, missing="keep")["label"][5:] == [1, 1]
 
 
-def test_amounts_mean_what_they_mean_elsewhere(dataset, pool, counts):
+def test_counts_mean_what_they_mean_elsewhere(dataset, pool, counts):
     for per_class in (2, 0.25, {"three": 2}):
         real = AugmentedDataset(dataset, pool, per_class if per_class != {"three": 2} else {3: 2})
         augmented = augment_dataset(dataset, pool, per_class)

@@ -1,14 +1,12 @@
 """DataLoaders of every kind: workers differ, epochs differ, a seed repeats, nothing leaks."""
 
 import os
-from types import SimpleNamespace
 
 import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset, TensorDataset, default_collate
 
 from ganaug import AugmentedDataset, RandomSynthetic, SyntheticMix
-from ganaug.transforms import source as source_module
 
 N, BATCH = 64, 16
 
@@ -92,13 +90,22 @@ def test_a_gan_on_the_cpu_draws_in_workers(gan):
     assert not torch.equal(first[:BATCH], first[BATCH : 2 * BATCH])
 
 
-def test_a_gan_on_a_gpu_in_a_worker_is_refused_with_the_remedy(gan, monkeypatch):
-    mix = SyntheticMix(gan, 1.0)
-    network = SimpleNamespace(parameters=lambda: iter([SimpleNamespace(device=torch.device("cuda"))]))
-    monkeypatch.setattr(gan, "generator_", network)
-    monkeypatch.setattr(source_module, "get_worker_info", object)
+class OnAGpu:
+    """Says that it draws on a GPU."""
+
+    device_ = "cuda"
+
+    def __init__(self, gan):
+        self.classes_, self.sample_spec_, self.sample = gan.classes_, gan.sample_spec_, gan.sample
+
+    def fit(self, X, y=None):
+        raise NotImplementedError
+
+
+def test_a_gan_on_a_gpu_in_a_worker_is_refused_with_the_remedy(gan):
+    loader = loader_of(Pairs(), "fork", 1, False, collate_fn=Collate(SyntheticMix(OnAGpu(gan), 1.0)))
     with pytest.raises(RuntimeError, match="cannot draw inside a DataLoader worker; apply the transform to batches"):
-        mix(torch.zeros(2, 1, 8, 8), torch.tensor([1, 2]))
+        epochs(loader, 1)
 
 
 @pytest.mark.parametrize("context", ["fork", "spawn"])

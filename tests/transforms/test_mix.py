@@ -242,7 +242,7 @@ def test_names_tie_integer_labels_to_classes(colour_pool):
 def test_integers_beside_numbers_in_another_order_are_refused():
     images = LabelledImages(np.zeros((6, 1, 8, 8), np.uint8), np.array(["0", "1", "10"] * 2))
     gan = ImageGAN(steps=2, device="cpu", verbose=False).fit(images)
-    with pytest.raises(ValueError, match="cannot be told whether integer labels mean the classes 0, 1, 10 or their pl"):
+    with pytest.raises(ValueError, match="it is unclear whether integer labels mean the classes 0, 1, 10 or their pl"):
         SyntheticMix(gan)(ZEROS, LABELS)
     SyntheticMix(gan, classes=["0", "1", "10"])(ZEROS, LABELS)
 
@@ -309,9 +309,9 @@ def test_whole_numbers_that_are_no_pixels_are_refused(pool):
 def test_samples_without_labels_or_images_are_refused(pool):
     with pytest.raises(ValueError, match="pass images and labels"):
         SyntheticMix(pool)()
-    with pytest.raises(ValueError, match="cannot tell where the labels are in a Tensor"):
+    with pytest.raises(ValueError, match="the labels cannot be found in a Tensor"):
         SyntheticMix(pool)(ZEROS)
-    with pytest.raises(ValueError, match="cannot tell where the labels are in a dict"):
+    with pytest.raises(ValueError, match="the labels cannot be found in a dict"):
         SyntheticMix(pool)({"image": ZEROS, "target": LABELS})
     with pytest.raises(ValueError, match="there is no image"):
         SyntheticMix(pool)({"label": LABELS})

@@ -145,8 +145,9 @@ def read_hugging_face(
             remedy = f"choose one split, {shown}"
         raise TypeError(f"a datasets.Dataset is needed, got {type(dataset).__name__}; {remedy}")
     array_column = _array_column(dataset.features)
-    image_column, label_column = image_and_label_columns(dataset.features, array_column)
     groups = None if group_column is None else groups_from_array(_groups(dataset, group_column), len(dataset))
+    features = {name: feature for name, feature in dataset.features.items() if name != group_column}
+    image_column, label_column = image_and_label_columns(features, array_column)
     rows = dataset.select_columns([image_column, label_column]).with_format(None)
     if len(rows) == 0:
         raise ValueError("the dataset is empty; pass one with at least two images of each class")

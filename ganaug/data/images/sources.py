@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganaug.data.files import check_regular, user_path
-from ganaug.data.groups import check_groups, groups_from_array, groups_from_files
+from ganaug.data.groups import FOLDER, check_groups, groups_from_array, groups_from_files
 from ganaug.data.host_states import plain_states
 from ganaug.data.images.array_files import DAMAGED, read_npy, read_npz
 from ganaug.data.images.datasets import is_hugging_face, read_hugging_face, read_map_dataset
 from ganaug.data.images.folders import read_image_folder
 from ganaug.data.images.labelled import DTYPES, MAX_SIDE, MIN_SIDE, LabelledImages, images_from_array
 from ganaug.data.images.memory import TooLittleMemory, check_memory
+from ganaug.data.images.metadata import groups_from_metadata
 from ganaug.data.images.sequences import holds_pairs, images_from_sequence, is_array
 from ganaug.data.images.stacking import RESIZE
 from ganaug.data.json_values import clip, short
@@ -81,7 +82,8 @@ def labelled_images(
 
         * a column of a Hugging Face dataset or a ``.parquet`` file, or an array of a ``.npz`` file;
         * "folder" where a folder of images is laid out as ``class/group/file``;
-        * for such folders and lists of paths, a regular expression that is searched for in the path (in a folder,
+        * a column of the ``metadata.csv`` of a folder of images, beside the ``file_name`` of each;
+        * for folders and lists of paths, a regular expression that is searched for in the path (in a folder,
           ``class/.../file``) and captures the group as ``(?P<group>...)`` or in its only parentheses.
 
         Missing groups (None, NaN, blank) become a group of their own: "unknown" among strings, -1 among numbers.
@@ -134,13 +136,20 @@ def labelled_images(
 
 
 def _named_groups(source: Any, files: Sequence[str], groups: str | re.Pattern[str]) -> NDArray[Any]:
-    if not files and isinstance(source, Sequence | np.ndarray) and all(isinstance(item, str | Path) for item in source):
+    is_path = isinstance(source, str | Path)
+    if (
+        not is_path
+        and isinstance(source, Sequence | np.ndarray)
+        and all(isinstance(item, str | Path) for item in source)
+    ):
         files = [Path(item).as_posix() for item in source]
     if not files:
         raise ValueError(
             f"groups is {short(groups if isinstance(groups, str) else groups.pattern)}, but a {type(source).__name__} "
             "has neither columns nor file names; pass an array with a group for each image"
         )
+    if is_path and isinstance(groups, str) and groups != FOLDER and "(" not in groups:
+        return groups_from_metadata(user_path(source), files, groups)
     return groups_from_files(files, groups)
 
 

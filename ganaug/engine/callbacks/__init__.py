@@ -1,1 +1,1 @@
-"""What looks on while a generator is trained: checkpoints, health, the monitor, validation."""
+"""Observers of a training: checkpoints, health, the monitor, validation."""

@@ -53,7 +53,7 @@ class Checkpoints(Callback):
         Steps between two checkpoints. "auto" writes one a minute or less often, so that it takes no more than a
         fiftieth of the time.
     resume : bool, default=True
-        Whether a run that the folder holds already may be gone on with.
+        Whether a run that the folder already holds may be resumed.
 
     Attributes
     ----------
@@ -93,7 +93,7 @@ class Checkpoints(Callback):
         _check_folder(self.folder)
         if not resume and _numbered(self.folder):
             raise ValueError(
-                f"checkpoint_dir {self.folder} holds a run already; go on with it by resume=True (--resume), or choose "
+                f"checkpoint_dir {self.folder} holds a run already; resume it by resume=True (--resume), or choose "
                 "another folder"
             )
         header, tensors, self._damaged = newest_valid(self.folder)
@@ -110,7 +110,7 @@ class Checkpoints(Callback):
         Parameters
         ----------
         run : dict
-            JSON values: two runs with equal ones go on alike from the same state.
+            JSON values: two runs with equal ones continue alike from the same state.
 
         Raises
         ------
@@ -123,11 +123,11 @@ class Checkpoints(Callback):
         then, now = _flat(self.run), _flat(run)
         changed = [name for name in {**then, **now} if then.get(name) != now.get(name)]
         if changed and self.found is not None:
-            told = [_change(clip(name), then.get(name), now.get(name)) for name in changed]
-            more = f" and {len(told) - MOST_NAMED} more changes" if len(told) > MOST_NAMED else ""
+            changes = [_change(clip(name), then.get(name), now.get(name)) for name in changed]
+            more = f" and {len(changes) - MOST_NAMED} more changes" if len(changes) > MOST_NAMED else ""
             raise ValueError(
-                f"checkpoint_dir {self.folder} holds a run with {', '.join(told[:MOST_NAMED])}{more}; pass what it was "
-                "started with, or choose another folder"
+                f"checkpoint_dir {self.folder} holds a run with {', '.join(changes[:MOST_NAMED])}{more}; pass what it "
+                "was started with, or choose another folder"
             )
         self.run = run
 
@@ -151,7 +151,7 @@ class Checkpoints(Callback):
         """Write a checkpoint if one is due or a signal waits, which then has its effect."""
         processes, reading = state.processes, state.step == state.good_step
         due = self.due(state.step, reading=reading) or state.ended
-        # Processes differ in what is due at readings only, where their clocks tell it; the first one's counts.
+        # Processes differ in what is due at readings only, by their clocks; the first one's counts.
         if due or reading or processes.count == 1 or state.step % AGREE_EVERY == 0:
             if processes.any((due and processes.first) or self._interrupts.caught, state.sums.device):
                 processes.average([state.sums])
@@ -171,7 +171,7 @@ class Checkpoints(Callback):
         return reading and time.monotonic() - self._last >= max(AUTO_SECONDS, self._took / AUTO_SHARE)
 
     def save(self, step: int, tensors: dict[str, Tensor], values: dict[str, Any]) -> bool:
-        """Write a checkpoint and drop all but the last three; if that fails, warn, for training is worth more.
+        """Write a checkpoint and drop all but the last three; if that fails, warn and let the training continue.
 
         Returns
         -------
@@ -193,7 +193,7 @@ class Checkpoints(Callback):
         except OSError as error:
             warnings.warn(
                 f"no checkpoint could be written to {self.folder} after step {step} ({error.strerror or error}); "
-                "training goes on without, those written before stay",
+                "training continues without, those written before stay",
                 stacklevel=2,
             )
             return False
@@ -226,11 +226,11 @@ def newest_valid(folder: Path) -> tuple[dict[str, Any] | None, dict[str, Tensor]
         try:
             header, tensors = _read(path)
         except OSError as error:
-            warnings.warn(f"{path} cannot be read ({error.strerror or error}); it is passed over", stacklevel=3)
+            warnings.warn(f"{path} cannot be read ({error.strerror or error}); it is skipped", stacklevel=3)
             continue
         except (LookupError, ValueError, TypeError, RecursionError, safetensors.SafetensorError) as error:
             damaged.append(path)
-            warnings.warn(f"{path} is damaged ({clip(str(error), 200)}); it is passed over", stacklevel=3)
+            warnings.warn(f"{path} is damaged ({clip(str(error), 200)}); it is skipped", stacklevel=3)
             continue
         version = header.get("format_version")
         if isinstance(version, bool) or not isinstance(version, int) or not 1 <= version <= FORMAT_VERSION:
@@ -239,7 +239,7 @@ def newest_valid(folder: Path) -> tuple[dict[str, Any] | None, dict[str, Tensor]
             )
         if version < FORMAT_VERSION:
             raise ValueError(
-                f"{path} is of an earlier ganaug (format version {version}), which this one cannot go on from; choose "
+                f"{path} is of an earlier ganaug (format version {version}), which this one cannot resume; choose "
                 "another folder"
             )
         return header, tensors, damaged

@@ -43,14 +43,14 @@ LOWEST_SCALE = 0.125  # of the learning rate
 
 
 class Health(Callback):
-    """Looks at a training run now and then, tells what it finds, and answers it if asked to.
+    """Examines a training run now and then, reports what it finds, and changes the training if asked to.
 
     Parameters
     ----------
     class_indices : ndarray of shape (n_samples,), integer
         Class of each real sample, -1 for none.
     names : sequence of str
-        Of the classes, as they are told.
+        Of the classes, for reports.
     real_samples : callable
         As for :func:`train`.
     config : TrainingConfig
@@ -103,7 +103,7 @@ class Health(Callback):
         self._real: dict[int, tuple[Tensor, float, float]] = {}
 
     def on_reading(self, state: TrainingState) -> None:
-        """Look at a run after a reading that was finite; keep and tell what is found."""
+        """Look at a run after a reading that was finite; record and report what is found."""
         found = state.objective.findings(state.history, state.findings)
         last = self.looks[-1]["step"] if self.looks else 0
         if any(last < due <= state.step for due in self._due):
@@ -111,7 +111,7 @@ class Health(Callback):
         for finding in found:
             finding["action"] = _answer(finding["finding"], state) if self._adapt else "reported"
             state.findings.append(finding)
-            state.tell(finding["finding"], **{k: v for k, v in finding.items() if k != "finding"})
+            state.report(finding["finding"], **{k: v for k, v in finding.items() if k != "finding"})
 
     def state_dict(self) -> dict[str, Any]:
         """All looks so far."""

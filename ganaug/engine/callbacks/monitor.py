@@ -1,4 +1,4 @@
-"""What a training run tells: progress bar, JSON lines, TensorBoard."""
+"""What a training run reports: progress bar, JSON lines, TensorBoard."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ GRID_EVERY = 500  # steps between two sample grids
 
 
 class Monitor(Callback):
-    """Reports a training run while it goes on.
+    """Reports a training run as it proceeds.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class Monitor(Callback):
     Notes
     -----
     A log that cannot be opened is an error; one that can no longer be written, to a disk that is full for example, is a
-    warning, and training goes on without.
+    warning, and training continues without.
     """
 
     name = "monitor"
@@ -110,8 +110,8 @@ class Monitor(Callback):
 
     def _open(self, folder: Path, step: int) -> None:
         path = folder / "metrics.jsonl"
-        told = read_regular(path).decode().splitlines(keepends=True) if self.lines and path.exists() else []
-        kept = [line for line in told[: self.lines] if line.endswith("\n")]  # the last may be half of one
+        earlier = read_regular(path).decode().splitlines(keepends=True) if self.lines and path.exists() else []
+        kept = [line for line in earlier[: self.lines] if line.endswith("\n")]  # the last may be half of one
         write_atomically(path, "".join(kept))
         self.lines = len(kept)
         self._lines = path.open("a", encoding="utf-8", buffering=1)
@@ -172,7 +172,7 @@ class Monitor(Callback):
         self._close()
         warnings.warn(
             f"the log in {self._log_dir} could not be written after step {step} ({error.strerror or error}); training "
-            "goes on without, what was written before stays",
+            "continues without, what was written before stays",
             stacklevel=3,
         )
 

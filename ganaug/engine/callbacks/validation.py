@@ -1,4 +1,4 @@
-"""Which moving average of a run is the best: told by samples that it was not trained on, never by its losses."""
+"""Which moving average of a run is the best, by samples that it was not trained on, never by its losses."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Selection(Callback):
         Among the real samples.
     class_indices : ndarray of shape (n_samples,), integer
     names : sequence of str
-        Of the classes, as they are told.
+        Of the classes, for reports.
     real_samples : callable
         As for :func:`train`.
     config : TrainingConfig

@@ -67,7 +67,7 @@ class ImageGANConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ImageGANConfig:
-        """Inverse of :meth:`to_dict`, also after a trip through JSON; other keys are passed over."""
+        """Inverse of :meth:`to_dict`, also after a trip through JSON; other keys are ignored."""
         return cls(
             preset=str(values["preset"]),
             architecture=ImageArchitecture.from_dict(values["architecture"]),

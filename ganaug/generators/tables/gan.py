@@ -61,7 +61,7 @@ class TableGANConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TableGANConfig:
-        """Inverse of :meth:`to_dict`, also after a trip through JSON; other keys are passed over."""
+        """Inverse of :meth:`to_dict`, also after a trip through JSON; other keys are ignored."""
         return cls(
             TableArchitecture.from_dict(values["architecture"]),
             TrainingConfig.from_dict(values["training"]),
@@ -239,7 +239,7 @@ class TableGAN(NeuralGenerator):
     def _encoder(self, table: pd.DataFrame, container: Container, labels: NDArray[Any]) -> Encoder:
         classes, indices = np.unique(labels, return_inverse=True)
         encoder = fit_encoder(table, indices, self.categorical_features)
-        # What cannot be saved is told now, not after the training.
+        # What cannot be saved is refused now, not after the training.
         encoder.to_state()
         container.to_state()
         labels_to_json(classes)
@@ -444,7 +444,7 @@ class TableGAN(NeuralGenerator):
         arch = self.config_.architecture
         if self.encoder_.layout_ != arch.layout:
             raise ValueError("the architecture is not that of the columns")
-        # What cannot be given back is told now, not when rows are drawn.
+        # What cannot be given back is refused now, not when rows are drawn.
         nothing = np.zeros((1, arch.layout.width), dtype=np.float32)
         learnt, kind = self.encoder_.inverse_transform(nothing), self.container_.kind
         row = self.container_.restore(learnt.copy())

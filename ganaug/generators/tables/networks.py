@@ -22,6 +22,8 @@ __all__ = ["TableArchitecture", "TableDiscriminator", "TableGenerator", "build_n
 SLOPE = 0.2
 MOST, MOST_LAYERS = 2**24, 64  # in descriptions that are read from files
 ROUNDS = 20  # in which the parts of classes and groups are fitted to each other
+SHRINKAGE = 0.9  # of their logits of levels, in each round
+RARE = 0.02  # added to the frequencies of levels, so that none starts out impossible
 LAYOUT = frozenset(field.name for field in fields(RowLayout))
 
 
@@ -164,38 +166,37 @@ class TableGenerator(nn.Module):
             Group of each row; each occurs, and -1 stands for an unknown one.
         """
         encoded, present = torch.from_numpy(rows), torch.from_numpy(self.arch.layout.present(rows)).float()
-        classes = torch.from_numpy(labels)
-        if groups is None:
-            self._set_class_statistics(encoded, present, classes)
+        if groups is not None:
+            self._fit_sums(encoded, present, torch.from_numpy(np.stack([labels, groups], 1)))
             return
-        conditions = torch.stack([classes, torch.from_numpy(groups)], 1)
-        for _ in range(ROUNDS):  # each part is fitted to what the other leaves
-            offset = _rows_of(self.group_centre, conditions[:, 1])
-            self._set_class_statistics(encoded, present, classes, offset)
-            self._set_group_statistics(encoded, present, conditions)
-
-    def _set_class_statistics(
-        self, encoded: Tensor, present: Tensor, classes: Tensor, offset: Tensor | None = None
-    ) -> None:
         n_numbers = self.arch.layout.n_numbers
         for c in range(self.arch.n_classes):
-            chosen = classes == c
+            chosen = torch.from_numpy(labels == c)
             part, there = encoded[chosen], present[chosen]
-            numbers = part[:, :n_numbers] if offset is None else part[:, :n_numbers] - offset[chosen]
             count = there.sum(0).clamp(min=1)
-            self.centre[c] = (numbers * there).sum(0) / count
-            self.scale[c] = (((numbers - self.centre[c]) ** 2 * there).sum(0) / count).sqrt() + 0.1
-            self.level_logits[c] = (part[:, n_numbers:].mean(0) + 0.02).log()
+            self.centre[c] = (part[:, :n_numbers] * there).sum(0) / count
+            self.scale[c] = (((part[:, :n_numbers] - self.centre[c]) ** 2 * there).sum(0) / count).sqrt() + 0.1
+            self.level_logits[c] = (part[:, n_numbers:].mean(0) + RARE).log()
 
-    def _set_group_statistics(self, encoded: Tensor, present: Tensor, conditions: Tensor) -> None:
-        n_numbers = self.arch.layout.n_numbers
-        for g in range(self.arch.n_groups):
-            chosen = conditions[:, 1] == g
-            part, there, classes = encoded[chosen], present[chosen], conditions[chosen, 0]
-            left = (part[:, :n_numbers] - self.centre[classes]) * there
-            self.group_centre[g] = left.sum(0) / there.sum(0).clamp(min=1)
-            expected = self.level_logits[classes].exp().mean(0)
-            self.group_level_logits[g] = ((part[:, n_numbers:].mean(0) + 0.02) / expected).log()
+    def _fit_sums(self, encoded: Tensor, present: Tensor, conditions: Tensor) -> None:
+        """Fit the parts of classes and groups in turn to what their sum leaves of numbers and levels."""
+        layout, (labels, groups) = self.arch.layout, conditions.unbind(1)
+        numbers, levels = encoded.split([layout.n_numbers, layout.n_levels], dim=1)
+        parts = (self.centre, self.level_logits, labels), (self.group_centre, self.group_level_logits, groups)
+        for centre, level_logits, indices in parts * ROUNDS:
+            centre_of_rows, _, logits = self._statistics(labels, groups)
+            left = (numbers - centre_of_rows) * present
+            expected = torch.cat([block.softmax(1) for block in logits.split([*layout.blocks, 0], dim=1)], dim=1)
+            for k in range(len(centre)):
+                chosen = indices == k
+                centre[k] += left[chosen].sum(0) / present[chosen].sum(0).clamp(min=1)
+                missing = ((levels[chosen].mean(0) + RARE) / (expected[chosen].mean(0) + RARE)).log()
+                # Shrunk, for a level that a pair never shows may lack in the class as well as in the group.
+                level_logits[k] = SHRINKAGE * (level_logits[k] + missing)
+        left = (numbers - self._statistics(labels, groups)[0]) * present
+        for c in range(self.arch.n_classes):
+            chosen = labels == c
+            self.scale[c] = (left[chosen].square().sum(0) / present[chosen].sum(0).clamp(min=1)).sqrt() + 0.1
 
     def forward(self, noise: Tensor, conditions: Tensor) -> Tensor:
         """Generate rows; shapes are in the notes of the class."""

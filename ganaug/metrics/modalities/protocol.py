@@ -154,7 +154,7 @@ class Modality(Protocol):
         """Class probabilities (n_asked, n_classes), by a classifier that is trained on inputs and class indices."""
 
     def differences(self, made: Any, real: Any) -> Differences:
-        """What says in words how a synthetic sample differs from a real one; nothing where pictures show it."""
+        """A function that describes how a sample differs from a real one; by nothing where pictures show it."""
 
     def unit(self, items: Any) -> str:
         """What distances between these samples are measured in, or ""."""
