@@ -75,7 +75,7 @@ def labels_from_array(labels: Any, n: int, *, of: str = "images", called: str = 
         array = array[:, 0]
     if array.ndim != 1:
         raise ValueError(
-            f"{called} must have one dimension, got shape {array.shape}; pass one for each of {of}, not one-hot rows"
+            f"{called} must have one dimension, got shape {array.shape}; pass one value per sample, not one-hot rows"
         )
     if len(array) != n:
         raise ValueError(f"{of} and {called} must have the same length, got {n} {of} and {len(array)} {called}")
