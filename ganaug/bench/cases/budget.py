@@ -114,11 +114,12 @@ def reduced_before(suite: Suite, seconds: float, root: Path) -> Suite | None:
     """
     if not (root / "suite.json").is_file():
         return None
+    declared = Store(root).declaration()
     try:
-        before = Suite.from_dict(Store(root).declaration()["suite"])
-        same = [(e.kind, e.datasets, e.classifiers) for s in (suite, before) for e in s.experiments]
-    except (TypeError, LookupError, AttributeError):  # of another version: what is done with it is told later
+        before = Suite.from_dict(declared["suite"])
+    except ValueError:  # of another version: that it cannot be resumed is said later
         return None
+    same = [(e.kind, e.datasets, e.classifiers) for s in (suite, before) for e in s.experiments]
     return before if before.budget == seconds and same[: len(same) // 2] == same[len(same) // 2 :] else None
 
 

@@ -42,21 +42,25 @@ def load_suite(name: str | Path) -> Suite:
     >>> [arm.name for arm in load_suite("quick").images.arms]
     ['real', 'classical', 'mixup', 'cutmix', 'synthetic only', 'gan', 'gan+classical']
     """
-    suite, where = read_suite(name)
-    check_suite(suite, where)
-    return suite
+    return check_suite(*read_suite(name))
 
 
-def check_suite(suite: Suite, where: SourceLocation = SUITE) -> None:
+def check_suite(suite: Suite, where: SourceLocation = SUITE) -> Suite:
     """Find what is wrong with a suite before anything runs: types and values first, then what it names.
+
+    Returns
+    -------
+    Suite
+        The same one, with tuples in the place of lists, and plug-ins in that of their names.
 
     Raises
     ------
     ValueError
     """
-    check_values(suite, where)
+    suite = check_values(suite, where)
     for experiment in suite.experiments:
         _check_named(where.at(experiment.kind).saying(experiment.kind), experiment)
+    return suite
 
 
 def _check_named(where: SourceLocation, experiment: Experiment) -> None:

@@ -21,7 +21,7 @@ from ganaug.bench.methods.scores import SMALLEST, checked_probabilities
 from ganaug.bench.records.provenance import code_of
 from ganaug.bench.records.store import Store
 from ganaug.bench.suite.plugins import Plugin, construct, resolve
-from ganaug.bench.suite.schema import ImageArm, ImageExperiment, Suite, digest
+from ganaug.bench.suite.schema import ImageArm, ImageExperiment, Suite, digest, plain_values
 from ganaug.classifiers.batches import Labelled
 from ganaug.classifiers.image_classifier import (
     balanced_class_weight,
@@ -103,7 +103,7 @@ class ImageCase(Case):
                         several = isinstance(arm.transform, tuple)
                         cell = {
                             **self.shared(split, self.data.fingerprint()),
-                            "arm": asdict(arm),
+                            "arm": plain_values(arm),
                             "repeat": repeat,
                             "network": asdict(network),
                             "training": asdict(self.experiment.training),
