@@ -58,6 +58,12 @@ class GaussianImages(Gaussians):
         return -np.square(np.asarray(X).reshape(len(at), -1) - self.mean_[at]).sum(1)
 
 
+class WithoutScores(GaussianImages):
+    """It cannot say how well samples fit its classes."""
+
+    score_samples = None
+
+
 class GaussianRows(Gaussians):
     sample_kind, dtype = "rows", "float64"
 

@@ -54,7 +54,7 @@ def test_interrupted_and_resumed_it_is_the_same(whole, tmp_path):
         with pytest.raises(KeyboardInterrupt):
             RowVAE(random_state=0, run=options).fit(X, Y)
     resumed = RowVAE(random_state=0, run=options.set_params(callbacks=[])).fit(X, Y)
-    assert resumed._resumed_from == 240
+    assert resumed.resumed_from_ == 240
     assert same(resumed, whole)
     assert resumed.validation_ == whole.validation_
     with pytest.raises(ValueError, match=r"holds a run with training\.steps 300, which is 9 now"):
