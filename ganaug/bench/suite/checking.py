@@ -176,7 +176,7 @@ def _check_images(where: SourceLocation, experiment: ImageExperiment) -> None:
         raise ValueError(
             f"{where.at('gan')}: gan must be a table of parameters of ImageGAN, got {short(experiment.gan)}"
         )
-    known = ImageGAN().get_params()
+    known = [name for name in ImageGAN().get_params() if name != "run"]  # whose options are set as run__health is
     for key in experiment.gan:
         if key not in known:
             raise ValueError(f"{where.at('gan', key)}: gan has an unknown key {short(key)}{nearest(key, known)}")
