@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+from interrupting import Power
 from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 from sklearn.pipeline import make_pipeline
@@ -89,19 +90,6 @@ def test_callbacks_of_a_user_look_on_and_may_end_the_training(tmp_path):
     assert {name for name in params if name.startswith("run")} == {"run__health", "run__validation_fraction"}
     assert repr(TableGAN.load(tmp_path / "m").run) == "RunOptions(health='adapt')"
     assert TableGAN.load(gan.save(tmp_path / "n")).run is None
-
-
-class Power(Callback):
-    """Cuts the training off after a step."""
-
-    name = "power"
-
-    def __init__(self, step):
-        self.step = step
-
-    def on_step(self, state):
-        if state.step == self.step:
-            raise KeyboardInterrupt
 
 
 def test_checkpoints_hold_what_callbacks_of_a_user_came_to(tmp_path):
