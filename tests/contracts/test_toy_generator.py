@@ -168,7 +168,13 @@ def test_a_suite_compares_it_with_another_generator_of_images(image_experiment, 
     assert [task["classifiers"] for task in fits[:3]] == [[""], ["generator toy"], ["generator toy of the inner split"]]
     assert len(fits) == 6  # three a split: arms of one generator share its fit
     page = (tmp_path / "run" / "report.md").read_text()
-    for text in ("| gan (ImageGAN) |", "| normal (toy) |", "#### Generator toy", "images of toy](samples-1-2.png)"):
+    for text in (
+        "| gan (ImageGAN) |",
+        "| normal (toy) |",
+        "for gan from ImageGAN, for normal from toy",
+        "#### Generator toy",
+        "images of toy](samples-1-2.png)",
+    ):
         assert text in page
     assert (tmp_path / "run" / "samples-1-2.png").is_file()
     assert "Samples of the first split from toy" in (tmp_path / "run" / "report.html").read_text()

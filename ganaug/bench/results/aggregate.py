@@ -36,7 +36,7 @@ from ganaug.bench.results.stats import (
     wilcoxon,
 )
 from ganaug.bench.results.verdicts import cautions_on_unseen, share_seen, verdicts_over_datasets, verdicts_per_case
-from ganaug.bench.suite.schema import Arm, Experiment, ImageArm, ImageExperiment, Suite
+from ganaug.bench.suite.schema import DEFAULT_GENERATOR, Arm, Experiment, ImageArm, ImageExperiment, Suite
 from ganaug.metrics.paired import Difference
 
 __all__ = ["cell_table", "generators_of", "summarise"]
@@ -139,7 +139,7 @@ def _case(scores: Scores, index: int, about: dict[str, Any]) -> CaseResult:
     found = [
         _gan(mine, name, place)
         for place, name in enumerate(drawn)
-        if (mine := [r for r in gans if r.get("generator", drawn[0]) == name])
+        if (mine := [r for r in gans if r.get("generator", DEFAULT_GENERATOR) == name])
     ]
     seconds = {gan.generator: gan.seconds for gan in found}
     return CaseResult(
@@ -178,6 +178,7 @@ def _arm(scores: Scores, index: int, arm: Arm, gan_seconds: float) -> ArmResult:
     values = scores.values(arm.name, first, index)
     mine = [r for r in scores.records if r["arm"] == arm.name and r["case"] == index and r["status"] == "done"]
     made = [r["fit_seconds"] for r in mine if "fit_seconds" in r]
+    several = len(generators_of(scores.experiment)) > 1
     return ArmResult(
         name=arm.name,
         mean=_mean(values),
@@ -195,13 +196,8 @@ def _arm(scores: Scores, index: int, arm: Arm, gan_seconds: float) -> ArmResult:
             )
             for c in scores.experiment.classifiers
         },
-        generator=arm.generator if isinstance(arm, ImageArm) and _is_one_of_several(scores.experiment, arm) else None,
+        generator=arm.generator if isinstance(arm, ImageArm) and arm.synthetic > 0 and several else None,
     )
-
-
-def _is_one_of_several(experiment: Experiment, arm: ImageArm) -> bool:
-    """Whether an arm draws from one of several generators, so that it must be said which."""
-    return arm.synthetic > 0 and len(generators_of(experiment)) > 1
 
 
 def _to_baselines(scores: Scores, arm: str, index: int, classifier: str | None = None) -> dict[str, Difference]:
