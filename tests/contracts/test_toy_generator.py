@@ -271,7 +271,7 @@ def test_a_suite_refuses_what_is_no_generator_of_images(image_experiment, genera
 
 def test_a_suite_of_tables_draws_from_it(by_path, rows, tmp_path):
     rows[0].assign(y=rows[1]).to_csv(tmp_path / "rows.csv", index=False)
-    sampler = {"generator": {"class": f"{by_path}.GaussianRows"}, "local_share": 0.0}
+    sampler = {"generator": {"class": f"{by_path}.GaussianRows"}, "local_share": 0.0, "selection": False}
     experiment = TableExperiment(
         datasets=(Plugin("rows", str(tmp_path / "rows.csv"), {"target": "y"}),),
         folds=2,
