@@ -140,12 +140,12 @@ def resolve_image_config(
         architecture=ImageArchitecture(
             image_shape=image_shape,
             n_classes=len(counts),
+            n_groups=n_groups,
             widths=preset.widths,
             blocks=preset.blocks,
             expansion=preset.expansion,
             group_width=preset.group_width,
             patch=preset.patch,
-            n_groups=n_groups,
         ),
         training=TrainingConfig(
             steps=int(choose("steps", max(1, round(images / batch_size)))),
