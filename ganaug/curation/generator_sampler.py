@@ -13,7 +13,7 @@ from ganaug.data.tables.encoded import EncodedTable
 from ganaug.data.tables.layout import RowLayout
 from ganaug.generators.contract import draws_encoded, takes
 
-__all__ = ["GeneratorSampler"]
+__all__ = ["GeneratorSampler", "check_takes_groups"]
 
 
 class GeneratorSampler:
@@ -64,7 +64,7 @@ class GeneratorSampler:
         self.seed = seed
         self.generator_: Any = generator if prefit else None
         if data.groups is not None:
-            _check_takes_groups(generator, prefit=prefit)
+            check_takes_groups(generator, prefit=prefit)
 
     def drawable(self, cell_counts: NDArray[np.integer]) -> NDArray[np.bool_]:
         """Say which cells can be drawn: those of classes that have ``min_rows`` in all groups together.
@@ -167,7 +167,8 @@ class GeneratorSampler:
         return self.data.encoder.transform(drawn)
 
 
-def _check_takes_groups(generator: Any, *, prefit: bool) -> None:
+def check_takes_groups(generator: Any, *, prefit: bool) -> None:
+    """Refuse a generator that cannot be conditioned on groups, or was fitted without."""
     called = type(generator).__name__
     if not takes(generator.fit_encoded if draws_encoded(generator) else generator.fit, "groups"):
         raise ValueError(
