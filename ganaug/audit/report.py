@@ -166,7 +166,7 @@ class AuditReport:
         found = self.membership
         if found is None:
             return []
-        rate = f"not assessable, {found.n_others} holdout {self.kind} are too few for a rate of 1 %"
+        rate = f"not assessable, {found.n_others} holdout {self.kind} cannot tell 1 %"
         if found.tpr is not None and found.tpr_low is not None and found.tpr_high is not None:
             rate = _percent(found.tpr, found.tpr_low, found.tpr_high)
         return [

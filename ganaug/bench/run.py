@@ -93,7 +93,7 @@ def run_suite(
     if jobs is not None and jobs < 1:
         raise ValueError(f"jobs must be at least 1, got {jobs}")
     if isinstance(suite, Suite):
-        check_suite(suite)
+        suite = check_suite(suite)
     else:
         command = command or f"ganaug bench run {shlex.quote(str(suite))}"
         suite = load_suite(suite)

@@ -188,10 +188,11 @@ def _print_summary(summary: dict[str, Any], output: Path) -> None:
             console.print(_overall(experiment, missing))
         for case in experiment.cases if len(experiment.cases) <= SHOWN_CASES else ():
             console.print(_table(case, declared["baselines"], experiment.compared[0], missing))
-            if case.gan is not None:
-                shares = zip(case.classes, case.gan.consistency, strict=True)
+            for gan in case.gans:
+                shares = zip(case.classes, gan.consistency, strict=True)
                 listed = ", ".join(f"{name} {share:.0f} %" for name, share in shares)
-                console.print(f"Synthetic images of the class asked for: {escape(listed)}.")
+                of = f" of {escape(gan.generator)}" if len(case.gans) > 1 else ""
+                console.print(f"Synthetic images{of} of the class asked for: {escape(listed)}.")
         for note in experiment.notes:
             console.print(escape(f"Note: {note.arm}: {note.note} ({note.cells} cells)."))
     if summary["failed"]:
@@ -219,7 +220,7 @@ def _table(case: CaseResult, bases: list[str], metric: str, absent: str) -> Any:
     for arm in case.arms:
         differences = [arm.differences.get(base) for base in bases]
         table.add_row(
-            escape(arm.name),
+            escape(arm.title),
             _mean(arm, case.splits, absent),
             *(escape(difference_text(d)) if d else "" for d in differences),
             f"{(arm.seconds or 0) + arm.seconds_synthetic:.1f}",

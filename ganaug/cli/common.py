@@ -55,7 +55,7 @@ app.add_typer(fit_app, name="fit")
 app.add_typer(augment_app, name="augment")
 app.add_typer(bench_app, name="bench")
 
-SYNTHETIC = "is_synthetic"  # the column that tells which samples are
+SYNTHETIC = "is_synthetic"  # the column that says which samples are
 Checkpoints = Annotated[
     Path | None, typer.Option(help="Folder for checkpoints, so that an interrupted training can be resumed.")
 ]

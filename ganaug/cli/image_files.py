@@ -104,7 +104,7 @@ def _numbered(data: LabelledImages, unlabelled: str) -> LabelledImages:
     places = np.searchsorted(data.classes, data.labels)
     others = [n for n, none in zip(names, without, strict=True) if not none]
     numbers = np.array([UNLABELLED if none else others.index(n) for n, none in zip(names, without, strict=True)])
-    return LabelledImages(data.images, numbers[places], dict(enumerate(others)), data.skipped)
+    return LabelledImages(data.images, numbers[places], dict(enumerate(others)), data.skipped, groups=data.groups)
 
 
 def unique_names(names: dict[Any, str]) -> dict[Any, str]:

@@ -178,7 +178,7 @@ def saving(output: Path, checkpoints: Path | None) -> Iterator[None]:
     except OSError as error:
         left = "train again; with --checkpoints the training would be kept"
         if checkpoints is not None and next(checkpoints.glob("checkpoint-*"), None):
-            left = f"give the same command with --resume, which goes on from the last checkpoint in {checkpoints}"
+            left = f"give the same command with --resume, which resumes from the last checkpoint in {checkpoints}"
         raise OSError(
             f"the trained model could not be written to {output} ({error.strerror or error}); make room and {left}"
         ) from error

@@ -86,9 +86,7 @@ def check_output(
     if not os.path.lexists(output) or (folder and output.is_dir() and not any(output.iterdir())):
         return
     if not _is_own(output, own):
-        raise ValueError(
-            f"{output} exists, and cannot be told to be what ganaug has written there; choose another name or delete it"
-        )
+        raise ValueError(f"{output} exists, and is not known to be written by ganaug; choose another name or delete it")
     if not overwrite:
         raise ValueError(f"{output} exists; pass --overwrite to replace it, or choose another name")
 

@@ -103,7 +103,7 @@ def known_format(model: Path) -> TableFormat | None:
 
 
 def _checksum(model: Path) -> str | None:
-    """What tells the weights of a model from others; None in a folder that a class has written in a way of its own."""
+    """Hash of the weights of a model; None in a folder that a class has written in a format of its own."""
     from ganaug.generators.model_folder import kind_of, read_config
 
     kind = kind_of(model)

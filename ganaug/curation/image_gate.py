@@ -29,8 +29,9 @@ from ganaug.curation.inner_validation import (
     inner_folds,
     network_maker,
 )
-from ganaug.data import LabelledImages, labelled_images
+from ganaug.data import LabelledImages
 from ganaug.data.host_states import plain_states
+from ganaug.data.images.like import images_like
 from ganaug.engine.devices import global_states_seeded, random_generator, resolve_device, seed_from
 from ganaug.generators.contract import Generator
 
@@ -176,7 +177,8 @@ def choose_ratio(
     >>> choice.n_validation, choice.candidates[0]
     (50, 'nothing')
     """
-    data = labelled_images(images, labels, train=True)
+    dtype = getattr(getattr(gan, "sample_spec_", None), "dtype", None)
+    data = images_like(images, labels, dtype=dtype, train=True)
     if not isinstance(starts, Integral) or starts < 1:
         raise ValueError(f"starts must be a whole number of at least 1, got {starts!r}")
     if per_class is not None and (not isinstance(per_class, Integral) or per_class < 1):

@@ -234,7 +234,7 @@ def check_groups(labels: NDArray[Any], groups: NDArray[Any], *, use: str, of: st
 
     A class that occurs in one group only is no error in splits: a fold by groups then tests on a class that it has not
     trained on, or cannot test it. For conditioning it is a warning as long as its group holds other classes that occur
-    elsewhere, since the group can be learnt from these; otherwise nothing tells the class from the group, an error.
+    elsewhere, since the group can be learnt from these; otherwise nothing separates the class from the group, an error.
 
     Parameters
     ----------
@@ -280,7 +280,7 @@ def check_groups(labels: NDArray[Any], groups: NDArray[Any], *, use: str, of: st
             "from instead"
         )
     if use == "conditioning":
-        _check_told_apart(counts, there)
+        _check_separable(counts, there)
     elif not known.all():
         raise ValueError(
             f"splits by group need the group of all {of}, which {(~known).sum()} of {len(groups)} lack; name it, or "
@@ -288,8 +288,8 @@ def check_groups(labels: NDArray[Any], groups: NDArray[Any], *, use: str, of: st
         )
 
 
-def _check_told_apart(counts: pd.DataFrame, there: NDArray[np.bool_]) -> None:
-    """Classes and groups are the two sides of a graph; effects of both can be told apart within its components."""
+def _check_separable(counts: pd.DataFrame, there: NDArray[np.bool_]) -> None:
+    """Classes and groups are the two sides of a graph; effects of both are separable within its components."""
     n_classes = len(there)
     graph = np.block([[np.zeros((n_classes, n_classes)), there], [there.T, np.zeros((there.shape[1],) * 2)]])
     n_parts, part = connected_components(graph, directed=False)
@@ -298,8 +298,8 @@ def _check_told_apart(counts: pd.DataFrame, there: NDArray[np.bool_]) -> None:
         classes = counts.index[part[:n_classes] == small]
         groups = counts.columns[part[n_classes:] == small]
         raise ValueError(
-            f"nothing tells class {_shown(classes)} from group {_shown(groups)}, since they occur with no other group "
-            "and class; add samples of another cell, or pass groups=None"
+            f"nothing separates class {_shown(classes)} from group {_shown(groups)}, since they occur with no other "
+            "group and class; add samples of another cell, or pass groups=None"
         )
     alone = there.sum(1) == 1
     if alone.any():

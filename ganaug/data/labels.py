@@ -75,7 +75,7 @@ def labels_from_array(labels: Any, n: int, *, of: str = "images", called: str = 
         array = array[:, 0]
     if array.ndim != 1:
         raise ValueError(
-            f"{called} must have one dimension, got shape {array.shape}; pass one for each of {of}, not one-hot rows"
+            f"{called} must have one dimension, got shape {array.shape}; pass one value per sample, not one-hot rows"
         )
     if len(array) != n:
         raise ValueError(f"{of} and {called} must have the same length, got {n} {of} and {len(array)} {called}")
@@ -107,7 +107,7 @@ def label_matches(
 
     Names are compared where both sides have them, as strings are names of themselves. Otherwise equal values are the
     same class, and so are a number and its text, such as the name of a folder: 7, 7.0, "7", "07" and "7.0", True and
-    "true". That is only done where it can be told for all labels, and no two of them would become one.
+    "true". That is only done where it is possible for all labels, and no two of them would become one.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def label_matches(
     Returns
     -------
     dict
-        The class of each label for which it can be told.
+        The class of each label that has one.
 
     Examples
     --------
@@ -174,7 +174,7 @@ def same_labels(
     Returns
     -------
     ndarray of shape (n,)
-        `labels` themselves where they need no change, or where it cannot be told what some of them mean.
+        `labels` themselves where they need no change, or where the meaning of some is unclear.
 
     Examples
     --------
@@ -266,7 +266,7 @@ def listed(values: Any) -> str:
 
 
 def like_first(labels: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Write the labels of all sides as the first side does, where it can be told what they mean.
+    """Write the labels of all sides as the first side does, where their meaning is clear.
 
     Parameters
     ----------

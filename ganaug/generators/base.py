@@ -38,9 +38,9 @@ from ganaug.generators.model_folder import (
 
 __all__ = ["NeuralGenerator"]
 
-SAVED_OPTIONS = {f"run__{name}" for name in ("health", "validation_fraction")}
+RUN_OPTIONS = {f"run__{name}": default for name, default in RunOptions().get_params().items()}
 # Whoever loads a model chooses these: paths and devices of others are not used.
-NOT_SAVED = {"device", "run", *(f"run__{name}" for name in RunOptions().get_params())} - SAVED_OPTIONS
+NOT_SAVED = {"device", "run", *RUN_OPTIONS} - {"run__health", "run__validation_fraction"}
 MOST_WEIGHT = 1e6  # in magnitude; rows and pixels are of the size of one
 
 
@@ -266,7 +266,9 @@ class NeuralGenerator(NestedDefaults):
         config, tensors = read_bundle(path, cls.__name__)
         try:
             params = {name: _given(value) for name, value in config["params"].items() if name not in NOT_SAVED}
-            model = cls().set_params(**params)
+            # Where all options are the default ones, `run` stays None.
+            changed = {name: v for name, v in params.items() if name not in RUN_OPTIONS or v != RUN_OPTIONS[name]}
+            model = cls().set_params(**changed)
             if device != "auto":
                 model.set_params(device=device)
             model._validate_params()

@@ -1,12 +1,12 @@
-"""The card of a saved model: a ``README.md`` as model hubs show it, readable and with facts on top in YAML."""
+"""The card of a saved model: a ``README.md`` as model hubs show it, by ``huggingface_hub``."""
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,7 +16,8 @@ from ganaug._version import __version__
 
 __all__ = ["LIBRARY", "NO_LICENSE", "check_facts", "escaped", "facts_from_json", "facts_to_json", "model_card"]
 
-LIBRARY = "library_name: ganaug"  # the line that tells a card of this package from any other README.md
+TEMPLATE = Path(__file__).with_name("card.md")
+LIBRARY = "library_name: ganaug"  # only cards of this package have this line
 NO_LICENSE = "unknown"
 NOT_FINITE = ("nan", "inf", "-inf")  # numbers that JSON has no words for
 MAX_CLASSES = 200  # listed by name
@@ -64,7 +65,7 @@ def check_facts(license: str, figures: Mapping[str, float] | None = None) -> Non
 
 
 def facts_to_json(license: str, figures: Mapping[str, float]) -> dict[str, Any]:
-    """Describe what a card is told beside the model.
+    """What a card says besides the model, as JSON holds it.
 
     Examples
     --------
@@ -110,43 +111,37 @@ def model_card(gan: Any, license: str, figures: Mapping[str, float] | None, sour
     -------
     str
     """
+    from huggingface_hub import ModelCard, ModelCardData
+
     name, config = type(gan).__name__, gan._description()
     images = "image_shape" in config["architecture"]
-    tags = ["gan", "class-conditional", "data-augmentation", "image" if images else "tabular"]
-    front = ["---", f"license: {json.dumps(license, ensure_ascii=False)}", LIBRARY]
-    front += ["pipeline_tag: unconditional-image-generation"] if images else []  # unconditional: without a prompt
-    front += ["tags:", *(f"- {tag}" for tag in tags), "---"]
-    loading = [
-        "```python",
-        f"from ganaug import {name}",
-        f"gan = {name}.from_pretrained({source!r})",
-        f"samples = gan.sample([{gan.classes_.tolist()[0]!r}] * 10)",
-        "```",
-    ]
-    drawn = "images" if images else "rows of a table"
-    parts = [
-        "\n".join(front),
-        "# Class-conditional GAN",
-        f"{'An' if images else 'A'} `{name}` of the Python package ganaug. It draws synthetic {drawn} of "
-        f"{len(gan.classes_):,} classes, to be added to real training data.",
-        "\n".join(loading),
-        "## Classes",
-        _classes(gan),
-        "## Training data",
-        _table(("what", "value"), ((TRAINED_ON.get(k, k), _shown(v)) for k, v in gan.training_data_.items())),
-        "## Configuration",
-        _table(("setting", "value"), ((k.replace("_", " "), _shown(v)) for k, v in _settings(gan, config).items())),
-        "## Figures",
-        _table(("figure", "value"), ((k, f"{v:.6g}") for k, v in figures.items())) if figures else "None were given.",
-        "## Findings of the training",
-        _findings(gan.health_),
-        "## Use and limits",
-        _limits(config),
-        "## Provenance",
-        f"Saved by ganaug {__version__} with torch {torch.__version__}. `config.json` holds all parameters, the "
-        "losses, and the SHA-256 of the weights.",
-    ]
-    return "\n\n".join(parts) + "\n"
+    data = ModelCardData(
+        license=license,
+        library_name="ganaug",
+        pipeline_tag="unconditional-image-generation" if images else None,  # unconditional: without a prompt
+        tags=["gan", "class-conditional", "data-augmentation", "image" if images else "tabular"],
+    )
+    facts = ((TRAINED_ON.get(k, k), _shown(v)) for k, v in gan.training_data_.items())
+    settings = ((k.replace("_", " "), _shown(v)) for k, v in _settings(gan, config).items())
+    card = ModelCard.from_template(
+        data,
+        template_path=str(TEMPLATE),
+        what=f"{'An' if images else 'A'} `{name}`",
+        name=name,
+        drawn="images" if images else "rows of a table",
+        n_classes=f"{len(gan.classes_):,}",
+        source=repr(source),
+        first_class=repr(gan.classes_.tolist()[0]),
+        classes=_classes(gan),
+        training_data=_table(("what", "value"), facts),
+        configuration=_table(("setting", "value"), settings),
+        figures=figures and _table(("figure", "value"), ((k, f"{v:.6g}") for k, v in figures.items())),
+        findings=gan.health_ and _findings(gan.health_),
+        keeps_values="columns" in config.get("encoder", {}),
+        version=__version__,
+        torch_version=torch.__version__,
+    )
+    return card.content + "\n"
 
 
 def _table(head: tuple[str, ...], rows: Iterable[Sequence[str]]) -> str:
@@ -178,29 +173,9 @@ def _settings(gan: Any, config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _findings(health: list[dict[str, Any]]) -> str:
-    if not health:
-        return "None."
     columns = ("step", "class", "value", "threshold", "action")
     rows = (
         [str(found.get("finding", "")).replace("_", " "), *(_shown(found.get(column, "")) for column in columns)]
         for found in health
     )
     return _table(("finding", *columns), rows)
-
-
-def _limits(config: dict[str, Any]) -> str:
-    lines = [
-        "Made to augment training data of these classes. Whether it helps is to be measured, on real data that neither "
-        "the GAN nor the classifier has seen.",
-        "Not for testing a model in the place of real data, not for telling how often something occurs, and not for "
-        "decisions about people.",
-        "Samples have the gaps and biases of the training data, and may resemble or copy training samples: "
-        "`ganaug audit FOLDER --train DATA --holdout OTHERS` tests it. Training is not differentially private, so that "
-        "neither samples nor weights are anonymous.",
-    ]
-    if "columns" in config.get("encoder", {}):
-        lines.append(
-            "`config.json` holds values of the training data as they are: the texts and categories of each column, and "
-            "up to 1,000 of its numbers."
-        )
-    return "\n".join(f"- {line}" for line in lines)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganaug._version import __version__
-from ganaug.generators.model_folder import CARD, CONFIG, WEIGHTS, read_config
+from ganaug.generators.model_folder import CONFIG, WEIGHTS, read_config
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -43,10 +43,10 @@ def download(repo_id: str, kind: str, *, revision: str | None, token: str | bool
         Where there is no such repository, revision, network or model.
     """
     hub = _hub(token)
-    with _failures_told(repo_id, revision):
+    with _failures_in_one_sentence(repo_id, revision):
         folder = Path(hub.hf_hub_download(repo_id, CONFIG, revision=revision)).parent
     read_config(folder, kind, called=f"repository {repo_id!r}")
-    with _failures_told(repo_id, revision):
+    with _failures_in_one_sentence(repo_id, revision):
         return Path(hub.hf_hub_download(repo_id, WEIGHTS, revision=folder.name)).parent
 
 
@@ -78,18 +78,16 @@ def upload(
     ValueError
         Where there is no permission, no network, or the hub refuses what it is sent.
     """
-    from huggingface_hub import CommitOperationAdd
-
     hub = _hub(token)
-    with tempfile.TemporaryDirectory() as folder, _failures_told(repo_id, revision):
+    with tempfile.TemporaryDirectory() as folder, _failures_in_one_sentence(repo_id, revision):
         write(Path(folder), repo_id)  # what cannot be saved makes no repository
         name = hub.create_repo(repo_id, private=private, exist_ok=True).repo_id
         if name != repo_id:
             write(Path(folder), name)
         if revision is not None:
             hub.create_branch(name, branch=revision, exist_ok=True)
-        files = [CommitOperationAdd(file, Path(folder) / file) for file in (CONFIG, WEIGHTS, CARD)]
-        return str(hub.create_commit(name, files, commit_message=commit_message, revision=revision).commit_url)
+        done = hub.upload_folder(repo_id=name, folder_path=folder, commit_message=commit_message, revision=revision)
+        return done.commit_url
 
 
 def _hub(token: str | bool | None) -> HfApi:
@@ -99,7 +97,7 @@ def _hub(token: str | bool | None) -> HfApi:
 
 
 @contextlib.contextmanager
-def _failures_told(repo_id: str, revision: str | None) -> Iterator[None]:
+def _failures_in_one_sentence(repo_id: str, revision: str | None) -> Iterator[None]:
     """Turn what ``huggingface_hub`` raises into one sentence."""
     from huggingface_hub import errors
 

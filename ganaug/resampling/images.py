@@ -54,6 +54,10 @@ def fitted_image_gan(
 
 
 def like_images(drawn: Any, X: NDArray[Any]) -> NDArray[Any]:
-    """Drawn images, uint8 (n, channels, height, width), with the shape, dtype and range of those in `X`."""
+    """Drawn images (n, channels, height, width) with the shape, dtype and range of those in `X`; floats as they are."""
     images = np.asarray(drawn).transpose(0, 2, 3, 1).reshape(-1, *X.shape[1:])
+    if images.dtype != np.uint8:
+        if X.dtype.kind != "f":
+            raise ValueError(f"X holds images of {X.dtype}, the generator draws {images.dtype}; convert X to floats")
+        return images.astype(X.dtype)
     return images if X.dtype == np.uint8 else (images / 255).astype(X.dtype)

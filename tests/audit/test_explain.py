@@ -115,7 +115,7 @@ def test_the_discriminator_ranks_within_the_class(images, gan):
         assert 0.2 < ranks[own].mean() < 0.8
 
 
-def test_moves_of_a_row_are_told_in_its_units(clients):
+def test_moves_of_a_row_are_given_in_its_units(clients):
     table, y = clients
     made = table.iloc[[7, 3, 5]].reset_index(drop=True)
     made.loc[0, "age"] = made.loc[0, "age"] - 5

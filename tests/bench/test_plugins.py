@@ -33,7 +33,7 @@ def test_names_are_short(value, name):
 
 @pytest.mark.parametrize("value", [3, "", {}, {"class": 3}, {"klass": "a.B"}, None])
 def test_what_is_no_plugin_is_refused(value):
-    with pytest.raises(TypeError, match="must be a name, an import path, or a table with a key 'class'"):
+    with pytest.raises(ValueError, match="must be a name, an import path, or a table with a key 'class'"):
         Plugin.of(value)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from ganaug import ImageGAN
 from ganaug.bench import run_suite
 from ganaug.bench.cases import images, tables
 from ganaug.bench.cases.case import case_specs, predictions
@@ -180,7 +181,7 @@ def test_failures_are_rows_with_a_reason_and_are_tried_again(image_suite, tmp_pa
 
 
 def test_when_a_gan_fails_only_its_arms_do(image_suite, tmp_path, monkeypatch):
-    monkeypatch.setattr(images.ImageGAN, "fit", lambda *a: 1 / 0)
+    monkeypatch.setattr(ImageGAN, "fit", lambda *a: 1 / 0)
     summary = run_suite(image_suite, tmp_path / "run", jobs=1, verbose=False)
     reasons = {(f["arm"], f["reason"]) for f in summary["failed"]}
     assert ("GAN", "ZeroDivisionError: division by zero") in reasons

@@ -59,6 +59,10 @@ class Quits(KNeighborsClassifier):
             sys.exit(3)
         return super().fit(X, y)
 
+class Stopped(KNeighborsClassifier):
+    def fit(self, X, y):
+        raise KeyboardInterrupt
+
 class KilledSampler(RandomOverSampler):
     def fit_resample(self, X, y):
         if of_one_split(X, "sampler"):
@@ -158,7 +162,7 @@ class Mortal:
         return self.call
 
     def wait(self, handles):
-        return handles
+        return handles[:1]
 
     def result(self, handle):
         for _ in range(self.tries):
@@ -167,7 +171,7 @@ class Mortal:
         raise WorkerDiedError
 
     def cancel(self, handles):
-        pass
+        self.cancelled = handles
 
     def close(self):
         pass
@@ -229,6 +233,17 @@ def gone(pid):
     except ProcessLookupError:
         return True
     return False
+
+
+def test_a_run_that_ends_early_cancels_what_is_not_done(tmp_path):
+    pool = Mortal(Store(tmp_path), 1, "")
+    (tmp_path / "cells").mkdir()
+    tasks = [Task(0, 1, 0, "arm", 0, (20 * name,), (name,)) for name in "abc"]
+    results = hand_out(pool, lambda: 2, pool.store, pool.work, [(task, frozenset(task.keys)) for task in tasks])
+    assert next(results)[0] is tasks[0]
+    results.close()
+    assert len(pool.cancelled) == 1
+    assert pool.ran == "a"
 
 
 def process_of_a_call(pool):
@@ -400,17 +415,13 @@ def test_a_dask_scheduler_that_is_lost_is_reported(one_table, dask_cluster, tmp_
     assert list((tmp_path / "run" / "cells").iterdir())
 
 
-def test_what_leaves_python_is_a_row_and_what_the_user_stops_is_none(table_suite, deadly, tmp_path, monkeypatch):
+def test_what_leaves_python_is_a_row_and_what_the_user_stops_is_none(table_suite, deadly, tmp_path):
     suite = deadly(table_suite, ("Quits", "knn"))
     summary = run_suite(suite, tmp_path / "run", jobs=1, verbose=False)
     assert failed(summary) == {("none", "Quits", "failed", "SystemExit: 3")}
 
-    def stop(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("ganaug.bench.cases.tables.fit_predict", stop)
     with pytest.raises(KeyboardInterrupt):
-        run_suite(suite, tmp_path / "stopped", jobs=1, verbose=False)
+        run_suite(deadly(table_suite, ("Stopped", "knn")), tmp_path / "stopped", jobs=1, verbose=False)
     assert list((tmp_path / "stopped" / "cells").glob("*")) == []
     assert list((tmp_path / "stopped" / "running").iterdir()) == []
 

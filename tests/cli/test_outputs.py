@@ -227,7 +227,7 @@ def test_what_ganaug_has_written_is_replaced_where_that_is_asked_for_and_nothing
     ]
     for text in foreign:
         (here / output).write_bytes(text)
-        assert "cannot be told to be what ganaug has written" in refused(*command, "-o", output, "--overwrite")
+        assert "is not known to be written by ganaug" in refused(*command, "-o", output, "--overwrite")
         assert (here / output).read_bytes() == text
 
 
@@ -240,7 +240,7 @@ def test_what_has_the_form_of_samples_need_not_be_samples(here, refused, capsys)
     capsys.readouterr()
     before = content(here)
     for output in ("copy.csv", "edited.csv"):
-        assert "cannot be told to be what ganaug has written" in refused(*command, output)
+        assert "is not known to be written by ganaug" in refused(*command, output)
     assert content(here) == before
 
 
@@ -249,7 +249,7 @@ def test_without_a_cache_samples_are_written_and_not_replaced(here, refused, cap
     command = ("sample", "rows", "--per-class", 2, "--overwrite", "-o", "new.csv")
     assert run(*command) == 0
     capsys.readouterr()
-    assert "cannot be told to be what ganaug has written" in refused(*command)
+    assert "is not known to be written by ganaug" in refused(*command)
     command = ("augment", "table", "t.csv", "--target", "y", "-o", "more.csv", "--overwrite", *QUICK)
     assert run(*command) == run(*command) == 0  # which has a column that says so
 

@@ -1,5 +1,7 @@
 """A generator of another family, which inherits nothing from ganaug, goes through everything that takes generators."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,10 @@ from toys import GaussianImages, GaussianRows
 import ganaug
 from ganaug import AugmentedDataset, GANOverSampler, ImageGAN, SyntheticMix, SyntheticPool, TableGAN, augment_dataset
 from ganaug.audit import audit, explain, interpolation_sheet
+from ganaug.bench import ImageArm, ImageExperiment, Suite, TableArm, TableExperiment, run_suite
+from ganaug.bench.cases.checking import check_suite
+from ganaug.bench.records.store import Store
+from ganaug.bench.suite.plugins import Plugin
 from ganaug.classifiers.image_classifier import ClassifierConfig
 from ganaug.curation import DiscriminatorRank, NoCopies, choose_ratio
 from ganaug.data.images.pictures import picture
@@ -122,6 +128,106 @@ def test_the_gate_trains_clones_of_it(digits):
     choice = choose_ratio(GaussianImages(), digits[0], **options)
     assert choice.candidates == ("nothing", "ratio 1")
     assert choice.n_validation > 90
+
+
+def suite_of(images=None, tables=None):
+    return Suite("toys", "Toys", images=images, tables=tables)
+
+
+@pytest.fixture
+def image_experiment(digits, tmp_path, monkeypatch):
+    monkeypatch.setattr("ganaug.bench.cases.images.JUDGE_STEPS", 5)
+    np.savez(tmp_path / "digits.npz", images=digits[0].images[:, 0], labels=digits[0].labels)
+    return ImageExperiment(
+        datasets=(Plugin("digits", str(tmp_path / "digits.npz")),),
+        n_per_class=6,
+        splits=2,
+        arms=(
+            ImageArm("real"),
+            ImageArm("gan", 0.5),
+            ImageArm("normal", 0.5, generator="toy"),
+            ImageArm("normal, ranked", 0.5, keep="discriminator rank", generator="toy"),
+            ImageArm("normal, gated", 0.5, gate=True, keep="no copies", generator="toy"),
+        ),
+        baselines=("real",),
+        generators=(Plugin("toy", "toys.GaussianImages"),),
+        gan={"steps": 2, "batch_size": 8},
+        synthetic_per_class=5,
+        training=ClassifierConfig(steps=3, batch_size=8),
+        device="cpu",
+    )
+
+
+def test_a_suite_compares_it_with_another_generator_of_images(image_experiment, tmp_path):
+    summary = run_suite(suite_of(image_experiment), tmp_path / "run", jobs=1, verbose=False)
+    assert summary["failed"] == []
+    (case,) = summary["experiments"][0]["cases"]
+    assert [arm["generator"] for arm in case["arms"]] == [None, "ImageGAN", "toy", "toy", "toy"]
+    assert [case["gan"]["generator"], *(gan["generator"] for gan in case["other_gans"])] == ["ImageGAN", "toy"]
+    fits = [task for task in Store(tmp_path / "run").planned()["tasks"] if task["arm"] is None]
+    assert [task["classifiers"] for task in fits[:3]] == [[""], ["generator toy"], ["generator toy of the inner split"]]
+    assert len(fits) == 6  # three a split: arms of one generator share its fit
+    page = (tmp_path / "run" / "report.md").read_text()
+    for text in (
+        "| gan (ImageGAN) |",
+        "| normal (toy) |",
+        "for gan from ImageGAN, for normal from toy",
+        "#### Generator toy",
+        "images of toy](samples-1-2.png)",
+    ):
+        assert text in page
+    assert (tmp_path / "run" / "samples-1-2.png").is_file()
+    assert "Samples of the first split from toy" in (tmp_path / "run" / "report.html").read_text()
+    cells = pd.read_csv(tmp_path / "run" / "cells.csv")
+    assert set(cells["generator"][cells["arm"] == "gan"]) == {"ImageGAN"}
+    assert set(cells["generator"][cells["arm"].str.startswith("normal")]) == {"toy"}
+    assert cells["generator"][cells["arm"] == "real"].isna().all()
+    again = run_suite(suite_of(image_experiment), tmp_path / "run", jobs=1, verbose=False)
+    assert again["experiments"] == summary["experiments"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"keep": "discriminator rank"}, "arm 'a': the filter 'discriminator rank' needs .* score_samples, which mute"),
+        ({"gate": True}, "arm 'a': the filter 'discriminator rank' needs a generator with score_samples"),
+        ({"generator": "muet"}, "arm 'a' has an unknown generator 'muet'; did you mean 'mute'"),
+    ],
+)
+def test_a_suite_refuses_what_a_generator_cannot_do(image_experiment, changes, message):
+    arms = (ImageArm("real"), ImageArm("a", **{"synthetic": 0.5, "generator": "mute", **changes}))
+    own = dataclasses.replace(image_experiment, arms=arms, generators=(Plugin("mute", "toys.WithoutScores"),))
+    with pytest.raises(ValueError, match=message):
+        check_suite(suite_of(own))
+
+
+@pytest.mark.parametrize(
+    ("generators", "message"),
+    [
+        ((Plugin("toy", "toys.Gaussians"),), "generator 'toys.Gaussians' must be a class of gener"),
+        ((Plugin("toy", "toys.GaussianImages", {"seed": 1}),), "generator 'toy' has an unknown parameter 's"),
+        ((Plugin("toy", "table-gan"),), "generator 'table-gan' must draw images"),
+        ((Plugin("ImageGAN", "toys.GaussianImages"),), "generators must have different names"),
+    ],
+)
+def test_a_suite_refuses_what_is_no_generator_of_images(image_experiment, generators, message):
+    with pytest.raises(ValueError, match=f"^suite: images: .*{message}"):
+        check_suite(suite_of(dataclasses.replace(image_experiment, generators=generators)))
+
+
+def test_a_suite_of_tables_draws_from_it(rows, tmp_path):
+    rows[0].assign(y=rows[1]).to_csv(tmp_path / "rows.csv", index=False)
+    sampler = {"generator": {"class": "toys.GaussianRows"}, "local_share": 0.0, "selection": False}
+    experiment = TableExperiment(
+        datasets=(Plugin("rows", str(tmp_path / "rows.csv"), {"target": "y"}),),
+        folds=2,
+        arms=(TableArm("none"), TableArm("normal", Plugin("gan", "gan", sampler))),
+        baselines=("none",),
+        classifiers=("logistic",),
+    )
+    summary = run_suite(suite_of(tables=experiment), tmp_path / "run", jobs=1, verbose=False)
+    assert summary["failed"] == []
+    assert "toys.GaussianRows" in Store(tmp_path / "run").declaration()["code"]
 
 
 def test_what_is_not_as_it_says_is_refused(images, digits, row_generator, tmp_path):

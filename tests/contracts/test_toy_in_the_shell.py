@@ -81,6 +81,17 @@ def test_rows_by_import_path(capsys):
     assert "18 of them synthetic" in capsys.readouterr().out
 
 
+def test_what_went_wrong_in_a_training_is_reported_as_it_was_found_last(capsys):
+    assert run("fit", "table", "t.csv", "--target", "y", "-o", "m", "--generator", "toys.Worried") == 0
+    said = capsys.readouterr()
+    assert said.out == "Trained on 42 rows of 2 classes in 61 s. Model in m.\n"
+    assert said.err.splitlines() == [
+        "Warning: mode collapse of class no at step 100",
+        r"Warning: mode collapse of class yes\x1b at step 100",
+        "Warning: near copies at step 150 (none left)",
+    ]
+
+
 def test_by_entry_points_one_name_means_images_and_rows(tmp_path, monkeypatch, capsys):
     installed(tmp_path, monkeypatch, image_toy="toys:GaussianImages", table_toy="toys:GaussianRows")
     assert run("fit", "images", "digits.npz", "-o", "images", "--generator", "toy") == 0

@@ -58,6 +58,12 @@ class GaussianImages(Gaussians):
         return -np.square(np.asarray(X).reshape(len(at), -1) - self.mean_[at]).sum(1)
 
 
+class WithoutScores(GaussianImages):
+    """It cannot say how well samples fit its classes."""
+
+    score_samples = None
+
+
 class GaussianRows(Gaussians):
     sample_kind, dtype = "rows", "float64"
 
@@ -73,3 +79,14 @@ class Mute(GaussianRows):
     """It cannot be kept."""
 
     save = None
+
+
+class Worried(GaussianRows):
+    """It finds that its training went wrong."""
+
+    def fit(self, X, y=None):
+        found = {"finding": "mode_collapse", "action": "reported"}
+        self.health_ = [{**found, "step": step, "class": name} for step in (50, 100) for name in ("no", "yes\x1b")]
+        self.health_.append({"finding": "near_copies", "step": 150, "action": "none left"})
+        self.history_ = [{"step": 200, "seconds": 61.2}]
+        return super().fit(X, y)

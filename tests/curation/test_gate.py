@@ -26,7 +26,7 @@ def test_noise_is_not_taken_for_a_gain():
     assert chosen.count(0) >= 75
 
 
-def test_harm_is_avoided_and_the_smallest_gain_told():
+def test_harm_is_avoided_and_the_smallest_gain_reported():
     decision = decide(folds([0.8, 0.75, 0.7, 0.6], 0.01), RATIOS, 0.2)
     assert decision.ratio == decision.best_ratio == 0
     assert decision.smallest_gain > 0

@@ -247,7 +247,7 @@ def test_with_too_few_images_nothing_is_trained(few):
         ({"filters": []}, ValueError, "filters must hold at least one alternative"),
     ],
 )
-def test_bad_input_is_told_before_anything_is_trained(few, options, error, said):
+def test_bad_input_is_refused_before_anything_is_trained(few, options, error, said):
     with pytest.raises(error, match=said):
         choose(unfit, few, **options)
 

@@ -77,6 +77,7 @@ def test_without_being_asked_for_floats_become_pixels_as_ever():
 
 def test_all_numbers_are_kept_where_that_is_asked_for(tmp_path):
     np.testing.assert_array_equal(labelled_images(SHADES, LABELS, dtype="float32").images[:, 0], SHADES)
+    assert labelled_images("digits", dtype="float32").images.max() == 255
     deep = np.arange(4 * 72).reshape(4, 8, 9).astype(np.uint16) * 200
     np.testing.assert_array_equal(labelled_images(deep, LABELS, dtype="float32").images[:, 0], deep)
     np.testing.assert_array_equal(labelled_images(tiffs(tmp_path, deep), dtype="float32").images[:, 0], deep)

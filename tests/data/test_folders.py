@@ -73,7 +73,7 @@ def test_tables_beside_images_and_hidden_folders_are_no_images_left_out(make_fol
     assert data.skipped == ()
 
 
-def test_what_file_managers_leave_is_not_worth_a_word(make_folder):
+def test_what_file_managers_leave_is_skipped_without_a_warning(make_folder):
     names = [
         ".DS_Store",
         "cat/.DS_Store",
@@ -268,7 +268,7 @@ def splits(*names, classes=("cat", "dog")):
         (splits("cat", "dog", classes=("train", "test")), "class folder 'cat' .* the splits test/ and train/", "alone"),
     ],
 )
-def test_nobody_is_sent_to_a_test_set(make_folder, files, held, remedy):
+def test_a_test_set_is_never_suggested(make_folder, files, held, remedy):
     root = make_folder(files)
     with pytest.raises(ValueError, match=held) as caught:
         read_image_folder(root)

@@ -61,7 +61,7 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         path = [unquote(part) for part in urlsplit(self.path).path.strip("/").split("/")]
         if path == ["api", "validate-yaml"]:
-            bad = 'license: "not a licence"' in json.loads(body)["content"]
+            bad = "license: not a licence" in json.loads(body)["content"]
             errors = [{"message": '"license" must be one of [apache-2.0, mit]'}] if bad else []
             return self.answer(400 if bad else 200, {"errors": errors, "warnings": []})
         if self.headers.get("Authorization") != f"Bearer {TOKEN}":

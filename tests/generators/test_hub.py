@@ -199,7 +199,7 @@ def test_what_cannot_be_loaded_is_told_in_one_sentence(fitted, hub, name, revisi
         ("user/shades", {"figures": {"FID": "low"}}, "figures must be numbers by name"),
     ],
 )
-def test_what_cannot_be_pushed_is_told_in_one_sentence(fitted, hub, name, options, message):
+def test_what_cannot_be_pushed_is_refused_in_one_sentence(fitted, hub, name, options, message):
     with pytest.raises((ValueError, TypeError), match=message) as caught:
         fitted.push_to_hub(name, **{"token": TOKEN, **options})
     assert "\n" not in str(caught.value)

@@ -8,9 +8,9 @@ from PIL import Image
 from ganaug import ImageGAN, RunOptions, TrainingDiverged, labelled_images
 from ganaug.classifiers.image_classifier import ClassifierConfig, class_consistency, train_classifier
 from ganaug.engine.devices import random_generator
+from ganaug.generators import fitting
 from ganaug.generators import model_folder as bundle
 from ganaug.generators.images import drawing as image_drawing
-from ganaug.generators.images import gan as image
 from ganaug.generators.images import sampling as image_sampling
 
 QUICK = {"steps": 3, "batch_size": 8, "device": "cpu", "verbose": False, "random_state": 0}
@@ -194,7 +194,7 @@ def test_saving_over_a_model_and_killed_leaves_the_old_or_the_new_one(fitted, tm
 
 def test_one_seed_for_fitting_and_sampling_gives_unrelated_noise(monkeypatch):
     seen = []
-    for module in (image, image_sampling):
+    for module in (fitting, image_sampling):
         monkeypatch.setattr(module, "random_generator", lambda s, p: seen.append(random_generator(s, p)) or seen[-1])
     gan = ImageGAN(**QUICK).fit(*shades())
     gan.sample(["dark"], random_state=QUICK["random_state"])

@@ -1,4 +1,4 @@
-"""Interrupted and gone on with equals never interrupted, for both GANs."""
+"""Interrupted and resumed equals never interrupted, for both GANs."""
 
 import json
 import os
@@ -11,10 +11,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from interrupting import Interrupt, NoTraining
 
-from ganaug import ImageGAN, RunOptions, TableGAN
+from ganaug import Callback, ImageGAN, RunOptions, TableGAN
 from ganaug.generators.images.presets import PRESETS
-from ganaug.objectives.adversarial import objective
 
 IMAGES = {"steps": 70, "batch_size": 4, "augment_p": 0.4, "device": "cpu", "verbose": False, "random_state": 0}
 TABLES = {"steps": 130, "batch_size": 4, "members": 2, "width": 8, "verbose": False, "random_state": 0}
@@ -61,60 +61,41 @@ def whole(kind):
     return fit(kind)
 
 
-class Interrupt:
-    """Stands in for the step; raises SIGINT in the steps named, and spoils the weights in others."""
-
-    def __init__(self, monkeypatch, at=(), spoilt=()):
-        self.calls, self.at, self.spoilt, self.step = 0, at, spoilt, objective.adversarial_step
-        monkeypatch.setattr(objective, "adversarial_step", self)
-
-    def __call__(self, networks, *rest):
-        self.calls += 1
-        losses = self.step(networks, *rest)
-        if self.calls in self.spoilt:
-            with torch.no_grad():
-                next(networks.generator.parameters()).fill_(float("nan"))
-        if self.calls in self.at:
-            signal.raise_signal(signal.SIGINT)
-        return losses
-
-
 def test_checkpoints_do_not_change_what_is_learnt(kind, whole, tmp_path):
     checked = fit(kind, run__checkpoint_dir=tmp_path, run__checkpoint_every=7)
     assert same(checked, whole)
     assert len(list(tmp_path.iterdir())) == 3
 
 
-def test_interrupted_again_and_again_it_learns_the_same(kind, whole, tmp_path, monkeypatch):
-    step = Interrupt(monkeypatch, at=(1, 2, 33, 50, 51, 69))
-    for calls in step.at:
+def test_interrupted_again_and_again_it_learns_the_same(kind, whole, tmp_path):
+    step = Interrupt(at=(1, 2, 33, 50, 51, 69))
+    options = RunOptions(checkpoint_dir=tmp_path, log_dir=tmp_path / "log", callbacks=[step])
+    for steps in step.at:
         with pytest.raises(KeyboardInterrupt):
-            fit(kind, run__checkpoint_dir=tmp_path, run__log_dir=tmp_path / "log")
-        assert step.calls == calls
-    assert same(fit(kind, run__checkpoint_dir=tmp_path, run__log_dir=tmp_path / "log"), whole)
-    assert step.calls == whole.config_.training.steps
+            fit(kind, run=options)
+        assert step.seen == steps
+    assert same(fit(kind, run=options), whole)
+    assert step.seen == whole.config_.training.steps
     logged = [json.loads(line)["step"] for line in (tmp_path / "log" / "metrics.jsonl").read_text().splitlines()]
     assert logged == [entry["step"] for entry in whole.history_]
 
 
 @pytest.mark.parametrize("at", [55, 61, 64])
-def test_interrupted_before_or_after_it_goes_back_it_learns_the_same(tmp_path, monkeypatch, at):
+def test_interrupted_before_or_after_it_goes_back_it_learns_the_same(tmp_path, at):
     """Weights that are not finite come in step 60; at the reading after it training returns to step 50."""
-    with monkeypatch.context() as patch:
-        Interrupt(patch, spoilt=(60,))
-        expected = fit(TableGAN, run__log_dir=tmp_path / "whole")
-    step = Interrupt(monkeypatch, at=(at, 105), spoilt=(60,))
+    expected = fit(TableGAN, run=RunOptions(log_dir=tmp_path / "whole", callbacks=[Interrupt(spoilt=(60,))]))
+    step = Interrupt(at=(at, 105), spoilt=(60,))
+    options = RunOptions(checkpoint_dir=tmp_path, log_dir=tmp_path / "log", callbacks=[step])
     for _ in step.at:
         with pytest.raises(KeyboardInterrupt):
-            fit(TableGAN, run__checkpoint_dir=tmp_path, run__log_dir=tmp_path / "log")
-    assert same(fit(TableGAN, run__checkpoint_dir=tmp_path, run__log_dir=tmp_path / "log"), expected)
+            fit(TableGAN, run=options)
+    assert same(fit(TableGAN, run=options), expected)
     assert events(tmp_path / "log") == events(tmp_path / "whole") == [None, "rollback", None, None]
 
 
-def test_a_finished_run_is_taken_as_it_is(kind, whole, tmp_path, monkeypatch):
+def test_a_finished_run_is_taken_as_it_is(kind, whole, tmp_path):
     first = fit(kind, run__checkpoint_dir=tmp_path)
-    monkeypatch.setattr(objective, "adversarial_step", lambda *a: pytest.fail("it was trained again"))
-    again = fit(kind, run__checkpoint_dir=tmp_path, random_state=None)
+    again = fit(kind, run__checkpoint_dir=tmp_path, run__callbacks=[NoTraining()], random_state=None)
     assert same(first, whole)
     assert same(again, whole)
     sampled = [np.asarray(gan.sample(["a", "b"], random_state=1)) for gan in (again, whole)]
@@ -143,19 +124,18 @@ def test_checkpoints_that_cannot_be_written_do_not_end_the_training(kind, whole,
     assert list(tmp_path.iterdir()) == []
 
 
-def test_changed_options_and_changed_data_are_refused_before_training(kind, tmp_path, monkeypatch):
+def test_changed_options_and_changed_data_are_refused_before_training(kind, tmp_path):
     fit(kind, run__checkpoint_dir=tmp_path, steps=2)
-    monkeypatch.setattr(objective, "adversarial_step", lambda *a: pytest.fail("training started"))
+    options = RunOptions(checkpoint_dir=tmp_path, callbacks=[NoTraining()])
     with pytest.raises(ValueError, match=r"training\.steps 2, which is 3 now"):
-        fit(kind, run__checkpoint_dir=tmp_path, steps=3)
+        fit(kind, run=options, steps=3)
     with pytest.raises(ValueError, match="random_state 0, which is 7 now"):
-        fit(kind, run__checkpoint_dir=tmp_path, steps=2, random_state=7)
+        fit(kind, run=options, steps=2, random_state=7)
     with pytest.raises(ValueError, match=r"objective\.gamma"):
-        fit(kind, run__checkpoint_dir=tmp_path, steps=2, gamma=0.123)
+        fit(kind, run=options, steps=2, gamma=0.123)
     with pytest.raises(ValueError, match="holds a run already"):
-        fit(kind, run__checkpoint_dir=tmp_path, steps=2, run__resume=False)
-    options = {"steps": 2, "run": RunOptions(checkpoint_dir=tmp_path)}
-    gan = kind(**{**(IMAGES if kind is ImageGAN else TABLES), **options})
+        fit(kind, run=options, steps=2, run__resume=False)
+    gan = kind(**{**(IMAGES if kind is ImageGAN else TABLES), "steps": 2, "run": options.set_params(resume=True)})
     X, y = (images(), labels(12)) if kind is ImageGAN else (table(), labels(40))
     X[0] = X[1]
     with pytest.raises(ValueError, match=r"holds a run with data\.sha256 .*, which is .* now; pass what it was"):
@@ -164,10 +144,9 @@ def test_changed_options_and_changed_data_are_refused_before_training(kind, tmp_
         gan.fit(X, np.where(y == "a", "c", y))
 
 
-def test_a_run_without_a_seed_is_gone_on_with(tmp_path, monkeypatch):
-    Interrupt(monkeypatch, at=(30,))
+def test_a_run_without_a_seed_is_resumed(tmp_path):
     with pytest.raises(KeyboardInterrupt):
-        fit(TableGAN, run__checkpoint_dir=tmp_path, random_state=None)
+        fit(TableGAN, run__checkpoint_dir=tmp_path, run__callbacks=[Interrupt(at=(30,))], random_state=None)
     gan = fit(TableGAN, run__checkpoint_dir=tmp_path, random_state=None)
     assert gan.history_[-1]["step"] == 130
     with pytest.raises(ValueError, match="random_state None, which is 3 now"):
@@ -195,10 +174,8 @@ def test_on_another_processor_a_run_goes_on_in_the_precision_that_it_was_begun_i
     processor = Processor(monkeypatch)
     processor.becomes(bf16=begun_in == "bf16")
     expected = fit(ImageGAN)
-    with monkeypatch.context() as patch:
-        Interrupt(patch, at=(30,))
-        with pytest.raises(KeyboardInterrupt):
-            fit(ImageGAN, run__checkpoint_dir=tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        fit(ImageGAN, run__checkpoint_dir=tmp_path, run__callbacks=[Interrupt(at=(30,))])
     processor.becomes(bf16=begun_in != "bf16")
     slow = pytest.warns(UserWarning, match="was begun in bfloat16, which this processor is slow in; it continues so")
     with slow if begun_in == "bf16" else nullcontext():
@@ -218,10 +195,9 @@ def test_on_another_device_a_run_goes_on_with_the_preset_that_it_was_begun_with(
     left_open = {"steps": "auto", "batch_size": "auto"}
     expected = fit(ImageGAN, preset="small", **left_open)
     with monkeypatch.context() as patch:
-        Interrupt(patch, at=(5,))
         patch.setattr("ganaug.generators.images.presets._auto_preset", lambda *_: "small")
         with pytest.raises(KeyboardInterrupt):
-            fit(ImageGAN, run__checkpoint_dir=tmp_path, **left_open)
+            fit(ImageGAN, run__checkpoint_dir=tmp_path, run__callbacks=[Interrupt(at=(5,))], **left_open)
     told = "was begun with the preset 'small', which is made for a GPU; it continues so; to train 'tiny', begin anew"
     with pytest.warns(UserWarning, match=told) as caught:
         gan = fit(ImageGAN, run__checkpoint_dir=tmp_path, **left_open)
@@ -241,29 +217,23 @@ def test_bad_parameters_are_refused(kind, parameter, value):
         fit(kind, **{f"run__{parameter}": value})
 
 
-def test_without_a_folder_signals_are_left_alone(monkeypatch):
-    seen = []
-    handler = signal.getsignal(signal.SIGTERM)
-    step = objective.adversarial_step
-    monkeypatch.setattr(
-        objective, "adversarial_step", lambda *a: (seen.append(signal.getsignal(signal.SIGTERM)), step(*a))[1]
-    )
-    fit(TableGAN, steps=2)
-    assert seen == [handler] * 2
+def test_without_a_folder_signals_are_left_alone():
+    class Handlers(Callback):
+        name, seen = "handlers", []
+
+        def on_step(self, state):
+            self.seen.append(signal.getsignal(signal.SIGTERM))
+
+    fit(TableGAN, steps=2, run__callbacks=[Handlers()])
+    assert Handlers.seen == [signal.getsignal(signal.SIGTERM)] * 2
 
 
 CHILD = """
-import os, signal, sys
+import signal, sys
 sys.path.insert(0, sys.argv[1])
-from test_resuming import TableGAN, fit, objective
-step, calls = objective.adversarial_step, []
-def stopping(*a):
-    calls.append(1)
-    if len(calls) == 23:
-        os.kill(os.getpid(), signal.SIGTERM)
-    return step(*a)
-objective.adversarial_step = stopping
-fit(TableGAN, run__checkpoint_dir=sys.argv[2])
+from test_resuming import Interrupt, TableGAN, fit
+stopping = Interrupt(at=(23,), number=signal.SIGTERM)
+fit(TableGAN, run__checkpoint_dir=sys.argv[2], run__callbacks=[stopping])
 """
 
 

@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+from interrupting import Power
 from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 from sklearn.pipeline import make_pipeline
@@ -83,24 +84,12 @@ def test_callbacks_of_a_user_look_on_and_may_end_the_training(tmp_path):
     assert (tracker.steps, tracker.finished) == (60, 1)
     assert tracker.losses == [reading["generator_loss"] for reading in gan.history_]
     assert all((gan.tensors()[name] == tensor).all() for name, tensor in whole.tensors().items())
-    stopped = TableGAN(**QUICK, run=RunOptions(callbacks=[Tracker(stop_at=50)])).fit(X, Y)
+    stopped = TableGAN(**QUICK, run=RunOptions(health="adapt", callbacks=[Tracker(stop_at=50)])).fit(X, Y)
     assert [reading["step"] for reading in stopped.history_] == [50]
-    params = json.loads((gan.save(tmp_path / "m") / "config.json").read_text())["params"]
+    params = json.loads((stopped.save(tmp_path / "m") / "config.json").read_text())["params"]
     assert {name for name in params if name.startswith("run")} == {"run__health", "run__validation_fraction"}
-    assert TableGAN.load(tmp_path / "m").run.callbacks == ()
-
-
-class Power(Callback):
-    """Cuts the training off after a step."""
-
-    name = "power"
-
-    def __init__(self, step):
-        self.step = step
-
-    def on_step(self, state):
-        if state.step == self.step:
-            raise KeyboardInterrupt
+    assert repr(TableGAN.load(tmp_path / "m").run) == "RunOptions(health='adapt')"
+    assert TableGAN.load(gan.save(tmp_path / "n")).run is None
 
 
 def test_checkpoints_hold_what_callbacks_of_a_user_came_to(tmp_path):

@@ -5,26 +5,14 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from interrupting import Power
 from sklearn.base import clone
 from small_vae import RowVAE
 
-from ganaug import Callback, RunOptions, TrainingDiverged
+from ganaug import RunOptions, TrainingDiverged
 
 Y = np.repeat(["a", "b"], 30)
 X = np.random.default_rng(0).normal(size=(60, 2)) * 0.3 + np.where(Y == "a", -1.0, 1.0)[:, None]
-
-
-class Power(Callback):
-    """Cuts the training off after a step."""
-
-    name = "power"
-
-    def __init__(self, step):
-        self.step = step
-
-    def on_step(self, state):
-        if state.step == self.step:
-            raise KeyboardInterrupt
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +42,7 @@ def test_interrupted_and_resumed_it_is_the_same(whole, tmp_path):
         with pytest.raises(KeyboardInterrupt):
             RowVAE(random_state=0, run=options).fit(X, Y)
     resumed = RowVAE(random_state=0, run=options.set_params(callbacks=[])).fit(X, Y)
-    assert resumed._resumed_from == 240
+    assert resumed.resumed_from_ == 240
     assert same(resumed, whole)
     assert resumed.validation_ == whole.validation_
     with pytest.raises(ValueError, match=r"holds a run with training\.steps 300, which is 9 now"):

@@ -6,7 +6,7 @@ from ganaug.metrics import classifier_two_sample_auc, two_sample
 ROWS = np.random.default_rng(0).normal(size=(400, 3))
 
 
-def test_one_distribution_is_not_told_apart_and_a_shifted_one_is():
+def test_a_shifted_distribution_is_distinguished_and_an_equal_one_is_not():
     assert classifier_two_sample_auc(ROWS[:200], ROWS[200:]) == pytest.approx(0.5, abs=0.08)
     assert classifier_two_sample_auc(ROWS[:200], ROWS[200:] + 3) > 0.98
 

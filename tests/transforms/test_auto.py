@@ -111,7 +111,7 @@ def test_a_whole_gate_runs(tensors):
     assert (len(dataset) > 100) == (dataset.decision.ratio > 0)
 
 
-def test_bad_input_is_told(tensors, pool, gan):
+def test_bad_input_is_refused(tensors, pool, gan):
     with pytest.raises(
         TypeError,
         match="source must be a generator, got a SyntheticPool without fit and sample; per_class='auto' trains",

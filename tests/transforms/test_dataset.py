@@ -425,7 +425,7 @@ def test_whatever_holds_labelled_images_is_a_real_dataset(digits, pool, make):
     assert [isinstance(dataset[100][0], kind) for kind in kinds] == [isinstance(dataset[0][0], kind) for kind in kinds]
 
 
-def test_what_is_no_real_dataset_is_told(digits, pool):
+def test_what_is_no_real_dataset_is_refused(digits, pool):
     rows = as_hugging_face(digits)
     with pytest.raises(ValueError, match=r"has a transform of rows, .* pass transform=, or use augment_dataset"):
         AugmentedDataset(rows.with_transform(dict), pool)

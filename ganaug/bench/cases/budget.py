@@ -16,13 +16,13 @@ from ganaug.bench.inputs.datasets import TableData, load_images, load_table
 from ganaug.bench.inputs.splits import folds
 from ganaug.bench.methods.arms import arm_batches
 from ganaug.bench.methods.classifiers import Columns, fit_predict
-from ganaug.bench.methods.samplers import resample
+from ganaug.bench.methods.making import make_generator
+from ganaug.bench.methods.samplers import resample, table_generator
 from ganaug.bench.records.store import Store
 from ganaug.bench.suite.plugins import Plugin
-from ganaug.bench.suite.schema import ImageArm, ImageExperiment, Suite, TableArm, TableExperiment
+from ganaug.bench.suite.schema import DEFAULT_GENERATOR, ImageArm, ImageExperiment, Suite, TableArm, TableExperiment
 from ganaug.classifiers.image_classifier import train_classifier
 from ganaug.engine.devices import random_generator, resolve_device
-from ganaug.generators import ImageGAN, TableGAN
 from ganaug.resampling import SafeOverSampler
 from ganaug.resampling.safe import REPEATS
 
@@ -114,11 +114,12 @@ def reduced_before(suite: Suite, seconds: float, root: Path) -> Suite | None:
     """
     if not (root / "suite.json").is_file():
         return None
+    declared = Store(root).declaration()
     try:
-        before = Suite.from_dict(Store(root).declaration()["suite"])
-        same = [(e.kind, e.datasets, e.classifiers) for s in (suite, before) for e in s.experiments]
-    except (TypeError, LookupError, AttributeError):  # of another version: what is done with it is told later
+        before = Suite.from_dict(declared["suite"])
+    except ValueError:  # of another version: that it cannot be resumed is said later
         return None
+    same = [(e.kind, e.datasets, e.classifiers) for s in (suite, before) for e in s.experiments]
     return before if before.budget == seconds and same[: len(same) // 2] == same[len(same) // 2 :] else None
 
 
@@ -171,12 +172,19 @@ def _with_steps(arm: TableArm, steps: int) -> TableArm:
 
 
 def _table_steps() -> int:
-    return int(TableGAN().steps)
+    return int(make_generator(table_generator(None), "rows").steps)
 
 
 def _gan_steps(experiment: ImageExperiment) -> int:
     real = load_images(experiment.datasets[0])
-    return ImageGAN().set_params(**{"device": experiment.device, **experiment.gan}).resolve(real).training.steps
+    return _gan(experiment).resolve(real).training.steps
+
+
+def _gan(experiment: ImageExperiment, **params: Any) -> Any:
+    named = experiment.generator(DEFAULT_GENERATOR)
+    return make_generator(
+        replace(named, params={**named.params, **params}), "images", device=experiment.device, verbose=False
+    )
 
 
 def _seconds(run: Callable[[], Any]) -> float:
@@ -212,15 +220,7 @@ def _image_cost(experiment: ImageExperiment) -> Callable[[_Plan], float]:
 
     plain = classify(ImageArm("plain"))
     changed = classify(ImageArm("changed", transform="affine"))
-    gan_step, gan_fixed = _per_step(
-        lambda n: (
-            ImageGAN()
-            .set_params(
-                **{"device": experiment.device, **experiment.gan, "steps": n, "random_state": 0, "verbose": False}
-            )
-            .fit(real)
-        )
-    )
+    gan_step, gan_fixed = _per_step(lambda n: _gan(experiment, steps=n, random_state=0).fit(real))
     choices = sum(map(len, {tuple(map(str, arm.transforms)) for arm in experiment.arms if len(arm.transforms) > 1}))
     steps, gan_steps = experiment.training.steps, _gan_steps(experiment)
 

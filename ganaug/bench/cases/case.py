@@ -44,6 +44,7 @@ __all__ = [
 CPU = torch.device("cpu")
 GAN, CELLS = 0, 1  # stages: cells need the GANs
 CHOICE = "choice of "  # begins the name of what is chosen in the first stage
+GENERATOR = "generator "  # and of the fits of a generator that is not the one of the table gan
 
 
 @dataclass(frozen=True)
@@ -120,8 +121,8 @@ class Task:
 
 
 def prepared(part: str) -> str:
-    """What is made for the cells of a split, for people: a GAN, or a choice that several arms share."""
-    return part if part.startswith(CHOICE) else f"GAN {part}".strip()
+    """What is made for the cells of a split, for people: a generator, or a choice that several arms share."""
+    return part if part.startswith((CHOICE, GENERATOR)) else f"GAN {part}".strip()
 
 
 def seed_of(*parts: int | str) -> int:

@@ -6,14 +6,16 @@ from pathlib import Path
 
 from ganaug.bench.methods.arms import MIXES, find_filter, find_transform, transform_name
 from ganaug.bench.methods.classifiers import check_classifier
+from ganaug.bench.methods.making import check_generator, find_generator
 from ganaug.bench.methods.samplers import check_amount, check_sampler
 from ganaug.bench.methods.scores import METRICS, MINORITY
 from ganaug.bench.suite.checking import SUITE, check_values, located
 from ganaug.bench.suite.plugins import Plugin, resolve, unknown_parameter
 from ganaug.bench.suite.reading import read_suite
-from ganaug.bench.suite.schema import Experiment, ImageArm, Suite, TableArm
+from ganaug.bench.suite.schema import DEFAULT_GENERATOR, Experiment, ImageArm, ImageExperiment, Suite, TableArm
 from ganaug.bench.suite.source_location import SourceLocation
 from ganaug.classifiers.networks import NETWORKS
+from ganaug.curation import DiscriminatorRank
 from ganaug.data.json_values import short
 from ganaug.data.suggestions import nearest
 
@@ -42,21 +44,25 @@ def load_suite(name: str | Path) -> Suite:
     >>> [arm.name for arm in load_suite("quick").images.arms]
     ['real', 'classical', 'mixup', 'cutmix', 'synthetic only', 'gan', 'gan+classical']
     """
-    suite, where = read_suite(name)
-    check_suite(suite, where)
-    return suite
+    return check_suite(*read_suite(name))
 
 
-def check_suite(suite: Suite, where: SourceLocation = SUITE) -> None:
+def check_suite(suite: Suite, where: SourceLocation = SUITE) -> Suite:
     """Find what is wrong with a suite before anything runs: types and values first, then what it names.
+
+    Returns
+    -------
+    Suite
+        The same one, with tuples in the place of lists, and plug-ins in that of their names.
 
     Raises
     ------
     ValueError
     """
-    check_values(suite, where)
+    suite = check_values(suite, where)
     for experiment in suite.experiments:
         _check_named(where.at(experiment.kind).saying(experiment.kind), experiment)
+    return suite
 
 
 def _check_named(where: SourceLocation, experiment: Experiment) -> None:
@@ -64,12 +70,37 @@ def _check_named(where: SourceLocation, experiment: Experiment) -> None:
     for metric in experiment.metrics:
         if metric not in known:
             raise ValueError(f"{where.at('metrics')}: there is no metric {short(metric)}{nearest(metric, known)}")
+    if isinstance(experiment, ImageExperiment):
+        _check_generators(where, experiment)
     for i, arm in enumerate(experiment.arms):
         check_arm = _check_image_arm if isinstance(arm, ImageArm) else _check_table_arm
         check_arm(where.at("arms", i), arm)
+    if isinstance(experiment, ImageExperiment):
+        _check_ranks(where, experiment)
     check_one = _check_network if experiment.kind == "images" else check_classifier
     for classifier in experiment.classifiers:
         located(where.at("classifiers"), check_one, classifier)
+
+
+def _check_generators(where: SourceLocation, experiment: ImageExperiment) -> None:
+    located(where.at("gan"), check_generator, "gan", experiment.generator(DEFAULT_GENERATOR), "images")
+    for i, named in enumerate(experiment.generators):
+        located(where.at("generators", i), check_generator, f"generator {short(named.name)}", named, "images")
+
+
+def _check_ranks(where: SourceLocation, experiment: ImageExperiment) -> None:
+    """Refuse filters by ``score_samples`` for arms whose generator lacks it."""
+    for i, arm in enumerate(experiment.arms):
+        cls = find_generator(experiment.generator(arm.generator).target, "images")
+        # The gate tries the rank where no other filters are named.
+        filters = [find_filter(name) for name in arm.keep or ((DiscriminatorRank.name,) if arm.gate else ())]
+        scores = callable(getattr(cls, "score_samples", None))
+        if not scores and any(isinstance(one, DiscriminatorRank) for one in filters):
+            raise ValueError(
+                f"{where.at('arms', i)}: arm {short(arm.name)}: the filter {DiscriminatorRank.name!r} needs a "
+                f"generator with score_samples, which {arm.generator} lacks; name other filters in keep, or another "
+                "generator"
+            )
 
 
 def _check_network(network: Plugin) -> None:

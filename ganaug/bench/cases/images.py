@@ -1,7 +1,9 @@
-"""Cases of images: GANs fitted once per split, classifiers trained on batches."""
+"""Cases of images: generators fitted once per split, classifiers trained on batches."""
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -13,15 +15,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ganaug.audit import audit
-from ganaug.bench.cases.case import CELLS, CHOICE, GAN, Case, Task, global_states, prepared, scored
+from ganaug.bench.cases.case import CELLS, CHOICE, GAN, GENERATOR, Case, Task, global_states, prepared, scored
 from ganaug.bench.inputs.datasets import load_images
 from ganaug.bench.inputs.splits import copies
 from ganaug.bench.methods.arms import TRANSFORMS, arm_batches, find_filter, find_mix, make_transform, transform_name
+from ganaug.bench.methods.making import make_generator
 from ganaug.bench.methods.scores import SMALLEST, checked_probabilities
 from ganaug.bench.records.provenance import code_of
 from ganaug.bench.records.store import Store
 from ganaug.bench.suite.plugins import Plugin, construct, resolve
-from ganaug.bench.suite.schema import ImageArm, ImageExperiment, Suite, digest
+from ganaug.bench.suite.schema import DEFAULT_GENERATOR, ImageArm, ImageExperiment, Suite, digest, plain_values
 from ganaug.classifiers.batches import Labelled
 from ganaug.classifiers.image_classifier import (
     balanced_class_weight,
@@ -39,7 +42,8 @@ from ganaug.data.files import write_atomically
 from ganaug.data.images.pictures import png_bytes
 from ganaug.data.json_values import short
 from ganaug.engine.devices import random_generator, resolve_device
-from ganaug.generators import ImageGAN
+from ganaug.generators import Generator
+from ganaug.generators.contract import draw_images, training_data
 from ganaug.metrics.sheets import comparison_sheet
 
 __all__ = ["ImageCase"]
@@ -65,36 +69,42 @@ class ImageCase(Case):
             # What these are compared with runs anywhere, or the comparison would be gone.
             asked = {*self.experiment.baselines, *(name for arm in plain for name in arm.against)}
             self.arms = tuple(arm for arm in self.arms if arm in plain or arm.name in asked)
-        self.gan_params = {"device": self.experiment.device, **self.experiment.gan}
-        self.needs_gan = any(arm.synthetic > 0 for arm in self.arms)
+        self._parts: dict[str, str] = {}  # what is fitted in each split, and the generator that it is a fit of
+        for name in self.experiment.drawn_from():
+            mine = [arm for arm in self.arms if arm.generator == name and arm.synthetic > 0]
+            parts = [""] if mine else []
+            parts += [INNER] if any(arm.gate for arm in mine) else []
+            self._parts |= {_part(name, part): name for part in parts}
         first = self.data.subset(self.splits.training[0])
-        self.gan_config = ImageGAN().set_params(**self.gan_params).resolve(first).to_dict() if self.needs_gan else None
-        self.gated = any(arm.gate for arm in self.arms)
+        # Some check parameters and data before they train: what is wrong is found out now.
+        made = {name: self._new(name) for name in self._parts.values()}
+        self._configs = {
+            name: gan.resolve(first).to_dict() if hasattr(gan, "resolve") else None for name, gan in made.items()
+        }
         self._choices = {
             _choice(arm.transforms, network): (arm.transforms, network)
             for arm in self.arms
             if isinstance(arm.transform, tuple)
             for network in self.experiment.classifiers
         }
-        self._synthetic: dict[tuple[str, tuple[str, ...]], Labelled] = {}  # of one split
+        self._synthetic: dict[tuple[int, str, tuple[str, ...]], Labelled] = {}  # of one split
         self._judges: dict[int, nn.Module] = {}
 
     def named(self, arm: ImageArm, classifier: Plugin) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-        """A transform, filters and a network."""
+        """A transform, filters, a network and a generator."""
         for named in arm.transforms:
             yield "transforms", named.target if isinstance(named, Plugin) else named, TRANSFORMS
         for name in arm.keep:
             yield "filters", name, FILTERS
         yield "networks", classifier.target, NETWORKS
+        if arm.synthetic > 0 and "." in (path := self.experiment.generator(arm.generator).target):
+            yield "generators", path, {}
 
     def tasks(self) -> Iterator[Task]:
-        """One GAN per split, then one cell per arm, repeat and network."""
+        """One fit of each generator per split, then one cell per arm, repeat and network."""
         for split in range(len(self.splits)):
-            gan = self._gan_key(split)
-            if self.needs_gan:
-                yield Task(self.index, GAN, split, None, 0, (gan,), ("",))
-            if self.gated:
-                yield Task(self.index, GAN, split, None, 0, (self._gan_key(split, INNER),), (INNER,))
+            for part in self._parts:
+                yield Task(self.index, GAN, split, None, 0, (self._gan_key(split, part),), (part,))
             for name in self._choices:
                 yield Task(self.index, GAN, split, None, 0, (self._choice_key(split, name),), (name,))
             for arm in self.arms:
@@ -103,12 +113,12 @@ class ImageCase(Case):
                         several = isinstance(arm.transform, tuple)
                         cell = {
                             **self.shared(split, self.data.fingerprint()),
-                            "arm": asdict(arm),
+                            "arm": plain_values(arm),
                             "repeat": repeat,
                             "network": asdict(network),
                             "training": asdict(self.experiment.training),
-                            "gan": gan if arm.synthetic > 0 else None,
-                            "inner_gan": self._gan_key(split, INNER) if arm.gate else None,
+                            "gan": self._gan_key(split, _part(arm.generator)) if arm.synthetic > 0 else None,
+                            "inner_gan": self._gan_key(split, _part(arm.generator, INNER)) if arm.gate else None,
                             **(
                                 {"choice": self._choice_key(split, _choice(arm.transforms, network))} if several else {}
                             ),
@@ -116,14 +126,18 @@ class ImageCase(Case):
                         }
                         yield Task(self.index, CELLS, split, arm.name, repeat, (digest(cell),), (network.name,))
 
-    def _gan_key(self, split: int, part: str = "") -> str:
+    def _gan_key(self, split: int, part: str) -> str:
+        name = self._parts[part]
+        named = self.experiment.generator(name)
+        code = code_of("generators", named.target, {}) if "." in named.target else {}
         return digest(
             {
                 **self.shared(split, self.data.fingerprint()),
                 "part": part,
-                "gan": self.experiment.gan,
-                "config": self.gan_config,
+                "gan": named.params if name == DEFAULT_GENERATOR else asdict(named),
+                "config": self._configs[name],
                 "synthetic_per_class": self.experiment.synthetic_per_class,
+                **({"code": code} if code else {}),
             }
         )
 
@@ -155,24 +169,40 @@ class ImageCase(Case):
     def _training(self, split: int, part: str = "") -> LabelledImages:
         """The training images of a split, or those of them that its gate trains on."""
         chosen = self.splits.training[split]
-        return self.data.subset(chosen[self._inner(split)[0]] if part else chosen)
+        return self.data.subset(chosen[self._inner(split)[0]] if part.endswith(INNER) else chosen)
 
     def _inner(self, split: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         return inner_split(self.data.labels[self.splits.training[split]], self.seed("inner split", split))
 
-    def _fit_gan(self, split: int, part: str) -> dict[str, Any]:
-        real = self._training(split, part)
+    def _new(self, name: str, **extra: Any) -> Any:
+        """A generator that is not fitted yet."""
+        extra = {"device": self.experiment.device, "verbose": False, **extra}
+        return make_generator(self.experiment.generator(name), "images", **extra)
+
+    def _fit(self, split: int, part: str) -> Generator:
+        """Fit a generator, and save it where it can be."""
         seed = self.seed(f"gan {part}".strip(), split)
-        gan = ImageGAN().set_params(**{"random_state": seed, **self.gan_params, "verbose": False}).fit(real)
-        gan.save(self.store.gan_folder(self._gan_key(split, part)))
-        about = {"fit_seconds": gan.history_[-1]["seconds"], "steps": gan.config_.training.steps}
-        if part:
+        gan = self._new(self._parts[part], random_state=seed)
+        with global_states(seed):
+            gan.fit(self._training(split, part))
+        if hasattr(gan, "save"):
+            gan.save(self.store.gan_folder(self._gan_key(split, part)))
+        return gan
+
+    def _fit_gan(self, split: int, part: str) -> dict[str, Any]:
+        name = self._parts[part]
+        started = time.perf_counter()
+        gan = self._fit(split, part)
+        about: dict[str, Any] = {"generator": name, "fit_seconds": time.perf_counter() - started, "steps": _steps(gan)}
+        if part.endswith(INNER):
             return about
         images, labels = self._draw(gan, split, ())
         consistency = class_consistency(self._judge(split), images, labels, len(self.classes))
         if split == 0:
+            real = self._training(split)
             sheet = comparison_sheet(real, images, self.classes[labels])
-            write_atomically(self.store.sheet(self.index), png_bytes(sheet))
+            place = self.experiment.drawn_from().index(name)
+            write_atomically(self.store.sheet(self.index, place), png_bytes(sheet))
             about["audit"] = self._audit(images, labels, real)
         return {**about, "consistency": consistency.tolist()}
 
@@ -205,7 +235,7 @@ class ImageCase(Case):
             notes.append(note)
         if notes:
             about["note"] = "; ".join(notes)
-        synthetic = self._synthetic_images(task.split, keep) if share.any() else None
+        synthetic = self._synthetic_images(task.split, _part(arm.generator), keep) if share.any() else None
         if synthetic is not None:
             share[np.bincount(synthetic[1], minlength=len(self.classes)) == 0] = 0
         test = self.splits.test[task.split]
@@ -280,7 +310,7 @@ class ImageCase(Case):
         most = arm.synthetic / (1 - arm.synthetic)
         fixed = tuple(find_filter(name) for name in arm.keep)
         decision = choose_ratio(
-            lambda: _Fitted(self._gan(split, INNER)),
+            lambda: _Fitted(self._gan(split, _part(arm.generator, INNER))),
             self._training(split),
             classifier=make_network,
             ratios=[ratio * most for ratio in GATE_RATIOS],
@@ -297,7 +327,7 @@ class ImageCase(Case):
             random_state=seed,
         )
         ratios = np.array([decision.ratios_per_class[label] for label in self.classes.tolist()])
-        fits = [self._made(split, part)["fit_seconds"] for part in ("", INNER)]
+        fits = [self._made(split, _part(arm.generator, part))["fit_seconds"] for part in ("", INNER)]
         note = f"{decision.candidates[decision.decision.position]} chosen"
         seconds = sum(fits) + time.perf_counter() - started
         return ratios / (1 + ratios), decision.keep, note, {"gate": decision.to_dict(), "fit_seconds": seconds}
@@ -325,28 +355,28 @@ class ImageCase(Case):
             raise RuntimeError(f"the {prepared(part or 'of this split')} failed")
         return record
 
-    def _gan(self, split: int, part: str) -> ImageGAN:
-        """A saved GAN."""
+    def _gan(self, split: int, part: str) -> Generator:
+        """A fitted generator: the saved one, or the same fitted again."""
         self._made(split, part)
-        folder, device = self.store.gan_folder(self._gan_key(split, part)), self.gan_params["device"]
-        try:
-            return ImageGAN.load(folder, device=device)
-        except ValueError:
-            # Its folder was deleted or damaged after it was finished.
-            self._fit_gan(split, part)
-            return ImageGAN.load(folder, device=device)
+        params = self.experiment.generator(self._parts[part]).params
+        made = self._new(self._parts[part])
+        if hasattr(made, "save") and hasattr(made, "load"):
+            read = functools.partial(type(made).load, self.store.gan_folder(self._gan_key(split, part)))
+            # Its folder may have been deleted or damaged after it was finished.
+            with contextlib.suppress(ValueError):
+                return construct(read, {}, device=params.get("device", self.experiment.device))
+        return self._fit(split, part)
 
-    def _synthetic_images(self, split: int, keep: tuple[ImageFilter, ...]) -> Labelled:
-        """The synthetic images of a split that pass some filters, from its saved GAN."""
-        key = self._gan_key(split)
-        names = tuple(step.name for step in keep)
-        if (key, names) not in self._synthetic:
-            drawn = self._draw(self._gan(split, ""), split, keep)
-            self._synthetic = {k: images for k, images in self._synthetic.items() if k[0] == key}
-            self._synthetic[key, names] = drawn
-        return self._synthetic[key, names]
+    def _synthetic_images(self, split: int, part: str, keep: tuple[ImageFilter, ...]) -> Labelled:
+        """The synthetic images of a split that pass some filters."""
+        place = split, part, tuple(step.name for step in keep)
+        if place not in self._synthetic:
+            drawn = self._draw(self._gan(split, part), split, keep)
+            self._synthetic = {known: images for known, images in self._synthetic.items() if known[0] == split}
+            self._synthetic[place] = drawn
+        return self._synthetic[place]
 
-    def _draw(self, gan: ImageGAN, split: int, keep: tuple[ImageFilter, ...]) -> Labelled:
+    def _draw(self, gan: Generator, split: int, keep: tuple[ImageFilter, ...]) -> Labelled:
         n, seed = self.experiment.synthetic_per_class, self.seed("sample", split)
         if keep:
             with warnings.catch_warnings(), global_states(seed):
@@ -354,7 +384,7 @@ class ImageCase(Case):
                 images, labels = draw_filtered(gan, n, real=self._training(split), keep=keep, random_state=seed)
         else:
             labels = np.repeat(np.arange(len(self.classes)), n)
-            images = gan.sample(self.classes[labels], random_state=seed).cpu().numpy()
+            images = draw_images(gan, labels, random_state=seed).numpy()
         # What stands in both parts of the data itself is no sign of a leak.
         test, training = self.data.images[self.splits.test[split]], self.data.images[self.splits.training[split]]
         leaked = copies(images, test) & ~copies(images, training)
@@ -379,6 +409,17 @@ class ImageCase(Case):
         }
 
 
+def _part(generator: str, part: str = "") -> str:
+    """What is fitted of a generator in a split; of the one of the table gan its name is not part of it."""
+    return f"{'' if generator == DEFAULT_GENERATOR else GENERATOR + generator} {part}".strip()
+
+
+def _steps(gan: Any) -> int | None:
+    """Training steps of a generator that keeps a history of them."""
+    last = (getattr(gan, "history_", None) or [None])[-1]
+    return last.get("step") if isinstance(last, dict) else None
+
+
 def _choice(transforms: tuple[str | Plugin, ...], network: Plugin) -> str:
     return f"{CHOICE}{', '.join(map(_in_full, transforms))} for {network.name}"
 
@@ -392,13 +433,13 @@ def _in_full(transform: str | Plugin) -> str:
 
 
 class _Fitted:
-    """A GAN that is fitted already, on just the images that it is asked to fit."""
+    """A generator that is fitted already, on just the images that it is asked to fit."""
 
-    def __init__(self, gan: ImageGAN) -> None:
+    def __init__(self, gan: Generator) -> None:
         self._gan = gan
 
-    def fit(self, real: LabelledImages) -> ImageGAN:
-        """Check that, and return the GAN."""
-        if self._gan.training_data_["sha256"] != real.fingerprint():
-            raise AssertionError("the inner GAN was fitted on other images")
+    def fit(self, real: LabelledImages) -> Generator:
+        """Check that, and return the generator."""
+        if training_data(self._gan).get("sha256", real.fingerprint()) != real.fingerprint():
+            raise AssertionError("the inner generator was fitted on other images")
         return self._gan

@@ -18,7 +18,7 @@ from ganaug.bench.cases.case import CELLS, Case, Task, failure, global_states, s
 from ganaug.bench.inputs.datasets import TableData, load_table
 from ganaug.bench.methods.classifiers import CLASSIFIERS, Columns, fit_predict
 from ganaug.bench.methods.drawn import Exchanged, Rows, leaked_rows, recombined
-from ganaug.bench.methods.samplers import SAMPLERS, make_gate, resample
+from ganaug.bench.methods.samplers import SAMPLERS, make_gate, resample, table_generator
 from ganaug.bench.records.store import Store
 from ganaug.bench.suite.plugins import Plugin
 from ganaug.bench.suite.schema import Suite, TableArm, TableExperiment, digest
@@ -57,6 +57,9 @@ class TableCase(Case):
         """A sampler and a classifier."""
         if arm.sampler is not None:
             yield "samplers", arm.sampler.target, SAMPLERS
+            asked = arm.sampler.params.get("generator")
+            if arm.sampler.target in SAMPLERS and "." in (path := table_generator(asked).target):
+                yield "generators", path, {}
         yield "classifiers", classifier.target, CLASSIFIERS
 
     def tasks(self) -> Iterator[Task]:

@@ -1,4 +1,4 @@
-"""What is shown of a run while it goes on: cells finished, failed and left, and the time that these will take."""
+"""What a run shows of its progress: cells finished, failed and left, and the time that these will take."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class TimeLeft:
         self._started = clock()
 
     def finished(self, task: Task, made: dict[str, dict[str, Any]]) -> None:
-        """Count a task and the seconds that its records tell."""
+        """Count a task and the seconds that its records hold."""
         self._left.pop(task, None)
         shared = max((record.get("fit_seconds", 0.0) for record in made.values()), default=0.0)
         cost = shared + sum(record.get("seconds", 0.0) for record in made.values())
@@ -123,7 +123,7 @@ class RunProgress:
         return frozenset(key for key in task.keys if key not in self._done)
 
     def start(self, n_tasks: int, deadly: list[tuple[Task, frozenset[str]]]) -> None:
-        """Tell how many tasks are handed out, and which run in a process of their own."""
+        """Show how many tasks are waiting, and which run in a process of their own."""
         self._waiting = n_tasks
         for task, _ in deadly:
             self._say(f"{task.name}: a process died in it; it gets one of its own")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
-import itertools
-from collections.abc import Callable, Generator, Hashable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Hashable, Iterable
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import joblib
@@ -99,30 +100,49 @@ def hand_out(executor: Executor, at_a_time: AtATime, store: Store, work: Work, w
     call = (
         functools.partial(_less_what_is_done, store, deaths, work) if deaths > 1 else functools.partial(_nested, work)
     )
-    queue: Iterator[tuple[Task, frozenset[str], dict[str, Any], int]] = iter([(*item, {}, 0) for item in waiting])
-    running: dict[Any, tuple[Task, frozenset[str], dict[str, Any], int]] = {}
+    queue = deque(_Job(*item) for item in waiting)
+    running: dict[Any, _Job] = {}
     try:
-        while True:
+        while queue or running:
             most = at_a_time()
-            while len(running) < most and (item := next(queue, None)) is not None:
-                running[executor.submit(call, *item[:2])] = item
-            if not running:
-                return
+            while queue and len(running) < most:
+                job = queue.popleft()
+                running[executor.submit(call, job.task, job.keys)] = job
             finished = []
             for handle in executor.wait(list(running)):
-                task, keys, before, died = running.pop(handle)
+                job = running.pop(handle)
                 try:
-                    made = {**before, **executor.result(handle)[1]}
+                    job.made |= executor.result(handle)[1]
                 except WorkerDiedError:
-                    made = {**before, **_after_death(store, task, keys, deaths, died + 1)}
-                    if left := keys - made.keys():
-                        queue = itertools.chain([(task, left, made, died + 1)], queue)
+                    job.take_death(store, deaths)
+                    if job.keys:
+                        queue.appendleft(job)
                         continue
-                finished.append((task, made))
+                finished.append((job.task, job.made))
             del handle  # a result that a handle is left of would be made again, were the worker that holds it lost
             yield from finished
     finally:
         executor.cancel(list(running))
+
+
+@dataclass
+class _Job:
+    """A task, the keys of it that are left, what was made before its process died, and how often one has."""
+
+    task: Task
+    keys: frozenset[str]
+    made: dict[str, dict[str, Any]] = field(default_factory=dict)
+    died: int = 0
+
+    def take_death(self, store: Store, deaths: int) -> None:
+        """Keep what is there after the process of the task has died, and give up cells that may have ended it."""
+        self.died += 1
+        made, marked = _so_far(store, self.task, self.keys, deaths)
+        if self.died >= (deaths * len(self.task.keys) if marked else deaths):  # no mark says where, or none is true
+            left = [key for key in self.task.keys if key in self.keys and key not in made]
+            made |= _fallen(store, self.task, left)
+        self.made |= made
+        self.keys -= made.keys()
 
 
 def _nested(work: Work, task: Task, keys: frozenset[str]) -> Made:
@@ -136,15 +156,6 @@ def _less_what_is_done(store: Store, deaths: int, work: Work, task: Task, keys: 
     made, _ = _so_far(store, task, keys, deaths)
     left = keys - made.keys()
     return task, made | (_nested(work, task, left)[1] if left else {})
-
-
-def _after_death(store: Store, task: Task, keys: frozenset[str], deaths: int, died: int) -> dict[str, dict[str, Any]]:
-    """Records after the process of a task has died, which has happened `died` times."""
-    made, marked = _so_far(store, task, keys, deaths)
-    if died >= (deaths * len(task.keys) if marked else deaths):  # no mark says where, or none that is true
-        left = [key for key in task.keys if key in keys and key not in made]
-        made |= _fallen(store, task, left)
-    return made
 
 
 def _so_far(store: Store, task: Task, keys: frozenset[str], deaths: int) -> tuple[dict[str, dict[str, Any]], list[str]]:

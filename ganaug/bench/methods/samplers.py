@@ -15,14 +15,13 @@ from ganaug.bench.methods.classifiers import Columns
 from ganaug.bench.methods.drawn import Rows, checked_rows, checked_table
 from ganaug.bench.methods.gated import Gate
 from ganaug.bench.methods.generators import GENERATORS
-from ganaug.bench.suite.plugins import Plugin, checked, construct, require, resolve
+from ganaug.bench.methods.making import check_generator, make_generator
+from ganaug.bench.suite.plugins import Plugin, checked, construct, resolve
 from ganaug.bench.suite.schema import TableArm, TableExperiment
 from ganaug.data.json_values import short
-from ganaug.data.suggestions import nearest
-from ganaug.generators import TableGAN
 from ganaug.resampling import GANOverSampler, SafeOverSampler
 
-__all__ = ["SAMPLERS", "Rows", "check_amount", "check_sampler", "make_gate", "resample"]
+__all__ = ["SAMPLERS", "Rows", "check_amount", "check_sampler", "make_gate", "resample", "table_generator"]
 
 NEIGHBOURS = 5
 # What ADASYN says of tables whose classes lie too far apart or too close for it.
@@ -92,20 +91,15 @@ def _check_gan(what: str, params: dict[str, Any]) -> None:
 
 
 def _check_generator(what: str, asked: Any) -> None:
-    """Check the name of a peer, a table with its class, or parameters of TableGAN."""
-    asked = {"class": asked} if isinstance(asked, str) else asked
-    if not isinstance(asked, dict):
+    """Check the name or import path of a generator, a table with its class, or parameters of TableGAN."""
+    if not isinstance(asked, str | dict):
         raise ValueError(f"{what} must be a name or a table of parameters, got {short(asked)}")
-    params = {key: value for key, value in asked.items() if key != "class"}
-    if "class" not in asked:
-        checked(what, TableGAN, params)
-        return
-    name = asked["class"]
-    if not isinstance(name, str) or name not in GENERATORS:
-        raise ValueError(f"there is no generator {short(name)}{nearest(name, GENERATORS)}")
-    if name in ("ctgan", "tvae"):
-        require("ctgan", name)
-    checked(what, GENERATORS[name], params)
+    check_generator(what, table_generator(asked), "rows")
+
+
+def table_generator(asked: Any) -> Plugin:
+    """The generator that a sampler of a suite asks for; TableGAN with parameters alone."""
+    return Plugin.of({"class": asked} if isinstance(asked, str) else {"class": "TableGAN", **(asked or {})})
 
 
 def resample(arm: TableArm, data: TableData, encode: Columns, seed: int) -> tuple[Rows, str | None]:
@@ -237,14 +231,10 @@ def _gan(data: TableData, encode: Columns, strategy: Any, seed: int, params: dic
 
 
 def _gan_sampler(data: TableData, strategy: Any, seed: int, params: dict[str, Any]) -> GANOverSampler:
-    """Read the parameters: `generator` is the name of a peer, a table with its class, or parameters of TableGAN."""
+    """Read the parameters: `generator` is the name of one, a table with its class, or parameters of TableGAN."""
     options = dict(params)
-    asked = options.pop("generator", None)
-    asked = {"class": asked} if isinstance(asked, str) else dict(asked or {})
-    if "class" in asked:
-        generator = GENERATORS[asked.pop("class")](nominal=data.nominal, **asked)
-    else:
-        generator = TableGAN().set_params(**{"verbose": False, **asked})
+    named = table_generator(options.pop("generator", None))
+    generator = make_generator(named, "rows", nominal=data.nominal, verbose=False)
     return GANOverSampler(
         **{
             "generator": generator,

@@ -46,7 +46,7 @@ def environment() -> dict[str, str]:
     """Versions and machine that this process computes with.
 
     They are kept beside each cell and are no part of its key: shards on machines that differ in a patch release must
-    end in one report, and an upgrade half-way must not throw days of work away; the report tells where they differ.
+    end in one report, and an upgrade half-way must not throw days of work away; the report says where they differ.
     """
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
     return {

@@ -198,9 +198,9 @@ class Store:
         """Where the fitted GAN of a key is kept."""
         return self.root / "gans" / key[:20]
 
-    def sheet(self, case: int) -> Path:
-        """Where the picture of a case's samples is kept."""
-        return self.root / f"samples-{case + 1}.png"
+    def sheet(self, case: int, generator: int = 0) -> Path:
+        """Where the picture of a case's samples is kept, from one of its generators."""
+        return self.root / f"samples-{case + 1}{f'-{generator + 1}' if generator else ''}.png"
 
     def _write(self, path: Path, content: str) -> None:
         try:

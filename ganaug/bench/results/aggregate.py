@@ -36,10 +36,10 @@ from ganaug.bench.results.stats import (
     wilcoxon,
 )
 from ganaug.bench.results.verdicts import cautions_on_unseen, share_seen, verdicts_over_datasets, verdicts_per_case
-from ganaug.bench.suite.schema import Arm, Suite
+from ganaug.bench.suite.schema import DEFAULT_GENERATOR, Arm, Experiment, ImageArm, ImageExperiment, Suite
 from ganaug.metrics.paired import Difference
 
-__all__ = ["cell_table", "summarise"]
+__all__ = ["cell_table", "generators_of", "summarise"]
 
 FEW_SEEN = 0.01  # of the test samples: below, what stands in a training set too moves no figure
 
@@ -135,25 +135,41 @@ def _experiment(scores: Scores) -> ExperimentResult:
 
 def _case(scores: Scores, index: int, about: dict[str, Any]) -> CaseResult:
     gans = [r for r in scores.records if r["case"] == index and "consistency" in r and r["status"] == "done"]
-    gan = _gan(gans) if gans else None
-    seconds = 0.0 if gan is None else gan.seconds
-    arms = scores.experiment.arms
+    arms, drawn = scores.experiment.arms, generators_of(scores.experiment)
+    found = [
+        _gan(mine, name, place)
+        for place, name in enumerate(drawn)
+        if (mine := [r for r in gans if r.get("generator", DEFAULT_GENERATOR) == name])
+    ]
+    seconds = {gan.generator: gan.seconds for gan in found}
     return CaseResult(
         about=about,
         index=index,
-        arms=tuple(_arm(scores, index, arm, seconds) for arm in arms if scores.runs(arm, about)),
+        arms=tuple(
+            _arm(scores, index, arm, seconds.get(getattr(arm, "generator", ""), 0.0))
+            for arm in arms
+            if scores.runs(arm, about)
+        ),
         left_out=tuple(arm.name for arm in arms if not scores.runs(arm, about)),
-        gan=gan,
+        gan=found[0] if found else None,
+        other_gans=tuple(found[1:]),
     )
 
 
-def _gan(records: list[dict[str, Any]]) -> GanResult:
-    """The GANs of all splits of a case as one."""
+def generators_of(experiment: Experiment) -> list[str]:
+    """The generators that arms of images draw from."""
+    return experiment.drawn_from() if isinstance(experiment, ImageExperiment) else []
+
+
+def _gan(records: list[dict[str, Any]], name: str, place: int) -> GanResult:
+    """The fits of a generator in all splits of a case as one."""
     return GanResult(
         consistency=(100 * np.mean([r["consistency"] for r in records], axis=0)).tolist(),
         seconds=float(np.mean([r["fit_seconds"] for r in records])),
         steps=records[0]["steps"],
         audit=next((r["audit"] for r in records if "audit" in r), None),
+        generator=name,
+        place=place,
     )
 
 
@@ -162,6 +178,7 @@ def _arm(scores: Scores, index: int, arm: Arm, gan_seconds: float) -> ArmResult:
     values = scores.values(arm.name, first, index)
     mine = [r for r in scores.records if r["arm"] == arm.name and r["case"] == index and r["status"] == "done"]
     made = [r["fit_seconds"] for r in mine if "fit_seconds" in r]
+    several = len(generators_of(scores.experiment)) > 1
     return ArmResult(
         name=arm.name,
         mean=_mean(values),
@@ -179,6 +196,7 @@ def _arm(scores: Scores, index: int, arm: Arm, gan_seconds: float) -> ArmResult:
             )
             for c in scores.experiment.classifiers
         },
+        generator=arm.generator if isinstance(arm, ImageArm) and arm.synthetic > 0 and several else None,
     )
 
 

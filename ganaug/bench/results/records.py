@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
+from ganaug.bench.suite.schema import DEFAULT_GENERATOR
 from ganaug.metrics.paired import Difference
 
 __all__ = [
@@ -113,6 +114,8 @@ class ArmResult(Record):
     differences : dict of str to Difference
         To each baseline.
     classifiers : dict of str to ClassifierResult
+    generator : str or None
+        What its samples are drawn from, where arms of the suite draw from several.
     """
 
     name: str
@@ -126,16 +129,40 @@ class ArmResult(Record):
     seconds_synthetic: float
     differences: dict[str, Difference] = field(metadata=_named(_difference))
     classifiers: dict[str, ClassifierResult] = field(metadata=_named(ClassifierResult.from_dict))
+    generator: str | None = None
+
+    @property
+    def title(self) -> str:
+        """What tables call it."""
+        return self.name if self.generator is None else f"{self.name} ({self.generator})"
 
 
 @dataclass(frozen=True)
 class GanResult(Record):
-    """The GANs of a case: class consistency in percent, seconds and steps of training, and the audit of the first."""
+    """The fits of a generator in a case.
+
+    Attributes
+    ----------
+    consistency : list of float
+        Of each class, in percent.
+    seconds : float
+        Of training.
+    steps : int or None
+        Of training, where there are any.
+    audit : dict or None
+        Of the first split.
+    generator : str
+        Its name in the suite.
+    place : int
+        Among the generators that arms draw from.
+    """
 
     consistency: list[float]
     seconds: float
-    steps: int
+    steps: int | None
     audit: dict[str, Any] | None = None
+    generator: str = DEFAULT_GENERATOR
+    place: int = 0
 
 
 @dataclass(frozen=True)
@@ -151,6 +178,9 @@ class CaseResult(Record):
     arms : tuple of ArmResult
         Those that the case has.
     gan : GanResult or None
+        Of the first generator.
+    other_gans : tuple of GanResult
+        Of the others that arms draw from.
     left_out : tuple of str
         Arms whose class weights would change nothing in it.
     """
@@ -162,6 +192,12 @@ class CaseResult(Record):
     gan: GanResult | None = field(
         default=None, metadata={"read": lambda values: None if values is None else GanResult.from_dict(values)}
     )
+    other_gans: tuple[GanResult, ...] = field(default=(), metadata=_several(GanResult.from_dict))
+
+    @property
+    def gans(self) -> tuple[GanResult, ...]:
+        """Of all generators."""
+        return (self.gan, *self.other_gans) if self.gan is not None else ()
 
     @property
     def name(self) -> str:

@@ -20,7 +20,7 @@ from ganaug.bench.cases.case import Task, heading
 from ganaug.bench.execution.progress import duration_text
 from ganaug.bench.methods.scores import METRICS, MINORITY
 from ganaug.bench.records.store import Store
-from ganaug.bench.results.aggregate import cell_table, summarise
+from ganaug.bench.results.aggregate import cell_table, generators_of, summarise
 from ganaug.bench.results.figures import critical_difference, curve_chart, forest, reliability
 from ganaug.bench.results.records import CaseResult, DatasetsTest, ExperimentResult, LearningCurve
 from ganaug.bench.suite.schema import Suite, digest
@@ -74,6 +74,9 @@ def write_report(
     cells = cell_table(records)
     cells["case"] = cells["case"].map(lambda index: data[index]["name"])
     cells[["split", "repeat"]] += 1
+    if suite.images is not None and len(generators_of(suite.images)) > 1:
+        drawn = {arm.name: arm.generator for arm in suite.images.arms if arm.synthetic > 0}
+        cells.insert(3, "generator", cells["arm"].map(drawn))
     environments = _environments(records)
     found = summarise(suite, records, data)
     summary = {
@@ -254,10 +257,11 @@ def _render(root: Path, summary: dict[str, Any], unwritten: list[OSError] | None
     templates.globals.update(points_text=_points_text)
     experiments = [ExperimentResult.from_dict(experiment) for experiment in summary["experiments"]]
     sheets = {
-        case.index: base64.b64encode(read_regular(path)).decode()
+        (case.index, place): base64.b64encode(read_regular(path)).decode()
         for experiment in experiments
         for case in experiment.cases
-        if (path := Store(root).sheet(case.index)).is_file()
+        for place in sorted({0, *(gan.place for gan in case.gans)})
+        if (path := Store(root).sheet(case.index, place)).is_file()
     }
     charts = [_charts(experiment, summary["suite"][experiment.kind]) for experiment in experiments]
     of_older = {"cautions": [], "environments": [{"made_by": summary.get("environment", {})}]}
@@ -275,10 +279,16 @@ def _render(root: Path, summary: dict[str, Any], unwritten: list[OSError] | None
 def _visible(summary: dict[str, Any]) -> dict[str, Any]:
     """A summary as pages may show it; the report of an audit keeps its lines."""
     shown = visible_values(summary)
-    for experiment, as_made in zip(shown["experiments"], summary["experiments"], strict=True):
-        for case, case_as_made in zip(experiment["cases"], as_made["cases"], strict=True):
-            if audit := (case_as_made.get("gan") or {}).get("audit"):
-                case["gan"]["audit"]["text"] = "\n".join(map(visible, audit["text"].split("\n")))
+    for experiment, as_run in zip(shown["experiments"], summary["experiments"], strict=True):
+        for case, case_as_made in zip(experiment["cases"], as_run["cases"], strict=True):
+            gans = zip(
+                [case.get("gan"), *case.get("other_gans", ())],
+                [case_as_made.get("gan"), *case_as_made.get("other_gans", ())],
+                strict=True,
+            )
+            for gan, as_made in gans:
+                if audit := (as_made or {}).get("audit"):
+                    gan["audit"]["text"] = "\n".join(map(visible, audit["text"].split("\n")))
     return shown
 
 

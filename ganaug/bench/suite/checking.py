@@ -6,51 +6,143 @@ What only the registries can tell, such as whether there is a sampler of some na
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Sequence
-from dataclasses import fields
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from typing import Any
 
-from ganaug.bench.suite.plugins import Plugin
-from ganaug.bench.suite.schema import Experiment, ImageArm, ImageExperiment, Sizes, Suite, TableArm, TableExperiment
+from pydantic import ValidationError
+
+from ganaug.bench.suite.schema import (
+    DEFAULT_GENERATOR,
+    SUITES,
+    Experiment,
+    ImageArm,
+    ImageExperiment,
+    Sizes,
+    Suite,
+    TableArm,
+    TableExperiment,
+)
 from ganaug.bench.suite.source_location import SourceLocation
+from ganaug.classifiers.image_classifier import ClassifierConfig
 from ganaug.data.json_values import short
 from ganaug.data.suggestions import nearest
-from ganaug.generators import ImageGAN
 
-__all__ = ["SUITE", "check_types_of_arms", "check_values", "located"]
+__all__ = ["OF_RUNS", "SUITE", "VARIANTS", "check_values", "located", "unknown_key", "validated"]
 
 SUITE = SourceLocation("suite")
-MOST = 10_000  # splits, folds and so on: a grid of them must be made before anything runs
+VARIANTS = "weighted_variants"  # of [images] in files: asks for more arms, and is none of the experiment's own
+OF_RUNS = ("budget", "reduced")  # set when a run is reduced to a time, not by who writes a suite
+PARTS = {
+    "images": ImageExperiment,
+    "tables": TableExperiment,
+    "sizes": Sizes,
+    "training": ClassifierConfig,
+}  # by the keys that they stand under; arms by those of their experiment
+UNKNOWN = "unexpected_keyword_argument"
+NO_TEXT = "must be a string that is not blank"
+WORDS = {
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "bool_type": "must be true or false",
+    "string_type": "must be a string",
+    "tuple_type": "must be a list",
+    "dict_type": "must be a table",
+    "dataclass_type": "must be a table",
+    "greater_than_equal": "must be at least {ge:g}",
+    "less_than_equal": "must be at most {le:g}",
+    "string_pattern_mismatch": NO_TEXT,
+    "value_error": "{error}",
+}  # for the messages of pydantic, in which a value is an "input", and names are of Python's types
+NAME_OF_SUITE = "must hold letters, digits and the signs . + - _ only, at most 100"
+EXAMPLES = {"sizes": " such as { n_per_class = [5, 20] }"}
 
 
-def check_values(suite: Suite, where: SourceLocation = SUITE) -> None:
-    """Find out whether a suite holds what it must, of the right types, within range, and in agreement with itself.
+def validated(values: Any, where: SourceLocation = SUITE) -> Suite:
+    """Check the types and ranges of a suite, or of the plain values of one, and return it.
+
+    Raises
+    ------
+    ValueError
+        Of one sentence: the place, the key, what is expected and what is there, of the first mistake.
+    """
+    try:
+        return SUITES.validate_python(values)
+    except ValidationError as error:
+        mistakes = error.errors(include_url=False)
+    first = min(mistakes, key=lambda mistake: (mistake["type"] != UNKNOWN, mistake["type"] == "missing"))
+    keys, kind = first["loc"], first["type"]
+    if kind == UNKNOWN:
+        raise unknown_key(where, keys, values)
+    if kind == "missing":
+        lacking = [str(m["loc"][-1]) for m in mistakes if m["type"] == kind and m["loc"][:-1] == keys[:-1]]
+        whole = _called(keys[:-1], values) or "the suite"
+        raise ValueError(f"{where.at(*keys[:-1])}: {whole} is incomplete: it lacks {', '.join(lacking)}")
+    words = NAME_OF_SUITE if keys == ("name",) and kind != "string_type" else WORDS.get(kind)
+    words = words or first["msg"].replace("Input should be", "must be")
+    said = words.format(**first.get("ctx", {})) + (EXAMPLES.get(_last(keys), "") if kind == "dataclass_type" else "")
+    got = "" if kind == "value_error" else f", got {short(first['input'])}"
+    raise ValueError(f"{_at(where, keys)}: {_subject(keys, values)} {said}{got}")
+
+
+def unknown_key(where: SourceLocation, keys: tuple[int | str, ...], values: Any) -> ValueError:
+    """What is wrong with a key of a suite that there is none of."""
+    what, part = _called(keys[:-1], values), _part(keys[:-1])
+    known = [f.name for f in fields(part) if f.name not in OF_RUNS] + ([VARIANTS] if part is ImageExperiment else [])
+    has = f"{what} has an " if what else ""
+    return ValueError(f"{where.at(*keys)}: {has}unknown key {short(keys[-1])}{nearest(keys[-1], known)}")
+
+
+def _part(keys: tuple[int | str, ...]) -> Any:
+    """The class that stands at some keys."""
+    if _last(keys) == "arms":
+        return PARTS[str(keys[0])].arm_type  # type: ignore[attr-defined]
+    return PARTS.get(_last(keys), Suite)
+
+
+def _last(keys: tuple[int | str, ...]) -> str:
+    return next((key for key in reversed(keys) if isinstance(key, str)), "")
+
+
+def _called(keys: tuple[int | str, ...], values: Any) -> str:
+    """What messages call a table of a suite."""
+    last = _last(keys)
+    if last == "arms":
+        for key in keys:
+            values = getattr(values, str(key)) if is_dataclass(values) else values[key]
+        return f"arm {short(values.get('name', '') if isinstance(values, Mapping) else values.name)}"
+    return f"[{'.'.join(map(str, keys))}]" if last in ("images", "tables", "training") else last
+
+
+def _at(where: SourceLocation, keys: tuple[int | str, ...]) -> SourceLocation:
+    place = where.at(*keys)
+    return place.saying(str(keys[0])) if len(keys) > 1 else place
+
+
+def _subject(keys: tuple[int | str, ...], values: Any) -> str:
+    """The key that a sentence is about, within images or tables."""
+    if "arms" in keys[:-2]:
+        return f"{_last(keys)} of {_called(keys[:3], values)}"
+    return ".".join(key for key in keys[min(1, len(keys) - 1) :] if isinstance(key, str)) or "the suite"
+
+
+def check_values(suite: Suite, where: SourceLocation = SUITE) -> Suite:
+    """Find out whether the parts of a suite agree with each other; its types are checked first, by :func:`validated`.
 
     Raises
     ------
     ValueError
     """
-    _check_text(where, "title", suite.title)
-    if not isinstance(suite.name, str) or re.fullmatch(r"\w[\w.+-]{,99}", suite.name) is None:
-        raise ValueError(
-            f"{where.at('name')}: name must hold letters, digits and the signs . + - _ only, at most 100, "
-            f"got {short(suite.name)}"
-        )
-    _check_number(where, "seed", suite.seed, whole=True, least=0, limit=2**64)
-    if suite.timeout is not None:
-        _check_number(where, "timeout", suite.timeout, least=1e-3)
+    suite = validated(suite, where)
     if not suite.experiments:
         raise ValueError(f"{where}: there is neither [images] nor [tables]; declare what is compared in one of them")
     for experiment in suite.experiments:
         _check_experiment(where.at(experiment.kind).saying(experiment.kind), experiment)
+    return suite
 
 
 def _check_experiment(where: SourceLocation, experiment: Experiment) -> None:
-    _check_kinds(where, experiment)
     _check_sizes(where, experiment)
-    _check_types(where, experiment)
     for key in ("datasets", "classifiers", "metrics", "imbalance", "arms"):
         names = [getattr(value, "name", value) for value in getattr(experiment, key)]
         if not names or len(set(names)) < len(names):
@@ -61,62 +153,57 @@ def _check_experiment(where: SourceLocation, experiment: Experiment) -> None:
             raise ValueError(
                 f"{where.at('baselines')}: baseline {short(name)} is not among the arms{nearest(name, names)}"
             )
+    if isinstance(experiment, ImageExperiment):
+        _check_generators(where, experiment)
     for i, arm in enumerate(experiment.arms):
         _check_arm(where.at("arms", i), arm, [name for name in names if name != arm.name])
-    if isinstance(experiment, ImageExperiment):
-        _check_images(where, experiment)
-    elif isinstance(experiment, TableExperiment):
-        _check_tables(where, experiment)
 
 
-def _check_kinds(where: SourceLocation, experiment: Experiment) -> None:
-    """Find out whether what holds several values does; one that is made in Python may hold anything."""
-    kinds = {"datasets": Plugin, "classifiers": Plugin, "arms": experiment.arm_type, "sizes": Sizes}
-    for key in (*kinds, "baselines", "metrics"):
-        values = getattr(experiment, key)
-        _check_several(where, key, values, kinds.get(key, object))
-    places = [(where, experiment), *((where.at("sizes", i), some) for i, some in enumerate(experiment.sizes))]
-    for place, drawn in places:
-        for key in ("n_per_class", "imbalance"):
-            _check_several(place, key, getattr(drawn, key), object)
+def _check_generators(where: SourceLocation, experiment: ImageExperiment) -> None:
+    names = [DEFAULT_GENERATOR, *(plugin.name for plugin in experiment.generators)]
+    if len(set(names)) < len(names):
+        raise ValueError(
+            f"{where.at('generators')}: generators must have different names, none of them {DEFAULT_GENERATOR!r}, "
+            f"which is that of the table gan, got {short(names[1:], 200)}"
+        )
+    for i, arm in enumerate(experiment.arms):
+        if arm.generator not in names:
+            raise ValueError(
+                f"{where.at('arms', i, 'generator')}: arm {short(arm.name)} has an unknown generator "
+                f"{short(arm.generator)}{nearest(arm.generator, names)}"
+            )
 
 
-def _check_several(where: SourceLocation, key: str, values: Any, kind: type) -> None:
-    if not isinstance(values, tuple | list) or not all(isinstance(value, kind) for value in values):
-        of = "" if kind is object else f" of {kind.__name__}"
-        raise ValueError(f"{where.at(key)}: {key} must be a tuple{of}, got {short(values)}")
+def _check_sizes(where: SourceLocation, experiment: Experiment) -> None:
+    if experiment.sizes:
+        for key, default in (("n_per_class", ()), ("imbalance", (1.0,))):
+            if getattr(experiment, key) != default:
+                raise ValueError(f"{where.at(key)}: {key} belongs into sizes where there are sizes; leave it out here")
+        for i, some in enumerate(experiment.sizes):
+            _check_different(where.at("sizes", i), some)
+            if not some.n_per_class or not some.imbalance:
+                raise ValueError(f"{where.at('sizes', i)}: sizes must each have n_per_class and imbalance, got none")
+    else:
+        _check_different(where, experiment)
+        if experiment.imbalance != (1.0,) and not experiment.n_per_class:
+            raise ValueError(f"{where.at('imbalance')}: imbalance needs n_per_class, the samples of the largest class")
+    known: dict[tuple[int | None, int], float] = {}
+    for n, ratio in experiment.drawn_sizes():
+        smallest = max(1, round((n or 0) / ratio))
+        if (other := known.setdefault((n, smallest), ratio)) != ratio:
+            raise ValueError(
+                f"{where.at('imbalance')}: imbalance must have ratios that differ in samples, but {other:g} and "
+                f"{ratio:g} of n_per_class = {n} leave the smallest class {smallest}"
+            )
+    if len(known) < len(experiment.drawn_sizes()):
+        raise ValueError(f"{where.at('sizes')}: sizes must differ, got {short(experiment.drawn_sizes(), 200)}")
 
 
-def _check_types(where: SourceLocation, experiment: Experiment) -> None:
-    for key in ("baselines", "metrics"):
-        for value in getattr(experiment, key):
-            _check_text(where, key, value)
-    check_types_of_arms(where, experiment.arms)
-    for key in ("datasets", "classifiers"):
-        for i, plugin in enumerate(getattr(experiment, key)):
-            _check_name(where.at(key, i), f"the name of a {key.removesuffix('s')}", plugin.name)
-
-
-def check_types_of_arms(where: SourceLocation, arms: Sequence[ImageArm | TableArm]) -> None:
-    """Find out whether arms hold values of the kinds that all else takes for granted.
-
-    Raises
-    ------
-    ValueError
-    """
-    for i, arm in enumerate(arms):
-        place = where.at("arms", i)
-        _check_name(place, "the name of an arm", arm.name)
-        for value in fields(arm):
-            if value.type == "bool" and not isinstance(getattr(arm, value.name), bool):
-                got = short(getattr(arm, value.name))
-                raise ValueError(
-                    f"{place.at(value.name)}: {value.name} of arm {short(arm.name)} must be true or false, got {got}"
-                )
-        for key in ("against", "keep"):
-            _check_several(place, key, getattr(arm, key, ()), object)
-        for name in (*arm.against, *getattr(arm, "keep", ())):
-            _check_text(place, f"what arm {short(arm.name)} is against or keeps", name)
+def _check_different(where: SourceLocation, sizes: Experiment | Sizes) -> None:
+    if len(set(sizes.n_per_class)) < len(sizes.n_per_class):
+        raise ValueError(
+            f"{where.at('n_per_class')}: n_per_class must have different sizes, got {short(sizes.n_per_class)}"
+        )
 
 
 def _check_arm(where: SourceLocation, arm: ImageArm | TableArm, others: list[str]) -> None:
@@ -132,79 +219,7 @@ def _check_arm(where: SourceLocation, arm: ImageArm | TableArm, others: list[str
         _check_table_arm(where, arm)
 
 
-def _check_sizes(where: SourceLocation, experiment: Experiment) -> None:
-    for key in ("splits", "folds"):
-        _check_number(where, key, getattr(experiment, key), whole=True, least=2, limit=MOST)
-    _check_number(where, "repeats", experiment.repeats, whole=True, least=1, limit=MOST)
-    _check_number(where, "rope", experiment.rope, least=0)
-    if experiment.sizes:
-        for key, default in (("n_per_class", ()), ("imbalance", (1.0,))):
-            if getattr(experiment, key) != default:
-                raise ValueError(f"{where.at(key)}: {key} belongs into sizes where there are sizes; leave it out here")
-        for i, some in enumerate(experiment.sizes):
-            _check_drawn(where.at("sizes", i), some)
-            if not some.n_per_class or not some.imbalance:
-                raise ValueError(f"{where.at('sizes', i)}: sizes must each have n_per_class and imbalance, got none")
-    else:
-        _check_drawn(where, experiment)
-        if experiment.imbalance != (1.0,) and not experiment.n_per_class:
-            raise ValueError(f"{where.at('imbalance')}: imbalance needs n_per_class, the samples of the largest class")
-    known: dict[tuple[int | None, int], float] = {}
-    for n, ratio in experiment.drawn_sizes():
-        smallest = max(1, round((n or 0) / ratio))
-        if (other := known.setdefault((n, smallest), ratio)) != ratio:
-            raise ValueError(
-                f"{where.at('imbalance')}: imbalance must have ratios that differ in samples, but {other:g} and "
-                f"{ratio:g} of n_per_class = {n} leave the smallest class {smallest}"
-            )
-    if len(known) < len(experiment.drawn_sizes()):
-        raise ValueError(f"{where.at('sizes')}: sizes must differ, got {short(experiment.drawn_sizes(), 200)}")
-
-
-def _check_drawn(where: SourceLocation, sizes: Experiment | Sizes) -> None:
-    for n in sizes.n_per_class:
-        _check_number(where, "n_per_class", n, whole=True, least=1, limit=10**9)
-    for ratio in sizes.imbalance:
-        _check_number(where, "imbalance", ratio, least=1)
-    if len(set(sizes.n_per_class)) < len(sizes.n_per_class):
-        raise ValueError(
-            f"{where.at('n_per_class')}: n_per_class must have different sizes, got {short(sizes.n_per_class)}"
-        )
-
-
-def _check_images(where: SourceLocation, experiment: ImageExperiment) -> None:
-    if not isinstance(experiment.gan, dict):
-        raise ValueError(
-            f"{where.at('gan')}: gan must be a table of parameters of ImageGAN, got {short(experiment.gan)}"
-        )
-    known = ImageGAN().get_params()
-    for key in experiment.gan:
-        if key not in known:
-            raise ValueError(f"{where.at('gan', key)}: gan has an unknown key {short(key)}{nearest(key, known)}")
-    located(where.at("gan").saying("gan"), ImageGAN().set_params(**experiment.gan)._validate_params)
-    _check_text(where, "device", experiment.device)
-    _check_number(where, "synthetic_per_class", experiment.synthetic_per_class, whole=True, least=1, limit=10**9)
-    for key in ("steps", "batch_size"):
-        _check_number(
-            where.at("training", key),
-            f"training.{key}",
-            getattr(experiment.training, key),
-            whole=True,
-            least=1,
-            limit=10**9,
-        )
-    _check_number(
-        where.at("training", "learning_rate"), "training.learning_rate", experiment.training.learning_rate, least=1e-12
-    )
-
-
-def _check_tables(where: SourceLocation, experiment: TableExperiment) -> None:
-    if experiment.components is not None:
-        _check_number(where, "components", experiment.components, whole=True, least=1, limit=MOST)
-
-
 def _check_image_arm(where: SourceLocation, arm: ImageArm) -> None:
-    _check_number(where.at("synthetic"), f"synthetic of arm {short(arm.name)}", arm.synthetic, least=0, most=1)
     if arm.gate and not 0 < arm.synthetic < 1:
         raise ValueError(
             f"{where}: arm {short(arm.name)} has a gate; its synthetic, the most that is tried, must be in (0, 1), "
@@ -213,10 +228,6 @@ def _check_image_arm(where: SourceLocation, arm: ImageArm) -> None:
 
 
 def _check_table_arm(where: SourceLocation, arm: TableArm) -> None:
-    _check_number(where.at("ratio"), f"ratio of arm {short(arm.name)}", arm.ratio, least=0, most=1)
-    _check_number(
-        where.at("fill_to"), f"fill_to of arm {short(arm.name)}", arm.fill_to, whole=True, least=0, limit=10**9
-    )
     if arm.fill_to and arm.sampler is None:
         raise ValueError(
             f"{where.at('fill_to')}: arm {short(arm.name)} has a fill_to but no sampler that could fill; name one"
@@ -245,34 +256,3 @@ def located(where: SourceLocation, find: Any, *arguments: Any) -> None:
         find(*arguments)
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
-
-
-def _check_text(where: SourceLocation, key: str, value: Any) -> None:
-    if not isinstance(value, str):
-        raise ValueError(f"{where.at(key)}: {key} must be a string, got {short(value)}")
-
-
-def _check_name(where: SourceLocation, key: str, value: Any) -> None:
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"{where.at('name')}: {key} must be a string that is not blank, got {short(value)}")
-
-
-def _check_number(
-    where: SourceLocation,
-    key: str,
-    value: Any,
-    *,
-    whole: bool = False,
-    least: float,
-    most: float = math.inf,
-    limit: float = 2.0**1000,
-) -> None:
-    """Raise ``ValueError`` unless a value is a number in a range, and below a limit, told where it counts."""
-    kinds = int if whole else int | float
-    right = isinstance(value, kinds) and not isinstance(value, bool)
-    if not right or not least <= value <= min(most, limit):
-        kind = "whole number" if whole else "number"
-        reach = f"at least {least:g}" if most == math.inf else f"{least:g} to {most:g}"
-        if right and most == math.inf and value > limit:
-            reach = f"at most {limit:g}"
-        raise ValueError(f"{where.at(key)}: {key} must be a {kind} of {reach}, got {short(value)}")

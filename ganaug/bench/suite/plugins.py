@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import PurePath
-from typing import Any
+from typing import Annotated, Any, ClassVar
+
+from pydantic import ConfigDict, Field
 
 from ganaug.data.json_values import clip, short
 from ganaug.data.suggestions import nearest
@@ -45,7 +47,9 @@ class Plugin:
         Arguments for it.
     """
 
-    name: str
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(revalidate_instances="always")
+
+    name: Annotated[str, Field(pattern=r"\S")]
     target: str
     params: dict[str, Any] = field(default_factory=dict)
 
@@ -55,7 +59,7 @@ class Plugin:
 
         Raises
         ------
-        TypeError
+        ValueError
             For anything else.
 
         Examples
@@ -65,12 +69,14 @@ class Plugin:
         """
         if isinstance(value, Plugin):
             return value
+        if isinstance(value, Mapping) and value.keys() == {"name", "target", "params"}:  # as suite.json has it
+            return cls(**value)
         if isinstance(value, str) and value:
             return cls(_short(value) or value, value)
         if isinstance(value, Mapping) and isinstance(value.get(key), str) and value[key]:
             params = {k: content for k, content in value.items() if k not in (key, "name")}
             return cls(str(value.get("name", _short(value[key]) or value[key])), value[key], params)
-        raise TypeError(f"must be a name, an import path, or a table with a key {key!r}, got {short(value)}")
+        raise ValueError(f"must be a name, an import path, or a table with a key {key!r}, got {short(value)}")
 
 
 def _short(target: str) -> str:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-import numpy as np
+from pydantic import Field, TypeAdapter
 
+from ganaug.bench.suite import types
 from ganaug.bench.suite.plugins import Plugin
 from ganaug.classifiers.image_classifier import ClassifierConfig
 from ganaug.data.files import sha256_of
 
 __all__ = [
+    "DEFAULT_GENERATOR",
+    "SUITES",
     "Arm",
     "Experiment",
     "ImageArm",
@@ -23,12 +26,28 @@ __all__ = [
     "TableArm",
     "TableExperiment",
     "digest",
+    "plain_values",
     "weighted_variants",
 ]
 
+DEFAULT_GENERATOR = "ImageGAN"  # trained with the parameters of the table gan
+LATER = {"generator": DEFAULT_GENERATOR, "generators": ()}  # keys that runs of before them lack, and what that means
+
 
 @dataclass(frozen=True)
-class ImageArm:
+class _Declared:
+    """What pydantic checks when a suite is read or run; in some fields one value stands for itself alone."""
+
+    __pydantic_config__: ClassVar[Any] = types.CHECKED
+    SEVERAL: ClassVar[tuple[str, ...]] = ()
+
+    def __post_init__(self) -> None:
+        for key in self.SEVERAL:
+            object.__setattr__(self, key, types.as_tuple(getattr(self, key)))  # which is frozen
+
+
+@dataclass(frozen=True)
+class ImageArm(_Declared):
     """One way of augmenting images.
 
     Attributes
@@ -54,24 +73,31 @@ class ImageArm:
     gate : bool
         Choose by inner validation how much is synthetic, from nothing to `synthetic`, and through which filters
         (:func:`ganaug.choose_ratio`, with one split).
+    generator : str
+        What draws the synthetic images: one of the experiment's `generators` by its name, or "ImageGAN", which is
+        trained with the parameters in its `gan`.
     against : tuple of str
         Arms that a verdict compares this one with; if empty, and `synthetic` is not zero, the arm that is alike but for
         synthetic images.
     """
 
-    name: str
-    synthetic: float = 0.0
-    transform: str | Plugin | tuple[str | Plugin, ...] | None = None
+    SEVERAL: ClassVar[tuple[str, ...]] = ("keep", "against")
+
+    name: types.Name
+    synthetic: types.Share = 0.0
+    transform: types.Transform = None
     mix: str | None = None
-    balanced: bool = False
-    class_weight: bool = False
-    keep: tuple[str, ...] = ()
-    gate: bool = False
-    against: tuple[str, ...] = ()
+    balanced: types.Flag = False
+    class_weight: types.Flag = False
+    keep: Annotated[tuple[str, ...], types.Several] = ()
+    gate: types.Flag = False
+    against: Annotated[tuple[str, ...], types.Several] = ()
+    generator: str = DEFAULT_GENERATOR
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if isinstance(self.transform, list):
-            object.__setattr__(self, "transform", tuple(self.transform))  # which is frozen
+            object.__setattr__(self, "transform", tuple(self.transform))
 
     @property
     def amount(self) -> float:
@@ -100,11 +126,11 @@ class ImageArm:
 
     def without_synthetic(self) -> dict[str, Any]:
         """What is left of the arm without synthetic data, but for its name."""
-        return {k: v for k, v in self.likeness().items() if k not in ("keep", "gate")}
+        return {k: v for k, v in self.likeness().items() if k not in ("keep", "gate", "generator")}
 
 
 @dataclass(frozen=True)
-class TableArm:
+class TableArm(_Declared):
     """One way of treating the classes of a table.
 
     Attributes
@@ -132,16 +158,18 @@ class TableArm:
         Arms that a verdict compares this one with.
     """
 
-    name: str
-    sampler: Plugin | None = None
-    ratio: float = 1.0
-    fill_to: int = 0
-    class_weight: bool = False
-    threshold: bool = False
-    prior_correction: bool = False
-    raw: bool = False
-    gate: bool = False
-    against: tuple[str, ...] = ()
+    SEVERAL: ClassVar[tuple[str, ...]] = ("against",)
+
+    name: types.Name
+    sampler: types.Named | None = None
+    ratio: types.Share = 1.0
+    fill_to: Annotated[int, Field(strict=True, ge=0, le=10**9)] = 0
+    class_weight: types.Flag = False
+    threshold: types.Flag = False
+    prior_correction: types.Flag = False
+    raw: types.Flag = False
+    gate: types.Flag = False
+    against: Annotated[tuple[str, ...], types.Several] = ()
 
     @property
     def amount(self) -> float:
@@ -157,7 +185,7 @@ Arm = ImageArm | TableArm
 
 
 @dataclass(frozen=True)
-class Sizes:
+class Sizes(_Declared):
     """Sizes of training sets: each number of samples with each imbalance.
 
     Attributes
@@ -172,15 +200,14 @@ class Sizes:
     True
     """
 
-    n_per_class: tuple[int, ...]
-    imbalance: tuple[float, ...] = (1.0,)
+    SEVERAL: ClassVar[tuple[str, ...]] = ("n_per_class", "imbalance")
 
-    def __post_init__(self) -> None:
-        _several(self, "n_per_class", "imbalance")
+    n_per_class: Annotated[tuple[types.Count, ...], types.Several]
+    imbalance: Annotated[tuple[types.Ratio, ...], types.Several] = (1.0,)
 
 
 @dataclass(frozen=True)
-class Experiment:
+class Experiment(_Declared):
     """What images and tables have in common; see :class:`ImageExperiment` and :class:`TableExperiment`.
 
     Attributes
@@ -210,24 +237,22 @@ class Experiment:
         Points (hundredths of the metric) within which two arms count as equal.
     """
 
-    datasets: tuple[Plugin, ...]
-    arms: tuple[Any, ...]
-    baselines: tuple[str, ...]
-    classifiers: tuple[Plugin, ...]
-    metrics: tuple[str, ...]
-    n_per_class: tuple[int, ...] = ()
-    imbalance: tuple[float, ...] = (1.0,)
-    sizes: tuple[Sizes, ...] = ()
-    splits: int = 5
-    folds: int = 5
-    repeats: int = 1
-    rope: float = 0.5
-
+    SEVERAL: ClassVar[tuple[str, ...]] = ("n_per_class", "imbalance", "sizes")
     kind: ClassVar[str]
     arm_type: ClassVar[type[ImageArm] | type[TableArm]]
 
-    def __post_init__(self) -> None:
-        _several(self, "n_per_class", "imbalance", "sizes")
+    datasets: tuple[types.Dataset, ...]
+    arms: tuple[Any, ...]
+    baselines: tuple[str, ...]
+    classifiers: tuple[types.Named, ...]
+    metrics: tuple[str, ...]
+    n_per_class: Annotated[tuple[types.Count, ...], types.Several] = ()
+    imbalance: Annotated[tuple[types.Ratio, ...], types.Several] = (1.0,)
+    sizes: Annotated[tuple[Sizes, ...], types.Several] = ()
+    splits: types.Parts = 5
+    folds: types.Parts = 5
+    repeats: types.Repeats = 1
+    rope: types.Number = 0.5
 
     def drawn_sizes(self) -> list[tuple[int | None, float]]:
         """Samples of the largest class and imbalance of each size; None stands for all data, in folds."""
@@ -259,22 +284,36 @@ class ImageExperiment(Experiment):
     training : ClassifierConfig
         How every network is trained.
     gan : dict
-        Parameters of :class:`ganaug.ImageGAN`.
+        Parameters of :class:`ganaug.ImageGAN`, which draws for arms that name no other generator.
     synthetic_per_class : int
-        Images of each class sampled from each GAN.
+        Images of each class sampled from each generator.
     device : str
-        Where GANs and classifiers are trained: "auto", "cpu", "cuda", "mps".
+        Where generators and classifiers are trained: "auto", "cpu", "cuda", "mps".
+    generators : tuple of Plugin
+        Others that arms name: registered ones, or classes by their import path, each with its parameters. Arms of one
+        generator share its fits.
     """
-
-    classifiers: tuple[Plugin, ...] = (Plugin("small-cnn", "small-cnn"),)
-    metrics: tuple[str, ...] = ("accuracy",)
-    training: ClassifierConfig = field(default_factory=ClassifierConfig)
-    gan: dict[str, Any] = field(default_factory=dict)
-    synthetic_per_class: int = 200
-    device: str = "auto"
 
     kind: ClassVar[str] = "images"
     arm_type: ClassVar[type[ImageArm]] = ImageArm
+
+    arms: tuple[ImageArm, ...]
+    classifiers: tuple[types.Named, ...] = (Plugin("small-cnn", "small-cnn"),)
+    metrics: tuple[str, ...] = ("accuracy",)
+    training: types.Training = field(default_factory=ClassifierConfig)
+    gan: dict[str, Any] = field(default_factory=dict)
+    synthetic_per_class: types.Count = 200
+    device: str = "auto"
+    generators: tuple[types.Named, ...] = ()
+
+    def generator(self, name: str) -> Plugin:
+        """The generator of a name."""
+        known = (Plugin(DEFAULT_GENERATOR, DEFAULT_GENERATOR, self.gan), *self.generators)
+        return next(plugin for plugin in known if plugin.name == name)
+
+    def drawn_from(self) -> list[str]:
+        """Names of the generators that any arm draws from, in the order of the arms."""
+        return list(dict.fromkeys(arm.generator for arm in self.arms if arm.synthetic > 0))
 
 
 @dataclass(frozen=True)
@@ -287,16 +326,17 @@ class TableExperiment(Experiment):
         Principal components, of the training rows, that the encoded columns are reduced to.
     """
 
-    classifiers: tuple[Plugin, ...] = tuple(Plugin(n, n) for n in ("logistic", "knn", "forest", "boosting"))
-    metrics: tuple[str, ...] = ("balanced accuracy",)
-    components: int | None = None
-
     kind: ClassVar[str] = "tables"
     arm_type: ClassVar[type[TableArm]] = TableArm
 
+    arms: tuple[TableArm, ...]
+    classifiers: tuple[types.Named, ...] = tuple(Plugin(n, n) for n in ("logistic", "knn", "forest", "boosting"))
+    metrics: tuple[str, ...] = ("balanced accuracy",)
+    components: types.Repeats | None = None
+
 
 @dataclass(frozen=True)
-class Suite:
+class Suite(_Declared):
     """What is compared, on what, and how often.
 
     Attributes
@@ -314,13 +354,13 @@ class Suite:
         What is less in it for that.
     """
 
-    name: str
+    name: types.SuiteName
     title: str
     images: ImageExperiment | None = None
     tables: TableExperiment | None = None
-    seed: int = 0
-    timeout: float | None = None
-    budget: float | None = None
+    seed: Annotated[int, Field(strict=True, ge=0, le=2**64)] = 0
+    timeout: Annotated[types.Number, Field(ge=1e-3)] | None = None
+    budget: types.Number | None = None
     reduced: tuple[str, ...] = ()
 
     @property
@@ -334,13 +374,20 @@ class Suite:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as written to ``suite.json``."""
-        return json.loads(json.dumps(asdict(self)))
+        return json.loads(json.dumps(plain_values(self)))
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Suite:
-        """The suite whose plain values these are."""
-        kinds = [kind for kind in (ImageExperiment, TableExperiment) if values.get(kind.kind) is not None]
-        return cls(**{**_with_tuples(values), **{kind.kind: _experiment(kind, values[kind.kind]) for kind in kinds}})
+    def from_dict(cls, values: Mapping[str, Any]) -> Suite:
+        """The suite whose plain values these are; pydantic's ``ValidationError`` says what is wrong with them."""
+        return SUITES.validate_python(values)
+
+
+SUITES = TypeAdapter(Suite)
+
+
+def plain_values(declared: Any) -> dict[str, Any]:
+    """A suite, or a part of one, as a dict; its digest does not depend on keys that it leaves at their default."""
+    return asdict(declared, dict_factory=lambda pairs: {k: v for k, v in pairs if k not in LATER or v != LATER[k]})
 
 
 def weighted_variants(arms: Sequence[ImageArm]) -> tuple[ImageArm, ...]:
@@ -368,42 +415,6 @@ def weighted_variants(arms: Sequence[ImageArm]) -> tuple[ImageArm, ...]:
         for name, twin in twins.items()
         if name not in there
     )
-
-
-def _experiment(kind: type[ImageExperiment] | type[TableExperiment], values: dict[str, Any]) -> Any:
-    plugins = {key: tuple(Plugin(**plugin) for plugin in values[key]) for key in ("datasets", "classifiers")}
-    training = {"training": ClassifierConfig(**values["training"])} if "training" in values else {}
-    arms = tuple(_arm(kind.arm_type, arm) for arm in values["arms"])
-    sizes = tuple(Sizes(**_with_tuples(some)) for some in values.get("sizes", ()))
-    return kind(**{**_with_tuples(values), **plugins, **training, "arms": arms, "sizes": sizes})
-
-
-def _arm(kind: type[ImageArm] | type[TableArm], values: dict[str, Any]) -> Any:
-    plain = _with_tuples(values)
-    if values.get("sampler"):
-        plain["sampler"] = Plugin(**values["sampler"])
-    if isinstance(plain.get("transform"), tuple):
-        plain["transform"] = tuple(Plugin(**one) if isinstance(one, dict) else one for one in plain["transform"])
-    elif isinstance(plain.get("transform"), dict):
-        plain["transform"] = Plugin(**plain["transform"])
-    return kind(**plain)
-
-
-def _several(declared: Any, *keys: str) -> None:
-    """One number, or one pair of sizes, is a tuple of one; a list, a range or an array is a tuple too."""
-    for key in keys:
-        value = getattr(declared, key)
-        if isinstance(value, np.ndarray | np.generic):
-            value = value.tolist()
-        if isinstance(value, int | float | Sizes):
-            value = (value,)
-        if isinstance(value, list | range):
-            value = tuple(value)
-        object.__setattr__(declared, key, value)  # which is frozen
-
-
-def _with_tuples(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
 
 
 def digest(value: Any) -> str:

@@ -21,7 +21,7 @@ from ganaug.data.images.labelled import images_from_array
 __all__ = ["FORMATS", "UNREADABLE", "array_from_image", "array_from_pil", "header", "open_image"]
 
 # What Pillow decodes by itself, the frequent ones first. Left out are EPS, which runs another program, films, formats
-# that Pillow only knows the headers of, and those without a mark by which a file can be told from any other.
+# that Pillow only knows the headers of, and those without a signature that identifies their files.
 FORMATS = (
     *("PNG", "JPEG", "BMP", "PPM", "GIF", "WEBP", "TIFF", "JPEG2000"),
     *(("AVIF",) if importlib.util.find_spec("PIL.AvifImagePlugin") else ()),

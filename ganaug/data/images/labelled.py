@@ -113,7 +113,7 @@ class LabelledImages:
         return LabelledImages(self.images[indices], self.labels[indices], self.class_names, groups=groups)
 
     def relabelled(self, classes: NDArray[Any], class_names: dict[Any, str]) -> LabelledImages:
-        """Return the images with the labels of a model or of other data, where it can be told which they are.
+        """Return the images with the labels of a model or of other data, where it is clear which they are.
 
         Parameters
         ----------
@@ -125,7 +125,7 @@ class LabelledImages:
         Returns
         -------
         LabelledImages
-            This one where the labels need no change, or where it cannot be told what some of them mean.
+            This one where the labels need no change, or where the meaning of some is unclear.
 
         Examples
         --------

@@ -97,7 +97,7 @@ def _walk(folder: str, found: dict[str, list[os.DirEntry[str]]], above: tuple[tu
 
 
 def of_the_system(name: str) -> bool:
-    """Whether a file or folder was left by a file manager, and nobody misses it.
+    """Whether a file or folder was left by a file manager and is skipped without a word.
 
     Examples
     --------
@@ -126,7 +126,7 @@ def seems_image(path: Path) -> bool:
 def check_layout(root: Path, folders: list[ClassFolder]) -> None:
     """Raise ``ValueError`` unless folders can be those of classes.
 
-    Nobody is ever sent to a test set: where there are splits, the one for training is named, or none.
+    A test set is never suggested: where there are splits, the one for training is named, or none.
 
     Parameters
     ----------

@@ -93,6 +93,7 @@ def labelled_images(
         "uint8" makes pixels of 0 to 255 of floating-point images in [0, 1], and refuses others. "float32" keeps the
         values as they are, up to single precision: of spectrograms, maps, images of 16 bits and whatever else is no
         picture. "auto" keeps floats that leave [0, 1]; where images come one by one, the first decides.
+        LabelledImages that are float32 stay so.
     train : bool
         Also check that a class-conditional GAN can be trained on the images, and on the groups where there are any.
 
@@ -119,11 +120,16 @@ def labelled_images(
     named = groups if isinstance(groups, str | re.Pattern) else None
     column = named if _has_columns(source) else None
     if isinstance(column, re.Pattern):
-        raise TypeError("groups must be the name of a column here, got a pattern")
+        raise TypeError(
+            f"groups must be the name of a column of {short(str(source))}, got the pattern {short(column.pattern)}; "
+            "patterns are for the paths of files"
+        )
     try:
         data = _read(source, labels, size, dtype, column)
     except MemoryError:
         raise ValueError(f"the images do not fit into the memory; {RESIZE}") from None
+    if dtype == "float32" and data.images.dtype != np.float32:
+        data = replace(data, images=data.images.astype(np.float32))
     if groups is not None and column is None:
         found = groups_from_array(groups, len(data)) if named is None else _named_groups(source, data.files, named)
         data = replace(data, groups=found)
@@ -137,26 +143,37 @@ def labelled_images(
 
 def _named_groups(source: Any, files: Sequence[str], groups: str | re.Pattern[str]) -> NDArray[Any]:
     is_path = isinstance(source, str | Path)
-    if (
-        not is_path
-        and isinstance(source, Sequence | np.ndarray)
-        and all(isinstance(item, str | Path) for item in source)
-    ):
-        files = [Path(item).as_posix() for item in source]
+    files = files if is_path or files else _paths(source)
     if not files:
         raise ValueError(
-            f"groups is {short(groups if isinstance(groups, str) else groups.pattern)}, but a {type(source).__name__} "
-            "has neither columns nor file names; pass an array with a group for each image"
+            f"groups is {short(_text(groups))}, but a {type(source).__name__} has neither columns nor file names; pass "
+            "an array with a group for each image"
         )
     if is_path and isinstance(groups, str) and groups != FOLDER and "(" not in groups:
         return groups_from_metadata(user_path(source), files, groups)
     return groups_from_files(files, groups)
 
 
+def _text(groups: str | re.Pattern[str]) -> str:
+    return groups if isinstance(groups, str) else groups.pattern
+
+
+def _paths(source: Any) -> list[str]:
+    """The paths that a list, an array or a Series of them holds; none where it holds anything else."""
+    if is_array(source):
+        return []
+    items = source.tolist() if hasattr(source, "tolist") else source
+    if not isinstance(items, list | tuple) or not all(isinstance(item, str | Path) for item in items):
+        return []
+    return [Path(item).as_posix() for item in items]
+
+
 def _has_columns(source: Any) -> bool:
     """Whether a name of groups is that of a column, which the reader of the source knows."""
-    is_path = isinstance(source, str | Path) and str(source) not in EMBEDDED
-    return is_hugging_face(source) or (is_path and user_path(source).suffix in (".parquet", ".npz"))
+    if not isinstance(source, str | Path) or str(source) in EMBEDDED:
+        return is_hugging_face(source)
+    path = user_path(source)
+    return path.suffix in (".parquet", ".npz") and not path.is_dir()
 
 
 def _read(source: Any, labels: Any, size: Size, dtype: str, column: str | None) -> LabelledImages:

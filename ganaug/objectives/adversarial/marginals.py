@@ -10,7 +10,6 @@ import torch
 from torch import Generator, Tensor
 
 from ganaug.data.json_values import number, whole
-from ganaug.engine.conditioning import split_conditions
 
 __all__ = ["Marginals"]
 
@@ -76,7 +75,7 @@ class Marginals:
         discriminator_conditions : Tensor of shape (n, 2), int64
             What the discriminator is given for both samples of a pair.
         """
-        classes, groups = split_conditions(asked)
+        classes, groups = asked.unbind(1)
         n = len(asked)
         place = torch.rand(n, generator=randomness)
         by_class, by_group = place < self.class_share, place >= 1 - self.group_share

@@ -71,7 +71,7 @@ def column_from_state(state: dict[str, Any]) -> Column:
     """Inverse of the columns' ``to_state``."""
     rest = {key: value for key, value in state.items() if key != "kind"}
     column = {c.kind: c for c in (NumericColumn, CategoricalColumn, TextColumn)}[state["kind"]].from_state(rest)
-    # Whatever a generator may draw is decoded once: what does not fit the dtype is told now.
+    # Whatever a generator may draw is decoded once: what does not fit the dtype is refused now.
     number = column.number if isinstance(column, TextColumn) else column
     ends = number.scores[[0, -1]] if isinstance(number, NumericColumn) and number.has_number else np.zeros(1)
     n_classes = len(column.weights) if isinstance(column, CategoricalColumn) else 1

@@ -328,7 +328,7 @@ def _grid(values: NDArray[Any] | None, name: Any) -> tuple[int, int, int]:
 
 
 def _decimals(values: Floats, dtype: Any) -> int:
-    """Fewest decimals that the values have, as far as their dtype tells; -1 for more than six."""
+    """Fewest decimals that the values have, as far as their dtype holds them; -1 for more than six."""
     single = isinstance(dtype, np.dtype) and dtype.kind == "f" and dtype.itemsize < np.dtype(float).itemsize
     resolution = 4 * np.finfo(dtype if single else float).eps
     for decimals in range(MAX_DECIMALS + 1):

@@ -2,7 +2,7 @@
 
 A column of text is read where at least nine tenths of its cells, those that mark a missing value apart, are numbers or
 dates of one format. Text of digits that is a code stays text: zip codes with a leading zero, phone numbers, versions,
-and dates of which nobody can say what is the day and what the month.
+and dates in which day and month cannot be distinguished.
 """
 
 from __future__ import annotations
@@ -241,9 +241,9 @@ def read_text_column(
     decimal : {".", ","}, optional
         Decimal mark; decides about "1,234" and "1.234", which otherwise are a thousand and one with three decimals.
     day_first : bool, optional
-        Whether the day is before the month in dates such as 01/02/2020; otherwise a value above 12 must tell.
+        Whether the day is before the month in dates such as 01/02/2020; otherwise a value above 12 must show it.
     plain : bool
-        Read whole numbers too that nothing tells from codes: no mark for missing values, no decimals, no thousands.
+        Also read whole numbers that look like codes: no mark for missing values, no decimals, no thousands.
 
     Returns
     -------
@@ -427,7 +427,7 @@ def _unpadded(date_format: str, letters: tuple[str, ...]) -> str:
 
 
 def _same(form: TextFormat, cells: pd.Series, counts: pd.Series) -> float:
-    """Share of the cells that come back as they were; the first ones tell."""
+    """Share of the cells that come back as they were, by the first ones."""
     cells, counts = cells[:SAMPLE], counts[:SAMPLE]
     wanted = cells.str.replace(MINUS_ZERO, "", regex=True)
     # Of what cannot be held, such as thirty digits, pandas' missing value would be compared.

@@ -99,7 +99,7 @@ def dtype_name(dtype: Any) -> str:
         again = str(dtype_from_name(name))
     except (TypeError, ValueError, LookupError, NotImplementedError):
         again = ""
-    # Where pandas is told to hold strings as objects, a column of strings is read back as one of these.
+    # Where pandas is set to hold strings as objects, a column of strings is read back as one of these.
     if again != str(dtype) and (name, again) != ("str", "object"):
         raise ValueError(f"the dtype {short(name)} cannot be saved; convert it first")
     return name
@@ -116,7 +116,7 @@ def dtype_from_name(name: Any) -> Any:
     if name.endswith("[pyarrow]") and name != "string[pyarrow]":
         return _arrow_dtype(name)
     dtype = types.pandas_dtype(name)
-    if name == "str" and isinstance(dtype, np.dtype):  # pandas before 3, or told not to, holds strings as objects
+    if name == "str" and isinstance(dtype, np.dtype):  # pandas before 3, or set to, holds strings as objects
         dtype = np.dtype(object)
     if isinstance(dtype, np.dtype) and (dtype.kind not in "biufOmMUS" or dtype.itemsize > MOST_ITEM_BYTES):
         raise ValueError(f"no column can have the dtype {dtype}")

@@ -27,7 +27,7 @@ BOMS = (  # that of UTF-32 begins with that of UTF-16
 
 @dataclass(frozen=True)
 class CsvOptions:
-    r"""What is told of a CSV file, in place of what would be found in it.
+    r"""How a CSV file is written, as far as the user says so; the rest is detected.
 
     Parameters
     ----------

@@ -11,6 +11,7 @@ from torch.utils.data import TensorDataset
 
 from ganaug import (
     AugmentedDataset,
+    GANOverSampler,
     LabelledImages,
     RandomSynthetic,
     SyntheticMix,
@@ -158,6 +159,16 @@ def test_pictures_of_floats_and_columns_of_arrays_are_augmented(spectra):
         augmented = augment_dataset(dataset, spectra, 1)
         np.testing.assert_array_equal(np.asarray(augmented[7]["x"]), drawn[1, 0])
         np.testing.assert_array_equal(np.asarray(augmented[5]["x"]), values[5, 0])
+
+
+def test_over_samplers_leave_values_as_they_are(spectra):
+    X = real(spectra, 3).numpy().transpose(0, 2, 3, 1)[:5]
+    sampler = GANOverSampler(generator=spectra, prefit=True, image_shape=X.shape[1:], random_state=0)
+    resampled, y = sampler.fit_resample(X, labels(3)[:5])
+    assert (resampled.dtype, y[-1]) == (np.float32, "low")
+    assert resampled[-1].mean() < -40
+    with pytest.raises(ValueError, match="X holds images of uint8, the generator draws float32; convert X to floats"):
+        sampler.fit_resample(X.astype(np.uint8), labels(3)[:5])
 
 
 def test_classifiers_and_features_see_the_range_of_the_data(spectra):
