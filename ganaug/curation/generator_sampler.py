@@ -7,11 +7,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ganaug.data.labels import class_positions
 from ganaug.data.tables.containers import as_table
 from ganaug.data.tables.encoded import EncodedTable
 from ganaug.data.tables.layout import RowLayout
-from ganaug.generators.contract import draws_encoded, takes
+from ganaug.generators.contract import draws_encoded, group_indices, has_groups, takes
 
 __all__ = ["GeneratorSampler", "check_takes_groups"]
 
@@ -152,9 +151,7 @@ class GeneratorSampler:
         group = {} if g is None or self.data.groups is None else {"groups": np.repeat(self.data.groups[g], n)}
         if draws_encoded(self.generator_):
             if group:
-                known = "the generator was trained on the groups"
-                positions = class_positions(group["groups"], np.asarray(self.generator_.groups_), known, what="group")
-                group = {"groups": positions}
+                group = {"groups": group_indices(self.generator_, group["groups"])}
             return self.generator_.sample_encoded(np.full(n, c), random_state=random_state, **group)
         labels = np.repeat(self.data.classes[c], n)
         drawn, _ = as_table(self.generator_.sample(labels, random_state=random_state, **group))
@@ -175,5 +172,5 @@ def check_takes_groups(generator: Any, *, prefit: bool) -> None:
             f"generator must take groups in fit, which a {called} does not; pass one such as "
             "ganaug.curation.AdditiveTransfer, or no groups"
         )
-    if prefit and getattr(generator, "groups_", None) is None:
+    if prefit and not has_groups(generator):
         raise ValueError(f"the prefit {called} was fitted without groups; fit it with the groups of the rows")

@@ -23,7 +23,7 @@ from ganaug.data.labels import listed
 from ganaug.data.tables.containers import is_frame, is_series, rows_at
 from ganaug.engine.devices import seed_from
 from ganaug.engine.nested_params import NestedDefaults
-from ganaug.resampling.cells import RowGroups, cells_to_add, row_groups
+from ganaug.resampling.cells import RowGroups, cells_to_fill, row_groups
 
 __all__ = ["TableOverSampler", "copied", "labels_like", "seeded", "seeds"]
 
@@ -104,7 +104,7 @@ class TableOverSampler(NestedDefaults, BaseOverSampler):
         X, y, one_vs_all = self._check_X_y(X, y)
         of_rows = row_groups(X, y, groups)
         if self._balance() == "cells":
-            self.sampling_strategy_ = cells_to_add(self.sampling_strategy, y, of_rows and of_rows.values)
+            self.sampling_strategy_ = cells_to_fill(self.sampling_strategy, y, of_rows and of_rows.values)
         else:
             self.sampling_strategy_ = check_sampling_strategy(self.sampling_strategy, y, self._sampling_type)
         return X, y, of_rows, one_vs_all

@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ganaug.data.groups import cell_counts, check_groups
+from ganaug.data.groups import cell_counts, check_groups, has_group
 from ganaug.data.json_values import short
 from ganaug.data.labels import listed
 from ganaug.data.tables.containers import Container, as_table
 from ganaug.data.tables.group_column import part_groups
 
-__all__ = ["NewRows", "RowGroups", "cells_to_add", "extended", "groups_as_trained", "row_groups"]
+__all__ = ["NewRows", "RowGroups", "cells_to_fill", "extended", "groups_as_trained", "row_groups"]
 
 ALL_CELLS = ("auto", "all", "not majority")  # strategies, which are the same where no cell may be left out
 
@@ -115,13 +115,14 @@ def row_groups(X: Any, y: NDArray[Any], groups: Any) -> RowGroups | None:
     return RowGroups(values, groups if in_column else None)
 
 
-def cells_to_add(strategy: Any, y: NDArray[Any], groups: NDArray[Any] | None) -> dict[tuple[Any, Any], int]:
+def cells_to_fill(strategy: Any, y: NDArray[Any], groups: NDArray[Any] | None) -> dict[tuple[Any, Any], int]:
     """Rows to add to each cell.
 
     Parameters
     ----------
     strategy : str or dict
-        "auto", "all" or "not majority" for all cells up to the largest; or rows by (class, group) that there are to be.
+        "auto", "all" or "not majority" for all cells of known groups up to the largest of them; or rows by (class,
+        group) that there are to be.
     y, groups : ndarray of shape (n_rows,)
 
     Returns
@@ -137,9 +138,9 @@ def cells_to_add(strategy: Any, y: NDArray[Any], groups: NDArray[Any] | None) ->
     Examples
     --------
     >>> y, groups = np.array([0, 0, 1]), np.array(["a", "a", "b"])
-    >>> cells_to_add("auto", y, groups)
+    >>> cells_to_fill("auto", y, groups)
     {(0, 'a'): 0, (0, 'b'): 2, (1, 'a'): 2, (1, 'b'): 1}
-    >>> cells_to_add({(1, "a"): 4}, y, groups)
+    >>> cells_to_fill({(1, "a"): 4}, y, groups)
     {(1, 'a'): 4}
     """
     if groups is None:
@@ -167,7 +168,10 @@ def cells_to_add(strategy: Any, y: NDArray[Any], groups: NDArray[Any] | None) ->
             f"sampling_strategy must be 'auto' or a dict of rows by (class, group) with balance='cells', got "
             f"{short(strategy)}; change it, or pass balance='classes'"
         )
-    return {cell: max(counts.values()) - n for cell, n in counts.items()}
+    # Rows of nobody in particular are no one's to be filled up.
+    known = dict(zip(table.columns.tolist(), has_group(table.columns.to_numpy()).tolist(), strict=True))
+    largest = max((n for (_, group), n in counts.items() if known[group]), default=0)
+    return {(label, group): largest - n if known[group] else 0 for (label, group), n in counts.items()}
 
 
 def _cell(key: Any, table: pd.DataFrame) -> tuple[Any, Any]:

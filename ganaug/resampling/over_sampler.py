@@ -57,8 +57,8 @@ class GANOverSampler(TableOverSampler):
         ``sample_encoded`` spares decoding and encoding again. For groups it has ``fit(X, y, groups)`` and
         ``sample(labels, groups, random_state=...)``. It is cloned, unless `prefit`.
     sampling_strategy : float, str, dict or callable, default="auto"
-        What imbalanced-learn means by it. With ``balance="cells"``, "auto" fills every cell up to the largest, and a
-        dict holds the rows that there are to be by (class, group).
+        What imbalanced-learn means by it. With ``balance="cells"``, "auto" fills every cell of a known group
+        up to the largest, and a dict holds the rows that there are to be by (class, group).
     balance : {"classes", "cells"}, default="classes"
         What is filled up: classes, or cells of class and group. With classes, groups of new rows are drawn as often as
         they occur in the class.

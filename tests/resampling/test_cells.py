@@ -22,6 +22,7 @@ from ganaug.generators.contract import SampleSpec
 CLASS_SHIFT, GROUP_SHIFT = np.array([[0.0, 0.0], [4.0, 0.0]]), np.array([[0.0, 0.0], [0.0, 6.0], [-3.0, 3.0]])
 COUNTS = {(0, "a"): 40, (0, "b"): 12, (0, "c"): 9, (1, "a"): 10, (1, "b"): 2}  # nothing in (1, "c")
 FULL = dict.fromkeys([*COUNTS, (1, "c")], 40)
+KNOWN = {cell: 40 for cell in FULL if cell[1] != "c"} | {(0, "unknown"): 9}
 
 
 class Sums(BaseEstimator):
@@ -134,9 +135,11 @@ def test_missing_groups_are_one_and_stay_missing_in_their_column(data):
     whole = X.assign(region=np.where(groups == "c", None, groups))
     s = sampler()
     X_new, y_new = s.fit_resample(whole, y, groups="region")
+    assert counted(y_new, s.groups_resampled_) == KNOWN
+    X_new, y_new = s.set_params(sampling_strategy={(1, "unknown"): 5}).fit_resample(whole, y, groups="region")
     unknown = s.groups_resampled_ == "unknown"
     assert (unknown == X_new["region"].isna()).all()
-    assert (unknown & (y_new == 1)).sum() == 40
+    assert (unknown & (y_new == 1)).sum() == 5
 
 
 def test_balanced_classes_draw_groups_as_they_occur_in_the_class(data):
