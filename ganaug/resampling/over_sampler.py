@@ -226,7 +226,7 @@ class GANOverSampler(TableOverSampler):
         mixture = self.make_mixture(generator, data)
         mixture.fit(data.rows, data.targets, data.layout, randomness, data.group_targets)
         targets = np.searchsorted(data.classes, new.labels)
-        of_groups = None if data.groups is None else np.searchsorted(data.groups, new.groups)
+        of_groups = None if data.groups is None or new.groups is None else np.searchsorted(data.groups, new.groups)
         drawn, self.anchor_indices_[len(y) :] = mixture.sample(targets, randomness, of_groups)
         self.generator_ = generator.generator_
         rows = _like(data.encoder.inverse_transform(drawn, targets, decode_seed), data.table, data.container)

@@ -176,7 +176,7 @@ class SafeOverSampler(TableOverSampler):
             seed = (int(own_seeds[2]) + fold) % 2**31
             share = len(train) / len(y)
             try:
-                scores.append(self._scores_of_fold(*parts, wanted, ratios, share, seed))
+                scores.append(self._scores_of_fold(parts[0], parts[1], wanted, ratios, share, seed))
             except ValueError as error:
                 if rare >= ENOUGH and groups is None:
                     raise
