@@ -11,7 +11,7 @@ from ganaug.curation.generator_sampler import GeneratorSampler
 from ganaug.curation.image_filters import DiscriminatorRank, ImageConsistency, LearningDynamics, NoCopies
 from ganaug.curation.image_gate import ImageGateDecision, choose_ratio
 from ganaug.curation.local import LocalSampler
-from ganaug.curation.mixture import CellSampler, Mixture, RowSampler
+from ganaug.curation.mixture import Mixture, RowSampler
 from ganaug.curation.pool import SyntheticPool
 from ganaug.data.tables.encoded import EncodedTable, encode_table
 
@@ -19,7 +19,6 @@ __all__ = [
     "AdditiveSampler",
     "AdditiveTransfer",
     "AugmentedImages",
-    "CellSampler",
     "ClassConsistency",
     "DiscriminatorRank",
     "EncodedTable",

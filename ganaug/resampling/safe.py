@@ -172,11 +172,11 @@ class SafeOverSampler(TableOverSampler):
             cv = RepeatedStratifiedKFold(n_splits=min(cv or 5, rare), n_repeats=REPEATS, random_state=int(own_seeds[0]))
         scores, shares = [], []
         for fold, (train, test) in enumerate(check_cv(cv, y, classifier=True).split(X, y)):
-            parts = [(_rows(X, part), y[part], groups and groups.part(part)) for part in (train, test)]
+            fitted_on, scored = ((_rows(X, part), y[part], groups and groups.part(part)) for part in (train, test))
             seed = (int(own_seeds[2]) + fold) % 2**31
             share = len(train) / len(y)
             try:
-                scores.append(self._scores_of_fold(parts[0], parts[1], wanted, ratios, share, seed))
+                scores.append(self._scores_of_fold(fitted_on, scored, wanted, ratios, share, seed))
             except ValueError as error:
                 if rare >= ENOUGH and groups is None:
                     raise
