@@ -1,6 +1,7 @@
 """Which samples, and how many: samplers that stay near real rows, selection, filters for images, pools of images."""
 
 from ganaug.curation.additive import AdditiveTransfer
+from ganaug.curation.additive_sampler import AdditiveSampler
 from ganaug.curation.augmented import AugmentedImages, augment_images
 from ganaug.curation.class_counts import images_to_add
 from ganaug.curation.consistency import ClassConsistency, select
@@ -15,6 +16,7 @@ from ganaug.curation.pool import SyntheticPool
 from ganaug.data.tables.encoded import EncodedTable, encode_table
 
 __all__ = [
+    "AdditiveSampler",
     "AdditiveTransfer",
     "AugmentedImages",
     "ClassConsistency",
