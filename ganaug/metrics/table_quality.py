@@ -169,17 +169,17 @@ def _by_group(
     paired = paired_columns(tables["real"], tables["synthetic"], categorical_features)
     together = pd.concat([tables["real"], tables["synthetic"][tables["real"].columns]], ignore_index=True)
     encoded = TableEncoder(categorical_features).fit(together).transform(together)
-    sides = [
+    real, synthetic = (
         Grouped(rows, np.searchsorted(classes, labels[name]), positions[name])
         for name, rows in zip(positions, np.split(encoded, [len(tables["real"])]), strict=True)
-    ]
+    )
     randomness = np.random.default_rng(seed)
-    found = group_consistency(*sides, classes.tolist(), known.tolist(), classify_rows, randomness=randomness)
+    found = group_consistency(real, synthetic, classes.tolist(), known.tolist(), classify_rows, randomness=randomness)
 
     def compare(first: NDArray[np.int64], second: NDArray[np.int64]) -> dict[str, float]:
         return _distances(paired.rows(first, second))[0]
 
-    return with_figures(found, *sides, classes, known, compare, folds, randomness), found.remarks
+    return with_figures(found, real, synthetic, classes, known, compare, folds, randomness), found.remarks
 
 
 def _figures(
