@@ -1,6 +1,7 @@
 """Which samples, and how many: samplers that stay near real rows, selection, filters for images, pools of images."""
 
 from ganaug.curation.additive import AdditiveTransfer
+from ganaug.curation.additive_sampler import AdditiveSampler
 from ganaug.curation.augmented import AugmentedImages, augment_images
 from ganaug.curation.cell_gate import choose_cells
 from ganaug.curation.class_counts import images_to_add
@@ -17,6 +18,7 @@ from ganaug.curation.withheld_cells import CellGateDecision
 from ganaug.data.tables.encoded import EncodedTable, encode_table
 
 __all__ = [
+    "AdditiveSampler",
     "AdditiveTransfer",
     "AugmentedImages",
     "CellGateDecision",

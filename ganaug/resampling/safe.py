@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from numbers import Integral
 from typing import Any, ClassVar
@@ -20,6 +21,7 @@ from ganaug.curation.gate import GateDecision, decide
 from ganaug.data.tables.containers import as_table, is_frame, rows_at
 from ganaug.data.tables.encoder import TableEncoder
 from ganaug.resampling.base import TableOverSampler, copied, seeded, seeds
+from ganaug.resampling.cells import RowGroups
 from ganaug.resampling.over_sampler import GANOverSampler
 
 __all__ = ["SafeOverSampler"]
@@ -33,6 +35,9 @@ class SafeOverSampler(TableOverSampler):
 
     In each inner fold the sampler is fitted on the training part and a classifier on the result, once for each ratio;
     both are scored on the other part. The smallest ratio within one standard error of the best is used.
+
+    Groups of the rows are passed to the sampler, and a sampler with ``balance="cells"`` is asked for cells of class and
+    group. The inner folds split rows as they do without groups, so that they say what rows do for cells that occur.
 
     Parameters
     ----------
@@ -49,7 +54,8 @@ class SafeOverSampler(TableOverSampler):
     cv : int or splitter, default=5
         Inner folds; an integer means so many stratified folds, drawn twice.
     sampling_strategy : float, str, dict or callable, default="auto"
-        What ratio 1 reaches, as in imbalanced-learn.
+        What ratio 1 reaches, as in imbalanced-learn; with a sampler that balances cells as for
+        :class:`GANOverSampler`.
     random_state : int, RandomState or None, default=None
 
     Attributes
@@ -63,6 +69,8 @@ class SafeOverSampler(TableOverSampler):
     sampler_ : over-sampler or None
         Fitted on all rows; None if nothing is added.
     synthetic_mask_ : ndarray of shape (n_rows_new,), bool
+    groups_resampled_ : ndarray of shape (n_rows_new,) or None
+        Group of each row of the result; None without groups.
 
     See Also
     --------
@@ -112,32 +120,47 @@ class SafeOverSampler(TableOverSampler):
     def _defaults(self) -> dict[str, Any]:
         return {"sampler": GANOverSampler(), "estimator": _EncodedLogisticRegression()}
 
-    def _fit_resample(self, X: Any, y: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
+    def _balance(self) -> str:
+        return getattr(self.sampler, "balance", "classes")
+
+    def _fit_resample(self, X: Any, y: NDArray[Any], groups: RowGroups | None = None) -> tuple[Any, NDArray[Any]]:
         ratios = _checked(self.ratios)
         if self.sampler is not None and self.sampler.get_params().get("prefit"):
             raise ValueError(
                 "sampler must not be prefit, as its generator has seen the rows that are validated on; set its "
                 "prefit to False"
             )
+        if groups is not None and self.sampler is not None and not _takes_groups(self.sampler):
+            raise ValueError(
+                f"sampler must take groups in fit_resample, which a {type(self.sampler).__name__} does not; pass a "
+                "GANOverSampler, or no groups"
+            )
         own_seeds = seeds(self.random_state, 3)
         wanted = self._wanted()
         self.sampler_, self.ratio_ = None, 0.0
         if wanted and len(ratios) > 1:
-            self.decision_, self.scores_ = self._choose(X, y, wanted, ratios, own_seeds)
+            self.decision_, self.scores_ = self._choose(X, y, groups, wanted, ratios, own_seeds)
             self.ratio_ = self.decision_.ratio
         else:
             self.decision_ = GateDecision(0.0, 0.0, 0.0, float("nan"), "there is nothing to add")
             self.scores_ = np.empty((0, len(ratios)))
         if self.ratio_ == 0:
             self.synthetic_mask_ = np.zeros(len(y), dtype=bool)
+            self.groups_resampled_ = None if groups is None else groups.values
             return copied(X), y.copy()
         self.sampler_ = self._sampler(int(own_seeds[1]))
-        X_new, y_new = self._resample(self.sampler_, X, y, wanted, self.ratio_)
+        X_new, y_new, self.groups_resampled_ = self._resample(self.sampler_, X, y, groups, wanted, self.ratio_)
         self.synthetic_mask_ = np.arange(len(y_new)) >= len(y)
         return X_new, y_new
 
     def _choose(
-        self, X: Any, y: NDArray[Any], wanted: dict[Any, int], ratios: list[float], own_seeds: NDArray[np.integer]
+        self,
+        X: Any,
+        y: NDArray[Any],
+        groups: RowGroups | None,
+        wanted: dict[Any, int],
+        ratios: list[float],
+        own_seeds: NDArray[np.integer],
     ) -> tuple[GateDecision, NDArray[np.float64]]:
         rare = int(np.unique(y, return_counts=True)[1].min())
         if rare < 2:
@@ -149,13 +172,13 @@ class SafeOverSampler(TableOverSampler):
             cv = RepeatedStratifiedKFold(n_splits=min(cv or 5, rare), n_repeats=REPEATS, random_state=int(own_seeds[0]))
         scores, shares = [], []
         for fold, (train, test) in enumerate(check_cv(cv, y, classifier=True).split(X, y)):
-            parts = [_rows(X, part) for part in (train, test)]
+            parts = [(_rows(X, part), y[part], groups and groups.part(part)) for part in (train, test)]
             seed = (int(own_seeds[2]) + fold) % 2**31
             share = len(train) / len(y)
             try:
-                scores.append(self._scores_of_fold(parts, y[train], y[test], wanted, ratios, share, seed))
+                scores.append(self._scores_of_fold(*parts, wanted, ratios, share, seed))
             except ValueError as error:
-                if rare >= ENOUGH:
+                if rare >= ENOUGH and groups is None:
                     raise
                 # Few rows are fewer still in the training part of a fold.
                 reason = f"with {rare} rows in a class an inner fold could not be tried ({error})"
@@ -166,48 +189,55 @@ class SafeOverSampler(TableOverSampler):
 
     def _scores_of_fold(
         self,
-        parts: list[Any],
-        y_train: NDArray[Any],
-        y_test: NDArray[Any],
+        train: tuple[Any, NDArray[Any], RowGroups | None],
+        test: tuple[Any, NDArray[Any], RowGroups | None],
         wanted: dict[Any, int],
         ratios: list[float],
         share: float,
         seed: int,
     ) -> list[float]:
         """Score each ratio; the rows that a smaller one adds are among those of a larger one, which saves fits."""
-        asked = {label: max(1, round(share * n)) for label, n in wanted.items()}
-        X_new, y_new = self._resample(self._sampler(seed), parts[0], y_train, asked, 1.0)
+        X, y_train, groups = train
+        asked = {key: max(1, round(share * n)) for key, n in wanted.items() if _occurs(key, y_train, groups)}
+        X_new, y_new, new_groups = self._resample(self._sampler(seed), X, y_train, groups, asked, 1.0)
         order = np.random.default_rng(seed).permutation(len(y_new) - len(y_train)) + len(y_train)
         scorer, scores = get_scorer(self.scoring), []
+        by_key = [order[_members(key, y_new, new_groups)[order]] for key in asked]
         for ratio in ratios:
-            added = [members[: round(ratio * len(members))] for c in asked if len(members := order[y_new[order] == c])]
+            added = [members[: round(ratio * len(members))] for members in by_key if len(members)]
             kept = np.sort(np.concatenate([np.arange(len(y_train)), *added])).astype(int)
             estimator = self._defaults()["estimator"] if self.estimator is None else clone(self.estimator)
             estimator.fit(_rows(X_new, kept), y_new[kept])
-            scores.append(float(scorer(estimator, parts[1], y_test)))
+            scores.append(float(scorer(estimator, *test[:2])))
         return scores
 
     def _sampler(self, seed: int) -> Any:
         return seeded(self._defaults()["sampler"] if self.sampler is None else clone(self.sampler), seed)
 
     def _resample(
-        self, sampler: Any, X: Any, y: NDArray[Any], wanted: dict[Any, int], ratio: float
-    ) -> tuple[Any, NDArray[Any]]:
-        counts = {label: int((y == label).sum()) for label in wanted}
-        totals = {label: counts[label] + round(ratio * n) for label, n in wanted.items()}
-        sampler.set_params(sampling_strategy=totals)
+        self,
+        sampler: Any,
+        X: Any,
+        y: NDArray[Any],
+        groups: RowGroups | None,
+        wanted: dict[Any, int],
+        ratio: float,
+    ) -> tuple[Any, NDArray[Any], NDArray[Any] | None]:
+        values = None if groups is None else groups.values
+        counts = {key: int(_members(key, y, values).sum()) for key in wanted}
+        sampler.set_params(sampling_strategy={key: counts[key] + round(ratio * n) for key, n in wanted.items()})
         if is_frame(X) and not isinstance(sampler, TableOverSampler):  # others know frames of pandas alone
             table, container = as_table(X)
             X_new, y_new = sampler.fit_resample(table, y)
             X_new = container.extend(X, table, X_new.iloc[len(table) :])
         else:
-            X_new, y_new = sampler.fit_resample(X, y)
+            X_new, y_new = sampler.fit_resample(X, y, **({} if groups is None else {"groups": groups.given}))
         if not np.array_equal(y_new[: len(y)], y):
             raise ValueError(
                 f"sampler must return the original rows first, {type(sampler).__name__} does not; "
                 "pass an over-sampler, not one that cleans or under-samples"
             )
-        return X_new, y_new
+        return X_new, y_new, None if groups is None else sampler.groups_resampled_
 
 
 class _EncodedLogisticRegression(ClassifierMixin, BaseEstimator):
@@ -239,6 +269,23 @@ class _EncodedLogisticRegression(ClassifierMixin, BaseEstimator):
 
 def _rows(X: Any, indices: NDArray[np.integer]) -> Any:
     return rows_at(X, indices) if is_frame(X) else _safe_indexing(X, indices)
+
+
+def _takes_groups(sampler: Any) -> bool:
+    # Those of imbalanced-learn take parameters of any name, and refuse them later.
+    return "groups" in inspect.signature(sampler.fit_resample).parameters
+
+
+def _members(key: Any, y: NDArray[Any], groups: NDArray[Any] | None) -> NDArray[np.bool_]:
+    """Which rows are of a class, or of a cell of class and group."""
+    return (y == key[0]) & (groups == key[1]) if isinstance(key, tuple) else y == key
+
+
+def _occurs(key: Any, y: NDArray[Any], groups: RowGroups | None) -> bool:
+    """Whether a class, or both class and group of a cell, have rows."""
+    if groups is None or not isinstance(key, tuple):
+        return True
+    return key[0] in y and key[1] in groups.values
 
 
 def _checked(ratios: Any) -> list[float]:
