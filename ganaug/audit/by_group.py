@@ -56,7 +56,9 @@ def follows_groups(
     modality = used[0].modality
     inputs = modality.prepare([side.items for side in used], categorical_features, device).inputs
     _, train = used[:2]
-    groups, positions = group_positions({side.argument: side.groups for side in (train, used[0], *used[2:])})
+    groups, positions = group_positions(
+        {side.argument: np.asarray(side.groups) for side in (train, used[0], *used[2:])}
+    )
     classes = np.unique(train.names[train.names != NO_LABEL])
     grouped = []
     for side, seen in zip(used, inputs, strict=True):

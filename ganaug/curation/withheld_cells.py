@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -96,7 +96,7 @@ class Cells:
 
     def label(self, cell: Cell) -> tuple[Any, Any]:
         """Class and group of a cell, as they were given."""
-        return self.classes[cell[0]].item(), self.groups[cell[1]].item()
+        return self.classes.tolist()[cell[0]], self.groups.tolist()[cell[1]]
 
     def rounds(self, most: int, seed: int) -> list[Round]:
         """Withhold cells that have samples, several at once, each in one round at most.
@@ -185,8 +185,8 @@ class CellGateDecision:
     scores : tuple of float
         Mean score of each candidate.
     withheld : tuple of dict
-        For each cell that was withheld its "class", "group", "round", and of each candidate the share of its samples
-        ("withheld") and of other cells of its group ("seen") that were recognised.
+        For each cell that was withheld its "class", "group" and "round", and of each candidate the share of its samples
+        ("withheld") and of other cells of its group ("seen") that were recognised, and the mean of both ("score").
     """
 
     ratio: float
@@ -251,6 +251,7 @@ def cell_decision(
     hits: Sequence[NDArray[np.float64]],
     ratios: Sequence[float],
     *,
+    amounts: Mapping[tuple[Any, Any], int] | None = None,
     refused: str | None = None,
 ) -> CellGateDecision:
     """Decide from what was recognised in each round.
@@ -268,6 +269,9 @@ def cell_decision(
         For each round how often each sample of its test set was recognised, in [0, 1].
     ratios : sequence of float
         Of the candidates, ascending; the first is 0.
+    amounts : mapping, optional
+        Samples of a ratio of 1 by (class, group), for the empty cells that may be filled; by default the size of a
+        median cell, for all of them.
     refused : str, optional
         Why nothing was tried; then `hits` is empty.
 
@@ -279,7 +283,7 @@ def cell_decision(
     if refused is not None:
         decision = GateDecision(0.0, 0.0, 0.0, float("nan"), refused)
         return CellGateDecision(0.0, {}, _all_left(cells, "as validation cannot decide"), decision, names, (), ())
-    rows, scores, shares = [], [], []
+    rows, shares = [], []
     for number, (each, found) in enumerate(zip(rounds, hits, strict=True)):
         for cell in each.withheld:
             own, others = _shares(cells, each, found, cell)
@@ -291,17 +295,20 @@ def cell_decision(
                     "round": number,
                     "withheld": own.tolist(),
                     "seen": None if others is None else others.tolist(),
+                    "score": (own if others is None else (own + others) / 2).tolist(),
                 }
             )
-            scores.append(own if others is None else (own + others) / 2)
             shares.append(float((cells.group_of[each.test] == cell[1]).sum()) / len(cells))
+    scores = [row["score"] for row in rows]
     decision = decide(scores, ratios, float(np.mean(shares)), names=names)
     per_cell, left_out = {}, _all_left(cells, "as it did not pay")
     if decision.position:
-        n = max(1, round(decision.ratio * cells.level(np.arange(len(cells)))))
+        level = cells.level(np.arange(len(cells)))
+        wanted = dict.fromkeys(map(cells.label, cells.empty), level) if amounts is None else amounts
         harmed = _harmed(cells, rounds, hits, decision.position)
-        left_out = {cells.label(cell): harmed(cell) for cell in cells.empty if harmed(cell)}
-        per_cell = {cells.label(cell): n for cell in cells.empty if not harmed(cell)}
+        why = {cells.label(cell): harmed(cell) for cell in cells.empty if cells.label(cell) in wanted}
+        left_out = {cell: reason for cell, reason in why.items() if reason}
+        per_cell = {cell: max(1, round(decision.ratio * wanted[cell])) for cell, reason in why.items() if not reason}
     return CellGateDecision(
         decision.ratio if per_cell else 0.0,
         per_cell,
@@ -327,7 +334,9 @@ def _shares(
     return own, np.mean(others, axis=0) if others else None
 
 
-def _harmed(cells: Cells, rounds: Sequence[Round], hits: Sequence[NDArray[np.float64]], position: int) -> Any:
+def _harmed(
+    cells: Cells, rounds: Sequence[Round], hits: Sequence[NDArray[np.float64]], position: int
+) -> Callable[[Cell], str]:
     """A function that says why a cell is left out, or ""."""
     better = np.concatenate([found[:, position] - found[:, 0] for found in hits])
     test = np.concatenate([each.test for each in rounds])

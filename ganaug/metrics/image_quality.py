@@ -153,7 +153,7 @@ def image_report(
     remarks: list[str] = []
     if grouping is not None:
         grouped, remarks = _by_group(sets, measure, grouping, randomness)
-        figures = replace(figures, **grouped)
+        figures = replace(figures, groups=grouped["groups"], cells=grouped["cells"])
     basis = {
         "kind": "images",
         "compared with": "training" if holdout is None else "held-out",

@@ -129,7 +129,7 @@ def table_report(
     remarks: list[str] = []
     if grouping is not None:
         grouped, remarks = _by_group(tables, labels, classes, grouping, categorical_features, folds, seed)
-        figures["synthetic"] = replace(figures["synthetic"], **grouped)
+        figures["synthetic"] = replace(figures["synthetic"], groups=grouped["groups"], cells=grouped["cells"])
     basis = {
         "kind": "rows",
         "compared with": "training" if holdout is None else "held-out",
