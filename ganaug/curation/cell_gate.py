@@ -114,10 +114,6 @@ def choose_cells(
         if not isinstance(value, Integral) or value < 1:
             raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
     make_gan = gan_factory(gan)
-    if hasattr(gan, "fit") and not takes(gan.sample, "groups"):  # type: ignore[union-attr]
-        raise TypeError(
-            f"gan must draw groups, which a {type(gan).__name__} cannot; pass one such as ImageGAN or AdditiveTransfer"
-        )
     seed = seed_from(random_state)
     offered = [each.ratio for each in candidates(ratios, [()])]
     cells = Cells(data.labels, data.groups)
@@ -147,6 +143,11 @@ class _CellGate:
 
     def hits(self, gan: Any, part: Round, *, seed: int) -> NDArray[np.float64]:
         """How often each validation image is recognised: shape (n_test, n_candidates), in [0, 1]."""
+        if not takes(gan.sample, "groups"):
+            raise TypeError(
+                f"gan must draw groups, which a {type(gan).__name__} cannot; pass one such as ImageGAN or "
+                "AdditiveTransfer"
+            )
         real = self.data.subset(part.train)
         if hasattr(gan, "get_params") and gan.get_params().get("random_state", 0) is None:
             gan.set_params(random_state=seed)

@@ -107,6 +107,8 @@ class SafeOverSampler(TableOverSampler):
         "random_state": ["random_state"],
     }
 
+    decision_: GateDecision | CellGateDecision
+
     def __init__(
         self,
         sampler: Any = None,
@@ -149,9 +151,9 @@ class SafeOverSampler(TableOverSampler):
         self.sampler_, self.ratio_ = None, 0.0
         filled: dict[Any, int] = {}
         if isinstance(self.cv, str) and self.cv == CELLS:
-            self.decision_ = self._choose_cells(X, y, groups, wanted, ratios, own_seeds)
-            self.ratio_, filled = self.decision_.ratio, self.decision_.per_cell
-            rows = [row["score"] for row in self.decision_.withheld]
+            choice = self._choose_cells(X, y, groups, wanted, ratios, own_seeds)
+            self.decision_, self.ratio_, filled = choice, choice.ratio, choice.per_cell
+            rows = [row["score"] for row in choice.withheld]
             self.scores_ = np.array(rows).reshape(len(rows), len(ratios))
         elif wanted and len(ratios) > 1:
             self.decision_, self.scores_ = self._choose(X, y, groups, wanted, ratios, own_seeds)
@@ -188,11 +190,11 @@ class SafeOverSampler(TableOverSampler):
             cv = RepeatedStratifiedKFold(n_splits=min(cv or 5, rare), n_repeats=REPEATS, random_state=int(own_seeds[0]))
         scores, shares = [], []
         for fold, (train, test) in enumerate(check_cv(cv, y, classifier=True).split(X, y)):
-            parts = [(_rows(X, part), y[part], groups and groups.part(part)) for part in (train, test)]
+            fitted_on, scored = ((_rows(X, part), y[part], groups and groups.part(part)) for part in (train, test))
             seed = (int(own_seeds[2]) + fold) % 2**31
             share = len(train) / len(y)
             try:
-                scores.append(self._scores_of_fold(*parts, wanted, ratios, share, seed))
+                scores.append(self._scores_of_fold(fitted_on, scored, wanted, ratios, share, seed))
             except ValueError as error:
                 if rare >= ENOUGH and groups is None:
                     raise
