@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
+from collections.abc import Iterator
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -18,6 +19,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import HasMethods, StrOptions
 
 from ganaug.curation.gate import GateDecision, decide
+from ganaug.curation.withheld_cells import CellGateDecision, Cells, Round, cell_decision, refusal
 from ganaug.data.tables.containers import as_table, is_frame, rows_at
 from ganaug.data.tables.encoder import TableEncoder
 from ganaug.resampling.base import TableOverSampler, copied, seeded, seeds
@@ -27,6 +29,9 @@ from ganaug.resampling.over_sampler import GANOverSampler
 __all__ = ["SafeOverSampler"]
 
 REPEATS = 2
+CELLS = "cells"
+ROUNDS = 4  # in which cells are withheld
+FEWEST = 20  # rows to validate on
 ENOUGH = 10  # rows of a class with which every sampler works on the training part of a fold
 
 
@@ -38,6 +43,8 @@ class SafeOverSampler(TableOverSampler):
 
     Groups of the rows are passed to the sampler, and a sampler with ``balance="cells"`` is asked for cells of class and
     group. The inner folds split rows as they do without groups, so that they say what rows do for cells that occur.
+    With ``cv="cells"`` cells that have no rows are filled, and nothing else is added, if that pays for cells that do:
+    several of these are withheld at once, as :func:`ganaug.curation.choose_cells` does it.
 
     Parameters
     ----------
@@ -51,8 +58,9 @@ class SafeOverSampler(TableOverSampler):
         Shares of the rows that `sampling_strategy` asks for. 0 is always among them.
     scoring : str or callable, default="balanced_accuracy"
         What is maximised: a name of scikit-learn's or a scorer.
-    cv : int or splitter, default=5
-        Inner folds; an integer means so many stratified folds, drawn twice.
+    cv : int, splitter or "cells", default=5
+        Inner folds; an integer means so many stratified folds, drawn twice. "cells" withholds cells in four rounds, for
+        each of which the sampler is fitted once; then right decisions are counted, whatever `scoring` says.
     sampling_strategy : float, str, dict or callable, default="auto"
         What ratio 1 reaches, as in imbalanced-learn; with a sampler that balances cells as for
         :class:`GANOverSampler`.
@@ -63,9 +71,10 @@ class SafeOverSampler(TableOverSampler):
     ratio_ : float
         The choice.
     scores_ : ndarray of shape (n_folds, n_ratios)
-        Validation scores.
-    decision_ : GateDecision
-        The choice with its reason in words, and the smallest gain that could have been seen.
+        Validation scores; with ``cv="cells"`` a row for each withheld cell.
+    decision_ : GateDecision or CellGateDecision
+        The choice with its reason in words, and the smallest gain that could have been seen; with ``cv="cells"`` also
+        the cells that are filled.
     sampler_ : over-sampler or None
         Fitted on all rows; None if nothing is added.
     synthetic_mask_ : ndarray of shape (n_rows_new,), bool
@@ -94,9 +103,11 @@ class SafeOverSampler(TableOverSampler):
         "estimator": [HasMethods(["fit", "predict"]), None],
         "ratios": ["array-like"],
         "scoring": [StrOptions(set(get_scorer_names())), callable],
-        "cv": ["cv_object"],
+        "cv": ["cv_object", StrOptions({CELLS})],
         "random_state": ["random_state"],
     }
+
+    decision_: GateDecision | CellGateDecision
 
     def __init__(
         self,
@@ -138,7 +149,13 @@ class SafeOverSampler(TableOverSampler):
         own_seeds = seeds(self.random_state, 3)
         wanted = self._wanted()
         self.sampler_, self.ratio_ = None, 0.0
-        if wanted and len(ratios) > 1:
+        filled: dict[Any, int] = {}
+        if isinstance(self.cv, str) and self.cv == CELLS:
+            choice = self._choose_cells(X, y, groups, wanted, ratios, own_seeds)
+            self.decision_, self.ratio_, filled = choice, choice.ratio, choice.per_cell
+            rows = [row["score"] for row in choice.withheld]
+            self.scores_ = np.array(rows).reshape(len(rows), len(ratios))
+        elif wanted and len(ratios) > 1:
             self.decision_, self.scores_ = self._choose(X, y, groups, wanted, ratios, own_seeds)
             self.ratio_ = self.decision_.ratio
         else:
@@ -149,7 +166,8 @@ class SafeOverSampler(TableOverSampler):
             self.groups_resampled_ = None if groups is None else groups.values
             return copied(X), y.copy()
         self.sampler_ = self._sampler(int(own_seeds[1]))
-        X_new, y_new, self.groups_resampled_ = self._resample(self.sampler_, X, y, groups, wanted, self.ratio_)
+        amount = (filled, 1.0) if filled else (wanted, self.ratio_)
+        X_new, y_new, self.groups_resampled_ = self._resample(self.sampler_, X, y, groups, *amount)
         self.synthetic_mask_ = np.arange(len(y_new)) >= len(y)
         return X_new, y_new
 
@@ -187,6 +205,63 @@ class SafeOverSampler(TableOverSampler):
             shares.append(len(test) / len(y))
         return decide(scores, ratios, float(np.mean(shares))), np.array(scores)
 
+    def _choose_cells(
+        self,
+        X: Any,
+        y: NDArray[Any],
+        groups: RowGroups | None,
+        wanted: dict[Any, int],
+        ratios: list[float],
+        own_seeds: NDArray[np.integer],
+    ) -> CellGateDecision:
+        """Decide by withheld cells."""
+        if groups is None or self._balance() != CELLS:
+            raise ValueError(
+                "cv='cells' needs groups and a sampler with balance='cells', such as GANOverSampler(balance='cells'); "
+                f"got {'no groups' if groups is None else type(self.sampler).__name__}"
+            )
+        cells = Cells(y, groups.values)
+        empty = {cells.label(cell) for cell in cells.empty}
+        wanted = {cell: n for cell, n in wanted.items() if cell in empty}
+        rounds = cells.rounds(ROUNDS, int(own_seeds[0]))
+        refused = refusal(cells, rounds, ratios, FEWEST)
+        if refused is None and not wanted:
+            refused = "sampling_strategy asks for no row of an empty cell"
+        hits = []
+        for number, each in enumerate(rounds if refused is None else []):
+            seed = (int(own_seeds[2]) + number) % 2**31
+            try:
+                hits.append(self._hits(X, y, groups, cells, each, wanted, ratios, seed))
+            except ValueError as error:
+                refused, hits = f"without some of the cells the sampler could not be tried ({error})", []
+                break
+        if refused is not None:
+            return cell_decision(cells, (), (), ratios, refused=refused)
+        return cell_decision(cells, rounds, hits, ratios, amounts=wanted)
+
+    def _hits(
+        self,
+        X: Any,
+        y: NDArray[Any],
+        groups: RowGroups,
+        cells: Cells,
+        each: Round,
+        wanted: dict[Any, int],
+        ratios: list[float],
+        seed: int,
+    ) -> NDArray[np.float64]:
+        """Which validation rows are recognised with each ratio: shape (n_test, n_ratios), 0 or 1."""
+        n = max(1, round(np.median(list(wanted.values())) * len(each.train) / len(y)))
+        asked = {cells.label(cell): n for cell in cells.empty_among(each.train)}
+        train, test = ((_rows(X, part), y[part], groups.part(part)) for part in (each.train, each.test))
+
+        def right(estimator: Any) -> NDArray[np.float64]:
+            return (np.asarray(estimator.predict(test[0])) == test[1]).astype(np.float64)
+
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "class .* occurs in one group only", UserWarning)
+            return np.stack([right(fitted) for fitted in self._fitted(*train, asked, ratios, seed)], axis=1)
+
     def _scores_of_fold(
         self,
         train: tuple[Any, NDArray[Any], RowGroups | None],
@@ -197,19 +272,29 @@ class SafeOverSampler(TableOverSampler):
         seed: int,
     ) -> list[float]:
         """Score each ratio; the rows that a smaller one adds are among those of a larger one, which saves fits."""
-        X, y_train, groups = train
+        _, y_train, groups = train
         asked = {key: max(1, round(share * n)) for key, n in wanted.items() if _occurs(key, y_train, groups)}
-        X_new, y_new, new_groups = self._resample(self._sampler(seed), X, y_train, groups, asked, 1.0)
-        order = np.random.default_rng(seed).permutation(len(y_new) - len(y_train)) + len(y_train)
-        scorer, scores = get_scorer(self.scoring), []
+        scorer = get_scorer(self.scoring)
+        return [float(scorer(fitted, *test[:2])) for fitted in self._fitted(*train, asked, ratios, seed)]
+
+    def _fitted(
+        self,
+        X: Any,
+        y: NDArray[Any],
+        groups: RowGroups | None,
+        asked: dict[Any, int],
+        ratios: list[float],
+        seed: int,
+    ) -> Iterator[Any]:
+        """An estimator for each ratio, trained on these rows and what the sampler adds to them."""
+        X_new, y_new, new_groups = self._resample(self._sampler(seed), X, y, groups, asked, 1.0)
+        order = np.random.default_rng(seed).permutation(len(y_new) - len(y)) + len(y)
         by_key = [order[_members(key, y_new, new_groups)[order]] for key in asked]
         for ratio in ratios:
             added = [members[: round(ratio * len(members))] for members in by_key if len(members)]
-            kept = np.sort(np.concatenate([np.arange(len(y_train)), *added])).astype(int)
+            kept = np.sort(np.concatenate([np.arange(len(y)), *added])).astype(int)
             estimator = self._defaults()["estimator"] if self.estimator is None else clone(self.estimator)
-            estimator.fit(_rows(X_new, kept), y_new[kept])
-            scores.append(float(scorer(estimator, *test[:2])))
-        return scores
+            yield estimator.fit(_rows(X_new, kept), y_new[kept])
 
     def _sampler(self, seed: int) -> Any:
         return seeded(self._defaults()["sampler"] if self.sampler is None else clone(self.sampler), seed)
