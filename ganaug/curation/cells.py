@@ -103,17 +103,16 @@ def _asked(per_cell: Any, counts: pd.DataFrame, class_names: Mapping[Any, str]) 
     return added
 
 
-def repeated(added: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def repeated(added: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Places of class and group of each sample that is to be added, cell by cell; both of shape (n,).
 
     Examples
     --------
-    >>> [place.tolist() for place in repeated(pd.DataFrame([[0, 2], [1, 0]]))]
+    >>> [place.tolist() for place in repeated(np.array([[0, 2], [1, 0]]))]
     [[0, 0, 1], [1, 1, 0]]
     """
-    numbers = added.to_numpy()
-    classes, groups = np.indices(numbers.shape).reshape(2, -1)
-    return np.repeat(classes, numbers.ravel()), np.repeat(groups, numbers.ravel())
+    classes, groups = np.indices(added.shape).reshape(2, -1)
+    return np.repeat(classes, added.ravel()), np.repeat(groups, added.ravel())
 
 
 def spread_over_groups(wanted: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
