@@ -15,15 +15,15 @@ from ganaug.data.json_values import short
 from ganaug.data.labels import NO_NAMES, class_positions
 from ganaug.generators.contract import has_groups
 
-__all__ = ["cells_to_add", "check_cells", "repeated", "spread_over_groups", "training_cells"]
+__all__ = ["balancing_shares", "cells_to_add", "check_cells", "repeated", "spread_over_groups", "training_cells"]
 
 
-def check_cells(generator: Any) -> None:
-    """Raise ``ValueError`` for a generator that knows no groups."""
+def check_cells(generator: Any, argument: str = "per_cell", remedy: str = "pass per_class") -> None:
+    """Raise ``ValueError`` for a generator that knows no groups, which `argument` asks for."""
     if not has_groups(generator):
         raise ValueError(
-            f"per_cell needs groups, and the {type(generator).__name__} was trained without; pass per_class, or fit "
-            "one with groups"
+            f"{argument} needs groups, and the {type(generator).__name__} was trained without; {remedy}, or fit one "
+            "with groups"
         )
 
 
@@ -113,6 +113,37 @@ def repeated(added: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.
     """
     classes, groups = np.indices(added.shape).reshape(2, -1)
     return np.repeat(classes, added.ravel()), np.repeat(groups, added.ravel())
+
+
+def balancing_shares(counts: NDArray[np.integer], p: float, fillable: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Shares of synthetic samples by cell, such that they and real ones together show the cells equally often.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (n_classes, n_groups), integer
+        Real samples; some.
+    p : float in [0, 1]
+        Share of the real samples that synthetic ones replace, whatever their cell.
+    fillable : ndarray of shape (n_classes, n_groups), bool
+        Cells that may get samples; some.
+
+    Returns
+    -------
+    ndarray of shape (n_classes, n_groups)
+        Sums to 1. If `p` is too small to make all cells equal, the rarest come to one level, as high as it can be.
+
+    Examples
+    --------
+    >>> counts = np.array([[0, 30], [30, 40]])
+    >>> [balancing_shares(counts, p, counts >= 0).round(2).tolist() for p in (0.5, 0.1)]
+    [[[0.5, 0.2], [0.2, 0.1]], [[1.0, 0.0], [0.0, 0.0]]]
+    """
+    kept = (1 - p) * counts / counts.sum()
+    rising = np.sort(kept[fillable])
+    levels = (p + np.cumsum(rising)) / np.arange(1, len(rising) + 1)  # of the first cells, if they shared all of p
+    level = levels[np.flatnonzero(levels >= rising).max()]
+    missing = np.where(fillable, (level - kept).clip(0), 0)
+    return missing / missing.sum() if missing.sum() > 0 else fillable / fillable.sum()
 
 
 def spread_over_groups(wanted: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:

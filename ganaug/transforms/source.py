@@ -101,14 +101,14 @@ class Source:
             return None, None, None
         return np.array(held.columns.tolist()), held.to_numpy(), trained.to_numpy()
 
-    def check_cells(self) -> None:
-        """Raise ``ValueError`` if the origin knows no groups."""
+    def check_cells(self, argument: str = "per_cell", remedy: str = "pass per_class") -> None:
+        """Raise ``ValueError`` if the origin knows no groups, which `argument` asks for."""
         if not isinstance(self.origin, SyntheticPool):
-            check_cells(self.origin)
+            check_cells(self.origin, argument, remedy)
         elif self.groups is None:
             raise ValueError(
-                "per_cell needs groups, and the pool was built without; pass per_class, or build one of a generator "
-                "that was fitted with groups"
+                f"{argument} needs groups, and the pool was built without; {remedy}, or build one of a generator that "
+                "was fitted with groups"
             )
 
     def group_positions(self, groups: Any) -> NDArray[np.int64]:
