@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ganaug.bench.methods.arms import MIXES, find_filter, find_transform, transform_name
 from ganaug.bench.methods.classifiers import check_classifier
+from ganaug.bench.methods.group_scores import GROUP_METRICS
 from ganaug.bench.methods.making import check_generator, find_generator
 from ganaug.bench.methods.samplers import check_amount, check_sampler
 from ganaug.bench.methods.scores import METRICS, MINORITY
@@ -66,7 +67,7 @@ def check_suite(suite: Suite, where: SourceLocation = SUITE) -> Suite:
 
 
 def _check_named(where: SourceLocation, experiment: Experiment) -> None:
-    known = [*METRICS, *(MINORITY if experiment.kind == "tables" else ())]
+    known = [*METRICS, *(MINORITY if experiment.kind == "tables" else ()), *GROUP_METRICS]
     for metric in experiment.metrics:
         if metric not in known:
             raise ValueError(f"{where.at('metrics')}: there is no metric {short(metric)}{nearest(metric, known)}")

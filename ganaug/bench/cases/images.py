@@ -62,7 +62,8 @@ class ImageCase(Case):
         super().__init__(suite, index, store)
         self.data = load_images(self.spec.dataset)
         self.classes, self.targets = np.unique(self.data.labels, return_inverse=True)
-        self._splits = self.split(self.data.labels)
+        self._splits = self.split(self.data.labels, self.data.groups)
+        self.check_apart(chance=False)
         sizes = [np.bincount(self.targets[part]) for part in self.splits.training]
         if all(size.min() == size.max() for size in sizes):
             plain = [arm for arm in self.arms if arm.like_without_weights(self.arms) is None]
@@ -241,7 +242,8 @@ class ImageCase(Case):
         test = self.splits.test[task.split]
         real = self.data.images[chosen], targets
         found = self._predictions(arm, real, synthetic, share, network, seed, self.data.images[test], weight)
-        return {**scored(self.targets[test], found, seen=self.seen(task.split)), **about}
+        seen = self.seen(task.split)
+        return {**scored(self.targets[test], found, seen=seen, **self.of_groups(task.split)), **about}
 
     def _predictions(
         self,
@@ -405,6 +407,7 @@ class ImageCase(Case):
             "n_train": len(self.splits.training[0]),
             "n_test": len(self.splits.test[0]),
             **self.duplicates(),
+            **self.describe_groups(),
             "sha256": self.data.fingerprint(),
         }
 

@@ -21,7 +21,7 @@ from ganaug.bench.methods.drawn import Exchanged, Rows, leaked_rows, recombined
 from ganaug.bench.methods.samplers import SAMPLERS, make_gate, resample, table_generator
 from ganaug.bench.records.store import Store
 from ganaug.bench.suite.plugins import Plugin
-from ganaug.bench.suite.schema import Suite, TableArm, TableExperiment, digest
+from ganaug.bench.suite.schema import Suite, TableArm, TableExperiment, digest, plain_values
 
 __all__ = ["TableCase"]
 
@@ -42,7 +42,8 @@ class TableCase(Case):
         self.classes = classes[::-1] if swap else classes
         self.targets = 1 - targets if swap else targets
         self.positive = 1 if len(classes) == 2 else None
-        self._splits = self.split(self.data.y)
+        self._splits = self.split(self.data.y, self.data.groups)
+        self.check_apart(chance=True)
         if len(classes) > 2 and (arm := next((a for a in self.experiment.arms if a.threshold), None)):
             raise ValueError(
                 f"{self.spec.dataset.name} has {len(classes)} classes, but arm {arm.name!r} tunes a threshold, which "
@@ -72,7 +73,7 @@ class TableCase(Case):
                     cells = [
                         {
                             **shared,
-                            "arm": asdict(arm),
+                            "arm": plain_values(arm),
                             "repeat": repeat,
                             "classifier": asdict(classifier),
                             "components": self.experiment.components,
@@ -108,7 +109,8 @@ class TableCase(Case):
                         rows, note, seconds = draw(functools.partial(gate.resample, classifier, encode))
                     found = fit_predict(arm, classifier, rows, X_test.copy(), len(self.classes), own)
                 probabilities, predicted, remark = found
-                result = scored(y_test, probabilities, predicted, self.positive, self.seen(task.split))
+                seen = self.seen(task.split)
+                result = scored(y_test, probabilities, predicted, self.positive, seen, **self.of_groups(task.split))
             except (Exception, SystemExit) as error:
                 yield key, failure(error)
                 continue
@@ -130,6 +132,7 @@ class TableCase(Case):
             "n_train": len(self.splits.training[0]),
             "n_test": len(self.splits.test[0]),
             **self.duplicates(),
+            **self.describe_groups(),
             "sha256": self.data.fingerprint(),
         }
 

@@ -34,9 +34,11 @@ from ganaug.data.suggestions import nearest
 from ganaug.data.tables.containers import as_table
 from ganaug.data.tables.files.csv_format import TABLE_KINDS, CsvOptions, file_kind
 from ganaug.data.tables.files.table_files import read_table, split_target
+from ganaug.data.tables.group_column import part_groups
 
 __all__ = ["OTHER_FILES", "TABLES", "TableData", "image_features", "joined_images", "load_images", "load_table"]
 
+OF_TABLES = ("categorical", "groups", "keep_groups")
 CSV_KEYS = ("sep", "decimal", "encoding", "na_values")
 OTHER_FILES = (".xls", ".xlsx", ".ods", ".json", ".jsonl", ".arff", ".feather", ".pkl", ".zip", ".gz")
 CODES = {"cleveland-0_vs_4": ["sex", "cp", "fbs", "restecg", "exang", "thal"]}  # KEEL declares them as numbers
@@ -53,11 +55,14 @@ class TableData:
         Labels as they are.
     nominal : tuple of str
         Columns that hold names, whatever their dtype.
+    groups : ndarray of shape (n_rows,) or None
+        What each row comes from.
     """
 
     X: pd.DataFrame
     y: NDArray[Any]
     nominal: tuple[str, ...]
+    groups: NDArray[Any] | None = None
 
     @property
     def numeric(self) -> list[str]:
@@ -68,7 +73,8 @@ class TableData:
         """SHA-256 of what the table holds."""
         values = pd.util.hash_pandas_object(self.X.assign(**{"\0": self.y}), index=False).to_numpy()
         kinds = ",".join(f"{name}:{dtype}" for name, dtype in self.X.dtypes.items())
-        return sha256_of(values.tobytes() + f"{kinds}|{','.join(self.nominal)}".encode())
+        groups = b"" if self.groups is None else repr(self.groups.tolist()).encode()
+        return sha256_of(values.tobytes() + f"{kinds}|{','.join(self.nominal)}".encode() + groups)
 
 
 def load_table(source: Plugin) -> TableData:
@@ -80,7 +86,8 @@ def load_table(source: Plugin) -> TableData:
         ``"keel:NAME"``, "breast_cancer", "digits" or "wine" of scikit-learn, a CSV or parquet file with the parameter
         `target` (for CSV files also `sep`, `decimal`, `encoding` and `na_values`, which are found out by default), or
         the import path of a function that returns features and labels. The parameter `categorical` lists columns of
-        numbers that are only names.
+        numbers that are only names; `groups` is the column of what each row comes from, which is then no feature unless
+        `keep_groups` is true.
 
     Returns
     -------
@@ -95,18 +102,19 @@ def load_table(source: Plugin) -> TableData:
     if not isinstance(categorical, list | tuple):
         raise ValueError(f"dataset {source.name!r}: categorical must be a list of columns, got {short(categorical)}")
     if source.target.startswith("keel:"):
-        _check_keys(source, "categorical")
+        _check_keys(source, *OF_TABLES)
         data = _keel(source.target.removeprefix("keel:"))
     elif source.target in TABLES:
-        _check_keys(source, "categorical")
+        _check_keys(source, *OF_TABLES)
         data = _named(source, *TABLES[source.target]())
     elif file_kind(source.target) is not None:
-        _check_keys(source, "target", "categorical", *CSV_KEYS)
+        _check_keys(source, "target", *OF_TABLES, *CSV_KEYS)
         target = source.params.get("target")
         if not isinstance(target, str):
             raise ValueError(f"{source.target} needs a target: the name of its column of labels")
         options = CsvOptions(**{key: source.params[key] for key in CSV_KEYS if key in source.params})
-        table = read_table(source.target, options, text=[target, *categorical])
+        groups = [name for name in [source.params.get("groups")] if isinstance(name, str)]
+        table = read_table(source.target, options, text=[target, *categorical, *groups])
         data = _named(source, *split_target(table, target, source.target))
     elif _is_other_file(source.target):
         raise ValueError(f"{source.target}: a table must end in {TABLE_KINDS}; convert it")
@@ -114,7 +122,22 @@ def load_table(source: Plugin) -> TableData:
         data = _named(source, *_made(source))
     if unknown := [name for name in categorical if name not in data.X.columns]:
         raise ValueError(f"{source.name} has no column {unknown[0]!r}{nearest(unknown[0], data.X.columns)}")
-    return TableData(data.X, data.y, tuple(n for n in data.X.columns if n in data.nominal or n in categorical))
+    nominal = tuple(n for n in data.X.columns if n in data.nominal or n in categorical)
+    return _with_groups(source, TableData(data.X, data.y, nominal))
+
+
+def _with_groups(source: Plugin, data: TableData) -> TableData:
+    """Take the column of groups out of the features, where one is named."""
+    column, keep = source.params.get("groups"), source.params.get("keep_groups", False)
+    if column is None:
+        return data
+    if not isinstance(column, str):
+        raise ValueError(f"dataset {source.name!r}: groups must be the name of a column, got {short(column)}")
+    try:
+        X, groups = part_groups(data.X, column, keep_group_column=keep)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"dataset {source.name!r}: {error}") from None
+    return TableData(X, data.y, tuple(name for name in data.nominal if name in X.columns), groups)
 
 
 def _is_other_file(target: str) -> bool:
@@ -134,7 +157,7 @@ def _check_keys(source: Plugin, *known: str) -> None:
 
 def _made(source: Plugin) -> tuple[Any, Any]:
     """Features and labels from a function."""
-    loaded = _called(source, {key: value for key, value in source.params.items() if key != "categorical"})
+    loaded = _called(source, {key: value for key, value in source.params.items() if key not in OF_TABLES})
     if isinstance(loaded, tuple | list) and len(loaded) == 2:
         return loaded[0], loaded[1]
     if hasattr(loaded, "data") and hasattr(loaded, "target"):
@@ -225,8 +248,8 @@ def load_images(source: Plugin) -> LabelledImages:
     Parameters
     ----------
     source : Plugin
-        What :func:`ganaug.labelled_images` reads from a string, with the parameter `size`; or the import path of a
-        function, whose result it reads.
+        What :func:`ganaug.labelled_images` reads from a string, with the parameters `size` and `groups`; or the import
+        path of a function, whose result it reads, with its groups.
 
     Returns
     -------
@@ -240,9 +263,13 @@ def load_images(source: Plugin) -> LabelledImages:
     module = source.target.rpartition(".")[0]
     if source.target not in EMBEDDED and not user_path(source.target).exists() and _is_module(module):
         return labelled_images(_called(source, source.params), train=True)
-    _check_keys(source, "size")
-    size = source.params.get("size")
-    data = decoded_images(source.target, tuple(size) if isinstance(size, list) else size)
+    _check_keys(source, "size", "groups")
+    size, groups = source.params.get("size"), source.params.get("groups")
+    if not isinstance(groups, str | None):
+        raise ValueError(
+            f"dataset {source.name!r}: groups must be a column, 'folder' or a pattern, got {short(groups)}"
+        )
+    data = decoded_images(source.target, tuple(size) if isinstance(size, list) else size, groups)
     data.check_trainable()
     return data
 

@@ -35,7 +35,13 @@ from ganaug.bench.results.stats import (
     holm,
     wilcoxon,
 )
-from ganaug.bench.results.verdicts import cautions_on_unseen, share_seen, verdicts_over_datasets, verdicts_per_case
+from ganaug.bench.results.verdicts import (
+    cautions_on_cells,
+    cautions_on_unseen,
+    share_seen,
+    verdicts_over_datasets,
+    verdicts_per_case,
+)
 from ganaug.bench.suite.schema import DEFAULT_GENERATOR, Arm, Experiment, ImageArm, ImageExperiment, Suite
 from ganaug.metrics.paired import Difference
 
@@ -87,7 +93,9 @@ def summarise(suite: Suite, records: list[dict[str, Any]], data: list[dict[str, 
     cells, experiments, cautions = cell_table(records), [], []
     for experiment in suite.experiments:
         numbered = [(i, about) for i, about in enumerate(data) if about["kind"] == experiment.kind]
-        experiments.append(_experiment(Scores(experiment, cells, records, numbered)))
+        scores = Scores(experiment, cells, records, numbered)
+        experiments.append(_experiment(scores))
+        cautions += cautions_on_cells(scores)
         if repeating := {i for i, about in numbered if share_seen(about) >= FEW_SEEN}:
             others = [_on_unseen(record) if record["case"] in repeating else record for record in records]
             cautions += cautions_on_unseen(Scores(experiment, cell_table(others), others, numbered), repeating)

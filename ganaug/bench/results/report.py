@@ -18,6 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, UndefinedError
 from ganaug._text import visible, visible_values
 from ganaug.bench.cases.case import Task, heading
 from ganaug.bench.execution.progress import duration_text
+from ganaug.bench.methods.group_scores import GROUP_METRICS
 from ganaug.bench.methods.scores import METRICS, MINORITY
 from ganaug.bench.records.store import Store
 from ganaug.bench.results.aggregate import cell_table, generators_of, summarise
@@ -331,7 +332,7 @@ def _line(text: Any) -> str:
 
 
 def _less_is_better(metric: str) -> bool:
-    return not {**METRICS, **MINORITY}[metric]
+    return not {**METRICS, **MINORITY, **GROUP_METRICS}[metric]
 
 
 def _charts(experiment: ExperimentResult, declared: dict[str, Any]) -> dict[str, Any]:

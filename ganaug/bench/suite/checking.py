@@ -49,6 +49,9 @@ WORDS = {
     "tuple_type": "must be a list",
     "dict_type": "must be a table",
     "dataclass_type": "must be a table",
+    "literal_error": "must be one of {expected}",
+    "greater_than": "must be more than {gt:g}",
+    "less_than": "must be less than {lt:g}",
     "greater_than_equal": "must be at least {ge:g}",
     "less_than_equal": "must be at most {le:g}",
     "string_pattern_mismatch": NO_TEXT,
@@ -143,6 +146,7 @@ def check_values(suite: Suite, where: SourceLocation = SUITE) -> Suite:
 
 def _check_experiment(where: SourceLocation, experiment: Experiment) -> None:
     _check_sizes(where, experiment)
+    _check_split(where, experiment)
     for key in ("datasets", "classifiers", "metrics", "imbalance", "arms"):
         names = [getattr(value, "name", value) for value in getattr(experiment, key)]
         if not names or len(set(names)) < len(names):
@@ -197,6 +201,26 @@ def _check_sizes(where: SourceLocation, experiment: Experiment) -> None:
             )
     if len(known) < len(experiment.drawn_sizes()):
         raise ValueError(f"{where.at('sizes')}: sizes must differ, got {short(experiment.drawn_sizes(), 200)}")
+
+
+def _check_split(where: SourceLocation, experiment: Experiment) -> None:
+    """Find out whether the keys of a split by groups are there together."""
+    split = experiment.split
+    if split != "samples" and (experiment.n_per_class or experiment.sizes):
+        key = "sizes" if experiment.sizes else "n_per_class"
+        raise ValueError(
+            f"{where.at(key)}: {key} draws samples, but split = {short(split)}; leave one of them out"
+            + (", or set n_per_cell" if split == "cells" else "")
+        )
+    for key, default in (("group_share", 0.5), ("class_share", 0.5), ("n_per_cell", None)):
+        if split != "cells" and getattr(experiment, key) != default:
+            raise ValueError(f'{where.at(key)}: {key} needs split = "cells", got {short(split)}; leave it out')
+    for metric in ("unseen cells", "seen cells"):
+        if metric in experiment.metrics and split != "cells":
+            raise ValueError(
+                f'{where.at("metrics")}: the metric {short(metric)} needs split = "cells", got {short(split)}; name '
+                "another metric"
+            )
 
 
 def _check_different(where: SourceLocation, sizes: Experiment | Sizes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, TypeAdapter
 
@@ -31,7 +31,16 @@ __all__ = [
 ]
 
 DEFAULT_GENERATOR = "ImageGAN"  # trained with the parameters of the table gan
-LATER = {"generator": DEFAULT_GENERATOR, "generators": ()}  # keys that runs of before them lack, and what that means
+LATER = {
+    "generator": DEFAULT_GENERATOR,
+    "generators": (),
+    "split": "samples",
+    "group_share": 0.5,
+    "class_share": 0.5,
+    "n_per_cell": None,
+    "cells": None,
+    "adapt": False,
+}  # keys that runs of before them lack, and what that means
 
 
 @dataclass(frozen=True)
@@ -235,6 +244,15 @@ class Experiment(_Declared):
         What is compared; the verdict is on the first.
     rope : float
         Points (hundredths of the metric) within which two arms count as equal.
+    split : {"samples", "groups", "leave one group out", "cells"}
+        What training and test sets share none of. All but "samples" need `groups` of each dataset: "groups" keeps them
+        whole in `folds`, "leave one group out" tests on each in turn, and "cells" withholds combinations of class and
+        group from training in each of `splits` splits, and tests on the groups that lack some.
+    group_share, class_share : float in (0, 1)
+        With "cells": the groups that lack cells, and the classes that they lack.
+    n_per_cell : int or None
+        With "cells": training samples of each cell that is not withheld; by default half of a cell's samples where it
+        is tested on, and all where it is not.
     """
 
     SEVERAL: ClassVar[tuple[str, ...]] = ("n_per_class", "imbalance", "sizes")
@@ -253,6 +271,10 @@ class Experiment(_Declared):
     folds: types.Parts = 5
     repeats: types.Repeats = 1
     rope: types.Number = 0.5
+    split: Literal["samples", "groups", "leave one group out", "cells"] = "samples"
+    group_share: types.OpenShare = 0.5
+    class_share: types.OpenShare = 0.5
+    n_per_cell: types.Count | None = None
 
     def drawn_sizes(self) -> list[tuple[int | None, float]]:
         """Samples of the largest class and imbalance of each size; None stands for all data, in folds."""

@@ -84,6 +84,7 @@ Repeats = Annotated[int, _whole(1, MOST)]
 Parts = Annotated[int, _whole(2, MOST)]
 Number = Annotated[float, _number(0), WrapValidator(_as_written)]
 Share = Annotated[float, _number(0, 1), WrapValidator(_as_written)]
+OpenShare = Annotated[float, Field(strict=True, gt=0, lt=1, allow_inf_nan=False)]
 Ratio = Annotated[float, _number(1), WrapValidator(_as_written)]
 Several = BeforeValidator(as_tuple)
 Named = Annotated[Plugin, _plugin("class")]

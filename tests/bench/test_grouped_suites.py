@@ -1,0 +1,184 @@
+"""Suites on data with groups: splits, scores by group, and what is refused before anything is trained."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ganaug.bench import ImageArm, ImageExperiment, Suite, TableArm, TableExperiment, run_suite
+from ganaug.bench.cases.checking import check_suite
+from ganaug.bench.inputs.datasets import load_images, load_table
+from ganaug.bench.suite.plugins import Plugin
+from ganaug.classifiers.image_classifier import ClassifierConfig
+
+
+@pytest.fixture
+def scans(tmp_path):
+    """Two shades by three scanners that add an offset each."""
+    rng = np.random.default_rng(0)
+    labels, groups = np.repeat(["dark", "light"], 36), np.tile(["s1", "s2", "s3"], 24)
+    level = np.where(labels == "dark", 50, 150) + 30 * (groups == "s2")
+    shades = (level[:, None, None] + rng.integers(-30, 30, (72, 8, 8))).astype(np.uint8)
+    np.savez(tmp_path / "scans.npz", images=shades, labels=labels, groups=groups, own=np.arange(72), same=labels)
+    return str(tmp_path / "scans.npz")
+
+
+def image_suite(path, groups="groups", **changes):
+    experiment = ImageExperiment(
+        datasets=(Plugin("scans", path, {} if groups is None else {"groups": groups}),),
+        arms=(ImageArm("real"), ImageArm("blurred", transform="affine", against=("real",))),
+        baselines=("real",),
+        metrics=("accuracy",),
+        training=ClassifierConfig(steps=2, batch_size=8),
+        device="cpu",
+    )
+    return Suite("grouped", "Groups", images=dataclasses.replace(experiment, **changes))
+
+
+@pytest.fixture
+def rows(tmp_path):
+    rng = np.random.default_rng(0)
+    y, site = np.tile(["no", "yes"], 180), np.repeat(["u", "v", "w"], 120)
+    table = pd.DataFrame({"a": rng.normal(size=360) + (y == "yes"), "site": site, "y": y})
+    table.to_csv(tmp_path / "rows.csv", index=False)
+    return str(tmp_path / "rows.csv")
+
+
+def table_suite(path, **changes):
+    experiment = TableExperiment(
+        datasets=(Plugin("rows", path, {"target": "y", "groups": "site"}),),
+        arms=(TableArm("none"), TableArm("random", Plugin("random", "random"), against=("none",))),
+        baselines=("none",),
+        classifiers=(Plugin("logistic", "logistic"),),
+    )
+    return Suite("grouped", "Groups", tables=dataclasses.replace(experiment, **changes))
+
+
+@pytest.mark.parametrize(
+    ("keys", "splits", "sentence"),
+    [
+        ({"split": "groups", "folds": 3}, 3, "3 groups, kept whole."),
+        ({"split": "leave one group out"}, 3, "3 groups, kept whole."),
+        ({"split": "cells", "splits": 2, "metrics": ("unseen cells", "worst group")}, 2, "2 of 6 cells of class and"),
+        ({"metrics": ("worst group",), "folds": 2}, 2, "3 groups."),
+    ],
+)
+@pytest.mark.parametrize("kind", ["images", "tables"])
+def test_records_and_report_say_how_groups_fare(scans, rows, tmp_path, kind, keys, splits, sentence):
+    suite = image_suite(scans, **keys) if kind == "images" else table_suite(rows, **keys)
+    summary = run_suite(suite, tmp_path / "run", jobs=1, verbose=False)
+    assert summary["failed"] == []
+    (case,) = summary["experiments"][0]["cases"]
+    assert case["splits"] == splits
+    of_groups = {"worst group", "balanced over cells"} | ({"unseen cells", "seen cells"} if "splits" in keys else set())
+    assert of_groups == {*case["arms"][0]["metrics"]} & {
+        "worst group",
+        "balanced over cells",
+        "unseen cells",
+        "seen cells",
+    }
+    assert suite.experiments[0].metrics[0] in summary["verdicts"][0]
+    assert case["test_share"] is not None  # intervals are corrected
+    for page in ("report.md", "report.html"):
+        assert sentence in (tmp_path / "run" / page).read_text()
+
+
+def test_a_column_of_groups_is_no_feature_unless_asked(rows):
+    data = load_table(Plugin("rows", rows, {"target": "y", "groups": "site"}))
+    assert list(data.X) == ["a"]
+    assert data.groups.tolist() == ["u"] * 120 + ["v"] * 120 + ["w"] * 120
+    kept = load_table(Plugin("rows", rows, {"target": "y", "groups": "site", "keep_groups": True}))
+    assert list(kept.X) == ["a", "site"]
+    assert kept.nominal == ("site",)
+    assert (
+        len({data.fingerprint(), kept.fingerprint(), load_table(Plugin("r", rows, {"target": "y"})).fingerprint()}) == 3
+    )
+
+
+def test_groups_of_a_large_file_are_kept_with_its_images(tmp_path, monkeypatch):
+    import datasets
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    rng = np.random.default_rng(0)
+    table = {"image": [rng.integers(0, 255, (64, 64, 3), np.uint8) for _ in range(100)], "label": [0, 1] * 50}
+    features = datasets.Features(
+        {"image": datasets.Image(), "label": datasets.ClassLabel(names=["a", "b"]), "by": datasets.Value("int64")}
+    )
+    datasets.Dataset.from_dict({**table, "by": [7, 7, 8, 8] * 25}, features).to_parquet(str(tmp_path / "x.parquet"))
+    source = Plugin("x", str(tmp_path / "x.parquet"), {"groups": "by"})
+    first, again = load_images(source), load_images(source)
+    assert len(list((tmp_path / "ganaug").glob("images-*"))) == 1
+    assert first.groups.tolist() == again.groups.tolist() == [7, 7, 8, 8] * 25
+    assert load_images(Plugin("x", str(tmp_path / "x.parquet"))).groups is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"split": "cells", "n_per_class": 5},
+            'images.n_per_class.*draws samples, but split = "cells"|n_per_class draws',
+        ),
+        ({"n_per_cell": 5}, "n_per_cell needs split"),
+        ({"split": "groups", "metrics": ("unseen cells",)}, "the metric 'unseen cells' needs split"),
+        (
+            {"split": "speakers"},
+            "split must be one of 'samples', 'groups', 'leave one group out' or 'cells', got 'speak",
+        ),
+        ({"split": "cells", "group_share": 1.0}, "group_share must be less than 1, got 1"),
+        ({"metrics": ("worst groop",)}, "there is no metric 'worst groop'; did you mean 'worst group'"),
+    ],
+)
+def test_keys_that_do_not_agree_are_refused(scans, changes, message):
+    with pytest.raises(ValueError, match=message):
+        check_suite(image_suite(scans, **changes))
+
+
+@pytest.mark.parametrize(
+    ("groups", "changes", "message"),
+    [
+        (None, {"split": "groups"}, "scans: split = 'groups' needs groups; name them by the key groups"),
+        (None, {"metrics": ("worst group",)}, "the metric 'worst group' needs groups"),
+        ("own", {"split": "cells"}, "groups must be shared by samples, got a different one for each of 72"),
+        ("same", {"split": "cells"}, "groups equal the labels"),
+        ("gruops", {"split": "cells"}, "gruops"),
+        ("groups", {"split": "groups", "folds": 4}, "there are 3 groups, too few for 4 folds"),
+    ],
+)
+def test_groups_that_cannot_serve_are_refused_before_training(scans, tmp_path, groups, changes, message):
+    with pytest.raises(ValueError, match=message):
+        run_suite(image_suite(scans, groups, **changes), tmp_path / "run", jobs=1, verbose=False)
+    assert not (tmp_path / "run" / "cells").exists()
+
+
+@pytest.mark.parametrize("split", ["groups", "leave one group out", "cells"])
+@pytest.mark.parametrize("kind", ["images", "tables"])
+def test_copies_under_another_group_are_refused(scans, rows, tmp_path, kind, split):
+    changes = {"split": split, **({} if split != "groups" else {"folds": 3})}
+    if kind == "images":
+        found = dict(np.load(scans))
+        found["images"][found["groups"] == "s1"] = found["images"][found["groups"] == "s2"]
+        np.savez(scans, **found)
+        suite = image_suite(scans, **changes)
+    else:
+        table = pd.read_csv(rows)
+        table.loc[table.site == "u", "a"] = table.loc[table.site == "v", "a"].to_numpy()
+        table.to_csv(rows, index=False)
+        suite = table_suite(rows, **changes)
+    with pytest.raises(ValueError, match="stand in the training set as samples of others; leave out the copies"):
+        run_suite(suite, tmp_path / "run", jobs=1, verbose=False)
+
+
+def test_rows_of_few_values_may_be_equal_by_chance(rows, tmp_path):
+    table = pd.read_csv(rows)
+    table["a"] = np.random.default_rng(0).integers(0, 8, len(table))
+    table.to_csv(rows, index=False)
+    suite = table_suite(rows, split="leave one group out")
+    assert run_suite(suite, tmp_path / "run", jobs=1, verbose=False)["failed"] == []
+
+
+def test_the_report_says_where_there_is_nothing_to_fill(scans, tmp_path):
+    suite = image_suite(scans, split="cells", splits=2, training=ClassifierConfig(steps=60, batch_size=16))
+    summary = run_suite(suite, tmp_path / "run", jobs=1, verbose=False)
+    assert any("unseen cells score as seen ones do" in sentence for sentence in summary["cautions"])
