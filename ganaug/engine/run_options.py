@@ -37,8 +37,8 @@ class RunOptions(BaseEstimator):
     health : {"report", "adapt"}, default="report"
         What is done about a training that fails though its losses are finite: a discriminator that has nothing left to
         learn, samples of a class that are all alike, or that are nearly copies of training samples. Both record it in
-        ``health_`` and in the log; "adapt" also changes the training, by more augmentation or a lower learning rate,
-        and by a larger gradient penalty where samples are alike.
+        ``health_`` and in the log; "adapt" also changes the training: by what the objective has against it, such as
+        more augmentation or, where samples are alike, a larger gradient penalty of a GAN, or by a lower learning rate.
     validation_fraction : float in [0, 1), default=0.0
         Share of the samples of each class that the validation callback holds out: they are not trained on, but used to
         choose among the moving averages of the training the one whose samples are nearest to them, class by class, by
@@ -51,9 +51,9 @@ class RunOptions(BaseEstimator):
         On a GPU, record the many small operations of a training step once and replay them from then on; several
         processes, and other devices, do without. False runs them one by one, with the same result, more slowly.
     callbacks : list or tuple of Callback, default=()
-        Your own, for early stopping or an experiment tracker. They are called after the package's own, but for
-        checkpoints, which hold what the callbacks' ``state_dict`` returns and so come last. In the process that reports
-        and in all others alike.
+        Your own, for early stopping or an experiment tracker. They are called after the package's own except for
+        checkpoints, which hold what the callbacks' ``state_dict`` returns and so come last. Where several processes
+        train together, each calls those that it was given.
 
     Raises
     ------
