@@ -159,7 +159,7 @@ class Case(ABC):
             self.group_names, self.groups = np.unique(groups, return_inverse=True)
         asked = next((metric for metric in experiment.metrics if metric in GROUP_METRICS), None)
         if groups is None and (experiment.split != "samples" or asked is not None):
-            needs = f"split = {experiment.split!r}" if asked is None else f"the metric {asked!r}"
+            needs = f"the metric {asked!r}" if experiment.split == "samples" else f"split = {experiment.split!r}"
             raise ValueError(
                 f"{self.spec.dataset.name}: {needs} needs groups; name them by the key groups of the dataset"
             )

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy.ndimage
 import scipy.sparse
 from numpy.typing import NDArray
 
@@ -36,7 +37,16 @@ from ganaug.data.tables.files.csv_format import TABLE_KINDS, CsvOptions, file_ki
 from ganaug.data.tables.files.table_files import read_table, split_target
 from ganaug.data.tables.group_column import part_groups
 
-__all__ = ["OTHER_FILES", "TABLES", "TableData", "image_features", "joined_images", "load_images", "load_table"]
+__all__ = [
+    "OTHER_FILES",
+    "TABLES",
+    "TableData",
+    "grouped_digits",
+    "image_features",
+    "joined_images",
+    "load_images",
+    "load_table",
+]
 
 OF_TABLES = ("categorical", "groups", "keep_groups")
 CSV_KEYS = ("sep", "decimal", "encoding", "na_values")
@@ -307,6 +317,35 @@ def joined_images(files: Sequence[str], size: int | None = None) -> LabelledImag
     images = np.concatenate([part.images for part in parts])
     labels = np.concatenate([[part.name(label) for label in part.labels.tolist()] for part in parts])
     return LabelledImages(images, labels)
+
+
+def grouped_digits() -> LabelledImages:
+    """The digits of scikit-learn in the style of one of four made scanners each: plain, inverted, faint or blurred.
+
+    Which scanner a digit comes from is random; nothing but the style tells them apart.
+
+    Returns
+    -------
+    LabelledImages
+        1,797 images of 8x8 pixels, in the groups "blurred", "faint", "inverted" and "plain".
+
+    Examples
+    --------
+    >>> data = grouped_digits()
+    >>> len(data), sorted(set(data.groups.tolist()))
+    (1797, ['blurred', 'faint', 'inverted', 'plain'])
+    """
+    data = labelled_images("digits")
+    names = np.array(["blurred", "faint", "inverted", "plain"])
+    groups = names[np.random.default_rng(0).integers(len(names), size=len(data))]
+    styled = {
+        "blurred": scipy.ndimage.uniform_filter(data.images, (0, 0, 3, 3)),
+        "faint": data.images // 3 + 40,
+        "inverted": 255 - data.images,
+        "plain": data.images,
+    }
+    chosen = np.select([(groups == name)[:, None, None, None] for name in names], [styled[name] for name in names])
+    return LabelledImages(chosen, data.labels, groups=groups)
 
 
 def image_features(

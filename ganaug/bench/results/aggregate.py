@@ -150,14 +150,11 @@ def _case(scores: Scores, index: int, about: dict[str, Any]) -> CaseResult:
         if (mine := [r for r in gans if r.get("generator", DEFAULT_GENERATOR) == name])
     ]
     seconds = {gan.generator: gan.seconds for gan in found}
+    of_arm = {arm.name: sum(seconds.get(name, 0.0) for name in getattr(arm, "sources", ())) for arm in arms}
     return CaseResult(
         about=about,
         index=index,
-        arms=tuple(
-            _arm(scores, index, arm, seconds.get(getattr(arm, "generator", ""), 0.0))
-            for arm in arms
-            if scores.runs(arm, about)
-        ),
+        arms=tuple(_arm(scores, index, arm, of_arm[arm.name]) for arm in arms if scores.runs(arm, about)),
         left_out=tuple(arm.name for arm in arms if not scores.runs(arm, about)),
         gan=found[0] if found else None,
         other_gans=tuple(found[1:]),
@@ -204,7 +201,7 @@ def _arm(scores: Scores, index: int, arm: Arm, gan_seconds: float) -> ArmResult:
             )
             for c in scores.experiment.classifiers
         },
-        generator=arm.generator if isinstance(arm, ImageArm) and arm.synthetic > 0 and several else None,
+        generator=" and ".join(arm.sources) if isinstance(arm, ImageArm) and arm.synthetic > 0 and several else None,
     )
 
 

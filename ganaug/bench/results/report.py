@@ -76,7 +76,7 @@ def write_report(
     cells["case"] = cells["case"].map(lambda index: data[index]["name"])
     cells[["split", "repeat"]] += 1
     if suite.images is not None and len(generators_of(suite.images)) > 1:
-        drawn = {arm.name: arm.generator for arm in suite.images.arms if arm.synthetic > 0}
+        drawn = {arm.name: " and ".join(arm.sources) for arm in suite.images.arms if arm.synthetic > 0}
         cells.insert(3, "generator", cells["arm"].map(drawn))
     environments = _environments(records)
     found = summarise(suite, records, data)

@@ -171,11 +171,12 @@ def _check_generators(where: SourceLocation, experiment: ImageExperiment) -> Non
             f"which is that of the table gan, got {short(names[1:], 200)}"
         )
     for i, arm in enumerate(experiment.arms):
-        if arm.generator not in names:
-            raise ValueError(
-                f"{where.at('arms', i, 'generator')}: arm {short(arm.name)} has an unknown generator "
-                f"{short(arm.generator)}{nearest(arm.generator, names)}"
-            )
+        for name in arm.sources:
+            if name not in names:
+                raise ValueError(
+                    f"{where.at('arms', i, 'generator')}: arm {short(arm.name)} has an unknown generator "
+                    f"{short(name)}{nearest(name, names)}"
+                )
 
 
 def _check_sizes(where: SourceLocation, experiment: Experiment) -> None:
@@ -249,6 +250,20 @@ def _check_image_arm(where: SourceLocation, arm: ImageArm) -> None:
             f"{where}: arm {short(arm.name)} has a gate; its synthetic, the most that is tried, must be in (0, 1), "
             f"got {arm.synthetic:g}"
         )
+    if arm.gate and (arm.by_cells or len(arm.sources) > 1):
+        raise ValueError(
+            f"{where}: arm {short(arm.name)} has a gate, which knows one generator and no cells; leave it out"
+        )
+    if arm.cells is not None and (arm.synthetic == 0 or arm.keep):
+        what = "filters, which know no cells; leave keep out" if arm.keep else "no synthetic, how far; set it to 1"
+        raise ValueError(f"{where}: arm {short(arm.name)} fills cells but has {what}")
+    if arm.by_cells and arm.cells is None and arm.synthetic > 0:
+        raise ValueError(
+            f"{where}: arm {short(arm.name)} goes by cells, so that its synthetic images must be of cells too; set "
+            'cells to "empty" or "balance"'
+        )
+    if arm.by_cells and arm.mix is not None and arm.class_weight:
+        raise ValueError(f"{where}: arm {short(arm.name)} must either mix images or weigh them; leave one of them out")
 
 
 def _check_table_arm(where: SourceLocation, arm: TableArm) -> None:

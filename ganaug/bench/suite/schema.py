@@ -70,21 +70,29 @@ class ImageArm(_Declared):
         best without synthetic images is chosen, for each split and network on an inner split of the training images.
     mix : {"mixup", "cutmix"} or None
         What is applied to every batch last, and makes labels soft.
-    balanced : bool
-        Draw all classes equally often, as if the images of rare classes were duplicated.
-    class_weight : bool
-        Weigh the loss of each image by the inverse frequency of its class. Where all classes are of one size the
-        weights are one: an arm that has a like without them is not run there, unless it is a baseline or an arm that
-        is run is against it.
+    balanced : bool or "cells"
+        Draw all classes equally often, as if the images of rare classes were duplicated; or all cells of class and
+        group.
+    class_weight : bool or "cells"
+        Weigh the loss of each image by the inverse frequency of its class, or of its cell. Where all classes are of
+        one size their weights are one: an arm that has a like without them is not run there, unless it is a baseline
+        or an arm that is run is against it.
     keep : tuple of str
         Filters that synthetic images pass, in this order: "discriminator rank", "class consistency",
         "learning dynamics", "no copies".
     gate : bool
         Choose by inner validation how much is synthetic, from nothing to `synthetic`, and through which filters
         (:func:`ganaug.choose_ratio`, with one split).
-    generator : str
+    generator : str or tuple of str
         What draws the synthetic images: one of the experiment's `generators` by its name, or "ImageGAN", which is
-        trained with the parameters in its `gan`.
+        trained with the parameters in its `gan`. Of several each draws an equal part.
+    cells : {"empty", "balance"} or None
+        Add synthetic images to cells of class and group, in place of replacing images by their like: to those that the
+        training images lack, or to all up to the size of the largest. `synthetic` is then how far they are filled, 1
+        being up to the largest cell. Its generators must learn groups.
+    adapt : bool
+        Predict the images of each test group with the statistics of batch normalisation of this group (AdaBN), for
+        which all its test images are seen, without their labels.
     against : tuple of str
         Arms that a verdict compares this one with; if empty, and `synthetic` is not zero, the arm that is alike but for
         synthetic images.
@@ -96,17 +104,31 @@ class ImageArm(_Declared):
     synthetic: types.Share = 0.0
     transform: types.Transform = None
     mix: str | None = None
-    balanced: types.Flag = False
-    class_weight: types.Flag = False
+    balanced: types.FlagOrCells = False
+    class_weight: types.FlagOrCells = False
     keep: Annotated[tuple[str, ...], types.Several] = ()
     gate: types.Flag = False
     against: Annotated[tuple[str, ...], types.Several] = ()
-    generator: str = DEFAULT_GENERATOR
+    generator: types.Generators = DEFAULT_GENERATOR
+    cells: Literal["empty", "balance"] | None = None
+    adapt: types.Flag = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if isinstance(self.transform, list):
             object.__setattr__(self, "transform", tuple(self.transform))
+        if isinstance(self.generator, list):
+            object.__setattr__(self, "generator", tuple(self.generator))
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Names of its generators."""
+        return self.generator if isinstance(self.generator, tuple) else (self.generator,)
+
+    @property
+    def by_cells(self) -> bool:
+        """Whether its batches depend on groups."""
+        return self.cells is not None or types.CELLS in (self.balanced, self.class_weight)
 
     @property
     def amount(self) -> float:
@@ -131,11 +153,11 @@ class ImageArm(_Declared):
     def like_without_weights(self, arms: Sequence[ImageArm]) -> ImageArm | None:
         """The arm that shows the same without the class weights that this one has, if there is one."""
         plain = replace(self, class_weight=False)
-        return next((other for other in arms if self.class_weight and plain.is_like(other)), None)
+        return next((other for other in arms if self.class_weight is True and plain.is_like(other)), None)
 
     def without_synthetic(self) -> dict[str, Any]:
         """What is left of the arm without synthetic data, but for its name."""
-        return {k: v for k, v in self.likeness().items() if k not in ("keep", "gate", "generator")}
+        return {k: v for k, v in self.likeness().items() if k not in ("keep", "gate", "generator", "cells")}
 
 
 @dataclass(frozen=True)
@@ -335,7 +357,7 @@ class ImageExperiment(Experiment):
 
     def drawn_from(self) -> list[str]:
         """Names of the generators that any arm draws from, in the order of the arms."""
-        return list(dict.fromkeys(arm.generator for arm in self.arms if arm.synthetic > 0))
+        return list(dict.fromkeys(name for arm in self.arms if arm.synthetic > 0 for name in arm.sources))
 
 
 @dataclass(frozen=True)
