@@ -8,9 +8,11 @@ import pytest
 
 from ganaug.bench import ImageArm, ImageExperiment, Suite, TableArm, TableExperiment, run_suite
 from ganaug.bench.cases.checking import check_suite
+from ganaug.bench.cases.custom import custom_suite
 from ganaug.bench.inputs.datasets import load_images, load_table
 from ganaug.bench.suite.plugins import Plugin
 from ganaug.classifiers.image_classifier import ClassifierConfig
+from ganaug.cli import main
 
 
 @pytest.fixture
@@ -182,3 +184,69 @@ def test_the_report_says_where_there_is_nothing_to_fill(scans, tmp_path):
     suite = image_suite(scans, split="cells", splits=2, training=ClassifierConfig(steps=60, batch_size=16))
     summary = run_suite(suite, tmp_path / "run", jobs=1, verbose=False)
     assert any("unseen cells score as seen ones do" in sentence for sentence in summary["cautions"])
+
+
+def test_arms_of_tables_fill_and_weigh_cells(rows, tmp_path):
+    arms = (
+        TableArm("none"),
+        TableArm("weights", class_weight="cells", against=("none",)),
+        TableArm("transfer", Plugin("additive-transfer", "additive-transfer"), cells="empty", against=("none",)),
+        TableArm("gan", Plugin("gan", "table-gan", {"steps": 2}), cells="balance", against=("none",)),
+    )
+    suite = table_suite(rows, split="cells", splits=2, arms=arms, metrics=("unseen cells",))
+    summary = run_suite(suite, tmp_path, jobs=1, verbose=False)
+    assert summary["failed"] == []
+    assert [sentence.partition(":")[0] for sentence in summary["verdicts"]] == [
+        f"{name} against none" for name in ("weights", "transfer", "gan")
+    ]
+    whole = TableExperiment(**{**vars(suite.tables), "datasets": (Plugin("rows", rows, {"target": "y"}),)})
+    whole = dataclasses.replace(whole, split="samples", metrics=("accuracy",))
+    with pytest.raises(ValueError, match="rows: arm 'weights' needs groups; name them by the key groups"):
+        run_suite(dataclasses.replace(suite, tables=whole), tmp_path / "b", jobs=1, verbose=False)
+
+
+@pytest.mark.parametrize(
+    ("arm", "message"),
+    [
+        (TableArm("x", cells="empty"), "arm 'x' fills cells, which takes a sampler with a"),
+        (
+            TableArm("x", Plugin("copula", "copula"), cells="empty"),
+            "sampler 'copula' learns no groups, which an arm with",
+        ),
+        (
+            TableArm("x", Plugin("random", "random"), class_weight="cells"),
+            "arm 'x' weighs the cells of real",
+        ),
+    ],
+)
+def test_arms_of_tables_that_cannot_be_are_refused(rows, arm, message):
+    with pytest.raises(ValueError, match=message):
+        check_suite(table_suite(rows, split="cells", arms=(TableArm("none"), arm)))
+
+
+def test_a_share_of_cells_is_withheld_from_ones_own_data(scans, rows):
+    images = custom_suite(scans, groups="groups", withhold_cells=0.25, folds=3).images
+    assert (images.split, images.splits, images.group_share, images.class_share) == ("cells", 3, 0.5, 0.5)
+    assert images.metrics[0] == "unseen cells"
+    assert {"cells by transfer", "cells by both"} <= {arm.name for arm in images.arms}
+    tables = custom_suite(rows, target="y", groups="site").tables
+    assert (tables.split, tables.metrics[:2]) == ("groups", ("balanced over cells", "worst group"))
+    assert tables.arms == custom_suite(rows, target="y").tables.arms
+    check_suite(custom_suite(rows, target="y", groups="site", withhold_cells=0.5))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--withhold-cells", "0.3"], "withhold_cells needs groups, got 0.3 without"),
+        (["--groups", "site", "--withhold-cells", "1"], "withhold_cells must be a share between 0 and 1, got 1"),
+        (["--groups", "sight"], "sight"),
+    ],
+)
+def test_mistakes_in_groups_from_the_shell(rows, tmp_path, capsys, arguments, message):
+    with pytest.raises(SystemExit) as ended:
+        main(["bench", "run", "--data", rows, "--target", "y", "-o", str(tmp_path / "r"), *arguments])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert "Traceback" not in said

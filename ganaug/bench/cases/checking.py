@@ -8,7 +8,7 @@ from ganaug.bench.methods.arms import MIXES, find_filter, find_transform, transf
 from ganaug.bench.methods.classifiers import check_classifier
 from ganaug.bench.methods.group_scores import GROUP_METRICS
 from ganaug.bench.methods.making import check_generator, find_generator
-from ganaug.bench.methods.samplers import check_amount, check_sampler
+from ganaug.bench.methods.samplers import check_amount, check_filler, check_sampler
 from ganaug.bench.methods.scores import METRICS, MINORITY
 from ganaug.bench.suite.checking import SUITE, check_values, located
 from ganaug.bench.suite.plugins import Plugin, resolve, unknown_parameter
@@ -148,6 +148,8 @@ def _check_image_arm(where: SourceLocation, arm: ImageArm) -> None:
 
 def _check_table_arm(where: SourceLocation, arm: TableArm) -> None:
     if arm.sampler is not None:
-        located(where.at("sampler").saying(f"arm {short(arm.name)}"), check_sampler, arm.sampler)
+        check = check_sampler if arm.cells is None else check_filler
+        located(where.at("sampler").saying(f"arm {short(arm.name)}"), check, arm.sampler)
+    if arm.sampler is not None and arm.cells is None:
         key = "fill_to" if arm.fill_to else "ratio"
         located((where if arm.gate else where.at(key)).saying(f"arm {short(arm.name)}"), check_amount, arm)

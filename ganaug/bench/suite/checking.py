@@ -271,6 +271,15 @@ def _check_table_arm(where: SourceLocation, arm: TableArm) -> None:
         raise ValueError(
             f"{where.at('fill_to')}: arm {short(arm.name)} has a fill_to but no sampler that could fill; name one"
         )
+    if arm.cells is not None and (arm.sampler is None or arm.gate or arm.raw or arm.fill_to or arm.ratio == 0):
+        raise ValueError(
+            f"{where}: arm {short(arm.name)} fills cells, which takes a sampler with a ratio above 0 and neither gate, "
+            "raw nor fill_to"
+        )
+    if arm.class_weight == "cells" and (arm.sampler is not None or arm.threshold):
+        raise ValueError(
+            f"{where}: arm {short(arm.name)} weighs the cells of real rows; leave its sampler and threshold out"
+        )
     if arm.gate and (arm.sampler is None or not (arm.sampler.target == "gan" or arm.raw)):
         raise ValueError(
             f"{where}: arm {short(arm.name)} has a gate, which takes the sampler 'gan', or one by its import path with "

@@ -174,8 +174,9 @@ class TableArm(_Declared):
     fill_to : int
         Samples that every class is filled up to where the largest has fewer: few samples of equal classes are
         over-sampled too.
-    class_weight : bool
-        Give classifiers that take it ``class_weight="balanced"``.
+    class_weight : bool or "cells"
+        Give classifiers that take it ``class_weight="balanced"``; or those that take sample weights the inverse
+        frequency of the cell of class and group of each row.
     threshold : bool
         Tune the decision threshold for balanced accuracy on the training rows; for two classes.
     prior_correction : bool
@@ -187,6 +188,10 @@ class TableArm(_Declared):
         (:class:`ganaug.SafeOverSampler`). The sampler is "gan", or takes tables as they are (`raw`).
     against : tuple of str
         Arms that a verdict compares this one with.
+    cells : {"empty", "balance"} or None
+        Add rows to cells of class and group: to those that the training rows lack, or to all up to the size of the
+        largest, times `ratio`. The sampler is then a generator that learns groups: "additive-transfer", "table-gan",
+        another registered one, or a class by its import path.
     """
 
     SEVERAL: ClassVar[tuple[str, ...]] = ("against",)
@@ -195,12 +200,18 @@ class TableArm(_Declared):
     sampler: types.Named | None = None
     ratio: types.Share = 1.0
     fill_to: Annotated[int, Field(strict=True, ge=0, le=10**9)] = 0
-    class_weight: types.Flag = False
+    class_weight: types.FlagOrCells = False
     threshold: types.Flag = False
     prior_correction: types.Flag = False
     raw: types.Flag = False
     gate: types.Flag = False
     against: Annotated[tuple[str, ...], types.Several] = ()
+    cells: Literal["empty", "balance"] | None = None
+
+    @property
+    def by_cells(self) -> bool:
+        """Whether it depends on groups."""
+        return self.cells is not None or self.class_weight == types.CELLS
 
     @property
     def amount(self) -> float:
