@@ -250,3 +250,15 @@ def test_mistakes_in_groups_from_the_shell(rows, tmp_path, capsys, arguments, me
     said = capsys.readouterr().err
     assert message in said
     assert "Traceback" not in said
+
+
+def test_files_with_groups_are_found_in_a_folder_of_data(scans, tmp_path, monkeypatch):
+    np.savez(tmp_path / "named.npz", **{**np.load(scans), "groups": np.arange(72) % 2, "group_names": ["ann", "bob"]})
+    source = Plugin("named", "ganaug.bench.inputs.datasets.images_with_groups", {"file": "named.npz"})
+    monkeypatch.delenv("GANAUG_DATA", raising=False)
+    with pytest.raises(ValueError, match="looked for in the folder that GANAUG_DATA names, which is not set"):
+        load_images(source)
+    monkeypatch.setenv("GANAUG_DATA", str(tmp_path))
+    assert load_images(source).groups.tolist() == ["ann", "bob"] * 36
+    with pytest.raises(ValueError, match=r"there is no other\.npz in .*; make it, or set GANAUG_DATA"):
+        load_images(Plugin("other", source.target, {"file": "other.npz"}))

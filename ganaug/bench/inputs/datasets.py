@@ -6,9 +6,10 @@ import contextlib
 import importlib.resources
 import importlib.util
 import io
+import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from ganaug.data.files import (
     user_path,
     write_atomically,
 )
+from ganaug.data.images.array_files import read_npz
 from ganaug.data.images.sources import EMBEDDED
 from ganaug.data.json_values import short
 from ganaug.data.labels import labels_from_array
@@ -43,11 +45,13 @@ __all__ = [
     "TableData",
     "grouped_digits",
     "image_features",
+    "images_with_groups",
     "joined_images",
     "load_images",
     "load_table",
 ]
 
+DATA_FOLDER = "GANAUG_DATA"
 OF_TABLES = ("categorical", "groups", "keep_groups")
 CSV_KEYS = ("sep", "decimal", "encoding", "na_values")
 OTHER_FILES = (".xls", ".xlsx", ".ods", ".json", ".jsonl", ".arff", ".feather", ".pkl", ".zip", ".gz")
@@ -317,6 +321,36 @@ def joined_images(files: Sequence[str], size: int | None = None) -> LabelledImag
     images = np.concatenate([part.images for part in parts])
     labels = np.concatenate([[part.name(label) for label in part.labels.tolist()] for part in parts])
     return LabelledImages(images, labels)
+
+
+def images_with_groups(file: str, folder: str | None = None) -> LabelledImages:
+    """Read an ``.npz`` file with groups out of a folder of data that are kept outside of a project.
+
+    Parameters
+    ----------
+    file : str
+        Its name. It holds `images`, `labels` and `groups`, and may hold `group_names`, which `groups` are positions in.
+    folder : str, optional
+        By default the one that the environment variable ``GANAUG_DATA`` names.
+
+    Returns
+    -------
+    LabelledImages
+
+    Raises
+    ------
+    ValueError
+        Without such a folder or file.
+    """
+    root = folder or os.environ.get(DATA_FOLDER)
+    if not root:
+        raise ValueError(f"{file} is looked for in the folder that {DATA_FOLDER} names, which is not set; set it")
+    path = user_path(root) / file
+    if not path.is_file():
+        raise ValueError(f"there is no {file} in {root}; make it, or set {DATA_FOLDER} to the folder that holds it")
+    data = labelled_images(path, groups="groups")
+    names = read_npz(path, ("group_names",), all_of_them=False).get("group_names")
+    return data if names is None else replace(data, groups=names[data.groups])
 
 
 def grouped_digits() -> LabelledImages:
