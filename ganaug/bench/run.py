@@ -52,15 +52,15 @@ def run_suite(
         Folder of the run. Cells that are finished there are not run again; failed ones are.
     jobs : int, optional
         Processes to share the work; by default one for each CPU core, or for each GPU where there are images and a GPU.
-        On a cluster, tasks at a time; by default as many as dask has workers, or ray cores. A worker of dask computes
+        On a cluster, tasks at a time; by default as many as dask has workers. A worker of dask computes
         one at a time, on however many threads: start one for each core.
         Every cell computes on one thread, so that the result does not depend on the number of jobs. A daemonic process,
         which may start no others, runs all cells itself.
-    backend : {"processes", "dask", "ray"} or Executor
+    backend : {"processes", "dask"} or Executor
         What runs them; an :class:`~ganaug.bench.execution.scheduling.Executor` of your own, for another cluster, is not
         closed. Workers on other machines need `out` on a disk that all share.
     scheduler : str, optional
-        Address of an existing dask scheduler or ray cluster.
+        Address of an existing dask scheduler.
     shard : str, optional
         ``"i/n"``: do only the i-th of n parts, for batch systems. The report is written by each that finds all parts
         finished at its end, so by the last at least.
