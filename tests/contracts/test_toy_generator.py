@@ -217,7 +217,7 @@ def test_a_suite_refuses_what_is_no_generator_of_images(image_experiment, genera
 
 def test_a_suite_of_tables_draws_from_it(rows, tmp_path):
     rows[0].assign(y=rows[1]).to_csv(tmp_path / "rows.csv", index=False)
-    sampler = {"generator": {"class": "toys.GaussianRows"}, "local_share": 0.0}
+    sampler = {"generator": {"class": "toys.GaussianRows"}, "local_share": 0.0, "selection": False}
     experiment = TableExperiment(
         datasets=(Plugin("rows", str(tmp_path / "rows.csv"), {"target": "y"}),),
         folds=2,

@@ -6,7 +6,9 @@ from typing import Any
 
 from ganaug.bench.methods.generators import GENERATORS as PEERS
 from ganaug.bench.suite.plugins import Plugin, checked, construct, require
-from ganaug.generators.registry import generator_class
+from ganaug.data.json_values import short
+from ganaug.data.suggestions import nearest
+from ganaug.generators.registry import generator_class, generator_names
 
 __all__ = ["check_generator", "find_generator", "make_generator"]
 
@@ -30,7 +32,10 @@ def find_generator(name: str, kind: str) -> Any:
         return PEERS[name]
     try:
         return generator_class(name, kind)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
+        if kind == "rows" and "." not in name and name not in generator_names():
+            known = [*PEERS, *generator_names(kind)]
+            raise ValueError(f"there is no generator {short(name)}{nearest(name, known)}") from None
         raise ValueError(str(error)) from None
 
 
