@@ -195,11 +195,8 @@ def augment_images(
     from ganaug.data import labelled_images
 
     asked = _training(preset, steps, batch_size, precision, device, seed)
-    if model is not None and (flip or param or any(asked[name] is not None for name in TRAINING)):
-        raise ValueError(
-            "--steps, --batch-size, --preset, --precision, --param and --flip are for training; leave them out with "
-            "--model"
-        )
+    if model is not None:
+        _check_nothing_trains(asked, flip, param)
     if per_class == "auto" and keep_all:
         raise ValueError("--per-class auto chooses filters too; leave --keep-all out, or pass a number")
     kind = check_image_output(output, output_format, [source, model], overwrite=overwrite)
@@ -251,6 +248,15 @@ def _training(
         "device": None if device == "auto" else device,
         "random_state": seed,
     }
+
+
+def _check_nothing_trains(asked: dict[str, Any], flip: bool, param: list[str] | None) -> None:
+    """Refuse options of the training beside a model that is trained."""
+    if flip or param or any(asked[name] is not None for name in TRAINING):
+        raise ValueError(
+            "--steps, --batch-size, --preset, --precision, --param and --flip are for training; leave them out with "
+            "--model"
+        )
 
 
 def _place(device: str, seed: int | None) -> dict[str, Any]:
