@@ -42,7 +42,7 @@ def run_suite(
     on_cell: Callable[[str], None] | None = None,
     command: str | None = None,
 ) -> dict[str, Any] | None:
-    """Run a suite, or go on with an interrupted run of it, and write its report.
+    """Run a suite, or resume an interrupted run of it, and write its report.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def run_suite(
     verbose : bool
         Show the progress, and cells that failed, on standard error.
     on_cell : callable, optional
-        Told the name of each task when it is finished.
+        Called with the name of each task when it is finished.
     command : str, optional
         What to type for the same run, for the report.
 
@@ -140,7 +140,7 @@ def run_suite(
                         board.finished(task, made)
                         if on_cell is not None:
                             on_cell(task.name)
-    # Other parts have gone on in the meantime.
+    # Other parts have continued in the meantime.
     own = set(mine)
     records |= read_records(store, [task for task in tasks if task not in own])
     keys = [key for task in tasks for key in task.keys]
@@ -189,7 +189,7 @@ def _unguarded() -> bool:
 
 
 def default_jobs(suite: Suite) -> int:
-    """Processes that share the work unless told otherwise."""
+    """Processes that share the work by default."""
     if suite.images is not None and resolve_device(suite.images.device).type == "cuda":
         return torch.cuda.device_count()
     return joblib.cpu_count()

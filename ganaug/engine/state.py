@@ -31,7 +31,7 @@ class Listener(Protocol):
     name: ClassVar[str]
 
     def on_event(self, name: str, **values: Any) -> None:
-        """Told something out of the ordinary."""
+        """Called with a message about something unusual."""
 
     def state_dict(self) -> dict[str, Any]:
         """JSON values and tensors by name."""

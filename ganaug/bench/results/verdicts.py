@@ -16,7 +16,7 @@ __all__ = ["cautions_on_unseen", "share_seen", "verdicts_over_datasets", "verdic
 
 SIGNIFICANT = 0.05
 AFTER_CORRECTION = ", though not after correction for the number of tests"
-SEEN = "stand in a training set too, where to remember is enough to be right. On the others alone"
+SEEN = "stand in a training set too, where memorising is enough to be right. On the others alone"
 WORDS = {
     "gain": "a gain",
     "harm": "harm",
