@@ -70,12 +70,12 @@ def bench_run(
         int | None,
         typer.Option(
             min=1,
-            help="Processes; default one per CPU core. On a cluster, tasks at a time; default one per dask worker or "
-            "ray core. The result does not depend on it.",
+            help="Processes; default one per CPU core. On a cluster, tasks at a time; default one per dask "
+            "worker. The result does not depend on it.",
         ),
     ] = None,
-    backend: Annotated[str, typer.Option(help="processes, dask or ray.")] = "processes",
-    scheduler: Annotated[str | None, typer.Option(help="Address of an existing dask scheduler or ray cluster.")] = None,
+    backend: Annotated[str, typer.Option(help="processes or dask.")] = "processes",
+    scheduler: Annotated[str | None, typer.Option(help="Address of an existing dask scheduler.")] = None,
     shard: Annotated[str | None, typer.Option(help="i/n: do the i-th of n parts, for batch systems.")] = None,
     timeout: Annotated[
         float | None, typer.Option(min=0.001, help="Seconds after which a cell is given up; it is reported as such.")

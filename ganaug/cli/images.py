@@ -213,11 +213,8 @@ def augment_images(
     from ganaug.generators.contract import has_groups, training_data
 
     asked = _training(preset, steps, batch_size, precision, device, seed)
-    if model is not None and (flip or param or any(asked[name] is not None for name in TRAINING)):
-        raise ValueError(
-            "--steps, --batch-size, --preset, --precision, --param and --flip are for training; leave them out with "
-            "--model"
-        )
+    if model is not None:
+        _check_nothing_trains(asked, flip, param)
     if per_class is not None and per_cell is not None:
         raise ValueError("--per-class and --per-cell exclude each other; leave one of them out")
     if per_class == "auto" and keep_all:
@@ -297,6 +294,15 @@ def _training(
         "device": None if device == "auto" else device,
         "random_state": seed,
     }
+
+
+def _check_nothing_trains(asked: dict[str, Any], flip: bool, param: list[str] | None) -> None:
+    """Refuse options of the training beside a model that is trained."""
+    if flip or param or any(asked[name] is not None for name in TRAINING):
+        raise ValueError(
+            "--steps, --batch-size, --preset, --precision, --param and --flip are for training; leave them out with "
+            "--model"
+        )
 
 
 def _place(device: str, seed: int | None) -> dict[str, Any]:

@@ -123,7 +123,7 @@ def _cautions(suite: Suite, missing: Sequence[str], n_cells: int, environments: 
         more = f"; and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
         found.append(
             f"Not final: {len(missing)} of {n_cells} cells are not done yet. Every figure and every verdict may "
-            f"change; 'ganaug bench run' goes on with it. Missing are {'; '.join(missing[:MOST_NAMED])}{more}."
+            f"change; 'ganaug bench run' resumes it. Missing are {'; '.join(missing[:MOST_NAMED])}{more}."
         )
     if len(environments) > 1:
         all_made_by = [environment["made_by"] for environment in environments]
@@ -216,7 +216,7 @@ def _so_far(root: Path, unwritten: list[OSError]) -> dict[str, Any]:
         raise ValueError(damaged) from None
     done = [records[key] for key in keys if key in records]
     if not any(record["kind"] == "cell" for record in done):
-        raise ValueError(f"no cell of {root} is done yet; go on with it by 'ganaug bench run'")
+        raise ValueError(f"no cell of {root} is done yet; resume it by 'ganaug bench run'")
     missing = [name for key, name in zip(keys, names, strict=True) if key not in records]
     try:
         return write_report(root, suite, done, planned["data"], planned["command"], missing, unwritten=unwritten)

@@ -17,7 +17,7 @@ __all__ = ["cautions_on_cells", "cautions_on_unseen", "share_seen", "verdicts_ov
 SIGNIFICANT = 0.05
 LEAST_GAP = 1.0  # points between seen and unseen cells: below, there is nothing that filling them could gain
 AFTER_CORRECTION = ", though not after correction for the number of tests"
-SEEN = "stand in a training set too, where to remember is enough to be right. On the others alone"
+SEEN = "stand in a training set too, where memorising is enough to be right. On the others alone"
 WORDS = {
     "gain": "a gain",
     "harm": "harm",

@@ -1,4 +1,4 @@
-"""Whether a training run goes well: what is looked at, the thresholds, and what is done about it.
+"""Whether a training run goes well: what is measured, the thresholds, and what is done about it.
 
 Losses and weights that are not finite are found, and answered by going back, in the loop. Here is what stays finite and
 is worthless all the same, beside what only the objective can find:
