@@ -126,7 +126,7 @@ def _write_pool(
 
     filters: list[ImageFilter] = [] if rank is None else [DiscriminatorRank(rank)]
     if data is not None:
-        filters = default_filters() if rank is None else default_filters(rank)
+        filters = default_filters(gan) if rank is None else default_filters(share=rank)
     check_writable(output, folder=True)
     built = SyntheticPool.build(
         gan,
