@@ -178,7 +178,7 @@ def _images(path: str, size: str | None) -> LabelledImages:
     from ganaug.data.images.sources import EMBEDDED
 
     as_it_is = path in EMBEDDED or Path(path).suffix.lower() == ".npz"
-    return labelled_images(path, size=None if as_it_is else image_size(size))
+    return labelled_images(path, size=None if as_it_is else image_size(size), dtype="auto")
 
 
 def _synthetic_images(path: str, size: str | None) -> LabelledImages:

@@ -29,6 +29,7 @@ from ganaug.cli.image_files import (
     ImageFormat,
     as_fitted,
     check_all_real,
+    check_holds,
     check_image_output,
     without_label,
     write_images,
@@ -131,7 +132,7 @@ def fit_images(
     gan = made(cls, asked, param, log_dir=log_dir)
     if not dry_run:
         check_model_output(output, [source], log_dir, run, overwrite=overwrite)
-    data = labelled_images(source, size=image_size(size))
+    data = labelled_images(source, size=image_size(size), dtype="auto")
     if unlabelled is not None:
         _check_keeps(gan)
         data = without_label(data, unlabelled)
@@ -203,8 +204,9 @@ def augment_images(
     if per_class == "auto" and keep_all:
         raise ValueError("--per-class auto chooses filters too; leave --keep-all out, or pass a number")
     kind = check_image_output(output, output_format, [source, model], overwrite=overwrite)
-    whole = labelled_images(source, size=image_size(size))
+    whole = labelled_images(source, size=image_size(size), dtype="auto")
     check_all_real(Path(source), whole)
+    check_holds(kind, whole.images)
     if model is None:
         gan = made(found_class(generator or "gan", "images"), asked, param)
         data = whole if unlabelled is None else without_label(whole, unlabelled)

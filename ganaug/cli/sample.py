@@ -114,7 +114,7 @@ def _images(gan: Any, labels: NDArray[Any], seed: int | None) -> NDArray[Any]:
 def _real_images(real: str, size: str | None, gan: Any) -> Any:
     from ganaug.data import labelled_images
 
-    return as_fitted(labelled_images(real, size=image_size(size)), gan)
+    return as_fitted(labelled_images(real, size=image_size(size), dtype="auto"), gan)
 
 
 def _write_pool(

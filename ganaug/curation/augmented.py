@@ -15,7 +15,8 @@ from ganaug.curation.class_counts import images_to_add
 from ganaug.curation.drawing import draw_filtered
 from ganaug.curation.image_filters import ImageFilter
 from ganaug.curation.image_gate import ImageGateDecision, choose_ratio
-from ganaug.data import labelled_images
+from ganaug.data import LabelledImages, labelled_images
+from ganaug.data.images.like import images_like
 from ganaug.generators.contract import check_generator
 from ganaug.generators.pseudo_labels import labelled_part
 
@@ -28,14 +29,14 @@ class AugmentedImages:
 
     Attributes
     ----------
-    images : ndarray of shape (n, channels, height, width), uint8
+    images : ndarray of shape (n, channels, height, width), uint8 or float32
     labels : ndarray of shape (n,)
     is_synthetic : ndarray of shape (n,), bool
     reason : str
         Why as many were added, where that was chosen by validation; otherwise empty.
     """
 
-    images: NDArray[np.uint8]
+    images: NDArray[Any]
     labels: NDArray[Any]
     is_synthetic: NDArray[np.bool_]
     reason: str = ""
@@ -92,7 +93,7 @@ def augment_images(
     ((80, 1, 8, 8), 20)
     """
     check_generator(generator, "generator", "images", fitted=prefit)
-    data = labelled_images(images, labels)
+    data = _read(images, labels, generator if prefit else None)
     known = labelled_part(data)
     counts = dict(zip(*(part.tolist() for part in np.unique(known.labels, return_counts=True)), strict=True))
     choice: Any = per_class
@@ -121,3 +122,17 @@ def augment_images(
         np.arange(len(data) + len(drawn)) >= len(data),
         reason,
     )
+
+
+def _read(images: Any, labels: Any, fitted: Any) -> LabelledImages:
+    """Images as ``fit`` reads them, or as those that a fitted generator draws."""
+    if fitted is None:
+        return labelled_images(images, labels, dtype="auto")
+    spec = fitted.sample_spec_
+    data = images_like(images, labels, dtype=spec.dtype)
+    if (data.image_shape, str(data.images.dtype)) != (spec.shape, spec.dtype):
+        raise ValueError(
+            f"images are {data.images.dtype} of shape {data.image_shape}, the generator draws {spec.dtype} of shape "
+            f"{spec.shape}; pass what it was trained on, read alike"
+        )
+    return data
