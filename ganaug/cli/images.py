@@ -14,6 +14,7 @@ from ganaug.cli.common import (
     Checkpoints,
     Device,
     DryRun,
+    Groups,
     HealthOption,
     License,
     Resume,
@@ -37,6 +38,7 @@ from ganaug.cli.image_files import (
 from ganaug.cli.models import (
     GeneratorName,
     Params,
+    check_learns_groups,
     check_savable,
     found_class,
     made,
@@ -102,6 +104,7 @@ def fit_images(
     size: Size = None,
     flip: Flip = False,
     unlabelled: Unlabelled = None,
+    groups: Groups = None,
     param: Params = None,
     validation_fraction: ValidationFraction = None,
     device: Device = "auto",
@@ -123,6 +126,7 @@ def fit_images(
     run = run_options(checkpoints, checkpoint_every, resume, health, validation_fraction)
     cls = found_class(generator, "images")
     check_savable(cls, license)
+    check_learns_groups(cls, groups)
     asked = {
         **_training(preset, steps, batch_size, precision, device, seed),
         **run,
@@ -132,7 +136,7 @@ def fit_images(
     gan = made(cls, asked, param, log_dir=log_dir)
     if not dry_run:
         check_model_output(output, [source], log_dir, run, overwrite=overwrite)
-    data = labelled_images(source, size=image_size(size), dtype="auto")
+    data = labelled_images(source, size=image_size(size), groups=groups, dtype="auto")
     if unlabelled is not None:
         _check_keeps(gan)
         data = without_label(data, unlabelled)
@@ -142,7 +146,7 @@ def fit_images(
         about = {"source": source, "output": str(output), "data": _found(data)}
         print_plan(gan, {**about, **_place(device, seed), "log_dir": str(log_dir)}, data)
         return
-    if train(gan, data, unlabelled=unlabelled):
+    if train(gan, data, unlabelled=unlabelled, groups=groups):
         with saving(output, checkpoints):
             save(gan, output, license)
         report_training(gan, f"{len(data):,} images", output)
@@ -262,11 +266,15 @@ def _place(device: str, seed: int | None) -> dict[str, Any]:
 
 
 def _found(data: LabelledImages) -> dict[str, Any]:
+    import numpy as np
+
+    groups = {} if data.groups is None else {"groups": np.unique(data.groups).tolist()}
     return {
         "n_images": len(data),
         "image_shape": data.image_shape,
         "classes": [data.name(label) for label in data.labelled().classes.tolist()],
         "skipped_files": len(data.skipped),
+        **groups,
     }
 
 

@@ -13,6 +13,7 @@ from ganaug.cli.common import (
     CheckpointEvery,
     Checkpoints,
     DryRun,
+    Groups,
     HealthOption,
     License,
     Resume,
@@ -25,6 +26,7 @@ from ganaug.cli.common import (
 from ganaug.cli.models import (
     GeneratorName,
     Params,
+    check_learns_groups,
     check_savable,
     found_class,
     made,
@@ -62,6 +64,7 @@ def fit_table(
     steps: Steps = None,
     batch_size: BatchSize = None,
     categorical: Categorical = None,
+    groups: Groups = None,
     param: Params = None,
     validation_fraction: ValidationFraction = None,
     seed: Seed = None,
@@ -78,13 +81,13 @@ def fit_table(
     dry_run: DryRun = False,
 ) -> None:
     """Train a class-conditional generator, by default a GAN, on a table with labels."""
-    import numpy as np
-
     from ganaug.data.tables.files.table_files import split_target
+    from ganaug.data.tables.group_column import part_groups
 
     run = run_options(checkpoints, checkpoint_every, resume, health, validation_fraction)
     cls = found_class(generator, "rows")
     check_savable(cls, license)
+    check_learns_groups(cls, groups)
     asked = {
         "steps": steps,
         "batch_size": batch_size,
@@ -96,20 +99,29 @@ def fit_table(
     gan = made(cls, asked, param, log_dir=log_dir)
     if not dry_run:
         check_model_output(output, [source], log_dir, run, overwrite=overwrite)
-    file = opened(source, csv_options(sep, decimal, encoding, na_values), [target, *(categorical or ())])
+    file = opened(source, csv_options(sep, decimal, encoding, na_values), [target, groups, *(categorical or ())])
     table, labels = split_target(file.table, target, source)
+    table, given = part_groups(table, groups)
     report_reading(source, file)
+    data = (table, labels) if given is None else (table, labels, given)
     if dry_run:
-        names, counts = np.unique(labels, return_counts=True)
-        found = {"n_rows": len(labels), "classes": dict(zip(map(str, names), counts.tolist(), strict=True))}
         about = {"source": str(source), "target": target, "output": str(output), "seed": seed}
-        print_plan(gan, {**about, "data": found}, table, labels)
+        print_plan(gan, {**about, "data": _found(*data)}, *data)
         return
-    if train(gan, table, labels, target=target):
+    if train(gan, *data, target=target, groups=groups):
         with saving(output, checkpoints):
             save(gan, output, license)
             keep_format(output, file.format)
         report_training(gan, f"{len(labels):,} rows", output)
+
+
+def _found(table: Any, labels: Any, groups: Any = None) -> dict[str, Any]:
+    import numpy as np
+
+    named = {"classes": labels} if groups is None else {"classes": labels, "groups": groups}
+    values = {called: np.unique(values, return_counts=True) for called, values in named.items()}
+    counted = {called: dict(zip(map(str, v), n.tolist(), strict=True)) for called, (v, n) in values.items()}
+    return {"n_rows": len(table), **counted}
 
 
 @augment_app.command("table")
@@ -171,21 +183,24 @@ def augment_table(
         print(f"Class {label!r} is too small for a {type(gan).__name__}; its new rows are {how}.")
 
 
-def write_rows(gan: Any, labels: Any, output: Path, seed: int | None, model: Path) -> None:
-    """Draw rows and write them with their labels, as the table was written that the model was trained on."""
+def write_rows(gan: Any, labels: Any, output: Path, seed: int | None, model: Path, groups: Any = None) -> None:
+    """Draw rows and write them with their labels and groups, as the table was written that was trained on."""
     import narwhals as nw
 
     from ganaug.data.tables.containers import as_table, is_frame
     from ganaug.data.tables.files.table_files import write_table
     from ganaug.generators.contract import training_data
 
-    drawn = gan.sample(labels, random_state=seed)
+    drawn = gan.sample(labels, *([] if groups is None else [groups]), random_state=seed)
     # Frames of other libraries keep dates and decimals as such.
     rows = (nw.from_native(drawn).to_pandas() if is_frame(drawn) else as_table(drawn)[0]).rename(columns=str)
-    name = training_data(gan).get("target", "label")
-    while name in rows.columns:
-        name = f"_{name}"
-    rows[name] = labels
+    for role, called, values in (("target", "label", labels), ("groups", "group", groups)):
+        if values is None:
+            continue
+        name = training_data(gan).get(role, called)
+        while name in rows.columns:
+            name = f"_{name}"
+        rows[name] = values
     form = known_format(model)
     write_table(rows, output, like=form if form is not None and form.fits(rows) else None)
     remember(output)
