@@ -46,7 +46,7 @@ class ImageGAN(ImageSampling):
         a GPU and 5,000 images or more. "auto" takes "tiny" on a CPU and otherwise chooses by the size and number of
         images; of a run in ``run.checkpoint_dir`` it takes what that was begun with, on whatever device.
     steps : int or "auto", default="auto"
-        Updates of generator and discriminator. "auto" takes those of the preset up to twenty classes, and as many more
+        Updates of generator and discriminator. "auto" takes those of the preset up to ten classes, and as many more
         as there are classes beyond; fewer than a quarter of these are a warning where there are so many classes.
     batch_size : int or "auto", default="auto"
         Real images per step; as many are generated. "auto" takes that of the preset and, on a GPU whose memory it does

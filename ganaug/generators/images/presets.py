@@ -19,9 +19,12 @@ from ganaug.objectives.adversarial.config import AdversarialConfig
 
 __all__ = ["PRESETS", "ImageGANConfig", "resolve_image_config", "too_short"]
 
-# The networks of a preset learn as many classes in its length of training. Each further one has to be shown as often.
-CLASSES_OF_A_PRESET = 20
-MIN_SHARE = 0.25  # of the images that "auto" shows; with fewer no training was seen whose samples follow the class
+# Up to so many classes the length of a preset suffices. On 60 and on 183 characters of Omniglot (8x8, 10 a class)
+# consistency followed how often each class was shown: benchmarks/many_classes.py.
+CLASSES_OF_A_PRESET = 10
+# For more classes: with .25 as for few ones 60 characters took about twice the steps.
+EMBEDDING_SCALE = 1.0
+MIN_SHARE = 0.25  # of the images that "auto" shows: there, samples were of the class a fifth as often as real images
 
 
 @dataclass(frozen=True)
@@ -114,10 +117,10 @@ def too_short(config: ImageGANConfig) -> str | None:
     >>> gan = ImageGAN(preset="tiny", device="cpu")
     >>> config = gan.resolve(images, labels)
     >>> config.training.steps, too_short(config)
-    (27450, None)
+    (54900, None)
     >>> print(too_short(gan.set_params(steps=3000).resolve(images, labels)))
     steps=3000 of 32 images show each of the 183 classes 525 times, which is too few for samples to follow the class \
-asked for; take about 27450 steps, as steps='auto' does, or fewer classes
+asked for; take about 54900 steps, as steps='auto' does, or fewer classes
     """
     arch, training = config.architecture, config.training
     if arch.n_classes <= CLASSES_OF_A_PRESET:
@@ -191,6 +194,7 @@ def resolve_image_config(
             expansion=preset.expansion,
             group_width=preset.group_width,
             patch=preset.patch,
+            embedding_scale=EMBEDDING_SCALE if len(counts) > CLASSES_OF_A_PRESET else ImageArchitecture.embedding_scale,
         ),
         training=TrainingConfig(
             steps=int(choose("steps", max(1, round(images / batch_size)))),
