@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from functools import partial
 from numbers import Integral, Real
@@ -24,7 +25,7 @@ from ganaug.generators.fitting import ENGINE_CONSTRAINTS, Fitting, TrainingData,
 from ganaug.generators.grouping import Grouping
 from ganaug.generators.images.drawing import tensor_grid
 from ganaug.generators.images.networks import ImageArchitecture, build_networks
-from ganaug.generators.images.presets import PRESETS, ImageGANConfig, resolve_image_config
+from ganaug.generators.images.presets import PRESETS, ImageGANConfig, resolve_image_config, too_short
 from ganaug.generators.images.sampling import ImageSampling
 from ganaug.generators.pseudo_labels import guessed_indices, labelled_part
 from ganaug.objectives.adversarial.augment import OPERATIONS, ImageAugmentation
@@ -46,7 +47,8 @@ class ImageGAN(ImageSampling):
         a GPU and 5,000 images or more. "auto" takes "tiny" on a CPU and otherwise chooses by the size and number of
         images; of a run in ``run.checkpoint_dir`` it takes what that was begun with, on whatever device.
     steps : int or "auto", default="auto"
-        Updates of generator and discriminator.
+        Updates of generator and discriminator. "auto" takes those of the preset up to ten classes, and as many more
+        as there are classes beyond; fewer than a quarter of these are a warning where there are so many classes.
     batch_size : int or "auto", default="auto"
         Real images per step; as many are generated. "auto" takes that of the preset and, on a GPU whose memory it does
         not fit into, half of it, a quarter and so on; this is tried out before training starts.
@@ -101,7 +103,8 @@ class ImageGAN(ImageSampling):
     history_ : list of dict
         A reading of the losses every 50 steps.
     health_ : list of dict
-        What went wrong in the training: "finding", "step", "class", "value", "threshold" and the "action" taken.
+        What went wrong in the training: "finding", "step", "class", "value", "threshold" and the "action" taken. At the
+        end, where samples are not of the class asked for, "class_inconsistency" with the shares of all "classes".
     validation_ : list of dict
         Where ``run.validation_fraction`` is not 0, "step", "score" and those of the "classes" of twenty readings; the
         best, which was taken, has the lowest score.
@@ -291,6 +294,9 @@ class ImageGAN(ImageSampling):
         resolve = partial(resolve, **self._open_values(fitting, resolve))
         config, seed = resolve(), fitting.randomness.initial_seed() % 2**32
 
+        remark = too_short(config)
+        if remark is not None and fitting.processes.first:
+            warnings.warn(remark, stacklevel=3)
         classes = known.classes
         indices, guessed = guessed_indices(data, known, self.pseudo_label_confidence, seed)
         scale = PixelScale.of(data.images)
