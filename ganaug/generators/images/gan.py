@@ -204,7 +204,7 @@ class ImageGAN(ImageSampling):
         ImageGANConfig
         """
         data = labelled_images(X, y, groups=groups, dtype="auto")
-        return self._resolver(labelled_part(data), len(data), _grouping(data))()
+        return self._resolver(labelled_part(data), len(data), _grouping(data, groups))()
 
     def _resolver(
         self, data: LabelledImages, n_images: int, grouping: Grouping | None
@@ -267,7 +267,8 @@ class ImageGAN(ImageSampling):
             for them, where the guess is sure enough, and otherwise without one, for what images look like in general.
         groups : array-like of shape (n,), str or Pattern, optional
             Speaker, scanner, site or whatever else each image comes from, or where the source names it, as for
-            :func:`ganaug.labelled_images`; by default those that `X` carries. Missing ones are a group of their own.
+            :func:`ganaug.labelled_images`; by default those that `X` carries, if there are several (to train without,
+            pass ``dataclasses.replace(X, groups=None)``). Missing ones are a group of their own.
         metadata : dict of str to str, number or bool, optional
             Facts about the images to keep in ``training_data_``.
 
@@ -288,7 +289,7 @@ class ImageGAN(ImageSampling):
         """
         facts = check_metadata(metadata)
         data = labelled_images(X, y, groups=groups, dtype="auto")
-        known, grouping = labelled_part(data), _grouping(data)
+        known, grouping = labelled_part(data), _grouping(data, groups)
         resolve = self._resolver(known, len(data), grouping)
         fitting = self._fitting()
         resolve = partial(resolve, **self._open_values(fitting, resolve))
@@ -348,5 +349,8 @@ class ImageGAN(ImageSampling):
         return dict(zip(cls.network_names, build_networks(architecture), strict=True))
 
 
-def _grouping(data: LabelledImages) -> Grouping | None:
-    return None if data.groups is None else Grouping.of(data.groups, data.labels, data.has_label)
+def _grouping(data: LabelledImages, asked: Any) -> Grouping | None:
+    """Groups of images; of those that nobody asked for, but the images carry, one alone says nothing."""
+    if data.groups is None or (asked is None and len(np.unique(data.groups)) < 2):
+        return None
+    return Grouping.of(data.groups, data.labels, data.has_label)
