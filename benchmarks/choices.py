@@ -29,9 +29,9 @@ from ganaug.data.files import write_atomically
 from ganaug.metrics import classification_accuracy_score
 
 CHOICES: dict[str, dict[str, Any]] = {
-    "fp32": {"precision": "fp32"},
-    "bf16": {"precision": "bf16"},
-    "fp32, the best average by a fifth held out": {"precision": "fp32", "run": RunOptions(validation_fraction=0.2)},
+    "fp32": {"run": RunOptions(precision="fp32")},
+    "bf16": {"run": RunOptions(precision="bf16")},
+    "fp32, the best average by a fifth held out": {"run": RunOptions(precision="fp32", validation_fraction=0.2)},
 }
 PER_CLASS = 200
 

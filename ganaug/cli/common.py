@@ -18,9 +18,11 @@ __all__ = [
     "Checkpoints",
     "Device",
     "DryRun",
+    "Groups",
     "HealthMode",
     "HealthOption",
     "License",
+    "PerCell",
     "Resume",
     "Seed",
     "Size",
@@ -82,6 +84,19 @@ BatchSize = Annotated[int | None, typer.Option(min=1, help="Real samples of a st
 ValidationFraction = Annotated[
     float | None,
     typer.Option(help="Share of each class that is held out to choose the best moving average by; 0 by default."),
+]
+Groups = Annotated[
+    str | None,
+    typer.Option(
+        help="Speaker, scanner, site or whatever else each sample comes from, learnt beside the class: the name of a "
+        "column; of a folder of images also 'folder' for class/group/file, or a pattern on the paths of files.",
+    ),
+]
+PerCell = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Samples of each class in each group, in place of --per-class, also where the data have none."
+    ),
 ]
 License = Annotated[str, typer.Option(help="Of the model, for its card: an identifier such as apache-2.0.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]

@@ -8,6 +8,7 @@ import itertools
 import os
 import re
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
@@ -41,6 +42,7 @@ WITHOUT_LABEL = "unlabelled"  # folder of the images labelled -1
 
 
 METADATA = "metadata.csv"
+GROUP = "group"
 
 
 class ImageFormat(StrEnum):
@@ -120,21 +122,26 @@ def write_images(
     names: dict[Any, str],
     synthetic: NDArray[Any] | None = None,
     files: Sequence[str] = (),
+    groups: NDArray[Any] | None = None,
 ) -> None:
     """Write uint8 images (n, channels, height, width).
 
-    Where it is given, `synthetic` says of each whether it is, and `files` where the first of them came from in a folder
-    per class: in a folder they keep these names. Images labelled -1 have no label: they keep it in .npz and .parquet
-    files, and get a folder of their own, which a warning names.
+    Where they are given, `groups` of the images become a column or array "group", and in a folder one inside that of
+    the class, class/group/file; `synthetic` says of each image whether it is, and `files` where the first of them came
+    from in a folder per class: in a folder they keep these names. Images labelled -1 have no label: they keep it in
+    .npz and .parquet files, and get a folder of their own, which a warning names.
     """
     if kind is not ImageFormat.npz and images.shape[1] not in (1, 3):
         raise ValueError(f"PNGs hold 1 or 3 channels, the images have {images.shape[1]}; write an .npz file instead")
     names = unique_names({label: name for label, name in names.items() if not _is_unlabelled(label, labels)})
     if kind is ImageFormat.folder:
-        _write_folder(output, images, labels, names, synthetic, files)
+        _write_folder(output, images, labels, names, synthetic, files, groups)
         return
     write = {ImageFormat.npz: _write_npz, ImageFormat.parquet: _write_parquet}[kind]
-    write(output, images, labels, names, synthetic)
+    if groups is not None and groups.dtype == object:
+        groups = groups.astype(str)
+    marks = {name: values for name, values in ((SYNTHETIC, synthetic), (GROUP, groups)) if values is not None}
+    write(output, images, labels, names, marks)
     remember(output)
 
 
@@ -151,12 +158,13 @@ def _write_folder(
     names: dict[Any, str],
     synthetic: NDArray[Any] | None,
     files: Sequence[str],
+    groups: NDArray[Any] | None,
 ) -> None:
     from ganaug.data.images.pictures import picture
 
-    folders = {label: UNSAFE_IN_NAME.sub("_", names[label]) for label in names}
-    if len(set(folders.values())) < len(folders):
-        folders = {label: f"{index}_{folder}" for index, (label, folder) in enumerate(folders.items())}
+    folders = _folder_names(names)
+    inner = {} if groups is None else _folder_names({group: str(group) for group in sorted(set(groups.tolist()))})
+    of = [""] * len(images) if groups is None else [f"{inner[group]}/" for group in groups.tolist()]
     without = [label for label in set(labels.tolist()) if _is_unlabelled(label, labels)]
     if without:
         name = WITHOUT_LABEL
@@ -171,20 +179,33 @@ def _write_folder(
             stacklevel=3,
         )
     prefixes = [""] * len(images) if synthetic is None else ["synthetic_" if flag else "" for flag in synthetic]
-    counters = dict.fromkeys(folders, 0)
+    counters: Counter[tuple[Any, str]] = Counter()
     places: list[str] = []
     taken: set[str] = set()
-    for index, (image, label, prefix) in enumerate(zip(images, labels.tolist(), prefixes, strict=True)):
-        inside = f"{prefix}{counters[label]:06d}"
+    for index, (image, label, prefix, group) in enumerate(zip(images, labels.tolist(), prefixes, of, strict=True)):
+        inside = f"{group}{prefix}{counters[label, group]:06d}"
         if index < len(files):
             inside = PurePosixPath(*PurePosixPath(files[index]).parts[1:]).with_suffix("").as_posix()
         place = _free(f"{folders[label]}/{inside}", taken)
         (output / place).parent.mkdir(parents=True, exist_ok=True)
         picture(image).save(output / place)
         places.append(place)
-        counters[label] += 1
+        counters[label, group] += 1
     if synthetic is not None:
-        _write_metadata(output, places, synthetic, [names.get(label, "") for label in labels.tolist()], files)
+        columns = {"label": [names.get(label, "") for label in labels.tolist()], SYNTHETIC: synthetic.tolist()}
+        if groups is not None:
+            columns[GROUP] = groups.tolist()
+        if files:
+            columns["original_file"] = [*files, *[""] * (len(places) - len(files))]
+        _write_metadata(output, {"file_name": places, **columns})
+
+
+def _folder_names(names: dict[Any, str]) -> dict[Any, str]:
+    """A folder of its own for each."""
+    folders = {key: UNSAFE_IN_NAME.sub("_", name) for key, name in names.items()}
+    if len(set(folders.values())) < len(folders):
+        folders = {key: f"{index}_{folder}" for index, (key, folder) in enumerate(folders.items())}
+    return folders
 
 
 def _free(place: str, taken: set[str]) -> str:
@@ -195,17 +216,14 @@ def _free(place: str, taken: set[str]) -> str:
     return free
 
 
-def _write_metadata(
-    output: Path, places: list[str], synthetic: NDArray[Any], names: list[str], files: Sequence[str]
-) -> None:
+def _write_metadata(output: Path, columns: dict[str, list[Any]]) -> None:
     """Write what load_dataset("imagefolder") reads beside the images."""
     from ganaug.data.files import write_atomically
 
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n")
-    originals = [[*files, *[""] * (len(places) - len(files))]] if files else []
-    writer.writerow(["file_name", "label", SYNTHETIC, *(["original_file"] if files else [])])
-    writer.writerows(zip(places, names, synthetic.tolist(), *originals, strict=True))
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
     write_atomically(output / METADATA, buffer.getvalue())
 
 
@@ -236,7 +254,7 @@ def marked_in_folder(root: Path, files: Sequence[str]) -> NDArray[Any] | None:
 
 
 def _write_npz(
-    output: Path, images: NDArray[Any], labels: NDArray[Any], names: dict[Any, str], synthetic: NDArray[Any] | None
+    output: Path, images: NDArray[Any], labels: NDArray[Any], names: dict[Any, str], marks: dict[str, NDArray[Any]]
 ) -> None:
     import io
 
@@ -246,16 +264,14 @@ def _write_npz(
 
     if labels.dtype == object:
         labels = labels.astype(str)
-    arrays = {"images": images.transpose(0, 2, 3, 1), "labels": labels}
-    if synthetic is not None:
-        arrays[SYNTHETIC] = synthetic
+    arrays = {"images": images.transpose(0, 2, 3, 1), "labels": labels, **marks}
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
     write_atomically(output, buffer.getvalue())
 
 
 def _write_parquet(
-    output: Path, images: NDArray[Any], labels: NDArray[Any], names: dict[Any, str], synthetic: NDArray[Any] | None
+    output: Path, images: NDArray[Any], labels: NDArray[Any], names: dict[Any, str], marks: dict[str, NDArray[Any]]
 ) -> None:
     import io
 
@@ -271,8 +287,9 @@ def _write_parquet(
         "image": [picture(image) for image in images],
         "label": [index.get(label, UNLABELLED) for label in labels.tolist()],
     }
-    if synthetic is not None:
-        features[SYNTHETIC], columns[SYNTHETIC] = Value("bool"), synthetic.tolist()
+    for name, values in marks.items():
+        columns[name] = values.tolist()
+        features[name] = Value({"b": "bool", "i": "int64", "u": "int64"}.get(values.dtype.kind, "string"))
     disable_progress_bars()
     buffer = io.BytesIO()
     Dataset.from_dict(columns, features=Features(features)).to_parquet(buffer)

@@ -19,6 +19,7 @@ __all__ = [
     "GeneratorName",
     "ModelClass",
     "Params",
+    "check_learns_groups",
     "check_savable",
     "display_names",
     "found_class",
@@ -84,6 +85,14 @@ def check_savable(cls: type, license: str) -> None:
         )
     if license != NO_LICENSE and not takes(cls.save, "license"):  # type: ignore[attr-defined]
         raise ValueError(f"--license is not for {cls.__name__}, whose save takes none; leave it out")
+
+
+def check_learns_groups(cls: Any, groups: str | None) -> None:
+    """Refuse ``--groups`` for a class that cannot be conditioned on them."""
+    from ganaug.generators.contract import takes
+
+    if groups is not None and not takes(cls.fit, "groups"):
+        raise ValueError(f"--groups is not for {cls.__name__}, whose fit takes no groups; leave it out")
 
 
 def made(
@@ -192,7 +201,10 @@ def report_training(gan: Any, data: str, output: Path) -> None:
         action = "" if found["action"] == "reported" else f" ({found['action']})"
         print(f"Warning: {name.replace('_', ' ')}{where} at step {found['step']}{action}", file=sys.stderr)
     also = f", samples in {output / PICTURE}" if hasattr(gan, "show") else ""
-    print(f"{_how_trained(gan, f'{data} of {len(gan.classes_)} classes')} Model in {output}{also}.")
+    from ganaug.generators.contract import has_groups
+
+    groups = f" in {len(gan.groups_)} groups" if has_groups(gan) else ""
+    print(f"{_how_trained(gan, f'{data} of {len(gan.classes_)} classes{groups}')} Model in {output}{also}.")
 
 
 def _how_trained(gan: Any, data: str) -> str:

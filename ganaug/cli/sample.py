@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ganaug._text import visible
-from ganaug.cli.common import Device, Seed, app, check_writable, image_size, under_torchrun
+from ganaug.cli.common import Device, PerCell, Seed, app, check_writable, image_size, under_torchrun
 from ganaug.cli.image_files import ImageFormat, as_fitted, check_image_output, unique_names, write_images
 from ganaug.cli.models import ModelClass, display_names, open_model
 from ganaug.cli.outputs import Overwrite, check_apart, check_output, is_marked
@@ -16,6 +17,8 @@ from ganaug.cli.tables import write_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+PER_CLASS = 100
 
 
 @app.command()
@@ -27,8 +30,13 @@ def sample(
             "--output", "-o", help="For images a folder, .npz or .parquet; for rows .csv, .tsv, .txt or .parquet."
         ),
     ],
-    per_class: Annotated[int, typer.Option(min=1, help="Samples of each class.")] = 100,
+    per_class: Annotated[int | None, typer.Option(min=1, help="Samples of each class; 100 by default.")] = None,
+    per_cell: PerCell = None,
     label: Annotated[list[str] | None, typer.Option("--class", help="Only this class; may be repeated.")] = None,
+    groups: Annotated[
+        list[str] | None,
+        typer.Option("--groups", help="Only this group, of a model that has groups; may be repeated."),
+    ] = None,
     output_format: Annotated[
         ImageFormat | None, typer.Option("--format", help="Instead of what the output's name says.")
     ] = None,
@@ -63,21 +71,21 @@ def sample(
         if pool:
             raise ValueError(f"{model} draws rows of a table; only images are kept in pools")
         _check_rows_output(output, output_format, model, overwrite)
-        labels = _labels(gan, label, per_class)
-        write_rows(gan, labels, output, seed, model)
-        print(f"Wrote {len(labels):,} rows of {len(labels) // per_class} classes to {output}.")
+        labels, given = _asked(gan, label, groups, per_class, per_cell)
+        write_rows(gan, labels, output, seed, model, given)
+        _report(labels, given, "rows", output)
     elif pool:
         _check_pool_output(output, output_format, [model, real], overwrite)
         if size is not None and real is None:
             raise ValueError("--size is for --real; the model draws images of the size it was trained on")
-        wanted = dict.fromkeys(_labels(gan, label, 1).tolist(), per_class)
+        wanted = _wanted(*_asked(gan, label, groups, per_class, per_cell), everything=not groups)
         data = None if real is None else _real_images(real, size, gan)
         _write_pool(gan, output, wanted, data, rank, seed, overwrite)
     else:
         kind = check_image_output(output, output_format, [model], overwrite=overwrite)
-        labels = _labels(gan, label, per_class)
-        write_images(output, kind, _images(gan, labels, seed), labels, display_names(gan))
-        print(f"Wrote {len(labels):,} images of {len(labels) // per_class} classes to {output}.")
+        labels, given = _asked(gan, label, groups, per_class, per_cell)
+        write_images(output, kind, _images(gan, labels, given, seed), labels, display_names(gan), groups=given)
+        _report(labels, given, "images", output)
 
 
 def _check_rows_output(output: Path, asked: ImageFormat | None, model: Path, overwrite: bool) -> None:
@@ -105,20 +113,39 @@ def _check_pool_output(
         raise ValueError(f"{output} holds a pool; pass --overwrite to replace it, or choose another folder")
 
 
-def _images(gan: Any, labels: NDArray[Any], seed: int | None) -> NDArray[Any]:
-    from ganaug.generators.contract import class_indices, draw_images
+def _images(gan: Any, labels: NDArray[Any], groups: NDArray[Any] | None, seed: int | None) -> NDArray[Any]:
+    from ganaug.generators.contract import class_indices, draw_images, group_indices
 
-    return draw_images(gan, class_indices(gan, labels), random_state=seed).numpy()
+    chosen = None if groups is None else group_indices(gan, groups)
+    return draw_images(gan, class_indices(gan, labels), chosen, random_state=seed).numpy()
+
+
+def _report(labels: NDArray[Any], groups: NDArray[Any] | None, kind: str, output: Path) -> None:
+    where = "" if groups is None else f" in {len(set(groups.tolist()))} groups"
+    print(f"Wrote {len(labels):,} {kind} of {len(set(labels.tolist()))} classes{where} to {output}.")
 
 
 def _real_images(real: str, size: str | None, gan: Any) -> Any:
     from ganaug.data import labelled_images
+    from ganaug.generators.contract import has_groups, training_data
 
-    return as_fitted(labelled_images(real, size=image_size(size)), gan)
+    groups = training_data(gan).get("groups") if has_groups(gan) else None
+    return as_fitted(labelled_images(real, size=image_size(size), groups=groups), gan)
+
+
+def _wanted(labels: NDArray[Any], groups: NDArray[Any] | None, everything: bool) -> dict[str, Any]:
+    """What a pool is to hold; of groups that were not chosen only those that are known."""
+    from ganaug.data.groups import has_group
+
+    if groups is None:
+        return {"per_class": Counter(labels.tolist())}
+    if everything and (known := has_group(groups)).any():
+        labels, groups = labels[known], groups[known]
+    return {"per_cell": Counter(zip(labels.tolist(), groups.tolist(), strict=True))}
 
 
 def _write_pool(
-    gan: Any, output: Path, wanted: dict[Any, int], data: Any, rank: float | None, seed: int | None, overwrite: bool
+    gan: Any, output: Path, wanted: dict[str, Any], data: Any, rank: float | None, seed: int | None, overwrite: bool
 ) -> None:
     from ganaug.curation import DiscriminatorRank, SyntheticPool
     from ganaug.curation.image_filters import ImageFilter, default_filters
@@ -131,7 +158,7 @@ def _write_pool(
     built = SyntheticPool.build(
         gan,
         output,
-        per_class=wanted,
+        **wanted,
         real=data,
         keep=filters,
         random_state=seed,
@@ -140,21 +167,52 @@ def _write_pool(
     )
     if not current_context(under_torchrun()).first:
         return
-    print(f"Wrote a pool of {len(built):,} images of {len(wanted)} classes to {output}.")
-    for record in built.provenance["classes"]:
+    cells = [key for asked in wanted.values() for key in asked]
+    of = len(set(cells)) if "per_class" in wanted else len({label for label, _ in cells})
+    where = "" if "per_class" in wanted else f" in {len({group for _, group in cells})} groups"
+    print(f"Wrote a pool of {len(built):,} images of {of} classes{where} to {output}.")
+    for record in built.provenance["cells" if "cells" in built.provenance else "classes"]:
         if record["passed"] and record["asked"]:
             rates = {name: share for name, share in record["passed"].items() if share is not None}
             passed = ", ".join(f"{100 * share:.0f} % {name}" for name, share in rates.items())
-            print(f"  {visible(record['class'])}: {record['kept']:,} of {record['drawn']:,} drawn; passed {passed}")
+            where = f" in group {visible(record['group'])}" if "group" in record else ""
+            print(
+                f"  {visible(record['class'])}{where}: {record['kept']:,} of {record['drawn']:,} drawn; passed {passed}"
+            )
 
 
-def _labels(gan: Any, asked: list[str] | None, per_class: int) -> NDArray[Any]:
+def _asked(
+    gan: Any, classes: list[str] | None, groups: list[str] | None, per_class: int | None, per_cell: int | None
+) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Label of each sample that is to be drawn, and its group, where groups are asked for."""
+    import numpy as np
+
+    from ganaug.generators.contract import has_groups
+
+    if per_class is not None and per_cell is not None:
+        raise ValueError("--per-class and --per-cell exclude each other; leave one of them out")
+    labels = _labels(gan, classes)
+    if not groups and per_cell is None:
+        return np.repeat(labels, per_class or PER_CLASS), None
+    if not has_groups(gan):
+        raise ValueError("the model was trained without groups; leave --groups and --per-cell out, or fit it anew")
+    named = _chosen({str(group): group for group in gan.groups_.tolist()}, groups, "group", "groups")
+    chosen = np.array(named, dtype=gan.groups_.dtype)
+    # Without --per-cell the groups share the samples of each class, in turn.
+    of = np.resize(chosen, per_class or PER_CLASS) if per_cell is None else np.repeat(chosen, per_cell)
+    return np.repeat(labels, len(of)), np.tile(of, len(labels))
+
+
+def _labels(gan: Any, asked: list[str] | None) -> NDArray[Any]:
     """Labels of the classes asked for by their names, or of all."""
     import numpy as np
 
     names = {name: key for key, name in unique_names(display_names(gan)).items()}
+    return np.array(_chosen(names, asked, "class", "classes"), dtype=gan.classes_.dtype)
+
+
+def _chosen(names: dict[str, Any], asked: list[str] | None, one: str, several: str) -> list[Any]:
     unknown = [name for name in asked or () if name not in names]
     if unknown:
-        raise ValueError(f"the model knows no class {unknown[0]!r}; its classes are {', '.join(map(visible, names))}")
-    chosen = [names[name] for name in dict.fromkeys(asked)] if asked else list(names.values())
-    return np.repeat(np.array(chosen, dtype=gan.classes_.dtype), per_class)
+        raise ValueError(f"the model knows no {one} {unknown[0]!r}; its {several} are {', '.join(map(visible, names))}")
+    return [names[name] for name in dict.fromkeys(asked)] if asked else list(names.values())

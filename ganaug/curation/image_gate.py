@@ -167,6 +167,10 @@ def choose_ratio(
     ValueError
         For bad input, before anything is trained.
 
+    See Also
+    --------
+    ganaug.curation.choose_cells : Whether to fill combinations of class and group that have no images.
+
     Examples
     --------
     >>> from ganaug import ImageGAN, labelled_images

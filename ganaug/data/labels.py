@@ -224,7 +224,8 @@ def class_positions(
         labels = labels.detach().cpu().numpy()
     asked = np.asarray(labels)
     if asked.ndim != 1:
-        raise ValueError(f"labels must have one dimension, one label per sample, got shape {asked.shape}")
+        called = "label" if what == "class" else what
+        raise ValueError(f"{called}s must have one dimension, one {called} per sample, got shape {asked.shape}")
     position = {label: index for index, label in enumerate(classes.tolist())}
     missing = {label for label in asked.tolist() if label not in position}
     if missing:

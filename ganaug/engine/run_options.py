@@ -43,6 +43,11 @@ class RunOptions(BaseEstimator):
         Share of the samples of each class that the validation callback holds out: they are not trained on, but used to
         choose among the moving averages of the training the one whose samples are nearest to them, class by class, by
         energy distance. 0 trains on all and takes the last.
+    precision : {"auto", "fp32", "bf16"}, default="auto"
+        What the networks compute in while they are trained: bfloat16 nearly halves the time on a processor that has
+        it. "auto" takes it for images on CPUs with AVX512-BF16 or AMX and on NVIDIA's GPUs from Ampere on, never for
+        rows, and of a run in `checkpoint_dir` what that was begun in. Weights, losses and penalties are float32 in any
+        case, and so are samples drawn from the trained generator.
     distributed : bool, default=False
         Train in all processes that ``torchrun`` started, or that share an initialised ``torch.distributed``. Each calls
         `fit` with the same data and parameters, takes its share of every batch and ends with the same networks: those
@@ -62,8 +67,8 @@ class RunOptions(BaseEstimator):
 
     Notes
     -----
-    ``save`` writes `health` and `validation_fraction` with a model and leaves out all else, which is for whoever loads
-    it to choose; pickle and ``sklearn.clone`` keep everything, callbacks included.
+    ``save`` writes `health`, `validation_fraction` and `precision` with a model and leaves out all else, which is for
+    whoever loads it to choose; pickle and ``sklearn.clone`` keep everything, callbacks included.
 
     A checkpoint holds networks, moving averages, optimisers, schedules, the state to go back to and that of the random
     numbers. Each is one file, renamed into place when it is on the disk; its checksum is compared when it is read, and
@@ -100,6 +105,7 @@ class RunOptions(BaseEstimator):
         "resume": ["boolean"],
         "health": [StrOptions({"report", "adapt"})],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "precision": [StrOptions({"auto", "fp32", "bf16"})],
         "distributed": ["boolean"],
         "cuda_graph": ["boolean"],
         "callbacks": [list, tuple],
@@ -114,6 +120,7 @@ class RunOptions(BaseEstimator):
         resume: bool = True,
         health: Literal["report", "adapt"] = "report",
         validation_fraction: float = 0.0,
+        precision: Literal["auto", "fp32", "bf16"] = "auto",
         distributed: bool = False,
         cuda_graph: bool = True,
         callbacks: Any = (),
@@ -124,6 +131,7 @@ class RunOptions(BaseEstimator):
         self.resume = resume
         self.health = health
         self.validation_fraction = validation_fraction
+        self.precision = precision
         self.distributed = distributed
         self.cuda_graph = cuda_graph
         self.callbacks = callbacks

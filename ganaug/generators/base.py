@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Callable, Mapping
 from numbers import Integral
 from pathlib import Path
@@ -16,15 +17,16 @@ from torch import Tensor, nn
 
 from ganaug.data.files import user_path
 from ganaug.data.host_states import plain_states
-from ganaug.data.json_values import clip, short
+from ganaug.data.json_values import clip, short, whole
 from ganaug.data.typed_values import from_json, to_json
+from ganaug.engine.conditioning import TrainedGroups
 from ganaug.engine.devices import resolve_device
 from ganaug.engine.distributed import current_context
 from ganaug.engine.layers import DrawnFrom
 from ganaug.engine.nested_params import NestedDefaults
 from ganaug.engine.run_options import RunOptions
 from ganaug.generators.card import NO_LICENSE, check_facts, facts_from_json, facts_to_json, model_card
-from ganaug.generators.contract import SampleSpec, class_indices, class_name
+from ganaug.generators.contract import SampleSpec, class_indices, class_name, group_indices
 from ganaug.generators.fitting import Fitting, TrainingData, TrainingTask
 from ganaug.generators.hub import download, upload
 from ganaug.generators.model_folder import (
@@ -40,7 +42,8 @@ __all__ = ["NeuralGenerator"]
 
 RUN_OPTIONS = {f"run__{name}": default for name, default in RunOptions().get_params().items()}
 # Whoever loads a model chooses these: paths and devices of others are not used.
-NOT_SAVED = {"device", "run", *RUN_OPTIONS} - {"run__health", "run__validation_fraction"}
+NOT_SAVED = {"device", "run", *RUN_OPTIONS} - {"run__health", "run__validation_fraction", "run__precision"}
+MOST_SAMPLES = 2**53
 MOST_WEIGHT = 1e6  # in magnitude; rows and pixels are of the size of one
 
 
@@ -54,18 +57,22 @@ class NeuralGenerator(NestedDefaults):
       attribute ``generator_`` holds the moving average, or where there is none the last weights, of "generator";
     * sets ``sample_kind``, and when it is fitted ``classes_``, ``class_names_`` and ``sample_spec_``;
     * in ``fit``, replaces what is "auto" among its parameters, and calls :meth:`_train` with what :meth:`_fitting`
-      gives; this sets ``config_``, ``history_``, ``health_``, ``validation_``, ``training_data_`` and the networks;
+      gives; this sets ``config_``, ``history_``, ``health_``, ``validation_``, ``training_data_``, the networks, and
+      from the grouping of its data ``groups_`` and ``cell_counts_``;
     * restores all that from JSON values by :meth:`_restore`; it may describe more than its configuration in
       :meth:`_description`;
-    * draws in ``sample``, and may have ``score_samples``.
+    * draws in ``sample``, for conditions that :meth:`_conditions` gives, and may have ``score_samples``.
 
     The configuration is a dataclass with `training`, a :class:`TrainingConfig`, and `architecture`, which knows
-    `n_classes`. A generator that is loaded has ``license_`` and ``figures_`` as they were saved.
+    `n_classes` and, where its networks can be conditioned on groups, `n_groups`. A generator that is loaded has
+    ``license_`` and ``figures_`` as they were saved.
     """
 
     sample_kind: ClassVar[str]
     network_names: ClassVar[tuple[str, ...]]
     classes_: NDArray[Any]
+    groups_: NDArray[Any] | None
+    cell_counts_: NDArray[np.int64] | None
     sample_spec_: SampleSpec
     class_names_: dict[Any, str]
     history_: list[dict[str, float]]
@@ -114,7 +121,47 @@ class NeuralGenerator(NestedDefaults):
         self.resumed_from_ = fitting.resumed_from
         self.license_, self.figures_ = NO_LICENSE, {}  # those of a model that was loaded are not those of this one
         self.training_data_ = data.facts
+        self._set_groups(*(None, None) if data.grouping is None else (data.grouping.groups, data.grouping.cell_counts))
         self._keep({name: (objective.networks | objective.ema)[name] for name in self.network_names})
+
+    def _set_groups(self, groups: NDArray[Any] | None, cell_counts: NDArray[np.int64] | None) -> None:
+        self.groups_, self.cell_counts_ = groups, cell_counts
+
+    def _conditions(self, classes: Tensor, groups: Tensor | None, randomness: torch.Generator) -> Tensor:
+        """What the networks are asked for.
+
+        Parameters
+        ----------
+        classes, groups : Tensor of shape (n,), int64
+            Positions in ``classes_`` and ``groups_``; without groups these are drawn as in training.
+        randomness : torch.Generator
+            That they are drawn by.
+
+        Returns
+        -------
+        Tensor of shape (n,) or (n, 2), int64
+            Classes, or where there are groups rows of class and group.
+        """
+        if self.cell_counts_ is None:
+            if groups is not None:
+                group_indices(self, groups)  # refuses them
+            return classes
+        if groups is not None:
+            return torch.stack([classes, groups], dim=1)
+        trained = TrainedGroups(self.cell_counts_, self.config_.training.label_temperature)
+        return trained.complete(classes, randomness)
+
+    def _positions(self, labels: Any, groups: Any) -> tuple[Tensor, Tensor | None]:
+        """Labels and groups as positions in ``classes_`` and ``groups_``; groups may be None."""
+        classes = torch.from_numpy(self.class_indices(labels))
+        return classes, None if groups is None else torch.from_numpy(group_indices(self, groups, len(classes)))
+
+    def _judged(self, labels: Any, groups: Any) -> Tensor:
+        """What a discriminator is given: as :meth:`_conditions`, but -1 stands for groups that are not given."""
+        classes, chosen = self._positions(labels, groups)
+        if self.groups_ is None:
+            return classes
+        return torch.stack([classes, torch.full_like(classes, -1) if chosen is None else chosen], dim=1)
 
     def _keep(self, networks: Mapping[str, nn.Module]) -> None:
         for name, network in networks.items():
@@ -146,6 +193,17 @@ class NeuralGenerator(NestedDefaults):
         check_is_fitted(self)
         return class_indices(self, labels)
 
+    def group_indices(self, groups: Any) -> NDArray[np.int64]:
+        """Translate groups into positions in ``groups_``, as :meth:`class_indices` does labels.
+
+        Raises
+        ------
+        ValueError
+            For a group that was not in the training data, and a generator that was trained without groups.
+        """
+        check_is_fitted(self)
+        return group_indices(self, groups)
+
     def class_name(self, label: Any) -> str:
         """Display name of a class."""
         return class_name(self, label)
@@ -172,9 +230,9 @@ class NeuralGenerator(NestedDefaults):
 
         The card says what the model is, what it was trained on, and what it is not for; `load` does not read it, and
         finds license and figures in ``config.json``. A ``README.md`` of other origin stays as it is, with a warning.
-        ``device`` and the options of ``run`` are not written, but for ``health`` and ``validation_fraction``, and those
-        in a folder of another origin are not used. Of several processes that trained it together only the first
-        writes.
+        ``device`` and the options of ``run`` are not written, but for ``health``, ``validation_fraction`` and
+        ``precision``, and those in a folder of another origin are not used. Of several processes that trained it
+        together only the first writes.
 
         Parameters
         ----------
@@ -223,6 +281,7 @@ class NeuralGenerator(NestedDefaults):
             },
             "classes": labels_to_json(self.classes_),
             "class_names": [self.class_names_.get(label) for label in self.classes_.tolist()],
+            **self._groups_to_json(),
             "training_data": self.training_data_,
             **facts_to_json(license, figures),
             **self._description(),
@@ -231,6 +290,11 @@ class NeuralGenerator(NestedDefaults):
             "validation": self.validation_,
         }
         write_bundle(path, type(self).__name__, config, self.tensors(), model_card(self, license, figures, *source))
+
+    def _groups_to_json(self) -> dict[str, Any]:
+        if self.groups_ is None or self.cell_counts_ is None:
+            return {}
+        return {"groups": labels_to_json(self.groups_), "cell_counts": self.cell_counts_.tolist()}
 
     @plain_states()
     def tensors(self) -> dict[str, Tensor]:
@@ -274,6 +338,7 @@ class NeuralGenerator(NestedDefaults):
             model._validate_params()
             model.classes_ = labels_from_json(config["classes"])
             model.class_names_ = named_classes(model.classes_, config["class_names"])
+            model._set_groups(*_groups_from_json(config, len(model.classes_)))
             model.history_ = _records(config["history"])
             model.health_ = _records(config["health"])
             model.validation_ = _records(config["validation"])
@@ -282,6 +347,9 @@ class NeuralGenerator(NestedDefaults):
             build = model._restore(config)
             if model.config_.architecture.n_classes != len(model.classes_):
                 raise ValueError(f"there are {len(model.classes_)} classes, not those of the networks")
+            n_groups = 0 if model.groups_ is None else len(model.groups_)
+            if getattr(model.config_.architecture, "n_groups", 0) != n_groups:
+                raise ValueError(f"there are {n_groups} groups, not those of the networks")
             with DrawnFrom(torch.Generator()):
                 # Without memory at first, which is only taken if the weights are of the sizes that are declared.
                 with torch.device("meta"):
@@ -416,6 +484,20 @@ def _records(value: Any) -> list[dict[str, Any]]:
     if not isinstance(value, list) or not all(isinstance(record, dict) for record in value):
         raise ValueError(f"a list of records was expected, got {short(value)}")
     return value
+
+
+def _groups_from_json(
+    description: Mapping[str, Any], n_classes: int
+) -> tuple[NDArray[Any] | None, NDArray[np.int64] | None]:
+    """Groups and counts of cells out of a model folder; both None where there are none."""
+    if "groups" not in description:
+        return None, None
+    groups, counts = labels_from_json(description["groups"], "groups"), description["cell_counts"]
+    if len(counts) != n_classes or any(len(row) != len(groups) or sum(row) < 1 for row in counts):
+        raise ValueError("the counts of the cells are not those of the classes and groups")
+    for count in itertools.chain.from_iterable(counts):
+        whole(count, "a count of a cell", 0, MOST_SAMPLES)
+    return groups, np.array(counts, dtype=np.int64)
 
 
 def _check_weights(networks: Mapping[str, nn.Module], tensors: dict[str, Tensor]) -> None:

@@ -13,6 +13,8 @@ import torch
 
 from ganaug._text import visible
 from ganaug._version import __version__
+from ganaug.data.labels import listed
+from ganaug.generators.contract import has_groups
 
 __all__ = ["LIBRARY", "NO_LICENSE", "check_facts", "escaped", "facts_from_json", "facts_to_json", "model_card"]
 
@@ -29,6 +31,7 @@ TRAINED_ON = {
     "unlabelled": "class taken for no label",
     "sha256": "SHA-256 of the data",
     "target": "column of the classes",
+    "groups": "groups are named by",
 }
 
 
@@ -133,6 +136,8 @@ def model_card(gan: Any, license: str, figures: Mapping[str, float] | None, sour
         source=repr(source),
         first_class=repr(gan.classes_.tolist()[0]),
         classes=_classes(gan),
+        groups=has_groups(gan) and _groups(gan),
+        first_group=has_groups(gan) and repr(gan.groups_.tolist()[0]),
         training_data=_table(("what", "value"), facts),
         configuration=_table(("setting", "value"), settings),
         figures=figures and _table(("figure", "value"), ((k, f"{v:.6g}") for k, v in figures.items())),
@@ -161,6 +166,16 @@ def _classes(gan: Any) -> str:
     rows = [(str(place), repr(label), name) for place, (label, name) in enumerate(names[:MAX_CLASSES])]
     more = "" if len(names) <= MAX_CLASSES else f"\n\nAnd {len(names) - MAX_CLASSES:,} more, in `config.json`."
     return _table(("position", "label", "name"), rows) + more
+
+
+def _groups(gan: Any) -> str:
+    names = list(gan.names().values())
+    rows = []
+    for place, (group, counts) in enumerate(zip(gan.groups_.tolist(), gan.cell_counts_.T, strict=True)):
+        empty = [name for name, count in zip(names, counts, strict=True) if count == 0]
+        rows.append((str(place), repr(group), f"{counts.sum():,}", listed(empty) or "none"))
+    more = "" if len(rows) <= MAX_CLASSES else f"\n\nAnd {len(rows) - MAX_CLASSES:,} more, in `config.json`."
+    return _table(("position", "group", "samples", "classes without samples"), rows[:MAX_CLASSES]) + more
 
 
 def _settings(gan: Any, config: dict[str, Any]) -> dict[str, Any]:

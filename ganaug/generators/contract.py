@@ -34,6 +34,8 @@ __all__ = [
     "device_of",
     "draw_images",
     "draws_encoded",
+    "group_indices",
+    "has_groups",
     "is_generator",
     "kind_of_samples",
     "scorer",
@@ -87,8 +89,13 @@ class Generator(Protocol):
     It has ``get_params`` and ``set_params`` where it is cloned: by the gate and by over-samplers. It may say more:
     ``sample_kind``, the kind of what it draws, before it is fitted; ``class_names_``, display names by label;
     ``training_data_``, a dict with the number and the fingerprint of what it was trained on; ``device_``, where it
-    draws; ``tensors()``, its weights by name; and ``sample_positions(positions, random_state=, device=)``, which draws
-    as ``sample`` does, by positions in ``classes_`` and with images on a device.
+    draws; ``tensors()``, its weights by name; and ``sample_positions(positions, groups=None, *, random_state=None,
+    device="cpu")``, which draws as ``sample`` does, by positions in ``classes_`` and ``groups_``, images on a device.
+
+    One that is trained on class and group has ``groups_``, an ndarray of shape (n_groups,) of groups as they were
+    given, sorted, and ``cell_counts_``, int64 of shape (n_classes, n_groups): the training samples of each combination.
+    It draws any of these, those without training samples among them. Without groups ``groups_`` is None or not there;
+    a generator that cannot learn groups may lack the parameters of that name.
 
     The shell trains those that have ``save(path)`` and a class method ``load(path)``, which may take a ``device``.
     :func:`ganaug.load` finds the class of a folder whose ``config.json`` says ``"format": "ganaug.NAME"``, if NAME is
@@ -105,11 +112,17 @@ class Generator(Protocol):
     classes_: NDArray[Any]
     sample_spec_: SampleSpec
 
-    def fit(self, X: Any, y: Any) -> Any:
-        """Train on labelled samples; images may come as one source with labels of its own in place of `X`."""
+    def fit(self, X: Any, y: Any, groups: Any = None) -> Any:
+        """Train on labelled samples; images may come as one source with labels and groups of its own in place of `X`.
 
-    def sample(self, labels: Any, *, random_state: Any = None) -> Any:
-        """Draw one sample per label: images (n, channels, height, width), or rows like those it was trained on."""
+        `groups` names the speaker, scanner, site or whatever else each sample comes from.
+        """
+
+    def sample(self, labels: Any, groups: Any = None, *, random_state: Any = None) -> Any:
+        """Draw one sample per label: images (n, channels, height, width), or rows like those it was trained on.
+
+        With `groups`, one for each label, they are of these groups; without, groups are drawn as in training.
+        """
 
 
 @runtime_checkable
@@ -135,12 +148,19 @@ class EncodedGenerator(Generator, Protocol):
     categorical_features: Any
 
     def fit_encoded(
-        self, encoder: Encoder, rows: NDArray[np.float32], labels: NDArray[Any], container: Container
+        self,
+        encoder: Encoder,
+        rows: NDArray[np.float32],
+        labels: NDArray[Any],
+        container: Container,
+        groups: NDArray[Any] | None = None,
     ) -> Any:
         """Train on rows that are encoded already."""
 
-    def sample_encoded(self, positions: NDArray[np.integer], *, random_state: Any = None) -> NDArray[np.float32]:
-        """Draw one encoded row per position in ``classes_``."""
+    def sample_encoded(
+        self, positions: NDArray[np.integer], groups: NDArray[np.integer] | None = None, *, random_state: Any = None
+    ) -> NDArray[np.float32]:
+        """Draw one encoded row per position in ``classes_``; `groups` are positions in ``groups_``."""
 
 
 def is_generator(thing: Any) -> bool:
@@ -299,6 +319,51 @@ def class_indices(generator: Generator, labels: Any) -> NDArray[np.int64]:
     return class_positions(labels, np.asarray(generator.classes_), known, class_names(generator))
 
 
+def has_groups(generator: Any) -> bool:
+    """Whether a generator was trained on class and group.
+
+    Examples
+    --------
+    >>> has_groups("model")
+    False
+    """
+    return getattr(generator, "groups_", None) is not None
+
+
+def group_indices(generator: Generator, groups: Any, n: int | None = None) -> NDArray[np.int64]:
+    """Positions of groups in ``groups_``.
+
+    Parameters
+    ----------
+    generator : Generator
+    groups : array-like of shape (n,)
+        May be empty.
+    n : int, optional
+        Number of labels that they stand beside.
+
+    Returns
+    -------
+    ndarray of shape (n,), int64
+
+    Raises
+    ------
+    ValueError
+        For a group that was not in the training data, a generator that was trained without groups, and another length.
+    """
+    if not has_groups(generator):
+        raise ValueError(
+            f"the {type(generator).__name__} was trained without groups; leave groups out, or fit one with groups"
+        )
+    known = np.asarray(generator.groups_)  # type: ignore[attr-defined]
+    positions = class_positions(groups, known, "the generator was trained on the groups", what="group")
+    if n is not None and len(positions) != n:
+        raise ValueError(
+            f"labels and groups must have the same length, got {n} labels and {len(positions)} groups; pass a group "
+            "for each label"
+        )
+    return positions
+
+
 def device_of(generator: Generator) -> torch.device:
     """Where a generator draws: the CPU if it does not say."""
     return torch.device(getattr(generator, "device_", "cpu"))
@@ -307,6 +372,7 @@ def device_of(generator: Generator) -> torch.device:
 def draw_images(
     generator: Generator,
     positions: NDArray[np.integer] | Sequence[int],
+    groups: NDArray[np.integer] | Sequence[int] | None = None,
     *,
     random_state: Any = None,
     device: torch.device | str = "cpu",
@@ -318,6 +384,8 @@ def draw_images(
     generator : Generator
         Of images.
     positions : array of shape (n,), int64
+    groups : array of shape (n,), int64, optional
+        Positions in ``groups_``, of a generator that has groups; by default they are drawn as in training.
     random_state : int, RandomState, Generator or None
     device : device or str
         Where the images are wanted.
@@ -333,10 +401,15 @@ def draw_images(
         If what is drawn is not what ``sample_spec_`` says, one image for each position.
     """
     positions = np.asarray(positions, dtype=np.int64)
+    # A generator that cannot learn groups may lack the parameter.
+    asked = () if groups is None else (np.asarray(groups, dtype=np.int64),)
     if torch.device(device).type != "cpu" and hasattr(generator, "sample_positions"):  # they need not leave the GPU
-        return generator.sample_positions(torch.from_numpy(positions), random_state=random_state, device=device)
+        return generator.sample_positions(
+            torch.from_numpy(positions), *map(torch.from_numpy, asked), random_state=random_state, device=device
+        )
     labels = np.asarray(generator.classes_)[positions]
-    images = torch.as_tensor(generator.sample(labels, random_state=random_state), device=device)
+    named = (np.asarray(generator.groups_)[at] for at in asked)  # type: ignore[attr-defined]
+    images = torch.as_tensor(generator.sample(labels, *named, random_state=random_state), device=device)
     spec = generator.sample_spec_
     if tuple(images.shape) != (len(labels), *spec.shape) or images.dtype != getattr(torch, spec.dtype):
         raise ValueError(

@@ -21,16 +21,18 @@ from ganaug.engine.callbacks.checkpoints import Checkpoints
 from ganaug.engine.callbacks.health import Health
 from ganaug.engine.callbacks.monitor import Monitor
 from ganaug.engine.callbacks.validation import Selection, held_out
+from ganaug.engine.conditioning import TrainedGroups
 from ganaug.engine.config import PRECISIONS, TrainingConfig
 from ganaug.engine.devices import random_generator, resolve_device
 from ganaug.engine.distributed import current_context
 from ganaug.engine.graphs import runner_for
-from ganaug.engine.label_embedding import ClassBalancedSampler
+from ganaug.engine.label_embedding import CellBalancedSampler, ClassBalancedSampler
 from ganaug.engine.layers import DrawnFrom, initialise
 from ganaug.engine.loop import train
 from ganaug.engine.memory import PROBED, OutOfMemory, is_out_of_memory, largest_fitting, try_batch
 from ganaug.engine.objective import Objective
 from ganaug.engine.run_options import RunOptions
+from ganaug.generators.grouping import Grouping
 
 __all__ = ["ENGINE_CONSTRAINTS", "Fitting", "TrainingData", "TrainingTask"]
 
@@ -55,12 +57,15 @@ class TrainingData:
         As for :func:`train`.
     facts : dict
         JSON values that distinguish one set of training data from another.
+    grouping : Grouping or None
+        Where samples have a group beside their class.
     """
 
     class_indices: NDArray[np.int64]
     class_names: Sequence[str]
     real_samples: Callable[[Tensor], Tensor]
     facts: dict[str, Any]
+    grouping: Grouping | None = None
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,8 @@ class TrainingTask:
     objective : callable
         Called as ``objective(networks, config, dtype=, processes=, recorded=)`` with networks on their device; returns
         an :class:`Objective` over them. `dtype` is what networks compute in, `processes` are those that share each
-        batch, and with `recorded` optimisers keep their learning rates in memory of the device.
+        batch, and with `recorded` optimisers keep their learning rates in memory of the device. Where samples have
+        groups there is ``complete=`` too, which adds groups to classes as :meth:`TrainedGroups.complete` does.
     batch_size : int
         The parameter of that name, or what "auto" became.
     with_batch_size : callable
@@ -167,6 +173,9 @@ class Fitting:
     def train(self, data: TrainingData, task: TrainingTask) -> Objective:
         """Settle the batch size, initialise the networks and train them, or resume the run in the checkpoints."""
         self._data, self._task, self.config = data, task, task.config
+        asked, given = self._options.precision, task.config.training.precision
+        if asked not in ("auto", given):
+            raise ValueError(f"run.precision is {asked!r}, but a {self._kind} trains in {given}; leave it at 'auto'")
         with DrawnFrom(self.randomness):
             self._networks = task.networks()
         self.processes.join(self.device)
@@ -211,8 +220,11 @@ class Fitting:
 
     def _objective(self, networks: dict[str, nn.Module], config: Any, *, recorded: bool = False) -> Objective:
         networks = {name: network.to(self.device) for name, network in networks.items()}
-        dtype = PRECISIONS[config.training.precision]
-        return self._task.objective(networks, config, dtype=dtype, processes=self.processes, recorded=recorded)
+        engine = {"dtype": PRECISIONS[config.training.precision], "processes": self.processes, "recorded": recorded}
+        if self._data.grouping is not None:
+            groups = TrainedGroups(self._data.grouping.cell_counts, config.training.label_temperature)
+            engine["complete"] = groups.complete
+        return self._task.objective(networks, config, **engine)
 
     def _train(self) -> Objective:
         data, training = self._data, self.config.training
@@ -257,8 +269,11 @@ class Fitting:
         return Health(trained_on, data.class_names, data.real_samples, config, self._options.health, self.processes)
 
     def _sampler(self, config: TrainingConfig) -> ClassBalancedSampler:
-        labels = self._data.class_indices
-        return ClassBalancedSampler(labels, config.label_temperature, held_out(labels, config.validation_fraction))
+        labels, grouping = self._data.class_indices, self._data.grouping
+        without = held_out(labels, config.validation_fraction)
+        if grouping is None:
+            return ClassBalancedSampler(labels, config.label_temperature, without)
+        return CellBalancedSampler(np.stack([labels, grouping.indices], 1), config.label_temperature, without)
 
     def _settled_batch_size(self) -> Any:
         """Halve the batch size until it fits, and make it a multiple of the processes."""

@@ -69,17 +69,17 @@ def labels_to_json(labels: NDArray[Any]) -> dict[str, Any]:
     return {"dtype": labels.dtype.str if labels.dtype != object else "object", "values": values}
 
 
-def labels_from_json(description: dict[str, Any]) -> NDArray[Any]:
+def labels_from_json(description: dict[str, Any], called: str = "classes") -> NDArray[Any]:
     """Inverse of :func:`labels_to_json`, for classes; ``ValueError`` unless they are sorted and distinct."""
-    values, dtype = distinct(description["values"], "classes"), description["dtype"]
+    values, dtype = distinct(description["values"], called), description["dtype"]
     if not isinstance(dtype, str) or LABEL_DTYPE.fullmatch(dtype) is None:
         raise ValueError(f"the dtype of labels cannot be {short(dtype)}")
     # A string dtype says how much memory each label takes, whatever its length.
     if not 0 < np.dtype(dtype).itemsize * len(values) <= MOST_LABEL_BYTES:
-        raise ValueError(f"{len(values)} classes of dtype {dtype} cannot be")
+        raise ValueError(f"{len(values)} {called} of dtype {dtype} cannot be")
     labels = np.array(values, dtype=dtype)
     if labels.tolist() != values or np.unique(labels).tolist() != values:
-        raise ValueError(f"classes must be sorted and of dtype {dtype}, got {short(values)}")
+        raise ValueError(f"{called} must be sorted and of dtype {dtype}, got {short(values)}")
     return labels
 
 

@@ -10,9 +10,12 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import ganaug
 from ganaug.generators import Generator, Scorer, generator_class, generator_names
+from ganaug.generators.contract import draw_images, takes
 
 # Each class takes those that it has.
 QUICK = {"device": "cpu", "verbose": False, "random_state": 0}
@@ -40,10 +43,27 @@ def data(kind, classes=("dark", "light"), n=N):
     return pd.DataFrame(columns), y
 
 
+GROUPS = ("new", "old", "older")
+
+
+def grouped(kind, n=60, *, whole=False):
+    """Two classes of three groups, each told by a shift of its own; the new group lacks "light", unless it is whole."""
+    rng, place = np.random.default_rng(0), np.arange(n)
+    second, group = place % 2 == 1, place // 2 % 3
+    keep = whole | ~(second & (group == 0))
+    y, groups = np.where(second, "light", "dark")[keep], np.array(GROUPS)[group][keep]
+    if kind == "images":
+        level = np.stack([np.where(second, 180, 60), 40 + 80 * group], 1).repeat(4, 1)  # of the left and the right half
+        X = level[:, None] + rng.integers(-20, 20, (n, 8, 8))
+        return X.astype(np.uint8)[keep], y, groups
+    age, height = rng.integers(18, 40, n) + 60 * second, rng.normal(size=n) + 6 * group
+    return pd.DataFrame({"age": age, "height": height}).assign(city="Oslo").iloc[keep], y, groups
+
+
 def numbers(samples):
     """Samples as something that a simple classifier can learn from, one row each."""
     if isinstance(samples, pd.DataFrame):
-        return samples[["age"]].to_numpy(dtype=float)
+        return samples[[c for c in ("age", "height") if c in samples]].to_numpy(dtype=float)
     return np.asarray(samples, dtype=float).reshape(len(samples), -1) / 255
 
 
@@ -253,3 +273,96 @@ def test_samples_of_a_class_score_higher_in_it_than_others(family, trained):
         trained.score_samples(X, ["dark"])
     with pytest.raises(ValueError, match="trained on the classes 'dark', 'light'"):
         trained.score_samples(X[:1], ["dim"])
+
+
+@pytest.fixture(scope="module")
+def with_groups(family):
+    if not takes(family.cls.fit, "groups"):
+        pytest.skip("it learns no groups")
+    steps = {"images": 250, "rows": 80}[family.kind]
+    return family.made({"steps": steps, "batch_size": 16, "width": 32}).fit(*grouped(family.kind))
+
+
+def test_a_pair_of_class_and_group_that_no_data_show_is_drawn_as_asked(family, with_groups):
+    X, y, groups = grouped(family.kind, whole=True)
+    assert with_groups.groups_.tolist() == list(GROUPS)
+    assert with_groups.cell_counts_.dtype == np.int64
+    assert with_groups.cell_counts_.tolist() == [[10, 10, 10], [0, 10, 10]]
+    X = numbers(X[:, None] if family.kind == "images" else X)
+    judges = [make_pipeline(StandardScaler(), LogisticRegression()).fit(X, target) for target in (y, groups)]
+    drawn = numbers(with_groups.sample(["light"] * 60, ["new"] * 60, random_state=0))
+    assert (judges[0].predict(drawn) == "light").mean() > 0.8
+    assert (judges[1].predict(drawn) == "new").mean() > 0.6
+    of_training = judges[1].predict(numbers(with_groups.sample(["light"] * 60, random_state=0)))
+    assert (of_training == "new").mean() < 0.2
+
+
+def test_with_groups_it_is_kept_and_copied_too(family, with_groups, tmp_path):
+    asked = ["light", "dark"] * 6, [*GROUPS] * 4
+    expected, unasked = with_groups.sample(*asked, random_state=3), with_groups.sample(asked[0], random_state=3)
+    assert "groups_" not in vars(clone(with_groups))
+    saved = with_groups.save(tmp_path / "model")
+    assert "| 0 | 'new' | 10 | light |" in (saved / "README.md").read_text()
+    for copy in (pickle.loads(pickle.dumps(with_groups)), ganaug.load(saved, device="cpu")):
+        assert copy.groups_.tolist() == list(GROUPS)
+        assert (copy.cell_counts_ == with_groups.cell_counts_).all()
+        assert same(copy.sample(*asked, random_state=3), expected)
+        assert same(copy.sample(asked[0], random_state=3), unasked)
+    if family.kind == "images":
+        places = with_groups.class_indices(asked[0]), with_groups.group_indices(asked[1])
+        assert same(draw_images(with_groups, *places, random_state=3), expected)
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        (
+            ["new", "newer"],
+            "cannot sample group 'newer': the generator was trained on the groups 'new', 'old', 'older'",
+        ),
+        (["new"], "got 2 labels and 1 groups; pass a group for each label"),
+        ("new", "groups must have one dimension"),
+    ],
+)
+def test_groups_that_are_none_of_its_own_are_refused(with_groups, quick, groups, message):
+    with pytest.raises(ValueError, match=message):
+        with_groups.sample(["dark", "light"], groups)
+    with pytest.raises(ValueError, match="was trained without groups"):
+        quick.sample(["dark", "light"], ["new", "old"])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda y: y[:-1], "groups|length"),
+        (lambda y: np.arange(len(y)), "got a different one for each of"),
+        (lambda y: y, "groups equal the labels"),
+        (lambda y: np.full(len(y), "one"), "at least two groups"),
+        (lambda y: np.full(len(y), np.nan), "groups are missing for all"),
+        (lambda y: np.where(y == "dark", "a", np.repeat(["b", "c"], len(y) // 2)), "nothing separates class"),
+    ],
+)
+def test_groups_that_cannot_be_learnt_are_refused_in_a_sentence(family, wrong, message):
+    X, y = data(family.kind)
+    with pytest.raises(ValueError, match=message) as refused:
+        family.made().fit(X, y, groups=wrong(y))
+    assert "\n" not in str(refused.value)
+
+
+def test_missing_groups_are_one_of_their_own_and_another_grouping_is_not_resumed(family, tmp_path):
+    X, y, groups = grouped(family.kind)
+    groups = np.where(groups == "new", None, groups)
+    options = {"steps": 6, "checkpoint_every": 2}
+    whole = family.made(steps=6).fit(X, y, groups)
+    assert whole.groups_.tolist() == ["old", "older", "unknown"]
+    folder = tmp_path / "checkpoints"
+    family.made(**options, checkpoint_dir=folder).fit(X, y, groups)
+    for later in sorted(folder.glob("checkpoint-*"))[1:]:
+        later.unlink()
+    resumed = family.made(**options, checkpoint_dir=folder).fit(X, y, groups)
+    assert resumed.resumed_from_ == 2
+    asked = ["light"] * 4, ["unknown"] * 4
+    assert same(resumed.sample(*asked, random_state=0), whole.sample(*asked, random_state=0))
+    for other in (groups[::-1], None):
+        with pytest.raises(ValueError, match="checkpoint_dir"):
+            family.made(**options, checkpoint_dir=folder).fit(X, y, other)

@@ -17,7 +17,7 @@ from ganaug.engine.distributed import _leave, current_context
 from ganaug.objectives.adversarial import objective
 
 ENGINE = {"random_state": 0, "device": "cpu", "verbose": False}
-TOGETHER = RunOptions(distributed=True)
+TOGETHER = RunOptions(distributed=True, precision="fp32")  # bf16 rounds gradients to eight bits in each process
 ABOVE_ROUNDING = 1e-2  # Adam makes steps of full length of gradients that are rounding alone, unless this is added
 
 
@@ -26,7 +26,6 @@ def images():
     X = np.repeat([60, 190], 10)[:, None, None, None] + rng.integers(-30, 30, (20, 9, 8, 3))
     options = {
         "steps": 20,
-        "precision": "fp32",  # gradients in bf16 are rounded to eight bits in each process
         "batch_size": 8,
         "learning_rate": 1e-4,
         "augment_p": 0.5,

@@ -107,9 +107,9 @@ def taped(monkeypatch):
 @pytest.mark.parametrize("made", [images, rows])
 def test_a_recorded_training_is_the_eager_one(made, taped, monkeypatch):
     """Schedules, lazy penalties, augmentation that sets in after the first step: all that changes is in tensors."""
-    options = {"steps": 120} | ({"precision": "fp32"} if made is images else {})
-    gan, X = made(**options)
-    recorded, eager = gan.fit(X, LABELS), made(**options, run=RunOptions(cuda_graph=False))[0].fit(X, LABELS)
+    gan, X = made(steps=120, run=RunOptions(precision="fp32"))
+    other = RunOptions(precision="fp32", cuda_graph=False)
+    recorded, eager = gan.fit(X, LABELS), made(steps=120, run=other)[0].fit(X, LABELS)
     # Eager: the first step, without augmentation, and three with and without the penalty each; tables always have it.
     assert taped[0].replayed == gan.steps - (7 if made is images else 3)
     assert type(taped[1]) is Eager
@@ -236,8 +236,7 @@ def test_on_a_gpu_graphs_give_what_eager_steps_give(made, precision):
         pytest.skip("tables are float32")
     fitted = []
     for cuda_graph in (True, False, False):
-        options = {"precision": precision} if made is images else {}
-        gan, X = made(device="cuda", steps=40, run=RunOptions(cuda_graph=cuda_graph), **options)
+        gan, X = made(device="cuda", steps=40, run=RunOptions(cuda_graph=cuda_graph, precision=precision))
         fitted.append(gan.fit(X, LABELS).tensors())
     recorded, eager, again = ({name: t.float().cpu() for name, t in tensors.items()} for tensors in fitted)
 

@@ -87,7 +87,7 @@ def test_sampling_more_images_does_not_change_the_first(fitted):
     ("parameter", "value"),
     [
         ("preset", "huge"),
-        ("precision", "fp8"),
+        ("marginal_share", 1.5),
         ("steps", 0),
         ("steps", "many"),
         ("batch_size", 0),
@@ -254,13 +254,16 @@ def test_auto_takes_bf16_where_the_processor_has_it(monkeypatch, native):
     auto = ImageGAN(device="cpu").resolve(images, y)
     assert auto.training.precision == ("bf16" if native else "fp32")
     for precision in ("fp32", "bf16"):
-        assert ImageGAN(device="cpu", precision=precision).resolve(images, y).training.precision == precision
+        assert (
+            ImageGAN(device="cpu", run=RunOptions(precision=precision)).resolve(images, y).training.precision
+            == precision
+        )
 
 
 def test_bf16_trains_weights_and_draws_samples_in_float32():
-    gan = ImageGAN(**QUICK, precision="bf16").fit(*shades())
+    gan = ImageGAN(**QUICK, run=RunOptions(precision="bf16")).fit(*shades())
     assert {w.dtype for w in [*gan.generator_.parameters(), *gan.discriminator_.parameters()]} == {torch.float32}
-    again = ImageGAN(**QUICK, precision="fp32").fit(*shades())
+    again = ImageGAN(**QUICK, run=RunOptions(precision="fp32")).fit(*shades())
     assert not torch.equal(next(gan.generator_.parameters()), next(again.generator_.parameters()))
 
 

@@ -184,7 +184,7 @@ def test_on_another_processor_a_run_goes_on_in_the_precision_that_it_was_begun_i
     assert gan.config_.training.precision == begun_in
     other = "fp32" if begun_in == "bf16" else "bf16"
     with pytest.raises(ValueError, match=rf"training\.precision '{begun_in}', which is '{other}' now"):
-        fit(ImageGAN, run__checkpoint_dir=tmp_path, precision=other)
+        fit(ImageGAN, run__checkpoint_dir=tmp_path, run__precision=other)
 
 
 def test_on_another_device_a_run_goes_on_with_the_preset_that_it_was_begun_with(tmp_path, monkeypatch):

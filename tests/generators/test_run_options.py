@@ -70,6 +70,8 @@ def test_they_are_set_through_the_estimator_its_clones_pipelines_and_grids(kind)
         (RunOptions(callbacks=[Tracker]), TypeError, "derived from ganaug.Callback, got Tracker; pass instances"),
         (RunOptions(callbacks=[print]), TypeError, "derived from ganaug.Callback, got builtin_function_or_method"),
         (RunOptions(callbacks=[Tracker(), Tracker()]), ValueError, "names of their own"),
+        (RunOptions(precision="fp8"), ValueError, "'precision' parameter of RunOptions"),
+        (RunOptions(precision="bf16"), ValueError, "run.precision is 'bf16', but a TableGAN trains in fp32"),
         (RunOptions(callbacks=[Callback()]), ValueError, "identifier as name, got None from a Callback; set `name`"),
     ],
 )
@@ -87,7 +89,8 @@ def test_callbacks_of_a_user_look_on_and_may_end_the_training(tmp_path):
     stopped = TableGAN(**QUICK, run=RunOptions(health="adapt", callbacks=[Tracker(stop_at=50)])).fit(X, Y)
     assert [reading["step"] for reading in stopped.history_] == [50]
     params = json.loads((stopped.save(tmp_path / "m") / "config.json").read_text())["params"]
-    assert {name for name in params if name.startswith("run")} == {"run__health", "run__validation_fraction"}
+    kept = {"run__health", "run__validation_fraction", "run__precision"}
+    assert {name for name in params if name.startswith("run")} == kept
     assert repr(TableGAN.load(tmp_path / "m").run) == "RunOptions(health='adapt')"
     assert TableGAN.load(gan.save(tmp_path / "n")).run is None
 

@@ -26,6 +26,7 @@ from ganaug.generators.images.networks import ImageGenerator
 __all__ = ["FORMATS", "METADATA", "check_format", "export_generator", "format_of"]
 
 FORMATS = {"onnx": ".onnx", "torch_export": ".pt2"}
+INPUTS = ("latents", "classes", "groups")  # the last of generators that are conditioned on groups
 METADATA = "ganaug.json"  # the file inside of a .pt2 that holds the metadata
 
 
@@ -98,17 +99,20 @@ class _Pixels(nn.Module):
         self.network = network
         self.scale = scale
 
-    def forward(self, latents: Tensor, classes: Tensor) -> Tensor:
-        return self.scale.from_network(self.network(latents, classes))
+    def forward(self, latents: Tensor, classes: Tensor, groups: Tensor | None = None) -> Tensor:
+        conditions = classes if groups is None else torch.stack([classes, groups], dim=1)
+        return self.scale.from_network(self.network(latents, conditions))
 
 
 @torch.no_grad()
 def _program(network: ImageGenerator, scale: PixelScale) -> ExportedProgram:
     # In the ordinary layout: convolutions in channels-last would be stored as views.
     plain = copy.deepcopy(network).cpu().to(memory_format=torch.contiguous_format).requires_grad_(False).eval()
-    inputs = (torch.zeros(2, network.arch.latent_dim), torch.zeros(2, dtype=torch.int64))
+    # Tensors of their own: torch takes the same one, given twice, for one input.
+    positions = [torch.zeros(2, dtype=torch.int64) for _ in range(2 if network.arch.n_groups else 1)]
+    inputs = (torch.zeros(2, network.arch.latent_dim), *positions)
     n = torch.export.Dim("n")
-    program = torch.export.export(_Pixels(plain, scale), inputs, dynamic_shapes=({0: n}, {0: n}))
+    program = torch.export.export(_Pixels(plain, scale), inputs, dynamic_shapes=tuple({0: n} for _ in inputs))
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # names the folders of this machine
     return program
@@ -121,9 +125,8 @@ def _pt2(program: ExportedProgram, metadata: Mapping[str, Any]) -> bytes:
 
 
 def _onnx(program: ExportedProgram, metadata: Mapping[str, Any]) -> bytes:
-    exported = torch.onnx.export(
-        program, dynamo=True, verbose=False, input_names=["latents", "classes"], output_names=["images"]
-    )
+    names = list(INPUTS[: len(program.graph_signature.user_inputs)])
+    exported = torch.onnx.export(program, dynamo=True, verbose=False, input_names=names, output_names=["images"])
     assert exported is not None
     model = exported.model_proto
     for value in (*model.graph.input, *model.graph.output):

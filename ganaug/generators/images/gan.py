@@ -21,6 +21,7 @@ from ganaug.engine.run_options import RunOptions
 from ganaug.engine.transfer import Rows
 from ganaug.generators.contract import SampleSpec, check_metadata
 from ganaug.generators.fitting import ENGINE_CONSTRAINTS, Fitting, TrainingData, TrainingTask
+from ganaug.generators.grouping import Grouping
 from ganaug.generators.images.drawing import tensor_grid
 from ganaug.generators.images.networks import ImageArchitecture, build_networks
 from ganaug.generators.images.presets import PRESETS, ImageGANConfig, resolve_image_config
@@ -60,12 +61,12 @@ class ImageGAN(ImageSampling):
     augment_p : float in [0, 1) or "auto", default="auto"
         Probability of each of these operations for each image. "auto" takes more the fewer images a class has.
     label_temperature : float in [0, 1], default=0.0
-        0 shows every class equally often in training, 1 as often as it occurs.
-    precision : {"auto", "fp32", "bf16"}, default="auto"
-        What the networks compute in while they are trained: bfloat16 nearly halves the time on a processor that has
-        it. "auto" takes it on CPUs with AVX512-BF16 or AMX and on NVIDIA's GPUs from Ampere on, and of a run in
-        ``run.checkpoint_dir`` what that was begun in.
-        Weights, losses and penalties are float32 in any case, and so are samples drawn from the trained generator.
+        0 shows every class equally often in training, 1 as often as it occurs. With groups that is so of cells, the
+        combinations of class and group that occur.
+    marginal_share : float in [0, 1], default=0.5
+        With groups, the share of each batch that is judged by its class alone or by its group alone, one half each.
+        There the GAN is asked for any pair of class and group, and so learns to draw those that the data lack; 0 trains
+        on pairs that occur only.
     pseudo_label_confidence : float in (0, 1] or None, default=0.9
         Images labelled -1 get the class that label spreading over nearest neighbours of pixels (Zhou et al., NeurIPS
         2003) gives at least this probability; None gives none of them a class.
@@ -85,6 +86,10 @@ class ImageGAN(ImageSampling):
         Labels as they were given, sorted.
     class_names_ : dict
         Display names of classes, where the source had any.
+    groups_ : ndarray of shape (n_groups,) or None
+        Groups as they were given, sorted; None where the GAN was trained without.
+    cell_counts_ : ndarray of shape (n_classes, n_groups), int64, or None
+        Training images of each class in each group; any cell may be sampled, an empty one too.
     image_shape_ : tuple of int
         Channels, height, width.
     sample_spec_ : SampleSpec
@@ -107,18 +112,33 @@ class ImageGAN(ImageSampling):
     --------
     ganaug.labelled_images : Everything that `fit` reads images from.
 
+    Notes
+    -----
+    With groups the networks are conditioned on the sum of an embedding of the class and one of the group. A class that
+    a group lacks is drawn from what other groups show of the class and other classes of the group.
+
     References
     ----------
     Huang et al., "The GAN is dead; long live the GAN! A Modern GAN Baseline", NeurIPS 2024.
 
     Examples
     --------
+    >>> import numpy as np
     >>> from ganaug import ImageGAN, labelled_images
     >>> digits = labelled_images("digits").subset(range(200))
     >>> gan = ImageGAN(steps=5, random_state=0, device="cpu", verbose=False).fit(digits)
     >>> images = gan.sample([3, 3, 8], random_state=1)
     >>> images.shape, images.dtype
     (torch.Size([3, 1, 8, 8]), torch.uint8)
+
+    Digits of three scanners, the newest of which has seen no 8:
+
+    >>> scanner = np.resize(["a", "b", "new"], 200)
+    >>> scanner[(digits.labels == 8) & (scanner == "new")] = "a"
+    >>> gan = ImageGAN(steps=5, random_state=0, device="cpu", verbose=False).fit(digits, groups=scanner)
+    >>> eights = gan.sample([8, 8], ["new", "new"], random_state=1)
+    >>> gan.groups_.tolist(), gan.cell_counts_[8].tolist()
+    (['a', 'b', 'new'], [14, 5, 0])
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -130,7 +150,7 @@ class ImageGAN(ImageSampling):
         "augment": [StrOptions({"auto"}), "array-like", tuple],
         "augment_p": [Interval(Real, 0, 1, closed="left"), StrOptions({"auto"})],
         "label_temperature": [Interval(Real, 0, 1, closed="both")],
-        "precision": [StrOptions({"auto", "fp32", "bf16"})],
+        "marginal_share": [Interval(Real, 0, 1, closed="both")],
         "pseudo_label_confidence": [Interval(Real, 0, 1, closed="right"), None],
         **ENGINE_CONSTRAINTS,
     }
@@ -146,7 +166,7 @@ class ImageGAN(ImageSampling):
         augment: Any = "auto",
         augment_p: Any = "auto",
         label_temperature: float = 0.0,
-        precision: str = "auto",
+        marginal_share: float = 0.5,
         pseudo_label_confidence: float | None = 0.9,
         device: Any = "auto",
         random_state: Any = None,
@@ -161,29 +181,31 @@ class ImageGAN(ImageSampling):
         self.augment = augment
         self.augment_p = augment_p
         self.label_temperature = label_temperature
-        self.precision = precision
+        self.marginal_share = marginal_share
         self.pseudo_label_confidence = pseudo_label_confidence
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
         self.run = run
 
-    def resolve(self, X: Any, y: Any = None) -> ImageGANConfig:
+    def resolve(self, X: Any, y: Any = None, groups: Any = None) -> ImageGANConfig:
         """Check parameters and images, and return what `fit` would train, without training it.
 
         Parameters
         ----------
-        X, y
+        X, y, groups
             As for :meth:`fit`.
 
         Returns
         -------
         ImageGANConfig
         """
-        data = labelled_images(X, y, dtype="auto")
-        return self._resolver(labelled_part(data), len(data))()
+        data = labelled_images(X, y, groups=groups, dtype="auto")
+        return self._resolver(labelled_part(data), len(data), _grouping(data))()
 
-    def _resolver(self, data: LabelledImages, n_images: int) -> Callable[..., ImageGANConfig]:
+    def _resolver(
+        self, data: LabelledImages, n_images: int, grouping: Grouping | None
+    ) -> Callable[..., ImageGANConfig]:
         """Check the parameters; return what gives the configuration, also with other values of some of them."""
         self._validate_params()
         if not isinstance(self.augment, str):
@@ -194,10 +216,13 @@ class ImageGAN(ImageSampling):
                 raise ValueError(f"augment must not repeat itself, got {list(self.augment)}; name each operation once")
         counts = np.unique(data.labels, return_counts=True)[1]
         shares = counts + (n_images - len(data)) / len(counts)  # what has no label is spread over the classes
-        params = self.get_params(deep=False) | {"validation_fraction": self._run_options().validation_fraction}
+        options = self._run_options()
+        params = self.get_params(deep=False)
+        params |= {"validation_fraction": options.validation_fraction, "precision": options.precision}
+        n_groups = 0 if grouping is None else len(grouping.groups)
         device, pictures = resolve_device(self.device), data.images.dtype == np.uint8
         return lambda **changed: resolve_image_config(
-            params | changed, data.image_shape, shares, device, pictures=pictures
+            params | changed, data.image_shape, shares, device, pictures=pictures, n_groups=n_groups
         )
 
     def _open_values(self, fitting: Fitting, resolve: Callable[..., ImageGANConfig]) -> dict[str, Any]:
@@ -215,7 +240,7 @@ class ImageGAN(ImageSampling):
             config = resolve(preset=preset)
         if isinstance(self.batch_size, str) and isinstance(size, int) and 0 < size <= config.training.batch_size:
             values["batch_size"] = size
-        if self.precision == "auto" and precision in list(PRECISIONS):
+        if self._run_options().precision == "auto" and precision in list(PRECISIONS):
             values["precision"] = precision
             if precision == "bf16" and not computes_bf16(fitting.device):
                 how = "in bfloat16, which this processor is slow in"
@@ -223,7 +248,7 @@ class ImageGAN(ImageSampling):
         return values
 
     @plain_states()
-    def fit(self, X: Any, y: Any = None, *, metadata: dict[str, Any] | None = None) -> ImageGAN:
+    def fit(self, X: Any, y: Any = None, groups: Any = None, *, metadata: dict[str, Any] | None = None) -> ImageGAN:
         """Train on labelled images.
 
         Parameters
@@ -237,6 +262,9 @@ class ImageGAN(ImageSampling):
             Class labels beside an array or a tensor: integers, strings or booleans; at least two classes of two images.
             -1 marks images without a label, as in scikit-learn. They are trained on too: with the class that is guessed
             for them, where the guess is sure enough, and otherwise without one, for what images look like in general.
+        groups : array-like of shape (n,), str or Pattern, optional
+            Speaker, scanner, site or whatever else each image comes from, or where the source names it, as for
+            :func:`ganaug.labelled_images`; by default those that `X` carries. Missing ones are a group of their own.
         metadata : dict of str to str, number or bool, optional
             Facts about the images to keep in ``training_data_``.
 
@@ -248,16 +276,17 @@ class ImageGAN(ImageSampling):
         Raises
         ------
         ValueError, TypeError
-            For bad input, before any training.
+            For bad input, before any training; also for groups that differ for each image, equal the labels, or share
+            no class with others.
         TrainingDiverged
             If the losses do not stay finite after three attempts with lower learning rates.
         OutOfMemory
             If memory runs out; says which batch size would fit.
         """
         facts = check_metadata(metadata)
-        data = labelled_images(X, y, dtype="auto")
-        known = labelled_part(data)
-        resolve = self._resolver(known, len(data))
+        data = labelled_images(X, y, groups=groups, dtype="auto")
+        known, grouping = labelled_part(data), _grouping(data)
+        resolve = self._resolver(known, len(data), grouping)
         fitting = self._fitting()
         resolve = partial(resolve, **self._open_values(fitting, resolve))
         config, seed = resolve(), fitting.randomness.initial_seed() % 2**32
@@ -275,6 +304,7 @@ class ImageGAN(ImageSampling):
                 class_names=names,
                 real_samples=lambda chosen: scale.to_network(pixels[chosen]),
                 facts={"n_images": len(data), "sha256": data.fingerprint(), **guessed},
+                grouping=grouping,
             ),
             TrainingTask(
                 config=config,
@@ -310,3 +340,7 @@ class ImageGAN(ImageSampling):
     @classmethod
     def _networks(cls, architecture: ImageArchitecture) -> dict[str, nn.Module]:
         return dict(zip(cls.network_names, build_networks(architecture), strict=True))
+
+
+def _grouping(data: LabelledImages) -> Grouping | None:
+    return None if data.groups is None else Grouping.of(data.groups, data.labels, data.has_label)

@@ -16,6 +16,7 @@ from ganaug.engine.config import TrainingConfig
 from ganaug.engine.devices import computes_bf16
 from ganaug.generators.images.networks import ImageArchitecture
 from ganaug.objectives.adversarial.config import AdversarialConfig
+from ganaug.objectives.adversarial.marginals import Marginals
 
 __all__ = ["PRESETS", "ImageGANConfig", "resolve_image_config"]
 
@@ -97,6 +98,7 @@ def resolve_image_config(
     device: torch.device,
     *,
     pictures: bool = True,
+    n_groups: int = 0,
 ) -> ImageGANConfig:
     """Replace every "auto" among the parameters of an :class:`ImageGAN`.
 
@@ -111,6 +113,8 @@ def resolve_image_config(
     device : torch.device
     pictures : bool
         Whether three channels are colours.
+    n_groups : int
+        Groups that images are conditioned on beside their class; 0 for none.
 
     Returns
     -------
@@ -136,6 +140,7 @@ def resolve_image_config(
         architecture=ImageArchitecture(
             image_shape=image_shape,
             n_classes=len(counts),
+            n_groups=n_groups,
             widths=preset.widths,
             blocks=preset.blocks,
             expansion=preset.expansion,
@@ -157,6 +162,7 @@ def resolve_image_config(
             penalty_every=preset.penalty_every,
             augment_p=float(choose("augment_p", _auto_augment_p(counts.mean()))),
             latent_dim=64,
+            marginals=Marginals.of_share(float(params["marginal_share"]), len(counts), n_groups),
         ),
         operations=tuple(choose("augment", operations)),
     )

@@ -37,13 +37,16 @@ class ImageSampling(NeuralGenerator):
     image_shape_: tuple[int, int, int]
     pixel_scale_: PixelScale
 
-    def sample(self, labels: Any, *, random_state: Any = None) -> Tensor:
+    def sample(self, labels: Any, groups: Any = None, *, random_state: Any = None) -> Tensor:
         """Draw one synthetic image per label.
 
         Parameters
         ----------
         labels : array-like of shape (n,)
             Classes among ``classes_``; may be empty.
+        groups : array-like of shape (n,), optional
+            Groups among ``groups_``, of a GAN that was trained with groups; any pair of class and group will do. By
+            default they are drawn as in training, from those that the class occurs in.
         random_state : int, RandomState, Generator or None
             The same integer gives the same images, on a CPU bit for bit.
 
@@ -55,20 +58,27 @@ class ImageSampling(NeuralGenerator):
         Raises
         ------
         ValueError
-            For a label that was not in the training data.
+            For a label or a group that was not in the training data, and another number of groups than of labels.
         """
-        return self.sample_positions(torch.from_numpy(self.class_indices(labels)), random_state=random_state)
+        return self.sample_positions(*self._positions(labels, groups), random_state=random_state)
 
     @plain_states()
     def sample_positions(
-        self, positions: Tensor, *, random_state: Any = None, device: str | torch.device = "cpu"
+        self,
+        positions: Tensor,
+        groups: Tensor | None = None,
+        *,
+        random_state: Any = None,
+        device: str | torch.device = "cpu",
     ) -> Tensor:
-        """As :meth:`sample`, for positions in ``classes_`` in place of labels, with the result on `device`."""
+        """As :meth:`sample`, for positions in ``classes_`` and ``groups_``, with the result on `device`."""
         check_is_fitted(self)
-        return draw(self.generator_, positions, random_generator(random_state, "sample"), device, self.pixel_scale_)
+        randomness = random_generator(random_state, "sample")
+        asked = self._conditions(positions, groups, randomness)
+        return draw(self.generator_, asked, randomness, device, self.pixel_scale_)
 
     @plain_states()
-    def interpolate(self, labels: Any, *, steps: int = 8, random_state: Any = None) -> Tensor:
+    def interpolate(self, labels: Any, groups: Any = None, *, steps: int = 8, random_state: Any = None) -> Tensor:
         """Draw two synthetic images per label, and images on the way from one to the other.
 
         Where the images on the way are of the class too and change little by little, the GAN has learnt more than its
@@ -78,6 +88,8 @@ class ImageSampling(NeuralGenerator):
         ----------
         labels : array-like of shape (n,)
             Classes among ``classes_``.
+        groups : array-like of shape (n,), optional
+            As for :meth:`sample`; each is that of all images of its label.
         steps : int
             Images per label, the two ends among them; at least two.
         random_state : int, RandomState, Generator or None
@@ -90,26 +102,29 @@ class ImageSampling(NeuralGenerator):
         Raises
         ------
         ValueError
-            For a label that was not in the training data, or fewer than two steps.
+            As :meth:`sample`, and for fewer than two steps.
         """
-        positions = torch.from_numpy(self.class_indices(labels))
+        positions, chosen = self._positions(labels, groups)
         if steps < 2:
             raise ValueError(f"steps must be at least 2, both ends, got {steps}")
         randomness = random_generator(random_state, "interpolate")
+        conditions = self._conditions(positions, chosen, randomness)
         ends = torch.randn(2, len(positions), self.generator_.arch.latent_dim, generator=randomness)
         latents = arcs(ends[0], ends[1], steps).flatten(0, 1)
-        asked = positions.repeat_interleave(steps, 0)
+        asked = conditions.repeat_interleave(steps, 0)
         return generate(self.generator_, latents, asked, scale=self.pixel_scale_).unflatten(0, (-1, steps))
 
     @plain_states()
     @torch.no_grad()
-    def score_samples(self, X: Any, labels: Any) -> NDArray[np.float32]:
+    def score_samples(self, X: Any, labels: Any, groups: Any = None) -> NDArray[np.float32]:
         """How real the discriminator finds images: the higher, the more like the training images of that class.
 
         Parameters
         ----------
         X : ndarray or Tensor of shape (n, channels, height, width), uint8 or float32 as the GAN draws them
         labels : array-like of shape (n,)
+        groups : array-like of shape (n,), optional
+            As for :meth:`sample`: images are compared with those of the group, too. By default by their class alone.
 
         Returns
         -------
@@ -121,9 +136,9 @@ class ImageSampling(NeuralGenerator):
         ------
         ValueError
             For images of another dtype or shape than those that the GAN draws, other than one label for each, and a
-            label that was not in the training data.
+            label or a group that was not in the training data.
         """
-        indices = torch.from_numpy(self.class_indices(labels))
+        indices = self._judged(labels, groups)
         pixels = torch.as_tensor(X)
         dtype = self.pixel_scale_.dtype
         expected = (getattr(torch, dtype), 4, tuple(self.image_shape_))
@@ -142,13 +157,13 @@ class ImageSampling(NeuralGenerator):
             return np.empty(0, dtype=np.float32)
         device = next(self.discriminator_.parameters()).device
         scores = [
-            self.discriminator_(self.pixel_scale_.to_network(part.to(device)), classes.to(device)).float().cpu()
-            for part, classes in zip(pixels.split(SAMPLING_BATCH), indices.split(SAMPLING_BATCH), strict=True)
+            self.discriminator_(self.pixel_scale_.to_network(part.to(device)), conditions.to(device)).float().cpu()
+            for part, conditions in zip(pixels.split(SAMPLING_BATCH), indices.split(SAMPLING_BATCH), strict=True)
         ]
         return torch.cat(scores).numpy()
 
     @plain_states()
-    def show(self, path: str | Path, *, per_class: int = 8, random_state: Any = 0) -> Path:
+    def show(self, path: str | Path, *, per_class: int = 8, groups: Any = None, random_state: Any = 0) -> Path:
         """Write a grid of synthetic images, one row per class, as PNG; the range of float images becomes 0 to 255.
 
         Parameters
@@ -157,6 +172,8 @@ class ImageSampling(NeuralGenerator):
             File to write.
         per_class : int
             Images per row.
+        groups : array-like, optional
+            Groups to show, which take turns along each row; by default all there are.
         random_state : int, RandomState, Generator or None
 
         Returns
@@ -168,7 +185,14 @@ class ImageSampling(NeuralGenerator):
         if per_class < 1:
             raise ValueError(f"per_class must be at least 1, got {per_class}")
         positions = torch.arange(len(self.classes_)).repeat_interleave(per_class)
-        images = draw(self.generator_, positions, random_generator(random_state, "sample")).numpy()
+        chosen = None
+        if self.groups_ is not None or groups is not None:
+            shown = torch.from_numpy(self.group_indices(self.groups_ if groups is None else groups))
+            if len(shown) == 0:
+                raise ValueError("groups must name at least one group to show, got none; leave it out for all")
+            chosen = shown[torch.arange(per_class) % len(shown)].repeat(len(self.classes_))
+        randomness = random_generator(random_state, "sample")
+        images = draw(self.generator_, self._conditions(positions, chosen, randomness), randomness).numpy()
         names = [self.class_name(label) for label in self.classes_.tolist()]
         rows = list(zip(names, np.split(images, len(names)), strict=True))
         path = user_path(path)
@@ -180,9 +204,10 @@ class ImageSampling(NeuralGenerator):
         """Write the generator to one file that needs no ganaug.
 
         Its inputs are ``latents`` (n, latent_dim), float32 from a standard normal distribution, and ``classes`` (n,),
-        int64 positions in ``classes_``. Its output ``images`` (n, channels, height, width) is what `sample`
-        draws of them, up to rounding. `n` is free. Classes, their names, latent_dim and ganaug's version are in the
-        metadata: in ONNX the model's properties, in a .pt2 the extra file "ganaug.json".
+        int64 positions in ``classes_``; of a GAN that was trained with groups also ``groups`` (n,), int64 positions in
+        ``groups_``. Its output ``images`` (n, channels, height, width) is what `sample`
+        draws of them, up to rounding. `n` is free. Classes, their names, groups, latent_dim and ganaug's version are in
+        the metadata: in ONNX the model's properties, in a .pt2 the extra file "ganaug.json".
 
         Parameters
         ----------
@@ -215,6 +240,8 @@ class ImageSampling(NeuralGenerator):
         """
         check_is_fitted(self)
         classes = {"classes": labels_to_json(self.classes_)["values"], "class_names": list(self.names().values())}
+        if self.groups_ is not None:
+            classes["groups"] = labels_to_json(self.groups_)["values"]
         sizes = {"latent_dim": self.generator_.arch.latent_dim, "ganaug_version": __version__}
         path = user_path(path)
         export_generator(self.generator_, path, format, {**classes, **sizes}, self.pixel_scale_)

@@ -21,6 +21,7 @@ from ganaug.data.labels import labels_from_array
 from ganaug.data.tables.columns.column import CategoricalColumn
 from ganaug.data.tables.containers import Container, as_table
 from ganaug.data.tables.encoder import Encoder, TableEncoder, encoder_from_state, fit_encoder
+from ganaug.data.tables.group_column import part_groups
 from ganaug.engine.config import TrainingConfig
 from ganaug.engine.devices import random_generator, resolve_device
 from ganaug.engine.distributed import DistributedContext
@@ -29,9 +30,11 @@ from ganaug.engine.transfer import Rows
 from ganaug.generators.base import NeuralGenerator
 from ganaug.generators.contract import SampleSpec, check_metadata
 from ganaug.generators.fitting import ENGINE_CONSTRAINTS, TrainingData, TrainingTask
+from ganaug.generators.grouping import Grouping
 from ganaug.generators.model_folder import labels_to_json
 from ganaug.generators.tables.networks import TableArchitecture, TableDiscriminator, TableGenerator, build_networks
 from ganaug.objectives.adversarial.config import AdversarialConfig
+from ganaug.objectives.adversarial.marginals import Marginals
 from ganaug.objectives.adversarial.objective import AdversarialObjective
 
 __all__ = ["TableGAN", "TableGANConfig"]
@@ -89,7 +92,12 @@ class TableGAN(NeuralGenerator):
     categorical_features : "auto", None or array-like, default="auto"
         Columns to take for names though they hold numbers, or text that is numbers: positions, names or a mask.
     label_temperature : float in [0, 1], default=0.0
-        0 shows every class equally often in training, 1 as often as it occurs.
+        0 shows every class equally often in training, 1 as often as it occurs. With groups that is so of cells, the
+        combinations of class and group that occur.
+    marginal_share : float in [0, 1], default=0.5
+        With groups, the share of each batch that is judged by its class alone or by its group alone, one half each.
+        There the GAN is asked for any pair of class and group, and so learns to draw those that the data lack; 0 trains
+        on pairs that occur only.
     device : str, default="cpu"
         "cpu", "cuda", "cuda:N", "mps" or "auto". Networks this small are no faster on a GPU.
     random_state : int, RandomState, Generator or None, default=None
@@ -103,6 +111,10 @@ class TableGAN(NeuralGenerator):
     ----------
     classes_ : ndarray of shape (n_classes,)
         Labels as they were given, sorted.
+    groups_ : ndarray of shape (n_groups,) or None
+        Groups as they were given, sorted; None where the GAN was trained without.
+    cell_counts_ : ndarray of shape (n_classes, n_groups), int64, or None
+        Training rows of each class in each group; any cell may be sampled, an empty one too.
     encoder_ : TableEncoder or WideEncoder
         Between rows and what the networks see.
     sample_spec_ : SampleSpec
@@ -121,16 +133,29 @@ class TableGAN(NeuralGenerator):
 
     Notes
     -----
+    With groups the networks are conditioned on the sum of an embedding of the class and one of the group. A class that
+    a group lacks is drawn from what other groups show of the class and other classes of the group.
+
     There is no ``export`` as :class:`ImageGAN` has: the generator draws codes, and only the encoder makes rows of them.
 
     Examples
     --------
+    >>> import numpy as np
     >>> from sklearn.datasets import load_wine
     >>> X, y = load_wine(return_X_y=True, as_frame=True)
     >>> gan = TableGAN(steps=5, random_state=0, verbose=False).fit(X, y)
     >>> rows = gan.sample([2, 2, 0], random_state=1)
     >>> rows.shape, list(rows.columns) == list(X.columns)
     ((3, 13), True)
+
+    Wines of three regions, of which the south has none of class 2:
+
+    >>> X["region"] = np.resize(["east", "north", "south"], len(X))
+    >>> grown = (y != 2) | (X["region"] != "south")
+    >>> gan = TableGAN(steps=5, random_state=0, verbose=False).fit(X[grown], y[grown], groups="region")
+    >>> rows = gan.sample([2, 2], ["south", "south"], random_state=1)
+    >>> rows.shape, gan.groups_.tolist(), gan.cell_counts_[2].tolist()
+    ((2, 13), ['east', 'north', 'south'], [16, 16, 0])
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -142,6 +167,7 @@ class TableGAN(NeuralGenerator):
         "gamma": [Interval(Real, 0, None, closed="left")],
         "categorical_features": [StrOptions({"auto"}), "array-like", None],
         "label_temperature": [Interval(Real, 0, 1, closed="both")],
+        "marginal_share": [Interval(Real, 0, 1, closed="both")],
         **ENGINE_CONSTRAINTS,
     }
 
@@ -161,6 +187,7 @@ class TableGAN(NeuralGenerator):
         gamma: float = 1.0,
         categorical_features: Any = "auto",
         label_temperature: float = 0.0,
+        marginal_share: float = 0.5,
         device: Any = "cpu",
         random_state: Any = None,
         verbose: Any = "auto",
@@ -174,17 +201,18 @@ class TableGAN(NeuralGenerator):
         self.gamma = gamma
         self.categorical_features = categorical_features
         self.label_temperature = label_temperature
+        self.marginal_share = marginal_share
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
         self.run = run
 
-    def resolve(self, X: Any, y: Any) -> TableGANConfig:
+    def resolve(self, X: Any, y: Any, groups: Any = None) -> TableGANConfig:
         """Check parameters and rows, and return what `fit` would train, without training it.
 
         Parameters
         ----------
-        X, y
+        X, y, groups
             As for :meth:`fit`.
 
         Returns
@@ -193,12 +221,14 @@ class TableGAN(NeuralGenerator):
         """
         self._validate_params()
         resolve_device(self.device)
+        X, chosen = part_groups(X, groups)
         table, container = as_table(X)
         labels = labels_from_array(y, len(table), of="rows")
-        return self._config(self._encoder(table, container, labels), len(np.unique(labels)))
+        grouping = _grouping(chosen, labels)
+        return self._config(self._encoder(table, container, labels), len(np.unique(labels)), grouping)
 
     @plain_states()
-    def fit(self, X: Any, y: Any, *, metadata: dict[str, Any] | None = None) -> TableGAN:
+    def fit(self, X: Any, y: Any, groups: Any = None, *, metadata: dict[str, Any] | None = None) -> TableGAN:
         """Train on labelled rows.
 
         Parameters
@@ -209,6 +239,10 @@ class TableGAN(NeuralGenerator):
             drawn in that format, with a warning. Frames of polars and tables of pyarrow are taken as those of pandas.
         y : array-like of shape (n_rows,)
             Class labels: integers, strings or booleans.
+        groups : array-like of shape (n_rows,), str or int, optional
+            Customer, site, device or whatever else each row comes from; or the name or position of their column, which
+            is then no feature (pass it as an array, such as ``X["site"]``, to keep it as one). Missing ones are a group
+            of their own.
         metadata : dict of str to str, number or bool, optional
             Facts about the rows to keep in ``training_data_``.
 
@@ -221,7 +255,7 @@ class TableGAN(NeuralGenerator):
         ------
         ValueError, TypeError
             For bad input, before any training; also for values, names of columns and labels of types that `save` could
-            not write.
+            not write, and groups that differ for each row, equal the labels, or share no class with others.
         TrainingDiverged
             If the losses do not stay finite after three attempts with lower learning rates.
         OutOfMemory
@@ -229,10 +263,11 @@ class TableGAN(NeuralGenerator):
         """
         facts = check_metadata(metadata)
         self._validate_params()
+        X, chosen = part_groups(X, groups)
         table, container = as_table(X)
         labels = labels_from_array(y, len(table), of="rows")
         encoder = self._encoder(table, container, labels)
-        self.fit_encoded(encoder, encoder.transform(table), labels, container)
+        self.fit_encoded(encoder, encoder.transform(table), labels, container, chosen)
         self.training_data_ |= facts
         return self
 
@@ -247,7 +282,12 @@ class TableGAN(NeuralGenerator):
 
     @plain_states()
     def fit_encoded(
-        self, encoder: Encoder, rows: NDArray[np.float32], labels: NDArray[Any], container: Container
+        self,
+        encoder: Encoder,
+        rows: NDArray[np.float32],
+        labels: NDArray[Any],
+        container: Container,
+        groups: NDArray[Any] | None = None,
     ) -> TableGAN:
         """Train on rows that are encoded already.
 
@@ -259,6 +299,7 @@ class TableGAN(NeuralGenerator):
         labels : ndarray of shape (n_rows,)
         container : Container
             What `sample` gives rows back in.
+        groups : ndarray of shape (n_rows,), optional
 
         Returns
         -------
@@ -273,15 +314,16 @@ class TableGAN(NeuralGenerator):
         self._validate_params()
         if encoder.width_ == 0:
             raise ValueError("no column of the table varies, so that there is nothing to learn; add columns")
+        grouping = _grouping(groups, labels)
         fitting = self._fitting()
         classes, indices = np.unique(labels, return_inverse=True)
-        config = self._config(encoder, len(classes))
+        config = self._config(encoder, len(classes), grouping)
         real = Rows(torch.from_numpy(rows), fitting.device)
         noise = _InputNoise(rows.shape[1], fitting.randomness, fitting.processes)
 
         def networks() -> dict[str, nn.Module]:
             generator, discriminator = build_networks(config.architecture)
-            generator.set_statistics(rows, indices)
+            generator.set_statistics(rows, indices, None if grouping is None else grouping.indices)
             return {"generator": generator, "discriminator": discriminator}
 
         def with_batch_size(size: int) -> TableGANConfig:
@@ -293,7 +335,8 @@ class TableGAN(NeuralGenerator):
                 class_indices=indices,
                 class_names=[str(label) for label in classes.tolist()],
                 real_samples=real.__getitem__,
-                facts={"n_rows": len(rows), "sha256": _fingerprint(rows, labels)},
+                facts={"n_rows": len(rows), "sha256": _fingerprint(rows, labels, groups)},
+                grouping=grouping,
             ),
             TrainingTask(
                 config=config,
@@ -314,12 +357,14 @@ class TableGAN(NeuralGenerator):
         self.encoder_, self.container_ = encoder, container
         self.sample_spec_ = SampleSpec(self.sample_kind, (len(encoder.names_),), container.common_dtype)
 
-    def _config(self, encoder: Encoder, n_classes: int) -> TableGANConfig:
+    def _config(self, encoder: Encoder, n_classes: int, grouping: Grouping | None) -> TableGANConfig:
+        n_groups = 0 if grouping is None else len(grouping.groups)
         architecture = TableArchitecture(
             layout=encoder.layout_,
             n_classes=n_classes,
             members=int(self.members),
             width=int(self.width),
+            n_groups=n_groups,
         )
         return TableGANConfig(
             architecture,
@@ -337,17 +382,21 @@ class TableGAN(NeuralGenerator):
                 penalty_every=1,
                 augment_p=0.0,
                 latent_dim=architecture.noise_dim,
+                marginals=Marginals.of_share(float(self.marginal_share), n_classes, n_groups),
             ),
         )
 
     @plain_states()
-    def sample(self, labels: Any, *, random_state: Any = None) -> Any:
+    def sample(self, labels: Any, groups: Any = None, *, random_state: Any = None) -> Any:
         """Draw one synthetic row per label.
 
         Parameters
         ----------
         labels : array-like of shape (n,)
             Classes among ``classes_``; may be empty.
+        groups : array-like of shape (n,), optional
+            Groups among ``groups_``, of a GAN that was trained with groups; any pair of class and group will do. By
+            default they are drawn as in training, from those that the class occurs in.
         random_state : int, RandomState, Generator or None
 
         Returns
@@ -359,18 +408,17 @@ class TableGAN(NeuralGenerator):
         Raises
         ------
         ValueError
-            For a label that was not in the training data.
+            For a label or a group that was not in the training data, and another number of groups than of labels.
         """
-        check_is_fitted(self)
+        indices, chosen = self._positions(labels, groups)
         randomness = random_generator(random_state, "sample")
-        indices = self.class_indices(labels)
-        rows = self._drawn(indices, randomness)
-        table = self.encoder_.inverse_transform(rows, indices, randomness.initial_seed())
+        rows = self._drawn(indices, chosen, randomness)
+        table = self.encoder_.inverse_transform(rows, indices.numpy(), randomness.initial_seed())
         return self.container_.restore(table)
 
     @plain_states()
     @torch.no_grad()
-    def score_samples(self, X: Any, labels: Any) -> NDArray[np.float32]:
+    def score_samples(self, X: Any, labels: Any, groups: Any = None) -> NDArray[np.float32]:
         """How real the discriminator finds rows: the higher, the more like the training rows of that class.
 
         Parameters
@@ -378,13 +426,15 @@ class TableGAN(NeuralGenerator):
         X : DataFrame, ndarray or sparse matrix
             Rows with the columns of the training data.
         labels : array-like of shape (n_rows,)
+        groups : array-like of shape (n_rows,), optional
+            As for :meth:`sample`: rows are compared with those of the group, too. By default by their class alone.
 
         Returns
         -------
         ndarray of shape (n_rows,), float32
             Higher is more real; the mean of all members. May be compared within a class, not between classes or models.
         """
-        indices, members = torch.from_numpy(self.class_indices(labels)), self.config_.architecture.members
+        indices, members = self._judged(labels, groups), self.config_.architecture.members
         if np.shape(X)[0] != len(indices):
             raise ValueError(
                 f"X and labels must have the same length, got {np.shape(X)[0]} rows and {len(indices)} labels; pass a "
@@ -396,18 +446,22 @@ class TableGAN(NeuralGenerator):
         device = next(self.discriminator_.parameters()).device
         # Members take turns, so that each row is shown as often as there are members.
         logits = self.discriminator_(
-            rows.repeat_interleave(members, 0).to(device), indices.repeat_interleave(members).to(device)
+            rows.repeat_interleave(members, 0).to(device), indices.repeat_interleave(members, 0).to(device)
         )
         return logits.float().cpu().unflatten(0, (-1, members)).mean(1).numpy()
 
     @plain_states()
-    def sample_encoded(self, positions: NDArray[np.integer], *, random_state: Any = None) -> NDArray[np.float32]:
+    def sample_encoded(
+        self, positions: NDArray[np.integer], groups: NDArray[np.integer] | None = None, *, random_state: Any = None
+    ) -> NDArray[np.float32]:
         """Draw one encoded row per class, for who encodes what is drawn again.
 
         Parameters
         ----------
         positions : ndarray of shape (n,), int
             Of the classes in ``classes_``.
+        groups : ndarray of shape (n,), int, optional
+            Positions in ``groups_``; by default groups are drawn as in training.
         random_state : int, RandomState, Generator or None
 
         Returns
@@ -415,19 +469,21 @@ class TableGAN(NeuralGenerator):
         ndarray of shape (n, encoder_.width_), float32
         """
         check_is_fitted(self)
-        return self._drawn(positions, random_generator(random_state, "resample"))
+        classes = torch.from_numpy(np.asarray(positions, dtype=np.int64))
+        chosen = None if groups is None else torch.from_numpy(np.asarray(groups, dtype=np.int64))
+        return self._drawn(classes, chosen, random_generator(random_state, "resample"))
 
     @torch.no_grad()
-    def _drawn(self, indices: NDArray[np.integer], randomness: Generator) -> NDArray[np.float32]:
+    def _drawn(self, classes: Tensor, groups: Tensor | None, randomness: Generator) -> NDArray[np.float32]:
         network, arch = self.generator_, self.config_.architecture
         device = next(network.parameters()).device
-        labels = torch.from_numpy(np.asarray(indices, dtype=np.int64))
-        rows = torch.empty(len(labels), arch.layout.width)
+        conditions = self._conditions(classes, groups, randomness)
+        rows = torch.empty(len(conditions), arch.layout.width)
         batch = SAMPLING_BATCH - SAMPLING_BATCH % arch.members or arch.members
-        for start in range(0, len(labels), batch):
-            part = labels[start : start + batch]
+        for start in range(0, len(conditions), batch):
+            part = conditions[start : start + batch]
             # Members take turns, so that a batch must be filled up to a multiple of them.
-            full = torch.cat([part, part.new_zeros(-len(part) % arch.members)])
+            full = torch.cat([part, part.new_zeros(-len(part) % arch.members, *part.shape[1:])])
             noise = torch.randn(len(full), arch.noise_dim, generator=randomness)
             rows[start : start + batch] = network(noise.to(device), full.to(device))[: len(part)].cpu()
         if not torch.isfinite(rows).all():
@@ -470,8 +526,14 @@ class _InputNoise:
         return samples + INPUT_NOISE * numbers[0]
 
 
-def _fingerprint(rows: NDArray[np.float32], labels: NDArray[Any]) -> str:
-    """SHA-256 over encoded rows and labels, the same in every process."""
+def _grouping(groups: NDArray[Any] | None, labels: NDArray[Any]) -> Grouping | None:
+    return None if groups is None else Grouping.of(groups, labels, of="rows")
+
+
+def _fingerprint(rows: NDArray[np.float32], labels: NDArray[Any], groups: NDArray[Any] | None) -> str:
+    """SHA-256 over encoded rows, labels and groups where there are any, the same in every process."""
     digest = hashlib.sha256(repr((rows.shape, [str(v) for v in labels])).encode())
     digest.update(np.ascontiguousarray(rows).tobytes())
+    if groups is not None:
+        digest.update(repr([str(group) for group in groups]).encode())
     return digest.hexdigest()

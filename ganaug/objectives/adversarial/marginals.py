@@ -57,6 +57,17 @@ class Marginals:
         number(marginals.group_share, "group_share", least=0, most=1 - marginals.class_share)
         return marginals
 
+    @classmethod
+    def of_share(cls, share: float, n_classes: int, n_groups: int) -> Marginals | None:
+        """Half of a share for the classes and half for the groups; None where there is no share, or are no groups.
+
+        Examples
+        --------
+        >>> Marginals.of_share(0.5, n_classes=10, n_groups=3)
+        Marginals(n_classes=10, n_groups=3, class_share=0.25, group_share=0.25)
+        """
+        return cls(n_classes, n_groups, share / 2, share / 2) if n_groups and share else None
+
     def draw(self, asked: Tensor, known: Tensor, randomness: Generator) -> tuple[Tensor, Tensor]:
         """Draw which samples of a batch are judged by what, and what the generator is asked for.
 

@@ -1,0 +1,69 @@
+"""Groups of training samples, beside their classes: which there are, and how often each occurs with each class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganaug.data.groups import cell_counts, check_groups
+from ganaug.generators.model_folder import labels_to_json
+
+__all__ = ["Grouping"]
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """What a generator that is conditioned on class and group knows of the groups of its training data.
+
+    Attributes
+    ----------
+    groups : ndarray of shape (n_groups,)
+        As they were given, sorted.
+    indices : ndarray of shape (n_samples,), int64
+        Position of the group of each sample among them.
+    cell_counts : ndarray of shape (n_classes, n_groups), int64
+        Samples of each class in each group.
+
+    Examples
+    --------
+    >>> grouping = Grouping.of(np.array(["old", "new", "old", "new"]), np.array([0, 0, 1, 1]))
+    >>> grouping.groups.tolist(), grouping.indices.tolist(), grouping.cell_counts.tolist()
+    (['new', 'old'], [1, 0, 1, 0], [[1, 1], [1, 1]])
+    """
+
+    groups: NDArray[Any]
+    indices: NDArray[np.int64]
+    cell_counts: NDArray[np.int64]
+
+    @classmethod
+    def of(
+        cls, groups: NDArray[Any], labels: NDArray[Any], has_label: NDArray[np.bool_] | None = None, of: str = "images"
+    ) -> Grouping:
+        """Check groups, and count them.
+
+        Parameters
+        ----------
+        groups, labels : ndarray of shape (n_samples,)
+        has_label : ndarray of shape (n_samples,), bool, optional
+            Which samples have a label; by default all. The others do not count, but have a group all the same.
+        of : str
+            What is grouped, for messages.
+
+        Returns
+        -------
+        Grouping
+
+        Raises
+        ------
+        ValueError
+            For groups that a generator cannot be conditioned on, or whose type cannot be saved.
+        """
+        known = slice(None) if has_label is None else has_label
+        check_groups(labels[known], groups[known], use="conditioning", of=of)
+        names, indices = np.unique(groups, return_inverse=True)
+        labels_to_json(names)  # what cannot be saved is refused now, not after the training
+        counts = cell_counts(labels[known], groups[known]).reindex(columns=names, fill_value=0)
+        return cls(names, indices.astype(np.int64), counts.to_numpy(dtype=np.int64))
