@@ -120,6 +120,7 @@ def test_by_entry_points_one_name_means_images_and_rows(tmp_path, monkeypatch, c
         ((*IMAGES, "--checkpoints", "c"), "--checkpoints is not for GaussianImages, which has no parameter checkpoint"),
         ((*IMAGES, "--flip"), "--flip is not for GaussianImages, which has no parameter augment; leave it out"),
         ((*IMAGES, "--unlabelled", "3"), "--unlabelled is not for GaussianImages, whose fit takes no metadata"),
+        ((*IMAGES, "--groups", "folder"), "--groups is not for GaussianImages, whose fit takes no groups"),
         ((*IMAGES, "--license", "mit"), "--license is not for GaussianImages, whose save takes none; leave it out"),
         ((*IMAGES, "--param", "sed=3"), "--param 'sed' is no parameter of GaussianImages; known are 'random_state'"),
         ((*IMAGES, "--param", "random_state"), "--param must be KEY=VALUE, such as width=64, got 'random_state'"),

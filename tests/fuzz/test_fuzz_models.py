@@ -52,7 +52,7 @@ def model(kind):
     folder = Path(tempfile.mkdtemp(prefix="fuzz-")) / kind
     if kind == "image":
         data = labelled_images("digits").subset(range(20))
-        gan = ImageGAN(steps=1, random_state=0, verbose=False, device="cpu").fit(data)
+        gan = ImageGAN(steps=1, random_state=0, verbose=False, device="cpu").fit(data, groups=np.repeat([1, 2], 10))
     else:
         table, labels = a_table()
         if kind == "wide":
@@ -63,7 +63,7 @@ def model(kind):
             table = table[["x", "rain"]].to_numpy(np.float32)
         gan = TableGAN(steps=1, width=8, random_state=0, verbose=False)
         with warnings.catch_warnings(action="ignore"):  # of text that is numbers
-            gan.fit(table, labels)
+            gan.fit(table, labels, np.resize(["new", "old"], N) if kind == "table" else None)
     gan.save(folder)
     return folder
 
