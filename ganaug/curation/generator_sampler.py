@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, ClassVar
 
 import numpy as np
@@ -147,9 +148,12 @@ class GeneratorSampler:
     def _trained(self) -> Any:
         data = self.data
         groups = {} if data.groups is None else {"groups": data.groups[data.group_targets]}
-        if draws_encoded(self.generator):
-            return self.generator.fit_encoded(data.encoder, data.rows, data.labels, data.container, **groups)
-        return self.generator.fit(data.table, data.labels, **groups)
+        with warnings.catch_warnings():
+            # Who passes groups to a sampler is warned there.
+            warnings.filterwarnings("ignore", "class .* occurs in one group only", UserWarning)
+            if draws_encoded(self.generator):
+                return self.generator.fit_encoded(data.encoder, data.rows, data.labels, data.container, **groups)
+            return self.generator.fit(data.table, data.labels, **groups)
 
     def _of_cell(self, c: int, g: int | None, n: int, random_state: int) -> NDArray[np.float32]:
         group = {} if g is None or self.data.groups is None else {"groups": np.repeat(self.data.groups[g], n)}
