@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -30,6 +31,7 @@ from ganaug.cli.image_files import (
     ImageFormat,
     as_fitted,
     check_all_real,
+    check_holds,
     check_image_output,
     without_label,
     write_images,
@@ -51,6 +53,7 @@ from ganaug.cli.models import (
 from ganaug.cli.outputs import Overwrite, check_model_output
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
 
     from ganaug.data import LabelledImages
@@ -135,7 +138,7 @@ def fit_images(
     gan = made(cls, asked, param, log_dir=log_dir)
     if not dry_run:
         check_model_output(output, [source], log_dir, run, overwrite=overwrite)
-    data = labelled_images(source, size=image_size(size), groups=groups)
+    data = labelled_images(source, size=image_size(size), groups=groups, dtype="auto")
     if unlabelled is not None:
         _check_keeps(gan)
         data = without_label(data, unlabelled)
@@ -156,12 +159,20 @@ def augment_images(
     source: Source,
     output: Annotated[Path, typer.Option("--output", "-o", help="A folder, or an .npz or .parquet file to write.")],
     per_class: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="Images to add to each class: a number, a share of the real ones such as 0.5, balance, or auto: as "
-            "many as pay in inner validation, which may be none."
+            "many as pay in inner validation, which may be none. By default balance."
         ),
-    ] = "balance",
+    ] = None,
+    per_cell: Annotated[
+        str | None,
+        typer.Option(
+            help="In place of --per-class, with --groups: images to add to each class in each group, also where there "
+            "are none: a number, or balance."
+        ),
+    ] = None,
+    groups: Groups = None,
     model: Annotated[
         Path | None, typer.Option(help="A model of 'ganaug fit images' on the same images, in place of training one.")
     ] = None,
@@ -192,28 +203,40 @@ def augment_images(
     In a folder images keep their names, as PNG, and synthetic ones are called synthetic_*.png; the package datasets
     reads the columns label and is_synthetic with load_dataset("imagefolder").
 
+    With groups there is a column group as well, and synthetic images lie in class/group/.
+
     Images without a label are kept, and none are added to them; those marked -1 get a folder of their own, and stay -1
     in .npz and .parquet files.
     """
     from ganaug import curation
     from ganaug.data import labelled_images
+    from ganaug.data.groups import cell_counts
+    from ganaug.generators.contract import has_groups, training_data
 
     asked = _training(preset, steps, batch_size, precision, device, seed)
-    if model is not None and (flip or param or any(asked[name] is not None for name in TRAINING)):
-        raise ValueError(
-            "--steps, --batch-size, --preset, --precision, --param and --flip are for training; leave them out with "
-            "--model"
-        )
+    if model is not None:
+        _check_nothing_trains(asked, flip, param)
+    if per_class is not None and per_cell is not None:
+        raise ValueError("--per-class and --per-cell exclude each other; leave one of them out")
     if per_class == "auto" and keep_all:
         raise ValueError("--per-class auto chooses filters too; leave --keep-all out, or pass a number")
     kind = check_image_output(output, output_format, [source, model], overwrite=overwrite)
-    whole = labelled_images(source, size=image_size(size))
-    check_all_real(Path(source), whole)
     if model is None:
-        gan = made(found_class(generator or "gan", "images"), asked, param)
-        data = whole if unlabelled is None else without_label(whole, unlabelled)
+        cls = found_class(generator or "gan", "images")
+        check_learns_groups(cls, groups)
+        gan = made(cls, asked, param)
     else:
         gan = open_model(model, device, generator, "images")
+        if groups is None and has_groups(gan):
+            groups = training_data(gan).get("groups")
+    if per_cell is not None and groups is None:
+        raise ValueError("--per-cell needs the groups of the images; pass --groups too")
+    whole = labelled_images(source, size=image_size(size), groups=groups, dtype="auto")
+    check_all_real(Path(source), whole)
+    check_holds(kind, whole.images)
+    if model is None:
+        data = whole if unlabelled is None else without_label(whole, unlabelled)
+    else:
         data = as_fitted(whole, gan) if unlabelled is None else without_label(whole, unlabelled)
         _check_alike(gan, model, data.labelled(), source)
     if flip:
@@ -221,7 +244,9 @@ def augment_images(
     more = curation.augment_images(
         data,
         generator=gan,
-        per_class=_number(per_class),
+        per_class=None if per_class is None else _number(per_class),
+        per_cell=None if per_cell is None else _number(per_cell),
+        groups=data.groups,
         keep=[] if keep_all else "auto",
         prefit=model is not None,
         device=device,
@@ -231,8 +256,24 @@ def augment_images(
         print(f"{more.reason[:1].upper()}{more.reason[1:]}.")
     names = {label: whole.name(label) for label in whole.classes.tolist()}
     labels = _as_read(more.labels, data, whole)
-    write_images(output, kind, more.images, labels, names, more.is_synthetic, whole.files)
+    write_images(output, kind, more.images, labels, names, more.is_synthetic, whole.files, more.groups)
     print(f"Wrote {len(labels):,} images, {more.is_synthetic.sum():,} of them synthetic, to {output}.")
+    if per_cell is not None and whole.groups is not None and more.groups is not None:
+        _report_cells(cell_counts(whole.labels, whole.groups), cell_counts(labels, more.groups), names)
+
+
+def _report_cells(before: pd.DataFrame, after: pd.DataFrame, names: Mapping[Any, str]) -> None:
+    """Print which cells had no images and have some now."""
+    from ganaug.data.labels import listed
+
+    empty = [
+        f"{names.get(label, label)} in {group}"
+        for label in before.index.tolist()
+        for group in before.columns.tolist()
+        if before.at[label, group] == 0 and after.at[label, group] > 0
+    ]
+    if empty:
+        print(f"Filled {len(empty)} of {before.size} cells of class and group, which had no images: {listed(empty)}.")
 
 
 TRAINING = ("preset", "steps", "batch_size", "precision")
@@ -255,6 +296,15 @@ def _training(
         "device": None if device == "auto" else device,
         "random_state": seed,
     }
+
+
+def _check_nothing_trains(asked: dict[str, Any], flip: bool, param: list[str] | None) -> None:
+    """Refuse options of the training beside a model that is trained."""
+    if flip or param or any(asked[name] is not None for name in TRAINING):
+        raise ValueError(
+            "--steps, --batch-size, --preset, --precision, --param and --flip are for training; leave them out with "
+            "--model"
+        )
 
 
 def _place(device: str, seed: int | None) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -77,9 +78,7 @@ def sample(
         _check_pool_output(output, output_format, [model, real], overwrite)
         if size is not None and real is None:
             raise ValueError("--size is for --real; the model draws images of the size it was trained on")
-        if groups or per_cell is not None:
-            raise ValueError("--groups and --per-cell do not go with --pool; leave them out")
-        wanted = dict.fromkeys(_labels(gan, label).tolist(), per_class or PER_CLASS)
+        wanted = _wanted(*_asked(gan, label, groups, per_class, per_cell), everything=not groups)
         data = None if real is None else _real_images(real, size, gan)
         _write_pool(gan, output, wanted, data, rank, seed, overwrite)
     else:
@@ -128,12 +127,25 @@ def _report(labels: NDArray[Any], groups: NDArray[Any] | None, kind: str, output
 
 def _real_images(real: str, size: str | None, gan: Any) -> Any:
     from ganaug.data import labelled_images
+    from ganaug.generators.contract import has_groups, training_data
 
-    return as_fitted(labelled_images(real, size=image_size(size)), gan)
+    groups = training_data(gan).get("groups") if has_groups(gan) else None
+    return as_fitted(labelled_images(real, size=image_size(size), groups=groups, dtype="auto"), gan)
+
+
+def _wanted(labels: NDArray[Any], groups: NDArray[Any] | None, everything: bool) -> dict[str, Any]:
+    """What a pool is to hold; of groups that were not chosen only those that are known."""
+    from ganaug.data.groups import has_group
+
+    if groups is None:
+        return {"per_class": Counter(labels.tolist())}
+    if everything and (known := has_group(groups)).any():
+        labels, groups = labels[known], groups[known]
+    return {"per_cell": Counter(zip(labels.tolist(), groups.tolist(), strict=True))}
 
 
 def _write_pool(
-    gan: Any, output: Path, wanted: dict[Any, int], data: Any, rank: float | None, seed: int | None, overwrite: bool
+    gan: Any, output: Path, wanted: dict[str, Any], data: Any, rank: float | None, seed: int | None, overwrite: bool
 ) -> None:
     from ganaug.curation import DiscriminatorRank, SyntheticPool
     from ganaug.curation.image_filters import ImageFilter, default_filters
@@ -141,12 +153,12 @@ def _write_pool(
 
     filters: list[ImageFilter] = [] if rank is None else [DiscriminatorRank(rank)]
     if data is not None:
-        filters = default_filters() if rank is None else default_filters(rank)
+        filters = default_filters(gan) if rank is None else default_filters(share=rank)
     check_writable(output, folder=True)
     built = SyntheticPool.build(
         gan,
         output,
-        per_class=wanted,
+        **wanted,
         real=data,
         keep=filters,
         random_state=seed,
@@ -155,12 +167,18 @@ def _write_pool(
     )
     if not current_context(under_torchrun()).first:
         return
-    print(f"Wrote a pool of {len(built):,} images of {len(wanted)} classes to {output}.")
-    for record in built.provenance["classes"]:
+    cells = [key for asked in wanted.values() for key in asked]
+    of = len(set(cells)) if "per_class" in wanted else len({label for label, _ in cells})
+    where = "" if "per_class" in wanted else f" in {len({group for _, group in cells})} groups"
+    print(f"Wrote a pool of {len(built):,} images of {of} classes{where} to {output}.")
+    for record in built.provenance["cells" if "cells" in built.provenance else "classes"]:
         if record["passed"] and record["asked"]:
             rates = {name: share for name, share in record["passed"].items() if share is not None}
             passed = ", ".join(f"{100 * share:.0f} % {name}" for name, share in rates.items())
-            print(f"  {visible(record['class'])}: {record['kept']:,} of {record['drawn']:,} drawn; passed {passed}")
+            where = f" in group {visible(record['group'])}" if "group" in record else ""
+            print(
+                f"  {visible(record['class'])}{where}: {record['kept']:,} of {record['drawn']:,} drawn; passed {passed}"
+            )
 
 
 def _asked(

@@ -273,6 +273,8 @@ def _samples(X: Any) -> NDArray[Any]:
             f"X must be images (n, channels, height, width) or encoded rows (n, width), got shape {samples.shape}; "
             "convert it first"
         )
+    if samples.ndim == 2 and not samples.shape[1]:
+        raise ValueError(f"X must have entries that vary, got encoded rows of shape {samples.shape}; add columns")
     if samples.dtype != np.uint8 and not np.issubdtype(samples.dtype, np.floating):
         raise TypeError(f"X must be uint8 or floating point, got {samples.dtype}; encode or convert it first")
     return samples

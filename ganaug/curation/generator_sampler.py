@@ -101,8 +101,12 @@ class GeneratorSampler:
         ValueError
             For rows of another shape, other labels or other groups.
         """
-        same = np.array_equal(labels, self.data.targets) and np.array_equal(groups, self.data.group_targets)
-        if rows.shape != self.data.rows.shape or not same:
+        data = self.data
+        if groups is None or data.group_targets is None:
+            same = groups is data.group_targets
+        else:
+            same = np.array_equal(groups, data.group_targets)
+        if rows.shape != data.rows.shape or not np.array_equal(labels, data.targets) or not same:
             raise ValueError(
                 "rows, labels and groups must be those of the data that GeneratorSampler was made with; pass these"
             )

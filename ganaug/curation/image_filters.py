@@ -13,7 +13,16 @@ from ganaug.classifiers.image_classifier import ClassifierConfig, DynamicsClassi
 from ganaug.curation.consistency import FOLDS, ClassConsistency
 from ganaug.data import LabelledImages
 from ganaug.data.labels import listed
-from ganaug.generators.contract import Generator, class_indices, class_name, device_of, scorer
+from ganaug.generators.contract import (
+    Generator,
+    Scorer,
+    class_indices,
+    class_name,
+    device_of,
+    has_groups,
+    scorer,
+    takes,
+)
 from ganaug.metrics import nearest, nearest_other
 
 __all__ = [
@@ -33,7 +42,11 @@ TRAINING = ClassifierConfig(steps=200)  # of each of the classifiers that judge
 
 @runtime_checkable
 class ImageFilter(Protocol):
-    """What a filter is: fitted once, then asked about candidates of one class at a time."""
+    """What a filter is: fitted once, then asked about candidates of one class at a time.
+
+    Candidates of a generator that has groups are of one group, too. A filter whose ``accepts`` takes ``group=`` is told
+    its position in ``groups_``.
+    """
 
     name: str
     needs_real: bool
@@ -52,8 +65,8 @@ class DiscriminatorRank:
     """Keeps the candidates that the generator's ``score_samples`` ranks highest: of a GAN, its discriminator.
 
     Logits have no absolute meaning (a relativistic loss fixes differences only), so candidates are ranked among those
-    of their class that were drawn together. A generator of another family ranks them by what it scores with, such as a
-    likelihood; one without ``score_samples`` is refused.
+    of their class that were drawn together, and of their group where the generator has groups. A generator of another
+    family ranks them by what it scores with, such as a likelihood; one without ``score_samples`` is refused.
 
     Parameters
     ----------
@@ -71,12 +84,15 @@ class DiscriminatorRank:
 
     def fit(self, gan: Generator, real: LabelledImages | None, randomness: np.random.Generator) -> DiscriminatorRank:
         """Keep the generator, or raise ``TypeError`` if it cannot score samples."""
-        self._score, self._classes = scorer(gan, self.name).score_samples, gan.classes_
+        self._score: Any = scorer(gan, self.name).score_samples
+        self._classes, self._groups = gan.classes_, getattr(gan, "groups_", None)
+        self._by_group = has_groups(gan) and takes(self._score, "groups")
         return self
 
-    def accepts(self, images: NDArray[Any], position: int) -> NDArray[np.bool_]:
+    def accepts(self, images: NDArray[Any], position: int, group: int | None = None) -> NDArray[np.bool_]:
         """Which candidates are kept; see :class:`ImageFilter`."""
-        scores = self._score(images, np.repeat(self._classes[position], len(images)))
+        told = {} if group is None or not self._by_group else {"groups": np.repeat(self._groups[group], len(images))}
+        scores = self._score(images, np.repeat(self._classes[position], len(images)), **told)
         kept = np.zeros(len(images), dtype=bool)
         kept[np.argsort(-scores, kind="stable")[: max(1, round(self.share * len(images)))]] = True
         return kept
@@ -91,7 +107,7 @@ class ImageConsistency:
 
     Classifiers of a five-fold cross-validation score each candidate; it must reach a quantile of the scores that the
     real images of its class got from the classifiers that had not seen them. They are trained where the generator
-    draws.
+    draws. It looks at classes alone: a cell of class and group may have no real images.
 
     Parameters
     ----------
@@ -167,7 +183,7 @@ class NoCopies:
     ----------
     quantile : float in [0, 1]
         The limit for a class is this quantile of the distances of its training images to the nearest different training
-        image, of whatever class. Exact copies are dropped at any limit.
+        image, of whatever class and group. Exact copies are dropped at any limit.
     """
 
     name = "no copies"
@@ -205,7 +221,7 @@ FILTERS: dict[str, Callable[[], ImageFilter]] = {
 }
 
 
-def default_filters(share: float = 0.5) -> list[ImageFilter]:
+def default_filters(gan: Any = None, share: float = 0.5) -> list[ImageFilter]:
     """What "auto" stands for where there are real images to compare with.
 
     Rank and class consistency together were the only filters that beat none of them on MNIST, at 10 to 200 real images
@@ -213,10 +229,13 @@ def default_filters(share: float = 0.5) -> list[ImageFilter]:
 
     Parameters
     ----------
+    gan : generator, optional
+        What draws the images, fitted or not; one without ``score_samples`` goes without the rank.
     share : float in (0, 1]
         For :class:`DiscriminatorRank`.
     """
-    return [DiscriminatorRank(share), ImageConsistency(), NoCopies()]
+    ranks = gan is None or isinstance(gan, Scorer)
+    return [*([DiscriminatorRank(share)] if ranks else []), ImageConsistency(), NoCopies()]
 
 
 def filters_for(
@@ -226,7 +245,7 @@ def filters_for(
     if isinstance(keep, str):
         if keep != "auto":
             raise ValueError(f"keep must be 'auto' or a sequence of filters, got {keep!r}")
-        keep = [] if real is None else default_filters()
+        keep = [] if real is None else default_filters(gan)
     if not isinstance(keep, Iterable):
         raise TypeError(f"keep must be 'auto' or a sequence of filters, got {keep!r}; pass [] for none")
     filters = list(keep)

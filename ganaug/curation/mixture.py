@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from ganaug.curation.consistency import ClassConsistency
 from ganaug.data.json_values import short
 from ganaug.data.tables.layout import RowLayout
 
-__all__ = ["Mixture", "RowSampler"]
+__all__ = ["CellSampler", "Mixture", "RowSampler"]
 
 MIN_SELECTION = 8  # rows of the largest class, below which classifiers are no help
 
@@ -23,10 +23,8 @@ class RowSampler(Protocol):
 
     It may have ``min_rows``, the rows that a class must have for the sampler to draw it; 1 if it does not say.
 
-    Where rows have groups, the sampler learns each cell of a class and a group as if it were a class. One that learns
-    from several cells has ``drawable(cell_counts)``, which says what cells it can draw by their rows, both of shape
-    (n_classes, n_groups); it is fitted with ``fit(rows, labels, layout, groups)``, with the position of the group of
-    each row, and draws with ``sample(labels, randomness, groups)``.
+    Where rows have groups, the sampler learns each cell of a class and a group as if it were a class, unless it is a
+    :class:`CellSampler`.
     """
 
     def fit(self, rows: NDArray[np.float32], labels: NDArray[np.integer], layout: RowLayout | None = None) -> Any:
@@ -38,16 +36,36 @@ class RowSampler(Protocol):
         """Draw a row for each label, and the index of the row that each grew from, or -1."""
 
 
+class CellSampler(Protocol):
+    """A sampler that learns from several cells of class and group at once, and may draw those that have no rows."""
+
+    def drawable(self, cell_counts: NDArray[np.integer]) -> NDArray[np.bool_]:
+        """Say which cells it can draw, by their rows; both of shape (n_classes, n_groups)."""
+
+    def fit(
+        self,
+        rows: NDArray[np.float32],
+        labels: NDArray[np.integer],
+        layout: RowLayout | None = None,
+        groups: NDArray[np.integer] | None = None,
+    ) -> Any:
+        """Learn from encoded rows and the positions of their classes and groups; without groups as a RowSampler."""
+
+    def sample(
+        self, labels: NDArray[Any], randomness: np.random.Generator, groups: NDArray[Any] | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Draw a row for each label and group, and the index of the row that each grew from, or -1."""
+
+
 class Mixture:
     """Draws encoded rows from several samplers in given shares.
 
     Parameters
     ----------
-    members : sequence of (RowSampler, float)
+    members : sequence of (RowSampler or CellSampler, float)
         Samplers with their shares of each class or, where rows have groups, of each cell of a class and a group. They
         need not sum to 1. A class that has fewer rows than the ``min_rows`` of a sampler is left to the others; a
-        sampler of share 0 draws only what no other can. A cell of a single row is left to those that learn from
-        several cells.
+        sampler of share 0 draws only what no other can. A cell of a single row is left to samplers of cells.
     selection : ClassConsistency, optional
         Keeps the rows that are consistent with their class, as far as enough are drawn. It is not used where each class
         has fewer than eight rows.
@@ -95,7 +113,7 @@ class Mixture:
 
     def __init__(
         self,
-        members: Sequence[tuple[RowSampler, float]],
+        members: Sequence[tuple[RowSampler | CellSampler, float]],
         *,
         selection: ClassConsistency | None = None,
         candidates: int = 2,
@@ -143,7 +161,7 @@ class Mixture:
         self._drawable = self._able()
         self._among_cells = np.cumsum(self._counts > 0) - 1  # position of each cell among those that have rows
         for sampler, _ in self.members:
-            if groups is not None and hasattr(sampler, "drawable"):
+            if groups is not None and _of_cells(sampler):
                 sampler.fit(rows, labels, layout, groups)
             else:
                 sampler.fit(rows, self._among_cells[cells] if self._n_groups else labels, layout)
@@ -217,17 +235,18 @@ class Mixture:
     def _able(self) -> NDArray[np.bool_]:
         """Which samplers can draw which classes or cells; of shape (n_members, n_cells)."""
         counts = self._counts.reshape(-1, self._n_groups or 1)
-        several = [bool(self._n_groups) and hasattr(sampler, "drawable") for sampler, _ in self.members]
+        of_cells = [bool(self._n_groups) and _of_cells(sampler) for sampler, _ in self.members]
         able = np.stack(
             [
-                sampler.drawable(counts) if of_several else counts >= getattr(sampler, "min_rows", 1)
-                for (sampler, _), of_several in zip(self.members, several, strict=True)
+                sampler.drawable(counts)
+                if self._n_groups and _of_cells(sampler)
+                else counts >= getattr(sampler, "min_rows", 1)
+                for sampler, _ in self.members
             ]
         )
-        if any(several):
+        if any(of_cells):
             # Of a single row a sampler within the cell can make nothing new, and is asked where no other can.
-            others = able[several].any(0)
-            able[~np.array(several)] &= (counts > 1) | ~others
+            able[np.logical_not(of_cells)] &= (counts > 1) | ~able[of_cells].any(0)
         return able.reshape(len(self.members), -1)
 
     def _split(self, cell: int, n: int) -> list[int]:
@@ -259,7 +278,7 @@ class Mixture:
 
     def _from(
         self,
-        sampler: RowSampler,
+        sampler: RowSampler | CellSampler,
         cells: NDArray[np.integer],
         numbers: NDArray[np.int64],
         randomness: np.random.Generator,
@@ -269,7 +288,7 @@ class Mixture:
         labels, groups = divmod(cells, self._n_groups) if self._n_groups else (cells, None)
         if groups is None:
             rows, anchors = sampler.sample(labels, randomness)
-        elif hasattr(sampler, "drawable"):
+        elif _of_cells(sampler):
             rows, anchors = sampler.sample(labels, randomness, groups)
         else:
             rows, anchors = sampler.sample(self._among_cells[cells], randomness)
@@ -278,3 +297,7 @@ class Mixture:
         neutral = self._without_effects(rows, groups)
         chosen = self._selection.choose(neutral, labels, numbers[numbers > 0], randomness, anchors, cells)
         return rows[chosen], anchors[chosen], cells[chosen]
+
+
+def _of_cells(sampler: Any) -> TypeGuard[CellSampler]:
+    return hasattr(sampler, "drawable")

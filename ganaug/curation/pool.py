@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ganaug.curation.cells import spread_over_groups
 from ganaug.curation.drawing import FilteredDraws
 from ganaug.curation.image_filters import ImageFilter
 from ganaug.curation.pool_files import (
@@ -70,8 +72,13 @@ class SyntheticPool:
         Of the images, as the generator's ``sample_spec_`` says.
     counts : ndarray of shape (n_classes,), int64
         Images of each class.
+    cell_counts : DataFrame of shape (n_classes, n_groups), int64, or None
+        Images of each class (index) in each group (columns), if the generator has groups.
+    training_cell_counts : DataFrame of shape (n_classes, n_groups), int64, or None
+        The same of the real images that the generator was trained on: where it is 0, the pool fills what they lack.
     provenance : dict
-        Which model, seed and filters made the pool, and what share of each class each filter kept.
+        Which model, seed and filters made the pool, and what share of each class each filter kept; with groups of each
+        cell, the combinations of class and group.
 
     Raises
     ------
@@ -106,6 +113,7 @@ class SyntheticPool:
             self._file = self.path / FILES[self.dtype]
             counts = [whole(count, "counts", 0, MOST) for count in header["counts"]]
             self.counts: NDArray[np.int64] = np.array(counts, dtype=np.int64).reshape(len(self.classes))
+            self.cell_counts, self.training_cell_counts = self._read_groups(header)
             self.provenance: dict[str, Any] = dict(header["provenance"])
             checksum = str(header["images_sha256"])
         except (LookupError, ValueError, TypeError) as error:
@@ -113,6 +121,8 @@ class SyntheticPool:
         if not self.counts.any():
             raise ValueError(f"{self.path / HEADER} lists no images; {REMEDY}")
         self._ends = np.cumsum(self.counts)
+        cells = self.counts if self.cell_counts is None else self.cell_counts.to_numpy()
+        self._cell_ends = np.cumsum(cells).reshape(cells.shape)
         pixels = self._file
         self._size = math.prod(self.image_shape) * np.dtype(self.dtype).itemsize  # bytes of an image
         expected = int(self.counts.sum()) * self._size
@@ -124,6 +134,20 @@ class SyntheticPool:
             with pixels.open("rb") as file:
                 if hashlib.file_digest(file, "sha256").hexdigest() != checksum:
                     raise ValueError(f"{pixels} is damaged: its checksum differs from {HEADER}; {REMEDY}")
+
+    def _read_groups(self, header: dict[str, Any]) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
+        if "groups" not in header:
+            return None, None
+        groups = labels_from_json(header["groups"])
+        shape = len(self.classes), len(groups)
+        found = []
+        for name in ("cell_counts", "training_cell_counts"):
+            numbers = [[whole(count, name, 0, MOST) for count in row] for row in header[name]]
+            cells = np.array(numbers, dtype=np.int64).reshape(shape)
+            found.append(pd.DataFrame(cells, pd.Index(self.classes, name="class"), pd.Index(groups, name="group")))
+        if (found[0].to_numpy().sum(1) != self.counts).any():
+            raise ValueError("cell_counts do not add up to counts")
+        return found[0], found[1]
 
     @classmethod
     def load(cls, path: str | Path, *, verify: bool = True) -> SyntheticPool:
@@ -137,7 +161,8 @@ class SyntheticPool:
         gan: Generator,
         path: str | Path,
         *,
-        per_class: int | Mapping[Any, int],
+        per_class: int | Mapping[Any, int] | None = None,
+        per_cell: int | str | Mapping[tuple[Any, Any], int] | pd.DataFrame | None = None,
         real: Any = None,
         keep: str | Iterable[ImageFilter] = "auto",
         max_draws: int = 10,
@@ -153,14 +178,21 @@ class SyntheticPool:
             Fitted.
         path : path-like
             A folder that is empty or does not exist yet.
-        per_class : int or dict
-            Images of each class; a dict gives the number for each label, classes that are not in it get none.
+        per_class : int or dict, optional
+            Images of each class; a dict gives the number for each label, classes that are not in it get none. Those of
+            a generator that has groups are in the proportions in which the groups occur with the class in training.
+        per_cell : int, "balance", dict or DataFrame, optional
+            In place of `per_class`, for a generator that has groups: images of each cell, a combination of class and
+            group; as many as each has fewer training images than the largest; or numbers by (class, group), in a
+            DataFrame with a row for each class and a column for each group, all others get none. Images of the unknown
+            group are drawn only where such numbers ask for them.
         real : any source of labelled images, optional
             The images that the generator was trained on, never others that something is to be evaluated on: what
             filters compare with.
         keep : "auto" or sequence of filters, default="auto"
-            Filters, applied in this order. "auto" takes :class:`DiscriminatorRank`, :class:`ImageConsistency` and
-            :class:`NoCopies` if `real` is given, and otherwise none.
+            Filters, applied in this order to the images of a class, and with groups to those of a cell. "auto" takes
+            :class:`DiscriminatorRank`, :class:`ImageConsistency` and :class:`NoCopies` if `real` is given, and
+            otherwise none.
         max_draws : int, default=10
             For each image that is asked for at most this many are drawn. A class that stays short is warned of.
         random_state : int, RandomState, Generator or None
@@ -178,8 +210,8 @@ class SyntheticPool:
         Raises
         ------
         ValueError
-            For a folder in use, a class that the generator does not know, a filter that needs `real`, or if not a
-            single image passes.
+            For a folder in use, a class or group that the generator does not know, `per_cell` and a generator without
+            groups, a filter that needs `real`, or if not a single image passes.
         """
         path = user_path(path).resolve()
         if path.exists() and not (path.is_dir() and not any(path.iterdir())):
@@ -190,7 +222,9 @@ class SyntheticPool:
         processes = current_context(distributed)
         if processes.count > 1:
             random_state = join_with_one_seed(gan, random_state, processes)
-        draws = FilteredDraws(gan, per_class, real=real, keep=keep, max_draws=max_draws, random_state=random_state)
+        draws = FilteredDraws(
+            gan, per_class, per_cell, real=real, keep=keep, max_draws=max_draws, random_state=random_state
+        )
         build_pool(draws, path, processes)
         if processes.first:
             draws.warn_of_short_classes()
@@ -200,7 +234,15 @@ class SyntheticPool:
         """Translate labels into positions in ``classes``; ``ValueError`` for one that is not among them."""
         return class_positions(labels, self.classes, "the pool holds the classes", self.class_names)
 
-    def draw(self, labels: Any, generator: torch.Generator | None = None) -> Tensor:
+    def group_indices(self, groups: Any) -> NDArray[np.int64]:
+        """Translate groups into positions in the columns of ``cell_counts``; ``ValueError`` for one that is not."""
+        if self.cell_counts is None:
+            raise ValueError(
+                "the pool was built without groups; leave groups out, or build one of a generator with them"
+            )
+        return class_positions(groups, self.cell_counts.columns.to_numpy(), "the pool holds the groups", what="group")
+
+    def draw(self, labels: Any, generator: torch.Generator | None = None, *, groups: Any = None) -> Tensor:
         """Draw a random image for each label, with replacement.
 
         Parameters
@@ -208,46 +250,95 @@ class SyntheticPool:
         labels : array-like of shape (n,)
         generator : Generator, optional
             On the CPU. By default torch's global one, which a DataLoader seeds in each of its workers.
+        groups : array-like of shape (n,), optional
+            Group of each image; by default any that the pool holds of its class.
 
         Returns
         -------
         Tensor of shape (n, channels, height, width), of the pool's dtype
         """
-        return self.draw_positions(self.class_indices(labels), generator)
+        positions = self.class_indices(labels)
+        of = None if groups is None else self.group_indices(groups)
+        if of is not None and len(of) != len(positions):
+            raise ValueError(
+                f"labels and groups must have the same length, got {len(positions)} labels and {len(of)} groups; pass "
+                "a group for each label"
+            )
+        return self.draw_positions(positions, generator, of)
 
-    def draw_positions(self, positions: NDArray[np.int64], generator: torch.Generator | None = None) -> Tensor:
-        """As :meth:`draw`, for positions in ``classes`` in place of labels."""
-        self.check_available(positions)
-        counts = self.counts[positions]
+    def draw_positions(
+        self,
+        positions: NDArray[np.int64],
+        generator: torch.Generator | None = None,
+        groups: NDArray[np.int64] | None = None,
+    ) -> Tensor:
+        """As :meth:`draw`, for positions in ``classes`` and among the groups in place of labels and groups."""
+        self.check_available(positions, groups)
+        cells = positions if groups is None else (positions, groups)
+        counts, ends = (self.counts, self._ends) if groups is None else (self._counts_of_cells(), self._cell_ends)
         shares = torch.rand(len(positions), generator=generator, dtype=torch.float64, device="cpu").numpy()
-        return self.read(self._ends[positions] - counts + (shares * counts).astype(np.int64))
+        return self.read(ends[cells] - counts[cells] + (shares * counts[cells]).astype(np.int64))
 
-    def check_available(self, positions: NDArray[np.int64]) -> None:
-        """Raise ``ValueError`` if there is no image of one of these classes, given by their positions."""
-        counts = self.counts[positions]
+    def _counts_of_cells(self) -> NDArray[np.int64]:
+        return self.counts if self.cell_counts is None else self.cell_counts.to_numpy()
+
+    def check_available(self, positions: NDArray[np.int64], groups: NDArray[np.int64] | None = None) -> None:
+        """Raise ``ValueError`` if there is no image of one of these classes or cells, given by their positions."""
+        counts = self.counts[positions] if groups is None else self._counts_of_cells()[positions, groups]
         if len(counts) and counts.min() == 0:
-            empty = self.class_name(self.classes[positions[counts.argmin()]].item())
-            raise ValueError(f"the pool holds no images of class {empty!r}; {REMEDY} with some, or leave the class out")
+            first = counts.argmin()
+            empty = self._called(positions[first], None if groups is None else groups[first])
+            kind = "class" if groups is None else "cell"
+            raise ValueError(f"the pool holds no images of {empty}; {REMEDY} with some, or leave the {kind} out")
 
-    def first_of_each(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _called(self, position: int, group: int | None) -> str:
+        called = f"class {self.class_name(self.classes[position].item())!r}"
+        if group is None or self.cell_counts is None:
+            return called
+        return f"{called} in group {self.cell_counts.columns.tolist()[group]!r}"
+
+    def first_of_each(self, positions: NDArray[np.int64], groups: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
         """Indices of different images, one for each position in ``classes``: the first that there are.
+
+        Those of a pool with groups come in the proportions in which it holds the groups of the class, unless positions
+        of `groups` are given.
 
         Raises
         ------
         ValueError
-            If there are not as many of some class.
+            If there are not as many of some class or cell.
         """
         asked = np.bincount(positions, minlength=len(self.classes))
+        if groups is not None:
+            return self._first_of_cells(positions, groups)
         short = np.flatnonzero(asked > self.counts)
         if len(short):
             c = short[0]
             raise ValueError(
-                f"the pool holds {self.counts[c]:,} images of class {self.class_name(self.classes[c].item())!r}, "
-                f"{asked[c]:,} are asked for; build a larger pool or ask for fewer"
+                f"the pool holds {self.counts[c]:,} images of {self._called(c, None)}, {asked[c]:,} are asked for; "
+                "build a larger pool or ask for fewer"
             )
+        if self.cell_counts is not None:
+            spread = spread_over_groups(asked, self._counts_of_cells())
+            order = np.argsort(positions, kind="stable")
+            of = np.empty(len(positions), dtype=np.int64)
+            of[order] = np.repeat(np.tile(np.arange(spread.shape[1]), len(spread)), spread.ravel())
+            return self._first_of_cells(positions, of)
         indices = np.empty(len(positions), dtype=np.int64)
         for c in np.unique(positions):
             indices[positions == c] = self._ends[c] - self.counts[c] + np.arange(asked[c])
+        return indices
+
+    def _first_of_cells(self, positions: NDArray[np.int64], groups: NDArray[np.int64]) -> NDArray[np.int64]:
+        indices, counts = np.empty(len(positions), dtype=np.int64), self._counts_of_cells()
+        for c, g in np.unique(np.stack([positions, groups], 1), axis=0).tolist():
+            chosen = (positions == c) & (groups == g)
+            if chosen.sum() > counts[c, g]:
+                raise ValueError(
+                    f"the pool holds {counts[c, g]:,} images of {self._called(c, g)}, {chosen.sum():,} are asked for; "
+                    "build a larger pool or ask for fewer"
+                )
+            indices[chosen] = self._cell_ends[c, g] - counts[c, g] + np.arange(chosen.sum())
         return indices
 
     def read(self, indices: Any) -> Tensor:
@@ -268,6 +359,14 @@ class SyntheticPool:
     def labels(self) -> NDArray[Any]:
         """Label of each image, in the order of the pool."""
         return np.repeat(self.classes, self.counts)
+
+    @property
+    def groups(self) -> NDArray[Any] | None:
+        """Group of each image, in the order of the pool; None without groups."""
+        if self.cell_counts is None:
+            return None
+        known = np.array(self.cell_counts.columns.tolist())
+        return np.repeat(np.tile(known, len(self.classes)), self._counts_of_cells().ravel())
 
     def class_name(self, label: Any) -> str:
         """Display name of a class."""
@@ -309,7 +408,8 @@ class SyntheticPool:
     def __repr__(self) -> str:
         shape = "x".join(map(str, self.image_shape))
         kind = "" if self.dtype == "uint8" else f" {self.dtype}"
-        return f"SyntheticPool({len(self):,} images of {shape}{kind}, {len(self.classes)} classes)"
+        groups = "" if self.cell_counts is None else f", {self.cell_counts.shape[1]} groups"
+        return f"SyntheticPool({len(self):,} images of {shape}{kind}, {len(self.classes)} classes{groups})"
 
 
 def _file_state(path: Path) -> tuple[int, int]:

@@ -27,15 +27,15 @@ from ganaug.data.files import (
 from ganaug.data.json_values import clip, json_text, read_json
 from ganaug.engine.devices import seed_from
 from ganaug.engine.distributed import ALONE, DistributedContext
-from ganaug.generators.contract import Generator, check_generator, class_names, device_of
+from ganaug.generators.contract import Generator, check_generator, class_names, device_of, has_groups
 from ganaug.generators.model_folder import check_version, labels_to_json, weights_checksum
 
 __all__ = ["FILES", "HEADER", "REMEDY", "build_pool", "holds_only_a_pool", "join_with_one_seed", "read_header"]
 
-FORMAT, FORMAT_VERSION = "ganaug.SyntheticPool", 2
+FORMAT, FORMAT_VERSION = "ganaug.SyntheticPool", 3
 HEADER = "pool.json"
 FILES = {"uint8": "images.u8", "float32": "images.f32"}  # pixels by their dtype, floats with the lowest byte first
-VERSIONS = {"uint8": 1, "float32": 2}  # older readers know uint8 alone
+VERSIONS = {"uint8": 1, "float32": 2}  # older readers know uint8 alone, and no groups: these are version 3
 CHECKSUM = "header_sha256"
 REMEDY = "build the pool again"
 COPIED = 2**24  # bytes at a time
@@ -44,8 +44,8 @@ COPIED = 2**24  # bytes at a time
 def build_pool(draws: FilteredDraws, path: Path, processes: DistributedContext = ALONE) -> None:
     """Draw images and write them as a pool.
 
-    Of several processes each draws every n-th class, into files that the first puts together; the pool is the same
-    for any number of them.
+    Of several processes each draws every n-th class or cell, into files that the first puts together; the pool is the
+    same for any number of them.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def _build_together(
 
     def draw() -> None:
         for position in own:
-            _write(temporary / f"{position}.part", draws.of_class(position))
+            _write(temporary / f"{position}.part", draws.of_cell(position))
             write_atomically(temporary / f"{position}.json", json.dumps(draws.records[-1]))
 
     def put_together() -> None:
@@ -137,6 +137,7 @@ def _build_together(
 def _finish(draws: FilteredDraws, temporary: Path, path: Path, inside: bool, checksum: str) -> None:
     """Write the header and put the pool into its place."""
     gan, dtype = draws.gan, draws.gan.sample_spec_.dtype
+    kept, grouped = draws.kept(), has_groups(draws.gan)
     provenance = {
         "gan": {
             "class": type(gan).__name__,
@@ -145,18 +146,19 @@ def _finish(draws: FilteredDraws, temporary: Path, path: Path, inside: bool, che
         },
         "random_state": draws.seed,
         "filters": [step.describe() for step in draws.filters],
-        "classes": draws.records,
+        "cells" if grouped else "classes": draws.records,
     }
     header = {
         "image_shape": list(gan.sample_spec_.shape),
         **({} if dtype == "uint8" else {"dtype": dtype}),
         "classes": labels_to_json(gan.classes_),
         "class_names": [class_names(gan).get(label) for label in gan.classes_.tolist()],
-        "counts": [record["kept"] for record in draws.records],
+        "counts": kept.reshape(len(gan.classes_), -1).sum(1).tolist(),
+        **({} if not grouped else _groups(gan, kept)),
         "images_sha256": checksum,
         "provenance": provenance,
     }
-    _write_header(temporary, header, VERSIONS[dtype])
+    _write_header(temporary, header, FORMAT_VERSION if grouped else VERSIONS[dtype])
     if inside:
         for name in (FILES[dtype], HEADER):
             (temporary / name).replace(path / name)
@@ -166,6 +168,14 @@ def _finish(draws: FilteredDraws, temporary: Path, path: Path, inside: bool, che
     else:
         os.chmod(temporary, 0o777 & ~umask())
         temporary.replace(path)
+
+
+def _groups(gan: Any, kept: NDArray[np.int64]) -> dict[str, Any]:
+    return {
+        "groups": labels_to_json(gan.groups_),
+        "cell_counts": kept.tolist(),
+        "training_cell_counts": np.asarray(gan.cell_counts_).tolist(),
+    }
 
 
 def _write(path: Path, batches: Iterable[NDArray[Any]]) -> str:

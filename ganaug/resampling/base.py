@@ -104,7 +104,8 @@ class TableOverSampler(NestedDefaults, BaseOverSampler):
         X, y, one_vs_all = self._check_X_y(X, y)
         of_rows = row_groups(X, y, groups)
         if self._balance() == "cells":
-            self.sampling_strategy_ = cells_to_fill(self.sampling_strategy, y, of_rows and of_rows.values)
+            values = None if of_rows is None else of_rows.values
+            self.sampling_strategy_ = cells_to_fill(self.sampling_strategy, y, values)
         else:
             self.sampling_strategy_ = check_sampling_strategy(self.sampling_strategy, y, self._sampling_type)
         return X, y, of_rows, one_vs_all

@@ -77,7 +77,7 @@ def extended(
     new : NewRows
         Each of its groups occurs in `X`, and is written as in the first row of it.
     """
-    if groups is not None and groups.column is not None:
+    if groups is not None and groups.column is not None and new.groups is not None:
         table, container = as_table(X)
         names = list(table.columns)
         place = names.index(groups.column) if groups.column in names else int(groups.column)
@@ -107,9 +107,9 @@ def row_groups(X: Any, y: NDArray[Any], groups: Any) -> RowGroups | None:
     ValueError, TypeError
         For groups that :func:`part_groups` cannot find, or :func:`check_groups` refuses for conditioning.
     """
-    if groups is None:
-        return None
     _, values = part_groups(X, groups)
+    if values is None:
+        return None
     check_groups(y, values, use="conditioning", of="rows")
     in_column = isinstance(groups, str | Integral) and not isinstance(groups, bool)
     return RowGroups(values, groups if in_column else None)

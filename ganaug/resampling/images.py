@@ -10,6 +10,7 @@ from sklearn.base import clone
 
 from ganaug.curation.generator_sampler import check_takes_groups
 from ganaug.data.images.labelled import UNLABELLED
+from ganaug.data.images.sources import labelled_images
 from ganaug.generators.images.gan import ImageGAN
 from ganaug.resampling.base import seeded
 
@@ -50,7 +51,9 @@ def fitted_image_gan(
     if y.dtype.kind == "i" and UNLABELLED in y:
         raise ValueError("class -1 cannot be over-sampled with an ImageGAN, to which it marks images without a label")
     gan = ImageGAN() if generator is None else clone(generator)
-    return seeded(gan, seed).fit(images, y, **({} if groups is None else {"groups": groups}))
+    if groups is None:
+        return seeded(gan, seed).fit(images, y)
+    return seeded(gan, seed).fit(labelled_images(images, y, groups=groups, dtype="auto"))
 
 
 def like_images(drawn: Any, X: NDArray[Any]) -> NDArray[Any]:

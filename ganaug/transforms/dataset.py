@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import ConcatDataset, Dataset, Subset
 
-from ganaug.curation import ImageGateDecision, SyntheticPool, images_to_add
-from ganaug.data.images.labelled import UNLABELLED
+from ganaug.curation import ImageGateDecision, SyntheticPool
+from ganaug.data.groups import groups_from_array
 from ganaug.data.labels import labels_from_array
 from ganaug.generators.contract import Generator, draw_images
 from ganaug.transforms.gated import gated_images
-from ganaug.transforms.pairs import as_pairs
+from ganaug.transforms.new_samples import joined_groups, new_samples
+from ganaug.transforms.pairs import LabelledPairs, as_pairs
 from ganaug.transforms.pixels import CONVERT, Pixels, as_fitted, channels_of, is_grey
 from ganaug.transforms.source import Source
 
@@ -43,11 +43,19 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
         integer label -1 have none: they are kept, and none are added to them.
     source : SyntheticPool or generator of images, such as ImageGAN
         Of a pool the first images of each class are taken, none twice. A GAN draws all images now and keeps them.
-    per_class : int, float, "balance", "auto" or dict, default="balance"
-        Synthetic images of each class: a number; a share of the real ones (a float); as many as the class has fewer
-        than the largest; a number for each label; or "auto", as many as inner validation says, which may be none
-        (:func:`ganaug.choose_ratio`). That trains a clone of the GAN on a part of the images; `source` is then an
-        ImageGAN, fitted on the real images or not fitted.
+    per_class : int, float, "balance", "auto" or dict, optional
+        By default "balance", unless there is `per_cell`. Synthetic images of each class: a number; a share of the real
+        ones (a float); as many as the class has fewer than the largest; a number for each label; or "auto", as many as
+        inner validation says, which may be none (:func:`ganaug.choose_ratio`). That trains a clone of the GAN on a part
+        of the images; `source` is then an ImageGAN, fitted on the real images or not fitted.
+    per_cell : int, "balance", dict or DataFrame, optional
+        In place of `per_class`, where the real images and the source have groups: synthetic images of each cell, a
+        combination of class and group, also of those without real ones; as many as each has fewer than the largest; or
+        numbers by (class, group), in a DataFrame with a row for each class and a column for each group. The unknown
+        group gets images only where such numbers ask for them.
+    groups : array-like of shape (n_images,), optional
+        Group of each real image: speaker, scanner, site. Not needed for labelled images that hold them. Without
+        `per_cell`, groups of synthetic images come as often as in the source, and are unknown where it has none.
     transform : callable, optional
         Applied to every image, real or synthetic, after the real dataset's own.
     mean, std : sequence of float, optional
@@ -63,6 +71,8 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
     ----------
     decision : ImageGateDecision or None
         What the gate chose, with ``per_class="auto"``.
+    groups : list or None
+        Group of every item, where those of the real images are known.
     targets : list
         Label of every item, for samplers such as ``torch.utils.data.WeightedRandomSampler``.
     classes : list of str
@@ -71,7 +81,8 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
     Raises
     ------
     ValueError
-        If the pool is too small, or lacks a class; if images have other channels than the source's, or are uint8
+        If the pool is too small, or lacks a class or cell; for `per_cell` without groups, and groups that nothing can
+        be learnt from, such as one that equals the label; if images have other channels than the source's, or are uint8
         beside a source that draws floats; or if transformed real and synthetic images are not of one size.
 
     See Also
@@ -94,8 +105,10 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
         self,
         real: Any,
         source: SyntheticPool | Generator,
-        per_class: float | str | Mapping[Any, int] = "balance",
+        per_class: float | str | Mapping[Any, int] | None = None,
         *,
+        per_cell: Any = None,
+        groups: Any = None,
         transform: Callable[[Any], Any] | None = None,
         mean: Any = None,
         std: Any = None,
@@ -121,26 +134,34 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
         self._pool: SyntheticPool | None = None
         self.decision: ImageGateDecision | None = None
         self.targets = _targets(real)
-        gated = isinstance(per_class, str) and per_class == "auto"
+        groups = _groups(real) if groups is None else groups
+        known_groups = None if groups is None else groups_from_array(groups, len(real))
+        gated = isinstance(per_class, str) and per_class == "auto" and per_cell is None
         if gate is not None and not gated:
             raise ValueError("gate holds arguments for per_class='auto' only; leave it out")
         if gated:
             self._shown = "the gate"
             pairs = _Untransformed(chain, len(real), names)
-            self._images, new_labels, self.decision = gated_images(pairs, source, names, gate or {}, random_state)
+            self._images, new_labels, new_groups, self.decision = gated_images(
+                pairs, source, names, gate or {}, random_state, known_groups
+            )
             shape = tuple(self._images.shape[1:])
             self._pixels.dtype = str(self._images.dtype).removeprefix("torch.")
         else:
             where = Source(source, names, missing=missing)
             self._shown, shape = repr(where), where.image_shape
             self._pixels.dtype = where.dtype
-            new_labels = new_images(per_class, labels_from_array(self.targets, len(real)), where)
-            chosen = where.positions(new_labels)
-            new_labels, chosen = new_labels[chosen >= 0], chosen[chosen >= 0]
+            called = dict(enumerate(names)) if isinstance(names, Sequence) and not isinstance(names, str) else names
+            new = new_samples(
+                per_class, per_cell, labels_from_array(self.targets, len(real)), known_groups, where, called or {}
+            )
+            new_labels, new_groups, chosen = new.labels, new.groups, (new.positions, new.group_positions)
             if isinstance(source, SyntheticPool):
-                self._pool, self._indices = source, source.first_of_each(chosen)
+                self._pool, self._indices = source, source.first_of_each(*chosen)
             else:
-                self._images = draw_images(source, chosen, random_state=random_state)
+                self._images = draw_images(source, *chosen, random_state=random_state)
+        joined = joined_groups(known_groups, new_groups, len(new_labels))
+        self.groups: list[Any] | None = None if joined is None else joined.tolist()
         self.targets = [*self.targets, *new_labels.tolist()]
         self._channels: int | None = None
         if gated or len(new_labels):
@@ -219,28 +240,6 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
     def __repr__(self) -> str:
         n = len(self) - len(self.real)
         return f"AugmentedDataset({len(self.real):,} real and {n:,} synthetic images from {self._shown})"
-
-
-def new_images(per_class: Any, labels: NDArray[Any], source: Source) -> NDArray[Any]:
-    """Labels of the synthetic images to add to labelled ones; none for those without a label.
-
-    Parameters
-    ----------
-    per_class : float, str or mapping
-        As for :func:`ganaug.curation.images_to_add`.
-    labels : ndarray of shape (n_images,)
-    source : Source
-        A class -1 of its own is one.
-
-    Returns
-    -------
-    ndarray of shape (n_new,)
-    """
-    if labels.dtype.kind == "i" and UNLABELLED not in source.classes.tolist():
-        labels = labels[labels != UNLABELLED]
-    distinct, counts = np.unique(labels, return_counts=True)
-    added = images_to_add(per_class, dict(zip(distinct.tolist(), counts.tolist(), strict=True)))
-    return np.repeat(np.array(list(added), dtype=labels.dtype), list(added.values()))
 
 
 def _first(chain: list[Any], length: int) -> tuple[int, Any, Any]:
@@ -352,6 +351,17 @@ class _Untransformed:
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         return _raw(self._chain, index)
+
+
+def _groups(dataset: Any) -> list[Any] | None:
+    """Group of every item, where the dataset knows it."""
+    if isinstance(dataset, ConcatDataset):
+        parts = [_groups(part) for part in dataset.datasets]
+        return None if any(part is None for part in parts) else [group for part in parts for group in part or ()]
+    if isinstance(dataset, Subset):
+        inner = _groups(dataset.dataset)
+        return None if inner is None else [inner[index] for index in dataset.indices]
+    return dataset.groups if isinstance(dataset, LabelledPairs | AugmentedDataset) else None
 
 
 def _targets(dataset: Any) -> list[Any]:

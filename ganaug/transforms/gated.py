@@ -13,9 +13,10 @@ from sklearn.base import clone
 from torch import Tensor
 
 from ganaug.curation import ImageGateDecision, choose_ratio
-from ganaug.curation.drawing import draw_filtered
+from ganaug.curation.drawing import draw_filtered_cells
 from ganaug.data import LabelledImages
 from ganaug.data.images.like import images_like
+from ganaug.data.labels import same_labels
 from ganaug.engine.devices import seed_from
 from ganaug.generators.contract import Generator, check_generator
 from ganaug.transforms.source import Source
@@ -29,7 +30,8 @@ def gated_images(
     names: Sequence[str] | None,
     options: Mapping[str, Any],
     random_state: Any,
-) -> tuple[Tensor, NDArray[Any], ImageGateDecision]:
+    groups: NDArray[Any] | None = None,
+) -> tuple[Tensor, NDArray[Any], NDArray[Any] | None, ImageGateDecision]:
     """Ask the gate, and draw what it allows.
 
     Parameters
@@ -43,11 +45,15 @@ def gated_images(
     options : mapping
         For :func:`ganaug.choose_ratio`.
     random_state : int, RandomState, Generator or None
+    groups : ndarray of shape (n_real,), optional
+        Of the real images.
 
     Returns
     -------
     images : Tensor of shape (n, channels, height, width), of the dtype of the real images
     labels : ndarray of shape (n,)
+    groups : ndarray of shape (n,) or None
+        None where the real images or the generator have none.
     decision : ImageGateDecision
     """
     reason = "per_class='auto' trains it on a part of the images, to validate on the others"
@@ -56,7 +62,7 @@ def gated_images(
     resize = fitted and isinstance(pairs[0][0], Image)
     dtype = source.sample_spec_.dtype if fitted else None
     size = source.sample_spec_.shape[1:] if resize else None
-    real = images_like(pairs, dtype=dtype, size=size, train=True)
+    real = images_like(pairs, groups=groups, dtype=dtype, size=size, train=True)
     if fitted and real.images.dtype != dtype:
         raise ValueError(f"the real images are {real.images.dtype}, the generator draws {dtype}; convert them alike")
     if fitted and real.image_shape != source.sample_spec_.shape:
@@ -68,16 +74,18 @@ def gated_images(
     counts = dict(zip(*(part.tolist() for part in np.unique(real.labels, return_counts=True)), strict=True))
     wanted = decision.images_to_add(counts)
     if not any(wanted.values()):
-        return torch.from_numpy(real.images[:0]), real.labels[:0], decision
+        none = None if groups is None else groups[:0]
+        return torch.from_numpy(real.images[:0]), real.labels[:0], none, decision
     if fitted:
         # The GAN may know the classes by other labels.
         positions = Source(source, names).positions(np.array(list(counts)))
         theirs = source.classes_[positions].tolist()
         gan, known = source, dict(zip(counts, theirs, strict=True))
-        real = LabelledImages(real.images, np.array([known[label] for label in real.labels.tolist()]))
+        labels = np.array([known[label] for label in real.labels.tolist()])
+        real = LabelledImages(real.images, labels, groups=real.groups)
     else:
         gan, known = clone(source).set_params(random_state=seed).fit(real), {label: label for label in counts}
-    drawn, places = draw_filtered(
+    drawn, places, of = draw_filtered_cells(
         gan,
         {known[label]: n for label, n in wanted.items()},
         real=real if decision.keep else None,
@@ -86,4 +94,5 @@ def gated_images(
     )
     ours = {theirs: label for label, theirs in known.items()}
     labels = np.array([ours[label] for label in gan.classes_[places].tolist()])
-    return torch.from_numpy(drawn), labels, decision
+    new_groups = None if of is None or groups is None else same_labels(np.asarray(gan.groups_)[of], np.unique(groups))
+    return torch.from_numpy(drawn), labels, new_groups, decision

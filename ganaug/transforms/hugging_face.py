@@ -14,13 +14,14 @@ from PIL import Image
 from torch import Tensor
 
 from ganaug.curation import SyntheticPool
+from ganaug.data.groups import groups_from_array, has_group
 from ganaug.data.images.datasets import image_and_label_columns
 from ganaug.data.images.labelled import UNLABELLED
 from ganaug.data.images.pictures import png_bytes
-from ganaug.data.labels import labels_from_array
+from ganaug.data.labels import labels_from_array, listed
 from ganaug.generators.contract import Generator, draw_images
-from ganaug.transforms.dataset import new_images
 from ganaug.transforms.gated import gated_images
+from ganaug.transforms.new_samples import NewSamples, new_samples
 from ganaug.transforms.pairs import HuggingFacePairs
 from ganaug.transforms.pixels import CONVERT, Pixels, as_fitted, channels_of, is_grey
 from ganaug.transforms.source import Source
@@ -37,8 +38,10 @@ SPLIT = "train"
 def augment_dataset(
     dataset: Dataset | DatasetDict | IterableDataset,
     source: SyntheticPool | Generator,
-    per_class: float | str | Mapping[Any, int] = "balance",
+    per_class: float | str | Mapping[Any, int] | None = None,
     *,
+    per_cell: Any = None,
+    group_column: str | None = None,
     random_state: Any = 0,
     gate: Mapping[str, Any] | None = None,
     missing: str = "error",
@@ -59,8 +62,11 @@ def augment_dataset(
         -1 or None have none: they are kept, and none are added to them.
     source : SyntheticPool or generator of images, such as ImageGAN
         Of a pool the first images of each class are taken, none twice.
-    per_class, random_state, gate, missing
+    per_class, per_cell, random_state, gate, missing
         As for :class:`AugmentedDataset`; keys of a dict are labels or their names, and "auto" does not take streams.
+    group_column : str, optional
+        Column of the group of each image, which `per_cell` needs: it is filled for synthetic images, with None where
+        their group is unknown.
     image_column, label_column : str, optional
         Needed only where there is not exactly one column of each kind, and for one of arrays.
     flag_column : str, default="is_synthetic"
@@ -102,6 +108,8 @@ def augment_dataset(
         if SPLIT not in dataset:
             raise ValueError(f"only the split {SPLIT!r} is augmented, there are {', '.join(dataset)}; pass one of them")
         options: dict[str, Any] = {
+            "per_cell": per_cell,
+            "group_column": group_column,
             "random_state": random_state,
             "gate": gate,
             "missing": missing,
@@ -123,20 +131,22 @@ def augment_dataset(
         raise TypeError(f"a dataset of the package datasets is needed, got {type(dataset).__name__}")
     if dataset.features is None:
         raise ValueError("the streaming dataset does not declare its columns; cast it to its features first")
-    image_column, label_column = image_and_label_columns(dataset.features, image_column, label_column)
+    others = {name: feature for name, feature in dataset.features.items() if name != group_column}
+    image_column, label_column = image_and_label_columns(others, image_column, label_column)
     fill = dict(fill_values or {})
-    _check_columns(dataset.features, image_column, label_column, flag_column, fill)
-    gated = isinstance(per_class, str) and per_class == "auto"
+    _check_columns(dataset.features, (image_column, label_column, group_column), flag_column, fill)
+    gated = isinstance(per_class, str) and per_class == "auto" and per_cell is None
     if gate is not None and not gated:
         raise ValueError("gate holds arguments for per_class='auto' only; leave it out")
     plain = _plain(dataset)
     labels = _labels(plain, label_column)
     names = getattr(dataset.features[label_column], "names", None)
+    groups = None if group_column is None else _groups(plain, group_column, len(labels))
     if gated:
         if not isinstance(dataset, Dataset):
             raise ValueError("per_class='auto' takes a Dataset, got a stream; pass a number")
         pairs = HuggingFacePairs(plain, image_column, label_column)
-        drawn, new_labels, _ = gated_images(pairs, source, names, gate or {}, random_state)
+        drawn, new_labels, new_groups, _ = gated_images(pairs, source, names, gate or {}, random_state, groups)
         shape, images = tuple(drawn.shape[1:]), iter(drawn)
         dtype = str(drawn.dtype).removeprefix("torch.")
     else:
@@ -144,10 +154,10 @@ def augment_dataset(
             by_name = {name: index for index, name in enumerate(names)}
             per_class = {by_name.get(key, key): n for key, n in per_class.items()}
         where = Source(source, names, missing=missing)
-        new_labels = new_images(per_class, labels, where)
-        chosen = where.positions(new_labels)
-        new_labels, chosen = new_labels[chosen >= 0], chosen[chosen >= 0]
-        shape, images = where.image_shape, _drawn(where, chosen, random_state)
+        called = dict(enumerate(names or ()))
+        new = new_samples(per_class, per_cell, labels, groups, where, called, remedy="pass group_column=")
+        new_labels, new_groups = new.labels, new.groups
+        shape, images = where.image_shape, _drawn(where, new, random_state)
         dtype = where.dtype
     if len(new_labels) == 0:
         return _in_format(_flagged(plain, flag_column), dataset, flag_column)
@@ -157,6 +167,7 @@ def augment_dataset(
         image_column: [_cell(pixels.one_like(image, example)) for image in images],
         label_column: new_labels.tolist(),
         **{name: [value] * len(new_labels) for name, value in fill.items()},
+        **({} if group_column is None else {group_column: _written(new_groups, len(new_labels), plain, group_column)}),
         flag_column: [True] * len(new_labels),
     }
     # Originals beside floats are left as they are: there is nothing that ``fit`` converts.
@@ -166,15 +177,15 @@ def augment_dataset(
 
 
 def _check_columns(
-    features: Mapping[str, Any], image_column: str, label_column: str, flag_column: str, fill: Mapping[str, Any]
+    features: Mapping[str, Any], filled: tuple[str | None, ...], flag_column: str, fill: Mapping[str, Any]
 ) -> None:
     """Find out whether synthetic images have a value for every column."""
     if flag_column in features:
         raise ValueError(f"the dataset has a column {flag_column!r} already; rename it or pass flag_column=")
-    strange = [name for name in fill if name not in features or name in (image_column, label_column)]
+    strange = [name for name in fill if name not in features or name in filled]
     if strange:
-        raise ValueError(f"fill_values are for columns beside images and labels, got {strange[0]!r}")
-    unfilled = [name for name in features if name not in (image_column, label_column, *fill)]
+        raise ValueError(f"fill_values are for columns beside images, labels and groups, got {strange[0]!r}")
+    unfilled = [name for name in features if name not in (*filled, *fill)]
     if unfilled:
         raise ValueError(
             f"synthetic images have no value for the column {unfilled[0]!r}; pass fill_values= or remove the column"
@@ -217,6 +228,28 @@ def _labels(plain: Any, column: str) -> NDArray[Any]:
     return known if known.dtype.kind != "i" else np.array([UNLABELLED if label is None else label for label in labels])
 
 
+def _groups(plain: Any, column: str, n: int) -> NDArray[Any]:
+    """Groups of all rows, by the names of their classes where it is a ClassLabel."""
+    if column not in plain.features:
+        raise ValueError(
+            f"group_column must be a column of the dataset, got {column!r}; its columns are {listed(plain.features)}"
+        )
+    values = [group for batch in plain.select_columns([column]).iter(BATCH) for group in batch[column]]
+    names = getattr(plain.features[column], "names", None)
+    if names is not None:
+        values = [None if group is None or group < 0 else names[group] for group in values]
+    return groups_from_array(values, n)
+
+
+def _written(groups: NDArray[Any] | None, n: int, plain: Any, column: str) -> list[Any]:
+    """Groups as the column holds them, None for unknown ones."""
+    if groups is None:
+        return [None] * n
+    values = [group if known else None for group, known in zip(groups.tolist(), has_group(groups), strict=True)]
+    names = getattr(plain.features[column], "names", None)
+    return values if names is None else [None if group is None else names.index(group) for group in values]
+
+
 def _example(plain: Any, column: str, shape: tuple[int, ...], dtype: str) -> Any:
     """Return the first real image as ``fit`` sees it, which synthetic ones are made like.
 
@@ -244,14 +277,14 @@ def _cell(image: Any) -> Any:
     return {"bytes": buffer.getvalue(), "path": None}
 
 
-def _drawn(source: Source, positions: NDArray[np.int64], random_state: Any) -> Iterator[Tensor]:
-    """Synthetic images of these classes, one after the other."""
+def _drawn(source: Source, new: NewSamples, random_state: Any) -> Iterator[Tensor]:
+    """Synthetic images, one after the other."""
     batches: Iterable[Tensor]
     if isinstance(source.origin, SyntheticPool):
-        pool, indices = source.origin, source.origin.first_of_each(positions)
+        pool, indices = source.origin, source.origin.first_of_each(new.positions, new.group_positions)
         batches = (pool.read(indices[i : i + BATCH]) for i in range(0, len(indices), BATCH))
     else:
-        batches = [draw_images(source.origin, positions, random_state=random_state)]
+        batches = [draw_images(source.origin, new.positions, new.group_positions, random_state=random_state)]
     return (image for batch in batches for image in batch)
 
 

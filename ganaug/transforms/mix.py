@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 import torch.nn.functional
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 from torch.utils import _pytree as pytree
@@ -15,10 +17,12 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from ganaug.curation import SyntheticPool
+from ganaug.curation.cells import balancing_shares
+from ganaug.data.groups import has_group
 from ganaug.data.labels import listed
 from ganaug.generators.contract import Generator
 from ganaug.transforms.pixels import Pixels, as_fitted
-from ganaug.transforms.samples import find_image, label_finder
+from ganaug.transforms.samples import find_image, groups_finder, label_finder
 from ganaug.transforms.source import Source
 
 __all__ = ["RandomSynthetic", "SyntheticMix"]
@@ -37,6 +41,7 @@ class _Synthetic(v2.Transform):
         labels_getter: str | Callable[[Any], Any],
         classes: Sequence[str] | None,
         missing: str,
+        groups_getter: str | Callable[[Any], Any] | None = None,
     ) -> None:
         super().__init__()
         if isinstance(p, str) or not 0.0 <= p <= 1.0:
@@ -47,6 +52,7 @@ class _Synthetic(v2.Transform):
         self._source.check_names()
         self._pixels = Pixels(mean, std, resize=resize, dtype=self._source.dtype)
         self._find_label = label_finder(labels_getter)
+        self._find_groups = groups_finder(groups_getter)
 
     @property
     def source(self) -> SyntheticPool | Generator:
@@ -64,18 +70,21 @@ class _Synthetic(v2.Transform):
         if not inputs:
             raise ValueError("pass images and labels, or a sample that holds both")
         sample = inputs if len(inputs) > 1 else inputs[0]
-        label = self._find_label(sample)
-        flat, structure = pytree.tree_flatten(sample)
+        label, groups = self._find_label(sample), self._find_groups(sample)
+        flat, structure = pytree.tree_flatten(sample, is_leaf=None if groups is None else lambda part: part is groups)
         where = find_image(flat, label)
-        image, new_label = self._replace(flat[where], label)
-        if new_label is not label:
-            if not any(item is label for item in flat):
-                raise ValueError("labels_getter must return an item of the sample itself for its labels to be changed")
-            flat = [new_label if item is label else item for item in flat]
+        image, *new = self._replace(flat[where], label, groups)
+        for called, old, changed in zip(("labels", "groups"), (label, groups), new, strict=True):
+            if changed is not old:
+                if not any(item is old for item in flat):
+                    raise ValueError(
+                        f"{called}_getter must return an item of the sample itself for its {called} to be changed"
+                    )
+                flat = [changed if item is old else item for item in flat]
         flat[where] = image
         return pytree.tree_unflatten(flat, structure)
 
-    def _replace(self, image: Any, label: Any) -> tuple[Any, Any]:
+    def _replace(self, image: Any, label: Any, groups: Any) -> tuple[Any, Any, Any]:
         raise NotImplementedError
 
 
@@ -95,6 +104,10 @@ class SyntheticMix(_Synthetic):
         None replaces an image by one of its class. Otherwise the classes of the synthetic images are drawn, all equally
         often or with these weights (of the source's classes in their order), and the labels change with them: batches
         of imbalanced data become less so.
+    cells : None or "balance", default=None
+        "balance" draws class and group of the synthetic images such that batches show all cells, the combinations of
+        both, equally often: see Notes. Labels change with them, as by `balance`, and so do the groups of a batch that
+        holds them. By default groups come as often as in training, or in the pool.
     mean, std : sequence of float, optional
         What images were normalised with, if they were: see Notes.
     resize : bool, default=False
@@ -106,15 +119,20 @@ class SyntheticMix(_Synthetic):
         Names that the labels 0, 1, ... stand for, such as ``ImageFolder(...).classes``. They are found by name in the
         source; without it integer labels are the source's own, or count its classes where these are strings. That
         there are images of all of them is checked at once, and not only when a batch holds such a label.
+    groups_getter : "default", callable or None, default="default"
+        With `cells`, finds the groups in the input: a tensor of integers or booleans, or a list of names. By default
+        the third of three inputs if it is such a one, or of a mapping the key "groups", else the first that contains
+        "group"; None if the input holds none. Integers beside groups that are strings count these, sorted, from 0.
     missing : {"error", "keep"}, default="error"
         What is done about a label that the source, such as a pool of rare classes only, holds no images of: "keep"
-        leaves its images real. With `balance` such classes are never drawn.
+        leaves its images real. With `balance` such classes are never drawn, and with `cells` such cells.
 
     Raises
     ------
     ValueError
         When called with a label that the source does not have, soft labels, images of another size or number of
-        channels, floats outside [0, 1] without `mean` and `std`, or uint8 images beside a source that draws floats.
+        channels, floats outside [0, 1] without `mean` and `std`, or uint8 images beside a source that draws floats. For
+        `cells` with a source that knows no groups, or beside `balance` or `classes`.
 
     See Also
     --------
@@ -127,6 +145,11 @@ class SyntheticMix(_Synthetic):
     normalised with `mean` and `std`. Of a source that draws float32 the values are not rescaled: images are then
     floating point, of the scale that the generator was trained on, before `mean` and `std` if these are given. Output
     has the input's type, dtype, size and device; the input is not changed.
+    With ``cells="balance"`` a share `p` of all images is replaced, whatever their cell, and the cells of the synthetic
+    ones are drawn where the rest of the real ones is short. What is short follows from the real images that the source
+    was trained on: batches must hold these as they are, each as often as the others. If `p` is too small for all cells
+    to be shown equally often, it raises the rarest to one level; ``cell_shares`` says to which. Cells of the unknown
+    group are not filled.
     Random numbers come from torch's global state: workers of a DataLoader differ, and ``DataLoader(generator=...)``
     repeats what they do; in the main process ``torch.manual_seed`` does.
 
@@ -146,16 +169,24 @@ class SyntheticMix(_Synthetic):
         p: float = 0.3,
         balance: str | Sequence[float] | None = None,
         *,
+        cells: str | None = None,
         mean: Any = None,
         std: Any = None,
         resize: bool = False,
         labels_getter: str | Callable[[Any], Any] = "default",
         classes: Sequence[str] | None = None,
+        groups_getter: str | Callable[[Any], Any] | None = "default",
         missing: str = "error",
     ) -> None:
-        super().__init__(source, p, mean, std, resize, labels_getter, classes, missing)
+        getter = groups_finder(groups_getter) if cells is not None else None
+        super().__init__(source, p, mean, std, resize, labels_getter, classes, missing, getter)
         if balance is not None and classes is not None:
             raise ValueError("balance and classes exclude each other; train the GAN on the labels of the data")
+        if cells is not None and (balance is not None or classes is not None):
+            other = "balance" if balance is not None else "classes"
+            raise ValueError(f"cells and {other} exclude each other, got both; pass one of them")
+        self.cells = cells
+        self._cell_weights = None if cells is None else self._balanced(cells)
         self.balance = balance
         self._weights = _weights(balance, len(self._source.classes))
         if self._weights is not None and missing == "keep":
@@ -165,7 +196,36 @@ class SyntheticMix(_Synthetic):
         if self._weights is not None:
             self._source.check_available(np.flatnonzero(self._weights.numpy() > 0))
 
-    def _replace(self, images: Any, labels: Any) -> tuple[Any, Any]:
+    def _balanced(self, cells: str) -> Tensor:
+        """Weight of each cell among the synthetic images, class by class."""
+        if cells != "balance":
+            raise ValueError(f"cells must be None or 'balance', got {cells!r}; pass one of these")
+        source = self._source
+        source.check_cells("cells", "leave it out")
+        assert source.groups is not None
+        assert source.training_cell_counts is not None
+        fillable = np.broadcast_to(has_group(source.groups), source.training_cell_counts.shape)
+        at = np.indices(fillable.shape).reshape(2, -1)
+        if source.missing == "keep":
+            fillable = fillable & source.holds(*at).reshape(fillable.shape)
+            if not fillable.any():
+                raise ValueError("the pool holds no image of a known group; build it with per_cell=")
+        shares = balancing_shares(source.training_cell_counts, self.p, fillable)
+        if isinstance(source.origin, SyntheticPool):
+            source.origin.check_available(*at[:, shares.ravel() > 0])
+        return torch.from_numpy(shares.ravel())
+
+    @property
+    def cell_shares(self) -> pd.DataFrame | None:
+        """Expected share of each class (index) in each group (columns) in batches, with `cells`; None without."""
+        source = self._source
+        if self._cell_weights is None or source.training_cell_counts is None:
+            return None
+        real, added = source.training_cell_counts, self._cell_weights.numpy().reshape(source.training_cell_counts.shape)
+        shares = (1 - self.p) * real / real.sum() + self.p * added
+        return pd.DataFrame(shares, pd.Index(source.classes, name="class"), pd.Index(source.groups, name="group"))
+
+    def _replace(self, images: Any, labels: Any, groups: Any) -> tuple[Any, Any, Any]:
         if isinstance(images, Image.Image):
             raise ValueError("SyntheticMix takes batches, got a PIL image; use RandomSynthetic for single images")
         if not isinstance(labels, Tensor):
@@ -175,11 +235,19 @@ class SyntheticMix(_Synthetic):
                 "SyntheticMix takes images (batch, channels, height, width) with labels (batch,) or (batch, classes), "
                 f"got {tuple(images.shape)} with {tuple(labels.shape)}"
             )
+        if groups is not None:
+            self._check_groups(groups, len(images))
         self._pixels.check(images, self._source.image_shape)
         hard = _hard(labels.detach().cpu())  # all that is asked about labels waits for a GPU once
         chosen = torch.nonzero(torch.rand(len(images), dtype=torch.float32, device="cpu") < self.p)[:, 0]
-        new_labels = labels
-        if self._weights is not None and len(chosen):
+        new_labels, new_groups, of = labels, groups, None
+        if self._cell_weights is not None and self._source.groups is not None and len(chosen):
+            drawn = torch.multinomial(self._cell_weights, len(chosen), replacement=True)
+            positions, of = np.divmod(drawn.numpy(), len(self._source.groups))
+            new_labels = labels.clone()
+            new_labels[chosen.to(labels.device)] = self._as_labels(torch.from_numpy(positions), labels)
+            new_groups = groups if groups is None else self._with_groups(groups, chosen, of)
+        elif self._weights is not None and len(chosen):
             drawn = torch.multinomial(self._weights, len(chosen), replacement=True)
             positions = drawn.numpy()
             new_labels = labels.clone()
@@ -191,15 +259,44 @@ class SyntheticMix(_Synthetic):
                 chosen = chosen[torch.from_numpy(places[chosen.numpy()] >= 0)]
             positions = places[chosen.numpy()]
         if len(chosen) == 0:
-            return images, new_labels
-        synthetic = self._pixels.like(self._source.draw(positions, images.device), images)
+            return images, new_labels, new_groups
+        synthetic = self._pixels.like(self._source.draw(positions, images.device, of), images)
         mixed = images.clone()
         # numpy is faster here, but knows neither bfloat16 nor gradients.
         if mixed.device.type == "cpu" and mixed.dtype != torch.bfloat16 and not mixed.requires_grad:
             mixed.numpy()[chosen.numpy()] = synthetic.numpy()
         else:
             mixed[chosen.to(images.device)] = synthetic
-        return tv_tensors.wrap(mixed, like=images) if isinstance(images, tv_tensors.Image) else mixed, new_labels
+        mixed = tv_tensors.wrap(mixed, like=images) if isinstance(images, tv_tensors.Image) else mixed
+        return mixed, new_labels, new_groups
+
+    def _check_groups(self, groups: Any, n: int) -> None:
+        """Find out whether what seems to be groups is that."""
+        known = self._source.groups
+        assert known is not None
+        counted = isinstance(groups, Tensor) and known.dtype.kind in "UO"
+        there = range(len(known)) if counted else known.tolist()
+        found = groups.tolist() if isinstance(groups, Tensor) else list(groups)
+        strange = [group for group in dict.fromkeys(found) if group not in there]
+        if strange:
+            raise ValueError(
+                f"groups must be among {listed(list(map(repr, there)))}, got {strange[0]!r}; pass those of the "
+                "training data, or groups_getter= that finds them, or None"
+            )
+        if len(found) != n:
+            raise ValueError(f"a batch must hold a group for each image, got {len(found)} groups and {n} images")
+
+    def _with_groups(self, groups: Any, chosen: Tensor, of: NDArray[np.int64]) -> Any:
+        """Groups of a batch with those of the synthetic images, as they are written there."""
+        known = self._source.groups
+        assert known is not None
+        if isinstance(groups, Tensor):
+            values = of if known.dtype.kind in "UO" else known[of]
+            new = groups.clone()
+            new[chosen.to(groups.device)] = torch.from_numpy(values).to(groups.device, groups.dtype)
+            return new
+        changed = dict(zip(chosen.tolist(), known[of].tolist(), strict=True))
+        return type(groups)(changed.get(index, group) for index, group in enumerate(groups))
 
     def _as_labels(self, positions: Tensor, labels: Tensor) -> Tensor:
         """Positions among the source's classes as labels of the batch."""
@@ -218,7 +315,8 @@ class RandomSynthetic(_Synthetic):
     """Replace an image by a synthetic one of the same class, at random.
 
     Called on a pair ``(image, label)``, or on any sample that holds one image and its label. Most torchvision datasets
-    show a transform the image only: for these there is :class:`AugmentedDataset`.
+    show a transform the image only: for these there is :class:`AugmentedDataset`. Of a source with groups they come as
+    often as in training, or in the pool; since the label stays, cells are balanced by :class:`SyntheticMix` alone.
 
     Parameters
     ----------
@@ -260,7 +358,7 @@ class RandomSynthetic(_Synthetic):
     ) -> None:
         super().__init__(source, p, mean, std, resize, labels_getter, classes, missing)
 
-    def _replace(self, image: Any, label: Any) -> tuple[Any, Any]:
+    def _replace(self, image: Any, label: Any, groups: Any) -> tuple[Any, Any, Any]:
         one = (label.detach().cpu() if isinstance(label, Tensor) else np.asarray(label)).reshape(-1)
         if len(one) != 1:
             raise ValueError(
@@ -270,8 +368,8 @@ class RandomSynthetic(_Synthetic):
         position = self._source.positions(one)
         image = as_fitted(image, self._source.image_shape[0], self._source.dtype)
         if torch.rand((), dtype=torch.float32, device="cpu") >= self.p or position[0] < 0:
-            return image, label
-        return self._pixels.one_like(self._source.draw(position)[0], image), label
+            return image, label, groups
+        return self._pixels.one_like(self._source.draw(position)[0], image), label, groups
 
 
 def _hard(labels: Tensor) -> Tensor:

@@ -14,11 +14,12 @@ __all__ = ["HuggingFacePairs", "LabelledPairs", "as_pairs"]
 
 
 class LabelledPairs(Dataset[tuple[Any, Any]]):
-    """Images (channels, height, width) with their labels; the names of classes are a dict by label."""
+    """Images (channels, height, width) with their labels and groups; the names of classes are a dict by label."""
 
     def __init__(self, data: LabelledImages) -> None:
         self._images = torch.from_numpy(data.images)
         self.targets: list[Any] = data.labels.tolist()
+        self.groups: list[Any] | None = None if data.groups is None else data.groups.tolist()
         if data.class_names:
             self.classes = dict(data.class_names)
 

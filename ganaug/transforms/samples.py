@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 from torchvision import tv_tensors
 
-__all__ = ["find_image", "find_label", "label_finder"]
+__all__ = ["find_groups", "find_image", "find_label", "groups_finder", "label_finder"]
 
 
 def label_finder(labels_getter: Any) -> Callable[[Any], Any]:
@@ -44,6 +44,47 @@ def find_label(sample: Any) -> Any:
         f"the labels cannot be found in a {type(sample).__name__}; pass images and labels, a mapping with a key "
         "'labels', or labels_getter="
     )
+
+
+def groups_finder(groups_getter: Any) -> Callable[[Any], Any]:
+    """Check what a user passed as `groups_getter`."""
+    if groups_getter == "default":
+        return find_groups
+    if groups_getter is None:
+        return _no_groups
+    if callable(groups_getter):
+        return groups_getter
+    raise ValueError(f"groups_getter must be 'default', None or a callable, got {groups_getter!r}; pass one of these")
+
+
+def find_groups(sample: Any) -> Any:
+    """Take the third of three items if it may hold groups, or of a mapping "groups", else the first with "group" in it.
+
+    Examples
+    --------
+    >>> find_groups((None, 3, ["old"])), find_groups({"label": 7, "group": ["new"]}), find_groups((None, 3))
+    (['old'], ['new'], None)
+    """
+    if isinstance(sample, Sequence) and not isinstance(sample, str):
+        if len(sample) == 3 and _may_be_groups(sample[2]):
+            return sample[2]
+        sample = sample[1] if len(sample) > 1 else None
+    if isinstance(sample, Mapping):
+        keys = [key for key in sample if isinstance(key, str) and "group" in key.lower()]
+        keys.sort(key=lambda key: key.lower() != "groups")
+        return sample[keys[0]] if keys else None
+    return None
+
+
+def _no_groups(sample: Any) -> None:
+    """Find none."""
+
+
+def _may_be_groups(item: Any) -> bool:
+    """Whether something is a row of integers, booleans or names."""
+    if isinstance(item, Tensor):
+        return item.ndim == 1 and not item.is_floating_point()
+    return isinstance(item, list | tuple) and all(isinstance(group, str | int) for group in item)
 
 
 def find_image(flat: list[Any], label: Any) -> int:

@@ -13,8 +13,18 @@ from torch import Tensor
 from torch.utils.data import get_worker_info
 
 from ganaug.curation import SyntheticPool
+from ganaug.curation.cells import check_cells, training_cells
 from ganaug.data.labels import listed
-from ganaug.generators.contract import Generator, check_generator, class_indices, class_names, device_of, draw_images
+from ganaug.generators.contract import (
+    Generator,
+    check_generator,
+    class_indices,
+    class_names,
+    device_of,
+    draw_images,
+    group_indices,
+    has_groups,
+)
 
 __all__ = ["Source"]
 
@@ -37,6 +47,15 @@ class Source:
         What the integer labels 0, 1, ..., or the keys, of the user's data are called: they are then found by name.
     missing : {"error", "keep"}
         What is done about labels of which there are no synthetic images.
+
+    Attributes
+    ----------
+    classes, groups : ndarray
+        Sorted; `groups` is None where the origin knows none.
+    cell_counts : ndarray of shape (n_classes, n_groups), int64, or None
+        Proportions in which the groups of a class come where none are asked for.
+    training_cell_counts : ndarray of shape (n_classes, n_groups), int64, or None
+        Real images that the origin was trained on.
     """
 
     def __init__(self, origin: SyntheticPool | Generator, names: Any = None, *, missing: str = "error") -> None:
@@ -56,6 +75,7 @@ class Source:
             self.classes, self.image_shape = np.asarray(origin.classes_), origin.sample_spec_.shape
             self.dtype = origin.sample_spec_.dtype
             known = class_names(origin)
+        self.groups, self.cell_counts, self.training_cell_counts = self._cells()
         self._called = {label: known.get(label, str(label)) for label in self.classes.tolist()}
         self._available = self.available()
         self._any_empty = not self._available.all()
@@ -71,6 +91,43 @@ class Source:
             if has_names or self._are_numbers(written):
                 self._names = written
         self._table = self._direct()  # a batch is looked up at each step of a training
+
+    def _cells(self) -> tuple[NDArray[Any] | None, NDArray[np.int64] | None, NDArray[np.int64] | None]:
+        if isinstance(self.origin, SyntheticPool):
+            held, trained = self.origin.cell_counts, self.origin.training_cell_counts
+        else:
+            held = trained = training_cells(self.origin) if has_groups(self.origin) else None
+        if held is None or trained is None:
+            return None, None, None
+        return np.array(held.columns.tolist()), held.to_numpy(), trained.to_numpy()
+
+    def check_cells(self, argument: str = "per_cell", remedy: str = "pass per_class") -> None:
+        """Raise ``ValueError`` if the origin knows no groups, which `argument` asks for."""
+        if not isinstance(self.origin, SyntheticPool):
+            check_cells(self.origin, argument, remedy)
+        elif self.groups is None:
+            raise ValueError(
+                f"{argument} needs groups, and the pool was built without; {remedy}, or build one of a generator that "
+                "was fitted with groups"
+            )
+
+    def group_positions(self, groups: Any) -> NDArray[np.int64]:
+        """Translate groups into positions in ``groups``; with ``missing="keep"`` -1 for those that are not there."""
+        try:
+            if isinstance(self.origin, SyntheticPool):
+                return self.origin.group_indices(groups)
+            return group_indices(self.origin, groups)
+        except ValueError as error:
+            if self.missing == "error" or self.groups is None:
+                raise ValueError(f"{error}; {KEEP}") from None
+        place = {group: index for index, group in enumerate(self.groups.tolist())}
+        return np.array([place.get(group, -1) for group in np.asarray(groups).tolist()], dtype=np.int64)
+
+    def holds(self, positions: NDArray[np.int64], groups: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Of which cells, given by their positions, there are images."""
+        if not isinstance(self.origin, SyntheticPool) or self.cell_counts is None:
+            return np.ones(len(positions), dtype=bool)
+        return self.cell_counts[positions, groups] > 0
 
     def _are_numbers(self, names: dict[int, str]) -> bool:
         """Whether names are this source's integer classes written out, as folders "0", "1", ... are."""
@@ -184,17 +241,22 @@ class Source:
             return self.origin.counts > 0
         return np.ones(len(self.classes), dtype=bool)
 
-    def draw(self, positions: NDArray[np.int64], device: torch.device | str = "cpu") -> Tensor:
-        """Draw an image for each position: (n, channels, height, width), on `device`."""
+    def draw(
+        self,
+        positions: NDArray[np.int64],
+        device: torch.device | str = "cpu",
+        groups: NDArray[np.int64] | None = None,
+    ) -> Tensor:
+        """Draw an image for each position, of groups at these positions: (n, channels, height, width), on `device`."""
         if isinstance(self.origin, SyntheticPool):
-            return self.origin.draw_positions(positions).to(device)
+            return self.origin.draw_positions(positions, groups=groups).to(device)
         if device_of(self.origin).type == "cuda" and get_worker_info() is not None:
             raise RuntimeError(
                 "a generator on a GPU cannot draw inside a DataLoader worker; apply the transform to batches in the "
                 "training loop, or pass a SyntheticPool built from it"
             )
         seed = int(torch.randint(2**32, (), device="cpu"))
-        return draw_images(self.origin, positions, random_state=seed, device=device)
+        return draw_images(self.origin, positions, groups, random_state=seed, device=device)
 
     def __repr__(self) -> str:
         if isinstance(self.origin, SyntheticPool):

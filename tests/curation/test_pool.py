@@ -252,7 +252,7 @@ def header(change):
         (lambda folder: (folder / "pool.json").write_text("{"), "is damaged: it is not valid JSON"),
         (lambda folder: (folder / "pool.json").write_text("[]"), "is no pool of ganaug's"),
         (header({"format": "else"}), "is no pool of ganaug's"),
-        (header({"format_version": 99}), "has format version 99, this ganaug .* reads up to 2; upgrade"),
+        (header({"format_version": 99}), "has format version 99, this ganaug .* reads up to 3; upgrade"),
         (header({"counts": [1] * 10}), "was edited: its checksum differs"),
     ],
 )

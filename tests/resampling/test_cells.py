@@ -312,8 +312,8 @@ class Blind(BaseEstimator):
 class Flat(Blind):
     """Draws images of one value, which class and group say."""
 
-    def fit(self, X, y, groups=None):
-        self.classes_, self.groups_ = np.unique(y), np.unique(groups)
+    def fit(self, X, y=None, groups=None):
+        self.classes_, self.groups_ = np.unique(X.labels), np.unique(X.groups)
         self.sample_spec_ = SampleSpec("images", (1, 8, 8), "uint8")
         return self
 
@@ -331,6 +331,21 @@ def test_images_are_drawn_for_cells(data):
     new = s.synthetic_mask_
     expected = 10 * y_new + np.searchsorted(["a", "b", "c"], s.groups_resampled_)
     assert (X_new[new].reshape(new.sum(), -1) == expected[new, None]).all()
+
+
+def test_images_are_moved_into_other_groups():
+    """Group "b" is brighter on the left; class 1 is brighter on top."""
+    y, groups = np.repeat([0, 0, 1], 20), np.repeat(["a", "b", "a"], 20)
+    images = np.full((60, 8, 10, 1), 50, np.uint8)
+    images[groups == "b", :, :4] += 100
+    images[y == 1, :2] += 60
+    s = sampler(generator=AdditiveTransfer())
+    X_new, y_new = s.fit_resample(images, y, groups)
+    assert counted(y_new, s.groups_resampled_) == dict.fromkeys([(0, "a"), (0, "b"), (1, "a"), (1, "b")], 20)
+    expected = np.full((8, 10, 1), 50)
+    expected[:, :4] += 100
+    expected[:2] += 60
+    assert np.abs(X_new[60:].astype(int) - expected).max() <= 1
 
 
 def test_folds_by_group_and_the_sampler_share_groups(data):

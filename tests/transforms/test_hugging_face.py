@@ -158,7 +158,9 @@ def test_streams_with_splits(dataset, pool):
 
 @pytest.mark.parametrize("column", ["label", "image", "pth"])
 def test_values_for_other_columns_only(dataset, pool, column):
-    with pytest.raises(ValueError, match=f"fill_values are for columns beside images and labels, got '{column}'"):
+    with pytest.raises(
+        ValueError, match=f"fill_values are for columns beside images, labels and groups, got '{column}'"
+    ):
         augment_dataset(dataset, pool, fill_values={column: 0})
 
 
@@ -327,9 +329,9 @@ def test_counts_mean_what_they_mean_elsewhere(dataset, pool, counts):
 def test_the_gate_decides(dataset, gan, monkeypatch):
     asked = []
 
-    def decide(pairs, source, names, options, random_state):
+    def decide(pairs, source, names, options, random_state, groups):
         asked.append((len(pairs), names, options, random_state))
-        return torch.zeros(2, 1, 8, 8, dtype=torch.uint8), np.array([4, 4]), None
+        return torch.zeros(2, 1, 8, 8, dtype=torch.uint8), np.array([4, 4]), None, None
 
     monkeypatch.setattr(hugging_face, "gated_images", decide)
     augmented = augment_dataset(dataset.with_format("torch"), gan, "auto", gate={"cv": 2}, random_state=3)
