@@ -150,7 +150,12 @@ class AuditReport:
     def _groups(self) -> list[str]:
         if self.groups is None:
             return []
-        lines = ["", f"Groups: {'not all are followed' if self.groups.remarks else 'followed as far as can be told'}"]
+        found = "followed as far as can be told"
+        if self.groups.ignored:
+            found = f"not followed: {', '.join(map(str, self.groups.ignored))}"
+        elif all(row["follows"] is None for row in self.groups.groups):
+            found = f"real {self.kind} of different groups cannot be told apart"
+        lines = ["", f"Groups: {found}"]
         copies = {row["group"]: row for row in self.copies_by_group if row["class"] is None}
         for row in self.groups.groups:
             shares = " / ".join("-" if row[name] is None else _percent(row[name]) for name in ("recognised", "real"))

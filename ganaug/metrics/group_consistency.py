@@ -347,7 +347,8 @@ def _cell_rows(
 def _ignored(row: dict[str, Any], n_groups: int) -> str:
     return (
         f"samples asked for group {row['group']} are recognised as {row['group']} in {_percent(row['recognised'])} of "
-        f"cases; chance is {_percent(1 / n_groups)}, and real ones are in {_percent(row['real'])}"
+        f"cases, and samples asked for other groups in {_percent(row['others'])}; chance is {_percent(1 / n_groups)}, "
+        f"real ones are in {_percent(row['real'])}"
     )
 
 

@@ -52,6 +52,7 @@ def test_a_group_that_is_ignored_is_found_and_copies_are_counted_by_group(asked)
     assert found[None, "south"]["copies"] == 0
     ignoring = audited(_rows(labels, rng.permutation(groups), rng), labels, groups)
     assert ignoring.groups.ignored == ["north", "south"]
+    assert "Groups: not followed: north, south" in str(ignoring)
     assert "samples asked for group south are recognised as south in" in str(ignoring)
     assert json.loads(json.dumps(ignoring.to_dict()))["groups"]["ignored"] == ["north", "south"]
 
@@ -74,6 +75,9 @@ def test_generators_are_asked_for_every_cell():
     assert {row["n"] for row in report.groups.cells} == {50}
     assert sum(row["n"] for row in report.copies_by_group if row["class"]) == 2000  # with groups as in training
     assert audit(gan, X, train_labels=y, random_state=0).groups is None
+    mixed = np.random.default_rng(0).permutation(g)
+    told = audit(X + 0.01, X, labels=y, train_labels=y, groups=mixed, train_groups=mixed, random_state=0)
+    assert "Groups: real rows of different groups cannot be told apart" in str(told)
 
 
 def test_neighbours_name_their_group():

@@ -101,6 +101,19 @@ def test_rounds_leave_every_class_and_group_and_withhold_no_cell_twice():
     assert [unknown.label(cell) for cell in unknown.empty] == [(1, "pale")]
 
 
+def test_classifiers_are_trained_as_they_will_be_and_the_seed_decides():
+    shapes = []
+
+    def record(image):
+        shapes.append(tuple(image.shape))
+        return image
+
+    short = {"training": ClassifierConfig(steps=2, batch_size=8), "rounds": 2}
+    first, again, other = (choose(Oracle(), data(), transform=record, random_state=seed, **short) for seed in (1, 1, 2))
+    assert shapes == [(1, 8, 8)] * (3 * 2 * 2 * 2 * 8)  # seeds, rounds, candidates, steps, images
+    assert first.withheld == again.withheld != other.withheld
+
+
 def unfit():
     raise AssertionError("nothing should be trained")
 

@@ -44,18 +44,29 @@ def of_rows(real, drawn, asked, **options):
     return table_report(*tables, **{"groups": (real[1], asked), "folds": 2, "random_state": 0, **options})
 
 
+def test_figures_of_groups_and_cells_stand_beside_those_without_groups():
+    real, drawn = cells(12, holes={(1, "right")}), cells(12)
+    found = of_rows(real, drawn, drawn[1])
+    assert found.remarks == ()
+    assert (found.table("groups")["follows"] > 0.8).all()
+    unseen = found.table("cells").loc[(1, "right")]
+    assert (unseen["n"], unseen["n real"], unseen["n compared"]) == (12, 0, 0)
+    assert unseen["class recognised"] > 0.8
+    assert found.table("cells").loc[(0, "left"), "n compared"] == 12
+    assert json.loads(json.dumps(found.to_dict()))["synthetic"]["groups"]
+    plain = of_rows(real, drawn, None, groups=None)
+    assert plain.overall == found.overall
+    assert plain.to_dict().keys() == {"basis", "synthetic", "real"}
+    assert plain.to_dict()["synthetic"].keys() == {"overall", "per_class", "columns"}
+    with pytest.raises(ValueError, match="what='groups' is for synthetic samples with groups, got none"):
+        plain.table("groups")
+
+
 @pytest.mark.parametrize("report", [of_images, of_rows])
 def test_a_generator_that_ignores_the_group_is_found(report):
     real, drawn = cells(12, holes={(1, "right")}), cells(12)
-    good = report(real, drawn, drawn[1])
-    assert good.remarks == ()
-    assert (good.table("groups")["follows"] > 0.8).all()
-    unseen = good.table("cells").loc[(1, "right")]
-    assert (unseen["n"], unseen["n real"], unseen["n compared"]) == (12, 0, 0)
-    assert unseen["class recognised"] > 0.8
-    assert good.table("cells").loc[(0, "left"), "n compared"] == 12
-    assert json.loads(json.dumps(good.to_dict()))["synthetic"]["groups"]
     ignoring = report(real, drawn, np.random.default_rng(0).permutation(drawn[1]))
+    assert (ignoring.table("groups")["real"] > 0.8).all()
     assert len(ignoring.remarks) >= 2
     assert "samples asked for group left are recognised as left in" in str(ignoring)
     assert "chance is 33 %" in ignoring.remarks[0]
@@ -78,17 +89,6 @@ def test_random_groups_cannot_be_told_and_nothing_is_said_of_them():
     found = of_rows(real, drawn, None, groups=(mixed, drawn[1]))
     assert found.table("groups")["follows"].isna().all()
     assert found.remarks == ()
-
-
-def test_without_groups_nothing_changes():
-    real, drawn = cells(12), cells(12)
-    plain = of_rows(real, drawn, None, groups=None)
-    with_groups = of_rows(real, drawn, drawn[1])
-    assert plain.overall == with_groups.overall
-    assert plain.to_dict().keys() == {"basis", "synthetic", "real"}
-    assert plain.to_dict()["synthetic"].keys() == {"overall", "per_class", "columns"}
-    with pytest.raises(ValueError, match="what='groups' is for synthetic samples with groups, got none"):
-        plain.table("groups")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -38,7 +39,7 @@ class Images:
         has_labels = labels is not None or not isinstance(samples, np.ndarray | torch.Tensor)
         known = labels if has_labels else np.zeros(len(samples), dtype=np.int64)
         data = images_like(samples, known, dtype=dtype)
-        return Samples(
+        read = Samples(
             data.images,
             data.labels,
             has_labels,
@@ -46,8 +47,8 @@ class Images:
             str(data.images.dtype),
             data.class_names,
             data.fingerprint,
-            data.groups,
         )
+        return replace(read, groups=data.groups)
 
     def take(self, items: NDArray[Any], indices: NDArray[np.integer]) -> NDArray[Any]:
         """Images at `indices`."""
