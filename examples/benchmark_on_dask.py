@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def run(suite: Suite, arguments: argparse.Namespace, address: str) -> dict[str, Any]:
-    # Killed and started again it goes on; the table is that of a run on one machine.
+    # Killed and started again, it resumes; the table is that of a run on one machine.
     return run_suite(
         suite,
         arguments.output,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ganaug.audit.by_group import copies_by_group, draw_cells, follows_groups
 from ganaug.audit.copying import DataCopying, NearCopies, data_copying, near_copies
 from ganaug.audit.inputs import Side, audited_classes, check_sides, draw, read_side, with_keys
 from ganaug.audit.membership import FEWEST_HOLDOUT, Membership, membership_attack
@@ -15,8 +17,9 @@ from ganaug.audit.report import AuditReport, Finding, NearPair
 from ganaug.data.fingerprints import FAR_MORE, ExactCopies, check_holdout, exact_copies, repeats
 from ganaug.data.host_states import plain_states
 from ganaug.data.kinds import Kind
-from ganaug.engine.devices import seed_from
+from ganaug.engine.devices import resolve_device, seed_from
 from ganaug.generators.contract import Generator, is_generator
+from ganaug.metrics.group_consistency import group_positions
 from ganaug.metrics.nearest_neighbors import Nearness, Points, closest, measure_nearness
 from ganaug.metrics.pairwise_distances import Measure
 
@@ -43,6 +46,8 @@ def audit(
     labels: Any = None,
     train_labels: Any = None,
     holdout_labels: Any = None,
+    groups: Any = None,
+    train_groups: Any = None,
     per_class: int | None = None,
     categorical_features: Any = "auto",
     device: str = "auto",
@@ -69,6 +74,10 @@ def audit(
         Classes, beside rows and arrays; none at all puts all samples into one class. Of every class with synthetic
         samples at least ten of these and ten holdout samples are needed; copies are sought among the training samples
         of all classes, and among those without a label (images labelled -1).
+    groups, train_groups : array-like of shape (n,), optional
+        Groups of the synthetic and the training samples, beside rows and arrays; labelled images may hold theirs, and a
+        generator that was trained with groups is asked for them. The report then says which groups samples do not
+        follow, and counts copies in each group and cell; see :class:`ganaug.metrics.GroupConsistency`.
     per_class : int, optional
         Samples drawn of each class of a generator; by default 2,000 in all.
     categorical_features : "auto", None or array-like, default="auto"
@@ -133,22 +142,45 @@ def audit(
     """
     seed = seed_from(random_state)
     dtype = getattr(getattr(synthetic, "sample_spec_", None), "dtype", None)
-    real = read_side(train, train_labels, "train", dtype=dtype)
+    real = read_side(train, train_labels, "train", dtype=dtype, groups=train_groups)
     sides = [real] if holdout is None else [real, read_side(holdout, holdout_labels, "holdout", real)]
     if is_generator(synthetic):
         if labels is not None:
             raise ValueError("labels were given beside a generator, which is asked for its classes; leave them out")
+        if groups is not None:
+            raise ValueError("groups were given beside a generator, which is asked for its groups; leave them out")
         sides.insert(0, draw(synthetic, real, per_class, seed))
         _check_trained_on(synthetic, real)
     elif per_class is not None:
         raise ValueError("per_class is for a generator that samples are drawn from; leave it out")
     else:
-        sides.insert(0, read_side(synthetic, labels, "synthetic", real))
+        sides.insert(0, read_side(synthetic, labels, "synthetic", real, groups=groups))
     sides = with_keys(check_sides(sides))
+    grouped = _grouped(sides)
     if holdout is not None:
         check_holdout(*(side.keys for side in sides), kind=real.modality.kind)
     classes, others = audited_classes(sides)
-    return _report(sides, classes, others, categorical_features, device, np.random.default_rng(seed))
+    report = _report(sides, classes, others, categorical_features, device, np.random.default_rng(seed))
+    if not grouped:
+        return report
+    if is_generator(synthetic):
+        sides[:2] = check_sides([draw_cells(synthetic, real, seed), real])
+    randomness = np.random.default_rng(seed)
+    found = follows_groups(sides, categorical_features, resolve_device(device), seed, randomness)
+    return replace(report, groups=found)
+
+
+def _grouped(sides: list[Side]) -> bool:
+    """Whether synthetic and training samples have groups, checked."""
+    synthetic, train = sides[:2]
+    if synthetic.groups is None:
+        return False
+    if train.groups is None:
+        raise ValueError(
+            "synthetic has groups and train has none; pass train_groups or images that hold theirs, or leave groups out"
+        )
+    group_positions({side.argument: side.groups for side in (train, synthetic, *sides[2:]) if side.groups is not None})
+    return True
 
 
 def _check_trained_on(gan: Generator, train: Side) -> None:
@@ -178,6 +210,7 @@ def _report(
         asked = points[0].queries(np.unique(points[0].cells), randomness)
         nearest, distances = closest(measure, points[0].values[asked], points[1].values)
         figures: Figures = (None, None, None)
+        found = None
     else:
         found = measure_nearness(measure, points[0], points[1], points[2], randomness)
         asked, nearest, distances = found.asked, found.nearest_train, found.synthetic_to_train
@@ -204,6 +237,7 @@ def _report(
         membership=figures[2],
         pairs=_pairs(synthetic, train, asked[shown], nearest[shown], distances[shown]),
         pair_samples=(synthetic.items_at(asked[shown]), train.items_at(nearest[shown])),
+        copies_by_group=tuple(copies_by_group(synthetic, train, found)),
     )
 
 

@@ -27,6 +27,8 @@ def explain(
     *,
     labels: Any = None,
     train_labels: Any = None,
+    groups: Any = None,
+    train_groups: Any = None,
     gan: Any = None,
     anchors: Any = None,
     n_neighbors: int = 3,
@@ -45,6 +47,8 @@ def explain(
         What the generator was trained on.
     labels, train_labels : array-like of shape (n,), optional
         Classes, beside rows and arrays; both or none, which puts all samples into one class.
+    groups, train_groups : array-like of shape (n,), optional
+        Groups, beside rows and arrays; labelled images may hold theirs. Samples and their neighbours then name them.
     gan : generator, optional
         What drew the samples, for their rank by its ``score_samples``.
     anchors : array-like of shape (n,), optional
@@ -91,8 +95,8 @@ def explain(
     (True, True)
     """
     dtype = getattr(getattr(gan, "sample_spec_", None), "dtype", None)
-    real = read_side(train, train_labels, "train", dtype=dtype)
-    made = read_side(synthetic, labels, "synthetic", real)
+    real = read_side(train, train_labels, "train", dtype=dtype, groups=train_groups)
+    made = read_side(synthetic, labels, "synthetic", real, groups=groups)
     made, real = check_sides([made, real])
     classes = np.unique(real.names[real.names != NO_LABEL])
     unknown = sorted(set(made.names) - set(classes))
@@ -115,9 +119,7 @@ def explain(
     found = []
     for i, name in enumerate(made.names):
         near = [_nearest(table[i], real, mask, n_neighbors) for mask in (known == asked[i], known != asked[i])]
-        anchor = (
-            Neighbour(int(grown[i]), str(real.names[grown[i]]), float(table[i, grown[i]])) if grown[i] >= 0 else None
-        )
+        anchor = _neighbour(table[i], real, grown[i]) if grown[i] >= 0 else None
         origin = grown[i] if grown[i] >= 0 else near[0][0].index
         found.append(
             Explanation(
@@ -131,6 +133,7 @@ def explain(
                 anchor=anchor,
                 moves=moves(i, int(origin)),
                 shown=_shown(made, real, i, near) if modality.makes_pictures else {},
+                group=None if made.groups is None else str(made.groups[i]),
             )
         )
     return found
@@ -213,7 +216,12 @@ def _plain(name: str) -> str:
 def _nearest(distances: NDArray, real: Side, mask: NDArray[np.bool_], n: int) -> tuple[Neighbour, ...]:
     candidates = np.flatnonzero(mask)
     order = candidates[np.argsort(distances[candidates], kind="stable")[:n]]
-    return tuple(Neighbour(int(j), str(real.names[j]), float(distances[j])) for j in order)
+    return tuple(_neighbour(distances, real, j) for j in order)
+
+
+def _neighbour(distances: NDArray, real: Side, j: np.integer) -> Neighbour:
+    group = None if real.groups is None else str(real.groups[j])
+    return Neighbour(int(j), str(real.names[j]), float(distances[j]), group)
 
 
 def _shown(made: Side, real: Side, i: int, near: list[tuple[Neighbour, ...]]) -> dict[str, Any]:

@@ -30,11 +30,14 @@ class Neighbour:
         Name of its class.
     distance : float
         From the synthetic sample, as in an audit.
+    group : str or None
+        Name of its group, where it has one.
     """
 
     index: int
     label: str
     distance: float
+    group: str | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,8 @@ class Explanation:
         Share of the samples drawn for its class that the discriminator finds less real; None without a GAN.
     anchor : Neighbour or None
         The real row that it grew from; None where none is known.
+    group : str or None
+        Name of the group that it was made for, where that is known.
     moves : tuple of Move
         Of a row: the columns that differ from its anchor, or without one from the nearest row of its class; those that
         moved farthest first.
@@ -74,10 +79,15 @@ class Explanation:
     anchor: Neighbour | None = None
     moves: tuple[Move, ...] = ()
     shown: dict[str, NDArray[Any]] = field(default_factory=dict, repr=False, compare=False)
+    group: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON values, without the pixels."""
-        return {name: value for name, value in asdict(self).items() if name != "shown"}
+        """JSON values, without the pixels, and without groups where there are none."""
+
+        def known(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+            return {name: value for name, value in pairs if name != "group" or value is not None}
+
+        return {name: value for name, value in asdict(self, dict_factory=known).items() if name != "shown"}
 
     def __str__(self) -> str:
         likely = sorted(self.probabilities.items(), key=lambda item: -item[1])
@@ -90,7 +100,8 @@ class Explanation:
             facts.append(("nearest real ones of other classes", _listed(self.other_class, labels=True)))
         if self.anchor is not None:
             facts.append(("grown from", _listed((self.anchor,))))
-        lines = [f"Synthetic {self.kind} {self.index} of class {self.label}"]
+        group = "" if self.group is None else f" and group {self.group}"
+        lines = [f"Synthetic {self.kind} {self.index} of class {self.label}{group}"]
         lines += [f"  {what:<35} {value}" for what, value in facts]
         if not self.shown:  # words in place of pictures
             origin = f"row {self.same_class[0].index}" if self.anchor is None else "its anchor"
@@ -128,7 +139,10 @@ def explanation_sheet(explanations: Sequence[Explanation]) -> Image.Image:
 
 
 def _listed(neighbours: Sequence[Neighbour], *, labels: bool = False) -> str:
-    return ", ".join(
-        f"{n.index} ({n.label}, {n.distance:.3g} apart)" if labels else f"{n.index} ({n.distance:.3g} apart)"
-        for n in neighbours
-    )
+    return ", ".join(f"{n.index} ({', '.join(_names(n, labels=labels))}{n.distance:.3g} apart)" for n in neighbours)
+
+
+def _names(neighbour: Neighbour, *, labels: bool) -> list[str]:
+    """Class and group of a neighbour, as far as they are to be named, and a last part that is empty."""
+    group = [] if neighbour.group is None else [f"group {neighbour.group}"]
+    return [*([neighbour.label] if labels else []), *group, ""]

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ganaug.data.groups import groups_from_array
 from ganaug.data.labels import label_matches, listed
-from ganaug.generators.contract import Generator, check_generator, class_names
+from ganaug.generators.contract import Generator, check_generator, class_names, has_groups
 from ganaug.metrics.matching import check_synthetic_labels
 from ganaug.metrics.modalities import Modality, Samples, modality_for, modality_of
 from ganaug.metrics.nearest_neighbors import SMALLEST
@@ -40,6 +41,8 @@ class Side:
         Name of the class of each sample; ``NO_LABEL`` for images labelled -1.
     keys : ndarray of shape (n,), int64
         Equal for equal samples, once :func:`with_keys` has set them.
+    groups : ndarray of shape (n,) or None
+        Where they are known.
     """
 
     argument: str
@@ -48,6 +51,7 @@ class Side:
     items: Any
     names: NDArray[Any]
     keys: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    groups: NDArray[Any] | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -58,7 +62,14 @@ class Side:
 
 
 def read_side(
-    samples: Any, labels: Any, argument: str, like: Side | None = None, *, names: Any = None, dtype: str | None = None
+    samples: Any,
+    labels: Any,
+    argument: str,
+    like: Side | None = None,
+    *,
+    names: Any = None,
+    dtype: str | None = None,
+    groups: Any = None,
 ) -> Side:
     """Read samples from whatever they are in.
 
@@ -76,6 +87,8 @@ def read_side(
         Display names in place of those of the training data.
     dtype : str, optional
         That a generator draws, in place of that of the training data.
+    groups : array-like of shape (n,), optional
+        Beside rows and arrays.
 
     Raises
     ------
@@ -85,6 +98,8 @@ def read_side(
     modality = modality_of(samples)
     try:
         found = modality.read(samples, labels, dtype or (None if like is None else like.samples.dtype))
+        if groups is not None:
+            groups = groups_from_array(groups, len(found.labels), of=modality.kind.name)
     except (ValueError, TypeError) as error:
         raise (TypeError if isinstance(error, TypeError) else ValueError)(f"{argument}: {error}") from None
     if not len(found.labels):
@@ -94,7 +109,7 @@ def read_side(
     called = {} if found.class_names is None else found.class_names or names or {}
     named = np.array([_name(label, called) for label in found.labels.tolist()], dtype=object)
     named[~found.has_label] = NO_LABEL
-    return Side(argument, modality, found, found.items, named)
+    return Side(argument, modality, found, found.items, named, groups=found.groups if groups is None else groups)
 
 
 def draw(gan: Generator, train: Side, per_class: int | None, random_state: Any) -> Side:
@@ -115,9 +130,17 @@ def draw(gan: Generator, train: Side, per_class: int | None, random_state: Any) 
         raise ValueError(f"per_class must be at least {SMALLEST}, got {per_class}")
     n = per_class or max(SMALLEST, DRAWN // len(gan.classes_))
     labels = np.repeat(gan.classes_, n)
-    drawn = gan.sample(labels, random_state=random_state)
+    groups = _groups_as_trained(gan, n, random_state) if has_groups(gan) and train.groups is not None else None
+    drawn = gan.sample(labels, *([] if groups is None else [groups]), random_state=random_state)
     names = {label: _name(label, class_names(gan)) for label in gan.classes_.tolist()}
-    return read_side(drawn, labels, "synthetic", train, names=names)
+    return read_side(drawn, labels, "synthetic", train, names=names, groups=groups)
+
+
+def _groups_as_trained(gan: Any, n: int, random_state: Any) -> NDArray[Any]:
+    """Groups for so many samples of each class, as often as the class has them in the training data."""
+    randomness = np.random.default_rng(random_state)
+    shares = gan.cell_counts_ / gan.cell_counts_.sum(1, keepdims=True)
+    return np.asarray(gan.groups_)[np.concatenate([randomness.choice(len(row), n, p=row) for row in shares])]
 
 
 def audited_classes(sides: list[Side]) -> tuple[list[str], list[str]]:

@@ -13,6 +13,7 @@ from ganaug._text import visible
 from ganaug.audit.copying import DataCopying, NearCopies
 from ganaug.audit.membership import Membership
 from ganaug.data.fingerprints import ExactCopies
+from ganaug.metrics.group_consistency import GroupConsistency
 from ganaug.metrics.modalities import modality_for
 
 __all__ = ["CAUTION", "AuditReport", "Finding", "NearPair"]
@@ -87,6 +88,11 @@ class AuditReport:
         The nearest pairs of a synthetic and a training sample.
     pair_samples : tuple
         Both samples of each pair: images (n_pairs, channels, height, width), or data frames.
+    copies_by_group : tuple of dict
+        Where samples have groups: for each "group", and each "class" in it (None for all), "n" samples, "copies", and
+        with a holdout the shares of "near" copies and of those "near expected". Cells of few samples are left out.
+    groups : GroupConsistency or None
+        How often samples are recognised as the group and the class that they were asked for; no part of the verdict.
     """
 
     kind: str
@@ -104,10 +110,15 @@ class AuditReport:
     membership: Membership | None
     pairs: tuple[NearPair, ...]
     pair_samples: tuple[Any, Any] = field(repr=False, compare=False)
+    copies_by_group: tuple[dict[str, Any], ...] = ()
+    groups: GroupConsistency | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values, without the samples."""
-        shown = {name: value for name, value in vars(self).items() if name not in ("pair_samples", "findings", "pairs")}
+        left_out = {"pair_samples", "findings", "pairs"}
+        if self.groups is None:
+            left_out |= {"groups", "copies_by_group"}
+        shown = {name: value for name, value in vars(self).items() if name not in left_out}
         plain = {
             name: asdict(value) if hasattr(value, "__dataclass_fields__") else value for name, value in shown.items()
         }
@@ -132,8 +143,21 @@ class AuditReport:
             finding = self.findings[name]
             lines += ["", f"{TITLES[name]}: {finding.verdict}" + (f" ({finding.reason})" if finding.reason else "")]
             lines += [f"  {what:<56} {value}" for what, value in figures]
+        lines += self._groups()
         lines += ["", f"Verdict: {self.verdict}", *textwrap.wrap(CAUTION, 100)]
         return "\n".join(map(visible, lines))
+
+    def _groups(self) -> list[str]:
+        if self.groups is None:
+            return []
+        lines = ["", f"Groups: {'not all are followed' if self.groups.remarks else 'followed as far as can be told'}"]
+        copies = {row["group"]: row for row in self.copies_by_group if row["class"] is None}
+        for row in self.groups.groups:
+            shares = " / ".join("-" if row[name] is None else _percent(row[name]) for name in ("recognised", "real"))
+            copied = f", {copies[row['group']]['copies']:,} copies" if row["group"] in copies else ""
+            what = f"recognised as group {row['group']} / real ones"
+            lines.append(f"  {what:<56} {shares}{copied}")
+        return lines + [f"  {remark}" for remark in self.groups.remarks]
 
     def _copies(self) -> list[tuple[str, str]]:
         exact, near = self.exact, self.near

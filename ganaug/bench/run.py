@@ -42,7 +42,7 @@ def run_suite(
     on_cell: Callable[[str], None] | None = None,
     command: str | None = None,
 ) -> dict[str, Any] | None:
-    """Run a suite, or go on with an interrupted run of it, and write its report.
+    """Run a suite, or resume an interrupted run of it, and write its report.
 
     Parameters
     ----------
@@ -52,22 +52,22 @@ def run_suite(
         Folder of the run. Cells that are finished there are not run again; failed ones are.
     jobs : int, optional
         Processes to share the work; by default one for each CPU core, or for each GPU where there are images and a GPU.
-        On a cluster, tasks at a time; by default as many as dask has workers, or ray cores. A worker of dask computes
+        On a cluster, tasks at a time; by default as many as dask has workers. A worker of dask computes
         one at a time, on however many threads: start one for each core.
         Every cell computes on one thread, so that the result does not depend on the number of jobs. A daemonic process,
         which may start no others, runs all cells itself.
-    backend : {"processes", "dask", "ray"} or Executor
+    backend : {"processes", "dask"} or Executor
         What runs them; an :class:`~ganaug.bench.execution.scheduling.Executor` of your own, for another cluster, is not
         closed. Workers on other machines need `out` on a disk that all share.
     scheduler : str, optional
-        Address of an existing dask scheduler or ray cluster.
+        Address of an existing dask scheduler.
     shard : str, optional
         ``"i/n"``: do only the i-th of n parts, for batch systems. The report is written by each that finds all parts
         finished at its end, so by the last at least.
     verbose : bool
         Show the progress, and cells that failed, on standard error.
     on_cell : callable, optional
-        Told the name of each task when it is finished.
+        Called with the name of each task when it is finished.
     command : str, optional
         What to type for the same run, for the report.
 
@@ -140,7 +140,7 @@ def run_suite(
                         board.finished(task, made)
                         if on_cell is not None:
                             on_cell(task.name)
-    # Other parts have gone on in the meantime.
+    # Other parts have continued in the meantime.
     own = set(mine)
     records |= read_records(store, [task for task in tasks if task not in own])
     keys = [key for task in tasks for key in task.keys]
@@ -189,7 +189,7 @@ def _unguarded() -> bool:
 
 
 def default_jobs(suite: Suite) -> int:
-    """Processes that share the work unless told otherwise."""
+    """Processes that share the work by default."""
     if suite.images is not None and resolve_device(suite.images.device).type == "cuda":
         return torch.cuda.device_count()
     return joblib.cpu_count()

@@ -1,4 +1,4 @@
-"""Training image classifiers: what augmentation is measured with, and what judges samples."""
+"""Training image classifiers: what augmentation and samples are measured with."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from ganaug.data.host_states import plain_states
 
 __all__ = ["PRETRAINED", "SIDE", "pretrained"]
 
-SIDE = 160  # pixels at which EfficientNet-lite0 sees images, unless told otherwise
+SIDE = 160  # pixels at which EfficientNet-lite0 sees images by default
 
 
 @plain_states()

@@ -54,6 +54,13 @@ def audit(
         typer.Option("--output", "-o", help="A .json file, or a folder for the report and the nearest pairs."),
     ] = None,
     per_class: Annotated[int | None, typer.Option(help="Samples to draw of each class of a model.")] = None,
+    groups: Annotated[
+        str | None,
+        typer.Option(
+            help="Where the groups of samples stand, as for 'fit'; by default what the model was fitted with. The "
+            "report says which groups samples do not follow."
+        ),
+    ] = None,
     size: Annotated[str | None, typer.Option(help="Resize images in folders and .parquet files, as for 'fit'.")] = None,
     categorical: Categorical = None,
     sep: Separator = None,
@@ -69,21 +76,23 @@ def audit(
 
     Ends with status 1 if they fail a test, 0 if none failed, also where not all could be made, and 2 on bad input.
     """
+    from ganaug.generators.contract import training_data
     from ganaug.generators.model_folder import kind_of
 
     _check_output(output, [source, train, holdout], overwrite)
     gan = open_model(source, device, generator) if generator is not None or kind_of(source) else None
+    groups = groups or (None if gan is None else training_data(gan).get("groups"))
     draws = None if gan is None else gan.sample_spec_.kind
     options = csv_options(sep, decimal, encoding, na_values)
     asked: dict[str, Any] = {"per_class": per_class, "device": device, "random_state": seed}
     if draws == "rows" or (draws is None and _is_table(source, target)):
         if size is not None:
             raise ValueError("--size is for images; leave it out")
-        report = _audit_rows(gan, source, train, holdout, target, categorical or [], options, asked)
+        report = _audit_rows(gan, source, train, holdout, target, groups, categorical or [], options, asked)
     else:
         if categorical or target is not None or any((sep, decimal, encoding, na_values)):
             raise ValueError("--target, --categorical and the options of CSV files are for tables; leave them out")
-        report = _audit_images(gan, source, train, holdout, size, asked)
+        report = _audit_images(gan, source, train, holdout, groups, size, asked)
     print(report)
     if output is not None:
         _write(report, output, {"source": source, "train": train, "holdout": holdout, "seed": seed})
@@ -98,20 +107,25 @@ def _audit_rows(
     train: str,
     holdout: str | None,
     target: str | None,
+    groups: str | None,
     categorical: list[str],
     options: CsvOptions,
     asked: dict[str, Any],
 ) -> AuditReport:
     from ganaug.audit import audit as run_audit
+    from ganaug.data.tables.group_column import part_groups
     from ganaug.generators.contract import training_data
 
     column = target or (training_data(gan).get("target") if gan is not None else None)
     if column is None:
         raise ValueError(f"{source} holds rows of a table; name the column of their classes with --target")
-    names = [column, *categorical]
+    names = [column, *categorical, *([] if groups is None else [groups])]
     real, real_labels = _rows(train, names, options)
     other, other_labels = (None, None) if holdout is None else _rows(holdout, names, options)
     synthetic, labels = (gan, None) if gan is not None else _rows(source, names, options, synthetic=True)
+    real, real_groups = part_groups(real, groups)
+    other = other if other is None else part_groups(other, groups)[0]
+    synthetic, made_groups = (gan, None) if gan is not None else part_groups(synthetic, groups)
     return run_audit(
         synthetic,
         real,
@@ -119,20 +133,28 @@ def _audit_rows(
         labels=labels,
         train_labels=real_labels,
         holdout_labels=other_labels,
+        groups=made_groups,
+        train_groups=real_groups,
         categorical_features=categorical or "auto",
         **asked,
     )
 
 
 def _audit_images(
-    gan: Any, source: str, train: str, holdout: str | None, size: str | None, asked: dict[str, Any]
+    gan: Any,
+    source: str,
+    train: str,
+    holdout: str | None,
+    groups: str | None,
+    size: str | None,
+    asked: dict[str, Any],
 ) -> AuditReport:
     from ganaug.audit import audit as run_audit
 
-    sides = [_images(path, size) for path in (train, holdout) if path is not None]
+    sides = [_images(path, size, groups) for path in (train, holdout) if path is not None]
     if gan is not None:
         return run_audit(gan, *(as_fitted(side, gan) for side in sides), **asked)
-    return run_audit(_synthetic_images(source, size), *sides, **asked)
+    return run_audit(_synthetic_images(source, size, groups), *sides, **asked)
 
 
 def _is_table(source: str, target: str | None) -> bool:
@@ -173,15 +195,15 @@ def _rows(
     return parted
 
 
-def _images(path: str, size: str | None) -> LabelledImages:
+def _images(path: str, size: str | None, groups: str | None) -> LabelledImages:
     from ganaug.data import labelled_images
     from ganaug.data.images.sources import EMBEDDED
 
     as_it_is = path in EMBEDDED or Path(path).suffix.lower() == ".npz"
-    return labelled_images(path, size=None if as_it_is else image_size(size))
+    return labelled_images(path, size=None if as_it_is else image_size(size), groups=groups, dtype="auto")
 
 
-def _synthetic_images(path: str, size: str | None) -> LabelledImages:
+def _synthetic_images(path: str, size: str | None, groups: str | None) -> LabelledImages:
     """Images of a pool, or of files; of files that mark their synthetic images only these."""
     import numpy as np
 
@@ -192,7 +214,7 @@ def _synthetic_images(path: str, size: str | None) -> LabelledImages:
     if (Path(path) / HEADER).is_file():
         pool = SyntheticPool(path)
         return LabelledImages(pool.read(range(len(pool))).numpy(), pool.labels, pool.class_names)
-    data = _images(path, size)
+    data = _images(path, size, groups)
     marked = marked_in_folder(Path(path), data.files) if data.files else None
     marked = _marked(Path(path), len(data)) if marked is None else marked
     return data if marked is None else data.subset(np.flatnonzero(marked))

@@ -38,6 +38,21 @@ def bench_run(
     folds: Annotated[
         int | None, typer.Option(min=2, help="Folds of your own data; default 5. A class needs as many samples.")
     ] = None,
+    groups: Annotated[
+        str | None,
+        typer.Option(
+            help="What your samples come from: a column, or for folders of images 'folder' (class/group/file) or a "
+            "pattern on file names. Groups are kept whole."
+        ),
+    ] = None,
+    withhold_cells: Annotated[
+        float | None,
+        typer.Option(
+            "--withhold-cells",
+            help="Share of the cells of class and group that is withheld from training and tested on, in place of "
+            "whole groups: 0.25 is half of the classes in half of the groups.",
+        ),
+    ] = None,
     budget: Annotated[
         str | None,
         typer.Option(
@@ -55,12 +70,12 @@ def bench_run(
         int | None,
         typer.Option(
             min=1,
-            help="Processes; default one per CPU core. On a cluster, tasks at a time; default one per dask worker or "
-            "ray core. The result does not depend on it.",
+            help="Processes; default one per CPU core. On a cluster, tasks at a time; default one per dask "
+            "worker. The result does not depend on it.",
         ),
     ] = None,
-    backend: Annotated[str, typer.Option(help="processes, dask or ray.")] = "processes",
-    scheduler: Annotated[str | None, typer.Option(help="Address of an existing dask scheduler or ray cluster.")] = None,
+    backend: Annotated[str, typer.Option(help="processes or dask.")] = "processes",
+    scheduler: Annotated[str | None, typer.Option(help="Address of an existing dask scheduler.")] = None,
     shard: Annotated[str | None, typer.Option(help="i/n: do the i-th of n parts, for batch systems.")] = None,
     timeout: Annotated[
         float | None, typer.Option(min=0.001, help="Seconds after which a cell is given up; it is reported as such.")
@@ -77,9 +92,13 @@ def bench_run(
         raise ValueError("pass the name of a suite, or --data with your own data")
     options = csv_options(sep, decimal, encoding, na_values)
     if data is not None:
-        loaded = _own_data(data, target, size, folds, options)
-    elif target is not None or size is not None or folds is not None or budget is not None:
+        loaded = _own_data(
+            data, options, target=target, size=size, folds=folds, groups=groups, withhold_cells=withhold_cells
+        )
+    elif any(value is not None for value in (target, size, folds, budget)):
         raise ValueError("--target, --size, --folds and --budget belong to --data")
+    elif groups is not None or withhold_cells is not None:
+        raise ValueError("--groups and --withhold-cells belong to --data")
     elif any((sep, decimal, encoding, na_values)):
         raise ValueError("--sep, --decimal, --encoding and --na-values belong to --data")
     else:
@@ -130,10 +149,10 @@ def bench_report(
         raise typer.Exit(NOT_FINAL)
 
 
-def _own_data(data: str, target: str | None, size: int | None, folds: int | None, options: CsvOptions) -> Any:
+def _own_data(data: str, options: CsvOptions, *, target: str | None, **asked: Any) -> Any:
     from ganaug.bench.cases.custom import custom_suite
 
-    suite = custom_suite(data, target=target, size=size, folds=folds, csv=options)
+    suite = custom_suite(data, target=target, csv=options, **asked)
     if target is not None and os.path.isfile(data):
         report_reading(data, opened(data, options, [target], formats=False), categorical=False)
     return suite

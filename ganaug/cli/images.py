@@ -31,6 +31,7 @@ from ganaug.cli.image_files import (
     ImageFormat,
     as_fitted,
     check_all_real,
+    check_holds,
     check_image_output,
     without_label,
     write_images,
@@ -137,7 +138,7 @@ def fit_images(
     gan = made(cls, asked, param, log_dir=log_dir)
     if not dry_run:
         check_model_output(output, [source], log_dir, run, overwrite=overwrite)
-    data = labelled_images(source, size=image_size(size), groups=groups)
+    data = labelled_images(source, size=image_size(size), groups=groups, dtype="auto")
     if unlabelled is not None:
         _check_keeps(gan)
         data = without_label(data, unlabelled)
@@ -213,11 +214,8 @@ def augment_images(
     from ganaug.generators.contract import has_groups, training_data
 
     asked = _training(preset, steps, batch_size, precision, device, seed)
-    if model is not None and (flip or param or any(asked[name] is not None for name in TRAINING)):
-        raise ValueError(
-            "--steps, --batch-size, --preset, --precision, --param and --flip are for training; leave them out with "
-            "--model"
-        )
+    if model is not None:
+        _check_nothing_trains(asked, flip, param)
     if per_class is not None and per_cell is not None:
         raise ValueError("--per-class and --per-cell exclude each other; leave one of them out")
     if per_class == "auto" and keep_all:
@@ -233,8 +231,9 @@ def augment_images(
             groups = training_data(gan).get("groups")
     if per_cell is not None and groups is None:
         raise ValueError("--per-cell needs the groups of the images; pass --groups too")
-    whole = labelled_images(source, size=image_size(size), groups=groups)
+    whole = labelled_images(source, size=image_size(size), groups=groups, dtype="auto")
     check_all_real(Path(source), whole)
+    check_holds(kind, whole.images)
     if model is None:
         data = whole if unlabelled is None else without_label(whole, unlabelled)
     else:
@@ -297,6 +296,15 @@ def _training(
         "device": None if device == "auto" else device,
         "random_state": seed,
     }
+
+
+def _check_nothing_trains(asked: dict[str, Any], flip: bool, param: list[str] | None) -> None:
+    """Refuse options of the training beside a model that is trained."""
+    if flip or param or any(asked[name] is not None for name in TRAINING):
+        raise ValueError(
+            "--steps, --batch-size, --preset, --precision, --param and --flip are for training; leave them out with "
+            "--model"
+        )
 
 
 def _place(device: str, seed: int | None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ganaug._text import visible
 from ganaug.cli.common import (
     SYNTHETIC,
     BatchSize,
@@ -50,6 +51,11 @@ from ganaug.cli.table_files import (
     report_reading,
 )
 
+INSTEAD = {  # of a generator, by what fallback_ calls it
+    "copies": "copies of its only row",
+    "local": "from the local sampler alone",
+    "other groups": "moved from other groups",
+}
 Source = Annotated[Path, typer.Argument(help="A .csv, .tsv, .txt (each also with .gz) or .parquet file.")]
 Target = Annotated[str, typer.Option(help="Column of the class labels.")]
 Steps = Annotated[int | None, typer.Option(min=1, help="Updates of the networks; 1000 by default.")]
@@ -135,6 +141,19 @@ def augment_table(
         str,
         typer.Option(help="auto, minority, 'not minority', all, or for two classes the ratio to reach, such as 0.5."),
     ] = "auto",
+    groups: Annotated[
+        str | None,
+        typer.Option(
+            help="Column of who or what each row comes from, such as a site; filled for new rows, no feature."
+        ),
+    ] = None,
+    per_cell: Annotated[
+        str | None,
+        typer.Option(
+            help="New rows for each combination of class and group: 'balance' for as many as the largest has more, or "
+            "a number."
+        ),
+    ] = None,
     generator: GeneratorName = "gan",
     steps: Steps = None,
     batch_size: BatchSize = None,
@@ -157,9 +176,10 @@ def augment_table(
 
     if file_kind(output) is None:
         raise ValueError(f"{output} must end in {TABLE_KINDS}")
+    _check_cells(groups, target, per_cell, strategy)
     check_output(output, [source], folder=False, own=is_marked, overwrite=overwrite)
     gan = made(found_class(generator, "rows"), {"steps": steps, "batch_size": batch_size}, param)
-    file = opened(source, csv_options(sep, decimal, encoding, na_values), [target, *(categorical or ())])
+    file = opened(source, csv_options(sep, decimal, encoding, na_values), [target, groups, *(categorical or ())])
     whole = file.table
     if SYNTHETIC in whole.columns:
         raise ValueError(f"{source} has a column {SYNTHETIC!r} already; rename or drop it")
@@ -167,20 +187,21 @@ def augment_table(
     report_reading(source, file)
     sampler = GANOverSampler(
         generator=gan,
-        sampling_strategy=_strategy(strategy),
+        sampling_strategy=_strategy(strategy) if per_cell is None else _cells(per_cell, table, labels, groups),
+        balance="classes" if per_cell is None else "cells",
         categorical_features=categorical or "auto",
         random_state=seed,
     )
-    rows, new_labels = sampler.fit_resample(table, labels)
+    rows, new_labels = sampler.fit_resample(table, labels, groups=groups)
     rows.insert(list(whole.columns).index(target), target, new_labels)
     rows[target] = rows[target].astype(whole[target].dtype)
     rows[SYNTHETIC] = sampler.synthetic_mask_
     write_table(rows, output, like=file.format, originals=file.lines)
     remember(output)
     print(f"Wrote {len(rows):,} rows, {int(sampler.synthetic_mask_.sum()):,} of them synthetic, to {output}.")
-    for label, instead in sampler.fallback_.items():
-        how = "copies of its only row" if instead == "copies" else "from the local sampler alone"
-        print(f"Class {label!r} is too small for a {type(gan).__name__}; its new rows are {how}.")
+    for key, instead in sampler.fallback_.items():
+        label, where = (key, "") if groups is None else (key[0], f" in group {visible(repr(key[1]))}")
+        print(f"Class {label!r} is too small for a {type(gan).__name__}; its new rows{where} are {INSTEAD[instead]}.")
 
 
 def write_rows(gan: Any, labels: Any, output: Path, seed: int | None, model: Path, groups: Any = None) -> None:
@@ -204,6 +225,37 @@ def write_rows(gan: Any, labels: Any, output: Path, seed: int | None, model: Pat
     form = known_format(model)
     write_table(rows, output, like=form if form is not None and form.fits(rows) else None)
     remember(output)
+
+
+def _check_cells(groups: str | None, target: str, per_cell: str | None, strategy: str) -> None:
+    if groups == target:
+        raise ValueError(
+            f"--groups must be another column than --target, got {target!r} for both; name that of the groups"
+        )
+    if per_cell is None:
+        return
+    if groups is None:
+        raise ValueError("--per-cell needs the column of the groups; pass --groups too, or leave it out")
+    if strategy != "auto":
+        raise ValueError(f"--per-cell takes the place of --strategy, got {strategy!r} beside it; leave one of them out")
+    if per_cell != "balance" and not (per_cell.isascii() and per_cell.isdecimal()):
+        raise ValueError(f"--per-cell must be 'balance' or a whole number, got {per_cell!r}; pass one of them")
+
+
+def _cells(per_cell: str, table: Any, labels: Any, column: str | None) -> str | dict[tuple[Any, Any], int]:
+    """The strategy that ``--per-cell`` asks for; a number is not for the group of rows whose group is unknown."""
+    from ganaug.data.groups import cell_counts, has_group
+    from ganaug.data.tables.group_column import part_groups
+
+    if per_cell == "balance":
+        return "auto"
+    counts = cell_counts(labels, part_groups(table, column)[1])
+    known = counts.loc[:, has_group(counts.columns.to_numpy())]
+    return {
+        (label, group): int(known.at[label, group]) + int(per_cell)
+        for label in known.index.tolist()
+        for group in known.columns.tolist()
+    }
 
 
 def _strategy(text: str) -> str | float:

@@ -121,6 +121,7 @@ class ClassConsistency:
         numbers: NDArray[np.integer],
         randomness: np.random.Generator,
         anchors: NDArray[np.integer] | None = None,
+        cells: NDArray[np.integer] | None = None,
     ) -> NDArray[np.int64]:
         """Choose among candidates of several classes, all scored at once: a forest is as slow for few rows as for many.
 
@@ -129,21 +130,24 @@ class ClassConsistency:
         rows : ndarray of shape (n_rows, ...)
         labels : ndarray of shape (n_rows,)
         numbers : ndarray of shape (n_classes_asked,)
-            How many of each class that `labels` holds, in ascending order of the classes.
+            How many of each class that `labels` holds, in ascending order of the classes; or of each of `cells`.
         randomness : Generator
         anchors : ndarray of shape (n_rows,), optional
             As for :meth:`score`.
+        cells : ndarray of shape (n_rows,), optional
+            Parts of classes within which is chosen, by default the classes; thresholds are those of the class.
 
         Returns
         -------
         ndarray of shape (sum of `numbers`,), int64
-            Positions in `rows`, class by class.
+            Positions in `rows`, class by class or cell by cell.
         """
+        cells = labels if cells is None else cells
         scores = self.score(rows, labels, anchors)
         chosen = []
-        for label, n in zip(np.unique(labels), numbers, strict=True):
-            members = np.flatnonzero(labels == label)
-            chosen.append(members[select(scores[members], self.thresholds_[label], n, randomness)])
+        for cell, n in zip(np.unique(cells), numbers, strict=True):
+            members = np.flatnonzero(cells == cell)
+            chosen.append(members[select(scores[members], self.thresholds_[labels[members[0]]], n, randomness)])
         return np.concatenate(chosen)
 
 

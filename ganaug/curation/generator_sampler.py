@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from ganaug.data.tables.containers import as_table
 from ganaug.data.tables.encoded import EncodedTable
 from ganaug.data.tables.layout import RowLayout
-from ganaug.generators.contract import draws_encoded
+from ganaug.generators.contract import draws_encoded, group_indices, has_groups, takes
 
-__all__ = ["GeneratorSampler"]
+__all__ = ["GeneratorSampler", "check_takes_groups"]
 
 
 class GeneratorSampler:
@@ -26,12 +26,17 @@ class GeneratorSampler:
     generator : generator of rows
         Trained in place; pass a clone to keep it as it is.
     data : EncodedTable
-        The rows to train it on.
+        The rows to train it on. Where they have groups, the generator is conditioned on these, too.
     prefit : bool, default=False
         The generator is fitted; its classes must be those of `data`, and its encoder, if it has one, that of `data`.
     seed : int, optional
-        Class ``k`` is drawn with seed ``seed + k``, so that equal requests get equal rows. None draws a seed for each
-        call of :meth:`sample`.
+        Class ``k`` is drawn with seed ``seed + k``, the cells of classes and groups likewise, so that equal requests
+        get equal rows. None draws a seed for each call of :meth:`sample`.
+
+    Raises
+    ------
+    ValueError
+        For data with groups and a generator that takes none.
 
     Attributes
     ----------
@@ -57,9 +62,28 @@ class GeneratorSampler:
         self.prefit = prefit
         self.seed = seed
         self.generator_: Any = generator if prefit else None
+        if data.groups is not None:
+            check_takes_groups(generator, prefit=prefit)
+
+    def drawable(self, cell_counts: NDArray[np.integer]) -> NDArray[np.bool_]:
+        """Say which cells can be drawn: those of classes that have ``min_rows`` in all groups together.
+
+        Parameters
+        ----------
+        cell_counts : ndarray of shape (n_classes, n_groups)
+
+        Returns
+        -------
+        ndarray of shape (n_classes, n_groups), bool
+        """
+        return np.broadcast_to(cell_counts.sum(1, keepdims=True) >= self.min_rows, cell_counts.shape)
 
     def fit(
-        self, rows: NDArray[np.float32], labels: NDArray[np.integer], layout: RowLayout | None = None
+        self,
+        rows: NDArray[np.float32],
+        labels: NDArray[np.integer],
+        layout: RowLayout | None = None,
+        groups: NDArray[np.integer] | None = None,
     ) -> GeneratorSampler:
         """Check that the rows are those of `data`; the generator is trained only if it is drawn from.
 
@@ -69,20 +93,27 @@ class GeneratorSampler:
         labels : ndarray of shape (n_rows,)
             Position of the class of each row.
         layout : RowLayout, optional
+        groups : ndarray of shape (n_rows,), optional
+            Position of the group of each row, where the data have groups.
 
         Raises
         ------
         ValueError
-            For rows of another shape, or other labels.
+            For rows of another shape, other labels or other groups.
         """
-        if rows.shape != self.data.rows.shape or not np.array_equal(labels, self.data.targets):
+        data = self.data
+        if groups is None or data.group_targets is None:
+            same = groups is data.group_targets
+        else:
+            same = np.array_equal(groups, data.group_targets)
+        if rows.shape != data.rows.shape or not np.array_equal(labels, data.targets) or not same:
             raise ValueError(
-                "rows and labels must be those of the data that GeneratorSampler was made with; pass these"
+                "rows, labels and groups must be those of the data that GeneratorSampler was made with; pass these"
             )
         return self
 
     def sample(
-        self, labels: NDArray[Any], randomness: np.random.Generator
+        self, labels: NDArray[Any], randomness: np.random.Generator, groups: NDArray[Any] | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Draw a row for each label; the second value is -1 throughout: there are no anchors.
 
@@ -92,6 +123,8 @@ class GeneratorSampler:
             Positions of classes.
         randomness : Generator
             Draws the seed if there is none.
+        groups : ndarray of shape (n,), optional
+            Positions of groups, where the data have groups.
 
         Raises
         ------
@@ -102,22 +135,30 @@ class GeneratorSampler:
             self.generator_ = self._trained()
         seed = int(randomness.integers(2**31)) if self.seed is None else self.seed
         drawn = np.empty((len(labels), self.data.layout.width), dtype=np.float32)
-        for index in np.unique(labels).tolist():
-            # A seed for each class: its rows do not depend on how many of other classes are drawn.
-            drawn[labels == index] = self._of_class(index, int((labels == index).sum()), (seed + index) % 2**31)
+        n_groups = 1 if self.data.groups is None else len(self.data.groups)
+        cells = labels if groups is None else labels * n_groups + groups
+        for cell in np.unique(cells).tolist():
+            chosen = cells == cell
+            c, g = (cell, None) if groups is None else divmod(cell, n_groups)
+            # A seed for each class or cell: its rows do not depend on how many of others are drawn.
+            drawn[chosen] = self._of_cell(c, g, int(chosen.sum()), (seed + cell) % 2**31)
         return drawn, np.full(len(labels), -1)
 
     def _trained(self) -> Any:
         data = self.data
+        groups = {} if data.groups is None else {"groups": data.groups[data.group_targets]}
         if draws_encoded(self.generator):
-            return self.generator.fit_encoded(data.encoder, data.rows, data.labels, data.container)
-        return self.generator.fit(data.table, data.labels)
+            return self.generator.fit_encoded(data.encoder, data.rows, data.labels, data.container, **groups)
+        return self.generator.fit(data.table, data.labels, **groups)
 
-    def _of_class(self, index: int, n: int, random_state: int) -> NDArray[np.float32]:
+    def _of_cell(self, c: int, g: int | None, n: int, random_state: int) -> NDArray[np.float32]:
+        group = {} if g is None or self.data.groups is None else {"groups": np.repeat(self.data.groups[g], n)}
         if draws_encoded(self.generator_):
-            return self.generator_.sample_encoded(np.full(n, index), random_state=random_state)
-        labels = np.repeat(self.data.classes[index], n)
-        drawn, _ = as_table(self.generator_.sample(labels, random_state=random_state))
+            if group:
+                group = {"groups": group_indices(self.generator_, group["groups"])}
+            return self.generator_.sample_encoded(np.full(n, c), random_state=random_state, **group)
+        labels = np.repeat(self.data.classes[c], n)
+        drawn, _ = as_table(self.generator_.sample(labels, random_state=random_state, **group))
         if len(drawn) != n:
             raise ValueError(
                 f"generator must draw one row per label, got {len(drawn)} rows for {n} labels; correct the sample "
@@ -125,3 +166,15 @@ class GeneratorSampler:
             )
         drawn.columns = self.data.table.columns
         return self.data.encoder.transform(drawn)
+
+
+def check_takes_groups(generator: Any, *, prefit: bool) -> None:
+    """Refuse a generator that cannot be conditioned on groups, or was fitted without."""
+    called = type(generator).__name__
+    if not takes(generator.fit_encoded if draws_encoded(generator) else generator.fit, "groups"):
+        raise ValueError(
+            f"generator must take groups in fit, which a {called} does not; pass one such as "
+            "ganaug.curation.AdditiveTransfer, or no groups"
+        )
+    if prefit and not has_groups(generator):
+        raise ValueError(f"the prefit {called} was fitted without groups; fit it with the groups of the rows")

@@ -103,7 +103,7 @@ class Graphs(Eager):
         return super().__call__(function, inputs)
 
     def _give_up(self, error: RuntimeError) -> None:
-        """Go on without recordings where memory is short beside them, or one failed."""
+        """Continue without recordings where memory is short beside them, or one failed."""
         if isinstance(error, torch.OutOfMemoryError):
             reason = "leaves too little memory"
         elif self._recorded.keys() >= {key for key, n in self._calls.items() if n > WARM_UP}:

@@ -42,16 +42,13 @@ def _set_learning_rate(optimizers: Iterable[Optimizer], value: float) -> None:
 
 
 @torch.no_grad()
-def _update_ema(objective: Objective, config: TrainingConfig, step: int) -> None:
-    seen = step * config.batch_size
+def _update_ema(state: TrainingState) -> None:
+    config = state.config
+    seen = state.step * config.batch_size
     half_life = min(EMA_RAMP * seen, EMA_MOST * config.steps * config.batch_size)
     keep = 0.5 ** (config.batch_size / max(half_life, 1e-8))
-    for name, average in objective.ema.items():
-        network = objective.networks[name]
-        torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - keep)
-        for own, buffer in zip(average.buffers(), network.buffers(), strict=True):
-            # Counters, masks and the like have no average.
-            own.lerp_(buffer, 1 - keep) if own.is_floating_point() else own.copy_(buffer)
+    for average in state.averages:
+        average.update(1 - keep)
 
 
 def _healthy(objective: Objective, losses: Tensor) -> bool:
@@ -166,7 +163,7 @@ def one_step(
     state.sums += runner(partial(objective.step, kind), tensors, kind)
     state.kinds[kind] = state.kinds.get(kind, 0) + 1
     state.step += 1
-    _update_ema(objective, config, state.step)
+    _update_ema(state)
     return rate
 
 

@@ -13,6 +13,7 @@ from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
 from ganaug.data.json_values import clip, number, short, whole
+from ganaug.engine.averages import MovingAverage
 from ganaug.engine.config import TrainingConfig
 from ganaug.engine.distributed import ALONE, DistributedContext
 from ganaug.engine.objective import Objective
@@ -31,7 +32,7 @@ class Listener(Protocol):
     name: ClassVar[str]
 
     def on_event(self, name: str, **values: Any) -> None:
-        """Told something out of the ordinary."""
+        """Called with a message about something unusual."""
 
     def state_dict(self) -> dict[str, Any]:
         """JSON values and tensors by name."""
@@ -107,6 +108,7 @@ class TrainingState:
         weight = next(weight for network in self.objective.networks.values() for weight in network.parameters())
         self.sums = torch.zeros(len(self.objective.loss_names)).to(weight.device)
         self.stopping = False
+        self.averages = [MovingAverage(ema, self.objective.networks[name]) for name, ema in self.objective.ema.items()]
         self._began = time.perf_counter()
         self.keep()
 

@@ -5,6 +5,7 @@ from ganaug.classifiers.image_classifier import ClassifierConfig, class_consiste
 from ganaug.metrics._prdc import prdc
 from ganaug.metrics.columns import column_distances, pair_distances
 from ganaug.metrics.distances import frechet_distance, inception_score, kernel_distance
+from ganaug.metrics.group_consistency import GroupConsistency
 from ganaug.metrics.image_quality import image_report
 from ganaug.metrics.report import QualityReport
 from ganaug.metrics.sample_neighbors import nearest, nearest_other
@@ -14,6 +15,7 @@ from ganaug.metrics.two_sample import classifier_two_sample_auc
 
 __all__ = [
     "ClassifierConfig",
+    "GroupConsistency",
     "QualityReport",
     "class_consistency",
     "classification_accuracy_score",

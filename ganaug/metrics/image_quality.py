@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from numbers import Integral
 from typing import Any
 
@@ -13,7 +13,12 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ganaug.classifiers.features import DataExtractor, data_extractor, extractor_name, features, resolve_extractor
-from ganaug.classifiers.image_classifier import ClassifierConfig, class_consistency, classification_accuracy_score
+from ganaug.classifiers.image_classifier import (
+    ClassifierConfig,
+    ImageClassifier,
+    class_consistency,
+    classification_accuracy_score,
+)
 from ganaug.data import LabelledImages
 from ganaug.data.fingerprints import array_keys, check_holdout
 from ganaug.data.host_states import plain_states
@@ -23,6 +28,7 @@ from ganaug.data.labels import shared_classes
 from ganaug.engine.devices import resolve_device, seed_from
 from ganaug.metrics._prdc import prdc
 from ganaug.metrics.distances import frechet_distance, inception_score, kernel_distance
+from ganaug.metrics.group_consistency import Grouped, group_consistency, group_positions, with_figures
 from ganaug.metrics.matching import check_synthetic_labels, matched_samples
 from ganaug.metrics.report import Figures, QualityReport
 
@@ -49,7 +55,7 @@ def image_report(
     real : LabelledImages, (images, labels) or another source
         What the GAN was trained on; anything that :func:`ganaug.labelled_images` reads, arrays as a pair with labels.
         Images without a label (-1) are left out, here and in `holdout`. Images of float32 are compared by their values
-        as they are.
+        as they are. Where these and `synthetic` have groups, so has the report.
     synthetic : the same, or array beside `labels`
         Such as ``gan.sample(labels)``.
     labels : array-like of shape (n,), optional
@@ -81,6 +87,10 @@ def image_report(
         * consistency: share of the images of a class that a classifier trained on `real` assigns to it.
         * CAS: accuracy on real images of a classifier trained on the synthetic ones only.
 
+        With groups ``table("groups")`` and ``table("cells")`` hold the distances of each that has enough images, and
+        how often its images are recognised as the group and the class that they were asked for
+        (:class:`ganaug.metrics.GroupConsistency`); the remarks name groups that the generator ignores.
+
     Raises
     ------
     ValueError, TypeError
@@ -110,6 +120,7 @@ def image_report(
     sets = _read_sets(real, synthetic, labels, holdout)
     by_name = {name: data.labels for name, data in sets.items()}
     classes = shared_classes(by_name)
+    grouping = _grouping(sets)
     classifier = classifier or ClassifierConfig()
     seed = seed_from(random_state)
     if not isinstance(k, Integral) or k < 1:
@@ -139,6 +150,10 @@ def image_report(
     if holdout is not None:
         # The classifier knows the training images, so it classifies held-out ones in their place.
         of_real = measure.figures(against, matched["real"], scored=against, classified=reference, trained_on=training)
+    remarks: list[str] = []
+    if grouping is not None:
+        grouped, remarks = _by_group(sets, measure, grouping, randomness)
+        figures = replace(figures, groups=grouped["groups"], cells=grouped["cells"])
     basis = {
         "kind": "images",
         "compared with": "training" if holdout is None else "held-out",
@@ -151,7 +166,58 @@ def image_report(
         "classifier": asdict(classifier),
         "seed": seed,
     }
-    return QualityReport(basis, figures, of_real)
+    return QualityReport(basis, figures, of_real, tuple(remarks))
+
+
+def _grouping(sets: dict[str, LabelledImages]) -> tuple[NDArray[Any], dict[str, NDArray[np.int64]]] | None:
+    """Groups, and their positions on each side that has them; None where the synthetic images have none."""
+    if sets["synthetic"].groups is None:
+        return None
+    if sets["real"].groups is None:
+        raise ValueError(
+            "synthetic has groups and real has none; read the real images with groups=, or leave them out of synthetic"
+        )
+    return group_positions({name: data.groups for name, data in sets.items() if data.groups is not None})
+
+
+def _by_group(
+    sets: dict[str, LabelledImages],
+    measure: _Measure,
+    grouping: tuple[NDArray[Any], dict[str, NDArray[np.int64]]],
+    randomness: np.random.Generator,
+) -> tuple[dict[str, list[dict[str, Any]]], list[str]]:
+    """Figures of groups and cells, and remarks."""
+    groups, positions = grouping
+    sides = {
+        name: Grouped(sets[name].images, np.searchsorted(measure.classes, sets[name].labels), own)
+        for name, own in positions.items()
+    }
+
+    def classify(
+        inputs: NDArray[Any], labels: NDArray[np.integer], asked: NDArray[Any], n_classes: int
+    ) -> NDArray[np.floating]:
+        model = ImageClassifier(n_classes, measure.seed, measure.classifier, resolve_device(measure.device))
+        return model.fit(inputs, labels).predict_proba(asked)
+
+    classes, other = measure.classes, sides.get("held-out")
+    found = group_consistency(
+        sides["real"],
+        sides["synthetic"],
+        classes.tolist(),
+        groups.tolist(),
+        classify,
+        holdout=other,
+        randomness=randomness,
+    )
+    if "held-out" in sets and other is None:  # whose groups nobody knows
+        return {"groups": found.groups, "cells": found.cells}, found.remarks
+    compared = (other or sides["real"], sides["synthetic"])
+    far, near = (features(side.inputs, measure.network, device=measure.device) for side in compared)
+
+    def compare(first: NDArray[np.int64], second: NDArray[np.int64]) -> dict[str, float]:
+        return measure.distances(far[first], near[second])
+
+    return with_figures(found, *compared, classes, groups, compare, measure.k + 1, randomness), found.remarks
 
 
 @dataclass(frozen=True)
@@ -185,8 +251,8 @@ class _Measure:
         per_class: list[dict[str, Any]] = []
         for label in self.classes.tolist():
             own = images.labels == label
-            per_class.append({"class": label, "n": int(own.sum()), **self._distances(far[own], near[own])})
-        overall = self._distances(far, near)
+            per_class.append({"class": label, "n": int(own.sum()), **self.distances(far[own], near[own])})
+        overall = self.distances(far, near)
         overall[f"intra-class FID ({self.name})"] = float(np.mean([row[f"FID ({self.name})"] for row in per_class]))
         overall |= self._inception_score(scored, near if scored is images else far)
         for figure, values in (("consistency", self._consistency(classified)), ("CAS", self._cas(trained_on))):
@@ -195,7 +261,8 @@ class _Measure:
                 row[figure] = value
         return Figures(overall, per_class, [])
 
-    def _distances(self, far: NDArray[np.float32], near: NDArray[np.float32]) -> dict[str, float]:
+    def distances(self, far: NDArray[np.float32], near: NDArray[np.float32]) -> dict[str, float]:
+        """Figures that compare features of two sets."""
         found = {"FID": frechet_distance(far, near), "KID": kernel_distance(far, near, random_state=self.seed)}
         return {f"{figure} ({self.name})": value for figure, value in (found | prdc(far, near, k=self.k)).items()}
 

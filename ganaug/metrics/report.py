@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -25,11 +25,16 @@ class Figures:
         figures by name.
     columns : list of dict
         Of a table, for each column of all classes (class None) and of each: "column", "kind", "class", "distance".
+    groups, cells : list of dict
+        Where there are groups, the figures of each "group", and of each "class" and "group" with enough samples, beside
+        what :class:`ganaug.metrics.GroupConsistency` holds of it.
     """
 
     overall: dict[str, float]
     per_class: list[dict[str, Any]]
     columns: list[dict[str, Any]]
+    groups: list[dict[str, Any]] = field(default_factory=list)
+    cells: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,8 @@ class QualityReport:
         Of the synthetic samples.
     real : Figures or None
         The same of the training samples, where there is a holdout: what perfect samples would score.
+    remarks : tuple of str
+        Sentences about groups that samples ignore, and cells in which the class is not drawn.
 
     See Also
     --------
@@ -60,6 +67,7 @@ class QualityReport:
     basis: dict[str, Any]
     synthetic: Figures
     real: Figures | None
+    remarks: tuple[str, ...] = ()
 
     @property
     def overall(self) -> dict[str, float]:
@@ -67,33 +75,43 @@ class QualityReport:
         return self.synthetic.overall
 
     def table(self, what: str = "classes", *, of: str = "synthetic") -> pd.DataFrame:
-        """Figures of each class or column.
+        """Figures of each class, column, group or cell.
 
         Parameters
         ----------
-        what : {"classes", "columns"}, default="classes"
+        what : {"classes", "columns", "groups", "cells"}, default="classes"
             Columns are those of a table of data; there each class has a row of its own, and that of all classes None
-            for a class.
+            for a class. Groups and cells, combinations of class and group, are of synthetic samples.
         of : {"synthetic", "real"}, default="synthetic"
             Of the synthetic samples, or of the training samples.
 
         Returns
         -------
         DataFrame
-            Indexed by class, or by column.
+            Indexed by class, column or group, cells by class and group.
 
         Raises
         ------
         ValueError
-            For other words, columns of images, and real figures without a holdout.
+            For other words, columns of images, groups where there are none, and real figures without a holdout.
         """
-        if what not in ("classes", "columns") or of not in ("synthetic", "real"):
-            raise ValueError(f"what must be 'classes' or 'columns', and of 'synthetic' or 'real', got {what!r}, {of!r}")
+        known = ("classes", "columns", "groups", "cells")
+        if what not in known or of not in ("synthetic", "real"):
+            raise ValueError(
+                f"what must be one of {', '.join(map(repr, known))}, and of 'synthetic' or 'real', got {what!r}, {of!r}"
+            )
         figures = self.synthetic if of == "synthetic" else self.real
         if figures is None:
             raise ValueError("of='real' compares training samples with held-out ones, got no holdout; pass holdout=")
         if what == "columns" and not figures.columns:
             raise ValueError("what='columns' is for tables, got a report on images; use what='classes'")
+        if what in ("groups", "cells"):
+            rows = figures.groups if what == "groups" else figures.cells
+            if not rows:
+                raise ValueError(
+                    f"what={what!r} is for synthetic samples with groups, got none; make the report with them"
+                )
+            return pd.DataFrame(rows).set_index("group" if what == "groups" else ["class", "group"])
         if what == "classes":
             return pd.DataFrame(figures.per_class).set_index("class")
         labels = pd.Series([row["class"] for row in figures.columns], dtype=object)  # beside None, as they are
@@ -128,7 +146,12 @@ class QualityReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON values."""
-        return asdict(self)
+        found = asdict(self)
+        for part in (found, found["synthetic"], found["real"] or {}):
+            for name in ("remarks", "groups", "cells"):
+                if not part.get(name, True):  # without groups there are none
+                    del part[name]
+        return found
 
     def __str__(self) -> str:
         basis = self.basis
@@ -144,5 +167,8 @@ class QualityReport:
             columns = self.table("columns")
             farthest = columns[columns["class"].isna()].nlargest(5, "distance")[["kind", "distance"]]
             parts.append("farthest columns\n" + farthest.to_string(float_format="{:.4g}".format))
+        if self.synthetic.groups:
+            parts.append(self.table("groups").to_string(float_format="{:.4g}".format))
+        parts += ["\n".join(self.remarks)] if self.remarks else []
         # Line ends in names are escaped by pandas.
         return "\n".join(map(visible, "\n\n".join(parts).split("\n")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,21 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ganaug.data.fingerprints import check_holdout, row_keys
+from ganaug.data.groups import groups_from_array
 from ganaug.data.host_states import plain_states
 from ganaug.data.kinds import KINDS
 from ganaug.data.labels import labels_from_array, like_first, shared_classes
 from ganaug.data.tables.containers import as_table
+from ganaug.data.tables.encoder import TableEncoder
 from ganaug.engine.devices import seed_from
 from ganaug.metrics.columns import PairedColumns, paired_columns
+from ganaug.metrics.group_consistency import (
+    Grouped,
+    classify_rows,
+    group_consistency,
+    group_positions,
+    with_figures,
+)
 from ganaug.metrics.matching import matched_samples
 from ganaug.metrics.report import Figures, QualityReport
 from ganaug.metrics.two_sample import classifier_two_sample_auc
@@ -33,6 +43,7 @@ def table_report(
     y_synthetic: Any,
     *,
     holdout: tuple[Any, Any] | None = None,
+    groups: tuple[Any, Any] | None = None,
     categorical_features: Any = "auto",
     folds: int = 5,
     random_state: Any = 0,
@@ -49,6 +60,8 @@ def table_report(
         Real rows that the GAN has not seen. With them, synthetic rows are compared with the holdout instead, and so are
         the training rows, which shows what perfect samples would score. Without, a GAN that returns its training rows
         scores best.
+    groups : (groups_real, groups_synthetic), optional
+        Groups of the training and the synthetic rows, each array-like of shape (n_rows,).
     categorical_features : "auto", None, array-like of int, str or bool, default="auto"
         Columns to take for names, beside those that hold no numbers anyway.
     folds : int, default=5
@@ -64,6 +77,10 @@ def table_report(
         * column distance, in [0, 1]: mean of :func:`column_distances`; each column's is in ``table("columns")``.
         * pair distance, in [0, 1]: mean of :func:`pair_distances` over pairs of columns.
         * C2ST AUC: :func:`classifier_two_sample_auc`; 0.5 is best, far below are copies.
+
+        With groups ``table("groups")`` and ``table("cells")`` hold the distances from training rows, for each that
+        has enough rows, and how often its rows are recognised as the group and the class that they were asked for
+        (:class:`ganaug.metrics.GroupConsistency`); the remarks name groups that the generator ignores.
 
     Raises
     ------
@@ -89,6 +106,7 @@ def table_report(
     tables = {name: as_table(X)[0] for name, (X, _) in given.items()}
     labels = {name: labels_from_array(y, len(tables[name]), of=f"{name} rows") for name, (_, y) in given.items()}
     labels = like_first(labels)
+    grouping = None if groups is None else _grouping(tables, groups)
     reference = "real" if holdout is None else "held-out"
     pairs = {
         name: paired_columns(
@@ -108,6 +126,10 @@ def table_report(
     figures = {
         name: _figures(paired, chosen[reference], chosen[name], classes, folds, seed) for name, paired in pairs.items()
     }
+    remarks: list[str] = []
+    if grouping is not None:
+        grouped, remarks = _by_group(tables, labels, classes, grouping, categorical_features, folds, seed)
+        figures["synthetic"] = replace(figures["synthetic"], groups=grouped["groups"], cells=grouped["cells"])
     basis = {
         "kind": "rows",
         "compared with": "training" if holdout is None else "held-out",
@@ -118,7 +140,46 @@ def table_report(
         "folds": folds,
         "seed": seed,
     }
-    return QualityReport(basis, figures["synthetic"], figures.get("real"))
+    return QualityReport(basis, figures["synthetic"], figures.get("real"), tuple(remarks))
+
+
+def _grouping(
+    tables: dict[str, pd.DataFrame], groups: tuple[Any, Any]
+) -> tuple[NDArray[Any], dict[str, NDArray[np.int64]]]:
+    if not (isinstance(groups, tuple) and len(groups) == 2):
+        raise ValueError(
+            f"groups must be a pair, of the real and of the synthetic rows, got a {type(groups).__name__}; pass "
+            "(groups_real, groups_synthetic)"
+        )
+    sides = zip(("real", "synthetic"), groups, strict=True)
+    return group_positions({name: groups_from_array(own, len(tables[name]), of=f"{name} rows") for name, own in sides})
+
+
+def _by_group(
+    tables: dict[str, pd.DataFrame],
+    labels: dict[str, NDArray[Any]],
+    classes: NDArray[Any],
+    grouping: tuple[NDArray[Any], dict[str, NDArray[np.int64]]],
+    categorical_features: Any,
+    folds: int,
+    seed: int,
+) -> tuple[dict[str, list[dict[str, Any]]], list[str]]:
+    """Figures of groups and cells, and remarks."""
+    known, positions = grouping
+    paired = paired_columns(tables["real"], tables["synthetic"], categorical_features)
+    together = pd.concat([tables["real"], tables["synthetic"][tables["real"].columns]], ignore_index=True)
+    encoded = TableEncoder(categorical_features).fit(together).transform(together)
+    real, synthetic = (
+        Grouped(rows, np.searchsorted(classes, labels[name]), positions[name])
+        for name, rows in zip(positions, np.split(encoded, [len(tables["real"])]), strict=True)
+    )
+    randomness = np.random.default_rng(seed)
+    found = group_consistency(real, synthetic, classes.tolist(), known.tolist(), classify_rows, randomness=randomness)
+
+    def compare(first: NDArray[np.int64], second: NDArray[np.int64]) -> dict[str, float]:
+        return _distances(paired.rows(first, second))[0]
+
+    return with_figures(found, real, synthetic, classes, known, compare, folds, randomness), found.remarks
 
 
 def _figures(
@@ -142,10 +203,7 @@ def _figures(
 
 def _compare(paired: PairedColumns, label: Any, folds: int, seed: int) -> tuple[dict[str, float], list[dict[str, Any]]]:
     """Figures, and the distances of the columns."""
-    distances = paired.distances()
-    found = {"column distance": float(distances.mean())}
-    if len(distances) > 1:
-        found["pair distance"] = float(paired.pair_distances()[np.triu_indices(len(distances), 1)].mean())
+    found, distances = _distances(paired)
     found["C2ST AUC"] = classifier_two_sample_auc(paired.real, paired.synthetic, folds=folds, random_state=seed)
     columns = [
         {
@@ -157,6 +215,15 @@ def _compare(paired: PairedColumns, label: Any, folds: int, seed: int) -> tuple[
         for name, number, distance in zip(paired.names, paired.is_number, distances.tolist(), strict=True)
     ]
     return found, columns
+
+
+def _distances(paired: PairedColumns) -> tuple[dict[str, float], NDArray[np.float64]]:
+    """Means of the distances of columns and pairs, and the distances of the columns."""
+    distances = paired.distances()
+    found = {"column distance": float(distances.mean())}
+    if len(distances) > 1:
+        found["pair distance"] = float(paired.pair_distances()[np.triu_indices(len(distances), 1)].mean())
+    return found, distances
 
 
 def _fingerprint(table: pd.DataFrame, labels: NDArray[Any]) -> str:

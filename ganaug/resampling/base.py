@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 from imblearn.over_sampling.base import BaseOverSampler
-from imblearn.utils import check_target_type
+from imblearn.utils import check_sampling_strategy, check_target_type
+from imblearn.utils._validation import ArraysTransformer
 from numpy.typing import NDArray
+from sklearn.base import _fit_context
+from sklearn.preprocessing import label_binarize
 from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils.metadata_routing import UNUSED
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 from ganaug.data.labels import listed
 from ganaug.data.tables.containers import is_frame, is_series, rows_at
 from ganaug.engine.devices import seed_from
 from ganaug.engine.nested_params import NestedDefaults
+from ganaug.resampling.cells import RowGroups, cells_to_fill, row_groups
 
 __all__ = ["TableOverSampler", "copied", "labels_like", "seeded", "seeds"]
 
@@ -25,12 +31,17 @@ __all__ = ["TableOverSampler", "copied", "labels_like", "seeded", "seeds"]
 class TableOverSampler(NestedDefaults, BaseOverSampler):
     """Base of over-samplers that take tables of mixed columns with missing values."""
 
-    def fit(self, X: Any, y: Any, **params: Any) -> TableOverSampler:
+    # Pipelines route groups to fit_resample alone, so that there is one request to set.
+    __metadata_request__fit: ClassVar[dict[str, str]] = {"groups": UNUSED}
+    groups_resampled_: NDArray[Any] | None
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any, groups: Any = None, **params: Any) -> TableOverSampler:
         """Check the input and count how many rows each class would get; :meth:`fit_resample` is what draws them.
 
         Parameters
         ----------
-        X, y
+        X, y, groups
             As for :meth:`fit_resample`.
         **params : dict
             There must be none.
@@ -41,9 +52,11 @@ class TableOverSampler(NestedDefaults, BaseOverSampler):
             Itself.
         """
         _check_params("fit", params)
-        return super().fit(X, _checked_labels(y))
+        self._checked(X, _checked_labels(y), groups)
+        return self
 
-    def fit_resample(self, X: Any, y: Any, **params: Any) -> tuple[Any, Any]:
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit_resample(self, X: Any, y: Any, groups: Any = None, **params: Any) -> tuple[Any, Any]:
         """Add synthetic rows to a table.
 
         Parameters
@@ -53,6 +66,10 @@ class TableOverSampler(NestedDefaults, BaseOverSampler):
             of pandas, polars or pyarrow, or others that hold their rows in memory and that narwhals knows.
         y : array-like of shape (n_rows,)
             Class labels.
+        groups : array-like of shape (n_rows,), or str or int, optional
+            Who or what each row comes from, such as a site or a customer, or the column of `X` that says so; missing
+            ones are a group of their own. New rows are drawn for a group, which ``groups_resampled_`` says; the column
+            is no feature of theirs, but holds their group.
         **params : dict
             There must be none: rows have no weights that synthetic ones could get, nor other metadata.
 
@@ -65,16 +82,40 @@ class TableOverSampler(NestedDefaults, BaseOverSampler):
         ------
         ValueError, TypeError
             For bad input, before any training.
+
+        Notes
+        -----
+        imbalanced-learn's pipelines pass groups by scikit-learn's metadata routing, which has to be enabled and asked
+        for by ``set_fit_resample_request(groups=True)``; without it they pass none.
         """
         _check_params("fit_resample", params)
         if isinstance(self.sampling_strategy, Mapping) and not isinstance(self.sampling_strategy, dict):
             raise ValueError("sampling_strategy must be a dict, no other mapping; pass dict(sampling_strategy)")
-        X_new, y_new = super().fit_resample(_Frame(X) if is_frame(X) else X, _checked_labels(y))
+        labels = _checked_labels(y)
+        containers = ArraysTransformer(_Frame(X) if is_frame(X) else X, labels)
+        X, targets, of_rows, one_vs_all = self._checked(X, labels, groups)
+        X_new, y_new = self._fit_resample(X, targets, of_rows)
+        y_new = label_binarize(y_new, classes=np.unique(targets)) if one_vs_all else y_new
+        X_new, y_new = containers.transform(X_new, y_new)
         return X_new, labels_like(y, y_new)
+
+    def _checked(self, X: Any, y: Any, groups: Any) -> tuple[Any, Any, RowGroups | None, bool]:
+        check_classification_targets(y)
+        X, y, one_vs_all = self._check_X_y(X, y)
+        of_rows = row_groups(X, y, groups)
+        if self._balance() == "cells":
+            values = None if of_rows is None else of_rows.values
+            self.sampling_strategy_ = cells_to_fill(self.sampling_strategy, y, values)
+        else:
+            self.sampling_strategy_ = check_sampling_strategy(self.sampling_strategy, y, self._sampling_type)
+        return X, y, of_rows, one_vs_all
+
+    def _balance(self) -> str:
+        """What is filled up, "classes" or "cells"."""
+        return "classes"
 
     def _check_X_y(self, X: Any, y: Any) -> tuple[Any, Any, bool]:  # noqa: N802 - imbalanced-learn's name
         y, binarize_y = check_target_type(y, indicate_one_vs_all=True)
-        X = X.frame if isinstance(X, _Frame) else X
         frame = isinstance(X, pd.DataFrame) or is_frame(X)
         if not frame:
             X = check_array(X, dtype=None, accept_sparse=["csr", "csc"], ensure_all_finite=False, allow_nd=True)
@@ -87,8 +128,12 @@ class TableOverSampler(NestedDefaults, BaseOverSampler):
         return X, y, binarize_y
 
     def _wanted(self) -> dict[Any, int]:
-        """Rows to add to each class that gets any."""
-        return {np.asarray(label).item(): int(n) for label, n in self.sampling_strategy_.items() if n > 0}
+        """Rows to add to each class, or cell of class and group, that gets any."""
+        return {
+            label if isinstance(label, tuple) else np.asarray(label).item(): int(n)
+            for label, n in self.sampling_strategy_.items()
+            if n > 0
+        }
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -147,8 +192,8 @@ def _checked_labels(y: Any) -> Any:
 def _check_params(method: str, params: dict[str, Any]) -> None:
     if params:
         raise TypeError(
-            f"{method} takes X and y only, got {listed(sorted(params))}; pass it to the classifier that is trained on "
-            "the result"
+            f"{method} takes X, y and groups only, got {listed(sorted(params))}; pass it to the classifier that is "
+            "trained on the result"
         )
 
 

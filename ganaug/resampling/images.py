@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from ganaug.curation.generator_sampler import check_takes_groups
 from ganaug.data.images.labelled import UNLABELLED
+from ganaug.data.images.sources import labelled_images
 from ganaug.generators.images.gan import ImageGAN
 from ganaug.resampling.base import seeded
 
@@ -38,14 +40,20 @@ def as_images(X: NDArray[Any], image_shape: Any) -> NDArray[Any]:
     return X.reshape(len(X), *shape) if len(shape) == 3 else X.reshape(len(X), *shape, 1)
 
 
-def fitted_image_gan(generator: Any, images: NDArray[Any], y: NDArray[Any], seed: int, *, prefit: bool) -> Any:
-    """The generator, trained on the images unless it was before."""
+def fitted_image_gan(
+    generator: Any, images: NDArray[Any], y: NDArray[Any], seed: int, *, prefit: bool, groups: NDArray[Any] | None
+) -> Any:
+    """The generator, trained on the images and their groups, if they have any, unless it was before."""
+    if groups is not None:
+        check_takes_groups(ImageGAN() if generator is None else generator, prefit=prefit)
     if prefit:
         return generator
     if y.dtype.kind == "i" and UNLABELLED in y:
         raise ValueError("class -1 cannot be over-sampled with an ImageGAN, to which it marks images without a label")
     gan = ImageGAN() if generator is None else clone(generator)
-    return seeded(gan, seed).fit(images, y)
+    if groups is None:
+        return seeded(gan, seed).fit(images, y)
+    return seeded(gan, seed).fit(labelled_images(images, y, groups=groups, dtype="auto"))
 
 
 def like_images(drawn: Any, X: NDArray[Any]) -> NDArray[Any]:

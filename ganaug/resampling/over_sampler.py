@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from copy import deepcopy
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -11,17 +12,25 @@ import pandas as pd
 from imblearn.over_sampling.base import BaseOverSampler
 from numpy.typing import NDArray
 from sklearn.base import clone
-from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
-from ganaug.curation import ClassConsistency, GaussianSampler, GeneratorSampler, LocalSampler, Mixture
+from ganaug.curation import (
+    AdditiveSampler,
+    ClassConsistency,
+    GaussianSampler,
+    GeneratorSampler,
+    LocalSampler,
+    Mixture,
+)
 from ganaug.data.labels import listed
 from ganaug.data.tables.containers import Container, as_table
 from ganaug.data.tables.encoded import EncodedTable, encode_table
 from ganaug.data.tables.wide import WideEncoder
-from ganaug.generators.contract import draws_encoded, kind_of_samples
+from ganaug.generators.contract import check_generator, draws_encoded, kind_of_samples
 from ganaug.generators.images.gan import ImageGAN
 from ganaug.generators.tables.gan import TableGAN
 from ganaug.resampling.base import TableOverSampler, copied, seeded, seeds
+from ganaug.resampling.cells import NewRows, RowGroups, extended, groups_as_trained
 from ganaug.resampling.images import as_images, fitted_image_gan, like_images
 
 __all__ = ["GANOverSampler"]
@@ -35,21 +44,32 @@ class GANOverSampler(TableOverSampler):
     dates, strings, booleans and categories, with values missing anywhere. A subclass that overrides
     :meth:`make_mixture` draws from other samplers.
 
+    Rows may have groups, such as sites or customers. Then the GAN is conditioned on class and group, and new rows are
+    drawn for cells of both, also for cells that have no rows: besides the GAN from rows of the class in other groups,
+    which are moved by what sets the groups apart (:class:`ganaug.curation.AdditiveTransfer`).
+
     Parameters
     ----------
     generator : generator or None, default=None
         None stands for ``TableGAN()``, or for images ``ImageGAN()``, of which parameters are set and searched for as
         ``generator__steps``. Any other generator of rows, or of images, takes its place: what has ``fit(X, y)`` and
         ``sample(labels, random_state=...)``, on data frames for rows. One of rows with ``fit_encoded`` and
-        ``sample_encoded`` spares decoding and encoding again. It is cloned, unless `prefit`.
+        ``sample_encoded`` spares decoding and encoding again. For groups it has ``fit(X, y, groups)`` and
+        ``sample(labels, groups, random_state=...)``. It is cloned, unless `prefit`.
     sampling_strategy : float, str, dict or callable, default="auto"
-        What imbalanced-learn means by it.
+        What imbalanced-learn means by it. With ``balance="cells"``, "auto" fills every cell of a known group
+        up to the largest, and a dict holds the rows that there are to be by (class, group).
+    balance : {"classes", "cells"}, default="classes"
+        What is filled up: classes, or cells of class and group. With classes, groups of new rows are drawn as often as
+        they occur in the class.
     categorical_features : "auto", None or array-like, default="auto"
         Columns to encode as categories though they hold numbers, or text that reads as numbers: positions, names or a
         mask. "auto" takes the generator's.
     local_share : float in [0, 1], default=0.5
         Share of the rows that the local sampler draws. Which share serves a table best can be searched for like any
-        parameter, inside the training data.
+        parameter, inside the training data. With groups the local sampler stays within cells of at least two rows, and
+        rows moved from other groups have the same weight as its own: a third each of a cell with rows at the default,
+        and half of one without.
     selection : bool, default=True
         Keep rows only that are consistent with their class, as far as enough can be drawn.
     image_shape : tuple of int or None, default=None
@@ -63,17 +83,19 @@ class GANOverSampler(TableOverSampler):
     Attributes
     ----------
     sampling_strategy_ : dict
-        Rows to add to each class.
+        Rows to add to each class, or to each cell by (class, group).
     generator_ : generator or None
         The fitted one; None if there was nothing for it to draw.
     synthetic_mask_ : ndarray of shape (n_rows_new,), bool
         Which rows of the result are synthetic: the last ones.
     anchor_indices_ : ndarray of shape (n_rows_new,), int64
-        The row of `X` that each synthetic row of the local sampler grew from; -1 for those of the GAN, which have none,
-        and for original rows.
+        The row of `X` that each synthetic row of the local sampler grew from, or that was moved from another group; -1
+        for those of the GAN, which have none, and for original rows.
+    groups_resampled_ : ndarray of shape (n_rows_new,) or None
+        Group of each row of the result; None without groups.
     fallback_ : dict
         Classes that were too small for the GAN, and what the default mixture draws their rows from: "local", or
-        "copies" for a class of one row.
+        "copies" for a class of one row. With groups also "other groups", all by (class, group).
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features_in_,)
 
@@ -104,6 +126,16 @@ class GANOverSampler(TableOverSampler):
     >>> grid.best_params_["ganoversampler__generator__steps"] in (5, 10)
     True
 
+    Cells of class and group, here without a GAN; the last group lacks a class:
+
+    >>> import numpy as np
+    >>> from ganaug.curation import AdditiveTransfer
+    >>> groups = np.where(y == 1, 0, np.arange(200) % 3)
+    >>> sampler = GANOverSampler(generator=AdditiveTransfer(), balance="cells", random_state=0)
+    >>> _, y_resampled = sampler.fit_resample(X, y, groups=np.where(np.arange(200) < 20, np.arange(200) % 3, groups))
+    >>> len(set(Counter(zip(y_resampled.tolist(), sampler.groups_resampled_.tolist())).values()))
+    1
+
     Rows from a Gaussian of each class beside those of the GAN:
 
     >>> from ganaug.curation import GaussianSampler, Mixture
@@ -122,6 +154,7 @@ class GANOverSampler(TableOverSampler):
         "local_share": [Interval(Real, 0, 1, closed="both")],
         "selection": ["boolean"],
         "image_shape": ["array-like", tuple, None],
+        "balance": [StrOptions({"classes", "cells"})],
         "prefit": ["boolean"],
         "random_state": ["random_state"],
     }
@@ -131,6 +164,7 @@ class GANOverSampler(TableOverSampler):
         *,
         generator: Any = None,
         sampling_strategy: Any = "auto",
+        balance: str = "classes",
         categorical_features: Any = "auto",
         local_share: float = 0.5,
         selection: bool = True,
@@ -140,6 +174,7 @@ class GANOverSampler(TableOverSampler):
     ) -> None:
         super().__init__(sampling_strategy=sampling_strategy)
         self.generator = generator
+        self.balance = balance
         self.categorical_features = categorical_features
         self.local_share = local_share
         self.selection = selection
@@ -150,32 +185,52 @@ class GANOverSampler(TableOverSampler):
     def _defaults(self) -> dict[str, Any]:
         return {"generator": TableGAN() if self.image_shape is None else ImageGAN()}
 
-    def _fit_resample(self, X: Any, y: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
+    def _balance(self) -> str:
+        return self.balance
+
+    def _fit_resample(self, X: Any, y: NDArray[Any], groups: RowGroups | None = None) -> tuple[Any, NDArray[Any]]:
         images = self.image_shape is not None or getattr(X, "ndim", 2) == 4
         self._check_generator(images)
-        wanted = self._wanted()
-        n_new = sum(wanted.values())
-        self.synthetic_mask_ = np.arange(len(y) + n_new) >= len(y)
-        self.anchor_indices_ = np.full(len(y) + n_new, -1, dtype=np.int64)
+        new = self._new_rows(y, groups)
+        self.synthetic_mask_ = np.arange(len(y) + len(new.labels)) >= len(y)
+        self.anchor_indices_ = np.full(len(self.synthetic_mask_), -1, dtype=np.int64)
         self.generator_: Any = self.generator if self.prefit else None
         self.fallback_: dict[Any, str] = {}
-        if not n_new:
+        self.groups_resampled_ = None if groups is None else np.concatenate([groups.values, new.groups])
+        if not len(new.labels):
             return copied(X), y.copy()
-        return (self._resample_images if images else self._resample_rows)(X, y, wanted)
+        return (self._resample_images if images else self._resample_rows)(X, y, groups, new)
 
-    def _resample_rows(self, X: Any, y: NDArray[Any], wanted: dict[Any, int]) -> tuple[Any, NDArray[Any]]:
+    def _new_rows(self, y: NDArray[Any], groups: RowGroups | None) -> NewRows:
+        """Classes and groups of the rows to add."""
+        wanted = self._wanted()
+        keys, numbers = list(wanted), list(wanted.values())
+        if self.balance == "classes":
+            labels = np.repeat(np.array(keys, dtype=y.dtype), numbers)
+            if groups is None:
+                return NewRows(labels, None)
+            randomness = np.random.default_rng(seeds(self.random_state, 4)[3])
+            return NewRows(labels, groups_as_trained(labels, y, groups.values, randomness))
+        labels = np.repeat(np.array([label for label, _ in keys], dtype=y.dtype), numbers)
+        assert groups is not None
+        return NewRows(labels, np.repeat(np.array([group for _, group in keys], dtype=groups.values.dtype), numbers))
+
+    def _resample_rows(
+        self, X: Any, y: NDArray[Any], groups: RowGroups | None, new: NewRows
+    ) -> tuple[Any, NDArray[Any]]:
         seed, gan_seed, decode_seed = map(int, seeds(self.random_state, 3))
-        data = self._encoded(X, y)
+        data = self._encoded(X, y, groups)
         generator = GeneratorSampler(self._generator(gan_seed), data, prefit=self.prefit, seed=gan_seed)
-        self.fallback_ = _too_small(wanted, y, generator.min_rows)
+        self.fallback_ = _too_small(new, y, groups, generator.min_rows)
         randomness = np.random.default_rng(seed)
-        mixture = self.make_mixture(generator, data).fit(data.rows, data.targets, data.layout, randomness)
-        labels = np.repeat(np.array(list(wanted), dtype=y.dtype), list(wanted.values()))
-        targets = np.searchsorted(data.classes, labels)
-        drawn, self.anchor_indices_[len(y) :] = mixture.sample(targets, randomness)
+        mixture = self.make_mixture(generator, data)
+        mixture.fit(data.rows, data.targets, data.layout, randomness, data.group_targets)
+        targets = np.searchsorted(data.classes, new.labels)
+        of_groups = None if data.groups is None or new.groups is None else np.searchsorted(data.groups, new.groups)
+        drawn, self.anchor_indices_[len(y) :] = mixture.sample(targets, randomness, of_groups)
         self.generator_ = generator.generator_
         rows = _like(data.encoder.inverse_transform(drawn, targets, decode_seed), data.table, data.container)
-        return data.container.extend(X, data.table, rows), np.concatenate([y, labels])
+        return extended(X, data.table, data.container, rows, groups, new), np.concatenate([y, new.labels])
 
     def make_mixture(self, generator: GeneratorSampler, data: EncodedTable) -> Mixture:
         """Choose what draws the rows; subclasses override it to draw others.
@@ -196,25 +251,31 @@ class GANOverSampler(TableOverSampler):
         local = GaussianSampler() if isinstance(data.encoder, WideEncoder) else LocalSampler()
         share = self.local_share if data.layout.width else 1.0  # where nothing varies, nothing can be learnt
         selection = ClassConsistency() if self.selection else None
-        return Mixture([(generator, 1 - share), (local, share)], selection=selection)
+        from_groups = [] if data.groups is None else [(AdditiveSampler(), share)]
+        return Mixture([(generator, 1 - share), (local, share), *from_groups], selection=selection)
 
-    def _resample_images(self, X: Any, y: NDArray[Any], wanted: dict[Any, int]) -> tuple[Any, NDArray[Any]]:
+    def _resample_images(
+        self, X: Any, y: NDArray[Any], groups: RowGroups | None, new: NewRows
+    ) -> tuple[Any, NDArray[Any]]:
         fit_seed, sample_seed = map(int, seeds(self.random_state, 2))
-        rows = None if getattr(X, "ndim", 2) == 4 else as_table(X)
+        rows = None if getattr(X, "ndim", 2) == 4 else as_table(X if groups is None else groups.features(X))
         pixels = X if rows is None else rows[0].to_numpy()
+        images = as_images(pixels, self.image_shape)
         self.generator_ = fitted_image_gan(
-            self.generator, as_images(pixels, self.image_shape), y, fit_seed, prefit=self.prefit
+            self.generator, images, y, fit_seed, prefit=self.prefit, groups=None if groups is None else groups.values
         )
-        labels = np.repeat(np.array(list(wanted), dtype=y.dtype), list(wanted.values()))
-        drawn = like_images(self.generator_.sample(labels, random_state=sample_seed), pixels)
-        y = np.concatenate([y, labels])
+        of_groups = {} if groups is None else {"groups": new.groups}
+        drawn = like_images(self.generator_.sample(new.labels, random_state=sample_seed, **of_groups), pixels)
+        y = np.concatenate([y, new.labels])
         if rows is None:
             return np.concatenate([X, drawn]), y
         table, container = rows
-        new = pd.DataFrame(drawn, columns=table.columns).astype(table.dtypes.to_dict())
-        return container.extend(X, table, new), y
+        added = pd.DataFrame(drawn, columns=table.columns).astype(table.dtypes.to_dict())
+        return extended(X, table, container, added, groups, new), y
 
     def _check_generator(self, images: bool) -> None:
+        if self.generator is not None:
+            check_generator(self.generator, "generator", fitted=False)
         kind, called = kind_of_samples(self.generator), type(self.generator).__name__
         if images and kind == "rows":
             raise ValueError(f"generator draws rows, as every {called}, and X holds images; pass an ImageGAN")
@@ -228,7 +289,7 @@ class GANOverSampler(TableOverSampler):
         if self.generator is None or (kind is not None and not hasattr(self.generator, "sample_spec_")):
             raise ValueError("prefit=True needs a fitted generator; fit it first, or pass prefit=False")
 
-    def _encoded(self, X: Any, y: NDArray[Any]) -> EncodedTable:
+    def _encoded(self, X: Any, y: NDArray[Any], groups: RowGroups | None) -> EncodedTable:
         features, encoder = self.categorical_features, None
         if draws_encoded(self.generator):
             if self.prefit:
@@ -241,7 +302,9 @@ class GANOverSampler(TableOverSampler):
                 encoder = self.generator.encoder_
             elif features is None or isinstance(features, str):
                 features = self.generator.categorical_features
-        return encode_table(X, y, features, encoder=encoder)
+        if groups is None:
+            return encode_table(X, y, features, encoder=encoder)
+        return encode_table(groups.features(X), y, features, encoder=encoder, groups=groups.values)
 
     def _generator(self, seed: int) -> Any:
         """The generator that rows are drawn from: a clone, unless it is prefit."""
@@ -254,15 +317,22 @@ class GANOverSampler(TableOverSampler):
         params = self.get_params(deep=False)
         if not self.prefit:
             params["generator"] = clone(self.generator, safe=False)
-        return type(self)(**params)
+        cloned = type(self)(**params)
+        if hasattr(self, "_metadata_request"):  # what set_fit_resample_request has asked for
+            cloned._metadata_request = deepcopy(self._metadata_request)
+        return cloned
 
 
-def _too_small(wanted: dict[Any, int], y: NDArray[Any], least: int) -> dict[Any, str]:
-    """Classes of fewer rows than a generator needs, and what the default mixture draws them from."""
-    counts = {label: int((y == label).sum()) for label in wanted}
-    for label in [label for label, count in counts.items() if count == 1]:
+def _too_small(new: NewRows, y: NDArray[Any], groups: RowGroups | None, least: int) -> dict[Any, str]:
+    """Classes of fewer rows than a generator needs, or their cells, and what the default mixture draws them from."""
+    small = {label: n for label in np.unique(new.labels).tolist() if (n := int((y == label).sum())) < least}
+    for label in [label for label, count in small.items() if count == 1]:
         warnings.warn(f"class {label!r} has a single row, which is repeated; collect more", UserWarning, stacklevel=3)
-    return {label: "copies" if count == 1 else "local" for label, count in counts.items() if count < least}
+    if groups is None or new.groups is None:
+        return {label: "copies" if count == 1 else "local" for label, count in small.items()}
+    cells = dict.fromkeys(zip(new.labels.tolist(), new.groups.tolist(), strict=True))
+    counts = {(c, g): int(((y == c) & (groups.values == g)).sum()) for c, g in cells if c in small}
+    return {(c, g): "local" if n > 1 else "other groups" if n < small[c] else "copies" for (c, g), n in counts.items()}
 
 
 def _like(rows: pd.DataFrame, table: pd.DataFrame, container: Container) -> pd.DataFrame:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
+from collections.abc import Iterator
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -17,14 +19,19 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import HasMethods, StrOptions
 
 from ganaug.curation.gate import GateDecision, decide
+from ganaug.curation.withheld_cells import CellGateDecision, Cells, Round, cell_decision, refusal
 from ganaug.data.tables.containers import as_table, is_frame, rows_at
 from ganaug.data.tables.encoder import TableEncoder
 from ganaug.resampling.base import TableOverSampler, copied, seeded, seeds
+from ganaug.resampling.cells import RowGroups
 from ganaug.resampling.over_sampler import GANOverSampler
 
 __all__ = ["SafeOverSampler"]
 
 REPEATS = 2
+CELLS = "cells"
+ROUNDS = 4  # in which cells are withheld
+FEWEST = 20  # rows to validate on
 ENOUGH = 10  # rows of a class with which every sampler works on the training part of a fold
 
 
@@ -33,6 +40,11 @@ class SafeOverSampler(TableOverSampler):
 
     In each inner fold the sampler is fitted on the training part and a classifier on the result, once for each ratio;
     both are scored on the other part. The smallest ratio within one standard error of the best is used.
+
+    Groups of the rows are passed to the sampler, and a sampler with ``balance="cells"`` is asked for cells of class and
+    group. The inner folds split rows as they do without groups, so that they say what rows do for cells that occur.
+    With ``cv="cells"`` cells that have no rows are filled, and nothing else is added, if that pays for cells that do:
+    several of these are withheld at once, as :func:`ganaug.curation.choose_cells` does it.
 
     Parameters
     ----------
@@ -46,10 +58,12 @@ class SafeOverSampler(TableOverSampler):
         Shares of the rows that `sampling_strategy` asks for. 0 is always among them.
     scoring : str or callable, default="balanced_accuracy"
         What is maximised: a name of scikit-learn's or a scorer.
-    cv : int or splitter, default=5
-        Inner folds; an integer means so many stratified folds, drawn twice.
+    cv : int, splitter or "cells", default=5
+        Inner folds; an integer means so many stratified folds, drawn twice. "cells" withholds cells in four rounds, for
+        each of which the sampler is fitted once; then right decisions are counted, whatever `scoring` says.
     sampling_strategy : float, str, dict or callable, default="auto"
-        What ratio 1 reaches, as in imbalanced-learn.
+        What ratio 1 reaches, as in imbalanced-learn; with a sampler that balances cells as for
+        :class:`GANOverSampler`.
     random_state : int, RandomState or None, default=None
 
     Attributes
@@ -57,12 +71,15 @@ class SafeOverSampler(TableOverSampler):
     ratio_ : float
         The choice.
     scores_ : ndarray of shape (n_folds, n_ratios)
-        Validation scores.
-    decision_ : GateDecision
-        The choice with its reason in words, and the smallest gain that could have been seen.
+        Validation scores; with ``cv="cells"`` a row for each withheld cell.
+    decision_ : GateDecision or CellGateDecision
+        The choice with its reason in words, and the smallest gain that could have been seen; with ``cv="cells"`` also
+        the cells that are filled.
     sampler_ : over-sampler or None
         Fitted on all rows; None if nothing is added.
     synthetic_mask_ : ndarray of shape (n_rows_new,), bool
+    groups_resampled_ : ndarray of shape (n_rows_new,) or None
+        Group of each row of the result; None without groups.
 
     See Also
     --------
@@ -86,9 +103,11 @@ class SafeOverSampler(TableOverSampler):
         "estimator": [HasMethods(["fit", "predict"]), None],
         "ratios": ["array-like"],
         "scoring": [StrOptions(set(get_scorer_names())), callable],
-        "cv": ["cv_object"],
+        "cv": ["cv_object", StrOptions({CELLS})],
         "random_state": ["random_state"],
     }
+
+    decision_: GateDecision | CellGateDecision
 
     def __init__(
         self,
@@ -112,32 +131,58 @@ class SafeOverSampler(TableOverSampler):
     def _defaults(self) -> dict[str, Any]:
         return {"sampler": GANOverSampler(), "estimator": _EncodedLogisticRegression()}
 
-    def _fit_resample(self, X: Any, y: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
+    def _balance(self) -> str:
+        return getattr(self.sampler, "balance", "classes")
+
+    def _fit_resample(self, X: Any, y: NDArray[Any], groups: RowGroups | None = None) -> tuple[Any, NDArray[Any]]:
         ratios = _checked(self.ratios)
+        if isinstance(self.sampler, type):
+            raise TypeError(
+                f"sampler must be an over-sampler, got the class {self.sampler.__name__}; pass an instance of it"
+            )
         if self.sampler is not None and self.sampler.get_params().get("prefit"):
             raise ValueError(
                 "sampler must not be prefit, as its generator has seen the rows that are validated on; set its "
                 "prefit to False"
             )
+        if groups is not None and self.sampler is not None and not _takes_groups(self.sampler):
+            raise ValueError(
+                f"sampler must take groups in fit_resample, which a {type(self.sampler).__name__} does not; pass a "
+                "GANOverSampler, or no groups"
+            )
         own_seeds = seeds(self.random_state, 3)
         wanted = self._wanted()
         self.sampler_, self.ratio_ = None, 0.0
-        if wanted and len(ratios) > 1:
-            self.decision_, self.scores_ = self._choose(X, y, wanted, ratios, own_seeds)
+        filled: dict[Any, int] = {}
+        if isinstance(self.cv, str) and self.cv == CELLS:
+            choice = self._choose_cells(X, y, groups, wanted, ratios, own_seeds)
+            self.decision_, self.ratio_, filled = choice, choice.ratio, choice.per_cell
+            rows = [row["score"] for row in choice.withheld]
+            self.scores_ = np.array(rows).reshape(len(rows), len(ratios))
+        elif wanted and len(ratios) > 1:
+            self.decision_, self.scores_ = self._choose(X, y, groups, wanted, ratios, own_seeds)
             self.ratio_ = self.decision_.ratio
         else:
             self.decision_ = GateDecision(0.0, 0.0, 0.0, float("nan"), "there is nothing to add")
             self.scores_ = np.empty((0, len(ratios)))
         if self.ratio_ == 0:
             self.synthetic_mask_ = np.zeros(len(y), dtype=bool)
+            self.groups_resampled_ = None if groups is None else groups.values
             return copied(X), y.copy()
         self.sampler_ = self._sampler(int(own_seeds[1]))
-        X_new, y_new = self._resample(self.sampler_, X, y, wanted, self.ratio_)
+        amount = (filled, 1.0) if filled else (wanted, self.ratio_)
+        X_new, y_new, self.groups_resampled_ = self._resample(self.sampler_, X, y, groups, *amount)
         self.synthetic_mask_ = np.arange(len(y_new)) >= len(y)
         return X_new, y_new
 
     def _choose(
-        self, X: Any, y: NDArray[Any], wanted: dict[Any, int], ratios: list[float], own_seeds: NDArray[np.integer]
+        self,
+        X: Any,
+        y: NDArray[Any],
+        groups: RowGroups | None,
+        wanted: dict[Any, int],
+        ratios: list[float],
+        own_seeds: NDArray[np.integer],
     ) -> tuple[GateDecision, NDArray[np.float64]]:
         rare = int(np.unique(y, return_counts=True)[1].min())
         if rare < 2:
@@ -149,13 +194,13 @@ class SafeOverSampler(TableOverSampler):
             cv = RepeatedStratifiedKFold(n_splits=min(cv or 5, rare), n_repeats=REPEATS, random_state=int(own_seeds[0]))
         scores, shares = [], []
         for fold, (train, test) in enumerate(check_cv(cv, y, classifier=True).split(X, y)):
-            parts = [_rows(X, part) for part in (train, test)]
+            fitted_on, scored = ((_rows(X, part), y[part], groups and groups.part(part)) for part in (train, test))
             seed = (int(own_seeds[2]) + fold) % 2**31
             share = len(train) / len(y)
             try:
-                scores.append(self._scores_of_fold(parts, y[train], y[test], wanted, ratios, share, seed))
+                scores.append(self._scores_of_fold(fitted_on, scored, wanted, ratios, share, seed))
             except ValueError as error:
-                if rare >= ENOUGH:
+                if rare >= ENOUGH and groups is None:
                     raise
                 # Few rows are fewer still in the training part of a fold.
                 reason = f"with {rare} rows in a class an inner fold could not be tried ({error})"
@@ -164,50 +209,124 @@ class SafeOverSampler(TableOverSampler):
             shares.append(len(test) / len(y))
         return decide(scores, ratios, float(np.mean(shares))), np.array(scores)
 
+    def _choose_cells(
+        self,
+        X: Any,
+        y: NDArray[Any],
+        groups: RowGroups | None,
+        wanted: dict[Any, int],
+        ratios: list[float],
+        own_seeds: NDArray[np.integer],
+    ) -> CellGateDecision:
+        """Decide by withheld cells."""
+        if groups is None or self._balance() != CELLS:
+            raise ValueError(
+                "cv='cells' needs groups and a sampler with balance='cells', such as GANOverSampler(balance='cells'); "
+                f"got {'no groups' if groups is None else type(self.sampler).__name__}"
+            )
+        cells = Cells(y, groups.values)
+        empty = {cells.label(cell) for cell in cells.empty}
+        wanted = {cell: n for cell, n in wanted.items() if cell in empty}
+        rounds = cells.rounds(ROUNDS, int(own_seeds[0]))
+        refused = refusal(cells, rounds, ratios, FEWEST)
+        if refused is None and not wanted:
+            refused = "sampling_strategy asks for no row of an empty cell"
+        hits = []
+        for number, each in enumerate(rounds if refused is None else []):
+            seed = (int(own_seeds[2]) + number) % 2**31
+            try:
+                hits.append(self._hits(X, y, groups, cells, each, wanted, ratios, seed))
+            except ValueError as error:
+                refused, hits = f"without some of the cells the sampler could not be tried ({error})", []
+                break
+        if refused is not None:
+            return cell_decision(cells, (), (), ratios, refused=refused)
+        return cell_decision(cells, rounds, hits, ratios, amounts=wanted)
+
+    def _hits(
+        self,
+        X: Any,
+        y: NDArray[Any],
+        groups: RowGroups,
+        cells: Cells,
+        each: Round,
+        wanted: dict[Any, int],
+        ratios: list[float],
+        seed: int,
+    ) -> NDArray[np.float64]:
+        """Which validation rows are recognised with each ratio: shape (n_test, n_ratios), 0 or 1."""
+        n = max(1, round(np.median(list(wanted.values())) * len(each.train) / len(y)))
+        asked = {cells.label(cell): n for cell in cells.empty_among(each.train)}
+        train, test = ((_rows(X, part), y[part], groups.part(part)) for part in (each.train, each.test))
+
+        def right(estimator: Any) -> NDArray[np.float64]:
+            return (np.asarray(estimator.predict(test[0])) == test[1]).astype(np.float64)
+
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "class .* occurs in one group only", UserWarning)
+            return np.stack([right(fitted) for fitted in self._fitted(*train, asked, ratios, seed)], axis=1)
+
     def _scores_of_fold(
         self,
-        parts: list[Any],
-        y_train: NDArray[Any],
-        y_test: NDArray[Any],
+        train: tuple[Any, NDArray[Any], RowGroups | None],
+        test: tuple[Any, NDArray[Any], RowGroups | None],
         wanted: dict[Any, int],
         ratios: list[float],
         share: float,
         seed: int,
     ) -> list[float]:
         """Score each ratio; the rows that a smaller one adds are among those of a larger one, which saves fits."""
-        asked = {label: max(1, round(share * n)) for label, n in wanted.items()}
-        X_new, y_new = self._resample(self._sampler(seed), parts[0], y_train, asked, 1.0)
-        order = np.random.default_rng(seed).permutation(len(y_new) - len(y_train)) + len(y_train)
-        scorer, scores = get_scorer(self.scoring), []
+        _, y_train, groups = train
+        asked = {key: max(1, round(share * n)) for key, n in wanted.items() if _occurs(key, y_train, groups)}
+        scorer = get_scorer(self.scoring)
+        return [float(scorer(fitted, *test[:2])) for fitted in self._fitted(*train, asked, ratios, seed)]
+
+    def _fitted(
+        self,
+        X: Any,
+        y: NDArray[Any],
+        groups: RowGroups | None,
+        asked: dict[Any, int],
+        ratios: list[float],
+        seed: int,
+    ) -> Iterator[Any]:
+        """An estimator for each ratio, trained on these rows and what the sampler adds to them."""
+        X_new, y_new, new_groups = self._resample(self._sampler(seed), X, y, groups, asked, 1.0)
+        order = np.random.default_rng(seed).permutation(len(y_new) - len(y)) + len(y)
+        by_key = [order[_members(key, y_new, new_groups)[order]] for key in asked]
         for ratio in ratios:
-            added = [members[: round(ratio * len(members))] for c in asked if len(members := order[y_new[order] == c])]
-            kept = np.sort(np.concatenate([np.arange(len(y_train)), *added])).astype(int)
+            added = [members[: round(ratio * len(members))] for members in by_key if len(members)]
+            kept = np.sort(np.concatenate([np.arange(len(y)), *added])).astype(int)
             estimator = self._defaults()["estimator"] if self.estimator is None else clone(self.estimator)
-            estimator.fit(_rows(X_new, kept), y_new[kept])
-            scores.append(float(scorer(estimator, parts[1], y_test)))
-        return scores
+            yield estimator.fit(_rows(X_new, kept), y_new[kept])
 
     def _sampler(self, seed: int) -> Any:
         return seeded(self._defaults()["sampler"] if self.sampler is None else clone(self.sampler), seed)
 
     def _resample(
-        self, sampler: Any, X: Any, y: NDArray[Any], wanted: dict[Any, int], ratio: float
-    ) -> tuple[Any, NDArray[Any]]:
-        counts = {label: int((y == label).sum()) for label in wanted}
-        totals = {label: counts[label] + round(ratio * n) for label, n in wanted.items()}
-        sampler.set_params(sampling_strategy=totals)
+        self,
+        sampler: Any,
+        X: Any,
+        y: NDArray[Any],
+        groups: RowGroups | None,
+        wanted: dict[Any, int],
+        ratio: float,
+    ) -> tuple[Any, NDArray[Any], NDArray[Any] | None]:
+        values = None if groups is None else groups.values
+        counts = {key: int(_members(key, y, values).sum()) for key in wanted}
+        sampler.set_params(sampling_strategy={key: counts[key] + round(ratio * n) for key, n in wanted.items()})
         if is_frame(X) and not isinstance(sampler, TableOverSampler):  # others know frames of pandas alone
             table, container = as_table(X)
             X_new, y_new = sampler.fit_resample(table, y)
             X_new = container.extend(X, table, X_new.iloc[len(table) :])
         else:
-            X_new, y_new = sampler.fit_resample(X, y)
+            X_new, y_new = sampler.fit_resample(X, y, **({} if groups is None else {"groups": groups.given}))
         if not np.array_equal(y_new[: len(y)], y):
             raise ValueError(
                 f"sampler must return the original rows first, {type(sampler).__name__} does not; "
                 "pass an over-sampler, not one that cleans or under-samples"
             )
-        return X_new, y_new
+        return X_new, y_new, None if groups is None else sampler.groups_resampled_
 
 
 class _EncodedLogisticRegression(ClassifierMixin, BaseEstimator):
@@ -239,6 +358,23 @@ class _EncodedLogisticRegression(ClassifierMixin, BaseEstimator):
 
 def _rows(X: Any, indices: NDArray[np.integer]) -> Any:
     return rows_at(X, indices) if is_frame(X) else _safe_indexing(X, indices)
+
+
+def _takes_groups(sampler: Any) -> bool:
+    # Those of imbalanced-learn take parameters of any name, and refuse them later.
+    return "groups" in inspect.signature(sampler.fit_resample).parameters
+
+
+def _members(key: Any, y: NDArray[Any], groups: NDArray[Any] | None) -> NDArray[np.bool_]:
+    """Which rows are of a class, or of a cell of class and group."""
+    return (y == key[0]) & (groups == key[1]) if isinstance(key, tuple) else y == key
+
+
+def _occurs(key: Any, y: NDArray[Any], groups: RowGroups | None) -> bool:
+    """Whether a class, or both class and group of a cell, have rows."""
+    if groups is None or not isinstance(key, tuple):
+        return True
+    return key[0] in y and key[1] in groups.values
 
 
 def _checked(ratios: Any) -> list[float]:

@@ -20,7 +20,6 @@ from ganaug.bench.cases.case import Task, heading
 from ganaug.bench.execution.dask_cluster import Dask
 from ganaug.bench.execution.executors import parallel
 from ganaug.bench.execution.processes import Processes
-from ganaug.bench.execution.ray_cluster import Ray
 from ganaug.bench.execution.scheduling import DIED, WorkerDiedError, hand_out
 from ganaug.bench.records.store import Store
 from ganaug.bench.suite.plugins import Plugin
@@ -183,7 +182,7 @@ DONE = {"status": "done", "metrics": {}, "recall": [], "calibration": [], "secon
 @pytest.mark.parametrize(
     ("tries", "dies", "fails", "ran", "died"),
     [
-        (2, "ab", "", "aabbc", ""),  # workers of ray lost once each
+        (2, "ab", "", "aabbc", ""),  # workers lost once each
         (4, "abcd", "", "aabbccdde", ""),  # more of dask, in one task, than it allows for one
         (4, "bbbb", "a", "abbc", "b"),  # one that fails by itself comes before the one that kills
         (1, "bbbb", "", "abbc", "b"),
@@ -318,22 +317,6 @@ def check_lost_workers(suite, deadly, folder, **options):
 def test_a_run_on_dask_outlives_its_workers(table_suite, deadly, dask_cluster, tmp_path):
     address = dask_cluster(n_workers=2).scheduler_address
     check_lost_workers(table_suite, deadly, tmp_path, backend="dask", scheduler=address)
-
-
-@pytest.mark.filterwarnings("default")  # of ray itself
-def test_ray_makes_the_same_table_and_outlives_its_workers(table_suite, deadly, tmp_path):
-    pytest.importorskip("ray")
-    suite = deadly(table_suite, ("knn", "KilledOnce"))
-    with contextlib.closing(Ray(None)) as ray:
-        assert ray.size() == len(os.sched_getaffinity(0))
-        handle = ray.submit(os._exit, 1)
-        assert list(ray.wait([handle])) == [handle]
-        with pytest.raises(WorkerDiedError):
-            ray.result(handle)
-        run_suite(suite, tmp_path / "ray", jobs=1, verbose=False, backend="ray")
-    assert (tmp_path / "killed once").exists()
-    assert run_suite(suite, tmp_path / "one", jobs=1, verbose=False)["failed"] == []
-    assert (tmp_path / "ray" / "cells.csv").read_bytes() == (tmp_path / "one" / "cells.csv").read_bytes()
 
 
 def test_what_a_dask_scheduler_gives_up_is_a_row(table_suite, deadly, dask_cluster, tmp_path):

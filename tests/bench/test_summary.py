@@ -90,7 +90,7 @@ def test_two_splits_are_too_few_for_an_interval_wherever_there_would_be_one(tmp_
     assert text.count("+5.00 [too few splits]") == page.count("<td>+5.00 [too few splits]</td>") == 4
     assert "without a common sample, and test sets of 20" in text
     assert "probability of harm" not in text
-    assert "what synthetic samples are worth" not in text
+    assert "real samples of each class that synthetic ones are equivalent to" not in text
 
 
 def test_of_metrics_of_which_less_is_better_less_is_a_gain():
@@ -204,13 +204,13 @@ def test_equivalent_real_samples_are_read_from_the_curve_of_the_real_arm():
         [20, pytest.approx(80.15)],
         [40, pytest.approx(90.15)],
     ]
-    at_10, at_20, at_40 = curve["worth"]
+    at_10, at_20, at_40 = curve["equivalent"]
     assert at_10["extra"] == pytest.approx(10 * np.sqrt(2) - 10)
     assert at_20["extra"] == pytest.approx(20 * np.sqrt(2) - 20)
     assert at_40["extra"] == "more"  # than were measured
-    assert curve_summary(0.0)[0]["worth"][1]["extra"] == pytest.approx(0)
-    assert curve_summary(-0.05)[0]["worth"][1]["extra"] == pytest.approx(20 / np.sqrt(2) - 20)
-    assert curve_summary(-0.05)[0]["worth"][0]["extra"] == "fewer"
+    assert curve_summary(0.0)[0]["equivalent"][1]["extra"] == pytest.approx(0)
+    assert curve_summary(-0.05)[0]["equivalent"][1]["extra"] == pytest.approx(20 / np.sqrt(2) - 20)
+    assert curve_summary(-0.05)[0]["equivalent"][0]["extra"] == "fewer"
 
 
 def test_gains_against_the_number_of_real_samples_have_intervals_for_every_kind_of_arm():
@@ -253,7 +253,7 @@ def test_equivalent_real_samples_are_told_only_where_the_curve_of_the_other_arm_
     found = summarise(tables(arms, ("a", "b"), n_per_class=sizes), records, data)
     (curve,) = found["experiments"][0]["curves"]
     assert [size for size, _ in curve["points"]["none"]] == [n for i, n in enumerate(sizes) if i not in failing]
-    assert [equivalent["n"] for equivalent in curve["worth"]] == told
+    assert [equivalent["n"] for equivalent in curve["equivalent"]] == told
     assert len(found["verdicts"]) == len(sizes)
 
 
@@ -467,7 +467,7 @@ def test_an_arm_that_never_finishes_leaves_the_means_to_the_others():
     assert [row["metrics"] and row["metrics"]["AP"] for row in found] == [pytest.approx(61), None, pytest.approx(61)]
 
 
-def test_the_table_of_worth_names_the_imbalance(tmp_path):
+def test_the_table_of_equivalent_samples_names_the_imbalance(tmp_path):
     records = [
         cell(arm, split, 0.5 + 0.1 * case + 0.01 * split, case=case)
         for case in range(2)
@@ -479,4 +479,5 @@ def test_the_table_of_worth_names_the_imbalance(tmp_path):
     suite = image_suite(GAN_ARMS[::2], (20, 40), imbalance=(10.0,))
     Store(tmp_path).open(suite, [], {})
     write_report(tmp_path, suite, records, [{**case, **shown} for case in data])
-    assert "\nd, imbalance 10: what synthetic samples are worth" in (tmp_path / "report.md").read_text()
+    heading = "\nd, imbalance 10: real samples of each class that synthetic ones are equivalent to"
+    assert heading in (tmp_path / "report.md").read_text()

@@ -141,7 +141,7 @@ def test_a_cluster_that_does_not_answer_is_reported(table_suite, tmp_path):
         Dask("tcp://127.0.0.1:9", patience=1)
     with pytest.raises(ValueError, match="there is no backend 'dusk'; did you mean 'dask'"):
         run_suite(table_suite, tmp_path / "run", backend="dusk")
-    with pytest.raises(ValueError, match="scheduler is the address of a cluster; pass backend='dask'"):
+    with pytest.raises(ValueError, match="scheduler is the address of a dask scheduler; pass backend='dask'"):
         run_suite(table_suite, tmp_path / "run", scheduler="tcp://127.0.0.1:9")
 
 

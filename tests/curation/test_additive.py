@@ -1,4 +1,7 @@
 import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 import torch
 
@@ -130,3 +133,36 @@ def test_what_cannot_be_drawn_is_refused(labels, groups, message):
 def test_bad_input_is_refused(X, y, groups, message):
     with pytest.raises((ValueError, TypeError), match=message):
         AdditiveTransfer().fit(X, y, groups)
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.Table.from_pandas])
+def test_data_frames_come_back_as_they_went_in(make):
+    rng = np.random.default_rng(0)
+    y, region = np.repeat(["keep", "leave"], [60, 30]), np.append(["north", "south"] * 30, ["north"] * 30)
+    table = pd.DataFrame(
+        {
+            "spent": rng.normal(size=90) + 3 * (region == "south"),
+            "region": region,
+            "visits": rng.integers(0, 9, 90),
+            "plan": rng.choice(["a", "b"], 90),
+        }
+    )
+    table.loc[::9, "spent"] = np.nan
+    given = make(table)
+    transfer = AdditiveTransfer().fit(given, y, "region")
+    assert (transfer.sample_spec_.kind, transfer.sample_spec_.shape) == ("rows", (3,))
+    assert isinstance(transfer, Generator)
+    drawn = transfer.sample(["leave"] * 200, ["south"] * 200, random_state=0)
+    assert type(drawn) is type(given)
+    rows = drawn if isinstance(drawn, pd.DataFrame) else drawn.to_pandas()
+    assert rows.columns.tolist() == ["spent", "visits", "plan"]
+    assert rows["spent"].mean() == pytest.approx(3, abs=0.7)
+    assert rows["spent"].isna().any()
+    assert set(rows["plan"]) == {"a", "b"}
+    assert rows["visits"].isin(range(9)).all()
+    again = transfer.sample(["leave"] * 200, ["south"] * 200, random_state=0)
+    assert (again if isinstance(again, pd.DataFrame) else again.to_pandas()).equals(rows)
+    with pytest.raises(ValueError, match="samples and labels must have the same length"):
+        AdditiveTransfer().fit(given, y[1:], "region")
+    with pytest.raises(ValueError, match="groups names the column 'site', which the table lacks"):
+        AdditiveTransfer().fit(given, y, "site")

@@ -2,10 +2,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator
+from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.linear_model import LogisticRegression
 
 from ganaug import TableGAN
 from ganaug.curation import (
+    AdditiveSampler,
     ClassConsistency,
     GaussianSampler,
     GeneratorSampler,
@@ -119,3 +121,92 @@ def test_labels_of_another_length_are_refused():
 def test_the_gaussian_refuses_levels():
     with pytest.raises(ValueError, match="layout has 1 blocks of levels and GaussianSampler draws numbers only; use"):
         GaussianSampler().fit(ROWS, LABELS, RowLayout(0, blocks=(2,)))
+
+
+OF_CELLS = np.repeat([(0, 0), (0, 1), (1, 0), (1, 1)], [20, 20, 20, 1], axis=0)  # no class 1 in group 2, nor 0
+GROUPED = np.append(OF_CELLS, [(0, 2)] * 5, axis=0)
+CELL_ROWS = (GROUPED @ np.array([[5.0, 0.0], [0.0, 7.0]]) + np.random.default_rng(0).normal(size=(66, 2))).astype("f4")
+
+
+def drawn_for(members, cells, **options):
+    mixture = Mixture(members, **options).fit(CELL_ROWS, GROUPED[:, 0], groups=GROUPED[:, 1])
+    labels, groups = np.array(cells).T
+    return mixture.sample(labels, np.random.default_rng(0), groups)
+
+
+@pytest.mark.parametrize("options", [{}, {"selection": SELECTION, "candidates": 3}])
+def test_cells_are_drawn_by_who_can_draw_them(options):
+    """Rows of a cell grow from its own; where it has one or none, from those of its class in other groups."""
+    asked = np.random.default_rng(1).permutation([(0, 0)] * 6 + [(1, 1)] * 4 + [(1, 2)] * 4)
+    rows, anchors = drawn_for([(LocalSampler(), 1), (AdditiveSampler(), 1)], asked, **options)
+    assert np.abs(rows - asked @ np.array([[5.0, 0.0], [0.0, 7.0]])).max() < 4
+    assert (GROUPED[anchors, 0] == asked[:, 0]).all()
+    own = (GROUPED[anchors] == asked).all(1)
+    for cell, expected in (((0, 0), 3), ((1, 1), 0), ((1, 2), 0)):
+        assert own[(asked == cell).all(1)].sum() == expected
+    same, _ = drawn_for([(GaussianSampler(), 1)], [(0, 2)] * 9, **options)
+    assert np.abs(same.mean(0) - [0, 14]).max() < 1.5
+
+
+def test_one_row_is_repeated_where_nothing_else_is_there():
+    labels, groups = np.array([0, 0, 0, 1, 0]), np.array([0, 1, 0, 0, 1])
+    rows = np.arange(10, dtype="f4").reshape(5, 2)
+    mixture = Mixture([(AdditiveSampler(), 1), (LocalSampler(), 0)]).fit(rows, labels, groups=groups)
+    drawn, anchors = mixture.sample(np.array([1, 1]), np.random.default_rng(0), np.array([0, 1]))
+    assert anchors.tolist() == [3, 3]
+    assert np.array_equal(drawn[0], rows[3])
+    assert not np.array_equal(drawn[1], rows[3])
+
+
+class HalfWrong:
+    """Draws each other row of the class that was not asked for, in the group that was."""
+
+    def drawable(self, cell_counts):
+        return np.ones_like(cell_counts, dtype=bool)
+
+    def fit(self, rows, labels, layout=None, groups=None):
+        return self
+
+    def sample(self, labels, randomness, groups=None):
+        self.right = np.arange(len(labels)) % 2 == 0
+        cells = np.stack([np.where(self.right, labels, 1 - labels), groups], axis=1)
+        rows = cells @ np.array([[1.5, 0.0], [-12.0, 6.0]]) + randomness.normal(scale=0.5, size=(len(labels), 2))
+        return np.append(rows, self.right[:, None], axis=1).astype("f4"), np.full(len(labels), -1)
+
+
+def test_no_group_fools_the_selection():
+    """Group 1 has no class 1, so that trees that see what looks like it take all of it for class 0."""
+    cells = np.repeat([(0, 0), (1, 0), (0, 1)], 60, axis=0)
+    rows = cells @ np.array([[1.5, 0.0], [-12.0, 6.0]]) + np.random.default_rng(0).normal(scale=0.5, size=(180, 2))
+    rows = np.append(rows, np.zeros((180, 1)), axis=1).astype("f4")  # the last entry says what is right, in new rows
+    selection = ClassConsistency(models=lambda seed: [ExtraTreesClassifier(20, min_samples_leaf=3, random_state=seed)])
+    asked = np.repeat(1, 120)
+    candidates, _ = HalfWrong().sample(asked, np.random.default_rng(0), asked)
+    fooled = selection.fit(rows, cells[:, 0], np.random.default_rng(0))
+    chosen = fooled.choose(candidates, asked, np.array([60]), np.random.default_rng(0))
+    assert candidates[chosen, 2].mean() < 0.8
+    mixture = Mixture([(HalfWrong(), 1)], selection=selection).fit(rows, cells[:, 0], groups=cells[:, 1])
+    drawn, _ = mixture.sample(asked[:60], np.random.default_rng(0), asked[:60])
+    assert drawn[:, 2].mean() > 0.9
+
+
+@pytest.mark.parametrize(
+    ("members", "cell", "message"),
+    [
+        ([(LocalSampler(), 1)], (1, 2), "class 1 has 0 rows in group 2, which no sampler of the mixture can draw from"),
+        ([(Fixed(0, min_rows=9), 1)], (0, 2), "class 0 has 5 rows in group 2, which no sampler"),
+    ],
+)
+def test_cells_that_cannot_be_drawn_are_refused(members, cell, message):
+    with pytest.raises(ValueError, match=message):
+        drawn_for(members, [cell])
+
+
+def test_groups_are_asked_for_where_there_are_some_and_only_there():
+    mixture = Mixture([(LocalSampler(), 1)])
+    with pytest.raises(ValueError, match="the mixture was fitted without groups, got groups=array"):
+        mixture.fit(ROWS, LABELS).sample(np.array([0]), np.random.default_rng(0), np.array([0]))
+    with pytest.raises(ValueError, match="the mixture was fitted with groups, got groups=None; pass a group"):
+        mixture.fit(CELL_ROWS, GROUPED[:, 0], groups=GROUPED[:, 1]).sample(np.array([0]), np.random.default_rng(0))
+    with pytest.raises(ValueError, match="groups are needed, got None"):
+        AdditiveSampler().fit(ROWS, LABELS)

@@ -8,15 +8,14 @@ import torch
 from torch import nn
 from unchanged import Unchanged
 
-from ganaug import RunOptions, TableGAN
+from ganaug import Callback, RunOptions, TableGAN
 from ganaug.engine import train
 from ganaug.engine.callbacks.health import MIN_DIVERSITY, MIN_NEARNESS, Health
 from ganaug.engine.callbacks.monitor import Monitor
 from ganaug.engine.config import TrainingConfig
 from ganaug.engine.label_embedding import ClassBalancedSampler
-from ganaug.objectives.adversarial import objective
 from ganaug.objectives.adversarial.config import AdversarialConfig
-from ganaug.objectives.adversarial.objective import MAX_GAP, AdversarialObjective
+from ganaug.objectives.adversarial.objective import MAX_GAP, PENALISED, AdversarialObjective
 
 LABELS = np.repeat([0, 1], 30)
 REAL = torch.randn(60, 2, generator=torch.Generator().manual_seed(0)) + 4 * torch.from_numpy(LABELS)[:, None]
@@ -60,38 +59,57 @@ def copying(noise):
     return draw
 
 
-def adversarial(draw, augment=None, augment_p=0.5):
-    return AdversarialObjective(Scripted(draw), Judge(), AdversarialConfig(1.0, 1.0, 4, augment_p, 2), augment)
+class WithGap(AdversarialObjective):
+    """Reports a logit gap that is a number, or a function of the step."""
+
+    def __init__(self, gap, *arguments):
+        super().__init__(*arguments)
+        self.gap, self.taken = gap, []
+
+    def step(self, kind, *tensors):
+        gamma = tensors[4].item() if kind == PENALISED else None
+        self.taken.append((self.optimizers["generator"].param_groups[0]["lr"], gamma))
+        losses = super().step(kind, *tensors)
+        losses[2] = self.gap(len(self.taken)) if callable(self.gap) else self.gap
+        return losses
+
+
+class Interrupted(Callback):
+    """Ends a training after so many steps."""
+
+    name = "interrupted"
+
+    def __init__(self, at):
+        self.at = at
+
+    def on_step(self, state):
+        if state.step == self.at:
+            raise KeyboardInterrupt
+
+
+def adversarial(draw, augment=None, augment_p=0.5, gap=0.5):
+    return WithGap(gap, Scripted(draw), Judge(), AdversarialConfig(1.0, 1.0, 4, augment_p, 2), augment)
 
 
 def run(draw, tmp_path, gap=0.5, mode="report", steps=250, augment_p=0.5):
-    """Train for 250 steps; the reported logit gap is a number, or a function of the step."""
+    """Train for 250 steps."""
     config = TrainingConfig(steps, 4, 1e-4, 1e-4, 0.0)
     health = Health(LABELS, ["cat", "dog"], lambda i: REAL[i], config, mode)
-    augment, taken = Unchanged(), []
-    step = objective.adversarial_step
-
-    def scripted(networks, real, labels, latents, augment, gamma, *others):
-        taken.append((networks.generator_optimizer.param_groups[0]["lr"], gamma and gamma.item()))
-        losses = step(networks, real, labels, latents, augment, gamma, *others)
-        losses[2] = gap(len(taken)) if callable(gap) else gap
-        return losses
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(objective, "adversarial_step", scripted)
-        state = train(
-            adversarial(draw, augment, augment_p),
-            config,
-            ClassBalancedSampler(LABELS),
-            lambda i: REAL[i],
-            torch.Generator().manual_seed(0),
-            callbacks=[Monitor(config.steps, verbose=False, log_dir=tmp_path), health],
-        )
+    augment = Unchanged()
+    trained = adversarial(draw, augment, augment_p, gap)
+    state = train(
+        trained,
+        config,
+        ClassBalancedSampler(LABELS),
+        lambda i: REAL[i],
+        torch.Generator().manual_seed(0),
+        callbacks=[Monitor(config.steps, verbose=False, log_dir=tmp_path), health],
+    )
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     events = [line for line in lines if "event" in line]
     assert [{"finding": e.pop("event"), **e} for e in events] == state.findings
     state.looks = health.looks
-    return state, augment.asked, taken
+    return state, augment.asked, trained.taken
 
 
 def test_a_healthy_run_has_no_findings_and_is_looked_at_four_times(tmp_path):
@@ -213,19 +231,54 @@ def test_findings_are_kept_with_the_model_and_across_checkpoints(tmp_path, monke
     assert TableGAN.load(whole.save(tmp_path / "m")).health_ == whole.health_
     options |= {"run": RunOptions(health="adapt")}
     whole = TableGAN(**options).fit(X, y)
-    step, calls = objective.adversarial_step, []
-
-    def interrupted(*arguments):
-        calls.append(1)
-        if len(calls) == 130:
-            raise KeyboardInterrupt
-        return step(*arguments)
-
     options["run"] = RunOptions(health="adapt", checkpoint_dir=tmp_path / "c", checkpoint_every=20)
-    monkeypatch.setattr(objective, "adversarial_step", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        TableGAN(**options).fit(X, y)
+        TableGAN(**options).set_params(run__callbacks=[Interrupted(130)]).fit(X, y)
+    options["run"].set_params(callbacks=())
     resumed = TableGAN(**options).fit(X, y)
     assert resumed.health_ == whole.health_
     for name, tensor in resumed.tensors().items():
         assert torch.equal(tensor, whole.tensors()[name])
+
+
+def of_class(asked):
+    """Real samples, of the class that a function of the labels gives, beside a little noise."""
+
+    def draw(latents, labels):
+        chosen = asked(labels) * 30 + (latents[:, 0].abs() * 1e4).long() % 30
+        return REAL[chosen] + 0.5 * latents
+
+    return draw
+
+
+@pytest.mark.parametrize("mode", ["report", "adapt"])
+def test_samples_of_other_classes_than_asked_for_are_found_at_the_end(tmp_path, mode):
+    state, _, steps = run(of_class(lambda labels: 1 - labels), tmp_path, mode=mode)
+    (found,) = state.findings
+    assert (found["finding"], found["step"], found["action"]) == ("class_inconsistency", 250, "reported")
+    assert set(found["classes"]) == {"cat", "dog"}
+    assert max(found["classes"].values()) < 0.1 < found["value"] + 0.4 < found["threshold"]
+    assert {rate for rate, _ in steps} == {1e-4}
+
+
+def test_a_generator_that_ignores_the_class_is_found_and_one_of_unlearnable_classes_is_not(tmp_path):
+    ignoring = of_class(torch.zeros_like)
+    state, _, _ = run(ignoring, tmp_path)
+    assert [f["finding"] for f in state.findings] == ["class_inconsistency"]
+    assert state.findings[0]["value"] == pytest.approx(0.5, abs=0.05)
+
+    config = TrainingConfig(200, 4, 1e-4, 1e-4, 0.0)
+    health = Health(np.tile([0, 1], 30), ["cat", "dog"], lambda i: REAL[i], config)  # labels at random
+    assert not health.consistency(adversarial(ignoring).samples, 0).failed
+
+
+def test_consistency_is_measured_of_every_class_that_has_two_real_samples():
+    config = TrainingConfig(200, 4, 1e-4, 1e-4, 0.0)
+    labels = np.repeat(np.arange(40), np.r_[1, np.full(39, 2)])
+    real = torch.from_numpy(labels)[:, None] + torch.zeros(len(labels), 2)
+    health = Health(labels, [str(c) for c in range(40)], lambda i: real[i], config)
+    exact = adversarial(lambda latents, asked: asked[:, None] + 0.01 * latents)
+    measured = health.consistency(exact.samples, 0)
+    assert measured.classes == {str(c): 1.0 for c in range(1, 40)}
+    assert measured.real == 1
+    assert Health(labels[:3], "ab", lambda i: real[i], config).consistency(exact.samples, 0) is None

@@ -1,4 +1,5 @@
 import copy
+import dataclasses
 import json
 import signal
 
@@ -13,9 +14,8 @@ from ganaug.engine.callbacks.checkpoints import Checkpoints
 from ganaug.engine.callbacks.monitor import Monitor
 from ganaug.engine.distributed import ALONE, DistributedContext
 from ganaug.engine.label_embedding import ClassBalancedSampler
-from ganaug.objectives.adversarial import objective
 from ganaug.objectives.adversarial.config import AdversarialConfig
-from ganaug.objectives.adversarial.objective import AdversarialObjective
+from ganaug.objectives.adversarial.objective import PENALISED, AdversarialObjective
 
 POINTS = torch.tensor([[0.0, 0.0], [4.0, 4.0]]).repeat_interleave(50, 0)
 
@@ -54,9 +54,25 @@ def config(**changes):
     return TrainingConfig(**{**values, **changes})
 
 
-def adversarial(augment=None, **changes):
+class Watched(AdversarialObjective):
+    """Keeps the weights of its penalties, and makes the weights of its generator infinite in the calls named."""
+
+    def __init__(self, *arguments, poisoned=()):
+        super().__init__(*arguments)
+        self.poisoned, self.penalties = poisoned, []
+
+    def step(self, kind, *tensors):
+        self.penalties.append(tensors[4].item() if kind == PENALISED else None)
+        losses = super().step(kind, *tensors)
+        if len(self.penalties) in self.poisoned:
+            with torch.no_grad():
+                self.networks["generator"].mean.fill_(float("nan"))
+        return losses
+
+
+def adversarial(augment=None, poisoned=(), **changes):
     config = AdversarialConfig(**{"gamma": 0.1, "final_gamma": 0.01, **changes}, **FIXED)
-    return AdversarialObjective(ToyGenerator(), ToyDiscriminator(), config, augment or Unchanged())
+    return Watched(ToyGenerator(), ToyDiscriminator(), config, augment or Unchanged(), poisoned=poisoned)
 
 
 def run(trained=None, log_dir=None, callbacks=(), processes=ALONE, **changes):
@@ -107,33 +123,14 @@ def test_augmentation_probability_ramps_up():
     assert seen[20:] == [0.5] * 80
 
 
-def test_penalty_is_lazy_and_weighted(monkeypatch):
-    weights = []
-    step = objective.adversarial_step
-    monkeypatch.setattr(objective, "adversarial_step", lambda *a: (weights.append(a[5]), step(*a))[1])
-    run(adversarial(final_gamma=0.1), steps=10)
-    assert weights == [pytest.approx(0.4) if step % 4 == 0 else None for step in range(10)]
+def test_penalty_is_lazy_and_weighted():
+    trained, history = run(adversarial(final_gamma=0.1), steps=10)
+    assert trained.penalties == [pytest.approx(0.4) if step % 4 == 0 else None for step in range(10)]
+    assert history[0]["gradient_penalty"] > 0
 
 
-def poisoned_step(monkeypatch, at):
-    """Make the weights infinite in the calls named."""
-    calls = []
-    step = objective.adversarial_step
-
-    def poisoned(networks, *rest):
-        losses = step(networks, *rest)
-        calls.append(1)
-        if len(calls) in at:
-            with torch.no_grad():
-                networks.generator.mean.fill_(float("nan"))
-        return losses
-
-    monkeypatch.setattr(objective, "adversarial_step", poisoned)
-
-
-def test_nan_goes_back_to_the_last_good_state_with_a_lower_rate(monkeypatch, tmp_path):
-    poisoned_step(monkeypatch, at={70})
-    trained, history = run(log_dir=tmp_path)
+def test_nan_goes_back_to_the_last_good_state_with_a_lower_rate(tmp_path):
+    trained, history = run(adversarial(poisoned={70}), log_dir=tmp_path)
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     events = [line for line in lines if "event" in line]
     assert [(e["event"], e["step"], e["to_step"]) for e in events] == [("rollback", 100, 50)]
@@ -143,18 +140,19 @@ def test_nan_goes_back_to_the_last_good_state_with_a_lower_rate(monkeypatch, tmp
     assert trained.ema["generator"].mean.isfinite().all()
 
 
-def test_three_rollbacks_are_survived_and_a_fourth_is_an_error(monkeypatch):
-    poisoned_step(monkeypatch, at={1, 51, 101})
-    trained, history = run()
+def test_three_rollbacks_are_survived_and_a_fourth_is_an_error():
+    trained, history = run(adversarial(poisoned={1, 51, 101}))
     assert history[-1]["step"] == 120
     assert trained.networks["generator"].mean.isfinite().all()
-    poisoned_step(monkeypatch, at={1, 51, 101, 151})
     with pytest.raises(TrainingDiverged, match="not finite before step 50, 4 times"):
-        run()
+        run(adversarial(poisoned={1, 51, 101, 151}))
 
 
+@dataclasses.dataclass(frozen=True)
 class Pretended(DistributedContext):
     """One of two that need not talk to each other, but are asked whether they agree."""
+
+    asked: list = dataclasses.field(default_factory=list)
 
     def share(self, rows, parts=1):
         return rows
@@ -171,8 +169,7 @@ class Pretended(DistributedContext):
 
 
 @pytest.fixture(params=[0, 1])
-def pretended(request, monkeypatch):
-    monkeypatch.setattr(Pretended, "asked", [], raising=False)
+def pretended(request):
     return Pretended(request.param, 2)
 
 
@@ -193,19 +190,22 @@ def test_when_a_checkpoint_is_due_the_first_of_several_processes_says(pretended,
     assert any(pretended.asked) == pretended.first
 
 
-def test_a_signal_waits_until_all_processes_can_act_on_it(pretended, tmp_path, monkeypatch):
-    step, calls = objective.adversarial_step, []
+class Signalled(Callback):
+    """Sends this process SIGINT after 13 steps."""
 
-    def interrupted(*arguments):
-        calls.append(1)
-        if len(calls) == 13:
+    name = "signalled"
+
+    def on_step(self, state):
+        self.steps = state.step
+        if state.step == 13:
             signal.raise_signal(signal.SIGINT)
-        return step(*arguments)
 
-    monkeypatch.setattr(objective, "adversarial_step", interrupted)
+
+def test_a_signal_waits_until_all_processes_can_act_on_it(pretended, tmp_path):
+    signalled = Signalled()
     with pytest.raises(KeyboardInterrupt):
-        run(callbacks=[Checkpoints(tmp_path)], processes=pretended)
-    assert len(calls) == 20
+        run(callbacks=[signalled, Checkpoints(tmp_path)], processes=pretended)
+    assert signalled.steps == 20
     assert pretended.asked == [False, True]
     assert [path.name.split("-")[2] for path in tmp_path.iterdir()] == ["step20"] * pretended.first
 
@@ -253,16 +253,14 @@ class Diary(Callback):
         assert state["seen"] == len(self.told)
 
 
-def test_a_callback_is_told_of_everything(monkeypatch):
+def test_a_callback_is_called_for_everything():
     diary = Diary()
-    poisoned_step(monkeypatch, at={70})
-    run(callbacks=[diary])
+    run(adversarial(poisoned={70}), callbacks=[diary])
     told = [("begin", 0), ("reading", 50), ("rollback", 100), ("reading", 100), ("reading", 120), ("end", True)]
     assert diary.told == told
-    poisoned_step(monkeypatch, at={1, 51, 101, 151})
     diary = Diary()
     with pytest.raises(TrainingDiverged):
-        run(callbacks=[diary])
+        run(adversarial(poisoned={1, 51, 101, 151}), callbacks=[diary])
     assert diary.told[-1] == ("end", False)
 
 
@@ -274,7 +272,7 @@ def test_a_callback_changes_nothing_and_may_end_the_training(tmp_path):
     for stop_at, end in ((50, 100), (51, 100), (49, 50)):
         _, history = run(callbacks=[Diary(stop_at)])
         assert history[-1]["step"] == end
-    # A training that was ended is not gone on with.
+    # A training that was ended is not resumed.
     stopped, _ = run(callbacks=[Diary(1), Checkpoints(tmp_path)])
     again, history = run(callbacks=[Checkpoints(tmp_path)])
     assert [entry["step"] for entry in history] == [50]

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from ganaug import ImageGAN, RunOptions, TableGAN
+from ganaug import Callback, ImageGAN, RunOptions, TableGAN
 from ganaug.data.tables.encoder import as_table
-from ganaug.engine import loop
-from ganaug.engine.callbacks.validation import Selection, held_out
+from ganaug.engine.callbacks.validation import held_out
 from ganaug.engine.label_embedding import ClassBalancedSampler
 from ganaug.objectives.adversarial import objective
 
@@ -48,29 +47,30 @@ def test_one_row_held_out_in_all_is_enough():
     assert all(np.isfinite(reading["score"]) for reading in gan.validation_)
 
 
-@pytest.fixture
-def forgetful(monkeypatch):
+class Forgetful(Callback):
     """From step 220 on the generator forgets what it has learnt; the averages at all readings."""
-    update, attend, kept = loop._update_ema, Selection.on_reading, {}
 
-    def spoilt(trained, config, step):
-        update(trained, config, step)
-        if step > 220:
+    name = "forgetful"
+
+    def __init__(self, interrupted_at=None):
+        self.interrupted_at, self.kept = interrupted_at, {}
+
+    def on_step(self, state):
+        if state.step == self.interrupted_at:
+            raise KeyboardInterrupt
+        if state.step > 220:
             with torch.no_grad():
-                for weight in trained.ema["generator"].parameters():
+                for weight in state.objective.ema["generator"].parameters():
                     weight.mul_(1.1)
 
-    def attentive(self, state):
-        kept[state.step] = copy.deepcopy(state.objective.ema["generator"].state_dict())
-        attend(self, state)
-
-    monkeypatch.setattr(loop, "_update_ema", spoilt)
-    monkeypatch.setattr(Selection, "on_reading", attentive)
-    return kept
+    def on_reading(self, state):
+        self.kept[state.step] = copy.deepcopy(state.objective.ema["generator"].state_dict())
 
 
-def test_the_best_average_is_taken_and_not_the_last(forgetful, tmp_path):
-    gan = TableGAN(**OPTIONS, **HELD_OUT).fit(ROWS, LABELS)
+def test_the_best_average_is_taken_and_not_the_last(tmp_path):
+    forgetful = Forgetful()
+    run = RunOptions(validation_fraction=0.3, callbacks=[forgetful])
+    gan = TableGAN(**OPTIONS, run=run).fit(ROWS, LABELS)
     assert [reading["step"] for reading in gan.validation_] == list(range(50, 401, 50))
     assert [list(reading["classes"]) for reading in gan.validation_] == [["a", "b"]] * 8
     best = min(gan.validation_, key=lambda reading: reading["score"])
@@ -78,26 +78,18 @@ def test_the_best_average_is_taken_and_not_the_last(forgetful, tmp_path):
     assert best["score"] == np.mean(list(best["classes"].values()))
     assert gan.validation_[-1]["score"] > 10 * abs(best["score"])
     for name, tensor in gan.generator_.state_dict().items():
-        assert torch.equal(tensor, forgetful[best["step"]][name])
+        assert torch.equal(tensor, forgetful.kept[best["step"]][name])
     loaded = TableGAN.load(gan.save(tmp_path / "model"))
     assert loaded.validation_ == gan.validation_
 
 
-def test_the_best_average_outlives_an_interruption(forgetful, tmp_path, monkeypatch):
-    whole = TableGAN(**OPTIONS, **HELD_OUT).fit(ROWS, LABELS)
-    step, calls = objective.adversarial_step, []
-
-    def interrupted(*arguments):
-        calls.append(1)
-        if len(calls) == 320:
-            raise KeyboardInterrupt
-        return step(*arguments)
-
-    run = RunOptions(validation_fraction=0.3, checkpoint_dir=tmp_path, checkpoint_every=100)
-    with monkeypatch.context() as patch:
-        patch.setattr(objective, "adversarial_step", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            TableGAN(**OPTIONS, run=run).fit(ROWS, LABELS)
+def test_the_best_average_outlives_an_interruption(tmp_path):
+    options = {"validation_fraction": 0.3, "callbacks": [Forgetful()]}
+    whole = TableGAN(**OPTIONS, run=RunOptions(**options)).fit(ROWS, LABELS)
+    options |= {"checkpoint_dir": tmp_path, "checkpoint_every": 100}
+    with pytest.raises(KeyboardInterrupt):
+        TableGAN(**OPTIONS, run=RunOptions(**{**options, "callbacks": [Forgetful(320)]})).fit(ROWS, LABELS)
+    run = RunOptions(**options)
     resumed = TableGAN(**OPTIONS, run=run).fit(ROWS, LABELS)
     assert resumed.validation_ == whole.validation_
     assert all(torch.equal(t, whole.tensors()[name]) for name, t in resumed.tensors().items())

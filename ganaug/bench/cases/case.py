@@ -19,7 +19,9 @@ import torch
 from numpy.typing import NDArray
 
 from ganaug._version import __version__
+from ganaug.bench.inputs.group_splits import CellSplits, check_apart, grouped_splits
 from ganaug.bench.inputs.splits import Splits, copies, drawn_splits, folds
+from ganaug.bench.methods.group_scores import GROUP_METRICS, group_scores
 from ganaug.bench.methods.scores import calibration, decisions, scores
 from ganaug.bench.records.provenance import code_of
 from ganaug.bench.records.store import Store
@@ -150,10 +152,20 @@ class Case(ABC):
         self.arms: tuple[Any, ...] = self.experiment.arms  # that are run in this case
         self._seen: dict[int, NDArray[np.bool_]] = {}
 
-    def split(self, labels: NDArray[Any]) -> Splits:
+    def split(self, labels: NDArray[Any], groups: NDArray[Any] | None) -> Splits:
         """Training and test sets, with the name of the dataset in errors."""
         experiment: Experiment = self.experiment
+        if groups is not None:
+            self.group_names, self.groups = np.unique(groups, return_inverse=True)
+        asked = next((metric for metric in experiment.metrics if metric in GROUP_METRICS), None)
+        if groups is None and (experiment.split != "samples" or asked is not None):
+            needs = f"the metric {asked!r}" if experiment.split == "samples" else f"split = {experiment.split!r}"
+            raise ValueError(
+                f"{self.spec.dataset.name}: {needs} needs groups; name them by the key groups of the dataset"
+            )
         try:
+            if groups is not None and experiment.split != "samples":
+                return grouped_splits(experiment, labels, groups, self.suite.seed)
             if self.spec.n_per_class is None:
                 return folds(labels, experiment.folds, self.suite.seed)
             return drawn_splits(labels, self.spec.n_per_class, experiment.splits, self.suite.seed, self.spec.imbalance)
@@ -166,6 +178,8 @@ class Case(ABC):
         return self._splits
 
     _splits: Splits
+    group_names: NDArray[Any] | None = None
+    groups: NDArray[np.int64] | None = None  # of each sample, by its place among the names
     targets: NDArray[np.int64]
 
     @property
@@ -183,6 +197,39 @@ class Case(ABC):
     @abstractmethod
     def keys(self) -> NDArray[Any]:
         """Something for each sample, the same for equal ones."""
+
+    def of_groups(self, split: int) -> dict[str, Any]:
+        """The groups of the test samples, and which are of cells that are not trained on, for :func:`scored`."""
+        if self.groups is None:
+            return {}
+        unseen = self.splits.unseen[split] if isinstance(self.splits, CellSplits) else None
+        return {"groups": self.groups[self.splits.test[split]], "unseen": unseen}
+
+    def check_apart(self, chance: bool) -> None:
+        """Refuse splits by groups of which both sides hold the same samples; these may be equal by `chance`.
+
+        Raises
+        ------
+        ValueError
+        """
+        if self.groups is None or self.experiment.split == "samples":
+            return
+        try:
+            check_apart(self.splits, self.keys, self.targets, self.groups, chance=chance)
+        except ValueError as error:
+            raise ValueError(f"{self.spec.dataset.name}: {error}") from None
+
+    def describe_groups(self) -> dict[str, Any]:
+        """The groups and how they were split, for the report; empty without groups."""
+        if self.group_names is None:
+            return {}
+        held = [int(of_split.sum()) for of_split in getattr(self.splits, "withheld", ())]
+        cells = len(self.group_names) * len(np.unique(self.targets))
+        return {
+            "groups": [str(name) for name in self.group_names.tolist()],
+            "split": self.experiment.split,
+            **({"withheld_cells": max(held), "cells": cells} if held else {}),
+        }
 
     def duplicates(self) -> dict[str, int]:
         """Test samples that equal a training sample, in the split that has most of them, and how many it tests on."""
@@ -307,6 +354,8 @@ def scored(
     predicted: NDArray[np.integer] | None = None,
     positive: int | None = None,
     seen: NDArray[np.bool_] | None = None,
+    groups: NDArray[np.integer] | None = None,
+    unseen: NDArray[np.bool_] | None = None,
 ) -> dict[str, Any]:
     """What the record of a cell holds of its predictions.
 
@@ -316,6 +365,8 @@ def scored(
         As for :func:`~ganaug.bench.methods.scores.scores`.
     seen : ndarray of shape (n,), bool, optional
         Test samples that equal a training sample: "metrics_unseen" are of the others, None where a class has none.
+    groups, unseen
+        As for :func:`~ganaug.bench.methods.group_scores.group_scores`, whose metrics are then beside the others.
 
     Returns
     -------
@@ -326,15 +377,21 @@ def scored(
         predicted = decisions(probabilities, positive)
     kept = probabilities.astype("<f4")
     exact = kept.astype(np.float64)
-    unseen: dict[str, Any] = {}
+
+    def measured(part: Any) -> dict[str, float]:
+        found = scores(targets[part], exact[part], predicted=predicted[part], positive=positive)
+        if groups is None:
+            return found
+        of_part = None if unseen is None else unseen[part]
+        return {**found, **group_scores(targets[part], predicted[part], groups[part], of_part)}
+
+    others: dict[str, Any] = {}
     if seen is not None and seen.any():
-        others = targets[~seen], exact[~seen]
-        each = len(np.unique(others[0])) == probabilities.shape[1]
-        found = scores(*others, predicted=predicted[~seen], positive=positive) if each else None
-        unseen = {"metrics_unseen": found}
+        each = len(np.unique(targets[~seen])) == probabilities.shape[1]
+        others = {"metrics_unseen": measured(~seen) if each else None}
     return {
-        "metrics": scores(targets, exact, predicted=predicted, positive=positive),
-        **unseen,
+        "metrics": measured(slice(None)),
+        **others,
         "recall": [float((predicted[targets == c] == c).mean()) for c in range(probabilities.shape[1])],
         "calibration": [part.tolist() for part in calibration(targets, exact)],
         "probabilities": base64.b64encode(kept.tobytes()).decode(),

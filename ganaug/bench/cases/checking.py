@@ -6,8 +6,9 @@ from pathlib import Path
 
 from ganaug.bench.methods.arms import MIXES, find_filter, find_transform, transform_name
 from ganaug.bench.methods.classifiers import check_classifier
+from ganaug.bench.methods.group_scores import GROUP_METRICS
 from ganaug.bench.methods.making import check_generator, find_generator
-from ganaug.bench.methods.samplers import check_amount, check_sampler
+from ganaug.bench.methods.samplers import check_amount, check_filler, check_sampler
 from ganaug.bench.methods.scores import METRICS, MINORITY
 from ganaug.bench.suite.checking import SUITE, check_values, located
 from ganaug.bench.suite.plugins import Plugin, resolve, unknown_parameter
@@ -18,6 +19,7 @@ from ganaug.classifiers.networks import NETWORKS
 from ganaug.curation import DiscriminatorRank
 from ganaug.data.json_values import short
 from ganaug.data.suggestions import nearest
+from ganaug.generators.contract import takes
 
 __all__ = ["check_suite", "load_suite"]
 
@@ -66,7 +68,7 @@ def check_suite(suite: Suite, where: SourceLocation = SUITE) -> Suite:
 
 
 def _check_named(where: SourceLocation, experiment: Experiment) -> None:
-    known = [*METRICS, *(MINORITY if experiment.kind == "tables" else ())]
+    known = [*METRICS, *(MINORITY if experiment.kind == "tables" else ()), *GROUP_METRICS]
     for metric in experiment.metrics:
         if metric not in known:
             raise ValueError(f"{where.at('metrics')}: there is no metric {short(metric)}{nearest(metric, known)}")
@@ -91,15 +93,30 @@ def _check_generators(where: SourceLocation, experiment: ImageExperiment) -> Non
 def _check_ranks(where: SourceLocation, experiment: ImageExperiment) -> None:
     """Refuse filters by ``score_samples`` for arms whose generator lacks it."""
     for i, arm in enumerate(experiment.arms):
-        cls = find_generator(experiment.generator(arm.generator).target, "images")
+        _check_fills(where.at("arms", i), experiment, arm)
+        lacking = [
+            name
+            for name in arm.sources
+            if not callable(getattr(find_generator(experiment.generator(name).target, "images"), "score_samples", None))
+        ]
         # The gate tries the rank where no other filters are named.
         filters = [find_filter(name) for name in arm.keep or ((DiscriminatorRank.name,) if arm.gate else ())]
-        scores = callable(getattr(cls, "score_samples", None))
-        if not scores and any(isinstance(one, DiscriminatorRank) for one in filters):
+        if lacking and any(isinstance(one, DiscriminatorRank) for one in filters):
             raise ValueError(
                 f"{where.at('arms', i)}: arm {short(arm.name)}: the filter {DiscriminatorRank.name!r} needs a "
-                f"generator with score_samples, which {arm.generator} lacks; name other filters in keep, or another "
+                f"generator with score_samples, which {lacking[0]} lacks; name other filters in keep, or another "
                 "generator"
+            )
+
+
+def _check_fills(where: SourceLocation, experiment: ImageExperiment, arm: ImageArm) -> None:
+    """Refuse generators that learn no groups for arms that fill cells of class and group."""
+    for name in arm.sources if arm.cells is not None else ():
+        cls = find_generator(experiment.generator(name).target, "images")
+        if not takes(cls.fit, "groups"):
+            raise ValueError(
+                f"{where}: arm {short(arm.name)} fills cells, but the generator {short(name)} learns no groups; name "
+                "another one"
             )
 
 
@@ -131,6 +148,8 @@ def _check_image_arm(where: SourceLocation, arm: ImageArm) -> None:
 
 def _check_table_arm(where: SourceLocation, arm: TableArm) -> None:
     if arm.sampler is not None:
-        located(where.at("sampler").saying(f"arm {short(arm.name)}"), check_sampler, arm.sampler)
+        check = check_sampler if arm.cells is None else check_filler
+        located(where.at("sampler").saying(f"arm {short(arm.name)}"), check, arm.sampler)
+    if arm.sampler is not None and arm.cells is None:
         key = "fill_to" if arm.fill_to else "ratio"
         located((where if arm.gate else where.at(key)).saying(f"arm {short(arm.name)}"), check_amount, arm)

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from ganaug.bench.cases.checking import load_suite
 from ganaug.bench.inputs.datasets import OTHER_FILES, TABLES, load_images, load_table
 from ganaug.bench.suite.plugins import Plugin
-from ganaug.bench.suite.schema import Suite
+from ganaug.bench.suite.schema import ImageArm, Suite, TableArm
 from ganaug.data.files import user_path
 from ganaug.data.images.sources import EMBEDDED
 from ganaug.data.tables.files.csv_format import TABLE_KINDS, CsvOptions, file_kind
 
 __all__ = ["custom_suite"]
+
+TRANSFER = "additive-transfer"
+FILLED = {"synthetic": 1.0, "balanced": "cells", "cells": "empty", "against": ("balanced cells", "real")}
+IMAGE_ARMS = (
+    ImageArm("balanced cells", balanced="cells"),
+    ImageArm("cells by transfer", generator=TRANSFER, **FILLED),
+    ImageArm("cells by gan", **FILLED),
+    ImageArm("cells by both", generator=("ImageGAN", TRANSFER), **FILLED),
+)
+TABLE_ARMS = (
+    TableArm("cell weights", class_weight="cells"),
+    TableArm("cells by transfer", Plugin(TRANSFER, TRANSFER), cells="empty", against=("cell weights", "none")),
+    TableArm("cells by gan", Plugin("table-gan", "table-gan"), cells="empty", against=("cell weights", "none")),
+)
 
 
 def custom_suite(
@@ -23,6 +39,8 @@ def custom_suite(
     size: int | None = None,
     folds: int | None = None,
     csv: CsvOptions | None = None,
+    groups: str | None = None,
+    withhold_cells: float | None = None,
 ) -> Suite:
     """Put data of one's own in the place of a suite's: the arms and classifiers of suite "custom", in folds.
 
@@ -39,6 +57,14 @@ def custom_suite(
         Five by default. A class needs as many rows or images, of which all but one part are trained on.
     csv : CsvOptions, optional
         What is known of a CSV file; the rest is found out.
+    groups : str, optional
+        What each sample comes from: a column, or for folders of images "folder" (``class/group/file``) or a pattern on
+        file names. Groups are then kept whole in the folds, so that each is tested on by what the others teach.
+    withhold_cells : float in (0, 1), optional
+        In place of that, withhold about this share of all cells of class and group from training, in as many splits as
+        there are folds: the square root of it is both the share of the groups that lack cells and the share of the
+        classes that they lack, of each at least one and not all. 0.25 withholds half of the classes in half of the
+        groups. What lacks is filled by arms for it, of images and of tables alike.
 
     Returns
     -------
@@ -55,6 +81,7 @@ def custom_suite(
     'digits'
     """
     suite = load_suite("custom")
+    _check_withheld(groups, withhold_cells)
     if folds is not None:
         assert suite.images is not None
         assert suite.tables is not None
@@ -72,7 +99,9 @@ def custom_suite(
             raise ValueError("size belongs to images, but data is a table")
         known = {key: value for key, value in asdict(csv or CsvOptions()).items() if value}
         known |= {"na_values": list(known["na_values"])} if "na_values" in known else {}
-        source = Plugin.of({"source": data, **known, **({} if target is None else {"target": target})}, "source")
+        of_groups = {} if groups is None else {"groups": groups}
+        named = {} if target is None else {"target": target}
+        source = Plugin.of({"source": data, **known, **named, **of_groups}, "source")
         table = load_table(source)
         assert suite.tables is not None
         tables = replace(suite.tables, datasets=(source,))
@@ -85,13 +114,43 @@ def custom_suite(
         arms = tuple(replace(arm, against=tuple(n for n in arm.against if n in names)) for arm in tables.arms)
         baselines = tuple(name for name in tables.baselines if name in names)
         experiment = replace(tables, arms=arms, baselines=baselines)
+        if groups is not None:
+            experiment = _by_groups(experiment, TABLE_ARMS, withhold_cells)
         return replace(suite, title=_title(data), images=None, tables=experiment)
     if csv is not None and csv != CsvOptions():
         raise ValueError("sep, decimal, encoding and na_values belong to CSV files, but data is images")
-    source = Plugin.of({"source": data, **({"size": size} if size is not None else {})}, "source")
+    keys = {"source": data, "size": size, "groups": groups}
+    source = Plugin.of({key: value for key, value in keys.items() if value is not None}, "source")
     load_images(source)
     assert suite.images is not None
-    return replace(suite, title=_title(data), images=replace(suite.images, datasets=(source,)), tables=None)
+    images = replace(suite.images, datasets=(source,))
+    if groups is not None:
+        images = _by_groups(images, IMAGE_ARMS, withhold_cells)
+        images = replace(images, generators=(*images.generators, Plugin.of(TRANSFER)))
+    return replace(suite, title=_title(data), images=images, tables=None)
+
+
+def _check_withheld(groups: str | None, withhold_cells: float | None) -> None:
+    if withhold_cells is not None and groups is None:
+        raise ValueError(f"withhold_cells needs groups, got {withhold_cells:g} without; name what samples come from")
+    if withhold_cells is not None and not 0 < withhold_cells < 1:
+        raise ValueError(f"withhold_cells must be a share between 0 and 1, got {withhold_cells:g}; 0.25 is a quarter")
+
+
+def _by_groups(experiment: Any, arms: tuple[Any, ...], withhold_cells: float | None) -> Any:
+    """An experiment on data with groups: how it is split and compared, and arms that go by cells."""
+    if withhold_cells is None:
+        return replace(experiment, split="groups", metrics=("balanced over cells", "worst group", *experiment.metrics))
+    share = math.sqrt(withhold_cells)
+    return replace(
+        experiment,
+        arms=(*experiment.arms, *arms),
+        split="cells",
+        splits=experiment.folds,
+        group_share=share,
+        class_share=share,
+        metrics=("unseen cells", "worst group", "balanced over cells", *experiment.metrics),
+    )
 
 
 def _title(data: str) -> str:

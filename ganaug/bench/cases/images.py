@@ -8,17 +8,21 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Generator as Randomness
 from torch import Tensor, nn
 
 from ganaug.audit import audit
 from ganaug.bench.cases.case import CELLS, CHOICE, GAN, GENERATOR, Case, Task, global_states, prepared, scored
 from ganaug.bench.inputs.datasets import load_images
 from ganaug.bench.inputs.splits import copies
+from ganaug.bench.methods.adapted import adapted_proba, has_batch_norm
 from ganaug.bench.methods.arms import TRANSFORMS, arm_batches, find_filter, find_mix, make_transform, transform_name
+from ganaug.bench.methods.cells import Grouped, cell_batches, lacking_samples
 from ganaug.bench.methods.making import make_generator
 from ganaug.bench.methods.scores import SMALLEST, checked_probabilities
 from ganaug.bench.records.provenance import code_of
@@ -43,13 +47,14 @@ from ganaug.data.images.pictures import png_bytes
 from ganaug.data.json_values import short
 from ganaug.engine.devices import random_generator, resolve_device
 from ganaug.generators import Generator
-from ganaug.generators.contract import draw_images, training_data
+from ganaug.generators.contract import draw_images, group_indices, training_data
 from ganaug.metrics.sheets import comparison_sheet
 
 __all__ = ["ImageCase"]
 
 JUDGE_STEPS = 1000
 INNER = "of the inner split"
+Draw = Callable[[Randomness], Callable[[int], tuple[Tensor, Tensor]]]  # makes what draws training batches
 GATE_RATIOS = (0, 0.25, 0.5, 1)  # of the synthetic images per real one that an arm has at most
 
 
@@ -62,7 +67,9 @@ class ImageCase(Case):
         super().__init__(suite, index, store)
         self.data = load_images(self.spec.dataset)
         self.classes, self.targets = np.unique(self.data.labels, return_inverse=True)
-        self._splits = self.split(self.data.labels)
+        self._splits = self.split(self.data.labels, self.data.groups)
+        self.check_apart(chance=False)
+        self._check_arms_by_group()
         sizes = [np.bincount(self.targets[part]) for part in self.splits.training]
         if all(size.min() == size.max() for size in sizes):
             plain = [arm for arm in self.arms if arm.like_without_weights(self.arms) is None]
@@ -71,7 +78,7 @@ class ImageCase(Case):
             self.arms = tuple(arm for arm in self.arms if arm in plain or arm.name in asked)
         self._parts: dict[str, str] = {}  # what is fitted in each split, and the generator that it is a fit of
         for name in self.experiment.drawn_from():
-            mine = [arm for arm in self.arms if arm.generator == name and arm.synthetic > 0]
+            mine = [arm for arm in self.arms if name in arm.sources and arm.synthetic > 0]
             parts = [""] if mine else []
             parts += [INNER] if any(arm.gate for arm in mine) else []
             self._parts |= {_part(name, part): name for part in parts}
@@ -88,7 +95,31 @@ class ImageCase(Case):
             for network in self.experiment.classifiers
         }
         self._synthetic: dict[tuple[int, str, tuple[str, ...]], Labelled] = {}  # of one split
+        self._filling: dict[tuple[int, str, str, float, int], Grouped] = {}  # of one split
         self._judges: dict[int, nn.Module] = {}
+
+    def _check_arms_by_group(self) -> None:
+        """Find out whether the groups and networks are there that arms by group need.
+
+        Raises
+        ------
+        ValueError
+        """
+        needing = next((arm.name for arm in self.arms if arm.by_cells or arm.adapt), None)
+        if needing is not None and self.groups is None:
+            raise ValueError(
+                f"{self.spec.dataset.name}: arm {short(needing)} needs groups; name them by the key groups of the "
+                "dataset"
+            )
+        for arm in self.arms:
+            for network in self.experiment.classifiers if arm.adapt else ():
+                with global_states(0):
+                    made = self._network(network)(self.data.image_shape, len(self.classes))
+                if not has_batch_norm(made):
+                    raise ValueError(
+                        f"arm {short(arm.name)} adapts batch normalisation, which network {short(network.name)} lacks; "
+                        "name another network, such as resnet18"
+                    )
 
     def named(self, arm: ImageArm, classifier: Plugin) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
         """A transform, filters, a network and a generator."""
@@ -97,8 +128,9 @@ class ImageCase(Case):
         for name in arm.keep:
             yield "filters", name, FILTERS
         yield "networks", classifier.target, NETWORKS
-        if arm.synthetic > 0 and "." in (path := self.experiment.generator(arm.generator).target):
-            yield "generators", path, {}
+        for name in arm.sources if arm.synthetic > 0 else ():
+            if "." in (path := self.experiment.generator(name).target):
+                yield "generators", path, {}
 
     def tasks(self) -> Iterator[Task]:
         """One fit of each generator per split, then one cell per arm, repeat and network."""
@@ -117,14 +149,18 @@ class ImageCase(Case):
                             "repeat": repeat,
                             "network": asdict(network),
                             "training": asdict(self.experiment.training),
-                            "gan": self._gan_key(split, _part(arm.generator)) if arm.synthetic > 0 else None,
-                            "inner_gan": self._gan_key(split, _part(arm.generator, INNER)) if arm.gate else None,
+                            "gan": self._gan_keys(split, arm) if arm.synthetic > 0 else None,
+                            "inner_gan": self._gan_key(split, _part(arm.sources[0], INNER)) if arm.gate else None,
                             **(
                                 {"choice": self._choice_key(split, _choice(arm.transforms, network))} if several else {}
                             ),
                             **self.own_code(arm.name, network.name),
                         }
                         yield Task(self.index, CELLS, split, arm.name, repeat, (digest(cell),), (network.name,))
+
+    def _gan_keys(self, split: int, arm: ImageArm) -> str | list[str]:
+        keys = [self._gan_key(split, _part(name)) for name in arm.sources]
+        return keys if len(keys) > 1 else keys[0]
 
     def _gan_key(self, split: int, part: str) -> str:
         name = self._parts[part]
@@ -226,40 +262,49 @@ class ImageCase(Case):
             notes.append(f"transform {transform_name(arm.transforms[0])} chosen")
         chosen = self.splits.training[task.split]
         targets = self.targets[chosen]
-        weight = balanced_class_weight(targets, len(self.classes)) if arm.class_weight else None
+        weighs = arm.class_weight and not arm.by_cells
+        weight = balanced_class_weight(targets, len(self.classes)) if weighs else None
         seed = self.seed("cell", task.split, arm.name, network.name, task.repeat)
         share, keep = np.full(len(self.classes), arm.synthetic), tuple(find_filter(name) for name in arm.keep)
         if arm.gate:
             with global_states(seed):
                 share, keep, note, about = self._ask_gate(task.split, arm, make, seed)
             notes.append(note)
+        if arm.by_cells:
+            filling = self._fill(task.split, arm)
+            if arm.cells is not None and filling is None:
+                notes.append("no cell lacked samples")
+            assert self.groups is not None
+            real = Grouped(self.data.images[chosen], targets, self.groups[chosen])
+            draw: Draw = lambda randomness: cell_batches(arm, real, filling, randomness, len(self.classes))  # noqa: E731
+        else:
+            synthetic = self._synthetic_images(task.split, arm, keep) if share.any() else None
+            if synthetic is not None:
+                share[np.bincount(synthetic[1], minlength=len(self.classes)) == 0] = 0
+            draw = partial(arm_batches, arm, (self.data.images[chosen], targets), synthetic, share=share)
         if notes:
             about["note"] = "; ".join(notes)
-        synthetic = self._synthetic_images(task.split, _part(arm.generator), keep) if share.any() else None
-        if synthetic is not None:
-            share[np.bincount(synthetic[1], minlength=len(self.classes)) == 0] = 0
         test = self.splits.test[task.split]
-        real = self.data.images[chosen], targets
-        found = self._predictions(arm, real, synthetic, share, network, seed, self.data.images[test], weight)
-        return {**scored(self.targets[test], found, seen=self.seen(task.split)), **about}
+        adapt = self.groups[test] if arm.adapt and self.groups is not None else None
+        found = self._predictions(draw, network, seed, self.data.images[test], weight, adapt)
+        seen = self.seen(task.split)
+        return {**scored(self.targets[test], found, seen=seen, **self.of_groups(task.split)), **about}
 
     def _predictions(
         self,
-        arm: ImageArm,
-        real: Labelled,
-        synthetic: Labelled | None,
-        share: NDArray[np.floating] | None,
+        draw: Draw,
         network: Plugin,
         seed: int,
         test: NDArray[np.uint8],
         class_weight: Tensor | None = None,
+        adapt: NDArray[np.integer] | None = None,
     ) -> NDArray[np.float64]:
-        """Class probabilities of images by a network that is trained as an arm says."""
+        """Class probabilities of images by a network that is trained on some batches, and adapted to groups."""
         generator, device = random_generator(seed, "classifier"), resolve_device(self.experiment.device)
         # torchvision's transforms draw from the global state, and so may a network.
         with global_states(random_generator(seed, "transform").initial_seed(), device):
             trained = train_classifier(
-                arm_batches(arm, real, synthetic, generator, share),
+                draw(generator),
                 self.data.image_shape,
                 len(self.classes),
                 self.experiment.training,
@@ -268,7 +313,7 @@ class ImageCase(Case):
                 class_weight=class_weight,
                 device=device,
             )
-            predicted = predict_proba(trained, test)
+            predicted = predict_proba(trained, test) if adapt is None else adapted_proba(trained, test, adapt)
         return checked_probabilities(f"network {short(network.name)}", predicted, len(test), len(self.classes))
 
     def _choose_transform(self, split: int, choice: str) -> dict[str, Any]:
@@ -286,7 +331,7 @@ class ImageCase(Case):
         for transform in transforms:
             seed = self.seed(choice, split, transform_name(transform))
             arm, real = ImageArm("inner", transform=transform), (images[train], targets[train])
-            probabilities = self._predictions(arm, real, None, None, network, seed, images[test])
+            probabilities = self._predictions(partial(arm_batches, arm, real, None), network, seed, images[test])
             right = probabilities.argmax(1) == targets[test]
             balanced = np.mean([right[targets[test] == c].mean() for c in np.unique(targets[test])])
             of_target = probabilities[np.arange(len(test)), targets[test]]
@@ -310,7 +355,7 @@ class ImageCase(Case):
         most = arm.synthetic / (1 - arm.synthetic)
         fixed = tuple(find_filter(name) for name in arm.keep)
         decision = choose_ratio(
-            lambda: _Fitted(self._gan(split, _part(arm.generator, INNER))),
+            lambda: _Fitted(self._gan(split, _part(arm.sources[0], INNER))),
             self._training(split),
             classifier=make_network,
             ratios=[ratio * most for ratio in GATE_RATIOS],
@@ -327,7 +372,7 @@ class ImageCase(Case):
             random_state=seed,
         )
         ratios = np.array([decision.ratios_per_class[label] for label in self.classes.tolist()])
-        fits = [self._made(split, _part(arm.generator, part))["fit_seconds"] for part in ("", INNER)]
+        fits = [self._made(split, _part(arm.sources[0], part))["fit_seconds"] for part in ("", INNER)]
         note = f"{decision.candidates[decision.decision.position]} chosen"
         seconds = sum(fits) + time.perf_counter() - started
         return ratios / (1 + ratios), decision.keep, note, {"gate": decision.to_dict(), "fit_seconds": seconds}
@@ -367,8 +412,39 @@ class ImageCase(Case):
                 return construct(read, {}, device=params.get("device", self.experiment.device))
         return self._fit(split, part)
 
-    def _synthetic_images(self, split: int, part: str, keep: tuple[ImageFilter, ...]) -> Labelled:
-        """The synthetic images of a split that pass some filters."""
+    def _synthetic_images(self, split: int, arm: ImageArm, keep: tuple[ImageFilter, ...]) -> Labelled:
+        """The synthetic images of a split that pass some filters, of all generators of an arm."""
+        drawn = [self._of_generator(split, _part(name), keep) for name in arm.sources]
+        if len(drawn) == 1:
+            return drawn[0]
+        return np.concatenate([images for images, _ in drawn]), np.concatenate([labels for _, labels in drawn])
+
+    def _fill(self, split: int, arm: ImageArm) -> Grouped | None:
+        """Synthetic images of the cells that an arm fills, as many of each generator; None without such cells."""
+        if arm.cells is None or self.groups is None or self.group_names is None:
+            return None
+        chosen = self.splits.training[split]
+        counts = np.zeros((len(self.classes), len(self.group_names)), dtype=np.int64)
+        np.add.at(counts, (self.targets[chosen], self.groups[chosen]), 1)
+        cells = np.argwhere(lacking_samples(counts, arm.cells, arm.synthetic))
+        if not len(cells):
+            return None
+        n = -(-self.experiment.synthetic_per_class // len(arm.sources))
+        labels, groups = np.repeat(cells, n, axis=0).T
+        drawn = []
+        for name in arm.sources:
+            place = split, name, arm.cells, arm.synthetic, n
+            if place not in self._filling:
+                self._filling = {known: part for known, part in self._filling.items() if known[0] == split}
+                gan, seed = self._gan(split, _part(name)), self.seed("sample cells", split, name)
+                of = group_indices(gan, self.group_names[groups])
+                images = draw_images(gan, labels, groups=of, random_state=seed).numpy()
+                self._refuse_test_images(images, split)
+                self._filling[place] = Grouped(images, labels, groups)
+            drawn.append(self._filling[place])
+        return Grouped(*(np.concatenate(parts) for parts in zip(*drawn, strict=True)))
+
+    def _of_generator(self, split: int, part: str, keep: tuple[ImageFilter, ...]) -> Labelled:
         place = split, part, tuple(step.name for step in keep)
         if place not in self._synthetic:
             drawn = self._draw(self._gan(split, part), split, keep)
@@ -385,12 +461,15 @@ class ImageCase(Case):
         else:
             labels = np.repeat(np.arange(len(self.classes)), n)
             images = draw_images(gan, labels, random_state=seed).numpy()
+        self._refuse_test_images(images, split)
+        return images, labels
+
+    def _refuse_test_images(self, images: NDArray[np.uint8], split: int) -> None:
         # What stands in both parts of the data itself is no sign of a leak.
         test, training = self.data.images[self.splits.test[split]], self.data.images[self.splits.training[split]]
         leaked = copies(images, test) & ~copies(images, training)
         if leaked.any():
             raise RuntimeError(f"{leaked.sum()} of {len(images)} synthetic images are test images: the test set leaked")
-        return images, labels
 
     @property
     def keys(self) -> NDArray[np.uint8]:
@@ -405,6 +484,7 @@ class ImageCase(Case):
             "n_train": len(self.splits.training[0]),
             "n_test": len(self.splits.test[0]),
             **self.duplicates(),
+            **self.describe_groups(),
             "sha256": self.data.fingerprint(),
         }
 

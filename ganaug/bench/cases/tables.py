@@ -21,7 +21,7 @@ from ganaug.bench.methods.drawn import Exchanged, Rows, leaked_rows, recombined
 from ganaug.bench.methods.samplers import SAMPLERS, make_gate, resample, table_generator
 from ganaug.bench.records.store import Store
 from ganaug.bench.suite.plugins import Plugin
-from ganaug.bench.suite.schema import Suite, TableArm, TableExperiment, digest
+from ganaug.bench.suite.schema import Suite, TableArm, TableExperiment, digest, plain_values
 
 __all__ = ["TableCase"]
 
@@ -42,7 +42,9 @@ class TableCase(Case):
         self.classes = classes[::-1] if swap else classes
         self.targets = 1 - targets if swap else targets
         self.positive = 1 if len(classes) == 2 else None
-        self._splits = self.split(self.data.y)
+        self._splits = self.split(self.data.y, self.data.groups)
+        self.check_apart(chance=True)
+        self._check_arms_by_group()
         if len(classes) > 2 and (arm := next((a for a in self.experiment.arms if a.threshold), None)):
             raise ValueError(
                 f"{self.spec.dataset.name} has {len(classes)} classes, but arm {arm.name!r} tunes a threshold, which "
@@ -53,10 +55,19 @@ class TableCase(Case):
                 f"{self.spec.dataset.name} has {len(classes)} classes, but {unknown[0]} is a metric of the rarer of two"
             )
 
+    def _check_arms_by_group(self) -> None:
+        needing = next((arm.name for arm in self.experiment.arms if arm.by_cells), None)
+        if needing is not None and self.groups is None:
+            raise ValueError(
+                f"{self.spec.dataset.name}: arm {needing!r} needs groups; name them by the key groups of the dataset"
+            )
+
     def named(self, arm: TableArm, classifier: Plugin) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
         """A sampler and a classifier."""
         if arm.sampler is not None:
-            yield "samplers", arm.sampler.target, SAMPLERS
+            kind = "samplers" if arm.cells is None else "generators"
+            if arm.cells is None or "." in arm.sampler.target:
+                yield kind, arm.sampler.target, SAMPLERS if arm.cells is None else {}
             asked = arm.sampler.params.get("generator")
             if arm.sampler.target in SAMPLERS and "." in (path := table_generator(asked).target):
                 yield "generators", path, {}
@@ -72,7 +83,7 @@ class TableCase(Case):
                     cells = [
                         {
                             **shared,
-                            "arm": asdict(arm),
+                            "arm": plain_values(arm),
                             "repeat": repeat,
                             "classifier": asdict(classifier),
                             "components": self.experiment.components,
@@ -87,7 +98,9 @@ class TableCase(Case):
         """Draw rows once, then train and test every classifier."""
         arm = self.experiment.arm(str(task.arm))
         train, test = self.splits.training[task.split], self.splits.test[task.split]
-        data = TableData(self.data.X.iloc[train].reset_index(drop=True), self.targets[train], self.data.nominal)
+        groups = None if self.data.groups is None else self.data.groups[train]
+        rows_of = self.data.X.iloc[train].reset_index(drop=True)
+        data = TableData(rows_of, self.targets[train], self.data.nominal, groups)
         encode = Columns(data, self.experiment.components)
         X_test, y_test = encode(self.data.X.iloc[test]), self.targets[test]
         seed = self.seed("sampler", task.split, arm.name, task.repeat)
@@ -106,9 +119,10 @@ class TableCase(Case):
                 with global_states(own):
                     if gate is not None:
                         rows, note, seconds = draw(functools.partial(gate.resample, classifier, encode))
-                    found = fit_predict(arm, classifier, rows, X_test.copy(), len(self.classes), own)
+                    found = fit_predict(arm, classifier, rows, X_test.copy(), len(self.classes), own, groups)
                 probabilities, predicted, remark = found
-                result = scored(y_test, probabilities, predicted, self.positive, self.seen(task.split))
+                seen = self.seen(task.split)
+                result = scored(y_test, probabilities, predicted, self.positive, seen, **self.of_groups(task.split))
             except (Exception, SystemExit) as error:
                 yield key, failure(error)
                 continue
@@ -130,6 +144,7 @@ class TableCase(Case):
             "n_train": len(self.splits.training[0]),
             "n_test": len(self.splits.test[0]),
             **self.duplicates(),
+            **self.describe_groups(),
             "sha256": self.data.fingerprint(),
         }
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Any
 
-from ganaug.bench.execution.scheduling import CLUSTER_DEATHS, WorkerDiedError
+from ganaug.bench.execution.scheduling import WorkerDiedError
 from ganaug.bench.suite.plugins import require
 
 __all__ = ["Dask"]
@@ -35,7 +35,7 @@ class Dask:
         If the package is missing, or no scheduler answers.
     """
 
-    deaths = CLUSTER_DEATHS
+    deaths = 2  # a cluster loses workers for other reasons too: a cell is tried on a second one
 
     def __init__(self, address: str | None, *, patience: float = 30, alone: float = 30, look: float = 1) -> None:
         self._distributed = require("distributed", "dask")

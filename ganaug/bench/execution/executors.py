@@ -1,4 +1,4 @@
-"""Which executor does the tasks of a run: processes of this machine, a dask or ray cluster, or one of the user's."""
+"""Which executor does the tasks of a run: processes of this machine, a dask cluster, or one of the user's."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ import joblib
 
 from ganaug.bench.execution.dask_cluster import Dask
 from ganaug.bench.execution.processes import Processes
-from ganaug.bench.execution.ray_cluster import Ray
 from ganaug.bench.execution.scheduling import AtATime, Executor, Results, Waiting, Work, hand_out
 from ganaug.bench.records.store import Store
 from ganaug.data.suggestions import nearest
 
 __all__ = ["in_processes", "parallel"]
 
-CLUSTERS = {"dask": Dask, "ray": Ray}
+BACKENDS = ("processes", "dask")
 
 
 def in_processes(jobs: int, store: Store, work: Work, waiting: Waiting) -> Results:
@@ -35,13 +34,13 @@ def parallel(
 
     Parameters
     ----------
-    backend : {"processes", "dask", "ray"} or Executor
+    backend : {"processes", "dask"} or Executor
         An executor is not closed.
     jobs : int or None
         Processes on this machine; with other backends, tasks that run at a time at most. None for one for each core
-        here, each worker of dask, each core of ray, of all that the cluster has at the time.
+        here, or each worker of dask, of all that the cluster has at the time.
     scheduler : str or None
-        Address of a dask scheduler or a ray cluster; None starts one here.
+        Address of a dask scheduler; None starts one here.
     store : Store
         Of the run.
     apart : bool
@@ -61,16 +60,15 @@ def parallel(
     ValueError
         If the backend is unknown, its package is missing, or nobody answers at the address.
     """
-    known = ("processes", *CLUSTERS)
-    if not isinstance(backend, Executor) and backend not in known:
-        raise ValueError(f"there is no backend {backend!r}{nearest(backend, known)}")
-    if scheduler is not None and backend not in tuple(CLUSTERS):
-        raise ValueError("scheduler is the address of a cluster; pass backend='dask' or backend='ray' with it")
+    if not isinstance(backend, Executor) and backend not in BACKENDS:
+        raise ValueError(f"there is no backend {backend!r}{nearest(backend, BACKENDS)}")
+    if scheduler is not None and backend != "dask":
+        raise ValueError("scheduler is the address of a dask scheduler; pass backend='dask' with it")
     with contextlib.ExitStack() as stack:
         if isinstance(backend, Executor):
             executor = backend
-        elif backend != "processes":
-            executor = stack.enter_context(contextlib.closing(CLUSTERS[backend](scheduler)))
+        elif backend == "dask":
+            executor = stack.enter_context(contextlib.closing(Dask(scheduler)))
         else:
             jobs = jobs or joblib.cpu_count()
             if jobs == 1 and not apart:

@@ -15,9 +15,8 @@ from ganaug.bench.execution.workers import Made
 from ganaug.bench.records.provenance import environment
 from ganaug.bench.records.store import Store
 
-__all__ = ["CLUSTER_DEATHS", "DIED", "AtATime", "Executor", "Results", "Waiting", "Work", "WorkerDiedError", "hand_out"]
+__all__ = ["DIED", "AtATime", "Executor", "Results", "Waiting", "Work", "WorkerDiedError", "hand_out"]
 
-CLUSTER_DEATHS = 2  # a cluster loses workers for other reasons too: a cell is tried on a second one
 DIED = "its process died: killed, out of memory, or ended by what ran in it"
 Work = Callable[[Task, frozenset[str]], Made]
 Waiting = Iterable[tuple[Task, frozenset[str]]]  # tasks, and the keys of their records that are to be made

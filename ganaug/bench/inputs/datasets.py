@@ -6,13 +6,15 @@ import contextlib
 import importlib.resources
 import importlib.util
 import io
+import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy.ndimage
 import scipy.sparse
 from numpy.typing import NDArray
 
@@ -27,6 +29,7 @@ from ganaug.data.files import (
     user_path,
     write_atomically,
 )
+from ganaug.data.images.array_files import read_npz
 from ganaug.data.images.sources import EMBEDDED
 from ganaug.data.json_values import short
 from ganaug.data.labels import labels_from_array
@@ -34,9 +37,22 @@ from ganaug.data.suggestions import nearest
 from ganaug.data.tables.containers import as_table
 from ganaug.data.tables.files.csv_format import TABLE_KINDS, CsvOptions, file_kind
 from ganaug.data.tables.files.table_files import read_table, split_target
+from ganaug.data.tables.group_column import part_groups
 
-__all__ = ["OTHER_FILES", "TABLES", "TableData", "image_features", "joined_images", "load_images", "load_table"]
+__all__ = [
+    "OTHER_FILES",
+    "TABLES",
+    "TableData",
+    "grouped_digits",
+    "image_features",
+    "images_with_groups",
+    "joined_images",
+    "load_images",
+    "load_table",
+]
 
+DATA_FOLDER = "GANAUG_DATA"
+OF_TABLES = ("categorical", "groups", "keep_groups")
 CSV_KEYS = ("sep", "decimal", "encoding", "na_values")
 OTHER_FILES = (".xls", ".xlsx", ".ods", ".json", ".jsonl", ".arff", ".feather", ".pkl", ".zip", ".gz")
 CODES = {"cleveland-0_vs_4": ["sex", "cp", "fbs", "restecg", "exang", "thal"]}  # KEEL declares them as numbers
@@ -53,11 +69,14 @@ class TableData:
         Labels as they are.
     nominal : tuple of str
         Columns that hold names, whatever their dtype.
+    groups : ndarray of shape (n_rows,) or None
+        What each row comes from.
     """
 
     X: pd.DataFrame
     y: NDArray[Any]
     nominal: tuple[str, ...]
+    groups: NDArray[Any] | None = None
 
     @property
     def numeric(self) -> list[str]:
@@ -68,7 +87,8 @@ class TableData:
         """SHA-256 of what the table holds."""
         values = pd.util.hash_pandas_object(self.X.assign(**{"\0": self.y}), index=False).to_numpy()
         kinds = ",".join(f"{name}:{dtype}" for name, dtype in self.X.dtypes.items())
-        return sha256_of(values.tobytes() + f"{kinds}|{','.join(self.nominal)}".encode())
+        groups = b"" if self.groups is None else repr(self.groups.tolist()).encode()
+        return sha256_of(values.tobytes() + f"{kinds}|{','.join(self.nominal)}".encode() + groups)
 
 
 def load_table(source: Plugin) -> TableData:
@@ -80,7 +100,8 @@ def load_table(source: Plugin) -> TableData:
         ``"keel:NAME"``, "breast_cancer", "digits" or "wine" of scikit-learn, a CSV or parquet file with the parameter
         `target` (for CSV files also `sep`, `decimal`, `encoding` and `na_values`, which are found out by default), or
         the import path of a function that returns features and labels. The parameter `categorical` lists columns of
-        numbers that are only names.
+        numbers that are only names; `groups` is the column of what each row comes from, which is then no feature unless
+        `keep_groups` is true.
 
     Returns
     -------
@@ -95,18 +116,19 @@ def load_table(source: Plugin) -> TableData:
     if not isinstance(categorical, list | tuple):
         raise ValueError(f"dataset {source.name!r}: categorical must be a list of columns, got {short(categorical)}")
     if source.target.startswith("keel:"):
-        _check_keys(source, "categorical")
+        _check_keys(source, *OF_TABLES)
         data = _keel(source.target.removeprefix("keel:"))
     elif source.target in TABLES:
-        _check_keys(source, "categorical")
+        _check_keys(source, *OF_TABLES)
         data = _named(source, *TABLES[source.target]())
     elif file_kind(source.target) is not None:
-        _check_keys(source, "target", "categorical", *CSV_KEYS)
+        _check_keys(source, "target", *OF_TABLES, *CSV_KEYS)
         target = source.params.get("target")
         if not isinstance(target, str):
             raise ValueError(f"{source.target} needs a target: the name of its column of labels")
         options = CsvOptions(**{key: source.params[key] for key in CSV_KEYS if key in source.params})
-        table = read_table(source.target, options, text=[target, *categorical])
+        groups = [name for name in [source.params.get("groups")] if isinstance(name, str)]
+        table = read_table(source.target, options, text=[target, *categorical, *groups])
         data = _named(source, *split_target(table, target, source.target))
     elif _is_other_file(source.target):
         raise ValueError(f"{source.target}: a table must end in {TABLE_KINDS}; convert it")
@@ -114,7 +136,22 @@ def load_table(source: Plugin) -> TableData:
         data = _named(source, *_made(source))
     if unknown := [name for name in categorical if name not in data.X.columns]:
         raise ValueError(f"{source.name} has no column {unknown[0]!r}{nearest(unknown[0], data.X.columns)}")
-    return TableData(data.X, data.y, tuple(n for n in data.X.columns if n in data.nominal or n in categorical))
+    nominal = tuple(n for n in data.X.columns if n in data.nominal or n in categorical)
+    return _with_groups(source, TableData(data.X, data.y, nominal))
+
+
+def _with_groups(source: Plugin, data: TableData) -> TableData:
+    """Take the column of groups out of the features, where one is named."""
+    column, keep = source.params.get("groups"), source.params.get("keep_groups", False)
+    if column is None:
+        return data
+    if not isinstance(column, str):
+        raise ValueError(f"dataset {source.name!r}: groups must be the name of a column, got {short(column)}")
+    try:
+        X, groups = part_groups(data.X, column, keep_group_column=keep)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"dataset {source.name!r}: {error}") from None
+    return TableData(X, data.y, tuple(name for name in data.nominal if name in X.columns), groups)
 
 
 def _is_other_file(target: str) -> bool:
@@ -134,7 +171,7 @@ def _check_keys(source: Plugin, *known: str) -> None:
 
 def _made(source: Plugin) -> tuple[Any, Any]:
     """Features and labels from a function."""
-    loaded = _called(source, {key: value for key, value in source.params.items() if key != "categorical"})
+    loaded = _called(source, {key: value for key, value in source.params.items() if key not in OF_TABLES})
     if isinstance(loaded, tuple | list) and len(loaded) == 2:
         return loaded[0], loaded[1]
     if hasattr(loaded, "data") and hasattr(loaded, "target"):
@@ -225,8 +262,8 @@ def load_images(source: Plugin) -> LabelledImages:
     Parameters
     ----------
     source : Plugin
-        What :func:`ganaug.labelled_images` reads from a string, with the parameter `size`; or the import path of a
-        function, whose result it reads.
+        What :func:`ganaug.labelled_images` reads from a string, with the parameters `size` and `groups`; or the import
+        path of a function, whose result it reads, with its groups.
 
     Returns
     -------
@@ -240,9 +277,13 @@ def load_images(source: Plugin) -> LabelledImages:
     module = source.target.rpartition(".")[0]
     if source.target not in EMBEDDED and not user_path(source.target).exists() and _is_module(module):
         return labelled_images(_called(source, source.params), train=True)
-    _check_keys(source, "size")
-    size = source.params.get("size")
-    data = decoded_images(source.target, tuple(size) if isinstance(size, list) else size)
+    _check_keys(source, "size", "groups")
+    size, groups = source.params.get("size"), source.params.get("groups")
+    if not isinstance(groups, str | None):
+        raise ValueError(
+            f"dataset {source.name!r}: groups must be a column, 'folder' or a pattern, got {short(groups)}"
+        )
+    data = decoded_images(source.target, tuple(size) if isinstance(size, list) else size, groups)
     data.check_trainable()
     return data
 
@@ -280,6 +321,65 @@ def joined_images(files: Sequence[str], size: int | None = None) -> LabelledImag
     images = np.concatenate([part.images for part in parts])
     labels = np.concatenate([[part.name(label) for label in part.labels.tolist()] for part in parts])
     return LabelledImages(images, labels)
+
+
+def images_with_groups(file: str, folder: str | None = None) -> LabelledImages:
+    """Read an ``.npz`` file with groups out of a folder of data that are kept outside of a project.
+
+    Parameters
+    ----------
+    file : str
+        Its name. It holds `images`, `labels` and `groups`, and may hold `group_names`, which `groups` are positions in.
+    folder : str, optional
+        By default the one that the environment variable ``GANAUG_DATA`` names.
+
+    Returns
+    -------
+    LabelledImages
+
+    Raises
+    ------
+    ValueError
+        Without such a folder or file.
+    """
+    root = folder or os.environ.get(DATA_FOLDER)
+    if not root:
+        raise ValueError(f"{file} is looked for in the folder that {DATA_FOLDER} names, which is not set; set it")
+    path = user_path(root) / file
+    if not path.is_file():
+        raise ValueError(f"there is no {file} in {root}; make it, or set {DATA_FOLDER} to the folder that holds it")
+    data = labelled_images(path, groups="groups")
+    names = read_npz(path, ("group_names",), all_of_them=False).get("group_names")
+    return data if names is None else replace(data, groups=names[data.groups])
+
+
+def grouped_digits() -> LabelledImages:
+    """The digits of scikit-learn in the style of one of four made scanners each: plain, inverted, faint or blurred.
+
+    Which scanner a digit comes from is random; nothing but the style tells them apart.
+
+    Returns
+    -------
+    LabelledImages
+        1,797 images of 8x8 pixels, in the groups "blurred", "faint", "inverted" and "plain".
+
+    Examples
+    --------
+    >>> data = grouped_digits()
+    >>> len(data), sorted(set(data.groups.tolist()))
+    (1797, ['blurred', 'faint', 'inverted', 'plain'])
+    """
+    data = labelled_images("digits")
+    names = np.array(["blurred", "faint", "inverted", "plain"])
+    groups = names[np.random.default_rng(0).integers(len(names), size=len(data))]
+    styled = {
+        "blurred": scipy.ndimage.uniform_filter(data.images, (0, 0, 3, 3)),
+        "faint": data.images // 3 + 40,
+        "inverted": 255 - data.images,
+        "plain": data.images,
+    }
+    chosen = np.select([(groups == name)[:, None, None, None] for name in names], [styled[name] for name in names])
+    return LabelledImages(chosen, data.labels, groups=groups)
 
 
 def image_features(

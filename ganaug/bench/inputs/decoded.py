@@ -23,7 +23,7 @@ ROOM = 2**32  # bytes of all that is kept
 PREFIX = "images-"
 
 
-def decoded_images(source: str, size: int | tuple[int, int] | None = None) -> LabelledImages:
+def decoded_images(source: str, size: int | tuple[int, int] | None = None, groups: str | None = None) -> LabelledImages:
     """Read images as :func:`ganaug.labelled_images` does; those of a large parquet file are kept decoded.
 
     Decoding CIFAR-10 takes half a minute, and each process of a benchmark needs it. What is kept lies in the user's
@@ -34,6 +34,7 @@ def decoded_images(source: str, size: int | tuple[int, int] | None = None) -> La
     ----------
     source : str
     size : int or (height, width), optional
+    groups : str, optional
 
     Returns
     -------
@@ -41,14 +42,14 @@ def decoded_images(source: str, size: int | tuple[int, int] | None = None) -> La
     """
     file_path = user_path(source)
     if not (source.endswith(".parquet") and file_path.is_file()):
-        return labelled_images(source, size=size)
+        return labelled_images(source, size=size, groups=groups)
     with open(file_path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256")
-    digest.update(repr((FORMAT, size)).encode())
+    digest.update(repr((FORMAT, size, *([] if groups is None else [groups]))).encode())
     path = cache_folder() / f"{PREFIX}{digest.hexdigest()[:32]}.npz"
     with contextlib.suppress(OSError, ValueError, TypeError):
-        return _read(path)
-    data = labelled_images(source, size=size)
+        return _read(path, groups is not None)
+    data = labelled_images(source, size=size, groups=groups)
     if LEAST <= data.images.nbytes <= MOST:
         with contextlib.suppress(OSError):
             _write(path, data)
@@ -56,18 +57,20 @@ def decoded_images(source: str, size: int | tuple[int, int] | None = None) -> La
     return data
 
 
-def _read(path: Path) -> LabelledImages:
+def _read(path: Path, with_groups: bool) -> LabelledImages:
     if not path.is_file():
         raise FileNotFoundError(path)
-    found = read_npz(path, ("images", "labels", "names"))
+    found = read_npz(path, ("images", "labels", "names", *(["groups"] if with_groups else [])))
     os.utime(path)  # used last
-    return LabelledImages(found["images"], found["labels"], dict(json.loads(str(found["names"]))))
+    names = dict(json.loads(str(found["names"])))
+    return LabelledImages(found["images"], found["labels"], names, groups=found.get("groups"))
 
 
 def _write(path: Path, data: LabelledImages) -> None:
     buffer = io.BytesIO()
     names = json.dumps(list(data.class_names.items()))
-    np.savez(buffer, allow_pickle=False, images=data.images, labels=data.labels, names=np.array(names))
+    groups = {} if data.groups is None else {"groups": data.groups}
+    np.savez(buffer, allow_pickle=False, images=data.images, labels=data.labels, names=np.array(names), **groups)
     write_atomically(path, buffer.getvalue())
 
 

@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 from sklearn.model_selection import LeaveOneGroupOut, StratifiedGroupKFold
 
 from ganaug._text import visible
-from ganaug.bench.inputs.splits import Splits
+from ganaug.bench.inputs.splits import Splits, copies
+from ganaug.bench.suite.schema import Experiment
+from ganaug.data.fingerprints import far_more_pairs
+from ganaug.data.groups import check_groups
 
-__all__ = ["CellSplits", "cell_splits", "group_folds", "leave_one_group_out"]
+__all__ = ["CellSplits", "cell_splits", "check_apart", "group_folds", "grouped_splits", "leave_one_group_out"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,97 @@ class CellSplits(Splits):
 
     withheld: tuple[NDArray[np.bool_], ...]
     unseen: tuple[NDArray[np.bool_], ...]
+
+
+def grouped_splits(experiment: Experiment, labels: NDArray[Any], groups: NDArray[Any], seed: int) -> Splits:
+    """Split as an experiment with groups asks for.
+
+    Parameters
+    ----------
+    experiment : ImageExperiment or TableExperiment
+        Its `split` is not "samples".
+    labels, groups : ndarray of shape (n_samples,)
+    seed : int
+
+    Returns
+    -------
+    Splits
+
+    Raises
+    ------
+    ValueError
+        For groups that cannot be split so, and where a test set would lack a class.
+    """
+    whole = experiment.split != "cells"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a class in one group is refused below where it matters
+        check_groups(labels, groups, use="splits" if whole else "conditioning", of="samples")
+    if experiment.split == "groups":
+        splits = group_folds(labels, groups, experiment.folds, seed)
+    elif whole:
+        splits = leave_one_group_out(labels, groups)
+    else:
+        shares = {"group_share": experiment.group_share, "class_share": experiment.class_share}
+        splits = cell_splits(labels, groups, experiment.splits, seed, **shares, n_per_cell=experiment.n_per_cell)
+    for test in splits.test:
+        if len(missing := np.setdiff1d(labels, labels[test])):
+            held = ", ".join(map(visible, np.unique(groups[test])[:3]))
+            raise ValueError(
+                f"class {visible(missing[0])} is in none of the groups that one split tests on, such as {held}; "
+                + ("ask for fewer folds, or withhold cells" if whole else "raise group_share, or drop the class")
+            )
+    return splits
+
+
+def check_apart(
+    splits: Splits, keys: NDArray[Any], targets: NDArray[np.integer], groups: NDArray[np.integer], *, chance: bool
+) -> None:
+    """Refuse splits by groups in which what is tested on is trained on too, as a sample of another group or cell.
+
+    Parameters
+    ----------
+    splits : Splits
+    keys : ndarray of shape (n_samples, ...)
+        The same for equal samples, and for these alone.
+    targets, groups : ndarray of shape (n_samples,), integer
+        Class and group indices.
+    chance : bool
+        Samples of different groups may be equal by chance, as rows of a few names are: refuse them only where they are
+        far more frequent than equal samples of one group.
+
+    Raises
+    ------
+    ValueError
+    """
+    for split, (train, test) in enumerate(zip(splits.training, splits.test, strict=True)):
+        tested = test
+        if isinstance(splits, CellSplits):
+            if splits.withheld[split][targets[train], groups[train]].any():
+                raise RuntimeError("a withheld cell is among the training samples: the test set leaked")
+            tested = test[splits.unseen[split]]
+        same = copies(keys[tested], keys[train])
+        if not same.any() or (chance and not _is_beyond_chance(keys, tested, train, groups)):
+            continue
+        what = "of withheld cells" if isinstance(splits, CellSplits) else "of groups that are tested on"
+        raise ValueError(
+            f"{same.sum()} of {len(tested)} samples {what} in split {split + 1} stand in the training set as samples "
+            "of others; leave out the copies, or name groups that share none"
+        )
+
+
+def _is_beyond_chance(
+    keys: NDArray[Any], tested: NDArray[np.int64], train: NDArray[np.int64], groups: NDArray[np.integer]
+) -> bool:
+    """Whether tested rows equal training rows far more often than training rows of one group equal each other."""
+    of = np.unique(keys, return_inverse=True)[1]
+    n = int(of.max()) + 1
+    across = int(np.bincount(of[tested], minlength=n) @ np.bincount(of[train], minlength=n))
+    within = pairs = 0
+    for group in np.unique(groups[train]):
+        counts = np.bincount(of[train[groups[train] == group]])
+        within += int((counts * (counts - 1) // 2).sum())
+        pairs += int(counts.sum() * (counts.sum() - 1) // 2)
+    return far_more_pairs(across, len(tested) * len(train), within, max(1, pairs))
 
 
 def group_folds(labels: NDArray[Any], groups: NDArray[Any], n_folds: int, seed: int) -> Splits:

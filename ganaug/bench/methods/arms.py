@@ -84,6 +84,43 @@ def _rand_augment() -> Callable[[Tensor], Tensor]:
     return v2.RandAugment(interpolation=v2.InterpolationMode.BILINEAR)
 
 
+def _augmix() -> Callable[[Tensor], Tensor]:
+    from torchvision.transforms import v2
+
+    return v2.AugMix(interpolation=v2.InterpolationMode.BILINEAR)
+
+
+def _style() -> Callable[[Tensor], Tensor]:
+    from torchvision.transforms import v2
+
+    # What scanners differ in: sharpness, brightness and contrast, and size.
+    return v2.Compose(
+        [
+            v2.RandomApply([v2.GaussianBlur(3, sigma=(0.1, 1.5))], p=0.5),
+            v2.ColorJitter(brightness=0.4, contrast=0.4),
+            v2.RandomAffine(degrees=0, scale=(0.75, 1.25), interpolation=v2.InterpolationMode.BILINEAR),
+        ]
+    )
+
+
+def _spec_augment() -> Callable[[Tensor], Tensor]:
+    class SpecAugment(torch.nn.Module):
+        """One band of rows (frequencies) and one of columns (times) become the least value, each of up to a fifth.
+
+        The masks of Park et al., "SpecAugment: A Simple Data Augmentation Method for ASR", Interspeech 2019.
+        """
+
+        def forward(self, image: Tensor) -> Tensor:
+            masked, least = image.clone(), float(image.min())
+            for side, size in enumerate(image.shape[1:], start=1):
+                width = int(torch.randint(max(1, size // 5) + 1, ()))
+                start = int(torch.randint(size - width + 1, ()))
+                masked.narrow(side, start, width).fill_(least)
+            return masked
+
+    return SpecAugment()
+
+
 TRANSFORMS: dict[str, Callable[[], Callable[[Tensor], Tensor]]] = {
     "none": _none,
     "affine": _affine,
@@ -92,6 +129,9 @@ TRANSFORMS: dict[str, Callable[[], Callable[[Tensor], Tensor]]] = {
     "crop+flip": _crop_flip,
     "trivialaugment": _trivial_augment,
     "randaugment": _rand_augment,
+    "augmix": _augmix,
+    "style": _style,
+    "specaugment": _spec_augment,
 }
 MIXES = {"mixup": "MixUp", "cutmix": "CutMix"}  # classes of torchvision.transforms.v2
 

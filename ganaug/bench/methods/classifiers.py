@@ -24,6 +24,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import has_fit_parameter
 
 from ganaug.bench.inputs.datasets import TableData
 from ganaug.bench.methods.scores import checked_numbers, checked_probabilities
@@ -129,6 +130,7 @@ def fit_predict(
     test: NDArray[np.float64],
     n_classes: int,
     seed: int,
+    groups: NDArray[Any] | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64] | None, str | None]:
     """Train a classifier as an arm says and predict test rows.
 
@@ -142,6 +144,8 @@ def fit_predict(
     test : ndarray of shape (n_test, n_columns)
     n_classes : int
     seed : int
+    groups : ndarray of shape (n_rows,), optional
+        Of the training rows, for arms that weigh cells.
 
     Returns
     -------
@@ -152,7 +156,7 @@ def fit_predict(
         What could not be done as asked.
     """
     X, y = rows
-    trained = Trained(arm, classifier, X, y, n_classes, seed)
+    trained = Trained(arm, classifier, X, y, n_classes, seed, groups)
     return trained.predict_proba(test), trained.predict(test) if arm.threshold else None, trained.note
 
 
@@ -172,6 +176,7 @@ class Trained:
         Class indices.
     n_classes : int
     seed : int
+    groups : ndarray of shape (n_rows,), optional
 
     Attributes
     ----------
@@ -192,6 +197,7 @@ class Trained:
         y: NDArray[np.integer],
         n_classes: int,
         seed: int,
+        groups: NDArray[Any] | None = None,
     ) -> None:
         self.what = f"classifier {short(classifier.name)}"
         self.note: str | None = None
@@ -202,7 +208,13 @@ class Trained:
         # Where classes are of one size there is nothing to correct, and the classifier is used as it is without.
         self.corrected = arm.prior_correction and counts.min() < counts.max()
         model = construct(make, classifier.params, random_state=seed)
-        if arm.class_weight and "class_weight" in getattr(model, "get_params", dict)():
+        self._weights: NDArray[np.float64] | None = None
+        if arm.class_weight == "cells" and groups is not None:
+            if has_fit_parameter(model, "sample_weight"):
+                self._weights = _cell_weights(y, groups)
+            else:
+                self.note = f"{classifier.name} takes no sample weights"
+        elif arm.class_weight and "class_weight" in getattr(model, "get_params", dict)():
             model.set_params(class_weight="balanced")
         elif arm.class_weight:
             self.note = f"{classifier.name} takes no class weights"
@@ -274,7 +286,8 @@ class Trained:
                 if "constant" not in str(error):
                     raise
                 self.note = f"the predictions of {name} are constant, so that no threshold was tuned"
-        model.fit(X.copy(), y.copy())
+        weights = {} if self._weights is None else {"sample_weight": self._weights.copy()}
+        model.fit(X.copy(), y.copy(), **weights)
         return model
 
     def _learnt(self, y: NDArray[np.integer]) -> NDArray[np.int64]:
@@ -289,6 +302,13 @@ class Trained:
                 f"fit, got {'none' if found is None else short(known.tolist())}"
             )
         return known.astype(np.int64)
+
+
+def _cell_weights(y: NDArray[np.integer], groups: NDArray[Any]) -> NDArray[np.float64]:
+    """Of each row, the inverse frequency of its cell; their mean is one."""
+    of_groups = np.unique(groups, return_inverse=True)[1]
+    _, cell, counts = np.unique(np.stack([y, of_groups], 1), axis=0, return_inverse=True, return_counts=True)
+    return len(y) / (len(counts) * counts[cell.reshape(-1)])
 
 
 def _has(method: str) -> Callable[[Any], bool]:

@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from ganaug.bench.methods.generators import GENERATORS as PEERS
+from ganaug.bench.methods.histograms import HistogramMatching
 from ganaug.bench.suite.plugins import Plugin, checked, construct, require
+from ganaug.curation import AdditiveTransfer
 from ganaug.data.json_values import short
 from ganaug.data.suggestions import nearest
 from ganaug.generators.registry import generator_class, generator_names
 
 __all__ = ["check_generator", "find_generator", "make_generator"]
+
+#: What fills cells of class and group with images and trains no network.
+TRANSFERS = {"additive-transfer": AdditiveTransfer, "histogram-matching": HistogramMatching}
 
 
 def find_generator(name: str, kind: str) -> Any:
@@ -30,6 +35,8 @@ def find_generator(name: str, kind: str) -> Any:
         if name in ("ctgan", "tvae"):
             require("ctgan", name)
         return PEERS[name]
+    if kind == "images" and name in TRANSFERS:
+        return TRANSFERS[name]
     try:
         return generator_class(name, kind)
     except (TypeError, ValueError) as error:

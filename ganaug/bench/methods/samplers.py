@@ -11,19 +11,33 @@ from imblearn.over_sampling import ADASYN, SMOTE, SMOTEN, SMOTENC, BorderlineSMO
 from sklearn.preprocessing import StandardScaler
 
 from ganaug.bench.inputs.datasets import TableData
+from ganaug.bench.methods.cells import lacking_samples
 from ganaug.bench.methods.classifiers import Columns
 from ganaug.bench.methods.drawn import Rows, checked_rows, checked_table
 from ganaug.bench.methods.gated import Gate
 from ganaug.bench.methods.generators import GENERATORS
-from ganaug.bench.methods.making import check_generator, make_generator
+from ganaug.bench.methods.making import check_generator, find_generator, make_generator
 from ganaug.bench.suite.plugins import Plugin, checked, construct, resolve
 from ganaug.bench.suite.schema import TableArm, TableExperiment
+from ganaug.curation import AdditiveTransfer
+from ganaug.data.groups import cell_counts
 from ganaug.data.json_values import short
+from ganaug.generators.contract import takes
 from ganaug.resampling import GANOverSampler, SafeOverSampler
 
-__all__ = ["SAMPLERS", "Rows", "check_amount", "check_sampler", "make_gate", "resample", "table_generator"]
+__all__ = [
+    "SAMPLERS",
+    "Rows",
+    "check_amount",
+    "check_filler",
+    "check_sampler",
+    "make_gate",
+    "resample",
+    "table_generator",
+]
 
 NEIGHBOURS = 5
+TRANSFER = "additive-transfer"  # fills cells of class and group
 # What ADASYN says of tables whose classes lie too far apart or too close for it.
 REFUSALS = ("Not any neigbours belong to the majority", "No samples will be generated")
 
@@ -123,6 +137,8 @@ def resample(arm: TableArm, data: TableData, encode: Columns, seed: int) -> tupl
     """
     if arm.sampler is None or arm.ratio == 0:
         return (encode(data.X), data.y), None
+    if arm.cells is not None:
+        return _filled(arm, data, encode, seed)
     strategy = _strategy(arm, data)
     make = resolve("samplers", arm.sampler.target, SAMPLERS)
     if arm.sampler.target in SAMPLERS:
@@ -137,6 +153,43 @@ def resample(arm: TableArm, data: TableData, encode: Columns, seed: int) -> tupl
         return (encode(table), y), None
     X = encode(data.X)
     return checked_rows(what, sampler.fit_resample(X, data.y.copy()), X.shape[1], data.y), None
+
+
+def check_filler(sampler: Plugin) -> None:
+    """Find out whether there is such a generator of rows that learns groups.
+
+    Raises
+    ------
+    ValueError
+    """
+    what = f"sampler {short(sampler.target)}"
+    checked(what, cls := _filler(sampler), sampler.params)
+    if not takes(cls.fit, "groups"):
+        raise ValueError(f"{what} learns no groups, which an arm with cells needs; name another one")
+
+
+def _filler(sampler: Plugin) -> Any:
+    return AdditiveTransfer if sampler.target == TRANSFER else find_generator(sampler.target, "rows")
+
+
+def _filled(arm: TableArm, data: TableData, encode: Columns, seed: int) -> tuple[Rows, str | None]:
+    """Training rows, and those of a generator for the cells that its arm fills."""
+    assert arm.sampler is not None
+    assert arm.cells is not None
+    names, groups = np.unique(data.groups, return_inverse=True)
+    counts = cell_counts(data.y, data.groups).to_numpy()
+    lacking = lacking_samples(counts, arm.cells, arm.ratio)
+    if not lacking.any():
+        return (encode(data.X), data.y), "no cell lacked rows"
+    classes = np.unique(data.y)
+    cells = np.repeat(np.argwhere(lacking), lacking[lacking > 0], axis=0)
+    extra = {"nominal": data.nominal, "verbose": False, "random_state": seed}
+    generator = construct(_filler(arm.sampler), arm.sampler.params, **extra)
+    generator.fit(data.X.copy(), data.y.copy(), groups=names[groups])
+    drawn = generator.sample(classes[cells[:, 0]], names[cells[:, 1]], random_state=seed)
+    what = f"sampler {short(arm.sampler.name)}"
+    table, y = checked_table(what, (drawn, classes[cells[:, 0]]), data.X, data.y)
+    return (np.concatenate([encode(data.X), encode(table)]), np.concatenate([data.y, y])), None
 
 
 def _strategy(arm: TableArm, data: TableData) -> str | dict[Any, int]:

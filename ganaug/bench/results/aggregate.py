@@ -35,7 +35,13 @@ from ganaug.bench.results.stats import (
     holm,
     wilcoxon,
 )
-from ganaug.bench.results.verdicts import cautions_on_unseen, share_seen, verdicts_over_datasets, verdicts_per_case
+from ganaug.bench.results.verdicts import (
+    cautions_on_cells,
+    cautions_on_unseen,
+    share_seen,
+    verdicts_over_datasets,
+    verdicts_per_case,
+)
 from ganaug.bench.suite.schema import DEFAULT_GENERATOR, Arm, Experiment, ImageArm, ImageExperiment, Suite
 from ganaug.metrics.paired import Difference
 
@@ -87,7 +93,9 @@ def summarise(suite: Suite, records: list[dict[str, Any]], data: list[dict[str, 
     cells, experiments, cautions = cell_table(records), [], []
     for experiment in suite.experiments:
         numbered = [(i, about) for i, about in enumerate(data) if about["kind"] == experiment.kind]
-        experiments.append(_experiment(Scores(experiment, cells, records, numbered)))
+        scores = Scores(experiment, cells, records, numbered)
+        experiments.append(_experiment(scores))
+        cautions += cautions_on_cells(scores)
         if repeating := {i for i, about in numbered if share_seen(about) >= FEW_SEEN}:
             others = [_on_unseen(record) if record["case"] in repeating else record for record in records]
             cautions += cautions_on_unseen(Scores(experiment, cell_table(others), others, numbered), repeating)
@@ -142,14 +150,11 @@ def _case(scores: Scores, index: int, about: dict[str, Any]) -> CaseResult:
         if (mine := [r for r in gans if r.get("generator", DEFAULT_GENERATOR) == name])
     ]
     seconds = {gan.generator: gan.seconds for gan in found}
+    of_arm = {arm.name: sum(seconds.get(name, 0.0) for name in getattr(arm, "sources", ())) for arm in arms}
     return CaseResult(
         about=about,
         index=index,
-        arms=tuple(
-            _arm(scores, index, arm, seconds.get(getattr(arm, "generator", ""), 0.0))
-            for arm in arms
-            if scores.runs(arm, about)
-        ),
+        arms=tuple(_arm(scores, index, arm, of_arm[arm.name]) for arm in arms if scores.runs(arm, about)),
         left_out=tuple(arm.name for arm in arms if not scores.runs(arm, about)),
         gan=found[0] if found else None,
         other_gans=tuple(found[1:]),
@@ -196,7 +201,7 @@ def _arm(scores: Scores, index: int, arm: Arm, gan_seconds: float) -> ArmResult:
             )
             for c in scores.experiment.classifiers
         },
-        generator=arm.generator if isinstance(arm, ImageArm) and arm.synthetic > 0 and several else None,
+        generator=" and ".join(arm.sources) if isinstance(arm, ImageArm) and arm.synthetic > 0 and several else None,
     )
 
 

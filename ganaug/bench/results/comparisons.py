@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ganaug.bench.methods.group_scores import GROUP_METRICS
 from ganaug.bench.methods.scores import METRICS, MINORITY
 from ganaug.bench.suite.schema import Arm, Experiment
 from ganaug.metrics.paired import Difference, corrected_resampled_difference, paired_difference
@@ -40,9 +41,11 @@ class Scores:
         self.cases = cases
         done = cells[(cells["status"] == "done") & cells["case"].isin([i for i, _ in cases])]
         self.metrics = [
-            m for m in (*METRICS, *MINORITY) if m in done.columns and (m in METRICS or done[m].notna().any())
+            m
+            for m in (*METRICS, *MINORITY, *GROUP_METRICS)
+            if m in done.columns and (m in METRICS or done[m].notna().any())
         ]
-        self.sign = {m: 1.0 if {**METRICS, **MINORITY}[m] else -1.0 for m in (*METRICS, *MINORITY)}
+        self.sign = {m: 1.0 if more else -1.0 for m, more in {**METRICS, **MINORITY, **GROUP_METRICS}.items()}
         keys = ["case", "split", "arm", "classifier"]
         # Starts are averaged: what counts is the split.
         self.by_split = 100 * done.groupby(keys)[self.metrics].mean() if len(done) else pd.DataFrame()

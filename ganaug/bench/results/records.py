@@ -324,9 +324,7 @@ class LearningCurve(Record):
     imbalance: float
     points: dict[str, Points]
     gains: tuple[GainCurve, ...] = field(default=(), metadata=_several(GainCurve.from_dict))
-    equivalent: tuple[EquivalentSamples, ...] = field(
-        default=(), metadata={"key": "worth"} | _several(EquivalentSamples.from_dict)
-    )
+    equivalent: tuple[EquivalentSamples, ...] = field(default=(), metadata=_several(EquivalentSamples.from_dict))
 
 
 @dataclass(frozen=True)
@@ -356,7 +354,7 @@ class ExperimentResult(Record):
     ----------
     kind : {"images", "tables"}
     verdicts : list of str
-        Sentences, the most telling first.
+        Sentences, the most important first.
     metrics : list of str
         All that there are figures of.
     compared : list of str
@@ -405,7 +403,7 @@ class Findings(Record):
     cautions : list of str
         Sentences on test samples that stand in a training set too, with the figures on the others.
     verdicts : list of str
-        Sentences, the most telling first.
+        Sentences, the most important first.
     experiments : tuple of ExperimentResult
         One each for images and tables.
     failed : tuple of Failure

@@ -18,6 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, UndefinedError
 from ganaug._text import visible, visible_values
 from ganaug.bench.cases.case import Task, heading
 from ganaug.bench.execution.progress import duration_text
+from ganaug.bench.methods.group_scores import GROUP_METRICS
 from ganaug.bench.methods.scores import METRICS, MINORITY
 from ganaug.bench.records.store import Store
 from ganaug.bench.results.aggregate import cell_table, generators_of, summarise
@@ -75,7 +76,7 @@ def write_report(
     cells["case"] = cells["case"].map(lambda index: data[index]["name"])
     cells[["split", "repeat"]] += 1
     if suite.images is not None and len(generators_of(suite.images)) > 1:
-        drawn = {arm.name: arm.generator for arm in suite.images.arms if arm.synthetic > 0}
+        drawn = {arm.name: " and ".join(arm.sources) for arm in suite.images.arms if arm.synthetic > 0}
         cells.insert(3, "generator", cells["arm"].map(drawn))
     environments = _environments(records)
     found = summarise(suite, records, data)
@@ -122,7 +123,7 @@ def _cautions(suite: Suite, missing: Sequence[str], n_cells: int, environments: 
         more = f"; and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
         found.append(
             f"Not final: {len(missing)} of {n_cells} cells are not done yet. Every figure and every verdict may "
-            f"change; 'ganaug bench run' goes on with it. Missing are {'; '.join(missing[:MOST_NAMED])}{more}."
+            f"change; 'ganaug bench run' resumes it. Missing are {'; '.join(missing[:MOST_NAMED])}{more}."
         )
     if len(environments) > 1:
         all_made_by = [environment["made_by"] for environment in environments]
@@ -215,7 +216,7 @@ def _so_far(root: Path, unwritten: list[OSError]) -> dict[str, Any]:
         raise ValueError(damaged) from None
     done = [records[key] for key in keys if key in records]
     if not any(record["kind"] == "cell" for record in done):
-        raise ValueError(f"no cell of {root} is done yet; go on with it by 'ganaug bench run'")
+        raise ValueError(f"no cell of {root} is done yet; resume it by 'ganaug bench run'")
     missing = [name for key, name in zip(keys, names, strict=True) if key not in records]
     try:
         return write_report(root, suite, done, planned["data"], planned["command"], missing, unwritten=unwritten)
@@ -331,7 +332,7 @@ def _line(text: Any) -> str:
 
 
 def _less_is_better(metric: str) -> bool:
-    return not {**METRICS, **MINORITY}[metric]
+    return not {**METRICS, **MINORITY, **GROUP_METRICS}[metric]
 
 
 def _charts(experiment: ExperimentResult, declared: dict[str, Any]) -> dict[str, Any]:

@@ -12,11 +12,12 @@ from ganaug.bench.results.records import ArmMeans, DatasetsTest
 from ganaug.bench.results.stats import ENOUGH_DATASETS, holm
 from ganaug.metrics.paired import Difference
 
-__all__ = ["cautions_on_unseen", "share_seen", "verdicts_over_datasets", "verdicts_per_case"]
+__all__ = ["cautions_on_cells", "cautions_on_unseen", "share_seen", "verdicts_over_datasets", "verdicts_per_case"]
 
 SIGNIFICANT = 0.05
+LEAST_GAP = 1.0  # points between seen and unseen cells: below, there is nothing that filling them could gain
 AFTER_CORRECTION = ", though not after correction for the number of tests"
-SEEN = "stand in a training set too, where to remember is enough to be right. On the others alone"
+SEEN = "stand in a training set too, where memorising is enough to be right. On the others alone"
 WORDS = {
     "gain": "a gain",
     "harm": "harm",
@@ -146,6 +147,28 @@ def cautions_on_unseen(scores: Scores, cases: set[int]) -> list[str]:
             f"In {len(cases)} of {len(scores.cases)} cases up to {100 * share:.0f} % of the test samples {SEEN}: "
             f"{_listed(told, first)}."
         )
+    return sentences
+
+
+def cautions_on_cells(scores: Scores) -> list[str]:
+    """Say where the best arm without synthetic samples is as good on unseen cells as on seen ones."""
+    sentences = []
+    for index, about in scores.cases if {"unseen cells", "seen cells"} <= {*scores.metrics} else ():
+        found = {
+            arm.name: [scores.mean(arm.name, metric, index) for metric in ("unseen cells", "seen cells")]
+            for arm in scores.experiment.arms
+            if arm.amount == 0
+        }
+        finished = {name: (unseen, seen) for name, (unseen, seen) in found.items() if None not in (unseen, seen)}
+        if not finished:
+            continue
+        best = max(finished, key=lambda name: finished[name][0])
+        unseen, seen = finished[best]
+        if seen - unseen < LEAST_GAP:
+            sentences.append(
+                f"On {about['name']} unseen cells score as seen ones do, {unseen:.1f} against {seen:.1f} with {best}, "
+                "so that filling them cannot pay."
+            )
     return sentences
 
 

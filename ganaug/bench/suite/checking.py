@@ -49,6 +49,9 @@ WORDS = {
     "tuple_type": "must be a list",
     "dict_type": "must be a table",
     "dataclass_type": "must be a table",
+    "literal_error": "must be one of {expected}",
+    "greater_than": "must be more than {gt:g}",
+    "less_than": "must be less than {lt:g}",
     "greater_than_equal": "must be at least {ge:g}",
     "less_than_equal": "must be at most {le:g}",
     "string_pattern_mismatch": NO_TEXT,
@@ -143,6 +146,7 @@ def check_values(suite: Suite, where: SourceLocation = SUITE) -> Suite:
 
 def _check_experiment(where: SourceLocation, experiment: Experiment) -> None:
     _check_sizes(where, experiment)
+    _check_split(where, experiment)
     for key in ("datasets", "classifiers", "metrics", "imbalance", "arms"):
         names = [getattr(value, "name", value) for value in getattr(experiment, key)]
         if not names or len(set(names)) < len(names):
@@ -167,11 +171,12 @@ def _check_generators(where: SourceLocation, experiment: ImageExperiment) -> Non
             f"which is that of the table gan, got {short(names[1:], 200)}"
         )
     for i, arm in enumerate(experiment.arms):
-        if arm.generator not in names:
-            raise ValueError(
-                f"{where.at('arms', i, 'generator')}: arm {short(arm.name)} has an unknown generator "
-                f"{short(arm.generator)}{nearest(arm.generator, names)}"
-            )
+        for name in arm.sources:
+            if name not in names:
+                raise ValueError(
+                    f"{where.at('arms', i, 'generator')}: arm {short(arm.name)} has an unknown generator "
+                    f"{short(name)}{nearest(name, names)}"
+                )
 
 
 def _check_sizes(where: SourceLocation, experiment: Experiment) -> None:
@@ -197,6 +202,26 @@ def _check_sizes(where: SourceLocation, experiment: Experiment) -> None:
             )
     if len(known) < len(experiment.drawn_sizes()):
         raise ValueError(f"{where.at('sizes')}: sizes must differ, got {short(experiment.drawn_sizes(), 200)}")
+
+
+def _check_split(where: SourceLocation, experiment: Experiment) -> None:
+    """Find out whether the keys of a split by groups are there together."""
+    split = experiment.split
+    if split != "samples" and (experiment.n_per_class or experiment.sizes):
+        key = "sizes" if experiment.sizes else "n_per_class"
+        raise ValueError(
+            f"{where.at(key)}: {key} draws samples, but split = {short(split)}; leave one of them out"
+            + (", or set n_per_cell" if split == "cells" else "")
+        )
+    for key, default in (("group_share", 0.5), ("class_share", 0.5), ("n_per_cell", None)):
+        if split != "cells" and getattr(experiment, key) != default:
+            raise ValueError(f'{where.at(key)}: {key} needs split = "cells", got {short(split)}; leave it out')
+    for metric in ("unseen cells", "seen cells"):
+        if metric in experiment.metrics and split != "cells":
+            raise ValueError(
+                f'{where.at("metrics")}: the metric {short(metric)} needs split = "cells", got {short(split)}; name '
+                "another metric"
+            )
 
 
 def _check_different(where: SourceLocation, sizes: Experiment | Sizes) -> None:
@@ -225,12 +250,35 @@ def _check_image_arm(where: SourceLocation, arm: ImageArm) -> None:
             f"{where}: arm {short(arm.name)} has a gate; its synthetic, the most that is tried, must be in (0, 1), "
             f"got {arm.synthetic:g}"
         )
+    if arm.gate and (arm.by_cells or len(arm.sources) > 1):
+        raise ValueError(
+            f"{where}: arm {short(arm.name)} has a gate, which knows one generator and no cells; leave it out"
+        )
+    if arm.cells is not None and (arm.synthetic == 0 or arm.keep):
+        what = "filters, which know no cells; leave keep out" if arm.keep else "no synthetic, how far; set it to 1"
+        raise ValueError(f"{where}: arm {short(arm.name)} fills cells but has {what}")
+    if arm.by_cells and arm.cells is None and arm.synthetic > 0:
+        raise ValueError(
+            f"{where}: arm {short(arm.name)} goes by cells, so that its synthetic images must be of cells too; set "
+            'cells to "empty" or "balance"'
+        )
+    if arm.by_cells and arm.mix is not None and arm.class_weight:
+        raise ValueError(f"{where}: arm {short(arm.name)} must either mix images or weigh them; leave one of them out")
 
 
 def _check_table_arm(where: SourceLocation, arm: TableArm) -> None:
     if arm.fill_to and arm.sampler is None:
         raise ValueError(
             f"{where.at('fill_to')}: arm {short(arm.name)} has a fill_to but no sampler that could fill; name one"
+        )
+    if arm.cells is not None and (arm.sampler is None or arm.gate or arm.raw or arm.fill_to or arm.ratio == 0):
+        raise ValueError(
+            f"{where}: arm {short(arm.name)} fills cells, which takes a sampler with a ratio above 0 and neither gate, "
+            "raw nor fill_to"
+        )
+    if arm.class_weight == "cells" and (arm.sampler is not None or arm.threshold):
+        raise ValueError(
+            f"{where}: arm {short(arm.name)} weighs the cells of real rows; leave its sampler and threshold out"
         )
     if arm.gate and (arm.sampler is None or not (arm.sampler.target == "gan" or arm.raw)):
         raise ValueError(

@@ -29,7 +29,6 @@ INSTALLED_BY = {
     "sklearn": "scikit-learn",
     "dask": '"ganaug[dask]"',
     "distributed": '"ganaug[dask]"',
-    "ray": '"ganaug[ray]"',
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, TypeAdapter
 
@@ -31,7 +31,16 @@ __all__ = [
 ]
 
 DEFAULT_GENERATOR = "ImageGAN"  # trained with the parameters of the table gan
-LATER = {"generator": DEFAULT_GENERATOR, "generators": ()}  # keys that runs of before them lack, and what that means
+LATER = {
+    "generator": DEFAULT_GENERATOR,
+    "generators": (),
+    "split": "samples",
+    "group_share": 0.5,
+    "class_share": 0.5,
+    "n_per_cell": None,
+    "cells": None,
+    "adapt": False,
+}  # keys that runs of before them lack, and what that means
 
 
 @dataclass(frozen=True)
@@ -61,21 +70,29 @@ class ImageArm(_Declared):
         best without synthetic images is chosen, for each split and network on an inner split of the training images.
     mix : {"mixup", "cutmix"} or None
         What is applied to every batch last, and makes labels soft.
-    balanced : bool
-        Draw all classes equally often, as if the images of rare classes were duplicated.
-    class_weight : bool
-        Weigh the loss of each image by the inverse frequency of its class. Where all classes are of one size the
-        weights are one: an arm that has a like without them is not run there, unless it is a baseline or an arm that
-        is run is against it.
+    balanced : bool or "cells"
+        Draw all classes equally often, as if the images of rare classes were duplicated; or all cells of class and
+        group.
+    class_weight : bool or "cells"
+        Weigh the loss of each image by the inverse frequency of its class, or of its cell. Where all classes are of
+        one size their weights are one: an arm that has a like without them is not run there, unless it is a baseline
+        or an arm that is run is against it.
     keep : tuple of str
         Filters that synthetic images pass, in this order: "discriminator rank", "class consistency",
         "learning dynamics", "no copies".
     gate : bool
         Choose by inner validation how much is synthetic, from nothing to `synthetic`, and through which filters
         (:func:`ganaug.choose_ratio`, with one split).
-    generator : str
+    generator : str or tuple of str
         What draws the synthetic images: one of the experiment's `generators` by its name, or "ImageGAN", which is
-        trained with the parameters in its `gan`.
+        trained with the parameters in its `gan`. Of several each draws an equal part.
+    cells : {"empty", "balance"} or None
+        Add synthetic images to cells of class and group, in place of replacing images by their like: to those that the
+        training images lack, or to all up to the size of the largest. `synthetic` is then how far they are filled, 1
+        being up to the largest cell. Its generators must learn groups.
+    adapt : bool
+        Predict the images of each test group with the statistics of batch normalisation of this group (AdaBN), for
+        which all its test images are seen, without their labels.
     against : tuple of str
         Arms that a verdict compares this one with; if empty, and `synthetic` is not zero, the arm that is alike but for
         synthetic images.
@@ -87,17 +104,31 @@ class ImageArm(_Declared):
     synthetic: types.Share = 0.0
     transform: types.Transform = None
     mix: str | None = None
-    balanced: types.Flag = False
-    class_weight: types.Flag = False
+    balanced: types.FlagOrCells = False
+    class_weight: types.FlagOrCells = False
     keep: Annotated[tuple[str, ...], types.Several] = ()
     gate: types.Flag = False
     against: Annotated[tuple[str, ...], types.Several] = ()
-    generator: str = DEFAULT_GENERATOR
+    generator: types.Generators = DEFAULT_GENERATOR
+    cells: Literal["empty", "balance"] | None = None
+    adapt: types.Flag = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if isinstance(self.transform, list):
             object.__setattr__(self, "transform", tuple(self.transform))
+        if isinstance(self.generator, list):
+            object.__setattr__(self, "generator", tuple(self.generator))
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Names of its generators."""
+        return self.generator if isinstance(self.generator, tuple) else (self.generator,)
+
+    @property
+    def by_cells(self) -> bool:
+        """Whether its batches depend on groups."""
+        return self.cells is not None or types.CELLS in (self.balanced, self.class_weight)
 
     @property
     def amount(self) -> float:
@@ -122,11 +153,11 @@ class ImageArm(_Declared):
     def like_without_weights(self, arms: Sequence[ImageArm]) -> ImageArm | None:
         """The arm that shows the same without the class weights that this one has, if there is one."""
         plain = replace(self, class_weight=False)
-        return next((other for other in arms if self.class_weight and plain.is_like(other)), None)
+        return next((other for other in arms if self.class_weight is True and plain.is_like(other)), None)
 
     def without_synthetic(self) -> dict[str, Any]:
         """What is left of the arm without synthetic data, but for its name."""
-        return {k: v for k, v in self.likeness().items() if k not in ("keep", "gate", "generator")}
+        return {k: v for k, v in self.likeness().items() if k not in ("keep", "gate", "generator", "cells")}
 
 
 @dataclass(frozen=True)
@@ -143,8 +174,9 @@ class TableArm(_Declared):
     fill_to : int
         Samples that every class is filled up to where the largest has fewer: few samples of equal classes are
         over-sampled too.
-    class_weight : bool
-        Give classifiers that take it ``class_weight="balanced"``.
+    class_weight : bool or "cells"
+        Give classifiers that take it ``class_weight="balanced"``; or those that take sample weights the inverse
+        frequency of the cell of class and group of each row.
     threshold : bool
         Tune the decision threshold for balanced accuracy on the training rows; for two classes.
     prior_correction : bool
@@ -156,6 +188,10 @@ class TableArm(_Declared):
         (:class:`ganaug.SafeOverSampler`). The sampler is "gan", or takes tables as they are (`raw`).
     against : tuple of str
         Arms that a verdict compares this one with.
+    cells : {"empty", "balance"} or None
+        Add rows to cells of class and group: to those that the training rows lack, or to all up to the size of the
+        largest, times `ratio`. The sampler is then a generator that learns groups: "additive-transfer", "table-gan",
+        another registered one, or a class by its import path.
     """
 
     SEVERAL: ClassVar[tuple[str, ...]] = ("against",)
@@ -164,12 +200,18 @@ class TableArm(_Declared):
     sampler: types.Named | None = None
     ratio: types.Share = 1.0
     fill_to: Annotated[int, Field(strict=True, ge=0, le=10**9)] = 0
-    class_weight: types.Flag = False
+    class_weight: types.FlagOrCells = False
     threshold: types.Flag = False
     prior_correction: types.Flag = False
     raw: types.Flag = False
     gate: types.Flag = False
     against: Annotated[tuple[str, ...], types.Several] = ()
+    cells: Literal["empty", "balance"] | None = None
+
+    @property
+    def by_cells(self) -> bool:
+        """Whether it depends on groups."""
+        return self.cells is not None or self.class_weight == types.CELLS
 
     @property
     def amount(self) -> float:
@@ -235,6 +277,15 @@ class Experiment(_Declared):
         What is compared; the verdict is on the first.
     rope : float
         Points (hundredths of the metric) within which two arms count as equal.
+    split : {"samples", "groups", "leave one group out", "cells"}
+        What training and test sets share none of. All but "samples" need `groups` of each dataset: "groups" keeps them
+        whole in `folds`, "leave one group out" tests on each in turn, and "cells" withholds combinations of class and
+        group from training in each of `splits` splits, and tests on the groups that lack some.
+    group_share, class_share : float in (0, 1)
+        With "cells": the groups that lack cells, and the classes that they lack.
+    n_per_cell : int or None
+        With "cells": training samples of each cell that is not withheld; by default half of a cell's samples where it
+        is tested on, and all where it is not.
     """
 
     SEVERAL: ClassVar[tuple[str, ...]] = ("n_per_class", "imbalance", "sizes")
@@ -253,6 +304,10 @@ class Experiment(_Declared):
     folds: types.Parts = 5
     repeats: types.Repeats = 1
     rope: types.Number = 0.5
+    split: Literal["samples", "groups", "leave one group out", "cells"] = "samples"
+    group_share: types.OpenShare = 0.5
+    class_share: types.OpenShare = 0.5
+    n_per_cell: types.Count | None = None
 
     def drawn_sizes(self) -> list[tuple[int | None, float]]:
         """Samples of the largest class and imbalance of each size; None stands for all data, in folds."""
@@ -313,7 +368,7 @@ class ImageExperiment(Experiment):
 
     def drawn_from(self) -> list[str]:
         """Names of the generators that any arm draws from, in the order of the arms."""
-        return list(dict.fromkeys(arm.generator for arm in self.arms if arm.synthetic > 0))
+        return list(dict.fromkeys(name for arm in self.arms if arm.synthetic > 0 for name in arm.sources))
 
 
 @dataclass(frozen=True)

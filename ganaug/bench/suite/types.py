@@ -20,7 +20,9 @@ from pydantic import (
 
 from ganaug.bench.suite.plugins import Plugin
 from ganaug.classifiers.image_classifier import ClassifierConfig
+from ganaug.data.json_values import short
 
+CELLS = "cells"  # beside true and false: by cells of class and group
 CHECKED = ConfigDict(extra="forbid", revalidate_instances="always")
 MOST = 10_000  # splits, folds and so on: a grid of them must be made before anything runs
 MOST_SAMPLES = 10**9
@@ -59,6 +61,19 @@ def _transform(value: Any) -> Any:
     return value if value is None or (isinstance(value, str) and value) else Plugin.of(value)
 
 
+def _flag_or_cells(value: Any) -> Any:
+    if isinstance(value, bool) or (isinstance(value, str) and value == CELLS):
+        return value
+    raise ValueError(f'must be true or false, or "{CELLS}", got {short(value)}')
+
+
+def _generators(value: Any) -> Any:
+    names = value if isinstance(value, list | tuple) else (value,)
+    if not all(isinstance(name, str) and name.strip() for name in names) or not names or len({*names}) < len(names):
+        raise ValueError(f"must be the name of a generator, or different ones in a list, got {short(value)}")
+    return tuple(names) if len(names) > 1 else names[0]
+
+
 @dataclass(frozen=True)
 class _Training:
     """The limits of :class:`ClassifierConfig`, which is made for more than suites."""
@@ -77,6 +92,8 @@ _checked_training = Annotated[
 ]
 
 Flag = StrictBool
+FlagOrCells = Annotated[bool | str, PlainValidator(_flag_or_cells)]
+Generators = Annotated[str | tuple[str, ...], PlainValidator(_generators)]
 Name = Annotated[str, Field(pattern=r"\S")]
 SuiteName = Annotated[str, Field(pattern=r"^\w[\w.+-]{0,99}$")]
 Count = Annotated[int, _whole(1)]
@@ -84,6 +101,7 @@ Repeats = Annotated[int, _whole(1, MOST)]
 Parts = Annotated[int, _whole(2, MOST)]
 Number = Annotated[float, _number(0), WrapValidator(_as_written)]
 Share = Annotated[float, _number(0, 1), WrapValidator(_as_written)]
+OpenShare = Annotated[float, Field(strict=True, gt=0, lt=1, allow_inf_nan=False)]
 Ratio = Annotated[float, _number(1), WrapValidator(_as_written)]
 Several = BeforeValidator(as_tuple)
 Named = Annotated[Plugin, _plugin("class")]

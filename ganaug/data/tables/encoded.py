@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ganaug.data.tables.containers import Container, as_table
 from ganaug.data.tables.encoder import Encoder, fit_encoder
+from ganaug.data.tables.group_column import part_groups
 from ganaug.data.tables.layout import RowLayout
 
 __all__ = ["EncodedTable", "encode_table"]
@@ -35,6 +36,10 @@ class EncodedTable:
         Labels that occur, sorted.
     targets : ndarray of shape (n_rows,), int64
         Position of each label in `classes`.
+    groups : ndarray of shape (n_groups,) or None
+        Groups that occur, sorted; None where the rows have none.
+    group_targets : ndarray of shape (n_rows,), int64, or None
+        Position of the group of each row in `groups`.
     """
 
     table: pd.DataFrame
@@ -44,6 +49,8 @@ class EncodedTable:
     rows: NDArray[np.float32]
     classes: NDArray[Any]
     targets: NDArray[np.int64]
+    groups: NDArray[Any] | None = None
+    group_targets: NDArray[np.int64] | None = None
 
     @property
     def layout(self) -> RowLayout:
@@ -51,7 +58,9 @@ class EncodedTable:
         return self.encoder.layout_
 
 
-def encode_table(X: Any, y: Any, categorical_features: Any = "auto", *, encoder: Encoder | None = None) -> EncodedTable:
+def encode_table(
+    X: Any, y: Any, categorical_features: Any = "auto", *, encoder: Encoder | None = None, groups: Any = None
+) -> EncodedTable:
     """Encode a labelled table.
 
     Parameters
@@ -63,6 +72,8 @@ def encode_table(X: Any, y: Any, categorical_features: Any = "auto", *, encoder:
         As for :class:`TableEncoder`.
     encoder : TableEncoder or WideEncoder, optional
         A fitted one, in place of one that is fitted to the table.
+    groups : array-like of shape (n_rows,), or str or int, optional
+        Who or what the rows come from, or the column of `X` that says so and is no feature.
 
     Returns
     -------
@@ -71,7 +82,7 @@ def encode_table(X: Any, y: Any, categorical_features: Any = "auto", *, encoder:
     Raises
     ------
     ValueError, TypeError
-        For a table that cannot be encoded, or labels of another length.
+        For a table that cannot be encoded, labels or groups of another length, and a column of groups that is missing.
 
     Examples
     --------
@@ -81,10 +92,13 @@ def encode_table(X: Any, y: Any, categorical_features: Any = "auto", *, encoder:
     >>> data.encoder.inverse_transform(data.rows, data.targets).equals(data.table)
     True
     """
+    X, of_rows = part_groups(X, groups)
     table, container = as_table(X)
     labels = np.asarray(y)
     if len(labels) != len(table):
         raise ValueError(f"y must have a label for each of the {len(table)} rows of X, got {len(labels)}")
     classes, targets = np.unique(labels, return_inverse=True)
     encoder = fit_encoder(table, targets, categorical_features) if encoder is None else encoder
-    return EncodedTable(table, container, labels, encoder, encoder.transform(table), classes, targets)
+    rows = encoder.transform(table)
+    known, group_targets = (None, None) if of_rows is None else np.unique(of_rows, return_inverse=True)
+    return EncodedTable(table, container, labels, encoder, rows, classes, targets, known, group_targets)

@@ -108,7 +108,8 @@ class _Pixels(nn.Module):
 def _program(network: ImageGenerator, scale: PixelScale) -> ExportedProgram:
     # In the ordinary layout: convolutions in channels-last would be stored as views.
     plain = copy.deepcopy(network).cpu().to(memory_format=torch.contiguous_format).requires_grad_(False).eval()
-    positions = [torch.zeros(2, dtype=torch.int64)] * (2 if network.arch.n_groups else 1)
+    # Tensors of their own: torch takes the same one, given twice, for one input.
+    positions = [torch.zeros(2, dtype=torch.int64) for _ in range(2 if network.arch.n_groups else 1)]
     inputs = (torch.zeros(2, network.arch.latent_dim), *positions)
     n = torch.export.Dim("n")
     program = torch.export.export(_Pixels(plain, scale), inputs, dynamic_shapes=tuple({0: n} for _ in inputs))

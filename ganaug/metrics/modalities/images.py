@@ -46,6 +46,7 @@ class Images:
             str(data.images.dtype),
             data.class_names,
             data.fingerprint,
+            data.groups,
         )
 
     def take(self, items: NDArray[Any], indices: NDArray[np.integer]) -> NDArray[Any]:

@@ -34,6 +34,8 @@ class Samples:
         Of all samples, where they have one.
     class_names : dict or None
         Display names by label; None for a kind whose sources have none.
+    groups : ndarray of shape (n,), optional
+        Where their source holds them.
     fingerprint : callable, optional
         Returns what a generator that was trained on them keeps as ``training_data_["sha256"]``.
     """
@@ -45,6 +47,7 @@ class Samples:
     dtype: str | None = None
     class_names: dict[Any, str] | None = None
     fingerprint: Callable[[], str] | None = None
+    groups: NDArray[Any] | None = None
 
 
 @dataclass(frozen=True)

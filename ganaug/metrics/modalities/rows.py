@@ -11,7 +11,6 @@ import pandas as pd
 import scipy.sparse
 import torch
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 
 from ganaug.data.fingerprints import row_keys
 from ganaug.data.kinds import KINDS
@@ -20,6 +19,7 @@ from ganaug.data.tables.columns.column import as_numbers, is_numeric
 from ganaug.data.tables.columns.values import is_date
 from ganaug.data.tables.containers import as_table, is_frame
 from ganaug.data.tables.encoder import TableEncoder
+from ganaug.metrics.group_consistency import classify_rows
 from ganaug.metrics.modalities.protocol import Differences, Move, Prepared, Samples, Training
 from ganaug.metrics.pairwise_distances import row_distances
 
@@ -97,10 +97,7 @@ class Rows:
         self, inputs: NDArray[Any], labels: NDArray[np.integer], asked: NDArray[Any], n_classes: int, training: Training
     ) -> NDArray[np.floating]:
         """By a logistic regression with balanced class weights."""
-        if n_classes == 1:
-            return np.ones((len(asked), 1))
-        model = LogisticRegression(class_weight="balanced", max_iter=1000).fit(inputs, labels)
-        return model.predict_proba(asked)
+        return classify_rows(inputs, labels, asked, n_classes)
 
     def differences(self, made: pd.DataFrame, real: pd.DataFrame) -> Differences:
         """The columns that differ: names and missing values first, then by how far they moved."""

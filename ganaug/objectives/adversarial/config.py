@@ -28,7 +28,7 @@ class AdversarialConfig:
     latent_dim : int
         Length of the noise vector.
     marginals : Marginals or None
-        Where the networks are conditioned on class and group; None judges every sample by all that is known of it.
+        Where the networks are conditioned on class and group; None scores every sample by all that is known of it.
     """
 
     gamma: float

@@ -1,0 +1,144 @@
+"""What generators that are conditioned on class and group do beside drawing, which the contracts test."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+import ganaug
+from ganaug import ImageGAN, RunOptions, TableGAN, labelled_images
+from ganaug.generators.images.export import METADATA
+
+QUICK = {"batch_size": 8, "random_state": 0, "verbose": False}
+GROUPS = np.resize(["a", "b", "c"], 24)
+LABELS = np.repeat([0, 1], 12)
+PIXELS = np.random.default_rng(0).integers(0, 256, (24, 8, 8), np.uint8)
+TABLE = pd.DataFrame({"x": np.arange(24.0), "colour": np.resize(["red", "blue"], 24), "site": GROUPS})
+
+
+@pytest.fixture(scope="module")
+def images():
+    return ImageGAN(steps=3, device="cpu", **QUICK).fit(PIXELS, LABELS, GROUPS)
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return TableGAN(steps=3, width=8, members=2, **QUICK).fit(TABLE, LABELS, "site")
+
+
+def test_scores_are_of_the_class_alone_or_of_class_and_group(images, rows):
+    for gan, X in ((images, PIXELS[:4, None]), (rows, TABLE[:4].drop(columns="site"))):
+        scores = [gan.score_samples(X, [0] * 4, groups) for groups in (None, ["a"] * 4, ["b"] * 4)]
+        assert all(score.shape == (4,) for score in scores)
+        assert not np.allclose(scores[1], scores[0])
+        assert not np.allclose(scores[1], scores[2])
+        with pytest.raises(ValueError, match="got 4 labels and 1 groups"):
+            gan.score_samples(X, [0] * 4, ["a"])
+
+
+def test_between_two_images_of_a_cell_there_are_others_of_it(images):
+    way = images.interpolate([0, 1], ["a", "c"], steps=3, random_state=0)
+    assert way.shape == (2, 3, 1, 8, 8)
+    assert not torch.equal(way, images.interpolate([0, 1], ["b", "c"], steps=3, random_state=0))
+
+
+def test_a_picture_shows_the_groups_in_turn(images, tmp_path):
+    def shown(**options):
+        with Image.open(images.show(tmp_path / "grid.png", per_class=6, **options)) as grid:
+            return np.asarray(grid)
+
+    assert (shown() == shown(groups=["a", "b", "c"])).all()
+    assert (shown() != shown(groups=["b"])).any()
+    with pytest.raises(ValueError, match="at least one group to show"):
+        shown(groups=[])
+
+
+@pytest.mark.parametrize("name", ["gan.pt2", "gan.onnx"])
+def test_an_exported_generator_takes_groups_too(images, tmp_path, name):
+    latents, asked = torch.randn(5, 64), torch.tensor([[0, 0], [1, 2], [0, 1], [1, 0], [0, 2]])
+    expected = images.pixel_scale_.from_network(images.generator_(latents, asked))
+    if name == "gan.onnx":
+        onnxruntime = pytest.importorskip("onnxruntime")
+        session = onnxruntime.InferenceSession(images.export(tmp_path / name))
+        inputs = {"latents": latents, "classes": asked[:, 0], "groups": asked[:, 1]}
+        drawn = torch.from_numpy(session.run(["images"], {key: value.numpy() for key, value in inputs.items()})[0])
+        metadata = session.get_modelmeta().custom_metadata_map
+        assert json.loads(metadata["groups"]) == ["a", "b", "c"]
+    else:
+        extra = {METADATA: ""}
+        program = torch.export.load(images.export(tmp_path / name, format="torch_export"), extra_files=extra)
+        drawn = program.module()(latents, *asked.unbind(1))
+        assert json.loads(extra[METADATA])["groups"] == ["a", "b", "c"]
+    assert (drawn.int() - expected.int()).abs().max() <= 1
+
+
+def test_images_without_a_label_teach_their_group(tmp_path):
+    labels = np.where((GROUPS == "c") | (np.arange(24) % 5 == 0), -1, LABELS)
+    gan = ImageGAN(steps=2, device="cpu", pseudo_label_confidence=None, **QUICK).fit(PIXELS, labels, GROUPS)
+    assert gan.groups_.tolist() == ["a", "b", "c"]
+    assert gan.cell_counts_.sum() == (labels >= 0).sum()
+    assert gan.cell_counts_[:, 2].tolist() == [0, 0]
+    for one in (gan, ganaug.load(gan.save(tmp_path / "m"), device="cpu")):
+        assert len(one.sample([0, 1, 1], ["c", "c", "a"], random_state=0)) == 3
+
+
+def test_rows_that_are_encoded_already_have_groups_too(rows):
+    features = TABLE.drop(columns="site")
+    coded = rows.encoder_.transform(features)
+    again = TableGAN(steps=3, width=8, members=2, **QUICK)
+    again.fit_encoded(rows.encoder_, coded, LABELS, rows.container_, GROUPS)
+    positions, chosen = np.array([0, 1, 1]), np.array([2, 0, 1])
+    drawn = again.sample_encoded(positions, chosen, random_state=0)
+    assert (drawn == rows.sample_encoded(positions, chosen, random_state=0)).all()
+    assert rows.sample_encoded(positions, random_state=0).shape == drawn.shape
+    assert list(rows.sample([0, 1])) == list(features)
+    assert "site" in TableGAN(steps=1, width=8, **QUICK).fit(TABLE, LABELS, TABLE["site"]).sample([0])
+    with pytest.raises(ValueError, match="was trained without groups"):
+        TableGAN(steps=1, width=8, **QUICK).fit(features, LABELS).sample_encoded(positions, chosen)
+
+
+def test_the_best_average_is_chosen_with_groups_too():
+    run = RunOptions(validation_fraction=0.25, health="adapt")
+    gan = TableGAN(steps=200, width=8, run=run, **QUICK).fit(TABLE, LABELS, "site")
+    assert list(gan.validation_[-1]["classes"]) == ["0", "1"]
+
+
+def test_groups_that_images_carry_are_learnt_where_there_are_several():
+    gan, carried = ImageGAN(device="cpu"), labelled_images(PIXELS, LABELS, groups=GROUPS)
+    assert gan.resolve(carried).architecture.n_groups == 3
+    for others in (carried.subset(np.flatnonzero(GROUPS == "a")), replace(carried, groups=None)):
+        assert gan.resolve(others).architecture.n_groups == 0
+    with pytest.raises(ValueError, match="at least two groups"):
+        gan.resolve(carried, groups=["a"] * 24)
+
+
+@pytest.mark.parametrize("share", [0, 0.5, 1])
+def test_the_share_of_the_marginals_is_part_of_the_training(share):
+    config = ImageGAN(device="cpu", marginal_share=share).resolve(PIXELS, LABELS, GROUPS)
+    assert (config.architecture.n_classes, config.architecture.n_groups) == (2, 3)
+    found = config.objective.marginals
+    assert share == (found.class_share + found.group_share if found else 0)
+    assert ImageGAN(device="cpu", marginal_share=share).resolve(PIXELS, LABELS).objective.marginals is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"groups": {"dtype": "<U1", "values": ["a", "b"]}},
+        {"groups": {"dtype": "<U1", "values": ["b", "a", "c"]}},
+        {"groups": None},
+        {"cell_counts": [[4, 4, 4]]},
+        {"cell_counts": [[0, 0, 0], [4, 4, 4]]},
+        {"cell_counts": [[-1, 4, 4], [4, 4, 4]]},
+        {"cell_counts": "none"},
+    ],
+)
+def test_groups_that_are_not_those_of_the_networks_are_refused(rows, tmp_path, change):
+    path = rows.save(tmp_path / "m") / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(ValueError, match="is damaged"):
+        TableGAN.load(tmp_path / "m")
