@@ -159,8 +159,8 @@ class FilteredDraws:
     def positions(self) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
         """Position of the class and of the group of each image that was kept; None without groups."""
         kept = [record["kept"] for record in self.records]
-        classes, groups = ([cell[side] for cell in self.cells] for side in (0, 1))
-        return np.repeat(classes, kept), None if groups[0] is None else np.repeat(groups, kept)
+        classes, groups = [c for c, _ in self.cells], [g for _, g in self.cells if g is not None]
+        return np.repeat(classes, kept), np.repeat(groups, kept) if groups else None
 
     def kept(self) -> NDArray[np.int64]:
         """How many images were kept, of shape (n_classes,) or (n_classes, n_groups)."""

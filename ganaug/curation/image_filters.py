@@ -85,7 +85,7 @@ class DiscriminatorRank:
     def fit(self, gan: Generator, real: LabelledImages | None, randomness: np.random.Generator) -> DiscriminatorRank:
         """Keep the generator, or raise ``TypeError`` if it cannot score samples."""
         self._score: Any = scorer(gan, self.name).score_samples
-        self._classes, self._groups = gan.classes_, getattr(gan, "groups_", None)
+        self._classes, self._groups = gan.classes_, np.asarray(getattr(gan, "groups_", ()))
         self._by_group = has_groups(gan) and takes(self._score, "groups")
         return self
 

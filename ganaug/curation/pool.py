@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganaug.curation.cells import spread_over_groups
+from ganaug.curation.cells import repeated, spread_over_groups
 from ganaug.curation.drawing import FilteredDraws
 from ganaug.curation.image_filters import ImageFilter
 from ganaug.curation.pool_files import (
@@ -28,13 +28,15 @@ from ganaug.curation.pool_files import (
     join_with_one_seed,
     read_header,
 )
-from ganaug.data.files import user_path
+from ganaug.data.files import user_path, write_atomically
 from ganaug.data.host_states import plain_states
+from ganaug.data.images.pictures import class_grid, png_bytes
 from ganaug.data.json_values import clip, whole
 from ganaug.data.labels import class_positions
 from ganaug.engine.distributed import current_context
 from ganaug.generators.contract import Generator
 from ganaug.generators.model_folder import labels_from_json, named_classes
+from ganaug.metrics.sheets import as_pixels
 
 __all__ = ["SyntheticPool"]
 
@@ -380,6 +382,39 @@ class SyntheticPool:
         if not 0 <= index < len(self):
             raise IndexError(f"the pool holds images 0 to {len(self) - 1}, got {index}")
         return self.read([index])[0], self.classes[np.searchsorted(self._ends, index, side="right")].item()
+
+    def show(self, path: str | Path, *, columns: int = 8) -> Path:
+        """Write a grid of the first images as PNG, a row per class; with groups a block of columns for each group.
+
+        Parameters
+        ----------
+        path : path-like
+            File to write.
+        columns : int
+            Images of each class, or of each cell of class and group; where there are fewer, the rest stays white.
+
+        Returns
+        -------
+        Path
+            The file written.
+        """
+        if columns < 1:
+            raise ValueError(f"columns must be at least 1, got {columns}; pass how many images to show of each")
+        counts = self._counts_of_cells().reshape(len(self.classes), -1)
+        first = self._cell_ends.reshape(counts.shape) - counts
+        shown = np.minimum(counts, columns)
+        cells, places = repeated(shown)
+        within = np.concatenate([np.arange(n) for n in shown.ravel()])
+        (images,) = as_pixels(self.read(first[cells, places] + within).numpy())
+        sheet = np.full((len(counts), counts.shape[1] * columns, *self.image_shape), 255, dtype=np.uint8)
+        sheet[cells, places * columns + within] = images
+        names = [self.class_name(label) for label in self.classes.tolist()]
+        heading = "" if self.cell_counts is None else " | ".join(map(str, self.cell_counts.columns.tolist()))
+        breaks = [columns * place for place in range(1, counts.shape[1])]
+        path = user_path(path)
+        rows = list(zip(names, sheet, strict=True))
+        write_atomically(path, png_bytes(class_grid(rows, breaks=breaks, heading=heading)))
+        return path
 
     def close(self) -> None:
         """Close the file; it is opened again when it is needed."""

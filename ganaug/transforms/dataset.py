@@ -151,10 +151,8 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
             where = Source(source, names, missing=missing)
             self._shown, shape = repr(where), where.image_shape
             self._pixels.dtype = where.dtype
-            called = dict(enumerate(names)) if isinstance(names, Sequence) and not isinstance(names, str) else names
-            new = new_samples(
-                per_class, per_cell, labels_from_array(self.targets, len(real)), known_groups, where, called or {}
-            )
+            labels = labels_from_array(self.targets, len(real))
+            new = new_samples(per_class, per_cell, labels, known_groups, where, _by_label(names))
             new_labels, new_groups, chosen = new.labels, new.groups, (new.positions, new.group_positions)
             if isinstance(source, SyntheticPool):
                 self._pool, self._indices = source, source.first_of_each(*chosen)
@@ -240,6 +238,13 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
     def __repr__(self) -> str:
         n = len(self) - len(self.real)
         return f"AugmentedDataset({len(self.real):,} real and {n:,} synthetic images from {self._shown})"
+
+
+def _by_label(names: Any) -> Mapping[Any, str]:
+    """Names of classes by their labels, as far as they have some."""
+    if isinstance(names, Sequence) and not isinstance(names, str):
+        return dict(enumerate(map(str, names)))
+    return names if isinstance(names, Mapping) else {}
 
 
 def _first(chain: list[Any], length: int) -> tuple[int, Any, Any]:

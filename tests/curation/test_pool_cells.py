@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from cell_data import COUNTS, GROUPS, Shades, cells_of, images_of, transfer
+from PIL import Image
 
 from ganaug import SyntheticPool
 from ganaug.curation import NoCopies
@@ -62,6 +63,17 @@ def test_booleans_and_numbers_come_back_as_they_were(tmp_path):
     assert pool.groups.tolist() == [3, 7] * 3  # -1 is unknown, and not filled
     again = SyntheticPool.build(transfer(groups=(-1, 3, 7)), tmp_path / "asked", per_cell={(0, -1): 2})
     assert again.groups.tolist() == [-1, -1]
+
+
+def test_a_picture_shows_cells_in_blocks(generator, tmp_path):
+    pool = built(generator, tmp_path, per_cell={(0, "old"): 3, (2, "third"): 1})
+    shown = np.asarray(Image.open(pool.show(tmp_path / "cells.png", columns=2)).convert("L"))
+    shades = [10 + 20 * c + 60 * g for c, g in ((0, 1), (2, 2))]
+    grey = [((shown > shade - 6) & (shown < shade + 6)).sum() for shade in shades]
+    assert 1.8 < grey[0] / grey[1] < 2.2  # of an image more; letters have such greys, too
+    assert pool.show(tmp_path / "one.png", columns=1).stat().st_size < (tmp_path / "cells.png").stat().st_size
+    with pytest.raises(ValueError, match="columns must be at least 1, got 0"):
+        pool.show(tmp_path / "none.png", columns=0)
 
 
 class ByGroup:

@@ -11,6 +11,7 @@ from hypothesis import example, given
 from mutations import as_json, byte_edits, damaged, edited, edits, fuzzed, has_nested, read_or_refused
 
 from ganaug import ImageGAN, SyntheticPool, labelled_images
+from ganaug.curation import AdditiveTransfer
 from ganaug.curation.pool_files import CHECKSUM, _checksum
 from ganaug.data.files import sha256_of
 
@@ -25,14 +26,27 @@ def pool():
 
 
 @functools.cache
+def cell_pool():
+    data = labelled_images("digits", groups=["a", "b", "b"] * 599).subset(range(60))
+    folder = Path(tempfile.mkdtemp(prefix="fuzz-"))
+    SyntheticPool.build(AdditiveTransfer().fit(data), folder, per_cell={(0, "a"): 1, (3, "b"): 2}, random_state=0)
+    return folder
+
+
+@functools.cache
 def header():
     return json.loads((pool() / "pool.json").read_text())
 
 
-def check_pool(text, images=None):
+@functools.cache
+def cell_header():
+    return json.loads((cell_pool() / "pool.json").read_text())
+
+
+def check_pool(text, images=None, of=pool):
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         path = Path(folder) / "p"
-        shutil.copytree(pool(), path)
+        shutil.copytree(of(), path)
         (path / "pool.json").write_bytes(text if isinstance(text, bytes) else text.encode())
         if images is not None:
             (path / "images.u8").write_bytes(images)
@@ -45,6 +59,9 @@ def check_pool(text, images=None):
             assert opened[len(opened) - 1][1] == with_images[-1]
             assert all(isinstance(opened.class_name(label), str) for label in opened.classes)
             repr(opened)
+            if opened.cell_counts is not None:
+                assert opened.draw(opened.labels, groups=opened.groups).shape == (len(opened), *opened.image_shape)
+                assert opened.training_cell_counts.shape == opened.cell_counts.shape
             opened.close()
     return opened
 
@@ -72,6 +89,20 @@ def test_the_pool_is_read_as_it_is():
 @example([(("provenance",), "set", {})])
 def test_header(changes):
     check_pool(signed(edited(header(), changes)))
+
+
+@fuzzed(20)
+@given(edits(cell_header))
+@example([(("cell_counts", 0), "set", [0, 1])])
+@example([(("cell_counts", 0), "set", [2, 0])])
+@example([(("cell_counts", 0, 0), "set", -1)])
+@example([(("cell_counts",), "set", [3, 0])])
+@example([(("training_cell_counts",), "set", [])])
+@example([(("groups", "values"), "set", ["a"])])
+@example([(("groups", "values"), "set", ["b", "b"])])
+@example([(("groups",), "set", None)])
+def test_header_of_cells(changes):
+    check_pool(signed(edited(cell_header(), changes)), of=cell_pool)
 
 
 @fuzzed(20)
