@@ -18,7 +18,12 @@ from ganaug.data.tables.files.csv_format import TABLE_KINDS, CsvOptions, file_ki
 __all__ = ["custom_suite"]
 
 TRANSFER = "additive-transfer"
-FILLED = {"synthetic": 1.0, "balanced": "cells", "cells": "empty", "against": ("balanced cells", "real")}
+FILLED: dict[str, Any] = {
+    "synthetic": 1.0,
+    "balanced": "cells",
+    "cells": "empty",
+    "against": ("balanced cells", "real"),
+}
 IMAGE_ARMS = (
     ImageArm("balanced cells", balanced="cells"),
     ImageArm("cells by transfer", generator=TRANSFER, **FILLED),

@@ -363,7 +363,7 @@ class ImageCase(Case):
             cv=[self._inner(split)],
             transform=make_transform(arm),
             mix=None if arm.mix is None else find_mix(arm.mix, len(self.classes)),
-            balanced=arm.balanced,
+            balanced=bool(arm.balanced),
             class_weight="balanced" if arm.class_weight else None,
             training=self.experiment.training,
             starts=1,

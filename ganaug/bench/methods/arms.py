@@ -217,7 +217,7 @@ def arm_batches(
         generator,
         synthetic=synthetic,
         share=arm.synthetic if share is None else share,
-        balanced=arm.balanced,
+        balanced=bool(arm.balanced),
         transform=make_transform(arm),
     )
     if arm.mix is None:

@@ -176,7 +176,8 @@ def _filled(arm: TableArm, data: TableData, encode: Columns, seed: int) -> tuple
     """Training rows, and those of a generator for the cells that its arm fills."""
     assert arm.sampler is not None
     assert arm.cells is not None
-    names, groups = np.unique(data.groups, return_inverse=True)
+    assert data.groups is not None
+    names = np.unique(data.groups)
     counts = cell_counts(data.y, data.groups).to_numpy()
     lacking = lacking_samples(counts, arm.cells, arm.ratio)
     if not lacking.any():
@@ -185,7 +186,7 @@ def _filled(arm: TableArm, data: TableData, encode: Columns, seed: int) -> tuple
     cells = np.repeat(np.argwhere(lacking), lacking[lacking > 0], axis=0)
     extra = {"nominal": data.nominal, "verbose": False, "random_state": seed}
     generator = construct(_filler(arm.sampler), arm.sampler.params, **extra)
-    generator.fit(data.X.copy(), data.y.copy(), groups=names[groups])
+    generator.fit(data.X.copy(), data.y.copy(), groups=data.groups)
     drawn = generator.sample(classes[cells[:, 0]], names[cells[:, 1]], random_state=seed)
     what = f"sampler {short(arm.sampler.name)}"
     table, y = checked_table(what, (drawn, classes[cells[:, 0]]), data.X, data.y)

@@ -154,12 +154,11 @@ def cautions_on_cells(scores: Scores) -> list[str]:
     """Say where the best arm without synthetic samples is as good on unseen cells as on seen ones."""
     sentences = []
     for index, about in scores.cases if {"unseen cells", "seen cells"} <= {*scores.metrics} else ():
-        found = {
-            arm.name: [scores.mean(arm.name, metric, index) for metric in ("unseen cells", "seen cells")]
-            for arm in scores.experiment.arms
-            if arm.amount == 0
-        }
-        finished = {name: (unseen, seen) for name, (unseen, seen) in found.items() if None not in (unseen, seen)}
+        finished = {}
+        for arm in scores.experiment.arms:
+            unseen, seen = (scores.mean(arm.name, metric, index) for metric in ("unseen cells", "seen cells"))
+            if arm.amount == 0 and unseen is not None and seen is not None:
+                finished[arm.name] = (unseen, seen)
         if not finished:
             continue
         best = max(finished, key=lambda name: finished[name][0])
