@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +15,7 @@ from ganaug.cli.common import (
     Checkpoints,
     Device,
     DryRun,
+    Groups,
     HealthOption,
     License,
     Resume,
@@ -36,6 +38,7 @@ from ganaug.cli.image_files import (
 from ganaug.cli.models import (
     GeneratorName,
     Params,
+    check_learns_groups,
     check_savable,
     found_class,
     made,
@@ -49,6 +52,7 @@ from ganaug.cli.models import (
 from ganaug.cli.outputs import Overwrite, check_model_output
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
 
     from ganaug.data import LabelledImages
@@ -101,6 +105,7 @@ def fit_images(
     size: Size = None,
     flip: Flip = False,
     unlabelled: Unlabelled = None,
+    groups: Groups = None,
     param: Params = None,
     validation_fraction: ValidationFraction = None,
     device: Device = "auto",
@@ -122,6 +127,7 @@ def fit_images(
     run = run_options(checkpoints, checkpoint_every, resume, health, validation_fraction)
     cls = found_class(generator, "images")
     check_savable(cls, license)
+    check_learns_groups(cls, groups)
     asked = {
         **_training(preset, steps, batch_size, precision, device, seed),
         **run,
@@ -131,7 +137,7 @@ def fit_images(
     gan = made(cls, asked, param, log_dir=log_dir)
     if not dry_run:
         check_model_output(output, [source], log_dir, run, overwrite=overwrite)
-    data = labelled_images(source, size=image_size(size))
+    data = labelled_images(source, size=image_size(size), groups=groups)
     if unlabelled is not None:
         _check_keeps(gan)
         data = without_label(data, unlabelled)
@@ -141,7 +147,7 @@ def fit_images(
         about = {"source": source, "output": str(output), "data": _found(data)}
         print_plan(gan, {**about, **_place(device, seed), "log_dir": str(log_dir)}, data)
         return
-    if train(gan, data, unlabelled=unlabelled):
+    if train(gan, data, unlabelled=unlabelled, groups=groups):
         with saving(output, checkpoints):
             save(gan, output, license)
         report_training(gan, f"{len(data):,} images", output)
@@ -152,12 +158,20 @@ def augment_images(
     source: Source,
     output: Annotated[Path, typer.Option("--output", "-o", help="A folder, or an .npz or .parquet file to write.")],
     per_class: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="Images to add to each class: a number, a share of the real ones such as 0.5, balance, or auto: as "
-            "many as pay in inner validation, which may be none."
+            "many as pay in inner validation, which may be none. By default balance."
         ),
-    ] = "balance",
+    ] = None,
+    per_cell: Annotated[
+        str | None,
+        typer.Option(
+            help="In place of --per-class, with --groups: images to add to each class in each group, also where there "
+            "are none: a number, or balance."
+        ),
+    ] = None,
+    groups: Groups = None,
     model: Annotated[
         Path | None, typer.Option(help="A model of 'ganaug fit images' on the same images, in place of training one.")
     ] = None,
@@ -188,28 +202,39 @@ def augment_images(
     In a folder images keep their names, as PNG, and synthetic ones are called synthetic_*.png; the package datasets
     reads the columns label and is_synthetic with load_dataset("imagefolder").
 
+    With groups there is a column group as well, and synthetic images lie in class/group/.
+
     Images without a label are kept, and none are added to them; those marked -1 get a folder of their own, and stay -1
     in .npz and .parquet files.
     """
     from ganaug import curation
     from ganaug.data import labelled_images
+    from ganaug.data.groups import cell_counts
+    from ganaug.generators.contract import has_groups, training_data
 
     asked = _training(preset, steps, batch_size, precision, device, seed)
-    if model is not None and (flip or param or any(asked[name] is not None for name in TRAINING)):
-        raise ValueError(
-            "--steps, --batch-size, --preset, --precision, --param and --flip are for training; leave them out with "
-            "--model"
-        )
+    if model is not None:
+        _check_nothing_trains(asked, flip, param)
+    if per_class is not None and per_cell is not None:
+        raise ValueError("--per-class and --per-cell exclude each other; leave one of them out")
     if per_class == "auto" and keep_all:
         raise ValueError("--per-class auto chooses filters too; leave --keep-all out, or pass a number")
     kind = check_image_output(output, output_format, [source, model], overwrite=overwrite)
-    whole = labelled_images(source, size=image_size(size))
-    check_all_real(Path(source), whole)
     if model is None:
-        gan = made(found_class(generator or "gan", "images"), asked, param)
-        data = whole if unlabelled is None else without_label(whole, unlabelled)
+        cls = found_class(generator or "gan", "images")
+        check_learns_groups(cls, groups)
+        gan = made(cls, asked, param)
     else:
         gan = open_model(model, device, generator, "images")
+        if groups is None and has_groups(gan):
+            groups = training_data(gan).get("groups")
+    if per_cell is not None and groups is None:
+        raise ValueError("--per-cell needs the groups of the images; pass --groups too")
+    whole = labelled_images(source, size=image_size(size), groups=groups)
+    check_all_real(Path(source), whole)
+    if model is None:
+        data = whole if unlabelled is None else without_label(whole, unlabelled)
+    else:
         data = as_fitted(whole, gan) if unlabelled is None else without_label(whole, unlabelled)
         _check_alike(gan, model, data.labelled(), source)
     if flip:
@@ -217,7 +242,9 @@ def augment_images(
     more = curation.augment_images(
         data,
         generator=gan,
-        per_class=_number(per_class),
+        per_class=None if per_class is None else _number(per_class),
+        per_cell=None if per_cell is None else _number(per_cell),
+        groups=data.groups,
         keep=[] if keep_all else "auto",
         prefit=model is not None,
         device=device,
@@ -227,8 +254,24 @@ def augment_images(
         print(f"{more.reason[:1].upper()}{more.reason[1:]}.")
     names = {label: whole.name(label) for label in whole.classes.tolist()}
     labels = _as_read(more.labels, data, whole)
-    write_images(output, kind, more.images, labels, names, more.is_synthetic, whole.files)
+    write_images(output, kind, more.images, labels, names, more.is_synthetic, whole.files, more.groups)
     print(f"Wrote {len(labels):,} images, {more.is_synthetic.sum():,} of them synthetic, to {output}.")
+    if per_cell is not None and whole.groups is not None and more.groups is not None:
+        _report_cells(cell_counts(whole.labels, whole.groups), cell_counts(labels, more.groups), names)
+
+
+def _report_cells(before: pd.DataFrame, after: pd.DataFrame, names: Mapping[Any, str]) -> None:
+    """Print which cells had no images and have some now."""
+    from ganaug.data.labels import listed
+
+    empty = [
+        f"{names.get(label, label)} in {group}"
+        for label in before.index.tolist()
+        for group in before.columns.tolist()
+        if before.at[label, group] == 0 and after.at[label, group] > 0
+    ]
+    if empty:
+        print(f"Filled {len(empty)} of {before.size} cells of class and group, which had no images: {listed(empty)}.")
 
 
 TRAINING = ("preset", "steps", "batch_size", "precision")
@@ -253,6 +296,15 @@ def _training(
     }
 
 
+def _check_nothing_trains(asked: dict[str, Any], flip: bool, param: list[str] | None) -> None:
+    """Refuse options of the training beside a model that is trained."""
+    if flip or param or any(asked[name] is not None for name in TRAINING):
+        raise ValueError(
+            "--steps, --batch-size, --preset, --precision, --param and --flip are for training; leave them out with "
+            "--model"
+        )
+
+
 def _place(device: str, seed: int | None) -> dict[str, Any]:
     from ganaug.engine.devices import resolve_device
 
@@ -260,11 +312,15 @@ def _place(device: str, seed: int | None) -> dict[str, Any]:
 
 
 def _found(data: LabelledImages) -> dict[str, Any]:
+    import numpy as np
+
+    groups = {} if data.groups is None else {"groups": np.unique(data.groups).tolist()}
     return {
         "n_images": len(data),
         "image_shape": data.image_shape,
         "classes": [data.name(label) for label in data.labelled().classes.tolist()],
         "skipped_files": len(data.skipped),
+        **groups,
     }
 
 
