@@ -200,7 +200,7 @@ def _images(path: str, size: str | None, groups: str | None) -> LabelledImages:
     from ganaug.data.images.sources import EMBEDDED
 
     as_it_is = path in EMBEDDED or Path(path).suffix.lower() == ".npz"
-    return labelled_images(path, size=None if as_it_is else image_size(size), groups=groups)
+    return labelled_images(path, size=None if as_it_is else image_size(size), groups=groups, dtype="auto")
 
 
 def _synthetic_images(path: str, size: str | None, groups: str | None) -> LabelledImages:

@@ -28,6 +28,7 @@ __all__ = [
     "ImageFormat",
     "as_fitted",
     "check_all_real",
+    "check_holds",
     "check_image_output",
     "marked_in_folder",
     "unique_names",
@@ -72,6 +73,18 @@ def check_image_output(
     else:
         check_output(output, inputs, folder=False, own=is_marked, overwrite=overwrite)
     return kind
+
+
+def check_holds(kind: ImageFormat, images: NDArray[Any]) -> None:
+    """Raise ``ValueError`` if images are of another dtype, or have other channels, than a format holds."""
+    if kind is ImageFormat.npz:
+        return
+    floats, channels = str(images.dtype) != "uint8", images.shape[1]
+    if floats and kind is ImageFormat.folder:
+        raise ValueError(f"PNGs hold pixels of 0 to 255, the images are {images.dtype}; write an .npz file instead")
+    if channels != 1 and (floats or channels != 3):  # what is written to .parquet files are TIFFs of mode F
+        holds = "TIFFs hold 1 channel" if floats else "PNGs hold 1 or 3 channels"
+        raise ValueError(f"{holds}, the images have {channels}; write an .npz file instead")
 
 
 def without_label(data: LabelledImages, name: str) -> LabelledImages:
@@ -124,15 +137,14 @@ def write_images(
     files: Sequence[str] = (),
     groups: NDArray[Any] | None = None,
 ) -> None:
-    """Write uint8 images (n, channels, height, width).
+    """Write images (n, channels, height, width).
 
     Where they are given, `groups` of the images become a column or array "group", and in a folder one inside that of
     the class, class/group/file; `synthetic` says of each image whether it is, and `files` where the first of them came
     from in a folder per class: in a folder they keep these names. Images labelled -1 have no label: they keep it in
     .npz and .parquet files, and get a folder of their own, which a warning names.
     """
-    if kind is not ImageFormat.npz and images.shape[1] not in (1, 3):
-        raise ValueError(f"PNGs hold 1 or 3 channels, the images have {images.shape[1]}; write an .npz file instead")
+    check_holds(kind, images)
     names = unique_names({label: name for label, name in names.items() if not _is_unlabelled(label, labels)})
     if kind is ImageFormat.folder:
         _write_folder(output, images, labels, names, synthetic, files, groups)

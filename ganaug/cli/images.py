@@ -31,6 +31,7 @@ from ganaug.cli.image_files import (
     ImageFormat,
     as_fitted,
     check_all_real,
+    check_holds,
     check_image_output,
     without_label,
     write_images,
@@ -137,7 +138,7 @@ def fit_images(
     gan = made(cls, asked, param, log_dir=log_dir)
     if not dry_run:
         check_model_output(output, [source], log_dir, run, overwrite=overwrite)
-    data = labelled_images(source, size=image_size(size), groups=groups)
+    data = labelled_images(source, size=image_size(size), groups=groups, dtype="auto")
     if unlabelled is not None:
         _check_keeps(gan)
         data = without_label(data, unlabelled)
@@ -230,8 +231,9 @@ def augment_images(
             groups = training_data(gan).get("groups")
     if per_cell is not None and groups is None:
         raise ValueError("--per-cell needs the groups of the images; pass --groups too")
-    whole = labelled_images(source, size=image_size(size), groups=groups)
+    whole = labelled_images(source, size=image_size(size), groups=groups, dtype="auto")
     check_all_real(Path(source), whole)
+    check_holds(kind, whole.images)
     if model is None:
         data = whole if unlabelled is None else without_label(whole, unlabelled)
     else:

@@ -151,6 +151,8 @@ def _parsed(params: Sequence[str], known: Mapping[str, Any], called: str) -> dic
         if name not in known:
             which = nearest(name, known) if known else "; it has none"
             raise ValueError(f"--param {name!r} is no parameter of {called}{which}")
+        if inside := next((key for key in known if key.startswith(f"{name}__")), None):
+            raise ValueError(f"--param {name} is an object; set what it holds one by one, such as {inside}=VALUE")
         if name in parsed:
             raise ValueError(f"--param {name} was given twice; leave one of them out")
         try:

@@ -130,7 +130,7 @@ def _real_images(real: str, size: str | None, gan: Any) -> Any:
     from ganaug.generators.contract import has_groups, training_data
 
     groups = training_data(gan).get("groups") if has_groups(gan) else None
-    return as_fitted(labelled_images(real, size=image_size(size), groups=groups), gan)
+    return as_fitted(labelled_images(real, size=image_size(size), groups=groups, dtype="auto"), gan)
 
 
 def _wanted(labels: NDArray[Any], groups: NDArray[Any] | None, everything: bool) -> dict[str, Any]:
@@ -153,7 +153,7 @@ def _write_pool(
 
     filters: list[ImageFilter] = [] if rank is None else [DiscriminatorRank(rank)]
     if data is not None:
-        filters = default_filters() if rank is None else default_filters(rank)
+        filters = default_filters(gan) if rank is None else default_filters(share=rank)
     check_writable(output, folder=True)
     built = SyntheticPool.build(
         gan,

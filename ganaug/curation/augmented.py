@@ -19,6 +19,7 @@ from ganaug.curation.image_filters import ImageFilter
 from ganaug.curation.image_gate import ImageGateDecision, choose_ratio
 from ganaug.data import LabelledImages, labelled_images
 from ganaug.data.groups import cell_counts, check_groups, groups_from_array
+from ganaug.data.images.like import images_like
 from ganaug.data.labels import same_labels
 from ganaug.generators.contract import check_generator, takes
 from ganaug.generators.pseudo_labels import labelled_part
@@ -32,7 +33,7 @@ class AugmentedImages:
 
     Attributes
     ----------
-    images : ndarray of shape (n, channels, height, width), uint8
+    images : ndarray of shape (n, channels, height, width), uint8 or float32
     labels : ndarray of shape (n,)
     is_synthetic : ndarray of shape (n,), bool
     reason : str
@@ -41,7 +42,7 @@ class AugmentedImages:
         Where the real images have groups; unknown ones of synthetic images whose generator has none.
     """
 
-    images: NDArray[np.uint8]
+    images: NDArray[Any]
     labels: NDArray[Any]
     is_synthetic: NDArray[np.bool_]
     reason: str = ""
@@ -108,7 +109,7 @@ def augment_images(
     ((80, 1, 8, 8), 20)
     """
     check_generator(generator, "generator", "images", fitted=prefit)
-    data = labelled_images(images, labels, groups=groups)
+    data = _read(images, labels, groups, generator if prefit else None)
     known = labelled_part(data)
     if per_cell is not None:
         if per_class is not None:
@@ -163,6 +164,20 @@ def _augmented(
         reason,
         groups,
     )
+
+
+def _read(images: Any, labels: Any, groups: Any, fitted: Any) -> LabelledImages:
+    """Images as ``fit`` reads them, or as those that a fitted generator draws."""
+    if fitted is None:
+        return labelled_images(images, labels, groups=groups, dtype="auto")
+    spec = fitted.sample_spec_
+    data = images_like(images, labels, dtype=spec.dtype, groups=groups)
+    if (data.image_shape, str(data.images.dtype)) != (spec.shape, spec.dtype):
+        raise ValueError(
+            f"images are {data.images.dtype} of shape {data.image_shape}, the generator draws {spec.dtype} of shape "
+            f"{spec.shape}; pass what it was trained on, read alike"
+        )
+    return data
 
 
 def _check_cells(generator: Any, known: LabelledImages, prefit: bool) -> None:

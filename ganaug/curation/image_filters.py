@@ -13,7 +13,16 @@ from ganaug.classifiers.image_classifier import ClassifierConfig, DynamicsClassi
 from ganaug.curation.consistency import FOLDS, ClassConsistency
 from ganaug.data import LabelledImages
 from ganaug.data.labels import listed
-from ganaug.generators.contract import Generator, class_indices, class_name, device_of, has_groups, scorer, takes
+from ganaug.generators.contract import (
+    Generator,
+    Scorer,
+    class_indices,
+    class_name,
+    device_of,
+    has_groups,
+    scorer,
+    takes,
+)
 from ganaug.metrics import nearest, nearest_other
 
 __all__ = [
@@ -212,7 +221,7 @@ FILTERS: dict[str, Callable[[], ImageFilter]] = {
 }
 
 
-def default_filters(share: float = 0.5) -> list[ImageFilter]:
+def default_filters(gan: Any = None, share: float = 0.5) -> list[ImageFilter]:
     """What "auto" stands for where there are real images to compare with.
 
     Rank and class consistency together were the only filters that beat none of them on MNIST, at 10 to 200 real images
@@ -220,10 +229,13 @@ def default_filters(share: float = 0.5) -> list[ImageFilter]:
 
     Parameters
     ----------
+    gan : generator, optional
+        What draws the images, fitted or not; one without ``score_samples`` goes without the rank.
     share : float in (0, 1]
         For :class:`DiscriminatorRank`.
     """
-    return [DiscriminatorRank(share), ImageConsistency(), NoCopies()]
+    ranks = gan is None or isinstance(gan, Scorer)
+    return [*([DiscriminatorRank(share)] if ranks else []), ImageConsistency(), NoCopies()]
 
 
 def filters_for(
@@ -233,7 +245,7 @@ def filters_for(
     if isinstance(keep, str):
         if keep != "auto":
             raise ValueError(f"keep must be 'auto' or a sequence of filters, got {keep!r}")
-        keep = [] if real is None else default_filters()
+        keep = [] if real is None else default_filters(gan)
     if not isinstance(keep, Iterable):
         raise TypeError(f"keep must be 'auto' or a sequence of filters, got {keep!r}; pass [] for none")
     filters = list(keep)

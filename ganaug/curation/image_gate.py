@@ -194,7 +194,7 @@ def choose_ratio(
     seed = seed_from(random_state)
     folds = inner_folds(data.labels, cv, seed)
     smallest = min(int(np.unique(data.labels[train], return_counts=True)[1].min()) for train, _ in folds)
-    offered = candidates(ratios, alternative_filters(smallest) if filters is None else filters)
+    offered = candidates(ratios, alternative_filters(smallest, gan) if filters is None else filters)
     gate = _Gate(
         data,
         offered,

@@ -16,7 +16,7 @@ from torch import nn
 
 from ganaug.classifiers.networks import NETWORKS
 from ganaug.curation.consistency import FOLDS
-from ganaug.curation.image_filters import DiscriminatorRank, ImageFilter, NoCopies, default_filters
+from ganaug.curation.image_filters import ImageConsistency, ImageFilter, default_filters
 from ganaug.engine.devices import seed_from
 from ganaug.generators.contract import check_generator, is_generator
 
@@ -91,9 +91,11 @@ def candidates(ratios: Iterable[float], alternatives: Sequence[Filters]) -> list
     return [Candidate(0.0), *(Candidate(ratio, keep) for ratio in positive for keep in ordered)]
 
 
-def alternative_filters(smallest: int) -> Sequence[Filters]:
-    """No filter, and those that the images of the smallest class are enough for."""
-    return (), default_filters() if smallest >= FOLDS else (DiscriminatorRank(), NoCopies())
+def alternative_filters(smallest: int, gan: Any) -> Sequence[Filters]:
+    """No filter, and those that the images of the smallest class are enough for, and that the generator can serve."""
+    known = gan if is_generator(gan) else None
+    offered = default_filters(known)
+    return (), offered if smallest >= FOLDS else [step for step in offered if not isinstance(step, ImageConsistency)]
 
 
 def gan_factory(gan: Any) -> Callable[[], Any]:

@@ -26,7 +26,7 @@ from ganaug.data.labels import listed
 from ganaug.data.tables.containers import Container, as_table
 from ganaug.data.tables.encoded import EncodedTable, encode_table
 from ganaug.data.tables.wide import WideEncoder
-from ganaug.generators.contract import draws_encoded, kind_of_samples
+from ganaug.generators.contract import check_generator, draws_encoded, kind_of_samples
 from ganaug.generators.images.gan import ImageGAN
 from ganaug.generators.tables.gan import TableGAN
 from ganaug.resampling.base import TableOverSampler, copied, seeded, seeds
@@ -274,6 +274,8 @@ class GANOverSampler(TableOverSampler):
         return extended(X, table, container, added, groups, new), y
 
     def _check_generator(self, images: bool) -> None:
+        if self.generator is not None:
+            check_generator(self.generator, "generator", fitted=False)
         kind, called = kind_of_samples(self.generator), type(self.generator).__name__
         if images and kind == "rows":
             raise ValueError(f"generator draws rows, as every {called}, and X holds images; pass an ImageGAN")

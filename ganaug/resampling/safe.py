@@ -136,6 +136,10 @@ class SafeOverSampler(TableOverSampler):
 
     def _fit_resample(self, X: Any, y: NDArray[Any], groups: RowGroups | None = None) -> tuple[Any, NDArray[Any]]:
         ratios = _checked(self.ratios)
+        if isinstance(self.sampler, type):
+            raise TypeError(
+                f"sampler must be an over-sampler, got the class {self.sampler.__name__}; pass an instance of it"
+            )
         if self.sampler is not None and self.sampler.get_params().get("prefit"):
             raise ValueError(
                 "sampler must not be prefit, as its generator has seen the rows that are validated on; set its "

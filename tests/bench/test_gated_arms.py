@@ -40,7 +40,7 @@ def suite(image_suite, tmp_path):
 @pytest.fixture
 def quick_filters(monkeypatch):
     """Default filters train ten classifiers."""
-    monkeypatch.setattr("ganaug.curation.image_gate.alternative_filters", lambda smallest: ((), (DiscriminatorRank(),)))
+    monkeypatch.setattr("ganaug.curation.image_gate.alternative_filters", lambda *_: ((), (DiscriminatorRank(),)))
 
 
 def records(suite, folder):

@@ -188,7 +188,7 @@ def test_bad_options_are_refused_before_training(refused, npz, tmp_path, options
     [
         ({"images": shades(), "labels": ["a"] * 12}, "at least two classes"),
         ({"images": shades(), "labels": ["a"] * 11 + ["b"]}, "class 'b' has 1"),
-        ({"images": shades() * 2.0, "labels": ["a", "b"] * 6}, "values in [0, 1]"),
+        ({"images": shades() * np.nan, "labels": ["a", "b"] * 6}, "NaN"),
         ({"images": shades()}, "'images' and 'labels'"),
     ],
 )

@@ -18,6 +18,7 @@ from ganaug.bench.records.store import Store
 from ganaug.bench.suite.plugins import Plugin
 from ganaug.classifiers.image_classifier import ClassifierConfig
 from ganaug.curation import DiscriminatorRank, NoCopies, choose_ratio
+from ganaug.curation.image_filters import default_filters
 from ganaug.data.images.pictures import picture
 from ganaug.generators import Generator, SampleSpec, Scorer
 from ganaug.metrics import image_report, table_report
@@ -128,6 +129,17 @@ def test_the_gate_trains_clones_of_it(digits):
     choice = choose_ratio(GaussianImages(), digits[0], **options)
     assert choice.candidates == ("nothing", "ratio 1")
     assert choice.n_validation > 90
+
+
+def test_one_without_scores_goes_without_the_rank(digits):
+    class Mute(GaussianImages):
+        score_samples = None
+
+    few = digits[0].subset([i for c in range(10) for i in np.flatnonzero(digits[0].labels == c)[:6]])
+    choice = choose_ratio(Mute(), few, ratios=[0, 1], starts=1, training=QUICK, random_state=0, device="cpu")
+    assert choice.candidates == ("nothing", "ratio 1 through no copies", "ratio 1")
+    assert [step.name for step in default_filters(Mute())] == ["class consistency", "no copies"]
+    assert default_filters(GaussianImages())[0].name == DiscriminatorRank.name
 
 
 def suite_of(images=None, tables=None):

@@ -124,6 +124,7 @@ def test_by_entry_points_one_name_means_images_and_rows(tmp_path, monkeypatch, c
         ((*IMAGES, "--param", "sed=3"), "--param 'sed' is no parameter of GaussianImages; known are 'random_state'"),
         ((*IMAGES, "--param", "random_state"), "--param must be KEY=VALUE, such as width=64, got 'random_state'"),
         ((*IMAGES, "--seed", 1, "--param", "random_state=3"), "--param random_state is set by an option of its own"),
+        (("--param", "run=3"), "--param run is an object; set what it holds one by one"),
     ],
 )
 def test_what_a_class_cannot_do_is_refused_before_training(refused, arguments, message):

@@ -239,3 +239,46 @@ def test_findings_are_kept_with_the_model_and_across_checkpoints(tmp_path, monke
     assert resumed.health_ == whole.health_
     for name, tensor in resumed.tensors().items():
         assert torch.equal(tensor, whole.tensors()[name])
+
+
+def of_class(asked):
+    """Real samples, of the class that a function of the labels gives, beside a little noise."""
+
+    def draw(latents, labels):
+        chosen = asked(labels) * 30 + (latents[:, 0].abs() * 1e4).long() % 30
+        return REAL[chosen] + 0.5 * latents
+
+    return draw
+
+
+@pytest.mark.parametrize("mode", ["report", "adapt"])
+def test_samples_of_other_classes_than_asked_for_are_found_at_the_end(tmp_path, mode):
+    state, _, steps = run(of_class(lambda labels: 1 - labels), tmp_path, mode=mode)
+    (found,) = state.findings
+    assert (found["finding"], found["step"], found["action"]) == ("class_inconsistency", 250, "reported")
+    assert set(found["classes"]) == {"cat", "dog"}
+    assert max(found["classes"].values()) < 0.1 < found["value"] + 0.4 < found["threshold"]
+    assert {rate for rate, _ in steps} == {1e-4}
+
+
+def test_a_generator_that_ignores_the_class_is_found_and_one_of_unlearnable_classes_is_not(tmp_path):
+    ignoring = of_class(torch.zeros_like)
+    state, _, _ = run(ignoring, tmp_path)
+    assert [f["finding"] for f in state.findings] == ["class_inconsistency"]
+    assert state.findings[0]["value"] == pytest.approx(0.5, abs=0.05)
+
+    config = TrainingConfig(200, 4, 1e-4, 1e-4, 0.0)
+    health = Health(np.tile([0, 1], 30), ["cat", "dog"], lambda i: REAL[i], config)  # labels at random
+    assert not health.consistency(adversarial(ignoring).samples, 0).failed
+
+
+def test_consistency_is_measured_of_every_class_that_has_two_real_samples():
+    config = TrainingConfig(200, 4, 1e-4, 1e-4, 0.0)
+    labels = np.repeat(np.arange(40), np.r_[1, np.full(39, 2)])
+    real = torch.from_numpy(labels)[:, None] + torch.zeros(len(labels), 2)
+    health = Health(labels, [str(c) for c in range(40)], lambda i: real[i], config)
+    exact = adversarial(lambda latents, asked: asked[:, None] + 0.01 * latents)
+    measured = health.consistency(exact.samples, 0)
+    assert measured.classes == {str(c): 1.0 for c in range(1, 40)}
+    assert measured.real == 1
+    assert Health(labels[:3], "ab", lambda i: real[i], config).consistency(exact.samples, 0) is None

@@ -1,6 +1,7 @@
 """What generators that are conditioned on class and group do beside drawing, which the contracts test."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ import torch
 from PIL import Image
 
 import ganaug
-from ganaug import ImageGAN, RunOptions, TableGAN
+from ganaug import ImageGAN, RunOptions, TableGAN, labelled_images
 from ganaug.generators.images.export import METADATA
 
 QUICK = {"batch_size": 8, "random_state": 0, "verbose": False}
@@ -104,6 +105,15 @@ def test_the_best_average_is_chosen_with_groups_too():
     run = RunOptions(validation_fraction=0.25, health="adapt")
     gan = TableGAN(steps=200, width=8, run=run, **QUICK).fit(TABLE, LABELS, "site")
     assert list(gan.validation_[-1]["classes"]) == ["0", "1"]
+
+
+def test_groups_that_images_carry_are_learnt_where_there_are_several():
+    gan, carried = ImageGAN(device="cpu"), labelled_images(PIXELS, LABELS, groups=GROUPS)
+    assert gan.resolve(carried).architecture.n_groups == 3
+    for others in (carried.subset(np.flatnonzero(GROUPS == "a")), replace(carried, groups=None)):
+        assert gan.resolve(others).architecture.n_groups == 0
+    with pytest.raises(ValueError, match="at least two groups"):
+        gan.resolve(carried, groups=["a"] * 24)
 
 
 @pytest.mark.parametrize("share", [0, 0.5, 1])

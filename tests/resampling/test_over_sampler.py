@@ -574,6 +574,13 @@ def test_a_generator_of_something_else_is_refused(generator, message):
         sampler(generator=generator).fit_resample(X, [0] * 8 + [1] * 4)
 
 
+def test_classes_in_place_of_their_instances_are_refused(three):
+    with pytest.raises(TypeError, match="generator must be a generator, got the class TableGAN; pass an instance"):
+        sampler(generator=TableGAN).fit_resample(*three)
+    with pytest.raises(TypeError, match="sampler must be an over-sampler, got the class GANOverSampler; pass an ins"):
+        SafeOverSampler(GANOverSampler).fit_resample(*three)
+
+
 def test_it_works_in_pipelines_grids_caches_and_processes(three, tmp_path):
     X, y = three
     y = (y > 0).astype(int)

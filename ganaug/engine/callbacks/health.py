@@ -6,6 +6,8 @@ is worthless all the same, beside what only the objective can find:
 - *mode collapse*: samples of a class differ much less from each other than the real ones do.
 - *memorisation*: samples of a class come nearer and nearer to training samples, much nearer than these are to each
   other.
+- *class inconsistency*: samples are nearest to real samples of other classes than the one asked for, much more often
+  than real ones are.
 
 The thresholds lie well outside of what healthy runs show, which ``benchmarks/health.py`` prints.
 """
@@ -24,6 +26,7 @@ from torch import Generator, Tensor
 from ganaug.data.images.labelled import UNLABELLED
 from ganaug.data.json_values import number
 from ganaug.engine.callback import Callback
+from ganaug.engine.callbacks.consistency import ClassConsistency, nearest_class_shares
 from ganaug.engine.config import TrainingConfig
 from ganaug.engine.distributed import ALONE, DistributedContext
 from ganaug.engine.state import TrainingState, check_records
@@ -38,6 +41,9 @@ MIN_STEPS = 200  # nothing can be said of shorter runs
 MAX_CLASSES = 10  # the rarest ones
 PER_CLASS = 32  # samples drawn, at least
 MIN_REAL, MAX_REAL = 4, 128  # real samples of a class that are compared with
+
+# Of all classes together, for their consistency at the end.
+SAMPLES, REAL, NUMBERS = 1024, 4096, 2**24  # samples, real ones, and numbers in each of both
 
 LOWEST_SCALE = 0.125  # of the learning rate
 
@@ -92,6 +98,7 @@ class Health(Callback):
     ) -> None:
         counts = np.bincount(class_indices[class_indices != UNLABELLED])
         rarest = [int(c) for c in np.argsort(counts, kind="stable") if counts[c] >= MIN_REAL][:MAX_CLASSES]
+        self._labels = class_indices
         self._members = {c: torch.from_numpy(np.flatnonzero(class_indices == c)[:MAX_REAL]) for c in sorted(rarest)}
         self._names = names
         self._real_samples = real_samples
@@ -106,10 +113,14 @@ class Health(Callback):
         """Look at a run after a reading that was finite; record and report what is found."""
         found = state.objective.findings(state.history, state.findings)
         last = self.looks[-1]["step"] if self.looks else 0
-        if any(last < due <= state.step for due in self._due):
+        looked = any(last < due <= state.step for due in self._due)
+        if looked:
             found += self._samples(state)
         for finding in found:
             finding["action"] = _answer(finding["finding"], state) if self._adapt else "reported"
+        if looked and state.step >= self._config.steps:
+            found += self._inconsistency(state)
+        for finding in found:
             state.findings.append(finding)
             state.report(finding["finding"], **{k: v for k, v in finding.items() if k != "finding"})
 
@@ -174,6 +185,52 @@ class Health(Callback):
             values = self._processes.agree([spread(own) / width, nearest / apart], real.device)
             measured[self._names[c]] = dict(zip(("diversity", "nearness"), values, strict=True))
         return measured
+
+    def _inconsistency(self, state: TrainingState) -> list[dict[str, Any]]:
+        """What is found at the end, when nothing can be changed any more."""
+        measured = self.consistency(state.objective.samples, state.step)
+        if measured is None or not measured.failed:
+            return []
+        values = {"value": measured.share, "threshold": measured.threshold, "classes": measured.classes}
+        return [{"finding": "class_inconsistency", "step": state.step, **values, "action": "reported"}]
+
+    @torch.no_grad()
+    def consistency(self, draw: Callable[[Tensor, int, Generator], Tensor], step: int) -> ClassConsistency | None:
+        """Compare the classes that were asked for with those of the real samples that are nearest.
+
+        Parameters
+        ----------
+        draw : callable
+            As :meth:`Objective.samples`.
+        step : int
+            Seed of the noise.
+
+        Returns
+        -------
+        ClassConsistency or None
+            Of all classes with two real samples; None where there are not two such classes.
+        """
+        members = [np.flatnonzero(self._labels == c) for c in range(len(self._names))]
+        classes = [c for c, of_class in enumerate(members) if len(of_class) > 1]
+        n = len(classes)
+        if n < 2:
+            return None
+        most = NUMBERS // self._real_samples(torch.from_numpy(members[classes[0]][:1])).numel()
+        each = max(2, min(MAX_REAL, min(REAL, most) // n))
+        chosen = [
+            members[c][np.linspace(0, len(members[c]) - 1, min(each, len(members[c])), dtype=int)] for c in classes
+        ]
+        real = self._real_samples(torch.from_numpy(np.concatenate(chosen))).flatten(1)
+        of_real = torch.arange(n).repeat_interleave(torch.tensor([len(of_class) for of_class in chosen]))
+
+        randomness = torch.Generator().manual_seed(step)
+        labels = mixed_classes(torch.arange(n), max(2, min(SAMPLES, most) // n), self._config.batch_size, randomness)
+        samples = draw(torch.tensor(classes)[labels], self._config.batch_size, randomness)
+        shares = nearest_class_shares(samples, labels, real, of_real, n).tolist()
+        among_real = nearest_class_shares(real, of_real, real, of_real, n).mean().item()
+        *shares, among_real = self._processes.agree([*shares, among_real], real.device)
+        named = dict(zip([self._names[c] for c in classes], shares, strict=True))
+        return ClassConsistency(named, among_real, len(labels), len(real))
 
     def _of_class(self, c: int) -> tuple[Tensor, float, float]:
         """Real samples of a class, their mean distance, and the median one to the nearest other."""

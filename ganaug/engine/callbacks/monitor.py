@@ -155,7 +155,8 @@ class Monitor(Callback):
         """Record something out of the ordinary, such as going back to an earlier state."""
         self._write({"event": name, **values})
         if self._visible:
-            shown = (f"{k} {visible(v) if isinstance(v, str) else format(v, 'g')}" for k, v in values.items())
+            plain = {k: v for k, v in values.items() if not isinstance(v, dict)}  # not the values of all classes
+            shown = (f"{k} {visible(v) if isinstance(v, str) else format(v, 'g')}" for k, v in plain.items())
             self._progress.console.print(f"{name}: " + ", ".join(shown), markup=False, emoji=False)
 
     def _write(self, values: dict[str, Any]) -> None:

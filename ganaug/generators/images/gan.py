@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from functools import partial
 from numbers import Integral, Real
@@ -24,7 +25,7 @@ from ganaug.generators.fitting import ENGINE_CONSTRAINTS, Fitting, TrainingData,
 from ganaug.generators.grouping import Grouping
 from ganaug.generators.images.drawing import tensor_grid
 from ganaug.generators.images.networks import ImageArchitecture, build_networks
-from ganaug.generators.images.presets import PRESETS, ImageGANConfig, resolve_image_config
+from ganaug.generators.images.presets import PRESETS, ImageGANConfig, resolve_image_config, too_short
 from ganaug.generators.images.sampling import ImageSampling
 from ganaug.generators.pseudo_labels import guessed_indices, labelled_part
 from ganaug.objectives.adversarial.augment import OPERATIONS, ImageAugmentation
@@ -46,7 +47,8 @@ class ImageGAN(ImageSampling):
         a GPU and 5,000 images or more. "auto" takes "tiny" on a CPU and otherwise chooses by the size and number of
         images; of a run in ``run.checkpoint_dir`` it takes what that was begun with, on whatever device.
     steps : int or "auto", default="auto"
-        Updates of generator and discriminator.
+        Updates of generator and discriminator. "auto" takes those of the preset up to ten classes, and as many more
+        as there are classes beyond; fewer than a quarter of these are a warning where there are so many classes.
     batch_size : int or "auto", default="auto"
         Real images per step; as many are generated. "auto" takes that of the preset and, on a GPU whose memory it does
         not fit into, half of it, a quarter and so on; this is tried out before training starts.
@@ -101,7 +103,8 @@ class ImageGAN(ImageSampling):
     history_ : list of dict
         A reading of the losses every 50 steps.
     health_ : list of dict
-        What went wrong in the training: "finding", "step", "class", "value", "threshold" and the "action" taken.
+        What went wrong in the training: "finding", "step", "class", "value", "threshold" and the "action" taken. At the
+        end, where samples are not of the class asked for, "class_inconsistency" with the shares of all "classes".
     validation_ : list of dict
         Where ``run.validation_fraction`` is not 0, "step", "score" and those of the "classes" of twenty readings; the
         best, which was taken, has the lowest score.
@@ -201,7 +204,7 @@ class ImageGAN(ImageSampling):
         ImageGANConfig
         """
         data = labelled_images(X, y, groups=groups, dtype="auto")
-        return self._resolver(labelled_part(data), len(data), _grouping(data))()
+        return self._resolver(labelled_part(data), len(data), _grouping(data, groups))()
 
     def _resolver(
         self, data: LabelledImages, n_images: int, grouping: Grouping | None
@@ -264,7 +267,8 @@ class ImageGAN(ImageSampling):
             for them, where the guess is sure enough, and otherwise without one, for what images look like in general.
         groups : array-like of shape (n,), str or Pattern, optional
             Speaker, scanner, site or whatever else each image comes from, or where the source names it, as for
-            :func:`ganaug.labelled_images`; by default those that `X` carries. Missing ones are a group of their own.
+            :func:`ganaug.labelled_images`; by default those that `X` carries, if there are several (to train without,
+            pass ``dataclasses.replace(X, groups=None)``). Missing ones are a group of their own.
         metadata : dict of str to str, number or bool, optional
             Facts about the images to keep in ``training_data_``.
 
@@ -285,12 +289,15 @@ class ImageGAN(ImageSampling):
         """
         facts = check_metadata(metadata)
         data = labelled_images(X, y, groups=groups, dtype="auto")
-        known, grouping = labelled_part(data), _grouping(data)
+        known, grouping = labelled_part(data), _grouping(data, groups)
         resolve = self._resolver(known, len(data), grouping)
         fitting = self._fitting()
         resolve = partial(resolve, **self._open_values(fitting, resolve))
         config, seed = resolve(), fitting.randomness.initial_seed() % 2**32
 
+        remark = too_short(config)
+        if remark is not None and fitting.processes.first:
+            warnings.warn(remark, stacklevel=3)
         classes = known.classes
         indices, guessed = guessed_indices(data, known, self.pseudo_label_confidence, seed)
         scale = PixelScale.of(data.images)
@@ -342,5 +349,8 @@ class ImageGAN(ImageSampling):
         return dict(zip(cls.network_names, build_networks(architecture), strict=True))
 
 
-def _grouping(data: LabelledImages) -> Grouping | None:
-    return None if data.groups is None else Grouping.of(data.groups, data.labels, data.has_label)
+def _grouping(data: LabelledImages, asked: Any) -> Grouping | None:
+    """Groups of images; of those that nobody asked for, but the images carry, one alone says nothing."""
+    if data.groups is None or (asked is None and len(np.unique(data.groups)) < 2):
+        return None
+    return Grouping.of(data.groups, data.labels, data.has_label)

@@ -18,7 +18,14 @@ from ganaug.generators.images.networks import ImageArchitecture
 from ganaug.objectives.adversarial.config import AdversarialConfig
 from ganaug.objectives.adversarial.marginals import Marginals
 
-__all__ = ["PRESETS", "ImageGANConfig", "resolve_image_config"]
+__all__ = ["PRESETS", "ImageGANConfig", "resolve_image_config", "too_short"]
+
+# Up to so many classes the length of a preset suffices. On 60 and on 183 characters of Omniglot (8x8, 10 a class)
+# consistency followed how often each class was shown: benchmarks/many_classes.py.
+CLASSES_OF_A_PRESET = 10
+# For more classes: with .25 as for few ones 60 characters took about twice the steps.
+EMBEDDING_SCALE = 1.0
+MIN_SHARE = 0.25  # of the images that "auto" shows: there, samples were of the class a fifth as often as real images
 
 
 @dataclass(frozen=True)
@@ -84,6 +91,53 @@ def _auto_preset(side: int, n_images: int, device: torch.device) -> str:
     return "base" if side >= 32 and n_images >= 5000 else "small"
 
 
+def _images_shown(preset: _Preset, side: float, n_classes: int) -> float:
+    """Real images that a training is shown in all."""
+    # Smaller images are learnt from fewer; from 28x28 on the whole budget is used.
+    images = preset.images * min(1.0, side / 28)
+    # A class is learnt only in the samples of a batch that are of it: by its rows of both embeddings.
+    return images * max(1.0, n_classes / CLASSES_OF_A_PRESET)
+
+
+def too_short(config: ImageGANConfig) -> str | None:
+    """Say in one sentence that a training of many classes ends before samples follow the class, if it does.
+
+    Parameters
+    ----------
+    config : ImageGANConfig
+
+    Returns
+    -------
+    str or None
+        None for a training that may be long enough, and of few classes, which any length teaches something.
+
+    Examples
+    --------
+    >>> from ganaug import ImageGAN
+    >>> images, labels = np.zeros((366, 28, 28), np.uint8), np.repeat(np.arange(183), 2)
+    >>> gan = ImageGAN(preset="tiny", device="cpu")
+    >>> config = gan.resolve(images, labels)
+    >>> config.training.steps, too_short(config)
+    (54900, None)
+    >>> print(too_short(gan.set_params(steps=3000).resolve(images, labels)))
+    steps=3000 of 32 images show each of the 183 classes 525 times, which is too few for samples to follow the class \
+asked for; take about 54900 steps, as steps='auto' does, or fewer classes
+    """
+    arch, training = config.architecture, config.training
+    if arch.n_classes <= CLASSES_OF_A_PRESET:
+        return None
+    side = math.sqrt(arch.image_shape[1] * arch.image_shape[2])
+    auto = _images_shown(PRESETS[config.preset], side, arch.n_classes)
+    shown = training.steps * training.batch_size
+    if shown >= MIN_SHARE * auto:
+        return None
+    return (
+        f"steps={training.steps} of {training.batch_size} images show each of the {arch.n_classes} classes "
+        f"{shown / arch.n_classes:,.0f} times, which is too few for samples to follow the class asked for; take about "
+        f"{math.ceil(auto / training.batch_size)} steps, as steps='auto' does, or fewer classes"
+    )
+
+
 def _auto_augment_p(images_per_class: float) -> float:
     # Measured at 20 a class, on splits of MNIST that no published figure comes from: +.5 points over .3.
     if images_per_class < 100:
@@ -129,8 +183,7 @@ def resolve_image_config(
     name = choose("preset", _auto_preset(round(side), int(counts.sum()), device))
     preset = PRESETS[name]
     batch_size = int(choose("batch_size", preset.batch_size))
-    # Smaller images are learnt from fewer; from 28x28 on the whole budget is used.
-    images = preset.images * min(1.0, side / 28)
+    images = _images_shown(preset, side, len(counts))
     learning_rate = float(choose("learning_rate", preset.learning_rate))
     # R3GAN's weight of the penalty grows with the number of pixels.
     gamma = float(choose("gamma", preset.gamma * (side / 28) ** 2))
@@ -146,6 +199,7 @@ def resolve_image_config(
             expansion=preset.expansion,
             group_width=preset.group_width,
             patch=preset.patch,
+            embedding_scale=EMBEDDING_SCALE if len(counts) > CLASSES_OF_A_PRESET else ImageArchitecture.embedding_scale,
         ),
         training=TrainingConfig(
             steps=int(choose("steps", max(1, round(images / batch_size)))),

@@ -1,0 +1,144 @@
+"""How often images that a GAN draws are of the class asked for, against the number of classes and of training steps.
+
+    python benchmarks/many_classes.py omniglot.npz --classes 183 --output many_classes.json
+
+The file holds `images`, uint8 (n, height, width), and `labels`, 20 characters or so a class. For each seed a set of
+classes is drawn, and the images of each are halved: an `ImageGAN` trains on the one half, and a convolutional
+classifier, with random shifts, rotations and scales, on the other. The classifier says what the images are that the GAN
+draws while it is trained; its accuracy on the half that the GAN was trained on is the most that can be expected.
+
+Prints a line per reading, and writes all of them, with the configuration and what `health_` says at the end, as JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torchvision.transforms import v2
+
+from ganaug import ImageGAN, RunOptions
+from ganaug.classifiers.batches import batch_drawer
+from ganaug.classifiers.image_classifier import ClassifierConfig, class_consistency, train_classifier
+from ganaug.engine.callback import Callback
+from ganaug.engine.state import TrainingState
+
+Labelled = tuple[NDArray[np.uint8], NDArray[np.int64]]
+
+
+class Consistency(Callback):
+    """Draws images of every class at some of the steps, and has the classifier say what they are."""
+
+    name = "consistency"
+
+    def __init__(self, judge: torch.nn.Module, n_classes: int, readings: int, per_class: int) -> None:
+        self.judge, self.n_classes, self.n_readings, self.per_class = judge, n_classes, readings, per_class
+        self.readings: list[dict[str, float]] = []
+
+    @torch.no_grad()
+    def on_reading(self, state: TrainingState) -> None:
+        """Take a reading when it is due."""
+        last = self.readings[-1]["step"] if self.readings else 0
+        if state.step < min(last + state.config.steps / self.n_readings, state.config.steps):
+            return
+        labels = torch.arange(self.n_classes).repeat(self.per_class)
+        randomness, size = torch.Generator().manual_seed(state.step), state.config.batch_size
+        padded = torch.cat([labels, labels[: -len(labels) % size]])
+        drawn = state.objective.samples(padded, size, randomness)[: len(labels)]
+        shape = state.objective.networks["generator"].arch.image_shape
+        images = ((drawn.reshape(-1, *shape) + 1) * 127.5).round().clamp(0, 255).byte().cpu().numpy()
+        found = class_consistency(self.judge, images, labels.numpy(), self.n_classes)
+        reading = {
+            "step": state.step,
+            "consistency": float(found.mean()),
+            "worst_tenth": float(np.sort(found)[: max(1, len(found) // 10)].mean()),
+        }
+        self.readings.append(reading)
+        print(" ".join(f"{name} {value:g}" for name, value in reading.items()), flush=True)
+
+
+def halves(path: Path, n_classes: int, side: int, seed: int) -> tuple[Labelled, Labelled]:
+    """Images and class indices of the classes drawn, for the GAN and for the classifier."""
+    with np.load(path) as data:
+        pixels, labels = data["images"], data["labels"]
+    if not 2 <= n_classes <= len(np.unique(labels)):
+        raise SystemExit(
+            f"--classes must be from 2 to {len(np.unique(labels))}, the classes in {path}, got {n_classes}"
+        )
+    randomness = np.random.default_rng(seed)
+    chosen = np.sort(randomness.choice(np.unique(labels), n_classes, replace=False))
+    first, second = [], []
+    for label in chosen:
+        members = randomness.permutation(np.flatnonzero(labels == label))
+        first.append(members[: len(members) // 2])
+        second.append(members[len(members) // 2 :])
+    images = torch.from_numpy(pixels)[:, None]
+    if images.shape[-1] != side:
+        images = F.interpolate(images.float(), size=(side, side), mode="area").round().byte()
+    parts = (np.concatenate(first), np.concatenate(second))
+    of_gan, of_judge = ((images.numpy()[i], np.searchsorted(chosen, labels[i])) for i in parts)
+    return of_gan, of_judge
+
+
+def trained_judge(data: Labelled, n_classes: int, steps: int, seed: int, device: str) -> torch.nn.Module:
+    """A classifier of the other half of the images."""
+    generator = torch.Generator().manual_seed(seed)
+    torch.manual_seed(seed)  # which the transform draws from
+    affine = v2.RandomAffine(degrees=10, translate=(0.1, 0.1), scale=(0.85, 1.15))
+    draw = batch_drawer(data, generator, transform=affine)
+    config = ClassifierConfig(steps=steps)
+    return train_classifier(draw, data[0].shape[1:], n_classes, config, generator, device=device)
+
+
+def measured(args: argparse.Namespace, n_classes: int, seed: int) -> dict[str, Any]:
+    of_gan, of_judge = halves(args.data, n_classes, args.side, seed)
+    judge = trained_judge(of_judge, n_classes, args.judge_steps, seed, args.device)
+    real = float(class_consistency(judge, *of_gan, n_classes).mean())
+    print(f"{n_classes} classes, seed {seed}: real images {real:.3f}", flush=True)
+    readings = Consistency(judge, n_classes, args.readings, args.per_class)
+    gan = ImageGAN(
+        preset=args.preset,
+        steps=args.steps or "auto",
+        device=args.device,
+        random_state=seed,
+        run=RunOptions(callbacks=[readings]),
+    )
+    gan.fit(of_gan[0].transpose(0, 2, 3, 1), of_gan[1])
+    return {
+        "classes": n_classes,
+        "seed": seed,
+        "real": real,
+        "readings": readings.readings,
+        "seconds": gan.history_[-1]["seconds"],
+        "config": gan.config_.to_dict(),
+        "health": gan.health_,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path, help="npz file with images and labels")
+    parser.add_argument("--classes", type=int, nargs="+", default=[183])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    parser.add_argument("--side", type=int, default=32, help="of the images, in pixels")
+    parser.add_argument("--preset", default="auto")
+    parser.add_argument("--steps", type=int, help="of the GAN; by default those of the preset")
+    parser.add_argument("--judge-steps", type=int, default=6000, help="of the classifier")
+    parser.add_argument("--per-class", type=int, default=8, help="images drawn of each class for a reading")
+    parser.add_argument("--readings", type=int, default=10)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--output", type=Path)
+    args = parser.parse_args()
+    found = [measured(args, n_classes, seed) for n_classes in args.classes for seed in args.seeds]
+    if args.output:
+        args.output.write_text(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()
