@@ -3,6 +3,8 @@
 import ast
 from pathlib import Path
 
+import pytest
+
 import ganaug
 
 PACKAGE = Path(ganaug.__file__).parent
@@ -23,3 +25,10 @@ def test_constructors_take_at_most_14_arguments():
                 numbers[f"{path.relative_to(PACKAGE)}:{function.lineno}"] = len(names) - 1
     assert {place: n for place, n in numbers.items() if n > 14} == {}
     assert max(numbers.values()) > 10
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "cli").glob("*.py")), ids=lambda path: path.stem)
+def test_what_a_command_does_has_at_most_40_lines(path):
+    for function in functions(path):
+        body = function.body[ast.get_docstring(function) is not None :]
+        assert not body or function.end_lineno - body[0].lineno < 40, function.name
