@@ -95,13 +95,10 @@ def bench_run(
         loaded = _own_data(
             data, options, target=target, size=size, folds=folds, groups=groups, withhold_cells=withhold_cells
         )
-    elif any(value is not None for value in (target, size, folds, budget)):
-        raise ValueError("--target, --size, --folds and --budget belong to --data")
-    elif groups is not None or withhold_cells is not None:
-        raise ValueError("--groups and --withhold-cells belong to --data")
-    elif any((sep, decimal, encoding, na_values)):
-        raise ValueError("--sep, --decimal, --encoding and --na-values belong to --data")
     else:
+        _check_belongs_to_data("--target, --size, --folds and --budget", target, size, folds, budget)
+        _check_belongs_to_data("--groups and --withhold-cells", groups, withhold_cells)
+        _check_belongs_to_data("--sep, --decimal, --encoding and --na-values", sep, decimal, encoding, na_values)
         loaded = load_suite(str(suite))
     output = output or Path("runs") / (loaded.name if data is None else f"{loaded.name}-{_file_name(data)}")
     if budget is not None:
@@ -147,6 +144,11 @@ def bench_report(
     _print_summary(summary, run)
     if summary.get("unfinished"):
         raise typer.Exit(NOT_FINAL)
+
+
+def _check_belongs_to_data(options: str, *values: Any) -> None:
+    if any(value not in (None, []) for value in values):
+        raise ValueError(f"{options} belong to --data")
 
 
 def _own_data(data: str, options: CsvOptions, *, target: str | None, **asked: Any) -> Any:

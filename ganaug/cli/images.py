@@ -211,26 +211,13 @@ def augment_images(
     from ganaug import curation
     from ganaug.data import labelled_images
     from ganaug.data.groups import cell_counts
-    from ganaug.generators.contract import has_groups, training_data
 
     asked = _training(preset, steps, batch_size, precision, device, seed)
     if model is not None:
         _check_nothing_trains(asked, flip, param)
-    if per_class is not None and per_cell is not None:
-        raise ValueError("--per-class and --per-cell exclude each other; leave one of them out")
-    if per_class == "auto" and keep_all:
-        raise ValueError("--per-class auto chooses filters too; leave --keep-all out, or pass a number")
     kind = check_image_output(output, output_format, [source, model], overwrite=overwrite)
-    if model is None:
-        cls = found_class(generator or "gan", "images")
-        check_learns_groups(cls, groups)
-        gan = made(cls, asked, param)
-    else:
-        gan = open_model(model, device, generator, "images")
-        if groups is None and has_groups(gan):
-            groups = training_data(gan).get("groups")
-    if per_cell is not None and groups is None:
-        raise ValueError("--per-cell needs the groups of the images; pass --groups too")
+    gan, groups = _made_or_opened(model, generator, groups, asked, param)
+    _check_what_is_added(per_class, per_cell, keep_all, groups)
     whole = labelled_images(source, size=image_size(size), groups=groups, dtype="auto")
     check_all_real(Path(source), whole)
     check_holds(kind, whole.images)
@@ -260,6 +247,32 @@ def augment_images(
     print(f"Wrote {len(labels):,} images, {more.is_synthetic.sum():,} of them synthetic, to {output}.")
     if per_cell is not None and whole.groups is not None and more.groups is not None:
         _report_cells(cell_counts(whole.labels, whole.groups), cell_counts(labels, more.groups), names)
+
+
+def _made_or_opened(
+    model: Path | None, generator: str | None, groups: str | None, asked: Mapping[str, Any], param: list[str] | None
+) -> tuple[Any, str | None]:
+    """A generator to be trained, or the saved one, and where the groups of the images are read, as it learnt them."""
+    from ganaug.generators.contract import has_groups, training_data
+
+    if model is None:
+        cls = found_class(generator or "gan", "images")
+        check_learns_groups(cls, groups)
+        return made(cls, asked, param), groups
+    gan = open_model(model, asked["device"] or "auto", generator, "images")
+    if groups is None and has_groups(gan):
+        groups = training_data(gan).get("groups")
+    return gan, groups
+
+
+def _check_what_is_added(per_class: str | None, per_cell: str | None, keep_all: bool, groups: str | None) -> None:
+    """Refuse options that exclude each other."""
+    if per_class is not None and per_cell is not None:
+        raise ValueError("--per-class and --per-cell exclude each other; leave one of them out")
+    if per_class == "auto" and keep_all:
+        raise ValueError("--per-class auto chooses filters too; leave --keep-all out, or pass a number")
+    if per_cell is not None and groups is None:
+        raise ValueError("--per-cell needs the groups of the images; pass --groups too")
 
 
 def _report_cells(before: pd.DataFrame, after: pd.DataFrame, names: Mapping[Any, str]) -> None:
