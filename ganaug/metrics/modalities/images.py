@@ -45,7 +45,7 @@ class Images:
             data.has_label,
             str(data.images.dtype),
             data.class_names,
-            data.fingerprint,
+            partial(data.fingerprint, groups=False),
         )
 
     def take(self, items: NDArray[Any], indices: NDArray[np.integer]) -> NDArray[Any]:
