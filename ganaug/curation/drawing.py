@@ -257,7 +257,7 @@ def _training_images(gan: Generator, real: Any) -> LabelledImages:
     if missing:
         raise ValueError(f"real holds no images of class {listed(missing)}; pass what the generator was trained on")
     trained_on = getattr(gan, "training_data_", None)
-    if trained_on is not None and data.fingerprint() != trained_on.get("sha256"):
+    if trained_on is not None and data.fingerprint(groups=False) != trained_on.get("sha256"):
         warnings.warn(
             "real is not what the generator was trained on: copies of its training images will not be found",
             UserWarning,

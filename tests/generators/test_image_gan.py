@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,7 +7,9 @@ import torch
 from PIL import Image
 
 from ganaug import ImageGAN, RunOptions, TrainingDiverged, labelled_images
+from ganaug.audit import audit
 from ganaug.classifiers.image_classifier import ClassifierConfig, class_consistency, train_classifier
+from ganaug.curation.drawing import draw_filtered
 from ganaug.engine.devices import random_generator
 from ganaug.generators import fitting
 from ganaug.generators import model_folder as bundle
@@ -310,3 +313,15 @@ def test_conditioning_is_real():
     for c in range(10):
         spread = [x[asked_c].std(0).mean() for x, asked_c in ((images, asked == c), (train.images, train.labels == c))]
         assert spread[0] > 0.5 * spread[1], c
+
+
+@pytest.mark.parametrize("with_groups", [True, False])
+def test_training_images_are_known_again_with_and_without_groups(with_groups, tmp_path):
+    digits = labelled_images("digits").subset(range(60))
+    grouped = replace(digits, groups=np.repeat(["old", "new"], 30))
+    gan = ImageGAN(**QUICK).fit(grouped if with_groups else digits)
+    for real in (digits, grouped):  # a warning that they are others would be an error
+        audit(gan, real, per_class=10, random_state=0)
+        draw_filtered(gan, 1, real=real, keep=[], random_state=0)
+    with pytest.warns(UserWarning, match="train is not what the generator was trained on"):
+        audit(gan, grouped.subset(range(1, 60)), per_class=10, random_state=0)

@@ -144,11 +144,11 @@ class LabelledImages:
             found[known] = labels
         return LabelledImages(self.images, found, dict(class_names), self.skipped, groups=self.groups)
 
-    def fingerprint(self) -> str:
-        """SHA-256 over pixels, labels and groups where there are any, the same in every process."""
+    def fingerprint(self, *, groups: bool = True) -> str:
+        """SHA-256 over pixels, labels and, unless `groups` is False, groups, the same in every process."""
         digest = hashlib.sha256(repr((self.images.shape, [str(v) for v in self.labels])).encode())
         digest.update(np.ascontiguousarray(self.images).tobytes())
-        if self.groups is not None:
+        if groups and self.groups is not None:
             digest.update(repr([str(group) for group in self.groups]).encode())
         return digest.hexdigest()
 

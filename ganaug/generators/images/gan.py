@@ -310,7 +310,12 @@ class ImageGAN(ImageSampling):
                 class_indices=indices,
                 class_names=names,
                 real_samples=lambda chosen: scale.to_network(pixels[chosen]),
-                facts={"n_images": len(data), "sha256": data.fingerprint(), **guessed},
+                facts={
+                    "n_images": len(data),
+                    "sha256": data.fingerprint(groups=False),
+                    **({} if data.groups is None else {"sha256_with_groups": data.fingerprint()}),
+                    **guessed,
+                },
                 grouping=grouping,
             ),
             TrainingTask(

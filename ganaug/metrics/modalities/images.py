@@ -46,7 +46,7 @@ class Images:
             data.has_label,
             str(data.images.dtype),
             data.class_names,
-            data.fingerprint,
+            partial(data.fingerprint, groups=False),
         )
         return replace(read, groups=data.groups)
 
