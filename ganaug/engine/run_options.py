@@ -36,9 +36,10 @@ class RunOptions(BaseEstimator):
         False refuses a `checkpoint_dir` that already holds a run.
     health : {"report", "adapt"}, default="report"
         What is done about a training that fails though its losses are finite: a discriminator that has nothing left to
-        learn, samples of a class that are all alike, or that are nearly copies of training samples. Both record it in
-        ``health_`` and in the log; "adapt" also changes the training: by what the objective has against it, such as
-        more augmentation or, where samples are alike, a larger gradient penalty of a GAN, or by a lower learning rate.
+        learn, samples of a class that are all alike, that are nearly copies of training samples, or, at the end, that
+        look like other classes. Both record it in ``health_`` and in the log; "adapt" also changes the training while
+        it lasts: by what the objective has against it, such as more augmentation or, where samples are alike, a larger
+        gradient penalty of a GAN, or by a lower learning rate.
     validation_fraction : float in [0, 1), default=0.0
         Share of the samples of each class that the validation callback holds out: they are not trained on, but used to
         choose among the moving averages of the training the one whose samples are nearest to them, class by class, by

@@ -20,12 +20,11 @@ from ganaug.objectives.adversarial.marginals import Marginals
 
 __all__ = ["PRESETS", "ImageGANConfig", "resolve_image_config", "too_short"]
 
-# Up to so many classes the length of a preset suffices. On 60 and on 183 characters of Omniglot (8x8, 10 a class)
-# consistency followed how often each class was shown: benchmarks/many_classes.py.
+# Up to so many classes the length of a preset suffices; each class of more is to be shown as often as one of these.
 CLASSES_OF_A_PRESET = 10
-# For more classes: with .25 as for few ones 60 characters took about twice the steps.
-EMBEDDING_SCALE = 1.0
-MIN_SHARE = 0.25  # of the images that "auto" shows: there, samples were of the class a fifth as often as real images
+# Of the images that "auto" shows. A training of 60 characters of Omniglot (8x8, 10 a class) that had been shown so many
+# drew the class asked for a fifth as often as real images were recognised.
+MIN_SHARE = 0.25
 
 
 @dataclass(frozen=True)
@@ -199,7 +198,6 @@ def resolve_image_config(
             expansion=preset.expansion,
             group_width=preset.group_width,
             patch=preset.patch,
-            embedding_scale=EMBEDDING_SCALE if len(counts) > CLASSES_OF_A_PRESET else ImageArchitecture.embedding_scale,
         ),
         training=TrainingConfig(
             steps=int(choose("steps", max(1, round(images / batch_size)))),
