@@ -265,7 +265,7 @@ def cell_splits(
         test.append(rest)
         withheld.append(held)
         unseen.append(held[class_of[rest], group_of[rest]])
-    share = float(np.mean([len(part) for part in test]) / len(labels))
+    share = float(np.mean([len(rest) / (len(rest) + len(part)) for part, rest in zip(training, test, strict=True)]))
     return CellSplits(tuple(training), tuple(test), share, tuple(withheld), tuple(unseen))
 
 
