@@ -150,7 +150,7 @@ class AuditReport:
     def _groups(self) -> list[str]:
         if self.groups is None:
             return []
-        found = "followed as far as can be told"
+        found = "followed as far as the test can find"
         if self.groups.ignored:
             found = f"not followed: {', '.join(map(str, self.groups.ignored))}"
         elif all(row["follows"] is None for row in self.groups.groups):

@@ -44,8 +44,8 @@ TRAINING = ClassifierConfig(steps=200)  # of each of the classifiers that judge
 class ImageFilter(Protocol):
     """What a filter is: fitted once, then asked about candidates of one class at a time.
 
-    Candidates of a generator that has groups are of one group, too. A filter whose ``accepts`` takes ``group=`` is told
-    its position in ``groups_``.
+    Candidates of a generator that has groups are of one group, too. A filter whose ``accepts`` takes ``group=`` is
+    given its position in ``groups_``.
     """
 
     name: str
@@ -91,8 +91,8 @@ class DiscriminatorRank:
 
     def accepts(self, images: NDArray[Any], position: int, group: int | None = None) -> NDArray[np.bool_]:
         """Which candidates are kept; see :class:`ImageFilter`."""
-        told = {} if group is None or not self._by_group else {"groups": np.repeat(self._groups[group], len(images))}
-        scores = self._score(images, np.repeat(self._classes[position], len(images)), **told)
+        given = {} if group is None or not self._by_group else {"groups": np.repeat(self._groups[group], len(images))}
+        scores = self._score(images, np.repeat(self._classes[position], len(images)), **given)
         kept = np.zeros(len(images), dtype=bool)
         kept[np.argsort(-scores, kind="stable")[: max(1, round(self.share * len(images)))]] = True
         return kept

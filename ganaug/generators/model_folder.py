@@ -208,7 +208,7 @@ def _pending(path: Path, checksum: str) -> Path:
 
 
 def kind_of(path: str | Path) -> str:
-    """Name of the class that a model folder was saved by; empty if it cannot be told."""
+    """Name of the class that a model folder was saved by; empty if that is not known."""
     try:
         written_as = str(read_json(user_path(path) / CONFIG)["format"])
         return written_as.removeprefix("ganaug.") if written_as.startswith("ganaug.") else ""

@@ -139,7 +139,7 @@ def _steps(steps: int, share: float) -> int:
 def _reduced(experiment: Any, plan: _Plan) -> tuple[Any, list[str]]:
     """The experiment of a plan, and what is less in it."""
     changed: dict[str, Any] = {"folds": plan.folds, "repeats": plan.repeats}
-    told = [
+    reduced = [
         f"{now} {what} in place of {before}"
         for what, now, before in (
             ("folds", plan.folds, experiment.folds),
@@ -151,15 +151,15 @@ def _reduced(experiment: Any, plan: _Plan) -> tuple[Any, list[str]]:
         before, gan_before = experiment.training.steps, _gan_steps(experiment)
         changed["training"] = replace(experiment.training, steps=_steps(before, plan.share))
         changed["gan"] = {**experiment.gan, "steps": _steps(gan_before, plan.share)}
-        told += [
+        reduced += [
             f"{changed['training'].steps} steps of each classifier in place of {before}",
             f"{changed['gan']['steps']} steps of each GAN in place of {gan_before}",
         ]
     elif plan.share < 1:
         steps = _steps(_table_steps(), plan.share)
         changed["arms"] = tuple(_with_steps(arm, steps) for arm in experiment.arms)
-        told.append(f"{steps} steps of each GAN in place of {_table_steps()}")
-    return replace(experiment, **changed), told
+        reduced.append(f"{steps} steps of each GAN in place of {_table_steps()}")
+    return replace(experiment, **changed), reduced
 
 
 def _with_steps(arm: TableArm, steps: int) -> TableArm:

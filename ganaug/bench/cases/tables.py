@@ -158,7 +158,7 @@ def _drawn(
     """Rows of an arm, a note, and the seconds they took; test rows among them are an error."""
     started = time.perf_counter()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # what the samplers say of classes is told in the note
+        warnings.simplefilter("ignore", UserWarning)  # what the samplers say of classes is in the note
         rows, note = sample()
     seconds = time.perf_counter() - started
     if n_leaked := leaked_rows(rows[0], training, test, by_chance):

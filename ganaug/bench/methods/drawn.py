@@ -165,7 +165,7 @@ def _is_beyond_chance(
     equal, pairs = int((sizes * (sizes - 1) // 2).sum()), len(training) * (len(training) - 1) // 2
     if equal and not far_more_pairs(int(np.isin(test, new).sum()), len(new) * len(test), equal, pairs):
         return False
-    # Columns that go together can only be exchanged together: what is possible is told by the others.
+    # Columns that go together can only be exchanged together: the others say what is possible.
     others = [np.setdiff1d(exchanged[column == number], training) for number in np.unique(column)]
     counts = np.array([(np.isin(other, test).sum(), len(other)) for other in others])
     by_chance, n = map(int, (counts[counts[:, 0] > 0] if counts[:, 0].any() else counts).sum(0))

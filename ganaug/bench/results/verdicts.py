@@ -133,19 +133,19 @@ def cautions_on_unseen(scores: Scores, cases: set[int]) -> list[str]:
         if index not in cases:
             continue
         found = {pair: scores.difference(*pair, index) for pair in pairs}
-        told = [f"{arm} against {base} {_points(d)}" for (arm, base), d in found.items() if d is not None]
+        parts = [f"{arm} against {base} {_points(d)}" for (arm, base), d in found.items() if d is not None]
         n, of = about["duplicates"], about.get("duplicates_of", about.get("n_test"))
-        sentences.append(f"{n} of {of} test samples of {about['name']} {SEEN}: {_listed(told, first)}.")
+        sentences.append(f"{n} of {of} test samples of {about['name']} {SEEN}: {_listed(parts, first)}.")
     if not sentences:
-        told = []
+        parts = []
         for arm, base in pairs:
             better = [scores.better(arm, base, first, index) for index, _ in scores.cases]
             if means := [values.mean() for values in better if len(values)]:
-                told.append(f"{arm} against {base} {np.mean(means):+.1f}")
+                parts.append(f"{arm} against {base} {np.mean(means):+.1f}")
         share = max(share_seen(dict(scores.cases)[index]) for index in cases)
         sentences.append(
             f"In {len(cases)} of {len(scores.cases)} cases up to {100 * share:.0f} % of the test samples {SEEN}: "
-            f"{_listed(told, first)}."
+            f"{_listed(parts, first)}."
         )
     return sentences
 
@@ -176,8 +176,8 @@ def share_seen(about: dict[str, Any]) -> float:
     return about.get("duplicates", 0) / max(1, about.get("duplicates_of", about.get("n_test", 1)))
 
 
-def _listed(told: list[str], metric: str) -> str:
-    return f"{'; '.join(told)} points of {metric}" if told else "too few samples or splits are left to tell"
+def _listed(parts: list[str], metric: str) -> str:
+    return f"{'; '.join(parts)} points of {metric}" if parts else "too few samples or splits are left to tell"
 
 
 def _points(difference: Difference) -> str:

@@ -455,19 +455,20 @@ def weighted_variants(arms: Sequence[ImageArm]) -> tuple[ImageArm, ...]:
     Returns
     -------
     tuple of ImageArm
-        Without those that are among the arms by another name; each is against the twins of what its arm is against.
+        Without those that are among the arms by another name; each is against the weighted variants of what its arm is
+        against.
 
     Examples
     --------
     >>> [arm.name for arm in weighted_variants([ImageArm("real"), ImageArm("duplicated", balanced=True)])]
     ['real+weights']
     """
-    twins = {arm.name: replace(arm, class_weight=True) for arm in arms if not (arm.class_weight or arm.balanced)}
-    there = {name: arm.name for name, twin in twins.items() for arm in arms if arm.is_like(twin)}
-    names = {name: there.get(name, f"{name}+weights") for name in twins}
+    weighted = {arm.name: replace(arm, class_weight=True) for arm in arms if not (arm.class_weight or arm.balanced)}
+    there = {name: arm.name for name, variant in weighted.items() for arm in arms if arm.is_like(variant)}
+    names = {name: there.get(name, f"{name}+weights") for name in weighted}
     return tuple(
-        replace(twin, name=names[name], against=tuple(names.get(other, other) for other in twin.against))
-        for name, twin in twins.items()
+        replace(variant, name=names[name], against=tuple(names.get(other, other) for other in variant.against))
+        for name, variant in weighted.items()
         if name not in there
     )
 
