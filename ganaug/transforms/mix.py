@@ -120,9 +120,10 @@ class SyntheticMix(_Synthetic):
         source; without it integer labels are the source's own, or count its classes where these are strings. That
         there are images of all of them is checked at once, and not only when a batch holds such a label.
     groups_getter : "default", callable or None, default="default"
-        With `cells`, finds the groups in the input: a tensor of integers or booleans, or a list of names. By default
-        the third of three inputs if it is such a one, or of a mapping the key "groups", else the first that contains
-        "group"; None if the input holds none. Integers beside groups that are strings count these, sorted, from 0.
+        With `cells`, finds the groups in the input: a tensor of integers or booleans, or a list or array of groups. By
+        default the third of three inputs if it is such a one, or of a mapping the key "groups", else the first that
+        contains "group"; None if the input holds none. A tensor of integers beside groups that are strings counts
+        these, sorted, from 0.
     missing : {"error", "keep"}, default="error"
         What is done about a label that the source, such as a pool of rare classes only, holds no images of: "keep"
         leaves its images real. With `balance` such classes are never drawn, and with `cells` such cells.
@@ -276,7 +277,7 @@ class SyntheticMix(_Synthetic):
         assert known is not None
         counted = isinstance(groups, Tensor) and known.dtype.kind in "UO"
         there = range(len(known)) if counted else known.tolist()
-        found = groups.tolist() if isinstance(groups, Tensor) else list(groups)
+        found = groups.tolist() if isinstance(groups, Tensor | np.ndarray) else list(groups)
         strange = [group for group in dict.fromkeys(found) if group not in there]
         if strange:
             raise ValueError(
@@ -288,7 +289,7 @@ class SyntheticMix(_Synthetic):
 
     def _with_groups(self, groups: Any, chosen: Tensor, of: NDArray[np.int64]) -> Any:
         """Groups of a batch with those of the synthetic images, as they are written there."""
-        known = self._source.groups
+        known, array = self._source.groups, isinstance(groups, np.ndarray)
         assert known is not None
         if isinstance(groups, Tensor):
             values = of if known.dtype.kind in "UO" else known[of]
@@ -296,7 +297,8 @@ class SyntheticMix(_Synthetic):
             new[chosen.to(groups.device)] = torch.from_numpy(values).to(groups.device, groups.dtype)
             return new
         changed = dict(zip(chosen.tolist(), known[of].tolist(), strict=True))
-        return type(groups)(changed.get(index, group) for index, group in enumerate(groups))
+        written = [changed.get(index, group) for index, group in enumerate(groups.tolist() if array else groups)]
+        return np.array(written, dtype=object if groups.dtype == object else None) if array else type(groups)(written)
 
     def _as_labels(self, positions: Tensor, labels: Tensor) -> Tensor:
         """Positions among the source's classes as labels of the batch."""

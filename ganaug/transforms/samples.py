@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from PIL import Image
 from torch import Tensor
 from torchvision import tv_tensors
@@ -84,6 +85,8 @@ def _may_be_groups(item: Any) -> bool:
     """Whether something is a row of integers, booleans or names."""
     if isinstance(item, Tensor):
         return item.ndim == 1 and not item.is_floating_point()
+    if isinstance(item, np.ndarray):
+        return item.ndim == 1 and item.dtype.kind in "biuUO"
     return isinstance(item, list | tuple) and all(isinstance(group, str | int) for group in item)
 
 

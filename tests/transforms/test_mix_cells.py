@@ -49,7 +49,14 @@ def test_cells_are_shown_equally_often_or_as_often_as_p_allows(pool, p, kind):
         assert np.allclose(expected.drop(columns="new"), real[:, 1:])
 
 
-@pytest.mark.parametrize("write", [lambda at: [GROUPS[g] for g in at.tolist()], lambda at: at.to(torch.int32)])
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda at: [GROUPS[g] for g in at.tolist()],
+        lambda at: np.array(GROUPS)[at.numpy()],
+        lambda at: at.to(torch.int32),
+    ],
+)
 @pytest.mark.parametrize("form", ["tuple", "mapping"])
 def test_groups_come_back_as_they_were_written(pool, write, form):
     images, labels, groups = epochs(1)
@@ -61,9 +68,9 @@ def test_groups_come_back_as_they_were_written(pool, write, form):
         done = mix({"image": images, "label": one_hot, "group": given})
         mixed, new_labels, new = done["image"], done["label"], done["group"]
     assert type(new) is type(given)
-    at = [GROUPS.index(g) for g in new] if isinstance(new, list) else new.tolist()
+    at = new.tolist() if isinstance(new, torch.Tensor) else [GROUPS.index(g) for g in new]
     assert cells_of(mixed) == list(zip(new_labels.argmax(1).tolist(), at, strict=True))
-    assert write(groups) == given if isinstance(given, list) else torch.equal(given, groups.int())
+    assert torch.equal(given, groups.int()) if isinstance(given, torch.Tensor) else list(write(groups)) == list(given)
 
 
 def test_a_batch_needs_no_groups_and_other_items_stay(pool):
