@@ -18,9 +18,8 @@ from ganaug.curation.drawing import draw_filtered_cells
 from ganaug.curation.image_filters import ImageFilter
 from ganaug.curation.image_gate import ImageGateDecision, choose_ratio
 from ganaug.data import LabelledImages, labelled_images
-from ganaug.data.groups import cell_counts, check_groups, groups_from_array
+from ganaug.data.groups import cell_counts, check_groups, groups_from_array, groups_like
 from ganaug.data.images.like import images_like
-from ganaug.data.labels import same_labels
 from ganaug.generators.contract import check_generator, takes
 from ganaug.generators.pseudo_labels import labelled_part
 
@@ -116,6 +115,8 @@ def augment_images(
             raise ValueError("per_class and per_cell exclude each other, got both; pass one of them")
         _check_cells(generator, known, prefit)
         table = cells_to_add(per_cell, cell_counts(known.labels, known.groups), known.class_names)
+        # A fitted generator need not know classes and groups that get nothing, such as the unknown one.
+        table = table.loc[table.any(axis=1), table.any(axis=0)]
         return _augmented(data, None, table, generator, keep, prefit, random_state)
     counts = dict(zip(*(part.tolist() for part in np.unique(known.labels, return_counts=True)), strict=True))
     choice: Any = "balance" if per_class is None else per_class
@@ -155,7 +156,7 @@ def _augmented(
     drawn, positions, of = draw_filtered_cells(gan, added, per_cell, real=real, keep=filters, random_state=random_state)
     groups = None
     if data.groups is not None:
-        new = [None] * len(drawn) if of is None else same_labels(np.asarray(gan.groups_)[of], np.unique(data.groups))
+        new = [None] * len(drawn) if of is None else groups_like(np.asarray(gan.groups_)[of], data.groups).tolist()
         groups = groups_from_array([*data.groups.tolist(), *new], len(data) + len(drawn))
     return AugmentedImages(
         np.concatenate([data.images, drawn]),

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ganaug.data.groups import has_group
+from ganaug.data.groups import has_group, positions_of_groups
 from ganaug.data.json_values import short
 from ganaug.data.labels import NO_NAMES, class_positions
 from ganaug.generators.contract import has_groups
@@ -98,7 +98,7 @@ def _asked(per_cell: Any, counts: pd.DataFrame, class_names: Mapping[Any, str]) 
         raise ValueError(f"per_cell must hold whole numbers, got {short(strange[0])}; pass 0 for cells without")
     labels, groups = [label for label, _ in per_cell], [group for _, group in per_cell]
     places = class_positions(labels, counts.index.to_numpy(), "there are the classes", class_names)
-    of = class_positions(groups, counts.columns.to_numpy(), "there are the groups", what="group")
+    of = positions_of_groups(groups, counts.columns.to_numpy(), "there are the groups")
     added[places, of] = [int(n) for n in per_cell.values()]
     return added
 

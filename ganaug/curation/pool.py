@@ -29,6 +29,7 @@ from ganaug.curation.pool_files import (
     read_header,
 )
 from ganaug.data.files import user_path, write_atomically
+from ganaug.data.groups import positions_of_groups
 from ganaug.data.host_states import plain_states
 from ganaug.data.images.pictures import class_grid, png_bytes
 from ganaug.data.json_values import clip, whole
@@ -140,7 +141,7 @@ class SyntheticPool:
     def _read_groups(self, header: dict[str, Any]) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
         if "groups" not in header:
             return None, None
-        groups = labels_from_json(header["groups"])
+        groups = labels_from_json(header["groups"], "groups")
         shape = len(self.classes), len(groups)
         found = []
         for name in ("cell_counts", "training_cell_counts"):
@@ -242,7 +243,7 @@ class SyntheticPool:
             raise ValueError(
                 "the pool was built without groups; leave groups out, or build one of a generator with them"
             )
-        return class_positions(groups, self.cell_counts.columns.to_numpy(), "the pool holds the groups", what="group")
+        return positions_of_groups(groups, self.cell_counts.columns.to_numpy(), "the pool holds the groups")
 
     def draw(self, labels: Any, generator: torch.Generator | None = None, *, groups: Any = None) -> Tensor:
         """Draw a random image for each label, with replacement.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
 from ganaug.data.json_values import short
-from ganaug.data.labels import is_missing, labels_from_array, listed
+from ganaug.data.labels import class_positions, is_missing, labels_from_array, listed, same_labels
 
 __all__ = [
     "FOLDER",
@@ -25,7 +25,9 @@ __all__ = [
     "check_groups",
     "groups_from_array",
     "groups_from_files",
+    "groups_like",
     "has_group",
+    "positions_of_groups",
 ]
 
 UNKNOWN_NAME, UNKNOWN_NUMBER = "unknown", -1
@@ -71,7 +73,7 @@ def groups_from_array(groups: Any, n: int, *, of: str = "images", unknown: bool 
     (['old', 'unknown', 'new'], [3, -1])
     """
     values = _values(groups)
-    missing = np.array([is_missing(v) or (isinstance(v, str) and not v.strip()) for v in values], dtype=bool)
+    missing = np.array([_is_missing(v) for v in values], dtype=bool)
     if len(values) != n or not missing.any():
         return labels_from_array(groups, n, of=of, called="groups")
     if not unknown:
@@ -89,6 +91,85 @@ def groups_from_array(groups: Any, n: int, *, of: str = "images", unknown: bool 
     text = isinstance(known.tolist()[0], str)
     filled = np.full(n, UNKNOWN_NAME if text else UNKNOWN_NUMBER, dtype=object)
     filled[~missing] = known.tolist()
+    return np.array(filled.tolist())
+
+
+def _is_missing(group: Any) -> bool:
+    return is_missing(group) or (isinstance(group, str) and not group.strip())
+
+
+def _unknown_among(groups: NDArray[Any]) -> str | int:
+    """What an unknown group is called beside these, some."""
+    return UNKNOWN_NAME if isinstance(groups.tolist()[0], str) else UNKNOWN_NUMBER
+
+
+def positions_of_groups(groups: Any, known: NDArray[Any], said: str) -> NDArray[np.int64]:
+    """Translate groups into positions among known ones, missing ones into that of the unknown group.
+
+    Parameters
+    ----------
+    groups : array-like of shape (n,)
+        May be empty.
+    known : ndarray of shape (n_groups,)
+        Sorted, distinct; some.
+    said : str
+        What is said before the known groups, for messages.
+
+    Returns
+    -------
+    ndarray of shape (n,), int64
+
+    Raises
+    ------
+    ValueError
+        For a group that is not among the known ones.
+
+    Examples
+    --------
+    >>> positions_of_groups(["old", None], np.array(["new", "old", "unknown"]), "there are the groups").tolist()
+    [1, 2]
+    """
+    unknown, values = _unknown_among(known), _values(groups)
+    if unknown in known.tolist() and any(map(_is_missing, values)):
+        groups = np.array([unknown if _is_missing(group) else group for group in values], dtype=object)
+    return class_positions(groups, known, said, what="group")
+
+
+def groups_like(groups: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:
+    """Write groups of synthetic samples as real ones are, where their meaning is clear.
+
+    Parameters
+    ----------
+    groups : ndarray of shape (n,)
+        As a generator or a pool holds them.
+    others : ndarray of shape (n_real,)
+        Of the real samples; some.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+
+    Raises
+    ------
+    ValueError
+        For numbers beside names that are no numbers, and the reverse.
+
+    Examples
+    --------
+    >>> groups_like(np.array([1, -1, 2]), np.array(["1", "2", "unknown"])).tolist()
+    ['1', 'unknown', '2']
+    """
+    if len(groups) == 0:
+        return others[:0]
+    there, unknown = has_group(groups), _unknown_among(others)
+    written = same_labels(groups[there], np.unique(others[has_group(others)])).tolist()
+    if written and isinstance(written[0], str) != isinstance(unknown, str):
+        raise ValueError(
+            f"groups of the source, such as {written[0]!r}, are of another type than those of the real samples, such "
+            f"as {others.tolist()[0]!r}; convert these, or leave them out"
+        )
+    filled = np.full(len(groups), unknown, dtype=object)
+    filled[there] = written
     return np.array(filled.tolist())
 
 

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ganaug.data.groups import positions_of_groups
 from ganaug.data.kinds import KINDS
 from ganaug.data.labels import class_positions
 from ganaug.data.tables.containers import Container
@@ -337,7 +338,7 @@ def group_indices(generator: Generator, groups: Any, n: int | None = None) -> ND
     ----------
     generator : Generator
     groups : array-like of shape (n,)
-        May be empty.
+        May be empty; missing ones stand for the unknown group, if it was in the training data.
     n : int, optional
         Number of labels that they stand beside.
 
@@ -355,7 +356,7 @@ def group_indices(generator: Generator, groups: Any, n: int | None = None) -> ND
             f"the {type(generator).__name__} was trained without groups; leave groups out, or fit one with groups"
         )
     known = np.asarray(generator.groups_)  # type: ignore[attr-defined]
-    positions = class_positions(groups, known, "the generator was trained on the groups", what="group")
+    positions = positions_of_groups(groups, known, "the generator was trained on the groups")
     if n is not None and len(positions) != n:
         raise ValueError(
             f"labels and groups must have the same length, got {n} labels and {len(positions)} groups; pass a group "

@@ -15,8 +15,8 @@ from torch import Tensor
 from ganaug.curation import ImageGateDecision, choose_ratio
 from ganaug.curation.drawing import draw_filtered_cells
 from ganaug.data import LabelledImages
+from ganaug.data.groups import groups_like
 from ganaug.data.images.like import images_like
-from ganaug.data.labels import same_labels
 from ganaug.engine.devices import seed_from
 from ganaug.generators.contract import Generator, check_generator
 from ganaug.transforms.source import Source
@@ -94,5 +94,5 @@ def gated_images(
     )
     ours = {theirs: label for label, theirs in known.items()}
     labels = np.array([ours[label] for label in gan.classes_[places].tolist()])
-    new_groups = None if of is None or groups is None else same_labels(np.asarray(gan.groups_)[of], np.unique(groups))
+    new_groups = None if of is None or groups is None else groups_like(np.asarray(gan.groups_)[of], groups)
     return torch.from_numpy(drawn), labels, new_groups, decision

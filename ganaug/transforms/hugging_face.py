@@ -131,6 +131,11 @@ def augment_dataset(
         raise TypeError(f"a dataset of the package datasets is needed, got {type(dataset).__name__}")
     if dataset.features is None:
         raise ValueError("the streaming dataset does not declare its columns; cast it to its features first")
+    if group_column is not None and group_column not in dataset.features:
+        raise ValueError(
+            f"group_column must be a column of the dataset, got {group_column!r}; its columns are "
+            f"{listed(dataset.features)}"
+        )
     others = {name: feature for name, feature in dataset.features.items() if name != group_column}
     image_column, label_column = image_and_label_columns(others, image_column, label_column)
     fill = dict(fill_values or {})
@@ -230,10 +235,6 @@ def _labels(plain: Any, column: str) -> NDArray[Any]:
 
 def _groups(plain: Any, column: str, n: int) -> NDArray[Any]:
     """Groups of all rows, by the names of their classes where it is a ClassLabel."""
-    if column not in plain.features:
-        raise ValueError(
-            f"group_column must be a column of the dataset, got {column!r}; its columns are {listed(plain.features)}"
-        )
     values = [group for batch in plain.select_columns([column]).iter(BATCH) for group in batch[column]]
     names = getattr(plain.features[column], "names", None)
     if names is not None:
@@ -247,7 +248,14 @@ def _written(groups: NDArray[Any] | None, n: int, plain: Any, column: str) -> li
         return [None] * n
     values = [group if known else None for group, known in zip(groups.tolist(), has_group(groups), strict=True)]
     names = getattr(plain.features[column], "names", None)
-    return values if names is None else [None if group is None else names.index(group) for group in values]
+    if names is None:
+        return values
+    if strange := [group for group in dict.fromkeys(values) if group is not None and group not in names]:
+        raise ValueError(
+            f"the column {column!r} has no name for group {strange[0]!r} of the source, it has {listed(names)}; cast "
+            "it to a ClassLabel with that name, or remove it"
+        )
+    return [None if group is None else names.index(group) for group in values]
 
 
 def _example(plain: Any, column: str, shape: tuple[int, ...], dtype: str) -> Any:

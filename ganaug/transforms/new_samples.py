@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from ganaug.curation import images_to_add
 from ganaug.curation.cells import cells_to_add, repeated, spread_over_groups
-from ganaug.data.groups import cell_counts, check_groups, groups_from_array
+from ganaug.data.groups import cell_counts, check_groups, groups_from_array, groups_like
 from ganaug.data.images.labelled import UNLABELLED
-from ganaug.data.labels import NO_NAMES, same_labels
+from ganaug.data.labels import NO_NAMES
 from ganaug.transforms.source import Source
 
 __all__ = ["NewSamples", "joined_groups", "new_samples"]
@@ -102,7 +102,7 @@ def new_samples(
     spread = spread_over_groups(np.bincount(positions, minlength=len(source.classes)), source.cell_counts)
     of = np.empty(len(positions), dtype=np.int64)
     of[np.argsort(positions, kind="stable")] = repeated(spread)[1]
-    return NewSamples(new_labels, positions, same_labels(source.groups[of], np.unique(groups)), of)
+    return NewSamples(new_labels, positions, groups_like(source.groups[of], groups), of)
 
 
 def _of_cells(

@@ -40,6 +40,22 @@ def test_scores_are_of_the_class_alone_or_of_class_and_group(images, rows):
             gan.score_samples(X, [0] * 4, ["a"])
 
 
+def test_missing_groups_stand_for_the_unknown_group():
+    groups = [None, *GROUPS[1:]]
+    images = ImageGAN(steps=2, device="cpu", **QUICK).fit(PIXELS, LABELS, groups)
+    rows = TableGAN(steps=2, width=8, members=2, **QUICK).fit(TABLE.drop(columns="site"), LABELS, groups)
+    for gan, X in ((images, PIXELS[:4, None]), (rows, TABLE[:4].drop(columns="site"))):
+        scores = [gan.score_samples(X, [0] * 4, [first, *groups[1:4]]) for first in (None, np.nan, "unknown")]
+        assert np.array_equal(scores[0], scores[2])
+        assert np.array_equal(scores[1], scores[2])
+        assert gan.group_indices([None, "a"]).tolist() == [3, 0]
+
+
+def test_what_is_missing_is_refused_where_no_group_was_unknown(images):
+    with pytest.raises(ValueError, match="cannot sample group None: the generator was trained on the groups 'a', 'b'"):
+        images.sample([0], [None])
+
+
 def test_between_two_images_of_a_cell_there_are_others_of_it(images):
     way = images.interpolate([0, 1], ["a", "c"], steps=3, random_state=0)
     assert way.shape == (2, 3, 1, 8, 8)

@@ -98,6 +98,29 @@ def test_groups_that_the_source_does_not_know_are_unknown(real):
     assert more.groups.tolist()[len(real) :] == ["unknown"] * 3
 
 
+def test_real_images_of_an_unknown_group_need_no_such_group_of_the_source(real, source):
+    groups = [None if index == 5 else group for index, group in enumerate(real.groups)]
+    cells = [(0, 0)] * 4 + [(0, 1)] + [(2, 0)] * 8
+    dataset = AugmentedDataset(tensors(real), source, per_cell="balance", groups=groups)
+    assert dataset.groups == [g or "unknown" for g in groups] + [GROUPS[g] for _, g in cells]
+    if not isinstance(source, SyntheticPool):
+        more = augment_images(real, groups=groups, generator=source, prefit=True, per_cell="balance", keep=[])
+        assert (cells_of(more.images[len(real) :]), more.groups.tolist()) == (cells, dataset.groups)
+
+
+def test_groups_of_the_source_are_written_as_those_of_the_real_images(real):
+    numbers = transfer(groups=(1, 2, 3))
+    groups = [None, *map(str, 1 + np.searchsorted(GROUPS, real.groups[1:]))]
+    dataset = AugmentedDataset(tensors(real), numbers, 3, groups=groups, random_state=0)
+    assert set(dataset.groups) == {"unknown", "1", "2", "3"}
+    with pytest.raises(ValueError, match="groups of the source, such as 1, are of another type than those of the real"):
+        AugmentedDataset(real, numbers, 3)
+    rows = rows_of(images_of(counts=[[0, 8, 8]] * 3), "names")
+    rows = rows.cast_column("scanner", ClassLabel(names=["x", *GROUPS[1:]]))
+    with pytest.raises(ValueError, match="the column 'scanner' has no name for group 'new' of the source"):
+        augment_dataset(rows, transfer(), 3, group_column="scanner")
+
+
 def test_names_of_groups_and_splits(real, pool):
     rows = rows_of(real, "names", extra=["never"])
     splits = augment_dataset(DatasetDict(train=rows, test=rows), pool, per_cell="balance", group_column="scanner")
@@ -161,4 +184,6 @@ def test_cells_need_groups_on_both_sides(real):
     with pytest.raises(ValueError, match="per_cell needs the group of each real image, got none; pass group_column="):
         augment_dataset(rows_of(real), transfer(), per_cell=1, fill_values={"scanner": "x"})
     with pytest.raises(ValueError, match="group_column must be a column of the dataset, got 'site'"):
-        augment_dataset(rows_of(real), transfer(), per_cell=1, group_column="site", fill_values={"scanner": "x"})
+        augment_dataset(rows_of(real), transfer(), per_cell=1, group_column="site")
+    with pytest.raises(ValueError, match="group_column must be a column of the dataset, got 'site'"):
+        augment_dataset(rows_of(real, "names"), transfer(), per_cell=1, group_column="site")
