@@ -306,8 +306,8 @@ def _check_separable(counts: pd.DataFrame, there: NDArray[np.bool_]) -> None:
         group = counts.columns.tolist()[int(there[alone][0].argmax())]
         classes, occur, they = ("class", "occurs", "it is") if alone.sum() == 1 else ("classes", "occur", "they are")
         warnings.warn(
-            f"{classes} {_shown(counts.index[alone])} {occur} in one group only, the first in {group!r}; in other groups "
-            f"{they} drawn from what other classes show of them",
+            f"{classes} {_shown(counts.index[alone])} {occur} in one group only, the first in {group!r}; in other "
+            f"groups {they} drawn from what other classes show of them",
             UserWarning,
             stacklevel=3,
         )
