@@ -70,7 +70,7 @@ class AdditiveSampler:
         """
         with warnings.catch_warnings():
             # Such cells are what it is there for.
-            warnings.filterwarnings("ignore", "class .* occurs in one group only", UserWarning)
+            warnings.filterwarnings("ignore", "class.* in one group only", UserWarning)
             self.transfer_ = AdditiveTransfer().fit(rows, labels, groups, layout=layout)
         return self
 

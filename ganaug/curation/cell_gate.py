@@ -152,7 +152,7 @@ class _CellGate:
         if hasattr(gan, "get_params") and gan.get_params().get("random_state", 0) is None:
             gan.set_params(random_state=seed)
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "class .* occurs in one group only", UserWarning)
+            warnings.filterwarnings("ignore", "class.* in one group only", UserWarning)
             gan = gan.fit(real)
         if not has_groups(gan):
             raise TypeError(

@@ -150,7 +150,7 @@ class GeneratorSampler:
         groups = {} if data.groups is None else {"groups": data.groups[data.group_targets]}
         with warnings.catch_warnings():
             # Who passes groups to a sampler is warned there.
-            warnings.filterwarnings("ignore", "class .* occurs in one group only", UserWarning)
+            warnings.filterwarnings("ignore", "class.* in one group only", UserWarning)
             if draws_encoded(self.generator):
                 return self.generator.fit_encoded(data.encoder, data.rows, data.labels, data.container, **groups)
             return self.generator.fit(data.table, data.labels, **groups)

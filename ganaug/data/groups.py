@@ -385,9 +385,10 @@ def _check_separable(counts: pd.DataFrame, there: NDArray[np.bool_]) -> None:
     alone = there.sum(1) == 1
     if alone.any():
         group = counts.columns.tolist()[int(there[alone][0].argmax())]
+        classes, occur, they = ("class", "occurs", "it is") if alone.sum() == 1 else ("classes", "occur", "they are")
         warnings.warn(
-            f"class {_shown(counts.index[alone])} occurs in one group only, the first in {group!r}; in other groups it "
-            "is drawn from what other classes show of them",
+            f"{classes} {_shown(counts.index[alone])} {occur} in one group only, the first in {group!r}; in other "
+            f"groups {they} drawn from what other classes show of them",
             UserWarning,
             stacklevel=3,
         )

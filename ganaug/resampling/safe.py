@@ -263,7 +263,7 @@ class SafeOverSampler(TableOverSampler):
             return (np.asarray(estimator.predict(test[0])) == test[1]).astype(np.float64)
 
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "class .* occurs in one group only", UserWarning)
+            warnings.filterwarnings("ignore", "class.* in one group only", UserWarning)
             return np.stack([right(fitted) for fitted in self._fitted(*train, asked, ratios, seed)], axis=1)
 
     def _scores_of_fold(

@@ -252,7 +252,7 @@ def test_everything_that_can_be_shown_is(page):
         "accuracy against real samples a class",
         "gain over real against real samples a class",
         "gain over classical against real samples a class",
-        "by how much is synthetic",
+        "by share of synthetic samples",
         "By classifier",
         "Are the samples of their class?",
         "Are they copies? Fail",

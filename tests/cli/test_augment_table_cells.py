@@ -10,7 +10,7 @@ from shell import run
 ADDITIVE = ("--generator", "ganaug.curation.AdditiveTransfer", "--seed", "0")
 COUNTS = {("keep", "01"): 30, ("keep", "02"): 10, ("leave", "01"): 9}
 LACKING = ("leave", "02")
-pytestmark = pytest.mark.filterwarnings("ignore:class .* occurs in one group only")
+pytestmark = pytest.mark.filterwarnings("ignore:class.* in one group only")
 FULL = dict.fromkeys([*COUNTS, LACKING], 30)
 
 

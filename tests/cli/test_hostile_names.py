@@ -15,6 +15,8 @@ from ganaug.audit import audit, explain
 from ganaug.engine.callbacks.monitor import Monitor
 from ganaug.metrics import table_report
 
+pytestmark = pytest.mark.filterwarnings("ignore:steps=1 of")
+
 NAMES = [
     "\x1b[2J",
     "\x1b]0;title\x07",

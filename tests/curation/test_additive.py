@@ -10,7 +10,7 @@ from ganaug.curation import AdditiveTransfer
 from ganaug.data.tables.layout import RowLayout
 from ganaug.generators import Generator
 
-pytestmark = pytest.mark.filterwarnings("ignore:class .* occurs in one group only")
+pytestmark = pytest.mark.filterwarnings("ignore:class.* in one group only")
 
 CLASSES, GROUPS = np.array(["a", "b", "c"]), np.array([10, 20, 30])
 CLASS_EFFECT, GROUP_EFFECT = np.array([0.0, 50.0, 90.0]), np.array([0.0, 20.0, 65.0])

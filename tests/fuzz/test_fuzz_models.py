@@ -265,7 +265,7 @@ def test_texts_that_leave_doubts_are_refused(tmp_path, reader, text, reason):
     assert "\n" not in str(refusal.value)
 
 
-@pytest.mark.parametrize("version", [-1, 0, True, 1.0, "1", None, [1], 3, 10**30])
+@pytest.mark.parametrize("version", [-1, 0, True, 1.0, "1", None, [1], 4, 10**30])
 @pytest.mark.parametrize("reader", ["model", "pool"])
 def test_versions_that_no_ganaug_wrote_are_refused(tmp_path, reader, version):
     kind = {"model": "TableGAN", "pool": "SyntheticPool"}[reader]

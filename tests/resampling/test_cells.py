@@ -61,7 +61,7 @@ def cells():
     return X.iloc[order].reset_index(drop=True), y[order], groups[order]
 
 
-pytestmark = pytest.mark.filterwarnings("ignore:class .* occurs in one group only")
+pytestmark = pytest.mark.filterwarnings("ignore:class.* in one group only")
 
 
 @pytest.fixture(scope="module")

@@ -45,7 +45,7 @@ class HistogramMatching(AdditiveTransfer):
             raise TypeError(f"X must be uint8 images, got {self._samples.dtype}; convert it first")
         self.levels_ = np.zeros((*self.cell_counts_.shape, self._samples.shape[1], LEVELS))
         for c, g in np.argwhere(self.cell_counts_):
-            for channel, pixels in enumerate(self._samples[self._of(c, g)].swapaxes(0, 1)):
+            for channel, pixels in enumerate(self._samples[(self._cells == (c, g)).all(1)].swapaxes(0, 1)):
                 self.levels_[c, g, channel] = np.bincount(pixels.reshape(-1), minlength=LEVELS) / pixels.size
         return self
 
