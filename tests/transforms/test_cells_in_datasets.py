@@ -141,6 +141,13 @@ def test_what_the_source_lacks_can_be_left_out(real, tmp_path):
     assert len(AugmentedDataset(more, pool, per_cell={(2, "zone"): 1}, missing="keep")) == len(more)
 
 
+def test_one_warning_of_a_class_in_a_single_group(real):
+    rare = images_of(counts=[[8, 8, 8], [8, 8, 8], [0, 0, 8]])
+    with pytest.warns(UserWarning, match="in one group only") as said:
+        augment_images(rare, generator=transfer(), per_cell={(2, "new"): 1}, keep=[])
+    assert len(said) == 1
+
+
 def said_of_all(real, source, message, groups=None, **options):
     """Every face refuses with the same sentence."""
     with pytest.raises((ValueError, TypeError), match=message):
