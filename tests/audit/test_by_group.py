@@ -42,7 +42,7 @@ def test_a_group_that_is_ignored_is_found_and_copies_are_counted_by_group(asked)
     labels, groups = asked
     rng = np.random.default_rng(2)
     good = audited(_rows(labels, groups, rng), labels, groups)
-    assert "Groups: followed as far as can be told" in str(good)
+    assert "Groups: followed as far as the test can find" in str(good)
     assert good.groups.remarks == []
     (unseen,) = [row for row in good.groups.cells if row["n real"] == 0]
     assert (unseen["class"], unseen["group"], unseen["class recognised"]) == ("b", "south", pytest.approx(1, abs=0.1))

@@ -69,6 +69,13 @@ def test_empty_cells_are_filled_where_that_paid_for_withheld_ones():
     assert SEEN[4:] == [everything]  # the last one is what rows are drawn from
 
 
+def test_cells_that_nobody_asked_for_are_named():
+    s = safe(sampling_strategy={("x", "north"): 10})
+    s.fit_resample(*cells()[:2], groups=cells()[2])
+    assert s.decision_.per_cell.keys() == {("x", "north")}
+    assert s.decision_.left_out == {("z", "west"): "as no samples of it were asked for"}
+
+
 def test_nothing_is_filled_where_that_harms():
     X, y, groups = cells()
     s = safe(wrong=True)
