@@ -229,8 +229,8 @@ def group_consistency(
     for row in by_cell:
         c, g = list(classes).index(row["class"]), list(groups).index(row["group"])
         # Where a group makes a class hard to recognise, samples that are as they should be are not recognised either.
-        shares = [right[own].mean() for own in (reference.classes == c, reference.of_cell(c, g)) if len(right[own])]
-        row["real class"] = float(min(shares)) if shares else None
+        found = [right[own] for own in (reference.classes == c, reference.of_cell(c, g))]
+        row["real class"] = min((float(each.mean()) for each in found if len(each)), default=None)
     ignored = [row["group"] for row in by_group if row["follows"] is not None and row["follows"] < FOLLOWED]
     remarks = [_ignored(row, len(there)) for row in by_group if row["group"] in ignored]
     return GroupConsistency(by_group, by_cell, remarks + _wrong_classes(by_cell), ignored)
