@@ -68,6 +68,9 @@ class AdditiveSampler:
         ValueError
             Without groups, and for those that :class:`AdditiveTransfer` refuses.
         """
+        self._width = rows.shape[1]
+        if not self._width:  # where nothing varies, rows have no entries, of which AdditiveTransfer needs one
+            rows, layout = np.zeros((len(rows), 1), rows.dtype), None
         with warnings.catch_warnings():
             # Such cells are what it is there for.
             warnings.filterwarnings("ignore", "class.* in one group only", UserWarning)
@@ -78,4 +81,5 @@ class AdditiveSampler:
         self, labels: NDArray[Any], randomness: np.random.Generator, groups: NDArray[Any] | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Draw a row for each label and group, and the index of the row that each was made of."""
-        return self.transfer_.sample_with_donors(labels, groups, random_state=randomness)
+        rows, donors = self.transfer_.sample_with_donors(labels, groups, random_state=randomness)
+        return rows[:, : self._width], donors

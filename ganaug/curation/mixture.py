@@ -255,6 +255,7 @@ class Mixture:
         if not able:
             raise ValueError(self._undrawable(cell))
         shares = {k: float(self.members[k][1]) for k in able}
+        able = [k for k in able if shares[k]] or able  # what rounding leaves is not for a sampler of share 0
         whole = sum(shares.values())
         numbers, left = [0] * len(self.members), n
         for k in able[:0:-1]:

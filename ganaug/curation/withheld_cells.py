@@ -307,7 +307,8 @@ def cell_decision(
         wanted = dict.fromkeys(map(cells.label, cells.empty), level) if amounts is None else amounts
         harmed = _harmed(cells, rounds, hits, decision.position)
         why = {cells.label(cell): harmed(cell) for cell in cells.empty if cells.label(cell) in wanted}
-        left_out = {cell: reason for cell, reason in why.items() if reason}
+        left_out = _all_left(cells, "as no samples of it were asked for") | why
+        left_out = {cell: reason for cell, reason in left_out.items() if reason}
         per_cell = {cell: max(1, round(decision.ratio * wanted[cell])) for cell, reason in why.items() if not reason}
     return CellGateDecision(
         decision.ratio if per_cell else 0.0,

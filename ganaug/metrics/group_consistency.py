@@ -73,7 +73,8 @@ class GroupConsistency:
         others. All are means over classes that the group has real samples of.
     cells : list of dict
         For each "class" and "group" with enough samples: "n", "n real" of training, the shares "group recognised" and
-        "class recognised", and "real class", that of real samples of the class in all groups.
+        "class recognised", and "real class", that of real samples of the class: in all groups, or in this one if it is
+        less there.
     remarks : list of str
         Sentences about groups that are ignored, and cells in which the class is not drawn.
     ignored : list
@@ -224,9 +225,12 @@ def group_consistency(
         ]
         by_group.append(_group_row(groups[g], int((synthetic.groups == g).sum()), *shares))
     by_cell = _cell_rows(synthetic, of_group[n:], of_class[n:], seen, classes, groups)
+    right = of_class[:n] == reference.classes
     for row in by_cell:
-        own = reference.classes == list(classes).index(row["class"])
-        row["real class"] = float((of_class[:n] == reference.classes)[own].mean()) if own.any() else None
+        c, g = list(classes).index(row["class"]), list(groups).index(row["group"])
+        # Where a group makes a class hard to recognise, samples that are as they should be are not recognised either.
+        found = [right[own] for own in (reference.classes == c, reference.of_cell(c, g))]
+        row["real class"] = min((float(each.mean()) for each in found if len(each)), default=None)
     ignored = [row["group"] for row in by_group if row["follows"] is not None and row["follows"] < FOLLOWED]
     remarks = [_ignored(row, len(there)) for row in by_group if row["group"] in ignored]
     return GroupConsistency(by_group, by_cell, remarks + _wrong_classes(by_cell), ignored)
@@ -359,8 +363,8 @@ def _wrong_classes(cells: list[dict[str, Any]]) -> list[str]:
     said = [
         f"samples asked for class {row['class']} in group {row['group']}"
         + ("" if row["n real"] else ", which has no real ones,")
-        + f" are recognised as {row['class']} in {_percent(row['class recognised'])} of cases; real ones of the class "
-        f"are in {_percent(row['real class'])}"
+        + f" are recognised as {row['class']} in {_percent(row['class recognised'])} of cases; real ones are "
+        f"in {_percent(row['real class'])}"
         for row in wrong[:SHOWN]
     ]
     return said + ([f"{len(wrong) - SHOWN} more cells are not recognised as their class"] if len(wrong) > SHOWN else [])

@@ -20,6 +20,7 @@ from sklearn.utils._param_validation import HasMethods, StrOptions
 
 from ganaug.curation.gate import GateDecision, decide
 from ganaug.curation.withheld_cells import CellGateDecision, Cells, Round, cell_decision, refusal
+from ganaug.data.groups import check_groups
 from ganaug.data.tables.containers import as_table, is_frame, rows_at
 from ganaug.data.tables.encoder import TableEncoder
 from ganaug.resampling.base import TableOverSampler, copied, seeded, seeds
@@ -200,10 +201,14 @@ class SafeOverSampler(TableOverSampler):
             try:
                 scores.append(self._scores_of_fold(fitted_on, scored, wanted, ratios, share, seed))
             except ValueError as error:
-                if rare >= ENOUGH and groups is None:
+                # Few rows are fewer still in the training part of a fold, and classes share fewer groups there.
+                if rare < ENOUGH:
+                    few = f"{rare} rows in a class"
+                elif groups is not None and not _separable(y[train], groups.part(train)):
+                    few = "classes that share few groups"
+                else:
                     raise
-                # Few rows are fewer still in the training part of a fold.
-                reason = f"with {rare} rows in a class an inner fold could not be tried ({error})"
+                reason = f"with {few} an inner fold could not be tried ({error})"
                 warnings.warn(f"nothing is added: {reason}", UserWarning, stacklevel=2)
                 return GateDecision(0.0, 0.0, 0.0, float("nan"), reason), np.empty((0, len(ratios)))
             shares.append(len(test) / len(y))
@@ -237,6 +242,8 @@ class SafeOverSampler(TableOverSampler):
             try:
                 hits.append(self._hits(X, y, groups, cells, each, wanted, ratios, seed))
             except ValueError as error:
+                if np.unique(y[each.train], return_counts=True)[1].min() >= ENOUGH:
+                    raise
                 refused, hits = f"without some of the cells the sampler could not be tried ({error})", []
                 break
         if refused is not None:
@@ -262,9 +269,7 @@ class SafeOverSampler(TableOverSampler):
         def right(estimator: Any) -> NDArray[np.float64]:
             return (np.asarray(estimator.predict(test[0])) == test[1]).astype(np.float64)
 
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "class.* in one group only", UserWarning)
-            return np.stack([right(fitted) for fitted in self._fitted(*train, asked, ratios, seed)], axis=1)
+        return np.stack([right(fitted) for fitted in self._fitted(*train, asked, ratios, seed)], axis=1)
 
     def _scores_of_fold(
         self,
@@ -320,7 +325,10 @@ class SafeOverSampler(TableOverSampler):
             X_new, y_new = sampler.fit_resample(table, y)
             X_new = container.extend(X, table, X_new.iloc[len(table) :])
         else:
-            X_new, y_new = sampler.fit_resample(X, y, **({} if groups is None else {"groups": groups.given}))
+            with warnings.catch_warnings():
+                # Who passes groups was warned of all rows.
+                warnings.filterwarnings("ignore", "class.* in one group only", UserWarning)
+                X_new, y_new = sampler.fit_resample(X, y, **({} if groups is None else {"groups": groups.given}))
         if not np.array_equal(y_new[: len(y)], y):
             raise ValueError(
                 f"sampler must return the original rows first, {type(sampler).__name__} does not; "
@@ -375,6 +383,17 @@ def _occurs(key: Any, y: NDArray[Any], groups: RowGroups | None) -> bool:
     if groups is None or not isinstance(key, tuple):
         return True
     return key[0] in y and key[1] in groups.values
+
+
+def _separable(y: NDArray[Any], groups: RowGroups) -> bool:
+    """Whether some of the rows still have groups that a sampler takes."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            check_groups(y, groups.values, use="conditioning")
+    except ValueError:
+        return False
+    return True
 
 
 def _checked(ratios: Any) -> list[float]:

@@ -48,12 +48,13 @@ def counts(members, asked, **options):
         ((0.5, 0.5, 0), [[5, 5, 0], [2, 2, 0], [0, 2, 0]]),
         ((1, 0, 0), [[10, 0, 0], [4, 0, 0], [0, 1, 1]]),
         ((0, 5, 5), [[0, 5, 5], [0, 2, 2], [0, 1, 1]]),
+        ((0, 1, 1, 1), [[0, 4, 3, 3], [0, 2, 1, 1], [0, 0, 1, 1]]),
     ],
 )
 @pytest.mark.parametrize("options", [{}, {"selection": SELECTION, "candidates": 3}])
 def test_each_sampler_draws_its_share_of_each_class(shares, expected, options):
     """The last class is too small for the first sampler; what rounding leaves goes to the first that can."""
-    members = list(zip([Fixed(0, min_rows=4), Fixed(1), Fixed(2)], shares, strict=True))
+    members = list(zip([Fixed(0, min_rows=4), Fixed(1), Fixed(2), Fixed(3)], shares, strict=False))
     asked = np.random.default_rng(1).permutation(np.repeat([0, 1, 2], [10, 4, 2]))
     assert counts(members, asked, **options) == expected
 

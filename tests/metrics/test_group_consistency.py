@@ -114,3 +114,14 @@ def test_real_images_need_groups_where_synthetic_ones_have_them():
     plain = LabelledImages(data.images, data.labels)
     with pytest.raises(ValueError, match="synthetic has groups and real has none; read the real images with groups="):
         image_report(plain, data)
+
+
+def test_samples_like_real_ones_are_no_wrong_classes_where_groups_hide_the_class():
+    classes, groups = cells(30)
+    shift = 6.0 * np.searchsorted(GROUPS, groups)  # class 1 of a group lies where class 0 of the next one does
+    real, drawn = (
+        np.random.default_rng(seed).normal(6.0 * classes + shift, 0.5)[:, None].repeat(2, axis=1) for seed in (0, 1)
+    )
+    found = table_report(real, classes, drawn, classes, groups=(groups, groups), folds=2, random_state=0)
+    assert found.table("cells")["class recognised"].min() < 0.2
+    assert found.remarks == ()

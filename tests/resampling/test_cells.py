@@ -96,6 +96,20 @@ def test_cells_get_exact_counts(data, params, expected):
     assert s.fallback_ == {}
 
 
+def test_the_generator_is_not_trained_without_a_share(data):
+    X, y, groups = data
+    s = sampler(local_share=1.0, sampling_strategy={(1, "b"): 7})  # five rows, which two samplers cannot halve
+    s.fit_resample(X, y, groups=groups)
+    assert s.generator_ is None
+
+
+def test_cells_of_a_constant_table_are_filled(data):
+    _, y, groups = data
+    X_new, _ = GANOverSampler(balance="cells", random_state=0).fit_resample(np.ones((len(y), 2)), y, groups=groups)
+    assert X_new.shape == (sum(FULL.values()), 2)
+    assert (X_new == 1).all()
+
+
 def test_rows_of_a_cell_without_any_lie_where_class_and_group_say(data):
     s = sampler()
     X_new, y_new = s.fit_resample(*data[:2], groups=data[2])

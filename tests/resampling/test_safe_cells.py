@@ -47,6 +47,11 @@ class Seen(AdditiveTransfer):
 SEEN = []
 
 
+class Broken(KNeighborsClassifier):
+    def fit(self, X, y):
+        raise ValueError("of no use")
+
+
 def safe(wrong=False, **params):
     SEEN.clear()
     inner = GANOverSampler(generator=Seen(wrong), balance="cells", local_share=0.0, selection=False)
@@ -67,6 +72,27 @@ def test_empty_cells_are_filled_where_that_paid_for_withheld_ones():
     withheld = [{(row["class"], row["group"]) for row in s.decision_.withheld if row["round"] == n} for n in range(4)]
     assert SEEN[:4] == [everything - cells for cells in withheld]
     assert SEEN[4:] == [everything]  # the last one is what rows are drawn from
+
+
+def test_cells_that_nobody_asked_for_are_named():
+    s = safe(sampling_strategy={("x", "north"): 10})
+    s.fit_resample(*cells()[:2], groups=cells()[2])
+    assert s.decision_.per_cell.keys() == {("x", "north")}
+    assert s.decision_.left_out == {("z", "west"): "as no samples of it were asked for"}
+
+
+@pytest.mark.parametrize("cv", [2, "cells"])
+def test_errors_that_few_rows_do_not_explain_are_raised(cv):
+    X, y, groups = cells()
+    with pytest.raises(ValueError, match="of no use"):
+        safe(cv=cv, estimator=Broken()).fit_resample(X, y, groups=groups)
+
+
+def test_inner_folds_do_not_repeat_what_is_said_of_groups():
+    X, y, groups = cells(holes={("x", group) for group in ("north", "south", "west")})
+    with pytest.warns(UserWarning, match="class 'x' occurs in one group only") as said:
+        safe(cv=2).fit_resample(X, y, groups=groups)
+    assert len(said) == 1
 
 
 def test_nothing_is_filled_where_that_harms():
