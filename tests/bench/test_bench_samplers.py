@@ -228,7 +228,7 @@ def test_ctgan_rows_of_other_classes_are_thrown_away_and_global_states_kept(monk
 @pytest.mark.parametrize("name", ["additive-transfer", "table-gan"])
 def test_rows_that_fill_cells_keep_numbers_that_are_only_names(name):
     y, groups = np.arange(120) % 2, np.array(["u", "v", "w"])[np.arange(120) // 2 % 3]
-    code = np.where(groups == "w", 9, np.random.default_rng(0).choice([1, 5, 9], 120))
+    code = np.where(groups == "w", 1000, 10 * np.random.default_rng(0).permutation(60).repeat(2))
     table = pd.DataFrame({"a": np.linspace(0, 1, 120), "code": code})
     kept = (y == 0) | (groups != "w")
     data = TableData(table[kept].reset_index(drop=True), y[kept], ("code",), groups[kept])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ganaug.bench.cases.checking import load_suite
 from ganaug.bench.inputs.datasets import OTHER_FILES, TABLES, load_images, load_table
@@ -125,7 +126,7 @@ def custom_suite(
         baselines = tuple(name for name in tables.baselines if name in names)
         experiment = replace(tables, arms=arms, baselines=baselines)
         if groups is not None:
-            experiment = _by_groups(experiment, TABLE_ARMS, withhold_cells, folds or len(np.unique(table.groups)))
+            experiment = _by_groups(experiment, TABLE_ARMS, withhold_cells, folds or _count(table.groups))
         return replace(suite, title=_title(data), images=None, tables=experiment)
     if csv is not None and csv != CsvOptions():
         raise ValueError("sep, decimal, encoding and na_values belong to CSV files, but data is images")
@@ -135,7 +136,7 @@ def custom_suite(
     assert suite.images is not None
     images = replace(suite.images, datasets=(source,))
     if groups is not None:
-        images = _by_groups(images, IMAGE_ARMS, withhold_cells, folds or len(np.unique(found.groups)))
+        images = _by_groups(images, IMAGE_ARMS, withhold_cells, folds or _count(found.groups))
         images = replace(images, generators=(*images.generators, Plugin.of(TRANSFER)))
     return replace(suite, title=_title(data), images=images, tables=None)
 
@@ -145,6 +146,10 @@ def _check_withheld(groups: str | None, withhold_cells: float | None) -> None:
         raise ValueError(f"withhold_cells needs groups, got {withhold_cells:g} without; name what samples come from")
     if withhold_cells is not None and not 0 < withhold_cells < 1:
         raise ValueError(f"withhold_cells must be a share between 0 and 1, got {withhold_cells:g}; 0.25 is a quarter")
+
+
+def _count(groups: NDArray[Any] | None) -> int:
+    return 0 if groups is None else len(np.unique(groups))
 
 
 def _by_groups(experiment: Any, arms: tuple[Any, ...], withhold_cells: float | None, most_folds: int) -> Any:
