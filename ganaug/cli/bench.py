@@ -36,7 +36,11 @@ def bench_run(
     target: Annotated[str | None, typer.Option(help="Column of the class labels of a table.")] = None,
     size: Annotated[int | None, typer.Option(help="Height and width that images are resized to.")] = None,
     folds: Annotated[
-        int | None, typer.Option(min=2, help="Folds of your own data; default 5. A class needs as many samples.")
+        int | None,
+        typer.Option(
+            min=2,
+            help="Folds of your own data; default 5, or one for each of fewer groups. A class needs as many samples.",
+        ),
     ] = None,
     groups: Annotated[
         str | None,

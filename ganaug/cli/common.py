@@ -95,7 +95,8 @@ Groups = Annotated[
 PerCell = Annotated[
     int | None,
     typer.Option(
-        min=1, help="Samples of each class in each group, in place of --per-class, also where the data have none."
+        min=1,
+        help="Samples of each class in each known group, in place of --per-class, also where the data have none.",
     ),
 ]
 License = Annotated[str, typer.Option(help="Of the model, for its card: an identifier such as apache-2.0.")]

@@ -78,7 +78,7 @@ def sample(
         _check_pool_output(output, output_format, [model, real], overwrite)
         if size is not None and real is None:
             raise ValueError("--size is for --real; the model draws images of the size it was trained on")
-        wanted = _wanted(*_asked(gan, label, groups, per_class, per_cell), everything=not groups)
+        wanted = _wanted(*_asked(gan, label, groups, per_class, per_cell))
         data = None if real is None else _real_images(real, size, gan)
         _write_pool(gan, output, wanted, data, rank, seed, overwrite)
     else:
@@ -133,14 +133,10 @@ def _real_images(real: str, size: str | None, gan: Any) -> Any:
     return as_fitted(labelled_images(real, size=image_size(size), groups=groups, dtype="auto"), gan)
 
 
-def _wanted(labels: NDArray[Any], groups: NDArray[Any] | None, everything: bool) -> dict[str, Any]:
-    """What a pool is to hold; of groups that were not chosen only those that are known."""
-    from ganaug.data.groups import has_group
-
+def _wanted(labels: NDArray[Any], groups: NDArray[Any] | None) -> dict[str, Any]:
+    """What a pool is to hold."""
     if groups is None:
         return {"per_class": Counter(labels.tolist())}
-    if everything and (known := has_group(groups)).any():
-        labels, groups = labels[known], groups[known]
     return {"per_cell": Counter(zip(labels.tolist(), groups.tolist(), strict=True))}
 
 
@@ -184,9 +180,10 @@ def _write_pool(
 def _asked(
     gan: Any, classes: list[str] | None, groups: list[str] | None, per_class: int | None, per_cell: int | None
 ) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """Label of each sample that is to be drawn, and its group, where groups are asked for."""
+    """Label of each sample that is to be drawn, and its group where groups are asked for: all known ones by default."""
     import numpy as np
 
+    from ganaug.data.groups import has_group
     from ganaug.generators.contract import has_groups
 
     if per_class is not None and per_cell is not None:
@@ -198,6 +195,8 @@ def _asked(
         raise ValueError("the model was trained without groups; leave --groups and --per-cell out, or fit it anew")
     named = _chosen({str(group): group for group in gan.groups_.tolist()}, groups, "group", "groups")
     chosen = np.array(named, dtype=gan.groups_.dtype)
+    if not groups and (known := has_group(chosen)).any():
+        chosen = chosen[known]
     # Without --per-cell the groups share the samples of each class, in turn.
     of = np.resize(chosen, per_class or PER_CLASS) if per_cell is None else np.repeat(chosen, per_cell)
     return np.repeat(labels, len(of)), np.tile(of, len(labels))

@@ -223,3 +223,16 @@ def test_ctgan_rows_of_other_classes_are_thrown_away_and_global_states_kept(monk
     assert np.array_equal(state, np.random.get_state()[1])
     (_, y), _ = resample(TableArm("ctgan", Plugin("ctgan", "ctgan", {"epochs": 1})), data, Columns(data), 0)
     assert np.bincount(y).tolist() == [60, 60]
+
+
+@pytest.mark.parametrize("name", ["additive-transfer", "table-gan"])
+def test_rows_that_fill_cells_keep_numbers_that_are_only_names(name):
+    y, groups = np.arange(120) % 2, np.array(["u", "v", "w"])[np.arange(120) // 2 % 3]
+    code = np.where(groups == "w", 1000, 10 * np.random.default_rng(0).permutation(60).repeat(2))
+    table = pd.DataFrame({"a": np.linspace(0, 1, 120), "code": code})
+    kept = (y == 0) | (groups != "w")
+    data = TableData(table[kept].reset_index(drop=True), y[kept], ("code",), groups[kept])
+    arm = TableArm(name, Plugin(name, name, {"steps": 5} if name == "table-gan" else {}), cells="empty")
+    (rows, labels), note = resample(arm, data, Columns(data), 0)
+    assert (len(rows), labels[100:].tolist(), note) == (120, [1] * 20, None)
+    assert (rows[100:, 1:].sum(1) == 1).all()  # one of the codes, never a number between them

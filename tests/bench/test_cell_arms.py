@@ -81,6 +81,17 @@ def test_adapted_statistics_are_those_of_each_group():
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
 
 
+def test_adapted_statistics_do_not_depend_on_the_order_of_many_images():
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(4), nn.Linear(4, 2)).eval()
+    images = np.repeat(np.array([10, 250], np.uint8), [1001, 1001])[:, None, None, None].repeat(4, 1)
+    first, last = adapted_proba(network, images, np.zeros(2002, int))[[0, -1]]
+    mixed = images[np.arange(2002) % 2 * 1001 + np.arange(2002) // 2]
+    np.testing.assert_allclose(adapted_proba(network, mixed, np.zeros(2002, int))[:2], [first, last], atol=1e-3)
+    whole = network[1].train()(torch.from_numpy(images.reshape(-1, 4) / 255).float())
+    np.testing.assert_allclose([first, last], network[2](whole)[[0, -1]].softmax(1).detach(), atol=1e-3)
+
+
 def test_masks_hide_one_band_of_rows_and_one_of_columns():
     torch.manual_seed(0)
     masked = torch.stack([find_transform("specaugment")(torch.rand(1, 20, 20) + 0.1) for _ in range(40)])

@@ -231,6 +231,8 @@ def test_a_share_of_cells_is_withheld_from_ones_own_data(scans, rows):
     assert {"cells by transfer", "cells by both"} <= {arm.name for arm in images.arms}
     tables = custom_suite(rows, target="y", groups="site").tables
     assert (tables.split, tables.metrics[:2]) == ("groups", ("balanced over cells", "worst group"))
+    assert (tables.folds, custom_suite(rows, target="y", groups="site", folds=2).tables.folds) == (3, 2)
+    assert custom_suite(scans, groups="groups").images.folds == 3
     assert tables.arms == custom_suite(rows, target="y").tables.arms
     check_suite(custom_suite(rows, target="y", groups="site", withhold_cells=0.5))
 
@@ -241,6 +243,7 @@ def test_a_share_of_cells_is_withheld_from_ones_own_data(scans, rows):
         (["--withhold-cells", "0.3"], "withhold_cells needs groups, got 0.3 without"),
         (["--groups", "site", "--withhold-cells", "1"], "withhold_cells must be a share between 0 and 1, got 1"),
         (["--groups", "sight"], "sight"),
+        (["--groups", "y"], "groups must be another column than target, got 'y' for both"),
     ],
 )
 def test_mistakes_in_groups_from_the_shell(rows, tmp_path, capsys, arguments, message):

@@ -51,6 +51,9 @@ GAN_ARMS = (
 )
 
 
+CELL_METRICS = ("unseen cells", "seen cells", "balanced over cells")
+
+
 def test_it_says_plainly_when_there_is_no_gain_and_the_strongest_comparison_comes_first():
     scores = {
         "real": (0.80, 0.82, 0.81),
@@ -63,6 +66,26 @@ def test_it_says_plainly_when_there_is_no_gain_and_the_strongest_comparison_come
     assert against_classical.startswith("gan+classical against classical: no gain shown")
     assert against_real.startswith("gan against real: a gain, +5.0 points of accuracy")
     assert "probability of harm below .01" in against_real
+
+
+@pytest.mark.parametrize(
+    ("scores", "said"),
+    [
+        # Of each arm: unseen cells, seen cells, balanced over cells.
+        ({"real": (0.90, 0.90, 0.90), "classical": (0.5, 0.5, 0.5), "gan": (0.90, 0.91, 0.90)}, "90.0 against 90.0"),
+        ({"real": (0.70, 0.90, 0.80), "classical": (0.95, 0.60, 0.75), "gan": (0.70, 0.90, 0.80)}, None),
+        ({"real": (0.90, 0.90, 0.90), "classical": (0.5, 0.5, 0.5), "gan": (0.93, 0.93, 0.93)}, None),
+    ],
+    ids=["nothing to gain", "an arm that trades seen cells for unseen ones", "filling them paid"],
+)
+def test_filling_cells_cannot_pay_where_unseen_ones_score_as_seen_ones(scores, said):
+    records = [
+        cell(arm, split, 0.5, metrics=dict.fromkeys(METRICS, 0.5) | dict(zip(CELL_METRICS, found, strict=True)))
+        for arm, found in scores.items()
+        for split in range(3)
+    ]
+    cautions = summarise(image_suite(GAN_ARMS[:3]), records, [about("d")])["cautions"]
+    assert [said in caution for caution in cautions] == ([] if said is None else [True])
 
 
 def test_two_splits_are_too_few_for_an_interval_wherever_there_would_be_one(tmp_path):

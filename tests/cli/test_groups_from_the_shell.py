@@ -106,3 +106,15 @@ def test_groups_that_cannot_be_learnt_are_refused_before_training(refused, folde
     assert run(*fit, *QUICK) == 0
     capsys.readouterr()
     assert "was trained without groups" in refused("sample", tmp_path / "m", "-o", "x.csv", "--per-cell", 1)
+
+
+def test_unknown_groups_are_drawn_by_cell_only_where_they_are_asked_for(tmp_path):
+    table = pd.DataFrame({"age": range(24), "site": ["a", "b", None] * 8, "kind": ["x", "y"] * 12})
+    table.to_csv(tmp_path / "clients.csv", index=False)
+    model = tmp_path / "model"
+    asked = ("--target", "kind", "--groups", "site")
+    assert run("fit", "table", tmp_path / "clients.csv", *asked, "-o", model, *QUICK) == 0
+    for more, groups in (((), ["a", "b"]), (("--groups", "unknown"), ["unknown"])):
+        command = ("sample", model, "-o", tmp_path / "new.csv", "--per-cell", 2, "--overwrite", *more)
+        assert run(*command) == 0
+        assert sorted({*pd.read_csv(tmp_path / "new.csv").site}) == groups

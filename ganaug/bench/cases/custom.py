@@ -7,6 +7,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ganaug.bench.cases.checking import load_suite
 from ganaug.bench.inputs.datasets import OTHER_FILES, TABLES, load_images, load_table
 from ganaug.bench.suite.plugins import Plugin
@@ -59,7 +62,8 @@ def custom_suite(
     size : int, optional
         Height and width that images are resized to.
     folds : int, optional
-        Five by default. A class needs as many rows or images, of which all but one part are trained on.
+        Five by default, or as many as there are groups where these are fewer and kept whole. A class needs as many
+        rows or images, of which all but one part are trained on.
     csv : CsvOptions, optional
         What is known of a CSV file; the rest is found out.
     groups : str, optional
@@ -87,6 +91,8 @@ def custom_suite(
     """
     suite = load_suite("custom")
     _check_withheld(groups, withhold_cells)
+    if groups is not None and groups == target:
+        raise ValueError(f"groups must be another column than target, got {target!r} for both; name that of the groups")
     if folds is not None:
         assert suite.images is not None
         assert suite.tables is not None
@@ -98,8 +104,8 @@ def custom_suite(
         raise ValueError(f"{data} is a table; name its column of labels with --target")
     if target is None and user_path(data).is_file() and Path(data).suffix.lower() in OTHER_FILES:
         raise ValueError(f"{data}: a table must end in {TABLE_KINDS}, with --target; convert it")
-    labelled = data.startswith("keel:") or data in TABLES.keys() - EMBEDDED.keys()
-    if target is not None or labelled:
+    is_named = data.startswith("keel:") or data in TABLES.keys() - EMBEDDED.keys()
+    if target is not None or is_named:
         if size is not None:
             raise ValueError("size belongs to images, but data is a table")
         known = {key: value for key, value in asdict(csv or CsvOptions()).items() if value}
@@ -120,17 +126,17 @@ def custom_suite(
         baselines = tuple(name for name in tables.baselines if name in names)
         experiment = replace(tables, arms=arms, baselines=baselines)
         if groups is not None:
-            experiment = _by_groups(experiment, TABLE_ARMS, withhold_cells)
+            experiment = _by_groups(experiment, TABLE_ARMS, withhold_cells, folds or _count(table.groups))
         return replace(suite, title=_title(data), images=None, tables=experiment)
     if csv is not None and csv != CsvOptions():
         raise ValueError("sep, decimal, encoding and na_values belong to CSV files, but data is images")
     keys = {"source": data, "size": size, "groups": groups}
     source = Plugin.of({key: value for key, value in keys.items() if value is not None}, "source")
-    load_images(source)
+    found = load_images(source)
     assert suite.images is not None
     images = replace(suite.images, datasets=(source,))
     if groups is not None:
-        images = _by_groups(images, IMAGE_ARMS, withhold_cells)
+        images = _by_groups(images, IMAGE_ARMS, withhold_cells, folds or _count(found.groups))
         images = replace(images, generators=(*images.generators, Plugin.of(TRANSFER)))
     return replace(suite, title=_title(data), images=images, tables=None)
 
@@ -142,10 +148,15 @@ def _check_withheld(groups: str | None, withhold_cells: float | None) -> None:
         raise ValueError(f"withhold_cells must be a share between 0 and 1, got {withhold_cells:g}; 0.25 is a quarter")
 
 
-def _by_groups(experiment: Any, arms: tuple[Any, ...], withhold_cells: float | None) -> Any:
+def _count(groups: NDArray[Any] | None) -> int:
+    return 0 if groups is None else len(np.unique(groups))
+
+
+def _by_groups(experiment: Any, arms: tuple[Any, ...], withhold_cells: float | None, most_folds: int) -> Any:
     """An experiment on data with groups: how it is split and compared, and arms that go by cells."""
     if withhold_cells is None:
-        return replace(experiment, split="groups", metrics=("balanced over cells", "worst group", *experiment.metrics))
+        metrics = ("balanced over cells", "worst group", *experiment.metrics)
+        return replace(experiment, split="groups", folds=max(2, min(experiment.folds, most_folds)), metrics=metrics)
     share = math.sqrt(withhold_cells)
     return replace(
         experiment,

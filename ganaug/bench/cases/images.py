@@ -276,7 +276,7 @@ class ImageCase(Case):
                 notes.append("no cell lacked samples")
             assert self.groups is not None
             real = Grouped(self.data.images[chosen], targets, self.groups[chosen])
-            draw: Draw = lambda randomness: cell_batches(arm, real, filling, randomness, len(self.classes))  # noqa: E731
+            draw: Draw = partial(cell_batches, arm, real, filling, n_classes=len(self.classes))
         else:
             synthetic = self._synthetic_images(task.split, arm, keep) if share.any() else None
             if synthetic is not None:

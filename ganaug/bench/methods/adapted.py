@@ -8,11 +8,10 @@ from __future__ import annotations
 import copy
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ganaug.classifiers.image_classifier import predict_proba
+from ganaug.classifiers.image_classifier import PREDICTION_BATCH, predict_proba
 
 __all__ = ["adapted_proba", "has_batch_norm"]
 
@@ -55,9 +54,12 @@ def adapted_proba(network: nn.Module, images: NDArray[np.uint8], groups: NDArray
             layer.reset_running_stats()
             layer.momentum = None  # the mean over all batches
             layer.train()
-        with torch.no_grad():
-            predict_proba(adapted, images[mine])
-        probabilities = predict_proba(adapted.eval(), images[mine])
+        own = images[mine]
+        # Batches of one size, each from all over the group: images often come in the order of their classes.
+        n_batches = -(-len(own) // PREDICTION_BATCH)
+        for first in range(n_batches):
+            predict_proba(adapted, own[first::n_batches])
+        probabilities = predict_proba(adapted.eval(), own)
         if found is None:
             found = np.empty((len(images), probabilities.shape[1]), np.float32)
         found[mine] = probabilities

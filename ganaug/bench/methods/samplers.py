@@ -186,8 +186,10 @@ def _filled(arm: TableArm, data: TableData, encode: Columns, seed: int) -> tuple
     cells = np.repeat(np.argwhere(lacking), lacking[lacking > 0], axis=0)
     extra = {"nominal": data.nominal, "verbose": False, "random_state": seed}
     generator = construct(_filler(arm.sampler), arm.sampler.params, **extra)
-    generator.fit(data.X.copy(), data.y.copy(), groups=data.groups)
+    # Numbers that are only names are known as such by their dtype: not every generator can be told otherwise.
+    generator.fit(data.X.astype(dict.fromkeys(data.nominal, "category")), data.y.copy(), groups=data.groups)
     drawn = generator.sample(classes[cells[:, 0]], names[cells[:, 1]], random_state=seed)
+    drawn = drawn.astype({name: data.X.dtypes[name] for name in data.nominal})
     what = f"sampler {short(arm.sampler.name)}"
     table, y = checked_table(what, (drawn, classes[cells[:, 0]]), data.X, data.y)
     return (np.concatenate([encode(data.X), encode(table)]), np.concatenate([data.y, y])), None

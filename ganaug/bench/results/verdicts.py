@@ -151,19 +151,26 @@ def cautions_on_unseen(scores: Scores, cases: set[int]) -> list[str]:
 
 
 def cautions_on_cells(scores: Scores) -> list[str]:
-    """Say where the best arm without synthetic samples is as good on unseen cells as on seen ones."""
+    """Say where unseen cells score as seen ones do without synthetic samples, and no arm with them scores higher.
+
+    The arm without synthetic samples is the one that is best over all cells: the one that is best on unseen cells is
+    often one that favours the classes that happen to be withheld, at the cost of the others.
+    """
     sentences = []
     for index, about in scores.cases if {"unseen cells", "seen cells"} <= {*scores.metrics} else ():
-        finished = {}
+        without, added = {}, []
         for arm in scores.experiment.arms:
-            unseen, seen = (scores.mean(arm.name, metric, index) for metric in ("unseen cells", "seen cells"))
-            if arm.amount == 0 and unseen is not None and seen is not None:
-                finished[arm.name] = (unseen, seen)
-        if not finished:
+            found = [scores.mean(arm.name, m, index) for m in ("balanced over cells", "unseen cells", "seen cells")]
+            known = [value for value in found if value is not None]
+            if len(known) == len(found) and arm.amount == 0:
+                without[arm.name] = known
+            elif len(known) == len(found):
+                added.append(known[1])
+        if not without:
             continue
-        best = max(finished, key=lambda name: finished[name][0])
-        unseen, seen = finished[best]
-        if seen - unseen < LEAST_GAP:
+        best = max(without, key=lambda name: without[name][0])
+        _, unseen, seen = without[best]
+        if seen - unseen < LEAST_GAP and all(value - unseen < LEAST_GAP for value in added):
             sentences.append(
                 f"On {about['name']} unseen cells score as seen ones do, {unseen:.1f} against {seen:.1f} with {best}, "
                 "so that filling them cannot pay."
