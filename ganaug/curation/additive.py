@@ -188,7 +188,7 @@ class AdditiveTransfer(BaseEstimator):
         for c, g in np.unique(np.stack([classes, of], 1), axis=0):
             chosen = np.flatnonzero((classes == c) & (of == g))
             donors[chosen], sources = self._draw_donors(c, g, len(chosen), randomness)
-            drawn[chosen] = self._moved(donors[chosen], self.group_effects_[g] - self.group_effects_[sources])
+            drawn[chosen] = self._moved(donors[chosen], sources, g)
         return drawn, donors
 
     def _draw_groups(self, classes: NDArray[np.int64], randomness: np.random.Generator) -> NDArray[np.int64]:
@@ -210,9 +210,10 @@ class AdditiveTransfer(BaseEstimator):
             donors[sources == h] = randomness.choice(members, (sources == h).sum())
         return donors, sources
 
-    def _moved(self, donors: NDArray[np.int64], by: NDArray[np.float64]) -> NDArray[Any]:
+    def _moved(self, donors: NDArray[np.int64], sources: NDArray[np.int64], target: int) -> NDArray[Any]:
+        """Real samples out of the groups that they are from, as they would be in another."""
         samples = self._samples[donors]
-        moved = samples + by
+        moved = samples + (self.group_effects_[target] - self.group_effects_[sources])
         if samples.dtype == np.uint8:
             moved = moved.round().clip(0, 255)
         return np.where(self._movable[donors], moved, samples).astype(samples.dtype)

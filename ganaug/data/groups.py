@@ -88,8 +88,7 @@ def groups_from_array(groups: Any, n: int, *, of: str = "images", unknown: bool 
     )
     if known.dtype.kind in "bf":
         known = known.astype(np.int64)
-    text = isinstance(known.tolist()[0], str)
-    filled = np.full(n, UNKNOWN_NAME if text else UNKNOWN_NUMBER, dtype=object)
+    filled = np.full(n, _unknown_among(known), dtype=object)
     filled[~missing] = known.tolist()
     return np.array(filled.tolist())
 

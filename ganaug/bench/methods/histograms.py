@@ -6,11 +6,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_is_fitted
 
 from ganaug.curation import AdditiveTransfer
-from ganaug.data.labels import class_positions
-from ganaug.engine.devices import seed_from
 
 __all__ = ["HistogramMatching"]
 
@@ -49,27 +46,13 @@ class HistogramMatching(AdditiveTransfer):
                 self.levels_[c, g, channel] = np.bincount(pixels.reshape(-1), minlength=LEVELS) / pixels.size
         return self
 
-    def sample_with_donors(
-        self, labels: Any, groups: Any = None, *, random_state: Any = None
-    ) -> tuple[NDArray[Any], NDArray[np.int64]]:
-        """As :meth:`AdditiveTransfer.sample_with_donors`, with matched histograms."""
-        check_is_fitted(self)
-        randomness = np.random.default_rng(seed_from(random_state))
-        classes = class_positions(labels, self.classes_, "there are the classes")
-        if groups is None:
-            of = self._draw_groups(classes, randomness)
-        else:
-            of = class_positions(groups, self.groups_, "there are the groups", what="group")
-        drawn = np.empty((len(classes), *self._samples.shape[1:]), np.uint8)
-        donors = np.empty(len(classes), dtype=np.int64)
-        for c, g in np.unique(np.stack([classes, of], 1), axis=0):
-            chosen = np.flatnonzero((classes == c) & (of == g))
-            donors[chosen], sources = self._draw_donors(c, g, len(chosen), randomness)
-            for h in np.unique(sources):
-                some = chosen[sources == h]
-                for channel, table in enumerate(self._tables(h, g)):
-                    drawn[some, channel] = table[self._samples[donors[some], channel]]
-        return drawn, donors
+    def _moved(self, donors: NDArray[np.int64], sources: NDArray[np.int64], target: int) -> NDArray[Any]:
+        moved = np.empty_like(self._samples[donors])
+        for source in np.unique(sources):
+            some = sources == source
+            for channel, table in enumerate(self._tables(source, target)):
+                moved[some, channel] = table[self._samples[donors[some], channel]]
+        return moved
 
     def _tables(self, source: int, target: int) -> NDArray[np.uint8]:
         """The level that each level of one group becomes in another, of each channel."""
