@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ganaug.curation.additive import AdditiveTransfer
+from ganaug.data.groups import ignore_classes_in_one_group
 from ganaug.data.tables.layout import RowLayout
 
 __all__ = ["AdditiveSampler"]
@@ -71,9 +71,7 @@ class AdditiveSampler:
         self._width = rows.shape[1]
         if not self._width:  # where nothing varies, rows have no entries, of which AdditiveTransfer needs one
             rows, layout = np.zeros((len(rows), 1), rows.dtype), None
-        with warnings.catch_warnings():
-            # Such cells are what it is there for.
-            warnings.filterwarnings("ignore", "class.* in one group only", UserWarning)
+        with ignore_classes_in_one_group():  # such cells are what it is there for
             self.transfer_ = AdditiveTransfer().fit(rows, labels, groups, layout=layout)
         return self
 

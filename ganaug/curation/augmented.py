@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from ganaug.curation.drawing import draw_filtered_cells
 from ganaug.curation.image_filters import ImageFilter
 from ganaug.curation.image_gate import ImageGateDecision, choose_ratio
 from ganaug.data import LabelledImages, labelled_images
-from ganaug.data.groups import cell_counts, check_groups, groups_from_array, groups_like
+from ganaug.data.groups import cell_counts, check_groups, groups_from_array, groups_like, ignore_classes_in_one_group
 from ganaug.data.images.like import images_like
 from ganaug.generators.contract import check_generator, takes
 from ganaug.generators.pseudo_labels import labelled_part
@@ -193,7 +193,5 @@ def _check_cells(generator: Any, known: LabelledImages, prefit: bool) -> None:
             f"per_cell needs a generator that learns groups, and the fit of {type(generator).__name__} takes none; "
             "pass per_class, or another generator"
         )
-    with warnings.catch_warnings():
-        if not prefit:  # `fit` warns of them
-            warnings.filterwarnings("ignore", "class.* in one group only", UserWarning)
+    with nullcontext() if prefit else ignore_classes_in_one_group():  # `fit` warns of them
         check_groups(known.labels, known.groups, use="conditioning")

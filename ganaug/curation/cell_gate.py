@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from numbers import Integral
@@ -18,6 +17,7 @@ from ganaug.classifiers.pixel_range import PixelRange
 from ganaug.curation.inner_validation import candidates, gan_factory, network_maker
 from ganaug.curation.withheld_cells import CellGateDecision, Cells, Round, cell_decision, refusal
 from ganaug.data import LabelledImages
+from ganaug.data.groups import ignore_classes_in_one_group
 from ganaug.data.host_states import plain_states
 from ganaug.data.images.like import images_like
 from ganaug.engine.devices import global_states_seeded, random_generator, resolve_device, seed_from
@@ -151,8 +151,7 @@ class _CellGate:
         real = self.data.subset(part.train)
         if hasattr(gan, "get_params") and gan.get_params().get("random_state", 0) is None:
             gan.set_params(random_state=seed)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "class.* in one group only", UserWarning)
+        with ignore_classes_in_one_group():
             gan = gan.fit(real)
         if not has_groups(gan):
             raise TypeError(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ganaug.data.groups import ignore_classes_in_one_group
 from ganaug.data.tables.containers import as_table
 from ganaug.data.tables.encoded import EncodedTable
 from ganaug.data.tables.layout import RowLayout
@@ -148,9 +148,7 @@ class GeneratorSampler:
     def _trained(self) -> Any:
         data = self.data
         groups = {} if data.groups is None else {"groups": data.groups[data.group_targets]}
-        with warnings.catch_warnings():
-            # Who passes groups to a sampler is warned there.
-            warnings.filterwarnings("ignore", "class.* in one group only", UserWarning)
+        with ignore_classes_in_one_group():  # who passes groups to a sampler is warned there
             if draws_encoded(self.generator):
                 return self.generator.fit_encoded(data.encoder, data.rows, data.labels, data.container, **groups)
             return self.generator.fit(data.table, data.labels, **groups)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ __all__ = [
     "groups_from_files",
     "groups_like",
     "has_group",
+    "ignore_classes_in_one_group",
     "positions_of_groups",
 ]
 
@@ -391,6 +393,20 @@ def _check_separable(counts: pd.DataFrame, there: NDArray[np.bool_]) -> None:
             UserWarning,
             stacklevel=3,
         )
+
+
+@contextmanager
+def ignore_classes_in_one_group() -> Iterator[None]:
+    """Within it :func:`check_groups` does not warn of classes that occur in one group only.
+
+    Examples
+    --------
+    >>> with ignore_classes_in_one_group():
+    ...     check_groups(np.array(["a", "a", "b", "b"]), np.array([0, 1, 0, 0]), use="conditioning")
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "class.* in one group only", UserWarning)
+        yield
 
 
 def _shown(values: Any) -> str:

@@ -20,7 +20,7 @@ from sklearn.utils._param_validation import HasMethods, StrOptions
 
 from ganaug.curation.gate import GateDecision, decide
 from ganaug.curation.withheld_cells import CellGateDecision, Cells, Round, cell_decision, refusal
-from ganaug.data.groups import check_groups
+from ganaug.data.groups import check_groups, ignore_classes_in_one_group
 from ganaug.data.tables.containers import as_table, is_frame, rows_at
 from ganaug.data.tables.encoder import TableEncoder
 from ganaug.resampling.base import TableOverSampler, copied, seeded, seeds
@@ -325,9 +325,7 @@ class SafeOverSampler(TableOverSampler):
             X_new, y_new = sampler.fit_resample(table, y)
             X_new = container.extend(X, table, X_new.iloc[len(table) :])
         else:
-            with warnings.catch_warnings():
-                # Who passes groups was warned of all rows.
-                warnings.filterwarnings("ignore", "class.* in one group only", UserWarning)
+            with ignore_classes_in_one_group():  # who passes groups was warned of all rows
                 X_new, y_new = sampler.fit_resample(X, y, **({} if groups is None else {"groups": groups.given}))
         if not np.array_equal(y_new[: len(y)], y):
             raise ValueError(
