@@ -187,9 +187,7 @@ class SafeOverSampler(TableOverSampler):
     ) -> tuple[GateDecision, NDArray[np.float64]]:
         rare = int(np.unique(y, return_counts=True)[1].min())
         if rare < 2:
-            reason = "a class has a single row, on which nothing can be validated"
-            warnings.warn(f"nothing is added: {reason}", UserWarning, stacklevel=2)
-            return GateDecision(0.0, 0.0, 0.0, float("nan"), reason), np.empty((0, len(ratios)))
+            return _nothing_added("a class has a single row, on which nothing can be validated", len(ratios))
         cv = self.cv
         if cv is None or isinstance(cv, Integral):
             cv = RepeatedStratifiedKFold(n_splits=min(cv or 5, rare), n_repeats=REPEATS, random_state=int(own_seeds[0]))
@@ -208,9 +206,7 @@ class SafeOverSampler(TableOverSampler):
                     few = "classes that share few groups"
                 else:
                     raise
-                reason = f"with {few} an inner fold could not be tried ({error})"
-                warnings.warn(f"nothing is added: {reason}", UserWarning, stacklevel=2)
-                return GateDecision(0.0, 0.0, 0.0, float("nan"), reason), np.empty((0, len(ratios)))
+                return _nothing_added(f"with {few} an inner fold could not be tried ({error})", len(ratios))
             shares.append(len(test) / len(y))
         return decide(scores, ratios, float(np.mean(shares))), np.array(scores)
 
@@ -360,6 +356,12 @@ class _EncodedLogisticRegression(ClassifierMixin, BaseEstimator):
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         return self.model_.predict_proba(self._encode(X))
+
+
+def _nothing_added(reason: str, n_ratios: int) -> tuple[GateDecision, NDArray[np.float64]]:
+    """Warn that nothing could be validated; the decision, and no scores."""
+    warnings.warn(f"nothing is added: {reason}", UserWarning, stacklevel=3)
+    return GateDecision(0.0, 0.0, 0.0, float("nan"), reason), np.empty((0, n_ratios))
 
 
 def _rows(X: Any, indices: NDArray[np.integer]) -> Any:
