@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +13,6 @@ from ganaug.data.images.pictures import class_grid
 from ganaug.data.images.pixel_scale import PixelScale
 from ganaug.engine.devices import random_generator
 from ganaug.engine.transfer import to_device
-from ganaug.generators.images.networks import ImageGenerator
 
 __all__ = ["SAMPLING_BATCH", "draw", "generate", "tensor_grid"]
 
@@ -25,7 +25,7 @@ PIXELS = PixelScale()
 
 
 def draw(
-    network: ImageGenerator,
+    network: Any,
     conditions: Tensor,
     randomness: Generator,
     result_on: str | torch.device = "cpu",
@@ -38,7 +38,7 @@ def draw(
 
 @torch.no_grad()
 def generate(
-    network: ImageGenerator,
+    network: Any,
     latents: Tensor,
     conditions: Tensor,
     result_on: str | torch.device = "cpu",
@@ -68,7 +68,7 @@ def _batch_size(largest_map: int, device: torch.device) -> int:
     return max(1, min(most, int(memory / largest_map)))
 
 
-def tensor_grid(average: ImageGenerator, names: list[str], per_class: int = 8) -> Tensor:
+def tensor_grid(average: Any, names: list[str], per_class: int = 8) -> Tensor:
     """Grid of fixed-noise samples, (3, height, width) uint8: a row for each class, with the groups in turn."""
     conditions = torch.arange(len(names)).repeat_interleave(per_class)
     if average.arch.n_groups:

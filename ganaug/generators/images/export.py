@@ -21,7 +21,6 @@ from torch.export import ExportedProgram
 
 from ganaug.data.files import write_atomically
 from ganaug.data.images.pixel_scale import PixelScale
-from ganaug.generators.images.networks import ImageGenerator
 
 __all__ = ["FORMATS", "METADATA", "check_format", "export_generator", "format_of"]
 
@@ -64,14 +63,14 @@ def check_format(path: str | Path, format: str) -> None:
 
 
 def export_generator(
-    network: ImageGenerator, path: str | Path, format: str, metadata: Mapping[str, Any], scale: PixelScale
+    network: Any, path: str | Path, format: str, metadata: Mapping[str, Any], scale: PixelScale
 ) -> None:
     """Write a generator to a file of its own.
 
     Parameters
     ----------
-    network : ImageGenerator
-        Copied to the CPU; stays as it is.
+    network : Module
+        As :class:`ImageSampling` draws from. Copied to the CPU; stays as it is.
     path : path-like
     format : {"onnx", "torch_export"}
     metadata : mapping
@@ -94,7 +93,7 @@ def export_generator(
 class _Pixels(nn.Module):
     """A generator of images in their own scale."""
 
-    def __init__(self, network: ImageGenerator, scale: PixelScale) -> None:
+    def __init__(self, network: Any, scale: PixelScale) -> None:
         super().__init__()
         self.network = network
         self.scale = scale
@@ -105,7 +104,7 @@ class _Pixels(nn.Module):
 
 
 @torch.no_grad()
-def _program(network: ImageGenerator, scale: PixelScale) -> ExportedProgram:
+def _program(network: Any, scale: PixelScale) -> ExportedProgram:
     # In the ordinary layout: convolutions in channels-last would be stored as views.
     plain = copy.deepcopy(network).cpu().to(memory_format=torch.contiguous_format).requires_grad_(False).eval()
     # Tensors of their own: torch takes the same one, given twice, for one input.

@@ -2,39 +2,36 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
-from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from sklearn.utils._param_validation import Interval, StrOptions
-from torch import nn
+from torch import Tensor, nn
 
-from ganaug.data import LabelledImages, labelled_images
-from ganaug.data.host_states import plain_states
-from ganaug.data.images.pixel_scale import PixelScale
+from ganaug.data import LabelledImages
 from ganaug.engine.config import PRECISIONS
 from ganaug.engine.devices import computes_bf16, resolve_device
 from ganaug.engine.run_options import RunOptions
-from ganaug.engine.transfer import Rows
-from ganaug.generators.contract import SampleSpec, check_metadata
-from ganaug.generators.fitting import ENGINE_CONSTRAINTS, Fitting, TrainingData, TrainingTask
+from ganaug.generators.fitting import ENGINE_CONSTRAINTS, Fitting
 from ganaug.generators.grouping import Grouping
-from ganaug.generators.images.drawing import tensor_grid
-from ganaug.generators.images.networks import ImageArchitecture, build_networks
+from ganaug.generators.images.base import NeuralImageGenerator
+from ganaug.generators.images.networks import (
+    ImageArchitecture,
+    ImageDiscriminator,
+    ImageGenerator,
+    build_networks,
+)
 from ganaug.generators.images.presets import PRESETS, ImageGANConfig, resolve_image_config, too_short
-from ganaug.generators.images.sampling import ImageSampling
-from ganaug.generators.pseudo_labels import guessed_indices, labelled_part
+from ganaug.generators.images.sampling import ImageScoring
 from ganaug.objectives.adversarial.augment import OPERATIONS, ImageAugmentation
 from ganaug.objectives.adversarial.objective import AdversarialObjective
 
 __all__ = ["ImageGAN"]
 
 
-class ImageGAN(ImageSampling):
+class ImageGAN(ImageScoring, NeuralImageGenerator):
     """Class-conditional GAN for small images.
 
     Learns to draw images of each class from few examples. Any size from 8x8 to 128x128, square or not, and any
@@ -144,6 +141,11 @@ class ImageGAN(ImageSampling):
     (['a', 'b', 'new'], [14, 5, 0])
     """
 
+    network_names: ClassVar[tuple[str, ...]] = ("generator", "discriminator")
+    config_class: ClassVar[Any] = ImageGANConfig
+    generator_: ImageGenerator
+    discriminator_: ImageDiscriminator
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "preset": [StrOptions({"auto", *PRESETS})],
         "steps": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
@@ -191,21 +193,6 @@ class ImageGAN(ImageSampling):
         self.verbose = verbose
         self.run = run
 
-    def resolve(self, X: Any, y: Any = None, groups: Any = None) -> ImageGANConfig:
-        """Check parameters and images, and return what `fit` would train, without training it.
-
-        Parameters
-        ----------
-        X, y, groups
-            As for :meth:`fit`.
-
-        Returns
-        -------
-        ImageGANConfig
-        """
-        data = labelled_images(X, y, groups=groups, dtype="auto")
-        return self._resolver(labelled_part(data), len(data), _grouping(data, groups))()
-
     def _resolver(
         self, data: LabelledImages, n_images: int, grouping: Grouping | None
     ) -> Callable[..., ImageGANConfig]:
@@ -250,112 +237,19 @@ class ImageGAN(ImageSampling):
                 fitting.warn_of_slow(how, "train in float32", stacklevel=4)
         return values
 
-    @plain_states()
-    def fit(self, X: Any, y: Any = None, groups: Any = None, *, metadata: dict[str, Any] | None = None) -> ImageGAN:
-        """Train on labelled images.
+    def _remark(self, config: ImageGANConfig) -> str | None:
+        return too_short(config)
 
-        Parameters
-        ----------
-        X : array, Tensor, dataset, LabelledImages, str or path-like
-            Images of one size: a numpy array (n, height, width[, channels]) or torch tensor (n, channels, height,
-            width), uint8 or floating point; or any other source that :func:`ganaug.labelled_images` reads, which
-            carries its own labels. Floats in [0, 1] become pixels, uint8. Other floats, and images read with
-            ``dtype="float32"``, are learnt by the range of each channel, and drawn as float32 within it.
-        y : array-like of shape (n,), optional
-            Class labels beside an array or a tensor: integers, strings or booleans; at least two classes of two images.
-            -1 marks images without a label, as in scikit-learn. They are trained on too: with the class that is guessed
-            for them, where the guess is sure enough, and otherwise without one, for what images look like in general.
-        groups : array-like of shape (n,), str or Pattern, optional
-            Speaker, scanner, site or whatever else each image comes from, or where the source names it, as for
-            :func:`ganaug.labelled_images`; by default those that `X` carries, if there are several (to train without,
-            pass ``dataclasses.replace(X, groups=None)``). Missing ones are a group of their own.
-        metadata : dict of str to str, number or bool, optional
-            Facts about the images to keep in ``training_data_``.
-
-        Returns
-        -------
-        ImageGAN
-            Itself, fitted.
-
-        Raises
-        ------
-        ValueError, TypeError
-            For bad input, before any training; also for groups that differ for each image, equal the labels, or share
-            no class with others.
-        TrainingDiverged
-            If the losses do not stay finite after three attempts with lower learning rates.
-        OutOfMemory
-            If memory runs out; says which batch size would fit.
-        """
-        facts = check_metadata(metadata)
-        data = labelled_images(X, y, groups=groups, dtype="auto")
-        known, grouping = labelled_part(data), _grouping(data, groups)
-        resolve = self._resolver(known, len(data), grouping)
-        fitting = self._fitting()
-        resolve = partial(resolve, **self._open_values(fitting, resolve))
-        config, seed = resolve(), fitting.randomness.initial_seed() % 2**32
-
-        remark = too_short(config)
-        if remark is not None and fitting.processes.first:
-            warnings.warn(remark, stacklevel=3)
-        classes = known.classes
-        indices, guessed = guessed_indices(data, known, self.pseudo_label_confidence, seed)
-        scale = PixelScale.of(data.images)
-        names = [data.name(label) for label in classes]
-        pixels = Rows(torch.from_numpy(data.images), fitting.device)
-        augment = ImageAugmentation(config.operations, data.image_shape, fitting.randomness, fitting.processes)
-        self._train(
-            fitting,
-            TrainingData(
-                class_indices=indices,
-                class_names=names,
-                real_samples=lambda chosen: scale.to_network(pixels[chosen]),
-                facts={
-                    "n_images": len(data),
-                    "sha256": data.fingerprint(groups=False),
-                    **({} if data.groups is None else {"sha256_with_groups": data.fingerprint()}),
-                    **guessed,
-                },
-                grouping=grouping,
-            ),
-            TrainingTask(
-                config=config,
-                networks=partial(self._networks, config.architecture),
-                objective=lambda networks, config, **engine: AdversarialObjective(
-                    networks["generator"], networks["discriminator"], config.objective, augment, **engine
-                ),
-                batch_size=config.training.batch_size,
-                with_batch_size=lambda size: resolve(batch_size=size),
-                batch_size_is_open=isinstance(self.batch_size, str),
-                sample_grid=lambda averages: tensor_grid(averages["generator"], names),
-            ),
+    def _objective(self, config: ImageGANConfig, fitting: Fitting) -> Callable[..., AdversarialObjective]:
+        shape = config.architecture.image_shape
+        augment = ImageAugmentation(config.operations, shape, fitting.randomness, fitting.processes)
+        return lambda networks, config, **engine: AdversarialObjective(
+            networks["generator"], networks["discriminator"], config.objective, augment, **engine
         )
-        self.training_data_ |= facts
-        self.classes_ = classes
-        self.class_names_ = dict(data.class_names)
-        self._set_spec(data.image_shape, scale)
-        return self
 
-    def _set_spec(self, shape: tuple[int, int, int], scale: PixelScale) -> None:
-        self.image_shape_, self.pixel_scale_ = shape, scale
-        self.sample_spec_ = SampleSpec(self.sample_kind, shape, scale.dtype)
-
-    def _description(self) -> dict[str, Any]:
-        return super()._description() | self.pixel_scale_.to_dict()
-
-    def _restore(self, description: dict[str, Any]) -> Callable[[], dict[str, nn.Module]]:
-        self.config_ = ImageGANConfig.from_dict(description)
-        shape = self.config_.architecture.image_shape
-        self._set_spec(shape, PixelScale.from_dict(description, shape[0]))
-        return partial(self._networks, self.config_.architecture)
+    def _scores(self, images: Tensor, conditions: Tensor) -> Tensor:
+        return self.discriminator_(images, conditions)
 
     @classmethod
     def _networks(cls, architecture: ImageArchitecture) -> dict[str, nn.Module]:
         return dict(zip(cls.network_names, build_networks(architecture), strict=True))
-
-
-def _grouping(data: LabelledImages, asked: Any) -> Grouping | None:
-    """Groups of images; of those that nobody asked for, but the images carry, one alone says nothing."""
-    if data.groups is None or (asked is None and len(np.unique(data.groups)) < 2):
-        return None
-    return Grouping.of(data.groups, data.labels, data.has_label)

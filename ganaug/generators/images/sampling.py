@@ -1,4 +1,4 @@
-"""What a fitted GAN for images can do: draw, interpolate, score, show, and leave as one file."""
+"""What a fitted generator of images can do: draw, interpolate, score, show, and leave as one file."""
 
 from __future__ import annotations
 
@@ -20,20 +20,22 @@ from ganaug.engine.devices import random_generator
 from ganaug.generators.base import NeuralGenerator
 from ganaug.generators.images.drawing import SAMPLING_BATCH, draw, generate
 from ganaug.generators.images.export import export_generator
-from ganaug.generators.images.networks import ImageDiscriminator, ImageGenerator
 from ganaug.generators.latents import arcs
 from ganaug.generators.model_folder import labels_to_json
 
-__all__ = ["ImageSampling"]
+__all__ = ["ImageSampling", "ImageScoring"]
 
 
 class ImageSampling(NeuralGenerator):
-    """The part of :class:`ganaug.ImageGAN` that needs no training data."""
+    """The part of generators of images that needs no training data.
+
+    ``generator_`` is called as ``generator_(latents, conditions)`` with standard normal numbers of shape (n,
+    ``arch.latent_dim``), and gives images of shape (n, *``arch.image_shape``) in [-1, 1]; ``arch.largest_map`` says how
+    many numbers it holds of each at once, and ``arch.n_groups`` how many groups it is conditioned on.
+    """
 
     sample_kind: ClassVar[str] = "images"
-    network_names: ClassVar[tuple[str, ...]] = ("generator", "discriminator")
-    generator_: ImageGenerator
-    discriminator_: ImageDiscriminator
+    generator_: Any
     image_shape_: tuple[int, int, int]
     pixel_scale_: PixelScale
 
@@ -45,8 +47,8 @@ class ImageSampling(NeuralGenerator):
         labels : array-like of shape (n,)
             Classes among ``classes_``; may be empty.
         groups : array-like of shape (n,), optional
-            Groups among ``groups_``, of a GAN that was trained with groups; any pair of class and group will do. By
-            default they are drawn as in training, from those that the class occurs in.
+            Groups among ``groups_``, where it was trained with groups; any pair of class and group will do. By default
+            they are drawn as in training, from those that the class occurs in.
         random_state : int, RandomState, Generator or None
             The same integer gives the same images, on a CPU bit for bit.
 
@@ -81,8 +83,8 @@ class ImageSampling(NeuralGenerator):
     def interpolate(self, labels: Any, groups: Any = None, *, steps: int = 8, random_state: Any = None) -> Tensor:
         """Draw two synthetic images per label, and images on the way from one to the other.
 
-        Where the images on the way are of the class too and change little by little, the GAN has learnt more than its
-        training images.
+        Where the images on the way are of the class too and change little by little, the generator has learnt more than
+        its training images.
 
         Parameters
         ----------
@@ -113,54 +115,6 @@ class ImageSampling(NeuralGenerator):
         latents = arcs(ends[0], ends[1], steps).flatten(0, 1)
         asked = conditions.repeat_interleave(steps, 0)
         return generate(self.generator_, latents, asked, scale=self.pixel_scale_).unflatten(0, (-1, steps))
-
-    @plain_states()
-    @torch.no_grad()
-    def score_samples(self, X: Any, labels: Any, groups: Any = None) -> NDArray[np.float32]:
-        """How real the discriminator finds images: the higher, the more like the training images of that class.
-
-        Parameters
-        ----------
-        X : ndarray or Tensor of shape (n, channels, height, width), uint8 or float32 as the GAN draws them
-        labels : array-like of shape (n,)
-        groups : array-like of shape (n,), optional
-            As for :meth:`sample`: images are compared with those of the group, too. By default by their class alone.
-
-        Returns
-        -------
-        ndarray of shape (n,), float32
-            Higher is more real. The loss fixes differences only, so scores may be compared within a class, not between
-            classes or models.
-
-        Raises
-        ------
-        ValueError
-            For images of another dtype or shape than those that the GAN draws, other than one label for each, and a
-            label or a group that was not in the training data.
-        """
-        indices = self._judged(labels, groups)
-        pixels = torch.as_tensor(X)
-        dtype = self.pixel_scale_.dtype
-        expected = (getattr(torch, dtype), 4, tuple(self.image_shape_))
-        if (pixels.dtype, pixels.ndim, tuple(pixels.shape[1:])) != expected:
-            shape = ", ".join(map(str, self.image_shape_))
-            raise ValueError(
-                f"X must be {dtype} images of shape (n, {shape}), as the GAN draws them, got {pixels.dtype} of shape "
-                f"{tuple(pixels.shape)}; convert or resize them first"
-            )
-        if len(pixels) != len(indices):
-            raise ValueError(
-                f"X and labels must have the same length, got {len(pixels)} images and {len(indices)} labels; "
-                "pass a label for each image"
-            )
-        if len(indices) == 0:
-            return np.empty(0, dtype=np.float32)
-        device = next(self.discriminator_.parameters()).device
-        scores = [
-            self.discriminator_(self.pixel_scale_.to_network(part.to(device)), conditions.to(device)).float().cpu()
-            for part, conditions in zip(pixels.split(SAMPLING_BATCH), indices.split(SAMPLING_BATCH), strict=True)
-        ]
-        return torch.cat(scores).numpy()
 
     @plain_states()
     def show(self, path: str | Path, *, per_class: int = 8, groups: Any = None, random_state: Any = 0) -> Path:
@@ -204,10 +158,10 @@ class ImageSampling(NeuralGenerator):
         """Write the generator to one file that needs no ganaug.
 
         Its inputs are ``latents`` (n, latent_dim), float32 from a standard normal distribution, and ``classes`` (n,),
-        int64 positions in ``classes_``; of a GAN that was trained with groups also ``groups`` (n,), int64 positions in
-        ``groups_``. Its output ``images`` (n, channels, height, width) is what `sample`
-        draws of them, up to rounding. `n` is free. Classes, their names, groups, latent_dim and ganaug's version are in
-        the metadata: in ONNX the model's properties, in a .pt2 the extra file "ganaug.json".
+        int64 positions in ``classes_``; of one that was trained with groups also ``groups`` (n,), int64 positions in
+        ``groups_``. Its output ``images`` (n, channels, height, width) is what `sample` draws of them, up to rounding.
+        `n` is free. Classes, their names, groups, latent_dim and ganaug's version are in the metadata: in ONNX the
+        model's properties, in a .pt2 the extra file "ganaug.json".
 
         Parameters
         ----------
@@ -246,3 +200,58 @@ class ImageSampling(NeuralGenerator):
         path = user_path(path)
         export_generator(self.generator_, path, format, {**classes, **sizes}, self.pixel_scale_)
         return path
+
+
+class ImageScoring(ImageSampling):
+    """For families that can score images, too, by :meth:`_scores`."""
+
+    def _scores(self, images: Tensor, conditions: Tensor) -> Tensor:
+        """Score images in the scale of the networks; both are on their device, and -1 stands for an unknown group."""
+        raise NotImplementedError
+
+    @plain_states()
+    @torch.no_grad()
+    def score_samples(self, X: Any, labels: Any, groups: Any = None) -> NDArray[np.float32]:
+        """How much images are like the training images of their class; the class says by which measure.
+
+        Parameters
+        ----------
+        X : ndarray or Tensor of shape (n, channels, height, width), uint8 or float32 as the generator draws them
+        labels : array-like of shape (n,)
+        groups : array-like of shape (n,), optional
+            As for :meth:`sample`: images are compared with those of the group, too. By default by their class alone.
+
+        Returns
+        -------
+        ndarray of shape (n,), float32
+            Higher is more like them. May be compared within a class, not between classes or models.
+
+        Raises
+        ------
+        ValueError
+            For images of another dtype or shape than those that the generator draws, other than one label for each, and
+            a label or a group that was not in the training data.
+        """
+        indices = self._judged(labels, groups)
+        pixels = torch.as_tensor(X)
+        dtype = self.pixel_scale_.dtype
+        expected = (getattr(torch, dtype), 4, tuple(self.image_shape_))
+        if (pixels.dtype, pixels.ndim, tuple(pixels.shape[1:])) != expected:
+            shape = ", ".join(map(str, self.image_shape_))
+            raise ValueError(
+                f"X must be {dtype} images of shape (n, {shape}), as the generator draws them, got {pixels.dtype} of "
+                f"shape {tuple(pixels.shape)}; convert or resize them first"
+            )
+        if len(pixels) != len(indices):
+            raise ValueError(
+                f"X and labels must have the same length, got {len(pixels)} images and {len(indices)} labels; "
+                "pass a label for each image"
+            )
+        if len(indices) == 0:
+            return np.empty(0, dtype=np.float32)
+        device = self.device_
+        scores = [
+            self._scores(self.pixel_scale_.to_network(part.to(device)), conditions.to(device)).float().cpu()
+            for part, conditions in zip(pixels.split(SAMPLING_BATCH), indices.split(SAMPLING_BATCH), strict=True)
+        ]
+        return torch.cat(scores).numpy()

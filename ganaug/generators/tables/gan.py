@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
 from torch import Generator, Tensor, nn
 
-from ganaug.data.host_states import plain_states
-from ganaug.data.labels import labels_from_array
-from ganaug.data.tables.columns.column import CategoricalColumn
-from ganaug.data.tables.containers import Container, as_table
-from ganaug.data.tables.encoder import Encoder, TableEncoder, encoder_from_state, fit_encoder
-from ganaug.data.tables.group_column import part_groups
+from ganaug.data.tables.encoder import Encoder
 from ganaug.engine.config import TrainingConfig
-from ganaug.engine.devices import random_generator, resolve_device
 from ganaug.engine.distributed import DistributedContext
 from ganaug.engine.run_options import RunOptions
-from ganaug.engine.transfer import Rows
-from ganaug.generators.base import NeuralGenerator
-from ganaug.generators.contract import SampleSpec, check_metadata
-from ganaug.generators.fitting import ENGINE_CONSTRAINTS, TrainingData, TrainingTask
+from ganaug.generators.fitting import ENGINE_CONSTRAINTS, Fitting
 from ganaug.generators.grouping import Grouping
-from ganaug.generators.model_folder import labels_to_json
+from ganaug.generators.tables.base import TableScoring
 from ganaug.generators.tables.networks import TableArchitecture, TableDiscriminator, TableGenerator, build_networks
 from ganaug.objectives.adversarial.config import AdversarialConfig
 from ganaug.objectives.adversarial.marginals import Marginals
@@ -40,7 +28,6 @@ from ganaug.objectives.adversarial.objective import AdversarialObjective
 __all__ = ["TableGAN", "TableGANConfig"]
 
 INPUT_NOISE = 0.1  # standard deviation of what is added to the rows that the discriminator sees
-SAMPLING_BATCH = 4096
 
 
 @dataclass(frozen=True)
@@ -72,7 +59,7 @@ class TableGANConfig:
         )
 
 
-class TableGAN(NeuralGenerator):
+class TableGAN(TableScoring):
     """Class-conditional GAN for tables of mixed columns.
 
     Parameters
@@ -171,8 +158,8 @@ class TableGAN(NeuralGenerator):
         **ENGINE_CONSTRAINTS,
     }
 
-    sample_kind: ClassVar[str] = "rows"
     network_names: ClassVar[tuple[str, ...]] = ("generator", "discriminator")
+    config_class: ClassVar[Any] = TableGANConfig
     generator_: TableGenerator
     discriminator_: TableDiscriminator
 
@@ -207,156 +194,6 @@ class TableGAN(NeuralGenerator):
         self.verbose = verbose
         self.run = run
 
-    def resolve(self, X: Any, y: Any, groups: Any = None) -> TableGANConfig:
-        """Check parameters and rows, and return what `fit` would train, without training it.
-
-        Parameters
-        ----------
-        X, y, groups
-            As for :meth:`fit`.
-
-        Returns
-        -------
-        TableGANConfig
-        """
-        self._validate_params()
-        resolve_device(self.device)
-        X, chosen = part_groups(X, groups)
-        table, container = as_table(X)
-        labels = labels_from_array(y, len(table), of="rows")
-        grouping = _grouping(chosen, labels)
-        return self._config(self._encoder(table, container, labels), len(np.unique(labels)), grouping)
-
-    @plain_states()
-    def fit(self, X: Any, y: Any, groups: Any = None, *, metadata: dict[str, Any] | None = None) -> TableGAN:
-        """Train on labelled rows.
-
-        Parameters
-        ----------
-        X : DataFrame, ndarray of shape (n_rows, n_columns) or sparse matrix
-            Numbers, dates, times, durations, decimals, strings, booleans, categories; values may be missing anywhere.
-            Columns of text that is numbers or dates in one format, such as "12,345" beside "?", are learnt as these and
-            drawn in that format, with a warning. Frames of polars and tables of pyarrow are taken as those of pandas.
-        y : array-like of shape (n_rows,)
-            Class labels: integers, strings or booleans.
-        groups : array-like of shape (n_rows,), str or int, optional
-            Customer, site, device or whatever else each row comes from; or the name or position of their column, which
-            is then no feature (pass it as an array, such as ``X["site"]``, to keep it as one). Missing ones are a group
-            of their own.
-        metadata : dict of str to str, number or bool, optional
-            Facts about the rows to keep in ``training_data_``.
-
-        Returns
-        -------
-        TableGAN
-            Itself, fitted.
-
-        Raises
-        ------
-        ValueError, TypeError
-            For bad input, before any training; also for values, names of columns and labels of types that `save` could
-            not write, and groups that differ for each row, equal the labels, or share no class with others.
-        TrainingDiverged
-            If the losses do not stay finite after three attempts with lower learning rates.
-        OutOfMemory
-            If memory runs out; says which batch size would fit.
-        """
-        facts = check_metadata(metadata)
-        self._validate_params()
-        X, chosen = part_groups(X, groups)
-        table, container = as_table(X)
-        labels = labels_from_array(y, len(table), of="rows")
-        encoder = self._encoder(table, container, labels)
-        self.fit_encoded(encoder, encoder.transform(table), labels, container, chosen)
-        self.training_data_ |= facts
-        return self
-
-    def _encoder(self, table: pd.DataFrame, container: Container, labels: NDArray[Any]) -> Encoder:
-        classes, indices = np.unique(labels, return_inverse=True)
-        encoder = fit_encoder(table, indices, self.categorical_features)
-        # What cannot be saved is refused now, not after the training.
-        encoder.to_state()
-        container.to_state()
-        labels_to_json(classes)
-        return encoder
-
-    @plain_states()
-    def fit_encoded(
-        self,
-        encoder: Encoder,
-        rows: NDArray[np.float32],
-        labels: NDArray[Any],
-        container: Container,
-        groups: NDArray[Any] | None = None,
-    ) -> TableGAN:
-        """Train on rows that are encoded already.
-
-        Parameters
-        ----------
-        encoder : TableEncoder or WideEncoder
-            What has encoded them.
-        rows : ndarray of shape (n_rows, encoder.width_), float32
-        labels : ndarray of shape (n_rows,)
-        container : Container
-            What `sample` gives rows back in.
-        groups : ndarray of shape (n_rows,), optional
-
-        Returns
-        -------
-        TableGAN
-            Itself, fitted.
-
-        Raises
-        ------
-        ValueError, TrainingDiverged, OutOfMemory
-            As :meth:`fit`.
-        """
-        self._validate_params()
-        if encoder.width_ == 0:
-            raise ValueError("no column of the table varies, so that there is nothing to learn; add columns")
-        grouping = _grouping(groups, labels)
-        fitting = self._fitting()
-        classes, indices = np.unique(labels, return_inverse=True)
-        config = self._config(encoder, len(classes), grouping)
-        real = Rows(torch.from_numpy(rows), fitting.device)
-        noise = _InputNoise(rows.shape[1], fitting.randomness, fitting.processes)
-
-        def networks() -> dict[str, nn.Module]:
-            generator, discriminator = build_networks(config.architecture)
-            generator.set_statistics(rows, indices, None if grouping is None else grouping.indices)
-            return {"generator": generator, "discriminator": discriminator}
-
-        def with_batch_size(size: int) -> TableGANConfig:
-            return replace(config, training=replace(config.training, batch_size=size * config.architecture.members))
-
-        self._train(
-            fitting,
-            TrainingData(
-                class_indices=indices,
-                class_names=[str(label) for label in classes.tolist()],
-                real_samples=real.__getitem__,
-                facts={"n_rows": len(rows), "sha256": _fingerprint(rows, labels, groups)},
-                grouping=grouping,
-            ),
-            TrainingTask(
-                config=config,
-                networks=networks,
-                objective=lambda networks, config, **engine: AdversarialObjective(
-                    networks["generator"], networks["discriminator"], config.objective, noise, **engine
-                ),
-                batch_size=int(self.batch_size),
-                with_batch_size=with_batch_size,
-            ),
-        )
-        self.classes_ = classes
-        self.class_names_ = {}
-        self._set_columns(encoder, container)
-        return self
-
-    def _set_columns(self, encoder: Encoder, container: Container) -> None:
-        self.encoder_, self.container_ = encoder, container
-        self.sample_spec_ = SampleSpec(self.sample_kind, (len(encoder.names_),), container.common_dtype)
-
     def _config(self, encoder: Encoder, n_classes: int, grouping: Grouping | None) -> TableGANConfig:
         n_groups = 0 if grouping is None else len(grouping.groups)
         architecture = TableArchitecture(
@@ -386,131 +223,38 @@ class TableGAN(NeuralGenerator):
             ),
         )
 
-    @plain_states()
-    def sample(self, labels: Any, groups: Any = None, *, random_state: Any = None) -> Any:
-        """Draw one synthetic row per label.
+    @classmethod
+    def _networks(cls, architecture: TableArchitecture) -> dict[str, nn.Module]:
+        return dict(zip(cls.network_names, build_networks(architecture), strict=True))
 
-        Parameters
-        ----------
-        labels : array-like of shape (n,)
-            Classes among ``classes_``; may be empty.
-        groups : array-like of shape (n,), optional
-            Groups among ``groups_``, of a GAN that was trained with groups; any pair of class and group will do. By
-            default they are drawn as in training, from those that the class occurs in.
-        random_state : int, RandomState, Generator or None
+    def _start(
+        self,
+        networks: dict[str, nn.Module],
+        rows: NDArray[np.float32],
+        classes: NDArray[np.integer],
+        groups: NDArray[np.integer] | None,
+    ) -> None:
+        generator: Any = networks["generator"]
+        generator.set_statistics(rows, classes, groups)
 
-        Returns
-        -------
-        DataFrame, ndarray or sparse matrix
-            Rows like those of the training data: the same container, columns, dtypes and range, with missing values
-            where they were.
-
-        Raises
-        ------
-        ValueError
-            For a label or a group that was not in the training data, and another number of groups than of labels.
-        """
-        indices, chosen = self._positions(labels, groups)
-        randomness = random_generator(random_state, "sample")
-        rows = self._drawn(indices, chosen, randomness)
-        table = self.encoder_.inverse_transform(rows, indices.numpy(), randomness.initial_seed())
-        return self.container_.restore(table)
-
-    @plain_states()
-    @torch.no_grad()
-    def score_samples(self, X: Any, labels: Any, groups: Any = None) -> NDArray[np.float32]:
-        """How real the discriminator finds rows: the higher, the more like the training rows of that class.
-
-        Parameters
-        ----------
-        X : DataFrame, ndarray or sparse matrix
-            Rows with the columns of the training data.
-        labels : array-like of shape (n_rows,)
-        groups : array-like of shape (n_rows,), optional
-            As for :meth:`sample`: rows are compared with those of the group, too. By default by their class alone.
-
-        Returns
-        -------
-        ndarray of shape (n_rows,), float32
-            Higher is more real; the mean of all members. May be compared within a class, not between classes or models.
-        """
-        indices, members = self._judged(labels, groups), self.config_.architecture.members
-        if np.shape(X)[0] != len(indices):
-            raise ValueError(
-                f"X and labels must have the same length, got {np.shape(X)[0]} rows and {len(indices)} labels; pass a "
-                "label for each row"
-            )
-        if len(indices) == 0:
-            return np.empty(0, dtype=np.float32)
-        rows = torch.from_numpy(self.encoder_.transform(as_table(X)[0], strict=False))
-        device = next(self.discriminator_.parameters()).device
-        # Members take turns, so that each row is shown as often as there are members.
-        logits = self.discriminator_(
-            rows.repeat_interleave(members, 0).to(device), indices.repeat_interleave(members, 0).to(device)
+    def _objective(self, config: TableGANConfig, fitting: Fitting) -> Callable[..., AdversarialObjective]:
+        noise = _InputNoise(config.architecture.layout.width, fitting.randomness, fitting.processes)
+        return lambda networks, config, **engine: AdversarialObjective(
+            networks["generator"], networks["discriminator"], config.objective, noise, **engine
         )
-        return logits.float().cpu().unflatten(0, (-1, members)).mean(1).numpy()
 
-    @plain_states()
-    def sample_encoded(
-        self, positions: NDArray[np.integer], groups: NDArray[np.integer] | None = None, *, random_state: Any = None
-    ) -> NDArray[np.float32]:
-        """Draw one encoded row per class, for who encodes what is drawn again.
+    def _with_batch_size(self, config: TableGANConfig, size: int) -> TableGANConfig:
+        return super()._with_batch_size(config, size * config.architecture.members)
 
-        Parameters
-        ----------
-        positions : ndarray of shape (n,), int
-            Of the classes in ``classes_``.
-        groups : ndarray of shape (n,), int, optional
-            Positions in ``groups_``; by default groups are drawn as in training.
-        random_state : int, RandomState, Generator or None
+    @property
+    def _members(self) -> int:
+        return self.config_.architecture.members
 
-        Returns
-        -------
-        ndarray of shape (n, encoder_.width_), float32
-        """
-        check_is_fitted(self)
-        classes = torch.from_numpy(np.asarray(positions, dtype=np.int64))
-        chosen = None if groups is None else torch.from_numpy(np.asarray(groups, dtype=np.int64))
-        return self._drawn(classes, chosen, random_generator(random_state, "resample"))
-
-    @torch.no_grad()
-    def _drawn(self, classes: Tensor, groups: Tensor | None, randomness: Generator) -> NDArray[np.float32]:
-        network, arch = self.generator_, self.config_.architecture
-        device = next(network.parameters()).device
-        conditions = self._conditions(classes, groups, randomness)
-        rows = torch.empty(len(conditions), arch.layout.width)
-        batch = SAMPLING_BATCH - SAMPLING_BATCH % arch.members or arch.members
-        for start in range(0, len(conditions), batch):
-            part = conditions[start : start + batch]
-            # Members take turns, so that a batch must be filled up to a multiple of them.
-            full = torch.cat([part, part.new_zeros(-len(part) % arch.members, *part.shape[1:])])
-            noise = torch.randn(len(full), arch.noise_dim, generator=randomness)
-            rows[start : start + batch] = network(noise.to(device), full.to(device))[: len(part)].cpu()
-        if not torch.isfinite(rows).all():
-            raise ValueError("the weights of the GAN give numbers that are not finite; fit it again")
-        return rows.numpy()
-
-    def _description(self) -> dict[str, Any]:
-        columns = {"encoder": self.encoder_.to_state(), "container": self.container_.to_state()}
-        return self.config_.to_dict() | columns
-
-    def _restore(self, description: dict[str, Any]) -> Callable[[], dict[str, nn.Module]]:
-        self.config_ = TableGANConfig.from_dict(description)
-        self._set_columns(encoder_from_state(description["encoder"]), Container.from_state(description["container"]))
-        arch = self.config_.architecture
-        if self.encoder_.layout_ != arch.layout:
-            raise ValueError("the architecture is not that of the columns")
-        # What cannot be given back is refused now, not when rows are drawn.
-        nothing = np.zeros((1, arch.layout.width), dtype=np.float32)
-        learnt, kind = self.encoder_.inverse_transform(nothing), self.container_.kind
-        row = self.container_.restore(learnt.copy())
-        dtypes = {"dataframe": row, "frame": learnt}[kind].dtypes if kind in ("dataframe", "frame") else []
-        if len(dtypes) and list(map(str, dtypes)) != list(map(str, self.container_.dtypes)):
-            raise ValueError("the dtypes are not those of the columns")
-        columns = self.encoder_.columns_ if isinstance(self.encoder_, TableEncoder) else []
-        if any(len(c.weights) != arch.n_classes for c in columns if isinstance(c, CategoricalColumn)):
-            raise ValueError("a column holds frequencies of other classes")
-        return lambda: dict(zip(self.network_names, build_networks(arch), strict=True))
+    def _scores(self, rows: Tensor, conditions: Tensor) -> Tensor:
+        # Members take turns, so that each row is shown as often as there are members, and has the mean of their logits.
+        members = self._members
+        logits = self.discriminator_(rows.repeat_interleave(members, 0), conditions.repeat_interleave(members, 0))
+        return logits.unflatten(0, (-1, members)).mean(1)
 
 
 class _InputNoise:
@@ -524,16 +268,3 @@ class _InputNoise:
 
     def apply(self, samples: Tensor, numbers: Sequence[Tensor]) -> Tensor:
         return samples + INPUT_NOISE * numbers[0]
-
-
-def _grouping(groups: NDArray[Any] | None, labels: NDArray[Any]) -> Grouping | None:
-    return None if groups is None else Grouping.of(groups, labels, of="rows")
-
-
-def _fingerprint(rows: NDArray[np.float32], labels: NDArray[Any], groups: NDArray[Any] | None) -> str:
-    """SHA-256 over encoded rows, labels and groups where there are any, the same in every process."""
-    digest = hashlib.sha256(repr((rows.shape, [str(v) for v in labels])).encode())
-    digest.update(np.ascontiguousarray(rows).tobytes())
-    if groups is not None:
-        digest.update(repr([str(group) for group in groups]).encode())
-    return digest.hexdigest()
