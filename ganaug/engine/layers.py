@@ -13,6 +13,8 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from ganaug.engine.convolutions import Geometry, convolve
+
 __all__ = ["Conv2d", "DrawnFrom", "Embedding", "Linear", "ParallelLinear", "initialise"]
 
 
@@ -30,7 +32,14 @@ class _Blank:
 
 
 class Conv2d(_Blank, nn.Conv2d):
-    """``torch.nn.Conv2d`` without initial weights."""
+    """``torch.nn.Conv2d`` without initial weights, and with second derivatives that cost what the first ones do."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve."""
+        if self.padding_mode != "zeros" or isinstance(self.padding, str):
+            return super().forward(x)
+        geometry = Geometry(self.stride, self.padding, self.dilation, self.groups)
+        return convolve(x, self.weight, self.bias, geometry)
 
 
 class Linear(_Blank, nn.Linear):

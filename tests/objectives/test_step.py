@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from ganaug.engine.layers import Embedding, Linear, initialise
+from ganaug.engine.layers import Conv2d, Embedding, Linear, initialise
 from ganaug.generators.images.networks import ImageArchitecture, build_networks
 from ganaug.objectives.adversarial.augment import ImageAugmentation
 from ganaug.objectives.adversarial.losses import gradient_penalty, relativistic_losses
@@ -96,8 +96,17 @@ def test_penalty_goes_through_the_augmentation():
     assert losses[3] > 0
 
 
+def with_convolutions_of_torch(network):
+    network = copy.deepcopy(network)
+    for module in network.modules():
+        if isinstance(module, Conv2d):
+            module.__class__ = nn.Conv2d
+    return network
+
+
+@pytest.mark.parametrize("own", [True, False])
 @pytest.mark.parametrize("fused", [True, False])
-def test_gradients_reach_their_own_weights_whatever_their_memory_layout(fused):
+def test_gradients_reach_their_own_weights_whatever_their_memory_layout(fused, own):
     """Fused optimisers go by memory, and double backward returns other layouts than channels_last weights have."""
     arch = ImageArchitecture(image_shape=(1, 8, 8), n_classes=2, widths=(8,), patch=2, latent_dim=4, embedding_dim=4)
     generator, discriminator = build_networks(arch)
@@ -106,6 +115,8 @@ def test_gradients_reach_their_own_weights_whatever_their_memory_layout(fused):
         initialise(network, random)
     for weight in discriminator.parameters():  # no zero-initialised layer hides another
         weight.data.normal_(generator=random)
+    torchs = with_convolutions_of_torch(discriminator)
+    discriminator = discriminator if own else copy.deepcopy(torchs)
     before = [weight.detach().clone() for weight in discriminator.parameters()]
     optimizers = [torch.optim.SGD(n.parameters(), lr=1.0, fused=fused) for n in (generator, discriminator)]
     p = AdversarialNetworks(generator, discriminator, *optimizers)
@@ -114,9 +125,9 @@ def test_gradients_reach_their_own_weights_whatever_their_memory_layout(fused):
     with torch.no_grad():
         fake = generator(latents, labels)
     samples = torch.cat([real, fake]).requires_grad_()
-    logits = discriminator(samples, labels.repeat(2))
+    logits = torchs(samples, labels.repeat(2))
     loss = relativistic_losses(*logits.chunk(2))[0] + 0.7 * gradient_penalty(logits, samples)[0]
-    expected = torch.autograd.grad(loss, list(discriminator.parameters()))
+    expected = torch.autograd.grad(loss, list(torchs.parameters()))
     assert any(g.stride() != w.stride() for g, w in zip(expected, before, strict=True)), "no layout differs"
 
     adversarial_step(p, real, labels, latents, lambda x: x, gamma=0.7)

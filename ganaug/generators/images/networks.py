@@ -247,7 +247,8 @@ class ImageDiscriminator(nn.Module):
         for stage in range(len(sizes) - 2, -1, -1):
             kernel = (x.shape[2] // sizes[stage][0], x.shape[3] // sizes[stage][1])
             x = self.stages[stage](self.widen[stage](F.avg_pool2d(x, kernel)))
-        x = F.leaky_relu(self.pool(x).flatten(1), SLOPE)
+        # One output to a channel: as a depthwise convolution it would be one tiny convolution for each channel.
+        x = F.leaky_relu((x * self.pool.weight.squeeze(1)).sum((2, 3)), SLOPE)
         with torch.autocast(x.device.type, enabled=False):  # logits are not rounded to eight bits
             x = self.features(x.float())
             projected = (x * self.projection(conditions)).sum(1) / math.sqrt(self.arch.embedding_dim)
