@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ganaug.data.json_values import number, whole
 from ganaug.data.tables.layout import RowLayout
 from ganaug.engine.conditioning import split_conditions
+from ganaug.engine.devices import log_ndtr
 from ganaug.engine.layers import ParallelLinear
 
 __all__ = ["TableArchitecture", "TableDiscriminator", "TableGenerator", "build_networks"]
@@ -212,7 +213,7 @@ class TableGenerator(nn.Module):
         if not layout.blocks:
             return numbers
         # The Gumbel variable of a standard normal one, by way of the uniform.
-        gumbel = -torch.log(-torch.special.log_ndtr(noise[:, arch.latent_dim :]))
+        gumbel = -torch.log(-log_ndtr(noise[:, arch.latent_dim :]))
         levels = self._choose(out[:, layout.n_numbers :] + level_logits + gumbel)
         if len(self.gated):
             keep = torch.ones_like(numbers)
