@@ -20,7 +20,7 @@ from ganaug.bench.cases.checking import check_suite, load_suite
 from ganaug.bench.execution.executors import in_processes, parallel
 from ganaug.bench.execution.progress import RunProgress
 from ganaug.bench.execution.scheduling import DIED, Executor
-from ganaug.bench.execution.workers import execute, make_case
+from ganaug.bench.execution.workers import execute, make_case, tasks_per_gpu
 from ganaug.bench.records.store import Store
 from ganaug.bench.results.report import read_records, write_report
 from ganaug.bench.suite.schema import Suite
@@ -51,7 +51,8 @@ def run_suite(
     out : path-like
         Folder of the run. Cells that are finished there are not run again; failed ones are.
     jobs : int, optional
-        Processes to share the work; by default one for each CPU core, or for each GPU where there are images and a GPU.
+        Processes to share the work; by default one for each CPU core, or where there are images and GPUs four for each
+        GPU (fewer where it has less than 6 GiB of memory for each), but no more than cores.
         On a cluster, tasks at a time; by default as many as dask has workers. A worker of dask computes
         one at a time, on however many threads: start one for each core.
         Every cell computes on one thread, so that the result does not depend on the number of jobs. A daemonic process,
@@ -191,7 +192,8 @@ def _unguarded() -> bool:
 def default_jobs(suite: Suite) -> int:
     """Processes that share the work by default."""
     if suite.images is not None and resolve_device(suite.images.device).type == "cuda":
-        return torch.cuda.device_count()
+        gpus = (torch.cuda.get_device_properties(n).total_memory for n in range(torch.cuda.device_count()))
+        return min(joblib.cpu_count(), sum(map(tasks_per_gpu, gpus)))
     return joblib.cpu_count()
 
 

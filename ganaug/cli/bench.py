@@ -74,8 +74,8 @@ def bench_run(
         int | None,
         typer.Option(
             min=1,
-            help="Processes; default one per CPU core. On a cluster, tasks at a time; default one per dask "
-            "worker. The result does not depend on it.",
+            help="Processes; default one per CPU core, or four per GPU where images use one. On a cluster, tasks at a "
+            "time; default one per dask worker. The result does not depend on it.",
         ),
     ] = None,
     backend: Annotated[str, typer.Option(help="processes or dask.")] = "processes",

@@ -81,9 +81,8 @@ def build_pool(draws: FilteredDraws, path: Path, processes: DistributedContext =
 def join_with_one_seed(gan: Generator, random_state: Any, processes: DistributedContext) -> int:
     """Meet the other processes, and return a seed that is the same in all of them."""
     check_generator(gan, kind="images")
-    device = device_of(gan)
-    processes.join(device)
-    return processes.smallest(seed_from(random_state), device)
+    processes.join(device_of(gan))
+    return processes.smallest(seed_from(random_state))
 
 
 def _weights(gan: Generator) -> str | None:
@@ -95,10 +94,9 @@ def _build_together(
     draws: FilteredDraws, pixels: Path, finish: Callable[[str], None], processes: DistributedContext
 ) -> None:
     temporary = pixels.parent
-    device = device_of(draws.gan)
     asked = [_weights(draws.gan), draws.wanted.tolist(), draws.max_draws]
     # No process starts before all have found the folder empty.
-    processes.check_alike(json.dumps([*asked, [step.name for step in draws.filters]]), device)
+    processes.check_alike(json.dumps([*asked, [step.name for step in draws.filters]]))
     own = range(len(draws.wanted))[processes.rank :: processes.count]
 
     def prepare() -> None:
@@ -131,7 +129,7 @@ def _build_together(
 
     # No process continues before all are done, nor after one has failed.
     for call in (prepare, draw, put_together):
-        processes.together(call, device)
+        processes.together(call)
 
 
 def _finish(draws: FilteredDraws, temporary: Path, path: Path, inside: bool, checksum: str) -> None:

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 
-__all__ = ["computes_bf16", "global_states_seeded", "random_generator", "resolve_device", "seed_from"]
+__all__ = ["computes_bf16", "global_states_seeded", "log_ndtr", "random_generator", "resolve_device", "seed_from"]
 
 LARGEST_SEED = 2**32 - 1
+WITHOUT_LOG_NDTR = frozenset({"mps"})  # devices that torch has no kernel of it for
 
 
 def resolve_device(device: str | torch.device) -> torch.device:
@@ -54,6 +55,24 @@ def computes_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_available() and torch.cuda.get_device_capability(device) >= (8, 0)
     return device.type == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def log_ndtr(x: torch.Tensor, without: frozenset[str] = WITHOUT_LOG_NDTR) -> torch.Tensor:
+    """Logarithm of the standard normal distribution function, computed on the CPU for devices that lack it.
+
+    Parameters
+    ----------
+    x : Tensor
+        Floating point.
+    without : frozenset of str
+        Types of those devices.
+
+    Examples
+    --------
+    >>> round(log_ndtr(torch.tensor(0.0)).exp().item(), 3)
+    0.5
+    """
+    return torch.special.log_ndtr(x.cpu()).to(x.device) if x.device.type in without else torch.special.log_ndtr(x)
 
 
 def seed_from(random_state: Any) -> int:

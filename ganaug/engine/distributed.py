@@ -5,12 +5,18 @@ number of processes, up to rounding. (Training amplifies rounding, as it does an
 of its activation, the gradient of the penalty jumps.) Gradients are averaged as one flat vector just before an
 optimiser uses them: the wrapper ``DistributedDataParallel`` would leave those of a pass that holds only a penalty
 unreduced.
+
+What the processes tell each other beside tensors of the networks (flags, checksums, figures) goes by gloo, on the CPU:
+it waits for no GPU, and raises at once where a process is gone. Operations of NCCL's return before the others have
+come, and if one never comes, the rest wait for it in whatever next waits for the GPU. So the processes confirm to each
+other by gloo that all have started each of these operations.
 """
 
 from __future__ import annotations
 
 import atexit
 import os
+import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
@@ -64,8 +70,13 @@ class DistributedContext:
 
     def join(self, device: torch.device) -> None:
         """Meet the other processes, unless that is done already."""
-        if self.count == 1 or dist.is_initialized():
+        if self.count == 1:
             return
+        if not dist.is_initialized():
+            self._meet(device)
+        _open_control()
+
+    def _meet(self, device: torch.device) -> None:
         local = int(os.environ.get("LOCAL_WORLD_SIZE", self.count))
         # NCCL refuses two processes on one GPU.
         alone_on_gpu = device.type == "cuda" and local <= torch.cuda.device_count()
@@ -81,8 +92,8 @@ class DistributedContext:
             # On one machine torchrun keeps its store over restarts, and with it the addresses of processes that are
             # gone. (Over several machines it does not, and counts restarts on each of them by itself.)
             store = dist.PrefixStore(f"restart {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
-        backend = "nccl" if alone_on_gpu else "gloo"
-        dist.init_process_group(backend, store=store, rank=rank, world_size=count)
+        group = group_options(device, alone_on_gpu=alone_on_gpu)
+        dist.init_process_group(**group, store=store, rank=rank, world_size=count)
         atexit.register(_leave)
 
     def share(self, rows: Tensor, parts: int = 1) -> Tensor:
@@ -129,27 +140,27 @@ class DistributedContext:
             return
         tensors = list(tensors)
         flat = torch.cat([tensor.flatten() for tensor in tensors])
-        _talk(dist.all_reduce, flat)
+        self._exchange(dist.all_reduce, flat)
         parts = flat.div_(self.count).split([tensor.numel() for tensor in tensors])
         for tensor, part in zip(tensors, parts, strict=True):
             tensor.copy_(part.view(tensor.shape))
 
-    def any(self, flag: bool, device: torch.device) -> bool:
+    def any(self, flag: bool) -> bool:
         """Whether a flag is set in any process."""
-        return self._reduced(int(flag), device, dist.ReduceOp.MAX) > 0 if self.count > 1 else flag
+        return _reduced(int(flag), dist.ReduceOp.MAX) > 0 if self.count > 1 else flag
 
-    def smallest(self, number: int, device: torch.device) -> int:
+    def smallest(self, number: int) -> int:
         """Smallest of the numbers of all processes."""
-        return self._reduced(number, device, dist.ReduceOp.MIN) if self.count > 1 else number
+        return _reduced(number, dist.ReduceOp.MIN) if self.count > 1 else number
 
-    def together(self, call: Callable[[], object], device: torch.device) -> None:
+    def together(self, call: Callable[[], object]) -> None:
         """Call a function in all processes; returns when all are done, and raises in all if it raises in one."""
         error = None
         try:
             call()
         except Exception as raised:
             error = raised
-        failed = self.any(error is not None, device)
+        failed = self.any(error is not None)
         if error is not None:
             raise error
         if failed:
@@ -163,50 +174,45 @@ class DistributedContext:
         """
         if self.count == 1 or not dist.is_initialized():
             return
-        if dist.get_backend() == dist.Backend.NCCL:
-            # In the end of an NCCL group all processes of a machine take part, but in its abortion.
-            from torch.distributed.distributed_c10d import _abort_process_group
+        _abandon()
 
-            _abort_process_group()
-        else:
-            _leave()
-
-    def check_alike(self, what: str, device: torch.device) -> None:
+    def check_alike(self, what: str) -> None:
         """Raise ``ValueError`` in all processes unless all pass the same text."""
         if self.count == 1:
             return
         number = int(sha256_of(what.encode())[:15], 16)
-        lowest = self._reduced(number, device, dist.ReduceOp.MIN)
-        if self.any(number != lowest, device):
+        lowest = _reduced(number, dist.ReduceOp.MIN)
+        if self.any(number != lowest):
             raise ValueError(
                 "the processes that train together must be given the same data, parameters and checkpoints; start all "
                 "of them with one command, on folders that all of them see"
             )
 
-    def agree(self, values: list[float], device: torch.device) -> list[float]:
+    def agree(self, values: list[float]) -> list[float]:
         """Numbers of the first process."""
         if self.count == 1:
             return values
-        tensor = torch.tensor(values, device=device)
-        self._broadcast(tensor)
+        tensor = torch.tensor(values)
+        _talk(dist.broadcast, tensor, 0, group=_control_group())
         return tensor.tolist()
 
-    def share_randomness(self, randomness: Generator, device: torch.device) -> None:
+    def share_randomness(self, randomness: Generator) -> None:
         """Bring a generator into the state that it has in the first process."""
         if self.count > 1:
-            state = randomness.get_state().to(device)
-            self._broadcast(state)
-            randomness.set_state(state.cpu())
-
-    def _reduced(self, number: int, device: torch.device, how: Any) -> int:
-        tensor = torch.tensor(number, device=device)
-        _talk(dist.all_reduce, tensor, how)
-        return int(tensor)
+            state = randomness.get_state()
+            _talk(dist.broadcast, state, 0, group=_control_group())
+            randomness.set_state(state)
 
     def _broadcast(self, tensor: Tensor) -> None:
         whole = tensor.contiguous()
-        _talk(dist.broadcast, whole, 0)
+        self._exchange(dist.broadcast, whole, 0)
         tensor.copy_(whole)
+
+    def _exchange(self, call: Callable[..., object], *arguments: Any) -> None:
+        """Send or receive a tensor of the networks, and return when all processes do so."""
+        _talk(call, *arguments)
+        if _control_group() is not None:
+            self.any(False)
 
 
 ALONE = DistributedContext()
@@ -227,20 +233,86 @@ def current_context(distributed: bool) -> DistributedContext:
     return DistributedContext(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
 
 
-def _talk(call: Callable[..., object], *arguments: Any) -> None:
+def group_options(device: torch.device, *, alone_on_gpu: bool) -> dict[str, Any]:
+    """What a process group is made with, for processes that train on such devices.
+
+    NCCL is told the device, so that it connects the processes at once: otherwise it does so within the first operation,
+    where it would wait for a process that failed before.
+
+    Examples
+    --------
+    >>> group_options(torch.device("cuda", 1), alone_on_gpu=True)
+    {'backend': 'nccl', 'device_id': device(type='cuda', index=1)}
+    >>> group_options(torch.device("cuda", 1), alone_on_gpu=False)
+    {'backend': 'gloo'}
+    """
+    return {"backend": "nccl", "device_id": device} if alone_on_gpu else {"backend": "gloo"}
+
+
+def _nothing() -> None:
+    return None
+
+
+# The group of gloo beside one of another backend. Weak: held for longer than torch holds it, a group keeps threads that
+# abort the process at its end.
+_control: Callable[[], Any] = _nothing
+
+
+def _control_group() -> Any:
+    """Group of the messages on the CPU; None where it is the process group itself, or there is none."""
+    return _control()
+
+
+def _open_control() -> None:
+    """Make the group of the messages on the CPU, in all processes, unless the process group will do."""
+    global _control  # noqa: PLW0603 - as torch's process group, it is the process's
+    backends = {part.partition(":")[2] for part in dist.get_backend_config().split(",")}
+    if backends != {"gloo"} and _control_group() is None:
+        _control = weakref.ref(dist.new_group(backend="gloo"))
+
+
+def _reduced(number: int, how: Any) -> int:
+    tensor = torch.tensor(number)
+    _talk(dist.all_reduce, tensor, how, group=_control_group())
+    return int(tensor)
+
+
+def _talk(call: Callable[..., object], *arguments: Any, **options: Any) -> None:
     """Send or receive, and say in one sentence that another process is gone."""
     try:
-        call(*arguments)
+        call(*arguments, **options)
     except RuntimeError as error:
         # Those of gloo have no class of their own.
         if not isinstance(error, dist.DistError) and "gloo" not in str(error):
             raise
+        if _control_group() is not None:
+            _abandon()  # what was started and never will be done would hold up all that waits for the GPU
         raise OtherProcessError(
             "another of the processes that work together ran out of memory, failed otherwise or was ended; its own "
             "message says why"
         ) from error
 
 
+def _abandon() -> None:
+    """Leave the process group at once, whatever the others are at."""
+    _leave_control()
+    if "nccl" in dist.get_backend_config():
+        # In the end of an NCCL group all processes of a machine take part, but in its abortion.
+        from torch.distributed.distributed_c10d import _abort_process_group
+
+        _abort_process_group()
+    else:
+        _leave()
+
+
 def _leave() -> None:
     if dist.is_initialized():
+        _leave_control()  # first, for through it the others hear of it
         dist.destroy_process_group()
+
+
+def _leave_control() -> None:
+    global _control
+    control, _control = _control_group(), _nothing
+    if control is not None:
+        dist.destroy_process_group(control)

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganaug.engine.errors import may_be_out_of_memory
 from ganaug.engine.transfer import to_device
 
 __all__ = ["Eager", "Graphs", "runner_for"]
@@ -104,7 +105,7 @@ class Graphs(Eager):
 
     def _give_up(self, error: RuntimeError) -> None:
         """Continue without recordings where memory is short beside them, or one failed."""
-        if isinstance(error, torch.OutOfMemoryError):
+        if may_be_out_of_memory(error):
             reason = "leaves too little memory"
         elif self._recorded.keys() >= {key for key, n in self._calls.items() if n > WARM_UP}:
             raise error  # of a step that was not being recorded

@@ -183,7 +183,7 @@ def _take_reading(state: TrainingState, rate: float, clock: _Clock, callbacks: S
         for callback in callbacks:
             callback.on_reading(state)
         state.keep()
-        state.ended = state.step == state.config.steps or state.processes.any(state.stopping, state.sums.device)
+        state.ended = state.step == state.config.steps or state.processes.any(state.stopping)
     else:
         _roll_back(state, rate)
     clock.restart(state.step)

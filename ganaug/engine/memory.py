@@ -9,13 +9,14 @@ from collections.abc import Callable
 import torch
 from torch import Generator, Tensor
 
-from ganaug.engine.distributed import ALONE, DistributedContext, OtherProcessError
+from ganaug.engine.distributed import ALONE, DistributedContext
+from ganaug.engine.errors import is_out_of_memory, may_be_out_of_memory
 from ganaug.engine.label_embedding import ClassBalancedSampler
 from ganaug.engine.loop import TrainingConfig, one_step
 from ganaug.engine.objective import Objective
 from ganaug.engine.state import TrainingState
 
-__all__ = ["PROBED", "OutOfMemory", "is_out_of_memory", "largest_fitting", "try_batch"]
+__all__ = ["PROBED", "OutOfMemory", "largest_fitting", "try_batch"]
 
 PROBED = frozenset({"cuda"})  # devices whose memory is small, and fails soon enough, to be tried out
 
@@ -24,29 +25,14 @@ class OutOfMemory(RuntimeError):  # noqa: N818 - named as torch.OutOfMemoryError
     """A batch does not fit into memory."""
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error of torch's says that memory ran out; on the CPU and on MPS it has no class of its own.
-
-    Examples
-    --------
-    >>> is_out_of_memory(RuntimeError("MPS backend out of memory")), is_out_of_memory(RuntimeError("size mismatch"))
-    (True, False)
-    """
-    if isinstance(error, OtherProcessError):
-        return False  # it was the memory of another process, if any
-    said = str(error)
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
-        isinstance(error, RuntimeError) and ("out of memory" in said or "can't allocate memory" in said)
-    )
-
-
 def largest_fitting(attempt: Callable[[int], None], batch_size: int) -> int | None:
     """Halve a batch size until `attempt` no longer runs out of memory with it.
 
     Parameters
     ----------
     attempt : callable
-        Called with a batch size; what it raises beside running out of memory is raised.
+        Called with a batch size; what it raises beside running out of memory is raised. So is what may have been that,
+        if it is so of a batch of 1 too.
     batch_size : int
         The first to try.
 
@@ -74,7 +60,7 @@ def _fits(attempt: Callable[[int], None], batch_size: int) -> bool:
     try:
         attempt(batch_size)
     except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
+        if not (is_out_of_memory(error) or (batch_size > 1 and may_be_out_of_memory(error))):
             raise
         return False
     finally:

@@ -25,11 +25,12 @@ from ganaug.engine.conditioning import TrainedGroups
 from ganaug.engine.config import PRECISIONS, TrainingConfig
 from ganaug.engine.devices import random_generator, resolve_device
 from ganaug.engine.distributed import current_context
+from ganaug.engine.errors import may_be_out_of_memory
 from ganaug.engine.graphs import runner_for
 from ganaug.engine.label_embedding import CellBalancedSampler, ClassBalancedSampler
 from ganaug.engine.layers import DrawnFrom, initialise
 from ganaug.engine.loop import train
-from ganaug.engine.memory import PROBED, OutOfMemory, is_out_of_memory, largest_fitting, try_batch
+from ganaug.engine.memory import PROBED, OutOfMemory, largest_fitting, try_batch
 from ganaug.engine.objective import Objective
 from ganaug.engine.run_options import RunOptions
 from ganaug.generators.grouping import Grouping
@@ -188,13 +189,13 @@ class Fitting:
                 f"batch_size must be a multiple of the {count} processes that share each batch, got {size}"
             )
         self._describe()
-        self.processes.share_randomness(self.randomness, self.device)
+        self.processes.share_randomness(self.randomness)
         for network in self._networks.values():
             initialise(network, self.randomness)
         try:
             return self._train()
         except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
+            if not may_be_out_of_memory(error):
                 raise
         # Outside of the handler, where the error no longer keeps what filled the memory.
         try:
@@ -216,7 +217,7 @@ class Fitting:
             self._checkpoints.describe(run)
             found = self._checkpoints.found and self._checkpoints.found[1].get("step")
         self.resumed_from = found or 0
-        self.processes.check_alike(json.dumps([run, found]), self.device)
+        self.processes.check_alike(json.dumps([run, found]))
 
     def _objective(self, networks: dict[str, nn.Module], config: Any, *, recorded: bool = False) -> Objective:
         networks = {name: network.to(self.device) for name, network in networks.items()}
@@ -280,7 +281,7 @@ class Fitting:
         asked = fitting = self._batch_size()
         if self.device.type in PROBED:
             fitting = self._largest_fitting(asked) or 0
-        fitting = self.processes.smallest(fitting, self.device)
+        fitting = self.processes.smallest(fitting)
         shared = fitting - fitting % self.processes.count
         if shared == 0 and fitting < asked:
             raise OutOfMemory(self._nothing_fits())

@@ -1,4 +1,4 @@
-"""Fit a GAN in this process among others, of which the first runs out of memory: python memory_run.py FIFO.
+"""Fit a GAN in this process among others, of which the first runs out of memory: python memory_run.py FIFO BACKEND.
 
 It has room for three samples in its first steps, and for one later. Once that was told, it does not end before another
 process has opened the FIFO.
@@ -7,7 +7,9 @@ process has opened the FIFO.
 import sys
 
 import numpy as np
+import silent_group
 import torch
+import torch.distributed as dist
 
 from ganaug import OutOfMemory, RunOptions, TableGAN
 from ganaug.engine.distributed import OtherProcessError, current_context
@@ -29,7 +31,9 @@ def shrink(module):
     module.adversarial_step = shrunken
 
 
-def main(fifo):
+def main(fifo, backend):
+    if backend == "silent":
+        silent_group.start()
     if current_context(True).first:
         shrink(objective)
     rng = np.random.default_rng(0)
@@ -37,12 +41,12 @@ def main(fifo):
     try:
         gan.fit(rng.normal(size=(20, 3)), np.arange(20) % 2)
     except OutOfMemory as error:
-        print(error, flush=True)
+        print(error, dist.is_initialized(), flush=True)
         open(fifo).close()
     except OtherProcessError as error:
-        print(error, flush=True)
+        print(error, dist.is_initialized(), flush=True)
         open(fifo, "w").close()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

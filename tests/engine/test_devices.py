@@ -7,6 +7,7 @@ import torch
 from ganaug.engine.devices import (
     computes_bf16,
     global_states_seeded,
+    log_ndtr,
     random_generator,
     resolve_device,
     seed_from,
@@ -60,6 +61,11 @@ def test_gpus_from_ampere_on_compute_in_bfloat16(there, capability, has, monkeyp
     monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
     assert computes_bf16(torch.device("cuda")) is has
+
+
+def test_a_device_without_the_normal_distribution_leaves_it_to_the_cpu():
+    x = torch.linspace(-9, 9, 7)
+    assert torch.equal(log_ndtr(x, frozenset({"cpu"})), log_ndtr(x))
 
 
 def test_one_seed_gives_another_stream_for_each_purpose():

@@ -161,8 +161,11 @@ def test_what_cannot_be_recorded_is_called_as_it_is_after_one_warning(monkeypatc
     assert Graphs(torch.device("cuda", 0))._given_up, "another training would try again"
 
 
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA out of memory"), torch.AcceleratorError("CUDA error: out of memory")]
+)
 @pytest.mark.parametrize("where", ["while it is recorded", "beside another recording"])
-def test_where_recordings_leave_too_little_memory_steps_are_eager(where):
+def test_where_recordings_leave_too_little_memory_steps_are_eager(where, error):
     """A batch that fits without recordings is trained on without them."""
 
     class Full(Taped):
@@ -177,7 +180,7 @@ def test_where_recordings_leave_too_little_memory_steps_are_eager(where):
 
     def large(x):
         if runner.recording if where == "while it is recorded" else runner._recorded:
-            raise torch.OutOfMemoryError("CUDA out of memory")
+            raise error
         return -x
 
     runner = Full(CPU, tuple)

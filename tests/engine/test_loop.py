@@ -163,7 +163,7 @@ class Pretended(DistributedContext):
     def average(self, tensors):
         pass
 
-    def any(self, flag, device):
+    def any(self, flag):
         self.asked.append(flag)
         return flag
 

@@ -219,7 +219,7 @@ class ImageCase(Case):
         """Fit a generator, and save it where it can be."""
         seed = self.seed(f"gan {part}".strip(), split)
         gan = self._new(self._parts[part], random_state=seed)
-        with global_states(seed):
+        with global_states(seed, resolve_device(self.experiment.device)):
             gan.fit(self._training(split, part))
         if hasattr(gan, "save"):
             gan.save(self.store.gan_folder(self._gan_key(split, part)))
@@ -267,7 +267,7 @@ class ImageCase(Case):
         seed = self.seed("cell", task.split, arm.name, network.name, task.repeat)
         share, keep = np.full(len(self.classes), arm.synthetic), tuple(find_filter(name) for name in arm.keep)
         if arm.gate:
-            with global_states(seed):
+            with global_states(seed, resolve_device(self.experiment.device)):
                 share, keep, note, about = self._ask_gate(task.split, arm, make, seed)
             notes.append(note)
         if arm.by_cells:
@@ -455,7 +455,7 @@ class ImageCase(Case):
     def _draw(self, gan: Generator, split: int, keep: tuple[ImageFilter, ...]) -> Labelled:
         n, seed = self.experiment.synthetic_per_class, self.seed("sample", split)
         if keep:
-            with warnings.catch_warnings(), global_states(seed):
+            with warnings.catch_warnings(), global_states(seed, resolve_device(self.experiment.device)):
                 warnings.simplefilter("ignore", UserWarning)  # classes that stay short are shown fewer
                 images, labels = draw_filtered(gan, n, real=self._training(split), keep=keep, random_state=seed)
         else:

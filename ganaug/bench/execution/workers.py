@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import multiprocessing
 import os
 import sys
@@ -23,9 +24,12 @@ from ganaug.bench.records.store import Store
 from ganaug.bench.suite.schema import Suite
 from ganaug.data.host_states import plain_states
 
-__all__ = ["Made", "execute", "lease", "make_case"]
+__all__ = ["Made", "execute", "lease", "make_case", "tasks_per_gpu"]
 
 CASES_KEPT = 2
+GPU_SHARED_BY = 4  # tasks at most: each is small and computes on one thread, which leaves a GPU idle most of the time
+MOST_PLACES = 64  # processes on one GPU that are counted
+GPU_MEMORY = 6 * 2**30  # bytes for each of them
 _cases: dict[tuple[Path, int, str], Case] = {}  # of this process: data and GANs serve one task after another
 _alone = threading.Lock()  # the number of threads and torch's random state are the process's: one cell at a time
 Made = tuple[Task, dict[str, dict[str, Any]]]
@@ -197,21 +201,37 @@ def _child(suite: Suite, root: Path, task: Task, keys: frozenset[str], sender: C
 
 
 def _take_gpu() -> None:
-    """Of several GPUs, compute on one that no other process of this machine has taken."""
+    """Of several GPUs, compute on one that the fewest processes of this machine have taken."""
     global _lease  # noqa: PLW0603
     if _lease is None and torch.cuda.is_available() and torch.cuda.device_count() > 1:
         _lease = lease(torch.cuda.device_count(), Path(tempfile.gettempdir()))
         torch.cuda.set_device(_lease[0])
 
 
+def tasks_per_gpu(memory: int) -> int:
+    """How many tasks share a GPU by default: four, fewer where it has less than 6 GiB of memory for each.
+
+    Parameters
+    ----------
+    memory : int
+        Bytes of the GPU.
+
+    Examples
+    --------
+    >>> [tasks_per_gpu(gigabytes * 2**30) for gigabytes in (4, 8, 16, 80)]
+    [1, 1, 2, 4]
+    """
+    return max(1, min(GPU_SHARED_BY, memory // GPU_MEMORY))
+
+
 def lease(n_devices: int, folder: Path) -> tuple[int, IO[str] | None]:
-    """Take the first device that is free; without one, any. It is free again when the file is closed.
+    """Take a device that the fewest others have taken, the first of those. It is free again when the file is closed.
 
     Parameters
     ----------
     n_devices : int
     folder : Path
-        Where the files are that stand for the devices of this machine.
+        Where the files are that stand for the devices of this machine, and the places on each.
 
     Returns
     -------
@@ -221,14 +241,13 @@ def lease(n_devices: int, folder: Path) -> tuple[int, IO[str] | None]:
     Examples
     --------
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     (first, file), (second, other) = lease(2, Path(folder)), lease(2, Path(folder))
-    ...     file.close(), other.close()
-    ...     first, second
-    (None, None)
-    (0, 1)
+    ...     taken = [lease(2, Path(folder)) for _ in range(5)]
+    ...     closed = [file.close() for _, file in taken]
+    >>> [device for device, _ in taken]
+    [0, 1, 0, 1, 0]
     """
-    for device in range(n_devices):
-        file = open(folder / f"ganaug-gpu-{device}.lock", "a")  # noqa: SIM115 - it is held until the process ends
+    for place, device in itertools.product(range(MOST_PLACES), range(n_devices)):
+        file = open(folder / f"ganaug-gpu-{device}-{place}.lock", "a")  # noqa: SIM115 - held until the process ends
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -188,25 +188,23 @@ class CTGANGenerator(BaseEstimator):
 
     def fit(self, X: pd.DataFrame, y: NDArray[Any]) -> CTGANGenerator:
         """Train on the rows with their labels."""
-        import torch
+        from ganaug.engine.devices import global_states_seeded, resolve_device
 
         make = getattr(require("ctgan", self.model.lower()), self.model)
-        # It draws from the global states.
-        with torch.random.fork_rng(devices=[]), _global_numpy(0):
-            torch.manual_seed(0)
+        # It draws from the global states, on a GPU where there is one.
+        with global_states_seeded(0, resolve_device("auto")), _global_numpy(0):
             self.model_ = make(epochs=self.epochs)
             self.model_.fit(X.assign(**{"\0": [f"{label}" for label in y]}), [*self.nominal, "\0"])
         return self
 
     def sample(self, labels: NDArray[Any], random_state: int) -> pd.DataFrame:
         """Draw one row per label."""
-        import torch
+        from ganaug.engine.devices import global_states_seeded, resolve_device
 
         labels = np.asarray(labels)
         wanted = {f"{label}": int((labels == label).sum()) for label in np.unique(labels)}
         found: dict[str, list[pd.DataFrame]] = {label: [] for label in wanted}
-        with torch.random.fork_rng(devices=[]), _global_numpy(random_state):
-            torch.manual_seed(random_state)
+        with global_states_seeded(random_state, resolve_device("auto")), _global_numpy(random_state):
             for label, n in wanted.items():
                 condition = {"condition_column": "\0", "condition_value": label} if self.model == "CTGAN" else {}
                 for _ in range(DRAWS):

@@ -153,7 +153,7 @@ class Checkpoints(Callback):
         due = self.due(state.step, reading=reading) or state.ended
         # Processes differ in what is due at readings only, by their clocks; the first one's counts.
         if due or reading or processes.count == 1 or state.step % AGREE_EVERY == 0:
-            if processes.any((due and processes.first) or self._interrupts.caught, state.sums.device):
+            if processes.any((due and processes.first) or self._interrupts.caught):
                 processes.average([state.sums])
                 if processes.first:
                     self.save(state.step, *state.dump())

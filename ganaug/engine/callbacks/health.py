@@ -182,7 +182,7 @@ class Health(Callback):
                 samples = draw(labels, self._config.batch_size, randomness)
             own = samples[(labels == c).to(samples.device)]
             nearest = distances(own, real).min(1).values.median().item()
-            values = self._processes.agree([spread(own) / width, nearest / apart], real.device)
+            values = self._processes.agree([spread(own) / width, nearest / apart])
             measured[self._names[c]] = dict(zip(("diversity", "nearness"), values, strict=True))
         return measured
 
@@ -228,7 +228,7 @@ class Health(Callback):
         samples = draw(torch.tensor(classes)[labels], self._config.batch_size, randomness)
         shares = nearest_class_shares(samples, labels, real, of_real, n).tolist()
         among_real = nearest_class_shares(real, of_real, real, of_real, n).mean().item()
-        *shares, among_real = self._processes.agree([*shares, among_real], real.device)
+        *shares, among_real = self._processes.agree([*shares, among_real])
         named = dict(zip([self._names[c] for c in classes], shares, strict=True))
         return ClassConsistency(named, among_real, len(labels), len(real))
 

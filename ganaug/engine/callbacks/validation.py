@@ -172,7 +172,7 @@ class Selection(Callback):
             own = samples[labels == c]
             across = distances(own, real).mean().item()
             found.append((2 * across - spread(own) - self._inside[c]) / self._unit)
-        found = self._processes.agree(found, device)
+        found = self._processes.agree(found)
         return dict(zip(self._names.values(), found, strict=True))
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ganaug.engine.conditioning import split_conditions
+from ganaug.engine.devices import log_ndtr
 
 __all__ = ["RowHead", "indicators"]
 
@@ -163,7 +164,7 @@ class RowHead(nn.Module):
         if not self.arch.layout.blocks:
             return numbers
         # The Gumbel variable of a standard normal one, by way of the uniform.
-        gumbel = -torch.log(-torch.special.log_ndtr(noise))
+        gumbel = -torch.log(-log_ndtr(noise))
         levels = self._choose(logits + gumbel)
         if len(self.gated):
             keep = torch.ones_like(numbers)
