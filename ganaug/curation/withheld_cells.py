@@ -236,8 +236,8 @@ def refusal(cells: Cells, rounds: Sequence[Round], ratios: Sequence[float], fewe
         return "there is no ratio but 0 to choose"
     if len(rounds) < FEWEST_ROUNDS:
         return (
-            f"in {len(rounds)} rounds cells can be withheld so that every class and every group can still be learnt from "
-            f"the others; at least {FEWEST_ROUNDS}, of cells of {FEWEST_OF_CELL} samples, are needed to see any gain"
+            f"in {len(rounds)} rounds cells can be withheld so that every class and every group can still be learnt "
+            f"from the others; at least {FEWEST_ROUNDS}, of cells of {FEWEST_OF_CELL} samples, are needed to see a gain"
         )
     if n_samples < fewest:
         return f"{n_samples} validation samples are too few to see any gain; at least {fewest} are needed"
@@ -258,7 +258,8 @@ def cell_decision(
     The score of a withheld cell is the mean of two shares, each of cells weighed alike: of its own samples that are
     recognised, and of those of the other cells of its group, which filling may harm. The rule of
     :func:`ganaug.curation.gate.decide` is applied to their means over the cells of each round: these share a generator
-    and its classifiers, which err together. Classes and groups that were recognised more seldom than without filling, by more than a standard error, are not filled.
+    and its classifiers, which err together. Classes and groups that were recognised more seldom than
+    without filling, by more than a standard error, are not filled.
 
     Parameters
     ----------

@@ -192,12 +192,13 @@ def test_arms_of_tables_fill_and_weigh_cells(rows, tmp_path):
         TableArm("weights", class_weight="cells", against=("none",)),
         TableArm("transfer", Plugin("additive-transfer", "additive-transfer"), cells="empty", against=("none",)),
         TableArm("gan", Plugin("gan", "table-gan", {"steps": 2}), cells="balance", against=("none",)),
+        TableArm("mixture", Plugin("gan", "gan", {"generator": {"steps": 2}}), cells="empty", against=("none",)),
     )
     suite = table_suite(rows, split="cells", splits=2, arms=arms, metrics=("unseen cells",))
     summary = run_suite(suite, tmp_path, jobs=1, verbose=False)
     assert summary["failed"] == []
     assert [sentence.partition(":")[0] for sentence in summary["verdicts"]] == [
-        f"{name} against none" for name in ("weights", "transfer", "gan")
+        f"{name} against none" for name in ("weights", "transfer", "gan", "mixture")
     ]
     whole = TableExperiment(**{**vars(suite.tables), "datasets": (Plugin("rows", rows, {"target": "y"}),)})
     whole = dataclasses.replace(whole, split="samples", metrics=("accuracy",))
@@ -205,9 +206,33 @@ def test_arms_of_tables_fill_and_weigh_cells(rows, tmp_path):
         run_suite(dataclasses.replace(suite, tables=whole), tmp_path / "b", jobs=1, verbose=False)
 
 
+@pytest.mark.parametrize("effect", [4, 0])
+def test_the_gate_of_an_arm_of_tables_fills_cells_where_that_pays(tmp_path, effect):
+    rng = np.random.default_rng(0)
+    y, site = np.tile(["a", "b", "c"], 300), np.repeat(["u", "v", "w", "x", "y", "z"], 150)
+    shift = effect * np.searchsorted(np.unique(site), site)  # what classes add, another site adds, too
+    table = pd.DataFrame({"a": 4 * (y == "b") + 8 * (y == "c") + shift, "b": shift, "site": site, "y": y})
+    table[["a", "b"]] += rng.normal(size=(900, 2))
+    table.to_csv(tmp_path / "t.csv", index=False)
+    named = Plugin("additive-transfer", "additive-transfer")
+    arms = (TableArm("none"), TableArm("gated", named, cells="empty", gate=True, against=("none",)))
+    classifiers = (Plugin("knn", "knn"),)
+    suite = table_suite(
+        str(tmp_path / "t.csv"), split="cells", splits=2, n_per_cell=10, arms=arms, classifiers=classifiers
+    )
+    summary = run_suite(suite, tmp_path / "run", jobs=1, verbose=False)
+    assert summary["failed"] == []
+    notes = {note["note"] for note in summary["experiments"][0]["notes"]}
+    assert ("ratio 0 chosen" in notes) == (effect == 0)
+
+
 @pytest.mark.parametrize(
     ("arm", "message"),
     [
+        (
+            TableArm("x", Plugin("gan", "gan"), cells="balance", gate=True),
+            "arm 'x' has a gate by cells, which decides how far these are filled; set",
+        ),
         (TableArm("x", cells="empty"), "arm 'x' fills cells, which takes a sampler with a"),
         (
             TableArm("x", Plugin("copula", "copula"), cells="empty"),

@@ -90,7 +90,9 @@ def decided(gains, n=20):
     rounds = cells.rounds(len(gains), 0)
     hits = []
     for each, gain in zip(rounds, gains, strict=True):
-        after = [(c, g) in each.withheld for c, g in zip(cells.class_of[each.test], cells.group_of[each.test])]
+        after = [
+            (c, g) in each.withheld for c, g in zip(cells.class_of[each.test], cells.group_of[each.test], strict=True)
+        ]
         hits.append(np.stack([np.full(len(after), 0.5), 0.5 + gain * np.array(after)], 1))
     return cell_decision(cells, rounds, hits, [0, 1])
 
