@@ -290,3 +290,21 @@ def test_files_with_groups_are_found_in_a_folder_of_data(scans, tmp_path, monkey
     assert load_images(source).groups.tolist() == ["ann", "bob"] * 36
     with pytest.raises(ValueError, match=r"there is no other\.npz in .*; make it, or set GANAUG_DATA"):
         load_images(Plugin("other", source.target, {"file": "other.npz"}))
+
+
+def test_arms_that_fill_cells_are_compared_with_the_best_that_costs_nothing_and_over_both_classes(scans, tmp_path):
+    filled = {"synthetic": 1.0, "balanced": "cells", "cells": "empty", "generator": "additive-transfer"}
+    arms = (ImageArm("real"), ImageArm("cells", balanced="cells"), ImageArm("filled", against=("real",), **filled))
+    suite = image_suite(scans, split="cells", splits=3, group_share=0.34, metrics=("unseen cells",), arms=arms)
+    suite = dataclasses.replace(
+        suite, images=dataclasses.replace(suite.images, generators=(Plugin("additive-transfer", "additive-transfer"),))
+    )
+    summary = run_suite(suite, tmp_path / "run", jobs=1, verbose=False)
+    assert summary["failed"] == []
+    means = {arm["name"]: arm["metrics"]["unseen cells"] for arm in summary["experiments"][0]["cases"][0]["arms"]}
+    best = max(("real", "cells"), key=lambda name: means[name])
+    said = summary["verdicts"]
+    assert said[0].startswith(f"filled against {best}")
+    assert len(said) == len({best, "real"})
+    assert all("With two classes this is the recall of the withheld one alone; " in each for each in said)
+    assert all(each.endswith("points of balanced over cells.") for each in said)
