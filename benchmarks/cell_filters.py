@@ -1,4 +1,4 @@
-"""How the filter by class consistency judges cells of class and group that it was not trained on, with and without groups.
+"""How the filter by class consistency judges cells of class and group that it was not trained on.
 
 python benchmarks/cell_filters.py [SPLITS]. On digits by four made scanners half of the classes are withheld in half of
 the groups, 20 images a cell are trained on. Real images of the withheld cells, which the filter should let through, and

@@ -280,6 +280,18 @@ def test_mistakes_in_groups_from_the_shell(rows, tmp_path, capsys, arguments, me
     assert "Traceback" not in said
 
 
+def test_a_dry_run_finds_data_that_cannot_be_split(rows, tmp_path, capsys):
+    table = pd.read_csv(rows)
+    table[(table["y"] == "no") | (table["site"] == "u")].to_csv(tmp_path / "one.csv", index=False)
+    own = ["bench", "run", "--target", "y", "--groups", "site", "--dry-run", "-o", str(tmp_path / "r"), "--data"]
+    with pytest.raises(SystemExit) as ended:
+        main([*own, str(tmp_path / "one.csv")])
+    assert ended.value.code == 2
+    assert "class yes is in no group but u" in capsys.readouterr().err
+    main([*own, rows])
+    assert not (tmp_path / "r").exists()
+
+
 def test_files_with_groups_are_found_in_a_folder_of_data(scans, tmp_path, monkeypatch):
     np.savez(tmp_path / "named.npz", **{**np.load(scans), "groups": np.arange(72) % 2, "group_names": ["ann", "bob"]})
     source = Plugin("named", "ganaug.bench.inputs.datasets.images_with_groups", {"file": "named.npz"})

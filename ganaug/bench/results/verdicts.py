@@ -50,10 +50,11 @@ def verdicts_per_case(scores: Scores) -> list[str]:
             word = WORDS[difference.verdict]
             if difference.verdict in ("gain", "harm") and corrected[arm.name, base.name, index] > SIGNIFICANT:
                 word += AFTER_CORRECTION
+            beside = _of_both_classes(scores, arm.name, base.name, index)
             sentences.append(
                 f"{what}: {word}, {difference.mean:+.1f} points of {first} "
                 f"(95 % interval {difference.low:+.1f} to {difference.high:+.1f}, {difference.n} splits; "
-                f"probability of harm {_chance(difference.harm)}).{_of_both_classes(scores, arm.name, base.name, index)}"
+                f"probability of harm {_chance(difference.harm)}).{beside}"
             )
     return sentences
 
