@@ -8,6 +8,7 @@ import multiprocessing
 import re
 import shlex
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from ganaug.bench.suite.schema import Suite
 from ganaug.data.files import user_path
 from ganaug.engine.devices import resolve_device
 
-__all__ = ["default_jobs", "run_suite"]
+__all__ = ["check_cases", "default_jobs", "run_suite"]
 
 
 def run_suite(
@@ -148,6 +149,17 @@ def run_suite(
     if any(key not in records for key in keys):
         return None
     return write_report(store.root, suite, [records[key] for key in keys], data, command)
+
+
+def check_cases(suite: Suite) -> None:
+    """Find out whether the data of a suite can be read, split and used by its arms; nothing is trained or written.
+
+    Raises
+    ------
+    ValueError
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        _grid(suite, Store(Path(folder)))
 
 
 def _grid(suite: Suite, store: Store) -> tuple[list[Task], list[dict[str, Any]], dict[str, str]]:

@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 from ganaug.classifiers.pixel_range import PixelRange
 from ganaug.engine.label_embedding import ClassBalancedSampler
 
-__all__ = ["Labelled", "batch_drawer"]
+__all__ = ["Labelled", "batch_drawer", "cell_drawer"]
 
 Labelled = tuple[NDArray[Any], NDArray[np.integer]]
 
@@ -89,6 +89,52 @@ def batch_drawer(
         if transform is not None:
             batch = torch.stack([transform(image) for image in batch])
         return batch, targets
+
+    return draw
+
+
+def cell_drawer(
+    real: Labelled, groups: NDArray[np.integer], n_classes: int, generator: Generator
+) -> Callable[[int], tuple[Tensor, Tensor, Tensor]]:
+    """Make a function that draws batches in which all cells of class and group are equally frequent.
+
+    Parameters
+    ----------
+    real : tuple of (images, labels)
+        As for :func:`batch_drawer`.
+    groups : ndarray of shape (n,), integer
+        Group indices; negative ones of unknown groups, which are drawn as often as one group.
+    n_classes : int
+    generator : torch.Generator
+
+    Returns
+    -------
+    callable
+        Takes a batch size; returns images and labels as that of :func:`batch_drawer`, and the classes that each image
+        is to be told from, bool of shape (batch, n_classes): those that its group has, and those that its own class has
+        no group in common with. Images of an unknown group are told from all.
+
+    Examples
+    --------
+    >>> labels, groups = np.array([0, 0, 1, 0, 2]), np.array([0, 0, 0, 1, 1])
+    >>> draw = cell_drawer((np.zeros((5, 1, 8, 8), np.uint8), labels), groups, 3, torch.Generator().manual_seed(0))
+    >>> _, labels, among = draw(100)
+    >>> sorted({(int(label), tuple(told.tolist())) for label, told in zip(labels, among)})[2]
+    (1, (True, True, True))
+    """
+    images, labels = torch.from_numpy(np.ascontiguousarray(real[0])), torch.from_numpy(real[1]).long()
+    known = groups - min(0, int(groups.min()))  # an unknown group comes first
+    counts = np.zeros((n_classes, int(known.max()) + 1), dtype=np.int64)
+    np.add.at(counts, (real[1], known), 1)
+    chances = torch.from_numpy(1 / counts[real[1], known])
+    there = counts > 0
+    meet = there.astype(int) @ there.T > 0
+    told = there.T[known] | ~meet[real[1]] | (groups < 0)[:, None]
+    among, scale = torch.from_numpy(told), PixelRange.of(real[0])
+
+    def draw(batch_size: int) -> tuple[Tensor, Tensor, Tensor]:
+        chosen = torch.multinomial(chances, batch_size, replacement=True, generator=generator)
+        return scale.unit(images[chosen]), labels[chosen], among[chosen]
 
     return draw
 

@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ganaug.classifiers.batches import batch_drawer
-from ganaug.classifiers.networks import SmallCNN
+from ganaug.classifiers.batches import batch_drawer, cell_drawer
+from ganaug.classifiers.networks import NormedCNN, SmallCNN
 from ganaug.classifiers.pixel_range import BYTES, PixelRange
 from ganaug.data.host_states import plain_states
 from ganaug.data.labels import like_first, shared_classes
@@ -55,7 +55,7 @@ class ClassifierConfig:
 
 @plain_states()
 def train_classifier(
-    draw_batch: Callable[[int], tuple[Tensor, Tensor]],
+    draw_batch: Callable[[int], tuple[Tensor, ...]],
     image_shape: tuple[int, int, int],
     n_classes: int,
     config: ClassifierConfig,
@@ -72,7 +72,8 @@ def train_classifier(
     Parameters
     ----------
     draw_batch : callable
-        Takes a batch size; returns float images in [0, 1], and int64 class indices or class probabilities.
+        Takes a batch size; returns float images in [0, 1], and int64 class indices or class probabilities; and possibly
+        the classes that the loss of each image compares, bool of shape (batch, n_classes), by default all.
     image_shape : tuple of int
     n_classes : int
     config : ClassifierConfig
@@ -108,9 +109,12 @@ def train_classifier(
     optimizer = torch.optim.Adam(weights, fused=True)
     for step in range(config.steps):
         optimizer.param_groups[0]["lr"] = cosine(config.learning_rate, 0.0, step / config.steps)
-        images, labels = (part.to(device, non_blocking=True) for part in draw_batch(config.batch_size))
+        images, labels, *among = (part.to(device, non_blocking=True) for part in draw_batch(config.batch_size))
         optimizer.zero_grad()
-        F.cross_entropy(network(images), labels, weight=weight_of_class).backward()
+        logits = network(images)
+        for compared in among:
+            logits = logits.masked_fill(~compared, -torch.inf)
+        F.cross_entropy(logits, labels, weight=weight_of_class).backward()
         optimizer.step()
         if after_step is not None:
             after_step(step + 1, network)
@@ -132,6 +136,11 @@ def balanced_class_weight(targets: NDArray[np.integer], n_classes: int) -> Tenso
 class ImageClassifier:
     """A :class:`SmallCNN` in scikit-learn's manner, trained on classes in equal shares.
 
+    Where images have groups it is a :class:`NormedCNN`, trained on cells of class and group in equal shares, that no
+    group shall mislead: an image is told from the classes that its group has alone, so that nothing is learnt of the
+    classes that a group lacks. It is the restricted softmax of Li and Zhan, "FedRS: Federated Learning with Restricted
+    Softmax for Label Distribution Non-IID Data", KDD 2021, with a scale of zero.
+
     Parameters
     ----------
     n_classes : int
@@ -142,7 +151,7 @@ class ImageClassifier:
 
     Attributes
     ----------
-    network_ : SmallCNN
+    network_ : Module
 
     Examples
     --------
@@ -166,10 +175,17 @@ class ImageClassifier:
         self.device = device
 
     @plain_states()
-    def fit(self, images: NDArray[Any], labels: NDArray[np.integer]) -> Self:
-        """Train on images (n, channels, height, width), uint8 or float32, and their class indices."""
+    def fit(self, images: NDArray[Any], labels: NDArray[np.integer], groups: NDArray[np.integer] | None = None) -> Self:
+        """Train on images (n, channels, height, width), uint8 or float32, and their class and group indices.
+
+        A negative group index stands for an unknown group, whose images are told from all classes.
+        """
         generator = torch.Generator().manual_seed(self.seed)
-        draw = batch_drawer((images, labels), generator, balanced=True)
+        draw: Callable[[int], tuple[Tensor, ...]] = (
+            batch_drawer((images, labels), generator, balanced=True)
+            if groups is None
+            else cell_drawer((images, labels), groups, self.n_classes, generator)
+        )
         shape = (images.shape[1], images.shape[2], images.shape[3])
         self.network_ = train_classifier(
             draw,
@@ -177,6 +193,7 @@ class ImageClassifier:
             self.n_classes,
             self.config,
             generator,
+            make_network=SmallCNN if groups is None else NormedCNN,
             device=self.device,
             after_step=self._after_step,
             pixel_range=PixelRange.of(images),
@@ -206,10 +223,10 @@ class DynamicsClassifier(ImageClassifier):
 
     checkpoints: ClassVar[int] = 10
 
-    def fit(self, images: NDArray[Any], labels: NDArray[np.integer]) -> Self:
+    def fit(self, images: NDArray[Any], labels: NDArray[np.integer], groups: NDArray[np.integer] | None = None) -> Self:
         """Train, and keep the networks on the way."""
         self.networks_: list[nn.Module] = []
-        return super().fit(images, labels)
+        return super().fit(images, labels, groups)
 
     def _after_step(self, step: int, network: nn.Module) -> None:
         # Evenly spread, the last one after the last step.

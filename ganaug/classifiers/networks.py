@@ -13,7 +13,7 @@ from ganaug.classifiers.pretrained import pretrained
 from ganaug.data.host_states import plain_states
 from ganaug.engine.layers import Conv2d, Linear, initialise
 
-__all__ = ["LinearProbe", "SmallCNN", "make_resnet18"]
+__all__ = ["LinearProbe", "NormedCNN", "SmallCNN", "make_resnet18"]
 
 
 class SmallCNN(nn.Module):
@@ -54,6 +54,26 @@ class SmallCNN(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Compute logits; shapes are in the notes of the class."""
         return self.logits(self.describe(images))
+
+
+class NormedCNN(SmallCNN):
+    """A :class:`SmallCNN` with batch normalisation after its convolutions.
+
+    Parameters
+    ----------
+    image_shape : tuple of int
+    n_classes : int
+    """
+
+    def __init__(self, image_shape: tuple[int, int, int], n_classes: int) -> None:
+        super().__init__(image_shape, n_classes)
+        self.norm1, self.norm2 = nn.BatchNorm2d(32), nn.BatchNorm2d(64)
+
+    def describe(self, images: Tensor) -> Tensor:
+        """Activations that the logits are computed from: shape (batch, 128)."""
+        x = F.max_pool2d(F.relu(self.norm1(self.conv1(2 * images - 1))), 2)
+        x = F.max_pool2d(F.relu(self.norm2(self.conv2(x))), 2)
+        return F.relu(self.hidden(self.pool(x).flatten(1)))
 
 
 @plain_states()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ganaug.cli.common import SYNTHETIC, Device, Seed, app, image_size
-from ganaug.cli.image_files import as_fitted, marked_in_folder
+from ganaug.cli.image_files import as_fitted, marked_images
 from ganaug.cli.models import ModelClass, open_model
 from ganaug.cli.outputs import Overwrite, check_output, is_audit
 from ganaug.cli.table_files import (
@@ -213,36 +213,11 @@ def _synthetic_images(path: str, size: str | None, groups: str | None) -> Labell
 
     if (Path(path) / HEADER).is_file():
         pool = SyntheticPool(path)
-        return LabelledImages(pool.read(range(len(pool))).numpy(), pool.labels, pool.class_names)
+        of = {} if groups is None else {"groups": pool.groups}
+        return LabelledImages(pool.read(range(len(pool))).numpy(), pool.labels, pool.class_names, **of)
     data = _images(path, size, groups)
-    marked = marked_in_folder(Path(path), data.files) if data.files else None
-    marked = _marked(Path(path), len(data)) if marked is None else marked
+    marked = marked_images(Path(path), data)
     return data if marked is None else data.subset(np.flatnonzero(marked))
-
-
-def _marked(path: Path, n: int) -> NDArray[Any] | None:
-    """Which images of a file that ``ganaug augment images`` wrote are synthetic; None if it does not say."""
-    from ganaug.data.images.array_files import read_npz
-
-    if path.is_dir() and next(path.glob(f"*/{SYNTHETIC.removeprefix('is_')}_*.png"), None):
-        raise ValueError(f"{path} holds real and synthetic images; write them to an .npz or .parquet file, or apart")
-    if path.suffix == ".npz":
-        return _flags(path, read_npz(path, [SYNTHETIC], all_of_them=False).get(SYNTHETIC), n)
-    if path.suffix == ".parquet":
-        import pyarrow.parquet
-
-        if SYNTHETIC in pyarrow.parquet.read_schema(path).names:
-            return _flags(path, pyarrow.parquet.read_table(path, columns=[SYNTHETIC])[SYNTHETIC].to_numpy(), n)
-    return None
-
-
-def _flags(path: Path, marked: NDArray[Any] | None, n: int) -> NDArray[Any] | None:
-    if marked is not None and (marked.dtype != bool or marked.shape != (n,)):
-        raise ValueError(
-            f"{path}: {SYNTHETIC} must hold {n:,} booleans, one for each image, got {marked.dtype} of shape "
-            f"{marked.shape}; write it again"
-        )
-    return marked
 
 
 def _write(report: AuditReport, output: Path, asked: dict[str, Any]) -> None:

@@ -84,12 +84,15 @@ def bench_run(
     timeout: Annotated[
         float | None, typer.Option(min=0.001, help="Seconds after which a cell is given up; it is reported as such.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the full suite as JSON and stop.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check data of your own, print the suite as JSON, and stop.")
+    ] = False,
 ) -> None:
     """Run a benchmark suite, or resume an interrupted run, and print its table and verdict."""
     from dataclasses import replace
 
     from ganaug.bench import load_suite, run_suite
+    from ganaug.bench.run import check_cases
 
     own_modules()
     if (suite is None) == (data is None):
@@ -110,6 +113,8 @@ def bench_run(
     if timeout is not None:
         loaded = replace(loaded, timeout=timeout)
     if dry_run:
+        if data is not None:
+            check_cases(loaded)
         print(json.dumps(loaded.to_dict(), indent=1))
         return
     check_apart(output, [data])

@@ -58,6 +58,9 @@ app.add_typer(augment_app, name="augment")
 app.add_typer(bench_app, name="bench")
 
 SYNTHETIC = "is_synthetic"  # the column that says which samples are
+LogDir = Annotated[
+    Path | None, typer.Option(help="Folder for metrics.jsonl and TensorBoard files; default OUTPUT/log.")
+]
 Checkpoints = Annotated[
     Path | None, typer.Option(help="Folder for checkpoints, so that an interrupted training can be resumed.")
 ]

@@ -30,6 +30,7 @@ __all__ = [
     "check_all_real",
     "check_holds",
     "check_image_output",
+    "marked_images",
     "marked_in_folder",
     "unique_names",
     "without_label",
@@ -240,10 +241,20 @@ def _write_metadata(output: Path, columns: dict[str, list[Any]]) -> None:
 
 
 def check_all_real(source: Path, data: LabelledImages) -> None:
-    """Raise ``ValueError`` if the metadata.csv of a folder says that some of its images are synthetic."""
-    marked = marked_in_folder(source, data.files) if data.files else None
+    """Raise ``ValueError`` if a folder, by its metadata.csv, or a file says that some of its images are synthetic."""
+    if source.is_dir():
+        marked = marked_in_folder(source, data.files) if data.files else None
+    else:
+        marked = _marked(source, len(data))
     if marked is not None and marked.any():
-        raise ValueError(f"{source} holds {marked.sum():,} synthetic images already ({METADATA}); pass real ones only")
+        where = METADATA if source.is_dir() else SYNTHETIC
+        raise ValueError(f"{source} holds {marked.sum():,} synthetic images already ({where}); pass real ones only")
+
+
+def marked_images(source: Path, data: LabelledImages) -> NDArray[Any] | None:
+    """Which images are synthetic, as the folder or file that they were read from says; None if it does not say."""
+    marked = marked_in_folder(source, data.files) if data.files else None
+    return _marked(source, len(data)) if marked is None else marked
 
 
 def marked_in_folder(root: Path, files: Sequence[str]) -> NDArray[Any] | None:
@@ -263,6 +274,31 @@ def marked_in_folder(root: Path, files: Sequence[str]) -> NDArray[Any] | None:
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path} cannot be read as CSV ({error}); write it again") from None
     return np.array([name in synthetic for name in files], dtype=bool)
+
+
+def _marked(path: Path, n: int) -> NDArray[Any] | None:
+    """Which images of a file that ``ganaug augment images`` wrote are synthetic; None if it does not say."""
+    from ganaug.data.images.array_files import read_npz
+
+    if path.is_dir() and next(path.glob(f"*/{SYNTHETIC.removeprefix('is_')}_*.png"), None):
+        raise ValueError(f"{path} holds real and synthetic images; write them to an .npz or .parquet file, or apart")
+    if path.suffix == ".npz":
+        return _flags(path, read_npz(path, [SYNTHETIC], all_of_them=False).get(SYNTHETIC), n)
+    if path.suffix == ".parquet":
+        import pyarrow.parquet
+
+        if SYNTHETIC in pyarrow.parquet.read_schema(path).names:
+            return _flags(path, pyarrow.parquet.read_table(path, columns=[SYNTHETIC])[SYNTHETIC].to_numpy(), n)
+    return None
+
+
+def _flags(path: Path, marked: NDArray[Any] | None, n: int) -> NDArray[Any] | None:
+    if marked is not None and (marked.dtype != bool or marked.shape != (n,)):
+        raise ValueError(
+            f"{path}: {SYNTHETIC} must hold {n:,} booleans, one for each image, got {marked.dtype} of shape "
+            f"{marked.shape}; write it again"
+        )
+    return marked
 
 
 def _write_npz(

@@ -18,6 +18,7 @@ from ganaug.cli.common import (
     Groups,
     HealthOption,
     License,
+    LogDir,
     Resume,
     Seed,
     Size,
@@ -111,9 +112,7 @@ def fit_images(
     validation_fraction: ValidationFraction = None,
     device: Device = "auto",
     seed: Seed = None,
-    log_dir: Annotated[
-        Path | None, typer.Option(help="Folder for metrics.jsonl and TensorBoard files; default OUTPUT/log.")
-    ] = None,
+    log_dir: LogDir = None,
     checkpoints: Checkpoints = None,
     checkpoint_every: CheckpointEvery = None,
     resume: Resume = False,
@@ -139,6 +138,7 @@ def fit_images(
     if not dry_run:
         check_model_output(output, [source], log_dir, run, overwrite=overwrite)
     data = labelled_images(source, size=image_size(size), groups=groups, dtype="auto")
+    check_all_real(Path(source), data)
     if unlabelled is not None:
         _check_keeps(gan)
         data = without_label(data, unlabelled)

@@ -17,6 +17,7 @@ from ganaug.cli.common import (
     Groups,
     HealthOption,
     License,
+    LogDir,
     Resume,
     Seed,
     ValidationFraction,
@@ -74,6 +75,7 @@ def fit_table(
     param: Params = None,
     validation_fraction: ValidationFraction = None,
     seed: Seed = None,
+    log_dir: LogDir = None,
     checkpoints: Checkpoints = None,
     checkpoint_every: CheckpointEvery = None,
     resume: Resume = False,
@@ -100,8 +102,9 @@ def fit_table(
         "categorical_features": categorical or None,
         "random_state": seed,
         **run,
+        "log_dir": log_dir,
     }
-    log_dir = output / "log"
+    log_dir = log_dir or output / "log"
     gan = made(cls, asked, param, log_dir=log_dir)
     if not dry_run:
         check_model_output(output, [source], log_dir, run, overwrite=overwrite)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ganaug.classifiers.image_classifier import ClassifierConfig, predict_proba, train_classifier
 from ganaug.classifiers.pixel_range import PixelRange
 from ganaug.curation.inner_validation import candidates, gan_factory, network_maker
-from ganaug.curation.withheld_cells import CellGateDecision, Cells, Round, cell_decision, refusal
+from ganaug.curation.withheld_cells import FEWEST_ROUNDS, CellGateDecision, Cells, Round, cell_decision, refusal
 from ganaug.data import LabelledImages
 from ganaug.data.groups import ignore_classes_in_one_group
 from ganaug.data.host_states import plain_states
@@ -51,8 +51,9 @@ def choose_cells(
     on the rest, and a classifier for each ratio: without filling, and with all cells filled that have no image there.
     They are scored on the images of the withheld cells, and on a fifth of the other cells of their groups, which
     filling may harm; no GAN and no classifier has seen these. The smallest ratio within one standard error of the best
-    is chosen, over withheld cells, so that something is added only if it gains more than that. It is the rule of
-    :func:`ganaug.choose_ratio`.
+    is chosen, so that something is added only if it gains more than that. It is the rule of
+    :func:`ganaug.choose_ratio`. The standard error is over rounds, as the cells of one share a GAN and its classifiers,
+    and enlarged for so few.
 
     Parameters
     ----------
@@ -71,7 +72,8 @@ def choose_cells(
     training : ClassifierConfig
         The same number of steps for every candidate.
     rounds : int, default=4
-        Each costs the training of a GAN, and for each ratio of `starts` classifiers. No cell is withheld twice.
+        At least three. Each costs the training of a GAN, and for each ratio of `starts` classifiers. No cell is
+        withheld twice.
     starts : int, default=2
         Random starts of the classifier whose predictions count together.
     device : str or device, default="auto"
@@ -98,10 +100,10 @@ def choose_cells(
     >>> images[scanner == 2, :, :4] //= 2  # scanner 2 draws the upper half pale
     >>> kept = (scanner < 2) | (digits.labels > 1)
     >>> holed = LabelledImages(images[kept], digits.labels[kept], groups=scanner[kept])
-    >>> quick = {"rounds": 2, "starts": 1, "training": ClassifierConfig(steps=5)}
+    >>> quick = {"rounds": 3, "starts": 1, "training": ClassifierConfig(steps=5)}
     >>> choice = choose_cells(AdditiveTransfer(), holed, ratios=[1], **quick, random_state=0)
     >>> len(choice.withheld), sorted(choice.per_cell | choice.left_out)
-    (6, [(0, 2), (1, 2)])
+    (9, [(0, 2), (1, 2)])
     """
     dtype = getattr(getattr(gan, "sample_spec_", None), "dtype", None)
     data = images_like(images, dtype=dtype, train=True)
@@ -110,9 +112,9 @@ def choose_cells(
             "images must have groups, got none; read them with ganaug.labelled_images(..., groups=...), or use "
             "choose_ratio"
         )
-    for name, value in (("starts", starts), ("rounds", rounds)):
-        if not isinstance(value, Integral) or value < 1:
-            raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
+    for name, value, least in (("starts", starts, 1), ("rounds", rounds, FEWEST_ROUNDS)):
+        if not isinstance(value, Integral) or value < least:
+            raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
     make_gan = gan_factory(gan)
     seed = seed_from(random_state)
     offered = [each.ratio for each in candidates(ratios, [()])]

@@ -55,7 +55,13 @@ class ClassConsistency:
         self.models = models
 
     @plain_states()
-    def fit(self, rows: NDArray[Any], labels: NDArray[np.integer], randomness: np.random.Generator) -> ClassConsistency:
+    def fit(
+        self,
+        rows: NDArray[Any],
+        labels: NDArray[np.integer],
+        randomness: np.random.Generator,
+        groups: NDArray[np.integer] | None = None,
+    ) -> ClassConsistency:
         """Train the classifiers.
 
         Parameters
@@ -64,9 +70,12 @@ class ClassConsistency:
         labels : ndarray of shape (n_rows,)
             Classes 0 to n_classes - 1. Those of fewer than five rows are trained on, but have a threshold of zero.
         randomness : Generator
+        groups : ndarray of shape (n_rows,), integer, optional
+            Groups, for classifiers whose ``fit`` takes them.
         """
         kept = np.concatenate([_at_most(np.flatnonzero(labels == c), randomness) for c in np.unique(labels)])
         n_rows, rows, labels = len(rows), rows[kept], labels[kept]
+        of_groups = [] if groups is None else [groups[kept]]
         seed = int(randomness.integers(2**31))
         counts = np.bincount(labels)
         rare = counts < FOLDS
@@ -79,7 +88,12 @@ class ClassConsistency:
             test = folded[held_out]
             self._fold[kept[test]] = fold
             train = np.setdiff1d(np.arange(len(labels)), test)
-            self._models.append([model.fit(rows[train], labels[train]) for model in self.models(seed)])
+            self._models.append(
+                [
+                    model.fit(rows[train], labels[train], *(part[train] for part in of_groups))
+                    for model in self.models(seed)
+                ]
+            )
             own[test] = _probability(self._models[-1:], rows[test], labels[test], len(counts))
         quantiles = [0.0 if rare[c] else np.quantile(own[labels == c], self.quantile) for c in range(len(counts))]
         self.thresholds_ = np.array(quantiles)

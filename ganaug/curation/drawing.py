@@ -128,6 +128,9 @@ class FilteredDraws:
         randomness = np.random.default_rng([self.seed, position, *([] if group is None else [group])])
         wanted = int(self.wanted[number])
         most = wanted * self.max_draws
+        if group is not None and wanted:
+            # A cell may want a single image, of which ten candidates say little; unfiltered ones are all kept.
+            most = max(most, MIN_BATCH) if self.filters else wanted
         drawn = kept = 0
         seen, passed = (np.zeros(len(self.filters), dtype=int) for _ in range(2))
         while kept < wanted and drawn < most:

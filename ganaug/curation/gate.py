@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.stats
 from numpy.typing import ArrayLike
 
 from ganaug.metrics.paired import standard_error
@@ -43,7 +44,12 @@ class GateDecision:
 
 
 def decide(
-    scores: ArrayLike, ratios: Sequence[float], test_share: float, *, names: Sequence[str] | None = None
+    scores: ArrayLike,
+    ratios: Sequence[float],
+    test_share: float,
+    *,
+    names: Sequence[str] | None = None,
+    few: bool = False,
 ) -> GateDecision:
     """Choose the smallest ratio that is within one standard error of the best.
 
@@ -58,6 +64,9 @@ def decide(
         Share of the rows that a fold validates on; 0 for samples of one validation set.
     names : sequence of str, optional
         Of the candidates, for the reason; by default "ratio" and the number.
+    few : bool, default=False
+        Whether the standard error is enlarged for few rows, which underestimate it: to the quantile of Student's t that
+        chance exceeds as seldom as one standard error of many rows.
 
     Returns
     -------
@@ -84,8 +93,10 @@ def decide(
     means = table.mean(0)
     best = int(means.argmax())
 
+    enlarged = float(scipy.stats.t.ppf(scipy.stats.norm.cdf(1), len(table) - 1)) if few else 1.0
+
     def error(one: int, other: int) -> float:
-        return standard_error(table[:, one] - table[:, other], test_share)
+        return enlarged * standard_error(table[:, one] - table[:, other], test_share)
 
     chosen = next(column for column in range(best + 1) if means[best] - means[column] <= error(best, column))
     gain = float(means[best] - means[0])

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ganaug.classifiers.image_classifier import ClassifierConfig, DynamicsClassifier, ImageClassifier
 from ganaug.curation.consistency import FOLDS, ClassConsistency
 from ganaug.data import LabelledImages
+from ganaug.data.groups import has_group
 from ganaug.data.labels import listed
 from ganaug.generators.contract import (
     Generator,
@@ -109,6 +110,10 @@ class ImageConsistency:
     real images of its class got from the classifiers that had not seen them. They are trained where the generator
     draws. It looks at classes alone: a cell of class and group may have no real images.
 
+    Where the generator and the real images have groups, the classifiers are those that no group misleads
+    (:class:`~ganaug.classifiers.image_classifier.ImageClassifier` with groups). Others take the style of a group for
+    the absence of the classes that it lacks, and refuse these.
+
     Parameters
     ----------
     quantile : float in [0, 1]
@@ -145,7 +150,10 @@ class ImageConsistency:
         consistency = ClassConsistency(
             self.quantile, models=lambda seed: [self._classifier(n_classes, seed, TRAINING, device)]
         )
-        self._consistency = consistency.fit(known.images, labels, randomness)
+        groups = None
+        if has_groups(gan) and known.groups is not None:
+            groups = np.where(has_group(known.groups), np.unique(known.groups, return_inverse=True)[1], -1)
+        self._consistency = consistency.fit(known.images, labels, randomness, groups)
         return self
 
     def accepts(self, images: NDArray[Any], position: int) -> NDArray[np.bool_] | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.exceptions import NotFittedError
 from sklearn.neighbors import NearestNeighbors
 
 from ganaug.data.host_states import plain_states
@@ -87,6 +88,8 @@ class LocalSampler:
         anchors : ndarray of shape (n,), int64
             Index of the real row that each grew from. The only row of a class is repeated as it is.
         """
+        if not hasattr(self, "_rows"):
+            raise NotFittedError("the sampler is not fitted; call fit with encoded rows and their classes first")
         drawn = np.empty((len(labels), self._rows.shape[1]), dtype=np.float32)
         anchors = np.empty(len(labels), dtype=np.int64)
         for label in np.unique(labels):

@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.exceptions import NotFittedError
 
 from ganaug.curation.additive import group_effects
 from ganaug.curation.consistency import ClassConsistency
@@ -118,6 +119,11 @@ class Mixture:
         selection: ClassConsistency | None = None,
         candidates: int = 2,
     ) -> None:
+        if wrong := [member for member in members if not isinstance(member, tuple | list) or len(member) != 2]:
+            raise ValueError(
+                f"members must hold pairs of a sampler and its share, got {short(wrong[0])}; pass such as "
+                "(LocalSampler(), 1)"
+            )
         shares = [float(share) for _, share in members]
         if not shares or min(shares) < 0 or sum(shares) == 0:
             raise ValueError(f"members must have shares that are not negative and not all 0, got {shares}")
@@ -195,9 +201,13 @@ class Mixture:
 
         Raises
         ------
+        NotFittedError
+            Before :meth:`fit`.
         ValueError
             For a class or cell that no sampler can draw, and for groups where the rows have none, or the reverse.
         """
+        if not hasattr(self, "_layout"):
+            raise NotFittedError("the mixture is not fitted; call fit with encoded rows and their classes first")
         if (groups is None) == bool(self._n_groups):
             how, remedy = ("with", "pass a group for each label") if self._n_groups else ("without", "pass none")
             raise ValueError(f"the mixture was fitted {how} groups, got groups={short(groups)}; {remedy}")

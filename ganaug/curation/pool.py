@@ -197,7 +197,8 @@ class SyntheticPool:
             :class:`DiscriminatorRank`, :class:`ImageConsistency` and :class:`NoCopies` if `real` is given, and
             otherwise none.
         max_draws : int, default=10
-            For each image that is asked for at most this many are drawn. A class that stays short is warned of.
+            For each image that is asked for at most this many are drawn, for a cell at least 64 in all. A class that
+            stays short is warned of.
         random_state : int, RandomState, Generator or None
         distributed : bool, default=False
             Whether the processes that ``torchrun`` started build it together, each drawing some of the classes with a

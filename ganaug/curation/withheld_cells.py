@@ -15,10 +15,10 @@ from ganaug.curation.gate import GateDecision, decide
 from ganaug.data.groups import check_groups, has_group
 from ganaug.metrics.paired import FEWEST_SPLITS
 
-__all__ = ["CellGateDecision", "Cells", "Round", "cell_decision", "refusal"]
+__all__ = ["FEWEST_ROUNDS", "CellGateDecision", "Cells", "Round", "cell_decision", "refusal"]
 
 FEWEST_OF_CELL = 5  # samples with which a cell is withheld
-FEWEST_CELLS = FEWEST_SPLITS  # withheld cells with which the gate can see anything
+FEWEST_ROUNDS = FEWEST_SPLITS  # with which the gate can see anything
 SEEN_PARTS = 5  # one of so many samples of the other cells of their groups is set aside, too
 MOST_AT_ONCE = 4  # at most one of so many cells
 ENOUGH = 30  # validation samples with which a class or a group is decided on by itself
@@ -183,7 +183,7 @@ class CellGateDecision:
     candidates : tuple of str
         What was compared, the first being nothing.
     scores : tuple of float
-        Mean score of each candidate.
+        Mean score of each candidate over the rounds.
     withheld : tuple of dict
         For each cell that was withheld its "class", "group" and "round", and of each candidate the share of its samples
         ("withheld") and of other cells of its group ("seen") that were recognised, and the mean of both ("score").
@@ -229,16 +229,15 @@ class CellGateDecision:
 
 def refusal(cells: Cells, rounds: Sequence[Round], ratios: Sequence[float], fewest: int) -> str | None:
     """Why nothing can be decided, before anything is trained; None if it can."""
-    n_cells = sum(len(each.withheld) for each in rounds)
     n_samples = len(np.unique(np.concatenate([each.test for each in rounds]))) if rounds else 0
     if not cells.empty:
         return "every class occurs in every group, so that there is no cell to fill"
     if not any(ratios):
         return "there is no ratio but 0 to choose"
-    if n_cells < FEWEST_CELLS:
+    if len(rounds) < FEWEST_ROUNDS:
         return (
-            f"{n_cells} cells can be withheld so that every class and every group can still be learnt from the others; "
-            f"at least {FEWEST_CELLS} of {FEWEST_OF_CELL} samples are needed to see any gain"
+            f"in {len(rounds)} rounds cells can be withheld so that every class and every group can still be learnt "
+            f"from the others; at least {FEWEST_ROUNDS}, of cells of {FEWEST_OF_CELL} samples, are needed to see a gain"
         )
     if n_samples < fewest:
         return f"{n_samples} validation samples are too few to see any gain; at least {fewest} are needed"
@@ -258,8 +257,9 @@ def cell_decision(
 
     The score of a withheld cell is the mean of two shares, each of cells weighed alike: of its own samples that are
     recognised, and of those of the other cells of its group, which filling may harm. The rule of
-    :func:`ganaug.curation.gate.decide` is applied to these scores, with a row for each withheld cell. Classes and
-    groups that were recognised more seldom than without filling, by more than a standard error, are not filled.
+    :func:`ganaug.curation.gate.decide` is applied to their means over the cells of each round: these share a generator
+    and its classifiers, which err together. Classes and groups that were recognised more seldom than
+    without filling, by more than a standard error, are not filled.
 
     Parameters
     ----------
@@ -283,7 +283,7 @@ def cell_decision(
     if refused is not None:
         decision = GateDecision(0.0, 0.0, 0.0, float("nan"), refused)
         return CellGateDecision(0.0, {}, _all_left(cells, "as validation cannot decide"), decision, names, (), ())
-    rows, shares = [], []
+    rows, of_rounds = [], []
     for number, (each, found) in enumerate(zip(rounds, hits, strict=True)):
         for cell in each.withheld:
             own, others = _shares(cells, each, found, cell)
@@ -298,9 +298,9 @@ def cell_decision(
                     "score": (own if others is None else (own + others) / 2).tolist(),
                 }
             )
-            shares.append(float((cells.group_of[each.test] == cell[1]).sum()) / len(cells))
-    scores = [row["score"] for row in rows]
-    decision = decide(scores, ratios, float(np.mean(shares)), names=names)
+        of_rounds.append(np.mean([row["score"] for row in rows[-len(each.withheld) :]], axis=0))
+    share = float(np.mean([len(each.test) for each in rounds])) / len(cells)
+    decision = decide(of_rounds, ratios, share, names=names, few=True)
     per_cell, left_out = {}, _all_left(cells, "as it did not pay")
     if decision.position:
         level = cells.level(np.arange(len(cells)))
@@ -316,7 +316,7 @@ def cell_decision(
         left_out,
         decision,
         names,
-        tuple(np.mean(scores, axis=0).tolist()),
+        tuple(np.mean(of_rounds, axis=0).tolist()),
         tuple(rows),
     )
 

@@ -121,7 +121,7 @@ class NeuralGenerator(NestedDefaults):
         self.resumed_from_ = fitting.resumed_from
         self.license_, self.figures_ = NO_LICENSE, {}  # those of a model that was loaded are not those of this one
         self.training_data_ = data.facts
-        self._set_groups(*(None, None) if data.grouping is None else (data.grouping.groups, data.grouping.cell_counts))
+        self._set_groups(*(None, None) if data.grouping is None else (data.grouping.groups, fitting.cell_counts))
         self._keep({name: (objective.networks | objective.ema)[name] for name in self.network_names})
 
     def _set_groups(self, groups: NDArray[Any] | None, cell_counts: NDArray[np.int64] | None) -> None:

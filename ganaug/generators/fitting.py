@@ -132,6 +132,8 @@ class Fitting:
         Of the training.
     resumed_from : int
         Step that an earlier run had come to, 0 without one.
+    cell_counts : ndarray of shape (n_classes, n_groups), int64, or None
+        Samples of each class in each group that were trained on; None without groups.
     """
 
     config: Any
@@ -139,6 +141,7 @@ class Fitting:
     findings: list[dict[str, Any]]
     validation: list[dict[str, Any]]
     resumed_from: int
+    cell_counts: NDArray[np.int64] | None
     _data: TrainingData
     _task: TrainingTask
     _networks: dict[str, nn.Module]
@@ -222,8 +225,9 @@ class Fitting:
     def _objective(self, networks: dict[str, nn.Module], config: Any, *, recorded: bool = False) -> Objective:
         networks = {name: network.to(self.device) for name, network in networks.items()}
         engine = {"dtype": PRECISIONS[config.training.precision], "processes": self.processes, "recorded": recorded}
-        if self._data.grouping is not None:
-            groups = TrainedGroups(self._data.grouping.cell_counts, config.training.label_temperature)
+        cell_counts = self._cell_counts(config.training)
+        if cell_counts is not None:
+            groups = TrainedGroups(cell_counts, config.training.label_temperature)
             engine["complete"] = groups.complete
         return self._task.objective(networks, config, **engine)
 
@@ -233,7 +237,8 @@ class Fitting:
         alone = self.processes.count == 1
         runner = runner_for(self.device, cuda_graph=alone and bool(self._options.cuda_graph))
         objective = self._objective(self._networks, self.config, recorded=runner.records)
-        kept = held_out(data.class_indices, training.validation_fraction)
+        kept = self._held_out(training)
+        self.cell_counts = self._cell_counts(training)
         selection = None
         if len(kept):
             known = (data.class_indices, data.class_names, data.real_samples, training, self.processes)
@@ -254,6 +259,21 @@ class Fitting:
         self.validation = [] if selection is None else selection.readings
         return objective
 
+    def _held_out(self, config: TrainingConfig) -> NDArray[np.int64]:
+        """Positions of the samples that are not trained on."""
+        grouping = self._data.grouping
+        of_groups = None if grouping is None else grouping.indices
+        return held_out(self._data.class_indices, config.validation_fraction, of_groups)
+
+    def _cell_counts(self, config: TrainingConfig) -> NDArray[np.int64] | None:
+        """Samples of each class in each group that are trained on."""
+        grouping = self._data.grouping
+        if grouping is None:
+            return None
+        kept, counts = self._held_out(config), grouping.cell_counts.copy()
+        np.subtract.at(counts, (self._data.class_indices[kept], grouping.indices[kept]), 1)
+        return counts
+
     def _monitor(self, config: TrainingConfig) -> Monitor:
         first = self.processes.first
         return Monitor(
@@ -271,7 +291,7 @@ class Fitting:
 
     def _sampler(self, config: TrainingConfig) -> ClassBalancedSampler:
         labels, grouping = self._data.class_indices, self._data.grouping
-        without = held_out(labels, config.validation_fraction)
+        without = self._held_out(config)
         if grouping is None:
             return ClassBalancedSampler(labels, config.label_temperature, without)
         return CellBalancedSampler(np.stack([labels, grouping.indices], 1), config.label_temperature, without)

@@ -30,6 +30,7 @@ APART = 3  # without a holdout, one of so many real samples of each cell is set 
 MOST = 20_000  # samples in all that a classifier is trained on
 TOLD = 0.2  # by how much more often real samples of a group are recognised as it than others are: less is no evidence
 FOLLOWED = 0.5  # of that difference, which samples that follow the group reach
+ERRORS = 2  # standard errors by which a difference must exceed chance to count
 SHOWN = 5
 
 Classify = Callable[[NDArray[Any], NDArray[np.integer], NDArray[Any], int], NDArray[np.floating]]
@@ -69,8 +70,9 @@ class GroupConsistency:
     groups : list of dict
         For each "group": "n" samples, the share "recognised" as this group, "others" that of samples asked for other
         groups, "real" and "real others" the same of real samples, and "follows", where the shares lie between those of
-        samples that ignore the group, 0, and real ones, 1; None where real samples of the group cannot be told from
-        others. All are means over classes that the group has real samples of.
+        samples that ignore the group, 0, and real ones, 1, with its standard "error"; None where real samples of the
+        group cannot be told from others, by two standard errors. All are means over classes that the group has real
+        samples of.
     cells : list of dict
         For each "class" and "group" with enough samples: "n", "n real" of training, the shares "group recognised" and
         "class recognised", and "real class", that of real samples of the class: in all groups, or in this one if it is
@@ -78,7 +80,7 @@ class GroupConsistency:
     remarks : list of str
         Sentences about groups that are ignored, and cells in which the class is not drawn.
     ignored : list
-        Groups that samples do not follow.
+        Groups that samples do not follow, by two standard errors.
     """
 
     groups: list[dict[str, Any]]
@@ -231,7 +233,11 @@ def group_consistency(
         # Where a group makes a class hard to recognise, samples that are as they should be are not recognised either.
         found = [right[own] for own in (reference.classes == c, reference.of_cell(c, g))]
         row["real class"] = min((float(each.mean()) for each in found if len(each)), default=None)
-    ignored = [row["group"] for row in by_group if row["follows"] is not None and row["follows"] < FOLLOWED]
+    ignored = [
+        row["group"]
+        for row in by_group
+        if row["follows"] is not None and row["follows"] + ERRORS * row["error"] < FOLLOWED
+    ]
     remarks = [_ignored(row, len(there)) for row in by_group if row["group"] in ignored]
     return GroupConsistency(by_group, by_cell, remarks + _wrong_classes(by_cell), ignored)
 
@@ -299,19 +305,28 @@ def _balanced(samples: Grouped, randomness: np.random.Generator) -> NDArray[np.i
 
 def _share(
     samples: Grouped, hit: NDArray[np.bool_], classes: NDArray[np.bool_], among: NDArray[np.bool_]
-) -> float | None:
-    """Share of hits, the mean over classes."""
+) -> tuple[float, float] | None:
+    """Share of hits, the mean over classes, and its variance."""
     chosen = among & classes[samples.classes]
-    shares = [hit[chosen & (samples.classes == c)].mean() for c in np.unique(samples.classes[chosen])]
-    return float(np.mean(shares)) if shares else None
+    found = [hit[chosen & (samples.classes == c)] for c in np.unique(samples.classes[chosen])]
+    if not found:
+        return None
+    sizes, hits = (np.array([part(own) for own in found], dtype=float) for part in (len, np.sum))
+    # With a hit and a miss more (Agresti and Coull, The American Statistician 1998): all of a few are no certainty.
+    smoothed = (hits + 1) / (sizes + 2)
+    return float((hits / sizes).mean()), float((smoothed * (1 - smoothed) / (sizes + 2)).sum() / len(found) ** 2)
 
 
-def _group_row(
-    group: Any, n: int, own: float | None, others: float | None, real: float | None, real_others: float | None
-) -> dict[str, Any]:
-    follows = None
-    if None not in (own, others, real, real_others) and n >= FEWEST and real - real_others >= TOLD:  # type: ignore[operator]
-        follows = (own - others) / (real - real_others)  # type: ignore[operator]
+def _group_row(group: Any, n: int, *shares: tuple[float, float] | None) -> dict[str, Any]:
+    """A row of the groups, from shares of synthetic samples asked for it and for others, and the same of real ones."""
+    own, others, real, real_others = (None if share is None else share[0] for share in shares)
+    follows = error = None
+    known = np.array([share for share in shares if share is not None])
+    if n >= FEWEST and len(known) == len(shares):
+        (shown, told), (of_shown, of_told) = known[::2, 0] - known[1::2, 0], known[::2, 1] + known[1::2, 1]
+        if told >= max(TOLD, ERRORS * np.sqrt(of_told)):
+            follows = float(shown / told)
+            error = float(np.sqrt(of_shown + follows**2 * of_told) / told)
     return {
         "group": group,
         "n": n,
@@ -320,6 +335,7 @@ def _group_row(
         "real": real,
         "real others": real_others,
         "follows": follows,
+        "error": error,
     }
 
 

@@ -9,13 +9,19 @@ from torch import nn
 
 from ganaug.bench import ImageArm, available_suites, load_suite, run_suite
 from ganaug.bench.cases.checking import check_suite
+from ganaug.bench.execution.workers import make_case
 from ganaug.bench.inputs.datasets import load_images
 from ganaug.bench.methods.adapted import adapted_proba
 from ganaug.bench.methods.arms import find_transform
+from ganaug.bench.methods.cell_gates import Together, filled_cells
 from ganaug.bench.methods.cells import Grouped, cell_batches
 from ganaug.bench.methods.histograms import HistogramMatching
+from ganaug.bench.records.store import Store
 from ganaug.bench.suite.plugins import Plugin
 from ganaug.classifiers.image_classifier import ClassifierConfig
+from ganaug.curation.gate import GateDecision
+from ganaug.curation.withheld_cells import CellGateDecision
+from ganaug.generators import SampleSpec
 
 # Pixels say class, group and whether an image is real; cell (1, 1) is empty.
 CELLS = [(0, 0)] * 8 + [(1, 0)] * 4 + [(0, 1)] * 4
@@ -118,6 +124,58 @@ def test_the_small_suite_of_cells_runs(tmp_path, quick_judge):
     assert summary["verdicts"][0].startswith("additive")
 
 
+def test_the_gate_of_an_arm_withholds_cells_of_its_training_images_once_for_all_starts(tmp_path, quick_judge):
+    filled = {"synthetic": 1.0, "balanced": "cells", "cells": "empty", "against": ("plain",)}
+    sources = ("additive-transfer", "histogram-matching")
+    arms = (
+        ImageArm("plain", balanced="cells"),
+        ImageArm("gated", gate=True, generator=sources, transform=("none", "flip"), **filled),
+    )
+    suite = small(arms=arms, baselines=("plain",), repeats=2)
+    summary = run_suite(suite, tmp_path, jobs=1, verbose=False)
+    assert summary["failed"] == []
+    case = make_case(suite, 0, Store(tmp_path))
+    records = [(task, case.store.read(task.keys[0])) for task in case.tasks() if task.arm == "gated"]
+    assert len(records) == 4
+    for task, record in records:
+        trained = case.splits.training[task.split]
+        there = set(zip(case.data.labels[trained].tolist(), case.data.groups[trained].tolist(), strict=True))
+        gate = record["gate"]
+        withheld = {(row["class"], row["group"]) for row in gate["withheld"]}
+        assert len(withheld) > 6
+        assert withheld <= there
+        empty = {(row["class"], row["group"]) for row in gate["per_cell"] + gate["left_out"]}
+        assert len(empty) == 10
+        assert not empty & there
+        assert record["note"].endswith(f"{len(gate['per_cell'])} cells filled")
+    assert records[0][1]["gate"] == records[1][1]["gate"] != records[2][1]["gate"]
+
+
+def test_what_a_gate_fills_is_found_by_class_and_group():
+    cells = [("cat", "new"), ("dog", "old")]
+    decision = CellGateDecision(1.0, dict.fromkeys(cells, 9), {}, GateDecision(1, 1, 1, 0, ""), (), (), ())
+    found = filled_cells(decision, np.array(["cat", "cow", "dog"]), np.array(["new", "old"]))
+    assert found.tolist() == [[True, False], [False, False], [False, True]]
+
+
+def test_generators_together_draw_in_turns():
+    class Level:
+        def __init__(self, level):
+            self.level = level
+
+        def fit(self, data):
+            self.classes_, self.groups_ = data.classes, np.unique(data.groups)
+            self.sample_spec_ = SampleSpec("images", data.image_shape, "uint8")
+            return self
+
+        def sample(self, labels, groups, *, random_state=None):
+            return torch.full((len(labels), 1, 8, 8), self.level, dtype=torch.uint8)
+
+    data = load_images(Plugin("digits", "ganaug.bench.inputs.datasets.grouped_digits")).subset(range(40))
+    both = Together([Level(3), Level(5)]).fit(data)
+    assert both.sample([1, 1, 1], ["plain"] * 3)[:, 0, 0, 0].tolist() == [3, 5, 3]
+
+
 def test_an_arm_adapts_where_the_network_can(tmp_path):
     arms = (ImageArm("plain"), ImageArm("adapted", adapt=True, against=("plain",)))
     network = Plugin("normed", f"{__name__}.normed")
@@ -149,7 +207,18 @@ class Groupless:
         (ImageArm("x", cells="empty"), "arm 'x' fills cells but has no synthetic, how far; set it to 1"),
         (ImageArm("x", 1.0, cells="empty", keep=("no copies",)), "fills cells but has filters, which know no cells"),
         (ImageArm("x", 0.5, balanced="cells"), "its synthetic images must be of cells too; set cells to"),
-        (ImageArm("x", 0.5, cells="empty", gate=True), "has a gate, which knows one generator and no cells"),
+        (
+            ImageArm("x", 0.5, balanced="cells", gate=True),
+            "has a gate, which knows one generator, and cells only where",
+        ),
+        (
+            ImageArm("x", 0.5, cells="empty", gate=True),
+            'has a gate by cells, which .*; set cells to "empty", balanced to',
+        ),
+        (
+            ImageArm("x", 1.0, cells="empty", balanced="cells", gate=True, mix="mixup"),
+            "has a gate by cells, which does not try mix; leave one of them out",
+        ),
         (ImageArm("x", class_weight="cells", mix="mixup"), "must either mix images or weigh them"),
         (ImageArm("x", balanced="groups"), "balanced of arm 'x' must be true or false, or \"cells\", got 'groups'"),
         (ImageArm("x", 1.0, cells="all"), "cells of arm 'x' must be one of 'empty' or 'balance', got 'all'"),

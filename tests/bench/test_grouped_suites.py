@@ -192,12 +192,13 @@ def test_arms_of_tables_fill_and_weigh_cells(rows, tmp_path):
         TableArm("weights", class_weight="cells", against=("none",)),
         TableArm("transfer", Plugin("additive-transfer", "additive-transfer"), cells="empty", against=("none",)),
         TableArm("gan", Plugin("gan", "table-gan", {"steps": 2}), cells="balance", against=("none",)),
+        TableArm("mixture", Plugin("gan", "gan", {"generator": {"steps": 2}}), cells="empty", against=("none",)),
     )
     suite = table_suite(rows, split="cells", splits=2, arms=arms, metrics=("unseen cells",))
     summary = run_suite(suite, tmp_path, jobs=1, verbose=False)
     assert summary["failed"] == []
     assert [sentence.partition(":")[0] for sentence in summary["verdicts"]] == [
-        f"{name} against none" for name in ("weights", "transfer", "gan")
+        f"{name} against none" for name in ("weights", "transfer", "gan", "mixture")
     ]
     whole = TableExperiment(**{**vars(suite.tables), "datasets": (Plugin("rows", rows, {"target": "y"}),)})
     whole = dataclasses.replace(whole, split="samples", metrics=("accuracy",))
@@ -205,9 +206,33 @@ def test_arms_of_tables_fill_and_weigh_cells(rows, tmp_path):
         run_suite(dataclasses.replace(suite, tables=whole), tmp_path / "b", jobs=1, verbose=False)
 
 
+@pytest.mark.parametrize("effect", [4, 0])
+def test_the_gate_of_an_arm_of_tables_fills_cells_where_that_pays(tmp_path, effect):
+    rng = np.random.default_rng(0)
+    y, site = np.tile(["a", "b", "c"], 300), np.repeat(["u", "v", "w", "x", "y", "z"], 150)
+    shift = effect * np.searchsorted(np.unique(site), site)  # what classes add, another site adds, too
+    table = pd.DataFrame({"a": 4 * (y == "b") + 8 * (y == "c") + shift, "b": shift, "site": site, "y": y})
+    table[["a", "b"]] += rng.normal(size=(900, 2))
+    table.to_csv(tmp_path / "t.csv", index=False)
+    named = Plugin("additive-transfer", "additive-transfer")
+    arms = (TableArm("none"), TableArm("gated", named, cells="empty", gate=True, against=("none",)))
+    classifiers = (Plugin("knn", "knn"),)
+    suite = table_suite(
+        str(tmp_path / "t.csv"), split="cells", splits=2, n_per_cell=10, arms=arms, classifiers=classifiers
+    )
+    summary = run_suite(suite, tmp_path / "run", jobs=1, verbose=False)
+    assert summary["failed"] == []
+    notes = {note["note"] for note in summary["experiments"][0]["notes"]}
+    assert ("ratio 0 chosen" in notes) == (effect == 0)
+
+
 @pytest.mark.parametrize(
     ("arm", "message"),
     [
+        (
+            TableArm("x", Plugin("gan", "gan"), cells="balance", gate=True),
+            "arm 'x' has a gate by cells, which decides how far these are filled; set",
+        ),
         (TableArm("x", cells="empty"), "arm 'x' fills cells, which takes a sampler with a"),
         (
             TableArm("x", Plugin("copula", "copula"), cells="empty"),
@@ -255,6 +280,18 @@ def test_mistakes_in_groups_from_the_shell(rows, tmp_path, capsys, arguments, me
     assert "Traceback" not in said
 
 
+def test_a_dry_run_finds_data_that_cannot_be_split(rows, tmp_path, capsys):
+    table = pd.read_csv(rows)
+    table[(table["y"] == "no") | (table["site"] == "u")].to_csv(tmp_path / "one.csv", index=False)
+    own = ["bench", "run", "--target", "y", "--groups", "site", "--dry-run", "-o", str(tmp_path / "r"), "--data"]
+    with pytest.raises(SystemExit) as ended:
+        main([*own, str(tmp_path / "one.csv")])
+    assert ended.value.code == 2
+    assert "class yes is in no group but u" in capsys.readouterr().err
+    main([*own, rows])
+    assert not (tmp_path / "r").exists()
+
+
 def test_files_with_groups_are_found_in_a_folder_of_data(scans, tmp_path, monkeypatch):
     np.savez(tmp_path / "named.npz", **{**np.load(scans), "groups": np.arange(72) % 2, "group_names": ["ann", "bob"]})
     source = Plugin("named", "ganaug.bench.inputs.datasets.images_with_groups", {"file": "named.npz"})
@@ -265,3 +302,21 @@ def test_files_with_groups_are_found_in_a_folder_of_data(scans, tmp_path, monkey
     assert load_images(source).groups.tolist() == ["ann", "bob"] * 36
     with pytest.raises(ValueError, match=r"there is no other\.npz in .*; make it, or set GANAUG_DATA"):
         load_images(Plugin("other", source.target, {"file": "other.npz"}))
+
+
+def test_arms_that_fill_cells_are_compared_with_the_best_that_costs_nothing_and_over_both_classes(scans, tmp_path):
+    filled = {"synthetic": 1.0, "balanced": "cells", "cells": "empty", "generator": "additive-transfer"}
+    arms = (ImageArm("real"), ImageArm("cells", balanced="cells"), ImageArm("filled", against=("real",), **filled))
+    suite = image_suite(scans, split="cells", splits=3, group_share=0.34, metrics=("unseen cells",), arms=arms)
+    suite = dataclasses.replace(
+        suite, images=dataclasses.replace(suite.images, generators=(Plugin("additive-transfer", "additive-transfer"),))
+    )
+    summary = run_suite(suite, tmp_path / "run", jobs=1, verbose=False)
+    assert summary["failed"] == []
+    means = {arm["name"]: arm["metrics"]["unseen cells"] for arm in summary["experiments"][0]["cases"][0]["arms"]}
+    best = max(("real", "cells"), key=lambda name: means[name])
+    said = summary["verdicts"]
+    assert said[0].startswith(f"filled against {best}")
+    assert len(said) == len({best, "real"})
+    assert all("With two classes this is the recall of the withheld one alone; " in each for each in said)
+    assert all(each.endswith("points of balanced over cells.") for each in said)

@@ -1,5 +1,7 @@
 """Cells of class and group that are filled from the shell."""
 
+import json
+
 import numpy as np
 import pytest
 from cell_data import COUNTS, images_of
@@ -87,3 +89,20 @@ def test_pools_by_cell(model, tmp_path, capsys):
 )
 def test_bad_requests_are_refused_before_training(folder, tmp_path, refused, options, said):
     assert said in refused("augment", "images", folder, "-o", tmp_path / "out", "--steps", "1000000000", *options)
+
+
+def test_files_with_synthetic_images_are_not_fitted(folder, model, tmp_path, capsys):
+    out = tmp_path / "out.npz"
+    command = ("augment", "images", folder, "-o", out, "--keep-all", "--model", model, "--per-cell", "1")
+    assert run(*command, "--device", "cpu") == 0
+    assert run("fit", "images", out, "-o", tmp_path / "m", *QUICK) == 2
+    assert "holds 9 synthetic images already (is_synthetic); pass real ones only" in capsys.readouterr().err
+
+
+def test_a_pool_is_audited_by_its_groups(folder, model, tmp_path):
+    pool = ("--pool", "--device", "cpu", "--seed", "0", "--per-cell", "12", "-o", tmp_path / "pool")
+    assert run("sample", model, *pool) == 0
+    asked = ("--real", folder, "--groups", "folder", "--device", "cpu", "--seed", "0", "-o", tmp_path / "report.json")
+    assert run("audit", tmp_path / "pool", *asked) in (0, 1)
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert [row["group"] for row in report["groups"]["groups"]] == ["new", "old", "third"]

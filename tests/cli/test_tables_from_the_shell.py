@@ -249,6 +249,13 @@ def test_types_of_parquet_go_through_a_model_to_its_rows(clients, refused, capsy
     assert "column 'paid'" in refused("fit", "table", "lists.parquet", "--target", "status", "-o", "lists", *QUICK)
 
 
+def test_the_log_of_a_training_goes_where_it_is_asked_to(clients, tmp_path):
+    steps = ("--steps", "2", "--seed", "0", "--log-dir", tmp_path / "log")
+    assert run("fit", "table", "clients.csv", "--target", "status", "-o", tmp_path / "m", *steps) == 0
+    assert (tmp_path / "log" / "metrics.jsonl").is_file()
+    assert not (tmp_path / "m" / "log").exists()
+
+
 def test_options_of_the_training_reach_it(clients, capsys):
     options = ("--batch-size", 6, "--validation-fraction", 0.25, *QUICK)
     assert run("fit", "table", "clients.csv", "--target", "status", "-o", "model", *options) == 0

@@ -7,7 +7,7 @@ import torch
 from ganaug import ImageGAN, LabelledImages
 from ganaug.classifiers.image_classifier import ClassifierConfig
 from ganaug.curation import AdditiveTransfer, choose_cells
-from ganaug.curation.withheld_cells import Cells
+from ganaug.curation.withheld_cells import Cells, cell_decision
 from ganaug.generators import SampleSpec
 
 GROUPS = np.array(["new", "old", "pale"])
@@ -74,12 +74,35 @@ def test_cells_are_filled_where_that_paid_for_withheld_ones():
 
 
 def test_nothing_is_filled_where_that_harms():
-    choice = choose(Oracle(shift=1), data(), rounds=2)
+    choice = choose(Oracle(shift=1), data())
     assert choice.ratio == 0
     assert choice.per_cell == {}
     assert choice.left_out.keys() == HOLES
     assert "no ratio scored better than adding nothing" in choice.reason
     assert "not filled, as it did not pay: class 0 in group new, class 1 in group pale" in str(choice)
+
+
+def decided(gains, n=20):
+    """A decision over rounds in which filling raises the share recognised in withheld cells by so much."""
+    labels, groups = (part.ravel().repeat(n) for part in np.meshgrid(np.arange(8), np.arange(4)))
+    kept = (labels > 0) | (groups > 0)
+    cells = Cells(labels[kept], groups[kept])
+    rounds = cells.rounds(len(gains), 0)
+    hits = []
+    for each, gain in zip(rounds, gains, strict=True):
+        after = [
+            (c, g) in each.withheld for c, g in zip(cells.class_of[each.test], cells.group_of[each.test], strict=True)
+        ]
+        hits.append(np.stack([np.full(len(after), 0.5), 0.5 + gain * np.array(after)], 1))
+    return cell_decision(cells, rounds, hits, [0, 1])
+
+
+@pytest.mark.parametrize(("gains", "ratio"), [((0.2, 0.3, 0.25), 1), ((0.4, -0.2, 0.1), 0), ((0.4, -0.2, 0.1, 0), 0)])
+def test_what_differs_between_rounds_is_no_gain_of_their_cells(gains, ratio):
+    choice = decided(gains)
+    assert len(choice.withheld) > 2 * len(gains)
+    assert choice.ratio == ratio
+    assert choice.decision.gain == pytest.approx(np.mean(gains) / 2)
 
 
 def test_rounds_leave_every_class_and_group_and_withhold_no_cell_twice():
@@ -108,9 +131,9 @@ def test_classifiers_are_trained_as_they_will_be_and_the_seed_decides():
         shapes.append(tuple(image.shape))
         return image
 
-    short = {"training": ClassifierConfig(steps=2, batch_size=8), "rounds": 2}
+    short = {"training": ClassifierConfig(steps=2, batch_size=8)}
     first, again, other = (choose(Oracle(), data(), transform=record, random_state=seed, **short) for seed in (1, 1, 2))
-    assert shapes == [(1, 8, 8)] * (3 * 2 * 2 * 2 * 8)  # seeds, rounds, candidates, steps, images
+    assert shapes == [(1, 8, 8)] * (3 * 3 * 2 * 2 * 8)  # seeds, rounds, candidates, steps, images
     assert first.withheld == again.withheld != other.withheld
 
 
@@ -122,7 +145,7 @@ def unfit():
     ("images", "options", "said"),
     [
         (data(holes=()), {}, "every class occurs in every group, so that there is no cell to fill"),
-        (data(n=4), {}, "0 cells can be withheld so that every class"),
+        (data(n=4), {}, "in 0 rounds cells can be withheld so that every class"),
         (data(), {"ratios": [0]}, "there is no ratio but 0 to choose"),
     ],
 )
@@ -143,7 +166,7 @@ def grouped(groups):
         (unfit, grouped(None), {}, ValueError, "images must have groups, got none"),
         (unfit, grouped(np.copy), {}, ValueError, "groups equal the labels"),
         (unfit, grouped(lambda labels: np.arange(len(labels))), {}, ValueError, "groups must be shared by images"),
-        (unfit, data(), {"rounds": 0}, ValueError, "rounds must be a whole number of at least 1, got 0"),
+        (unfit, data(), {"rounds": 2}, ValueError, "rounds must be a whole number of at least 3, got 2"),
         (unfit, data(), {"starts": 0.5}, ValueError, "starts must be a whole number of at least 1, got 0.5"),
         (unfit, data(), {"ratios": [-1]}, ValueError, "ratios must be numbers of at least 0"),
         (ImageGAN, data(), {}, TypeError, "gan must be a generator of images or a function"),

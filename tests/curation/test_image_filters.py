@@ -3,9 +3,10 @@ import copy
 import numpy as np
 import pytest
 import torch
+from cell_data import Shades, images_of
 
 from ganaug import ImageGAN, labelled_images
-from ganaug.curation import DiscriminatorRank, ImageConsistency, NoCopies
+from ganaug.curation import AdditiveTransfer, DiscriminatorRank, ImageConsistency, NoCopies
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +86,30 @@ def test_images_are_judged_on_the_device_of_the_gan(gan, train):
     elsewhere.generator_.to("meta")
     Judged().fit(elsewhere, train, np.random.default_rng(0))
     assert set(devices) == {"meta"}
+
+
+@pytest.mark.parametrize("with_groups", [True, False])
+def test_groups_are_told_to_the_classifiers_where_the_generator_knows_them(with_groups):
+    told = []
+
+    class Recording:
+        def __init__(self, n_classes, seed, config, device="cpu"):
+            pass
+
+        def fit(self, images, labels, groups=None):
+            told.append(None if groups is None else np.unique(groups).tolist())
+            return self
+
+        def predict_proba(self, images):
+            return np.zeros((len(images), 3), np.float32)
+
+    class Judged(ImageConsistency):
+        _classifier = Recording
+
+    real = images_of(groups=("new", "old", "unknown"))
+    generator = AdditiveTransfer().fit(real) if with_groups else Shades().fit(real)
+    Judged().fit(generator, real, np.random.default_rng(0))
+    assert told == [[-1, 0, 1] if with_groups else None] * 5
 
 
 def test_rank_keeps_the_share_that_the_discriminator_likes_best(gan, train):

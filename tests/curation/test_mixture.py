@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator
 from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 
 from ganaug import TableGAN
@@ -78,6 +79,7 @@ def test_rows_come_in_the_order_of_their_labels_and_seeds_count():
         ([], "members must have shares"),
         ([(Fixed(0), -1), (Fixed(1), 2)], r"not negative and not all 0, got \[-1.0, 2.0\]"),
         ([(Fixed(0), 0)], "not all 0"),
+        ([LocalSampler()], "members must hold pairs of a sampler and its share, got .*; pass such as"),
         ([(Fixed(0, min_rows=8), 1)], "class 2 has 3 rows and the samplers of the mixture need at least 8; add"),
     ],
 )
@@ -112,6 +114,12 @@ def test_a_generator_is_trained_when_it_is_drawn_from(generator):
     assert np.array_equal(*(prefit.sample(np.array([1, 0]), np.random.default_rng(s))[0] for s in (0, 1)))
     with pytest.raises(ValueError, match="must be those of the data"):
         sampler.fit(data.rows[1:], data.targets[1:])
+
+
+@pytest.mark.parametrize("sampler", [Mixture([(LocalSampler(), 1)]), LocalSampler()])
+def test_what_is_not_fitted_says_so(sampler):
+    with pytest.raises(NotFittedError, match="is not fitted; call fit with encoded rows and their classes first"):
+        sampler.sample(np.array([0]), np.random.default_rng(0))
 
 
 def test_labels_of_another_length_are_refused():

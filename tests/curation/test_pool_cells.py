@@ -100,6 +100,28 @@ def test_filters_see_the_candidates_of_a_cell(generator, tmp_path):
         pool.draw([0], groups=["old"])
 
 
+class OneInTwenty(ByGroup):
+    """Keeps every twentieth candidate, and counts them."""
+
+    def __init__(self):
+        self.seen = 0
+
+    def accepts(self, images, position, group=None):
+        places = self.seen + np.arange(len(images))
+        self.seen += len(images)
+        return places % 20 == 19
+
+
+def test_a_cell_that_wants_one_image_has_a_batch_of_candidates_and_unfiltered_ones_no_more_than_it_wants(
+    generator, tmp_path
+):
+    pool = built(generator, tmp_path / "a", per_cell={(2, "new"): 1}, keep=[OneInTwenty()])
+    (cell,) = [record for record in pool.provenance["cells"] if record["asked"]]
+    assert (cell["kept"], cell["drawn"]) == (1, 64)
+    pool = built(generator, tmp_path / "b", per_cell=1)
+    assert {record["drawn"] for record in pool.provenance["cells"]} == {1}
+
+
 def test_real_images_with_groups_are_what_filters_compare_with(generator, tmp_path):
     pool = built(generator, tmp_path, per_cell="balance", real=images_of(), keep=[NoCopies()])
     assert pool.cell_counts.loc[2, "new"] == 8

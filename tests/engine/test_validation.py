@@ -106,6 +106,19 @@ def test_images_are_held_out_too():
     assert all(np.isfinite(list(reading["classes"].values())).all() for reading in gan.validation_)
 
 
+def test_what_is_held_out_of_groups_is_of_each_cell_and_not_counted_among_its_training_samples():
+    labels, groups = np.repeat([0, 1], [36, 12]), np.repeat(["a", "b", "a", "b", "c"], [24, 12, 8, 3, 1])
+    of = np.unique(groups, return_inverse=True)[1]
+    kept = held_out(labels, 0.25, of)
+    counts = np.zeros((2, 3), dtype=int)
+    np.add.at(counts, (labels[kept], of[kept]), 1)
+    assert counts.tolist() == [[6, 3, 0], [2, 1, 0]]
+    assert len(held_out(labels[:4], 0.5, np.arange(4))) == 0  # each is the only one of its cell
+    rows = np.random.default_rng(0).normal(size=(48, 2))
+    gan = TableGAN(steps=2, verbose=False, random_state=0, run=RunOptions(validation_fraction=0.25))
+    assert gan.fit(rows, labels, groups).cell_counts_.tolist() == [[18, 9, 0], [6, 2, 1]]
+
+
 def test_without_a_share_nothing_is_held_out():
     assert TableGAN(**{**OPTIONS, "steps": 60}).fit(ROWS, LABELS).validation_ == []
 

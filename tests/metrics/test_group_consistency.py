@@ -6,6 +6,7 @@ import pytest
 
 from ganaug import LabelledImages
 from ganaug.metrics import ClassifierConfig, image_report, table_report
+from ganaug.metrics.group_consistency import Grouped, group_consistency
 
 GROUPS = np.array(["left", "middle", "right"])
 QUICK = ClassifierConfig(steps=40, batch_size=32)
@@ -125,3 +126,23 @@ def test_samples_like_real_ones_are_no_wrong_classes_where_groups_hide_the_class
     found = table_report(real, classes, drawn, classes, groups=(groups, groups), folds=2, random_state=0)
     assert found.table("cells")["class recognised"].min() < 0.2
     assert found.remarks == ()
+
+
+@pytest.mark.parametrize(("n", "told"), [(1, False), (40, True)])
+def test_a_difference_of_a_few_real_samples_is_no_evidence_that_groups_differ(n, told):
+    # Of the real samples of group y, one in three is recognised as y, and none of the others.
+    classes, groups = (part.ravel().repeat(n * 3) for part in np.meshgrid([0, 1], [0, 1]))
+    real = Grouped(np.tile([0, 1, 1], len(classes) // 3), classes, groups)
+    drawn = Grouped(np.zeros(80, int), *(part.ravel().repeat(20) for part in np.meshgrid([0, 1], [0, 1])))
+    holdout = Grouped(real.inputs, real.classes, real.groups)
+
+    def by_place(inputs, labels, asked, n_classes):  # the holdout is asked about first: its groups are told at times
+        own = np.where(real.inputs == 0, real.groups, 0)
+        return np.eye(n_classes)[np.concatenate([own, np.zeros(len(asked) - len(own), int)])]
+
+    found = group_consistency(
+        real, drawn, ["a", "b"], ["x", "y"], by_place, holdout=holdout, randomness=np.random.default_rng(0)
+    )
+    assert found.groups[1]["real"] - found.groups[1]["real others"] == pytest.approx(1 / 3)
+    assert (found.groups[1]["follows"] is not None) == told
+    assert found.ignored == (["x", "y"] if told else [])

@@ -99,8 +99,9 @@ def _check_ranks(where: SourceLocation, experiment: ImageExperiment) -> None:
             for name in arm.sources
             if not callable(getattr(find_generator(experiment.generator(name).target, "images"), "score_samples", None))
         ]
-        # The gate tries the rank where no other filters are named.
-        filters = [find_filter(name) for name in arm.keep or ((DiscriminatorRank.name,) if arm.gate else ())]
+        # The gate tries the rank where no other filters are named, but none for cells.
+        tried = (DiscriminatorRank.name,) if arm.gate and arm.cells is None else ()
+        filters = [find_filter(name) for name in arm.keep or tried]
         if lacking and any(isinstance(one, DiscriminatorRank) for one in filters):
             raise ValueError(
                 f"{where.at('arms', i)}: arm {short(arm.name)}: the filter {DiscriminatorRank.name!r} needs a "

@@ -22,6 +22,7 @@ from ganaug.bench.inputs.datasets import load_images
 from ganaug.bench.inputs.splits import copies
 from ganaug.bench.methods.adapted import adapted_proba, has_batch_norm
 from ganaug.bench.methods.arms import TRANSFORMS, arm_batches, find_filter, find_mix, make_transform, transform_name
+from ganaug.bench.methods.cell_gates import Together, filled_cells
 from ganaug.bench.methods.cells import Grouped, cell_batches, lacking_samples
 from ganaug.bench.methods.making import make_generator
 from ganaug.bench.methods.scores import SMALLEST, checked_probabilities
@@ -37,7 +38,7 @@ from ganaug.classifiers.image_classifier import (
     train_classifier,
 )
 from ganaug.classifiers.networks import NETWORKS
-from ganaug.curation import choose_ratio
+from ganaug.curation import choose_cells, choose_ratio
 from ganaug.curation.drawing import draw_filtered
 from ganaug.curation.image_filters import FILTERS, ImageFilter
 from ganaug.curation.inner_validation import inner_split
@@ -80,7 +81,7 @@ class ImageCase(Case):
         for name in self.experiment.drawn_from():
             mine = [arm for arm in self.arms if name in arm.sources and arm.synthetic > 0]
             parts = [""] if mine else []
-            parts += [INNER] if any(arm.gate for arm in mine) else []
+            parts += [INNER] if any(arm.gate and arm.cells is None for arm in mine) else []
             self._parts |= {_part(name, part): name for part in parts}
         first = self.data.subset(self.splits.training[0])
         # Some check parameters and data before they train: what is wrong is found out now.
@@ -92,6 +93,12 @@ class ImageCase(Case):
             _choice(arm.transforms, network): (arm.transforms, network)
             for arm in self.arms
             if isinstance(arm.transform, tuple)
+            for network in self.experiment.classifiers
+        }
+        self._cell_gates = {
+            _cell_gate(arm, network): (arm, network)
+            for arm in self.arms
+            if arm.gate and arm.cells is not None
             for network in self.experiment.classifiers
         }
         self._synthetic: dict[tuple[int, str, tuple[str, ...]], Labelled] = {}  # of one split
@@ -139,6 +146,8 @@ class ImageCase(Case):
                 yield Task(self.index, GAN, split, None, 0, (self._gan_key(split, part),), (part,))
             for name in self._choices:
                 yield Task(self.index, GAN, split, None, 0, (self._choice_key(split, name),), (name,))
+            for name in self._cell_gates:
+                yield Task(self.index, GAN, split, None, 0, (self._cell_gate_key(split, name),), (name,))
             for arm in self.arms:
                 for repeat in range(self.experiment.repeats):
                     for network in self.experiment.classifiers:
@@ -150,7 +159,7 @@ class ImageCase(Case):
                             "network": asdict(network),
                             "training": asdict(self.experiment.training),
                             "gan": self._gan_keys(split, arm) if arm.synthetic > 0 else None,
-                            "inner_gan": self._gan_key(split, _part(arm.sources[0], INNER)) if arm.gate else None,
+                            "inner_gan": self._inner_key(split, arm, network) if arm.gate else None,
                             **(
                                 {"choice": self._choice_key(split, _choice(arm.transforms, network))} if several else {}
                             ),
@@ -192,11 +201,34 @@ class ImageCase(Case):
             }
         )
 
+    def _inner_key(self, split: int, arm: ImageArm, network: Plugin) -> str:
+        """Key of what the gate of an arm needs: a GAN of a part of the training images, or what it decided on cells."""
+        if arm.cells is None:
+            return self._gan_key(split, _part(arm.sources[0], INNER))
+        return self._cell_gate_key(split, _cell_gate(arm, network))
+
+    def _cell_gate_key(self, split: int, name: str) -> str:
+        arm, network = self._cell_gates[name]
+        several = isinstance(arm.transform, tuple)
+        return digest(
+            {
+                **self.shared(split, self.data.fingerprint()),
+                "arm": plain_values(arm),
+                "gans": self._gan_keys(split, arm),
+                "network": asdict(network),
+                "training": asdict(self.experiment.training),
+                **({"choice": self._choice_key(split, _choice(arm.transforms, network))} if several else {}),
+                **self.own_code(arm.name, network.name),
+            }
+        )
+
     def run(self, task: Task, keys: frozenset[str]) -> Iterator[tuple[str, dict[str, Any]] | None]:
         """Fit the GAN of a split, or train and test one classifier."""
         (key,) = keys
         if task.arm is None and task.classifiers[0] in self._choices:
             yield key, self._choose_transform(task.split, task.classifiers[0])
+        elif task.arm is None and task.classifiers[0] in self._cell_gates:
+            yield key, self._decide_cells(task.split, task.classifiers[0])
         elif task.arm is None:
             yield key, self._fit_gan(task.split, task.classifiers[0])
         else:
@@ -256,6 +288,10 @@ class ImageCase(Case):
         make = self._network(network)
         about: dict[str, Any] = {}
         notes = []
+        gate = None
+        if arm.gate and arm.cells is not None:
+            gate = self._made(task.split, _cell_gate(arm, network))
+            about = {"gate": gate["gate"], "fit_seconds": gate["seconds"] + self._seconds_to_fit(task.split, arm)}
         if isinstance(arm.transform, tuple):
             record = self._made(task.split, _choice(arm.transforms, network))
             arm = replace(arm, transform=arm.transforms[record["chosen"]])
@@ -266,7 +302,7 @@ class ImageCase(Case):
         weight = balanced_class_weight(targets, len(self.classes)) if weighs else None
         seed = self.seed("cell", task.split, arm.name, network.name, task.repeat)
         share, keep = np.full(len(self.classes), arm.synthetic), tuple(find_filter(name) for name in arm.keep)
-        if arm.gate:
+        if arm.gate and gate is None:
             with global_states(seed, resolve_device(self.experiment.device)):
                 share, keep, note, about = self._ask_gate(task.split, arm, make, seed)
             notes.append(note)
@@ -274,6 +310,11 @@ class ImageCase(Case):
             filling = self._fill(task.split, arm)
             if arm.cells is not None and filling is None:
                 notes.append("no cell lacked samples")
+            elif gate is not None and filling is not None:
+                chosen_cells = np.array(gate["filled"])
+                kept = chosen_cells[filling.labels, filling.groups]
+                filling = Grouped(*(part[kept] for part in filling)) if kept.any() else None
+                notes.append(f"{chosen_cells.sum()} cells filled")
             assert self.groups is not None
             real = Grouped(self.data.images[chosen], targets, self.groups[chosen])
             draw: Draw = partial(cell_batches, arm, real, filling, n_classes=len(self.classes))
@@ -315,6 +356,35 @@ class ImageCase(Case):
             )
             predicted = predict_proba(trained, test) if adapt is None else adapted_proba(trained, test, adapt)
         return checked_probabilities(f"network {short(network.name)}", predicted, len(test), len(self.classes))
+
+    def _seconds_to_fit(self, split: int, arm: ImageArm) -> float:
+        return float(sum(self._made(split, _part(name))["fit_seconds"] for name in arm.sources))
+
+    def _decide_cells(self, split: int, name: str) -> dict[str, Any]:
+        """Which empty cells an arm fills, by withholding others: the same for all starts."""
+        arm, network = self._cell_gates[name]
+        seed = self.seed(name, split)
+        if isinstance(arm.transform, tuple):
+            choice = _choice(arm.transforms, network)
+            # What is made in the first stage is made in any order.
+            known = self.store.read(self._choice_key(split, choice)) or {}
+            chosen = known["chosen"] if "chosen" in known else self._choose_transform(split, choice)["chosen"]
+            arm = replace(arm, transform=arm.transforms[chosen])
+        with global_states(seed):
+            decision = choose_cells(
+                lambda: Together([self._new(source, random_state=seed) for source in arm.sources]),
+                self._training(split),
+                ratios=[1],
+                classifier=self._network(network),
+                transform=make_transform(arm),
+                training=self.experiment.training,
+                starts=1,
+                device=self.experiment.device,
+                random_state=seed,
+            )
+        assert self.group_names is not None
+        filled = filled_cells(decision, self.classes, self.group_names)
+        return {"gate": decision.to_dict(), "filled": filled.tolist()}
 
     def _choose_transform(self, split: int, choice: str) -> dict[str, Any]:
         """Which of several transforms does best on an inner split, without synthetic images, and how well each did.
@@ -394,7 +464,10 @@ class ImageCase(Case):
 
     def _made(self, split: int, part: str) -> dict[str, Any]:
         """The record of what the first stage has made for a split."""
-        key = self._choice_key(split, part) if part in self._choices else self._gan_key(split, part)
+        if part in self._cell_gates:
+            key = self._cell_gate_key(split, part)
+        else:
+            key = self._choice_key(split, part) if part in self._choices else self._gan_key(split, part)
         record = self.store.read(key)
         if record is None or record["status"] != "done":
             raise RuntimeError(f"the {prepared(part or 'of this split')} failed")
@@ -502,6 +575,10 @@ def _steps(gan: Any) -> int | None:
 
 def _choice(transforms: tuple[str | Plugin, ...], network: Plugin) -> str:
     return f"{CHOICE}{', '.join(map(_in_full, transforms))} for {network.name}"
+
+
+def _cell_gate(arm: ImageArm, network: Plugin) -> str:
+    return f"{CHOICE}cells of {arm.name} for {network.name}"
 
 
 def _in_full(transform: str | Plugin) -> str:

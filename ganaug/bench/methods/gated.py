@@ -72,14 +72,17 @@ class Gate:
         self, classifier: Plugin, encode: Columns
     ) -> tuple[tuple[NDArray[np.float64], NDArray[np.int64]], str]:
         """Encoded rows with class indices, and the ratio chosen in words."""
+        by_cells = self._arm.cells is not None
         safe = SafeOverSampler(
             self._sampler,
             estimator=_OnTables(self._arm, classifier, self._data.nominal, self._components, self._seed),
             scoring=self._scoring,
             sampling_strategy=self._strategy,
             random_state=self._seed,
+            **({"cv": "cells"} if by_cells else {}),
         )
-        X, y = safe.fit_resample(self._data.X.copy(), self._data.y.copy())
+        of_groups = {"groups": self._data.groups} if by_cells else {}
+        X, y = safe.fit_resample(self._data.X.copy(), self._data.y.copy(), **of_groups)
         return (encode(pd.DataFrame(X)), np.asarray(y)), f"ratio {safe.ratio_:g} chosen"
 
 
@@ -104,15 +107,21 @@ class _Remembering(BaseEstimator):
         self.sampling_strategy = sampling_strategy
         self.random_state = random_state
 
-    def fit_resample(self, X: Any, y: Any) -> tuple[Any, Any]:
-        place = joblib.hash((X, y, self.sampling_strategy, self.random_state))
+    @property
+    def balance(self) -> str:
+        """What the sampler fills up, classes or cells."""
+        return getattr(self.sampler, "balance", "classes")
+
+    def fit_resample(self, X: Any, y: Any, groups: Any = None) -> tuple[Any, Any]:
+        place = joblib.hash((X, y, groups, self.sampling_strategy, self.random_state))
         if place not in self.memory.kept:
             sampler = clone(self.sampler).set_params(sampling_strategy=self.sampling_strategy)
             if "random_state" in sampler.get_params():
                 sampler.set_params(random_state=self.random_state)
-            own = sampler.fit_resample(X.copy(), y.copy())
-            self.memory.kept[place] = checked_table(f"sampler {type(sampler).__name__}", own, X, y)
-        X_new, y_new = self.memory.kept[place]
+            own = sampler.fit_resample(X.copy(), y.copy(), **({} if groups is None else {"groups": groups}))
+            table = checked_table(f"sampler {type(sampler).__name__}", own, X, y)
+            self.memory.kept[place] = *table, getattr(sampler, "groups_resampled_", None)
+        X_new, y_new, self.groups_resampled_ = self.memory.kept[place]
         return X_new.copy(), y_new.copy()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from imblearn.over_sampling import ADASYN, SMOTE, SMOTEN, SMOTENC, BorderlineSMO
 from sklearn.preprocessing import StandardScaler
 
 from ganaug.bench.inputs.datasets import TableData
+from ganaug.bench.methods.cell_gates import CellFiller
 from ganaug.bench.methods.cells import lacking_samples
 from ganaug.bench.methods.classifiers import Columns
 from ganaug.bench.methods.drawn import Rows, checked_rows, checked_table
@@ -162,6 +164,9 @@ def check_filler(sampler: Plugin) -> None:
     ------
     ValueError
     """
+    if sampler.target == "gan":
+        check_sampler(sampler)
+        return
     what = f"sampler {short(sampler.target)}"
     checked(what, cls := _filler(sampler), sampler.params)
     if not takes(cls.fit, "groups"):
@@ -177,22 +182,16 @@ def _filled(arm: TableArm, data: TableData, encode: Columns, seed: int) -> tuple
     assert arm.sampler is not None
     assert arm.cells is not None
     assert data.groups is not None
-    names = np.unique(data.groups)
-    counts = cell_counts(data.y, data.groups).to_numpy()
-    lacking = lacking_samples(counts, arm.cells, arm.ratio)
+    counts = cell_counts(data.y, data.groups)
+    lacking = lacking_samples(counts.to_numpy(), arm.cells, arm.ratio)
     if not lacking.any():
         return (encode(data.X), data.y), "no cell lacked rows"
-    classes = np.unique(data.y)
-    cells = np.repeat(np.argwhere(lacking), lacking[lacking > 0], axis=0)
-    extra = {"nominal": data.nominal, "verbose": False, "random_state": seed}
-    generator = construct(_filler(arm.sampler), arm.sampler.params, **extra)
-    # Numbers that are only names are known as such by their dtype: not every generator can be told otherwise.
-    generator.fit(data.X.astype(dict.fromkeys(data.nominal, "category")), data.y.copy(), groups=data.groups)
-    drawn = generator.sample(classes[cells[:, 0]], names[cells[:, 1]], random_state=seed)
-    drawn = drawn.astype({name: data.X.dtypes[name] for name in data.nominal})
-    what = f"sampler {short(arm.sampler.name)}"
-    table, y = checked_table(what, (drawn, classes[cells[:, 0]]), data.X, data.y)
-    return (np.concatenate([encode(data.X), encode(table)]), np.concatenate([data.y, y])), None
+    classes, groups, wanted = counts.index.tolist(), counts.columns.tolist(), counts.to_numpy() + lacking
+    strategy = {(classes[c], groups[g]): int(wanted[c, g]) for c, g in np.argwhere(lacking)}
+    sampler = _cell_sampler(arm.sampler, data, seed).set_params(sampling_strategy=strategy)
+    own = sampler.fit_resample(data.X.copy(), data.y.copy(), groups=data.groups)
+    table, y = checked_table(f"sampler {short(arm.sampler.name)}", own, data.X, data.y)
+    return (encode(table), y), None
 
 
 def _strategy(arm: TableArm, data: TableData) -> str | dict[Any, int]:
@@ -208,12 +207,25 @@ def _strategy(arm: TableArm, data: TableData) -> str | dict[Any, int]:
 def make_gate(arm: TableArm, data: TableData, experiment: TableExperiment, seed: int) -> Gate:
     """The gate of an arm on training rows."""
     assert arm.sampler is not None
+    if arm.cells is not None:
+        return Gate(
+            arm, _cell_sampler(arm.sampler, data, seed), data, experiment.components, experiment.metrics[0], seed
+        )
     if arm.sampler.target == "gan":
         sampler: Any = _gan_sampler(data, "auto", seed, arm.sampler.params)
     else:
         make = resolve("samplers", arm.sampler.target, SAMPLERS)
         sampler = construct(make, arm.sampler.params, random_state=seed)
     return Gate(arm, sampler, data, experiment.components, experiment.metrics[0], seed, _strategy(arm, data))
+
+
+def _cell_sampler(named: Plugin, data: TableData, seed: int) -> Any:
+    """What fills cells, as an over-sampler."""
+    if named.target == "gan":
+        return _gan_sampler(data, "auto", seed, {"balance": "cells", **named.params})
+    extra = {"nominal": data.nominal, "verbose": False}
+    make = functools.partial(construct, _filler(named), named.params, **extra)
+    return CellFiller(make, data.nominal, random_state=seed)
 
 
 def _random(data: TableData, encode: Columns, strategy: Any, seed: int, params: dict[str, Any]) -> Any:

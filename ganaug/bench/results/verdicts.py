@@ -35,8 +35,7 @@ def verdicts_per_case(scores: Scores) -> list[str]:
         where = f" on {about['name']}" if len(scores.cases) > 1 else ""
         means = {arm.name: scores.mean(arm.name, first, index) for arm in scores.experiment.arms}
         strength = {name: -np.inf if mean is None else scores.sign[first] * mean for name, mean in means.items()}
-        pairs = [pair for pair in scores.experiment.pairs() if all(scores.runs(arm, about) for arm in pair)]
-        for arm, base in sorted(pairs, key=lambda pair: strength[pair[1].name], reverse=True):
+        for arm, base in sorted(_pairs(scores, index), key=lambda pair: strength[pair[1].name], reverse=True):
             difference = scores.difference(arm.name, base.name, index)
             what = f"{arm.name} against {base.name}{where}{_without(scores, arm.name, base.name, index)}"
             if difference is None:
@@ -45,18 +44,47 @@ def verdicts_per_case(scores: Scores) -> list[str]:
             if not difference.has_interval:
                 sentences.append(
                     f"{what}: {difference.mean:+.1f} points of {first} in {difference.n} splits, too few splits "
-                    "for an interval."
+                    f"for an interval.{_of_both_classes(scores, arm.name, base.name, index)}"
                 )
                 continue
             word = WORDS[difference.verdict]
             if difference.verdict in ("gain", "harm") and corrected[arm.name, base.name, index] > SIGNIFICANT:
                 word += AFTER_CORRECTION
+            beside = _of_both_classes(scores, arm.name, base.name, index)
             sentences.append(
                 f"{what}: {word}, {difference.mean:+.1f} points of {first} "
                 f"(95 % interval {difference.low:+.1f} to {difference.high:+.1f}, {difference.n} splits; "
-                f"probability of harm {_chance(difference.harm)})."
+                f"probability of harm {_chance(difference.harm)}).{beside}"
             )
     return sentences
+
+
+def _pairs(scores: Scores, case: int) -> list[tuple[Any, Any]]:
+    """Arms of a case with those that they are compared with.
+
+    Arms that fill withheld cells are also compared with the best of those without synthetic samples, whichever it is.
+    """
+    about = dict(scores.cases)[case]
+    pairs = [pair for pair in scores.experiment.pairs() if all(scores.runs(arm, about) for arm in pair)]
+    first = scores.experiment.metrics[0]
+    run = [arm for arm in scores.experiment.arms if scores.runs(arm, about)]
+    free = [(arm, mean) for arm in run if not arm.amount and (mean := scores.mean(arm.name, first, case)) is not None]
+    if scores.experiment.split != "cells" or not free:
+        return pairs
+    best = max(free, key=lambda found: scores.sign[first] * found[1])[0]
+    known = {(arm.name, base.name) for arm, base in pairs}
+    return pairs + [(arm, best) for arm in run if arm.cells is not None and (arm.name, best.name) not in known]
+
+
+def _of_both_classes(scores: Scores, arm: str, base: str, case: int) -> str:
+    """What stands beside a verdict on unseen cells of two classes, which favouring the withheld class is enough for."""
+    about, beside = dict(scores.cases)[case], "balanced over cells"
+    if scores.experiment.metrics[0] != "unseen cells" or len(about["classes"]) > 2 or beside not in scores.metrics:
+        return ""
+    found = scores.difference(arm, base, case, metric=beside)
+    if found is None:
+        return ""
+    return f" With two classes this is the recall of the withheld one alone; {_points(found)} points of {beside}."
 
 
 def _without(scores: Scores, arm: str, base: str, case: int) -> str:
@@ -72,7 +100,7 @@ def _corrected(scores: Scores) -> dict[tuple[str, str, int], float]:
     found = {
         (arm.name, base.name, index): difference.p
         for index, _ in scores.cases
-        for arm, base in scores.experiment.pairs()
+        for arm, base in _pairs(scores, index)
         if (difference := scores.difference(arm.name, base.name, index)) is not None
     }
     return dict(zip(found, map(float, holm(list(found.values()))), strict=True))

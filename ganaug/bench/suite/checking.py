@@ -245,14 +245,17 @@ def _check_arm(where: SourceLocation, arm: ImageArm | TableArm, others: list[str
 
 
 def _check_image_arm(where: SourceLocation, arm: ImageArm) -> None:
-    if arm.gate and not 0 < arm.synthetic < 1:
+    if arm.gate and arm.cells is not None:
+        _check_cell_gate(where, arm)
+    elif arm.gate and not 0 < arm.synthetic < 1:
         raise ValueError(
             f"{where}: arm {short(arm.name)} has a gate; its synthetic, the most that is tried, must be in (0, 1), "
             f"got {arm.synthetic:g}"
         )
-    if arm.gate and (arm.by_cells or len(arm.sources) > 1):
+    elif arm.gate and (arm.by_cells or len(arm.sources) > 1):
         raise ValueError(
-            f"{where}: arm {short(arm.name)} has a gate, which knows one generator and no cells; leave it out"
+            f"{where}: arm {short(arm.name)} has a gate, which knows one generator, and cells only where it fills "
+            "them; leave it out"
         )
     if arm.cells is not None and (arm.synthetic == 0 or arm.keep):
         what = "filters, which know no cells; leave keep out" if arm.keep else "no synthetic, how far; set it to 1"
@@ -266,21 +269,40 @@ def _check_image_arm(where: SourceLocation, arm: ImageArm) -> None:
         raise ValueError(f"{where}: arm {short(arm.name)} must either mix images or weigh them; leave one of them out")
 
 
+def _check_cell_gate(where: SourceLocation, arm: ImageArm) -> None:
+    """The gate by cells validates classifiers that see all cells equally often, and empty ones filled or not."""
+    if arm.cells != "empty" or arm.balanced != "cells" or arm.synthetic != 1:
+        raise ValueError(
+            f"{where}: arm {short(arm.name)} has a gate by cells, which decides if empty ones are filled; set cells "
+            'to "empty", balanced to "cells" and synthetic to 1'
+        )
+    for key in ("mix", "class_weight", "adapt"):
+        if getattr(arm, key):
+            raise ValueError(
+                f"{where}: arm {short(arm.name)} has a gate by cells, which does not try {key}; leave one of them out"
+            )
+
+
 def _check_table_arm(where: SourceLocation, arm: TableArm) -> None:
     if arm.fill_to and arm.sampler is None:
         raise ValueError(
             f"{where.at('fill_to')}: arm {short(arm.name)} has a fill_to but no sampler that could fill; name one"
         )
-    if arm.cells is not None and (arm.sampler is None or arm.gate or arm.raw or arm.fill_to or arm.ratio == 0):
+    if arm.cells is not None and (arm.sampler is None or arm.raw or arm.fill_to or arm.ratio == 0):
         raise ValueError(
-            f"{where}: arm {short(arm.name)} fills cells, which takes a sampler with a ratio above 0 and neither gate, "
+            f"{where}: arm {short(arm.name)} fills cells, which takes a sampler with a ratio above 0 and neither "
             "raw nor fill_to"
         )
     if arm.class_weight == "cells" and (arm.sampler is not None or arm.threshold):
         raise ValueError(
             f"{where}: arm {short(arm.name)} weighs the cells of real rows; leave its sampler and threshold out"
         )
-    if arm.gate and (arm.sampler is None or not (arm.sampler.target == "gan" or arm.raw)):
+    if arm.gate and arm.cells is not None and (arm.cells != "empty" or arm.ratio != 1):
+        raise ValueError(
+            f"{where}: arm {short(arm.name)} has a gate by cells, which decides how far these are filled; set cells "
+            'to "empty" and ratio to 1'
+        )
+    if arm.gate and arm.cells is None and (arm.sampler is None or not (arm.sampler.target == "gan" or arm.raw)):
         raise ValueError(
             f"{where}: arm {short(arm.name)} has a gate, which takes the sampler 'gan', or one by its import path with "
             "raw = true"

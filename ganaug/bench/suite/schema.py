@@ -82,7 +82,8 @@ class ImageArm(_Declared):
         "learning dynamics", "no copies".
     gate : bool
         Choose by inner validation how much is synthetic, from nothing to `synthetic`, and through which filters
-        (:func:`ganaug.choose_ratio`, with one split).
+        (:func:`ganaug.choose_ratio`, with one split); or with ``cells = "empty"`` whether the empty cells are
+        filled, and which (:func:`ganaug.curation.choose_cells`, once for all starts).
     generator : str or tuple of str
         What draws the synthetic images: one of the experiment's `generators` by its name, or "ImageGAN", which is
         trained with the parameters in its `gan`. Of several each draws an equal part.
@@ -185,13 +186,14 @@ class TableArm(_Declared):
         Give a sampler that is found by its import path the table as it is, and not its columns as numbers.
     gate : bool
         Choose for each classifier by inner validation how much the sampler adds, nothing included
-        (:class:`ganaug.SafeOverSampler`). The sampler is "gan", or takes tables as they are (`raw`).
+        (:class:`ganaug.SafeOverSampler`). The sampler is "gan", or takes tables as they are (`raw`); or fills
+        `cells`, by ``cv="cells"``.
     against : tuple of str
         Arms that a verdict compares this one with.
     cells : {"empty", "balance"} or None
         Add rows to cells of class and group: to those that the training rows lack, or to all up to the size of the
         largest, times `ratio`. The sampler is then a generator that learns groups: "additive-transfer", "table-gan",
-        another registered one, or a class by its import path.
+        another registered one, or a class by its import path; or "gan", with ``balance="cells"``.
     """
 
     SEVERAL: ClassVar[tuple[str, ...]] = ("against",)

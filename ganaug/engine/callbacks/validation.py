@@ -26,22 +26,38 @@ PER_CLASS = 64  # samples drawn
 MAX_HELD_OUT = 256  # of a class that are compared with
 
 
-def held_out(class_indices: NDArray[np.integer], fraction: float) -> NDArray[np.int64]:
+def held_out(
+    class_indices: NDArray[np.integer], fraction: float, groups: NDArray[np.integer] | None = None
+) -> NDArray[np.int64]:
     """Positions of samples that are kept from training: a share of each class, the same whatever the seed.
 
-    At least one and at most all but two of a class; of classes of two, and of samples without a class, none.
+    At least one and at most all but two of a class; of classes of two, and of samples without a class, none. With
+    groups they are spread over the cells of a class in proportion to their sizes, and every cell keeps one.
 
     Examples
     --------
     >>> held_out(np.array([0] * 10 + [1] * 3 + [2] * 2), 0.2).tolist()
     [4, 6, 10]
+    >>> held_out(np.zeros(10, int), 0.5, np.repeat([0, 1, 2], [1, 3, 6])).tolist()
+    [2, 3, 4, 6, 7]
     """
     chosen, randomness = [], np.random.default_rng(0)
     for c in np.unique(class_indices[class_indices != UNLABELLED]) if fraction > 0 else ():
         members = np.flatnonzero(class_indices == c)
         n = min(max(1, round(fraction * len(members))), len(members) - 2)
-        chosen.append(randomness.permutation(members)[:n])
+        members = randomness.permutation(members)
+        chosen.append((members if groups is None else _spread_over_cells(members, groups[members]))[:n])
     return np.sort(np.concatenate(chosen)) if chosen else np.empty(0, np.int64)
+
+
+def _spread_over_cells(members: NDArray[np.int64], groups: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Samples of a class, the first ones of its groups in their proportions; without one of each group."""
+    shares = np.empty(len(members))
+    for group in np.unique(groups):
+        own = np.flatnonzero(groups == group)
+        shares[own] = np.arange(1, len(own) + 1) / len(own)
+    order = np.argsort(shares, kind="stable")
+    return members[order[shares[order] < 1]]
 
 
 class Selection(Callback):
