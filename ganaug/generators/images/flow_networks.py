@@ -122,9 +122,9 @@ class ImageVelocity(nn.Module):
     Notes
     -----
     ``forward(x, t, conditions)`` takes (batch, latent_dim), times of shape (batch,) and conditions as
-    :class:`ConditionEmbedding` does, and returns (batch, latent_dim), relative to what :func:`gaussian_velocity` says of
-    pixels of which nothing is known. The network goes down through the stages and up again, where each stage adds what
-    it had on the way down.
+    :class:`ConditionEmbedding` does, and returns (batch, latent_dim), relative to what :func:`gaussian_velocity` says
+    of pixels of which nothing is known. The network goes down through the stages and up again, where each stage adds
+    what it had on the way down.
     """
 
     def __init__(self, arch: ImageFlowArchitecture) -> None:

@@ -103,9 +103,9 @@ class RowVelocity(RowHead):
     Notes
     -----
     ``forward(x, t, conditions)`` takes (batch, ``arch.noise_dim``), times of shape (batch,) and conditions as
-    :func:`split_conditions` does, and returns (batch, ``arch.noise_dim``), relative to the velocity of normal numbers of
-    the mean and the spread that numbers and levels of these conditions have, see :func:`gaussian_velocity`: before it
-    is trained, it draws such numbers.
+    :func:`split_conditions` does, and returns (batch, ``arch.noise_dim``), relative to the velocity of normal numbers
+    of the mean and the spread that numbers and levels of these conditions have, see :func:`gaussian_velocity`: before
+    it is trained, it draws such numbers.
 
     The flow ends at the numbers of a row, and at 2 for a level that is there and 0 for one that is not, with a little
     noise (:meth:`encode`). Missing numbers are filled up with noise, for what they are says nothing. Back again,
