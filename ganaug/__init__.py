@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ganaug.curation import SyntheticPool, choose_ratio
     from ganaug.data import LabelledImages, labelled_images
     from ganaug.engine import Callback, OutOfMemory, RunOptions, TrainingDiverged
-    from ganaug.generators import ImageGAN, TableGAN, load
+    from ganaug.generators import ImageFlow, ImageGAN, TableFlow, TableGAN, load
     from ganaug.resampling import GANOverSampler, SafeOverSampler
     from ganaug.transforms import AugmentedDataset, RandomSynthetic, SyntheticMix, augment_dataset
 
@@ -22,6 +22,7 @@ _HOMES = {
     "AugmentedDataset": "ganaug.transforms",
     "Callback": "ganaug.engine",
     "GANOverSampler": "ganaug.resampling",
+    "ImageFlow": "ganaug.generators",
     "ImageGAN": "ganaug.generators",
     "LabelledImages": "ganaug.data",
     "OutOfMemory": "ganaug.engine",
@@ -30,6 +31,7 @@ _HOMES = {
     "SafeOverSampler": "ganaug.resampling",
     "SyntheticMix": "ganaug.transforms",
     "SyntheticPool": "ganaug.curation",
+    "TableFlow": "ganaug.generators",
     "TableGAN": "ganaug.generators",
     "TrainingDiverged": "ganaug.engine",
     "augment_dataset": "ganaug.transforms",
@@ -42,6 +44,7 @@ __all__ = [
     "AugmentedDataset",
     "Callback",
     "GANOverSampler",
+    "ImageFlow",
     "ImageGAN",
     "LabelledImages",
     "OutOfMemory",
@@ -50,6 +53,7 @@ __all__ = [
     "SafeOverSampler",
     "SyntheticMix",
     "SyntheticPool",
+    "TableFlow",
     "TableGAN",
     "TrainingDiverged",
     "__version__",

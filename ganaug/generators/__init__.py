@@ -1,16 +1,20 @@
 """What learns: class-conditional generators with the manners of scikit-learn estimators."""
 
 from ganaug.generators.contract import Generator, SampleSpec, Scorer
+from ganaug.generators.images.flow import ImageFlow
 from ganaug.generators.images.gan import ImageGAN
 from ganaug.generators.model_folder import read_bundle, write_bundle
 from ganaug.generators.registry import generator_class, generator_names, load
+from ganaug.generators.tables.flow import TableFlow
 from ganaug.generators.tables.gan import TableGAN
 
 __all__ = [
     "Generator",
+    "ImageFlow",
     "ImageGAN",
     "SampleSpec",
     "Scorer",
+    "TableFlow",
     "TableGAN",
     "generator_class",
     "generator_names",

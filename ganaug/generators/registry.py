@@ -32,7 +32,9 @@ __all__ = ["generator_class", "generator_names", "load"]
 
 GROUP = "ganaug.generators"
 OWN = {
+    "image-flow": "ganaug.generators.images.flow:ImageFlow",
     "image-gan": "ganaug.generators.images.gan:ImageGAN",
+    "table-flow": "ganaug.generators.tables.flow:TableFlow",
     "table-gan": "ganaug.generators.tables.gan:TableGAN",
 }
 PREFIXES = {"images": "image-", "rows": "table-"}

@@ -1,0 +1,270 @@
+"""Class-conditional flow matching for images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.utils._param_validation import Interval, StrOptions
+from torch import nn
+
+from ganaug.data import LabelledImages
+from ganaug.engine.config import PRECISIONS, TrainingConfig
+from ganaug.engine.devices import computes_bf16, resolve_device
+from ganaug.engine.run_options import RunOptions
+from ganaug.generators.fitting import ENGINE_CONSTRAINTS, Fitting
+from ganaug.generators.flow_sampler import FLOW_CONSTRAINTS, FlowSampling
+from ganaug.generators.grouping import Grouping
+from ganaug.generators.images.base import NeuralImageGenerator
+from ganaug.generators.images.flow_networks import ImageFlowArchitecture, build_sampler
+from ganaug.objectives.flow_matching import FlowMatchingConfig, FlowMatchingObjective
+
+__all__ = ["ImageFlow", "ImageFlowConfig"]
+
+BATCH_SIZE = 64
+LEARNING_RATE = 2e-3
+WIDTH = 64
+IMAGES = 180_000  # shown in training, of 28x28 pixels or more and up to ten classes
+CLASSES = 10
+
+
+@dataclass(frozen=True)
+class ImageFlowConfig:
+    """Everything that training an :class:`ImageFlow` depends on beside the data and the seed.
+
+    Attributes
+    ----------
+    architecture : ImageFlowArchitecture
+    training : TrainingConfig
+    objective : FlowMatchingConfig
+    """
+
+    architecture: ImageFlowArchitecture
+    training: TrainingConfig
+    objective: FlowMatchingConfig
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as written to ``config.json``."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ImageFlowConfig:
+        """Inverse of :meth:`to_dict`, also after a trip through JSON; other keys are ignored."""
+        return cls(
+            ImageFlowArchitecture.from_dict(values["architecture"]),
+            TrainingConfig.from_dict(values["training"]),
+            FlowMatchingConfig.from_dict(values["objective"]),
+        )
+
+
+class ImageFlow(FlowSampling, NeuralImageGenerator):
+    """Class-conditional flow matching for small images.
+
+    Learns the velocity of a flow that carries noise to images, and draws by following it: the training is a regression
+    without an opponent, and a sample costs 8 calls of the network by default, where an :class:`ImageGAN` makes one. Any
+    size from 8x8 to 128x128, square or not, and any number of channels.
+
+    Parameters
+    ----------
+    steps : int or "auto", default="auto"
+        Updates of the network. "auto" shows 180,000 images of 28x28 or more, smaller ones fewer times, and as many more
+        as there are classes beyond ten.
+    batch_size : int or "auto", default="auto"
+        Images per step. "auto" takes 64 and, on a GPU whose memory it does not fit into, half of it and so on.
+    learning_rate : float or "auto", default="auto"
+        At the start of a cosine schedule that ends at a tenth of it; "auto" is 2e-3.
+    width : int or "auto", default="auto"
+        Channels of the finer stages; the coarsest has twice as many. "auto" is 64.
+    guidance : float, default=1.0
+        Of the samples (Ho and Salimans, "Classifier-free diffusion guidance", 2022): more than 1 draws what is more
+        clearly of its class and varies less, at twice the cost; 0 leaves the class out. See :meth:`with_sampling`.
+    sampling_steps : int, default=4
+        Of the solver, a midpoint method of second order: 2 calls of the network each, and 4 with guidance.
+    label_dropout : float in [0, 0.3), default=0.1
+        Share of each batch that is learnt without its conditions, which guidance needs. With groups another such share
+        is learnt without its class, and another without its group.
+    label_temperature : float in [0, 1], default=0.0
+        0 shows every class equally often in training, 1 as often as it occurs. With groups that is so of cells, the
+        combinations of class and group that occur.
+    pseudo_label_confidence : float in (0, 1] or None, default=0.9
+        Images labelled -1 get the class that label spreading over nearest neighbours of pixels (Zhou et al., NeurIPS
+        2003) gives at least this probability; None gives none of them a class.
+    device : str, default="auto"
+        "cpu", "cuda", "cuda:N" or "mps"; "auto" takes CUDA, else MPS, else the CPU.
+    random_state : int, RandomState, Generator or None, default=None
+        Source of all randomness; the global states are neither read nor changed.
+    verbose : bool or "auto", default="auto"
+        Progress bar with rate and time left; "auto" shows it on a terminal.
+    run : RunOptions or None, default=None
+        Logging, checkpoints, health, validation, several processes and callbacks; None stands for ``RunOptions()``.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Labels as they were given, sorted.
+    class_names_ : dict
+        Display names of classes, where the source had any.
+    groups_ : ndarray of shape (n_groups,) or None
+        Groups as they were given, sorted; None where the flow was trained without.
+    cell_counts_ : ndarray of shape (n_classes, n_groups), int64, or None
+        Training images of each class in each group; any cell may be sampled, an empty one too.
+    image_shape_ : tuple of int
+        Channels, height, width.
+    sample_spec_ : SampleSpec
+        Kind, shape and dtype of what is drawn.
+    pixel_scale_ : PixelScale
+        Range of each channel of the training images, where they were float32.
+    config_ : ImageFlowConfig
+        What the "auto" values became.
+    history_ : list of dict
+        A reading of the loss every 50 steps.
+    health_ : list of dict
+        What went wrong in the training: "finding", "step", "class", "value", "threshold" and the "action" taken. At the
+        end, where samples are not of the class asked for, "class_inconsistency" with the shares of all "classes".
+    validation_ : list of dict
+        Where ``run.validation_fraction`` is not 0, "step", "score" and those of the "classes" of twenty readings.
+    generator_ : Module
+        The solver around the moving average of the trained network.
+
+    See Also
+    --------
+    ganaug.ImageGAN : Draws at a tenth of the cost.
+
+    Notes
+    -----
+    With noise x0 and an image x1, the network v is trained on ||v(x_t, t | class) - (x1 - x0)||^2 at x_t = (1 - t) x0 +
+    t x1 (Lipman et al., "Flow Matching for Generative Modeling", ICLR 2023), for uniform times t. Within each batch and
+    class noise and images are paired so that the lines between them are shortest (Tong et al., TMLR 2024). A sample is
+    the end of dx/dt = v(x, t | class), integrated from noise at t = 0 to t = 1.
+
+    On 60 images of each class of scikit-learn's digits a default training took 32 seconds of a CPU core. Of its samples
+    97.6 % were of the class asked for by a classifier of real digits, and a classifier trained on 1,000 of them had an
+    accuracy of 97.3 % on the other real ones; for :class:`ImageGAN` in 18 seconds these were 98.5 % and 91.5 %.
+    ``guidance=1.5`` gave 99.9 % and 97.2 %.
+
+    There is no ``score_samples``: the likelihood of an image would be an estimate from random directions, of a network
+    backwards for each step.
+
+    Examples
+    --------
+    >>> from ganaug import ImageFlow, labelled_images
+    >>> digits = labelled_images("digits").subset(range(200))
+    >>> flow = ImageFlow(steps=5, width=16, random_state=0, device="cpu", verbose=False).fit(digits)
+    >>> images = flow.sample([3, 3, 8], random_state=1)
+    >>> images.shape, images.dtype
+    (torch.Size([3, 1, 8, 8]), torch.uint8)
+    >>> flow.with_sampling(guidance=2.0).sample([3, 3, 8], random_state=1).shape
+    torch.Size([3, 1, 8, 8])
+    """
+
+    config_class: ClassVar[Any] = ImageFlowConfig
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "steps": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "learning_rate": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
+        "width": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "label_temperature": [Interval(Real, 0, 1, closed="both")],
+        "pseudo_label_confidence": [Interval(Real, 0, 1, closed="right"), None],
+        **FLOW_CONSTRAINTS,
+        **ENGINE_CONSTRAINTS,
+    }
+
+    def __init__(
+        self,
+        *,
+        steps: Any = "auto",
+        batch_size: Any = "auto",
+        learning_rate: Any = "auto",
+        width: Any = "auto",
+        guidance: float = 1.0,
+        sampling_steps: int = 4,
+        label_dropout: float = 0.1,
+        label_temperature: float = 0.0,
+        pseudo_label_confidence: float | None = 0.9,
+        device: Any = "auto",
+        random_state: Any = None,
+        verbose: Any = "auto",
+        run: RunOptions | None = None,
+    ) -> None:
+        self.steps = steps
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.width = width
+        self.guidance = guidance
+        self.sampling_steps = sampling_steps
+        self.label_dropout = label_dropout
+        self.label_temperature = label_temperature
+        self.pseudo_label_confidence = pseudo_label_confidence
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+        self.run = run
+
+    def _resolver(
+        self, data: LabelledImages, n_images: int, grouping: Grouping | None
+    ) -> Callable[..., ImageFlowConfig]:
+        self._validate_params()
+        options, device = self._run_options(), resolve_device(self.device)
+        params = self.get_params(deep=False) | {"precision": options.precision}
+        n_classes, n_groups = len(np.unique(data.labels)), 0 if grouping is None else len(grouping.groups)
+
+        def resolve(**changed: Any) -> ImageFlowConfig:
+            given = {name: value for name, value in (params | changed).items() if not _is_auto(value)}
+            width, side = int(given.get("width", WIDTH)), math.sqrt(math.prod(data.image_shape[1:]))
+            architecture = ImageFlowArchitecture(
+                image_shape=data.image_shape,
+                n_classes=n_classes,
+                n_groups=n_groups,
+                widths=(2 * width, width),
+                sampling_steps=int(self.sampling_steps),
+                guidance=float(self.guidance),
+            )
+            size = int(given.get("batch_size", BATCH_SIZE))
+            images = IMAGES * min(1.0, side / 28) * max(1.0, n_classes / CLASSES)
+            rate = float(given.get("learning_rate", LEARNING_RATE))
+            training = TrainingConfig(
+                steps=int(given.get("steps", max(1, round(images / size)))),
+                batch_size=size,
+                learning_rate=rate,
+                final_learning_rate=rate / 10,
+                label_temperature=float(self.label_temperature),
+                validation_fraction=float(options.validation_fraction),
+                precision=given.get("precision", "bf16" if computes_bf16(device) else "fp32"),
+            )
+            objective = FlowMatchingConfig(architecture.latent_dim, float(self.label_dropout))
+            return ImageFlowConfig(architecture, training, objective)
+
+        return resolve
+
+    def _open_values(self, fitting: Fitting, resolve: Callable[..., ImageFlowConfig]) -> dict[str, Any]:
+        """For the batch size and the precision that were left "auto", those of the run that is resumed."""
+        training = fitting.found.get("training")
+        found = training if isinstance(training, dict) else {}
+        size, precision = found.get("batch_size"), found.get("precision")
+        values: dict[str, Any] = {}
+        if _is_auto(self.batch_size) and isinstance(size, int) and 0 < size <= BATCH_SIZE:
+            values["batch_size"] = size
+        if _is_auto(self._run_options().precision) and precision in list(PRECISIONS):
+            values["precision"] = precision
+            if precision == "bf16" and not computes_bf16(fitting.device):
+                how = "in bfloat16, which this processor is slow in"
+                fitting.warn_of_slow(how, "train in float32", stacklevel=4)
+        return values
+
+    def _objective(self, config: ImageFlowConfig, fitting: Fitting) -> Callable[..., FlowMatchingObjective]:
+        return lambda networks, config, **engine: FlowMatchingObjective(
+            networks["generator"], config.objective, **engine
+        )
+
+    @classmethod
+    def _networks(cls, architecture: ImageFlowArchitecture) -> dict[str, nn.Module]:
+        return {"generator": build_sampler(architecture)}
+
+
+def _is_auto(value: Any) -> bool:
+    return isinstance(value, str) and value == "auto"
