@@ -13,6 +13,7 @@ from ganaug.cli.common import Device, PerCell, Seed, app, check_writable, image_
 from ganaug.cli.image_files import ImageFormat, as_fitted, check_image_output, unique_names, write_images
 from ganaug.cli.models import ModelClass, display_names, open_model
 from ganaug.cli.outputs import Overwrite, check_apart, check_output, is_marked
+from ganaug.cli.samples_asked import SamplesAsked
 from ganaug.cli.tables import write_rows
 
 if TYPE_CHECKING:
@@ -71,21 +72,22 @@ def sample(
         if pool:
             raise ValueError(f"{model} draws rows of a table; only images are kept in pools")
         _check_rows_output(output, output_format, model, overwrite)
-        labels, given = _asked(gan, label, groups, per_class, per_cell)
-        write_rows(gan, labels, output, seed, model, given)
-        _report(labels, given, "rows", output)
+        asked = _asked(gan, label, groups, per_class, per_cell)
+        write_rows(gan, asked, output, seed, model)
+        _report(asked, "rows", output)
     elif pool:
         _check_pool_output(output, output_format, [model, real], overwrite)
         if size is not None and real is None:
             raise ValueError("--size is for --real; the model draws images of the size it was trained on")
-        wanted = _wanted(*_asked(gan, label, groups, per_class, per_cell))
+        wanted = _wanted(*_asked(gan, label, groups, per_class, per_cell).part())
         data = None if real is None else _real_images(real, size, gan)
         _write_pool(gan, output, wanted, data, rank, seed, overwrite)
     else:
         kind = check_image_output(output, output_format, [model], overwrite=overwrite)
-        labels, given = _asked(gan, label, groups, per_class, per_cell)
+        asked = _asked(gan, label, groups, per_class, per_cell)
+        labels, given = asked.part()
         write_images(output, kind, _images(gan, labels, given, seed), labels, display_names(gan), groups=given)
-        _report(labels, given, "images", output)
+        _report(asked, "images", output)
 
 
 def _check_rows_output(output: Path, asked: ImageFormat | None, model: Path, overwrite: bool) -> None:
@@ -120,9 +122,9 @@ def _images(gan: Any, labels: NDArray[Any], groups: NDArray[Any] | None, seed: i
     return draw_images(gan, class_indices(gan, labels), chosen, random_state=seed).numpy()
 
 
-def _report(labels: NDArray[Any], groups: NDArray[Any] | None, kind: str, output: Path) -> None:
-    where = "" if groups is None else f" in {len(set(groups.tolist()))} groups"
-    print(f"Wrote {len(labels):,} {kind} of {len(set(labels.tolist()))} classes{where} to {output}.")
+def _report(asked: SamplesAsked, kind: str, output: Path) -> None:
+    where = "" if asked.groups is None else f" in {len(set(asked.groups.tolist()))} groups"
+    print(f"Wrote {len(asked):,} {kind} of {len(asked.labels)} classes{where} to {output}.")
 
 
 def _real_images(real: str, size: str | None, gan: Any) -> Any:
@@ -179,7 +181,7 @@ def _write_pool(
 
 def _asked(
     gan: Any, classes: list[str] | None, groups: list[str] | None, per_class: int | None, per_cell: int | None
-) -> tuple[NDArray[Any], NDArray[Any] | None]:
+) -> SamplesAsked:
     """Label of each sample that is to be drawn, and its group where groups are asked for: all known ones by default."""
     import numpy as np
 
@@ -190,16 +192,16 @@ def _asked(
         raise ValueError("--per-class and --per-cell exclude each other; leave one of them out")
     labels = _labels(gan, classes)
     if not groups and per_cell is None:
-        return np.repeat(labels, per_class or PER_CLASS), None
+        return SamplesAsked(labels, per_class or PER_CLASS)
     if not has_groups(gan):
         raise ValueError("the model was trained without groups; leave --groups and --per-cell out, or fit it anew")
     named = _chosen({str(group): group for group in gan.groups_.tolist()}, groups, "group", "groups")
     chosen = np.array(named, dtype=gan.groups_.dtype)
     if not groups and (known := has_group(chosen)).any():
         chosen = chosen[known]
-    # Without --per-cell the groups share the samples of each class, in turn.
-    of = np.resize(chosen, per_class or PER_CLASS) if per_cell is None else np.repeat(chosen, per_cell)
-    return np.repeat(labels, len(of)), np.tile(of, len(labels))
+    if per_cell is None:
+        return SamplesAsked(labels, per_class or PER_CLASS, chosen)
+    return SamplesAsked(labels, per_cell * len(chosen), chosen, per_cell)
 
 
 def _labels(gan: Any, asked: list[str] | None) -> NDArray[Any]:

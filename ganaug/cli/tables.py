@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -39,6 +40,7 @@ from ganaug.cli.models import (
     train,
 )
 from ganaug.cli.outputs import Overwrite, check_model_output, check_output, is_marked, remember
+from ganaug.cli.samples_asked import SamplesAsked
 from ganaug.cli.table_files import (
     Categorical,
     Decimal,
@@ -207,17 +209,51 @@ def augment_table(
         print(f"Class {label!r} is too small for a {type(gan).__name__}; its new rows{where} are {INSTEAD[instead]}.")
 
 
-def write_rows(gan: Any, labels: Any, output: Path, seed: int | None, model: Path, groups: Any = None) -> None:
-    """Draw rows and write them with their labels and groups, as the table was written that was trained on."""
-    import narwhals as nw
+def write_rows(gan: Any, asked: SamplesAsked, output: Path, seed: int | None, model: Path) -> None:
+    """Draw rows and write them with their labels and groups, as the table was written that was trained on.
 
+    They are drawn and written part by part, so that memory does not grow with their number.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from ganaug.data.files import tidied_when_ended
+    from ganaug.data.tables.files.table_writer import TableWriter
+    from ganaug.generators.parts import part_seed, rows_at_a_time
+
+    form, form_is_known = known_format(model), False
+    at_a_time = rows_at_a_time(gan)
+    console = Console(stderr=True)
+    bar = Progress(
+        TextColumn("drawing rows"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal or len(asked) <= at_a_time,
+    )
+    with tidied_when_ended(), ExitStack() as stack:
+        task = bar.add_task("", total=len(asked))
+        stack.enter_context(bar)
+        writer = None
+        for number, start in enumerate(range(0, len(asked), at_a_time)):
+            labels, groups = asked.part(start, start + at_a_time)
+            rows = _drawn(gan, labels, groups, part_seed(seed, number))
+            if not form_is_known:
+                form, form_is_known = form if form is not None and form.fits(rows) else None, True
+            writer = writer or stack.enter_context(TableWriter(output, like=form))
+            writer.write(rows)
+            bar.advance(task, len(labels))
+    remember(output)
+
+
+def _drawn(gan: Any, labels: Any, groups: Any, seed: int | None) -> Any:
+    """Rows with columns of their labels and groups."""
     from ganaug.data.tables.containers import as_table, is_frame
-    from ganaug.data.tables.files.table_files import write_table
     from ganaug.generators.contract import training_data
 
     drawn = gan.sample(labels, *([] if groups is None else [groups]), random_state=seed)
-    # Frames of other libraries keep dates and decimals as such.
-    rows = (nw.from_native(drawn).to_pandas() if is_frame(drawn) else as_table(drawn)[0]).rename(columns=str)
+    rows = (_of_frame(drawn) if is_frame(drawn) else as_table(drawn)[0]).rename(columns=str)
     for role, called, values in (("target", "label", labels), ("groups", "group", groups)):
         if values is None:
             continue
@@ -225,9 +261,25 @@ def write_rows(gan: Any, labels: Any, output: Path, seed: int | None, model: Pat
         while name in rows.columns:
             name = f"_{name}"
         rows[name] = values
-    form = known_format(model)
-    write_table(rows, output, like=form if form is not None and form.fits(rows) else None)
-    remember(output)
+    return rows
+
+
+def _of_frame(frame: Any) -> Any:
+    """Rows of a frame that is none of pandas, in which dates and decimals stay such, and whole numbers whole."""
+    import narwhals as nw
+    import pandas as pd
+    import pyarrow as pa
+
+    from ganaug.data.tables.arrow_tables import NULLABLE
+
+    table = nw.from_native(frame).to_arrow()
+    nullable = [pa.types.is_integer(column.type) and column.null_count for column in table.columns]
+    return pd.DataFrame(
+        {
+            name: column.to_pandas(types_mapper=NULLABLE.get if is_whole else None)
+            for name, column, is_whole in zip(table.column_names, table.columns, nullable, strict=True)
+        }
+    )
 
 
 def _check_cells(groups: str | None, target: str, per_cell: str | None, strategy: str) -> None:

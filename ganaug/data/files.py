@@ -10,7 +10,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BufferedReader
+from io import BufferedRandom, BufferedReader
 from pathlib import Path
 from types import FrameType
 
@@ -21,6 +21,7 @@ __all__ = [
     "cache_folder",
     "check_regular",
     "open_regular",
+    "opened_atomically",
     "read_regular",
     "sha256_of",
     "tidied_when_ended",
@@ -139,12 +140,40 @@ def write_atomically(path: str | Path, content: bytes | str) -> None:
     content : bytes or str
         Text is encoded as UTF-8.
     """
+    with opened_atomically(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def opened_atomically(path: str | Path) -> Iterator[BufferedRandom]:
+    """Open a temporary file beside `path` to write to in parts; at the end it is flushed to disk and renamed.
+
+    After an error in the block, `path` is as it was, and the temporary file is gone.
+
+    Parameters
+    ----------
+    path : path-like
+        Its folder is made if need be.
+
+    Yields
+    ------
+    file
+        Binary, to be written and read.
+
+    Examples
+    --------
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with opened_atomically(Path(folder) / "parts") as file:
+    ...         _ = file.write(b"one, "), file.write(b"two")
+    ...     (Path(folder) / "parts").read_text()
+    'one, two'
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+        with os.fdopen(handle, "w+b") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         # mkstemp makes files for the owner alone; give what an ordinary open would have given.

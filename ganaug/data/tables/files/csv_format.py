@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import codecs
-import gzip
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 from ganaug.data.json_values import short
 
-__all__ = ["BOMS", "TABLE_KINDS", "CsvFormat", "CsvOptions", "compressed", "file_kind"]
+__all__ = ["BOMS", "TABLE_KINDS", "CsvFormat", "CsvOptions", "file_kind"]
 
 NAMED_SEPARATORS = {"tab": "\t", r"\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
 SHOWN_SEPARATORS = {"\t": "tabs", " ": "spaces"}
@@ -124,11 +123,14 @@ class CsvFormat:
         special = special or ('"' in cell and not bare) or (self.spaced and cell != cell.strip(" "))
         return '"' + cell.replace('"', '""') + '"' if special else cell
 
-    def encode(self, lines: list[str]) -> bytes:
-        """The bytes of a file of these lines."""
-        text = "".join(f"{line}{self.line_end}" for line in lines)
-        mark = next((mark for mark, name in BOMS if name == self.encoding), b"") if self.bom else b""
-        return mark + text.encode(self.encoding)
+    def text(self, lines: list[str]) -> str:
+        """Lines with their ends."""
+        return "".join(f"{line}{self.line_end}" for line in lines)
+
+    @property
+    def mark(self) -> bytes:
+        """The byte order mark that the file begins with; empty for none."""
+        return next((mark for mark, name in BOMS if name == self.encoding), b"") if self.bom else b""
 
     def __str__(self) -> str:
         parts = [f"separated by {SHOWN_SEPARATORS.get(self.sep, repr(self.sep))}"]
@@ -149,9 +151,3 @@ def file_kind(path: str | Path) -> str | None:
     packed = name.endswith(".gz")
     kind = Path(name.removesuffix(".gz")).suffix.removeprefix(".")
     return kind if kind in KINDS and not (packed and kind == "parquet") else None
-
-
-def compressed(path: str | Path, content: bytes) -> bytes:
-    """Compress the content of a file whose name ends in .gz."""
-    # Without the time in it, the same rows give the same file.
-    return gzip.compress(content, mtime=0) if Path(path).suffix.lower() == ".gz" else content

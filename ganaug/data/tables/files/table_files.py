@@ -16,14 +16,15 @@ from numpy.typing import NDArray
 from pandas.api import types
 from pyarrow.lib import ArrowException
 
-from ganaug.data.files import check_regular, user_path, write_atomically
+from ganaug.data.files import check_regular, user_path
 from ganaug.data.images.array_files import DAMAGED
 from ganaug.data.json_values import clip, short
 from ganaug.data.labels import labels_from_array, listed
 from ganaug.data.tables.columns.text_values import TextFormat, read_text_column
-from ganaug.data.tables.files.csv_format import TABLE_KINDS, CsvOptions, compressed, file_kind
-from ganaug.data.tables.files.csv_text import CsvText, csv_fields, parse_csv_text, quoted_fields
+from ganaug.data.tables.files.csv_format import TABLE_KINDS, CsvOptions, file_kind
+from ganaug.data.tables.files.csv_text import CsvText, parse_csv_text, quoted_fields
 from ganaug.data.tables.files.table_format import CellFormat, TableFormat
+from ganaug.data.tables.files.table_writer import TableWriter
 
 __all__ = ["TableFile", "open_table", "read_table", "split_target", "write_table"]
 
@@ -258,27 +259,8 @@ def write_table(
     originals : sequence of str
         For a CSV file like another: lines of the first rows, which are written just so.
     """
-    kind = file_kind(path)
-    if kind == "parquet":
-        buffer = io.BytesIO()
-        table.to_parquet(buffer, index=False)
-        write_atomically(path, buffer.getvalue())
-        return
-    if like is None:
-        text = table.to_csv(index=False, sep="\t" if kind == "tsv" else ",", lineterminator="\n")
-        write_atomically(path, compressed(path, text.encode()))
-        return
-    form = like.of_kind(kind or like.kind)
-    others = form.others(table)
-    first = list(originals)
-    if form.file.sep != like.file.sep:
-        rows = (csv_fields(line, like.file.sep) for line in first)
-        first = [form.file.line([form.file.quoted(cell) for cell in row]) for row in rows]
-    if others:
-        more = table[others].iloc[: len(first)].astype(str)
-        first = [form.file.line([line, *row]) for line, row in zip(first, more.to_numpy().tolist(), strict=True)]
-    lines = [form.head(list(map(str, others))), *first, *form.lines(table.iloc[len(originals) :])]
-    write_atomically(path, compressed(path, form.file.encode(lines)))
+    with TableWriter(path, like=like) as writer:
+        writer.write(table, originals)
 
 
 def split_target(
