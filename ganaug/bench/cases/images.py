@@ -370,7 +370,7 @@ class ImageCase(Case):
             known = self.store.read(self._choice_key(split, choice)) or {}
             chosen = known["chosen"] if "chosen" in known else self._choose_transform(split, choice)["chosen"]
             arm = replace(arm, transform=arm.transforms[chosen])
-        with global_states(seed):
+        with global_states(seed, resolve_device(self.experiment.device)):
             decision = choose_cells(
                 lambda: Together([self._new(source, random_state=seed) for source in arm.sources]),
                 self._training(split),
