@@ -213,8 +213,8 @@ def _synthetic_images(path: str, size: str | None, groups: str | None) -> Labell
 
     if (Path(path) / HEADER).is_file():
         pool = SyntheticPool(path)
-        of = {} if groups is None else {"groups": pool.groups}
-        return LabelledImages(pool.read(range(len(pool))).numpy(), pool.labels, pool.class_names, **of)
+        images, of = pool.read(range(len(pool))).numpy(), None if groups is None else pool.groups
+        return LabelledImages(images, pool.labels, pool.class_names, groups=of)
     data = _images(path, size, groups)
     marked = marked_images(Path(path), data)
     return data if marked is None else data.subset(np.flatnonzero(marked))

@@ -92,16 +92,14 @@ def bench_run(
     from dataclasses import replace
 
     from ganaug.bench import load_suite, run_suite
-    from ganaug.bench.run import check_cases
 
     own_modules()
     if (suite is None) == (data is None):
         raise ValueError("pass the name of a suite, or --data with your own data")
     options = csv_options(sep, decimal, encoding, na_values)
     if data is not None:
-        loaded = _own_data(
-            data, options, target=target, size=size, folds=folds, groups=groups, withhold_cells=withhold_cells
-        )
+        of_groups = {"groups": groups, "withhold_cells": withhold_cells}
+        loaded = _own_data(data, options, target=target, check=dry_run, size=size, folds=folds, **of_groups)
     else:
         _check_belongs_to_data("--target, --size, --folds and --budget", target, size, folds, budget)
         _check_belongs_to_data("--groups and --withhold-cells", groups, withhold_cells)
@@ -113,8 +111,6 @@ def bench_run(
     if timeout is not None:
         loaded = replace(loaded, timeout=timeout)
     if dry_run:
-        if data is not None:
-            check_cases(loaded)
         print(json.dumps(loaded.to_dict(), indent=1))
         return
     check_apart(output, [data])
@@ -160,10 +156,14 @@ def _check_belongs_to_data(options: str, *values: Any) -> None:
         raise ValueError(f"{options} belong to --data")
 
 
-def _own_data(data: str, options: CsvOptions, *, target: str | None, **asked: Any) -> Any:
+def _own_data(data: str, options: CsvOptions, *, target: str | None, check: bool, **asked: Any) -> Any:
+    """A suite on data of one's own; `check` is for one that is not run, and so not checked by its run."""
     from ganaug.bench.cases.custom import custom_suite
+    from ganaug.bench.run import check_cases
 
     suite = custom_suite(data, target=target, csv=options, **asked)
+    if check:
+        check_cases(suite)
     if target is not None and os.path.isfile(data):
         report_reading(data, opened(data, options, [target], formats=False), categorical=False)
     return suite
