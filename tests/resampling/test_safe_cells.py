@@ -108,7 +108,7 @@ def test_nothing_is_filled_where_that_harms():
     ("holes", "n", "params", "reason"),
     [
         ((), 10, {}, "every class occurs in every group"),
-        (HOLES, 4, {}, "0 cells can be withheld"),
+        (HOLES, 4, {}, "in 0 rounds cells can be withheld"),
         (HOLES, 10, {"ratios": [0]}, "there is no ratio but 0 to choose"),
         (HOLES, 10, {"sampling_strategy": {("x", "east"): 20}}, "sampling_strategy asks for no row of an empty cell"),
     ],
