@@ -115,7 +115,8 @@ def speed(run: Run) -> None:
             penalised = plain + period * (seconds["auto"] - plain)
             values = {"images_per_s": rate, "plain_ms": 1000 * plain, "penalised_ms": 1000 * penalised}
             memory = torch.cuda.max_memory_allocated(run.device) / 2**20 if run.device.type == "cuda" else None
-            run.row("step", preset=preset, batch=batch, graph=recorded, **values, peak_MiB=memory)
+            graph = recorded and run.device.type == "cuda"
+            run.row("step", preset=preset, batch=batch, graph=graph, **values, peak_MiB=memory)
 
 
 def quality(run: Run) -> None:
