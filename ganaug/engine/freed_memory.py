@@ -19,8 +19,29 @@ KEEP = {MMAP_MAX: 0, TRIM_THRESHOLD: 2**31 - 1}
 # What the library itself comes to in a process that has freed 32 MiB at once, and its number of mappings.
 ORDINARY = {MMAP_MAX: 65_536, MMAP_THRESHOLD: 32 * 2**20, TRIM_THRESHOLD: 64 * 2**20}
 
-_lock = threading.Lock()
-_users = 0
+
+class _Contexts:
+    """Counts the open ones, and sets what holds while there are any."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open = 0
+
+    def enter(self, library: Any) -> None:
+        with self._lock:
+            self._open += 1
+            if self._open == 1:
+                _set(library, KEEP)
+
+    def leave(self, library: Any) -> None:
+        with self._lock:
+            self._open -= 1
+            if self._open == 0:
+                _set(library, ORDINARY)
+                library.malloc_trim(ctypes.c_size_t(0))
+
+
+_contexts = _Contexts()
 
 
 @contextmanager
@@ -49,11 +70,11 @@ def freed_memory_kept(device: torch.device) -> Iterator[None]:
     if library is None:
         yield
         return
-    _enter(library)
+    _contexts.enter(library)
     try:
         yield
     finally:
-        _leave(library)
+        _contexts.leave(library)
 
 
 def _c_library() -> Any:
@@ -61,23 +82,6 @@ def _c_library() -> Any:
     if chosen or platform.system() != "Linux" or platform.libc_ver()[0] != "glibc":
         return None
     return ctypes.CDLL(None)
-
-
-def _enter(library: Any) -> None:
-    global _users
-    with _lock:
-        _users += 1
-        if _users == 1:
-            _set(library, KEEP)
-
-
-def _leave(library: Any) -> None:
-    global _users
-    with _lock:
-        _users -= 1
-        if _users == 0:
-            _set(library, ORDINARY)
-            library.malloc_trim(ctypes.c_size_t(0))
 
 
 def _set(library: Any, options: dict[int, int]) -> None:
