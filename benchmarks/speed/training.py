@@ -8,11 +8,14 @@ real samples. What remains is the discriminator's share, optimisers and moving a
 steps are not part of a step here.
 
 "forward passes" relates a step to a bare forward pass of both networks over the same images in the same run: a figure
-that can be compared between machines. "matmul" and "copy" are shares of the roofline: the operations of a step, as
-torch counts them, at the rate of a large matrix product in the same precision, and the bytes that its operations read
-and write, each on its own, at that of a large copy, both over the time of the step. Memory is the most that the
-process, or the GPU, has held by then. On a GPU all this is of eager steps; "graph" is how many times as fast the same
-steps are when they are recorded and replayed, in the same run, which is what training does there.
+that can be compared between machines. "matmul" and "copy" are shares of the roofline: the operations of a step, at the
+rate of a large matrix product in the same precision, and the bytes that its operations read and write, each on its own,
+at that of a large copy, both over the time of the step. Memory is the most that the process, or the GPU, has held by
+then; the matrices of that product are not in it on a GPU. On one thread of a CPU time is the processor's, which other
+processes do not lengthen.
+
+On a GPU training records its steps and replays them: "images/s" is of steps that are replayed, and "graph" says how
+many times as fast they are as eager ones in the same run. All else there is of eager steps.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ import argparse
 import copy
 import dataclasses
 import functools
+import math
 import platform
 import resource
 import statistics
@@ -40,6 +44,7 @@ from ganaug import ImageGAN, labelled_images
 from ganaug.data.files import write_atomically
 from ganaug.engine.config import PRECISIONS
 from ganaug.engine.devices import resolve_device
+from ganaug.engine.freed_memory import freed_memory_kept
 from ganaug.engine.graphs import WARM_UP, runner_for
 from ganaug.engine.label_embedding import ClassBalancedSampler
 from ganaug.engine.layers import initialise
@@ -72,11 +77,20 @@ def _seconds(call: Callable[[], object], device: torch.device, repeats: int = 10
     times = []
     for _ in range(repeats):
         synchronise(device)
-        started = time.perf_counter()
+        started = now(device)
         call()
         synchronise(device)
-        times.append(time.perf_counter() - started)
+        times.append(now(device) - started)
     return min(times)
+
+
+def backward_operations(gradient: Any, x: Any, weight: Any, *rest: Any, **_: Any) -> int:
+    """Operations of the gradients of a convolution that are asked for: each takes as many as the convolution.
+
+    torch's own counter takes the gradient of a grouped weight for that of a dense one.
+    """
+    wanted = rest[-1]
+    return 2 * math.prod(gradient) * math.prod(weight[1:]) * sum(wanted[:2])
 
 
 @functools.cache
@@ -95,6 +109,14 @@ def copy_rate(device: torch.device) -> float:
     return 2 * 4 * 2**24 / _seconds(lambda: target.copy_(source), device)
 
 
+def measure_limits(dtype: torch.dtype, device: torch.device) -> None:
+    """Take the rates before a step is measured: their matrices are no part of its memory."""
+    matmul_rate(dtype, device)
+    copy_rate(device)
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
 def peak_memory(device: torch.device) -> float:
     """MiB held at most so far."""
     if device.type == "cuda":
@@ -104,7 +126,8 @@ def peak_memory(device: torch.device) -> float:
 
 def bounds(step: Callable[[int], None], dtype: torch.dtype, device: torch.device) -> dict[str, float]:
     """Seconds that a step takes at least, for its operations and for its traffic."""
-    operations, traffic = FlopCounterMode(display=False), _Traffic()
+    corrected = {torch.ops.aten.convolution_backward: backward_operations}
+    operations, traffic = FlopCounterMode(display=False, custom_mapping=corrected), _Traffic()
     for counter in (operations, traffic):
         with counter:
             for k in range(STEPS):
@@ -121,12 +144,12 @@ def interleaved(variants: dict[str, Callable[[int], None]], device: torch.device
     for round_ in range(ROUNDS + 1):
         for name, variant in variants.items():
             synchronise(device)
-            started = time.perf_counter()
+            started = now(device)
             for k in range(STEPS):
                 variant(k)
             synchronise(device)
             if round_:  # the first one warms up
-                seconds[name].append((time.perf_counter() - started) / STEPS)
+                seconds[name].append((now(device) - started) / STEPS)
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
@@ -164,8 +187,7 @@ def _state(
 def measure(dataset: str, preset: str, precision: str, device: torch.device) -> dict[str, str]:
     """Time one case."""
     dtype = PRECISIONS[precision]
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
+    measure_limits(dtype, device)
     data = labelled_images(dataset)
     labels = np.unique(data.labels, return_inverse=True)[1]
     config = ImageGAN(preset=preset, device=str(device)).resolve(data)
@@ -235,18 +257,20 @@ def measure(dataset: str, preset: str, precision: str, device: torch.device) -> 
         variants["graph"] = replay
         for k in range((WARM_UP + 1) * STEPS):  # a penalised step comes once in so many
             replay(k)
-    median = interleaved(variants, device)
-    whole = median["whole"]
+    with freed_memory_kept(device):
+        median = interleaved(variants, device)
+    whole, memory = median["whole"], peak_memory(device)
     return {
         "case": f"{Path(dataset).name}, {preset}, {precision}",
         "batch": str(batch),
-        "images/s": f"{batch / whole:,.0f}",
-        "ms/step": f"{1000 * whole:.1f}",
+        "images/s": f"{batch / median.get('graph', whole):,.0f}",
+        **({"eager images/s": f"{batch / whole:,.0f}"} if graphs.records else {}),
+        "eager ms/step" if graphs.records else "ms/step": f"{1000 * whole:.1f}",
         **shares(median),
         **({"graph": f"{whole / median['graph']:.1f}"} if graphs.records else {}),
         "forward passes": f"{whole / median['forward']:.1f}",
         **{name: f"{100 * bound / whole:.0f} %" for name, bound in bounds(step, dtype, device).items()},
-        "memory": f"{peak_memory(device):,.0f} MiB",
+        "memory": f"{memory:,.0f} MiB",
     }
 
 
@@ -257,6 +281,12 @@ def markdown(rows: Sequence[dict[str, Any]]) -> list[str]:
         "|" + "---|" * len(rows[0]),
         *("| " + " | ".join(map(str, row.values())) + " |" for row in rows),
     ]
+
+
+def now(device: torch.device) -> float:
+    """Seconds: on one thread of a CPU those of the processor, which other processes do not lengthen."""
+    alone = device.type == "cpu" and torch.get_num_threads() == 1
+    return time.process_time() if alone else time.perf_counter()
 
 
 def synchronise(device: torch.device) -> None:

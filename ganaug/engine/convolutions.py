@@ -9,13 +9,17 @@ Adversarial Networks", NeurIPS 2021, train with convolutions made so.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-__all__ = ["Geometry", "convolve"]
+__all__ = ["Geometry", "convolve", "differentiated_twice", "second_derivatives"]
+
+_twice = ContextVar("twice", default=False)
 
 
 class Geometry(NamedTuple):
@@ -28,6 +32,35 @@ class Geometry(NamedTuple):
 
 
 _DENSE = Geometry()
+
+
+@contextmanager
+def second_derivatives(taken: bool = True) -> Iterator[None]:
+    """Let the convolutions of a forward pass be such as this module's, for gradients of gradients.
+
+    They start a little more slowly than torch's, which is felt where images are small, so that other passes leave them.
+
+    Parameters
+    ----------
+    taken : bool, default=True
+        False for a context that changes nothing.
+
+    Examples
+    --------
+    >>> with second_derivatives():
+    ...     differentiated_twice()
+    True
+    """
+    token = _twice.set(taken or _twice.get())
+    try:
+        yield
+    finally:
+        _twice.reset(token)
+
+
+def differentiated_twice() -> bool:
+    """Whether this is within :func:`second_derivatives`, in this thread."""
+    return _twice.get()
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None = None, geometry: Geometry = _DENSE) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ganaug.engine.convolutions import Geometry, convolve
+from ganaug.engine.convolutions import Geometry, convolve, differentiated_twice
 
 __all__ = ["Conv2d", "DrawnFrom", "Embedding", "Linear", "ParallelLinear", "initialise"]
 
@@ -32,11 +32,11 @@ class _Blank:
 
 
 class Conv2d(_Blank, nn.Conv2d):
-    """``torch.nn.Conv2d`` without initial weights, and with second derivatives that cost what the first ones do."""
+    """``torch.nn.Conv2d`` without initial weights, and with convolutions as :func:`second_derivatives` has them."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve."""
-        if self.padding_mode != "zeros" or isinstance(self.padding, str):
+        if not differentiated_twice() or self.padding_mode != "zeros" or isinstance(self.padding, str):
             return super().forward(x)
         geometry = Geometry(self.stride, self.padding, self.dilation, self.groups)
         return convolve(x, self.weight, self.bias, geometry)

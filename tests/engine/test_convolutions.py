@@ -7,7 +7,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ganaug import ImageGAN
-from ganaug.engine.convolutions import Geometry, convolve
+from ganaug.engine.convolutions import Geometry, convolve, second_derivatives
 from ganaug.engine.layers import Conv2d, initialise
 from ganaug.generators.images.networks import build_networks
 from ganaug.objectives.adversarial.step import AdversarialNetworks, adversarial_step
@@ -105,7 +105,18 @@ def test_the_layer_pads_as_that_of_torch(options):
     initialise(layer, torch.Generator().manual_seed(0))
     torchs = nn.Conv2d(2, 3, 3, **options)
     torchs.load_state_dict(layer.state_dict())
-    assert torch.equal(layer(x), torchs(x))
+    with second_derivatives():
+        assert torch.equal(layer(x), torchs(x))
+
+
+def test_the_layer_takes_them_within_the_context_alone():
+    layer, x = Conv2d(2, 2, 3, groups=2), torch.randn(1, 2, 5, 5, generator=torch.Generator().manual_seed(0))
+    initialise(layer, torch.Generator().manual_seed(0))
+    with second_derivatives(), second_derivatives(False):
+        inside = layer(x)
+    outside = layer(x)
+    assert torch.equal(inside, outside)
+    assert type(inside.grad_fn) is not type(outside.grad_fn)
 
 
 @pytest.mark.parametrize(("preset", "forward", "backward"), [("tiny", 36, 48), ("small", 48, 64), ("base", 84, 112)])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ganaug.engine.convolutions import second_derivatives
 from ganaug.objectives.adversarial.losses import fake_slopes, gradient_penalty, relativistic_losses
 
 __all__ = ["AdversarialNetworks", "adversarial_step"]
@@ -92,7 +93,7 @@ def adversarial_step(
     samples = torch.cat([real, fake.detach()]).requires_grad_()
     given = conditions if discriminator_conditions is None else discriminator_conditions
     seen, known = augment(samples), torch.cat([given, given])
-    with autocast:
+    with autocast, second_derivatives(gamma is not None):
         logits = networks.discriminator(seen, known).float()
     real_logits, fake_logits = logits.chunk(2)
     d_loss, g_loss = relativistic_losses(real_logits, fake_logits)
