@@ -41,8 +41,8 @@ class WideEncoder:
 
     Columns are standardised and the first components kept, all divided by the deviation of the first, so that distances
     keep their proportions. Beyond 1,000 rows and 1,000 columns these are found by a randomised method (Halko,
-    Martinsson, Tropp, SIAM Review 2011), in a time proportional to rows times columns. On the way back each column gets independent noise of the variance that the other components
-    had.
+    Martinsson, Tropp, SIAM Review 2011), in a time proportional to rows times columns. On the way back each column gets
+    independent noise of the variance that the other components had.
 
     Attributes
     ----------
