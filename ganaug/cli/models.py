@@ -30,6 +30,7 @@ __all__ = [
     "save",
     "saving",
     "train",
+    "train_from",
 ]
 
 GeneratorName = Annotated[
@@ -169,6 +170,15 @@ def train(gan: Any, *data: Any, **metadata: Any) -> bool:
 
     known = {name: value for name, value in metadata.items() if value is not None}
     gan.fit(*data, **({"metadata": known} if known and takes(gan.fit, "metadata") else {}))
+    return current_context(under_torchrun()).first
+
+
+def train_from(gan: Any, source: Path, target: str, groups: str | None) -> bool:
+    """Fit a generator to a file that it reads in parts; whether this process is to report and to save."""
+    from ganaug.engine.distributed import current_context
+
+    known = {name: value for name, value in (("target", target), ("groups", groups)) if value is not None}
+    gan.fit_parquet(source, target, groups, metadata=known)
     return current_context(under_torchrun()).first
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import os
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -38,6 +40,7 @@ from ganaug.cli.models import (
     save,
     saving,
     train,
+    train_from,
 )
 from ganaug.cli.outputs import Overwrite, check_model_output, check_output, is_marked, remember
 from ganaug.cli.samples_asked import SamplesAsked
@@ -54,6 +57,9 @@ from ganaug.cli.table_files import (
     report_reading,
 )
 
+if TYPE_CHECKING:
+    from ganaug.data.tables.files.csv_format import CsvOptions
+
 INSTEAD = {  # of a generator, by what fallback_ calls it
     "copies": "copies of its only row",
     "local": "from the local sampler alone",
@@ -61,6 +67,13 @@ INSTEAD = {  # of a generator, by what fallback_ calls it
 }
 Source = Annotated[Path, typer.Argument(help="A .csv, .tsv, .txt (each also with .gz) or .parquet file.")]
 Target = Annotated[str, typer.Option(help="Column of the class labels.")]
+Stream = Annotated[
+    bool | None,
+    typer.Option(
+        "--stream/--no-stream",
+        help="Read a .parquet file in parts, so that it need not fit into memory; by default where it does not.",
+    ),
+]
 Steps = Annotated[int | None, typer.Option(min=1, help="Updates of the networks; 1000 by default.")]
 
 
@@ -87,6 +100,7 @@ def fit_table(
     decimal: Decimal = None,
     encoding: Encoding = None,
     na_values: NaValues = None,
+    stream: Stream = None,
     overwrite: Overwrite = False,
     dry_run: DryRun = False,
 ) -> None:
@@ -110,7 +124,15 @@ def fit_table(
     gan = made(cls, asked, param, log_dir=log_dir)
     if not dry_run:
         check_model_output(output, [source], log_dir, run, overwrite=overwrite)
-    file = opened(source, csv_options(sep, decimal, encoding, na_values), [target, groups, *(categorical or ())])
+    options = csv_options(sep, decimal, encoding, na_values)
+    if _is_streamed(gan, source, stream, options, dry_run):
+        if train_from(gan, source, target, groups):
+            with saving(output, checkpoints):
+                save(gan, output, license)
+                keep_format(output, None)
+            report_training(gan, f"{gan.training_data_['n_rows']:,} rows", output)
+        return
+    file = opened(source, options, [target, groups, *(categorical or ())])
     table, labels = split_target(file.table, target, source)
     table, given = part_groups(table, groups)
     report_reading(source, file)
@@ -124,6 +146,31 @@ def fit_table(
             save(gan, output, license)
             keep_format(output, file.format)
         report_training(gan, f"{len(labels):,} rows", output)
+
+
+def _is_streamed(gan: Any, source: Path, asked: bool | None, options: CsvOptions, dry_run: bool) -> bool:
+    """Whether a table is read in parts: where that is asked for, or it does not fit into memory."""
+    from ganaug.data.tables.files.csv_format import CsvOptions, file_kind
+    from ganaug.data.tables.files.encoded_parquet import parquet_cells
+
+    can = hasattr(gan, "fit_parquet")
+    if not asked:
+        return asked is None and can and not dry_run and parquet_cells(source) > _most_cells()
+    if not can:
+        raise ValueError(f"--stream is not for {type(gan).__name__}, which has no fit_parquet; leave it out")
+    if file_kind(source) != "parquet" or options != CsvOptions():
+        raise ValueError(f"--stream is for .parquet files and no options of CSV files, got {source}; leave it out")
+    if dry_run:
+        raise ValueError("--stream and --dry-run exclude each other, since the plan needs the table; leave one out")
+    return True
+
+
+def _most_cells() -> float:
+    """Cells of a table that fit into memory: fitting takes about 64 bytes of each."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 64
+    except (AttributeError, ValueError, OSError):  # not on every system
+        return math.inf
 
 
 def _found(table: Any, labels: Any, groups: Any = None) -> dict[str, Any]:

@@ -67,3 +67,44 @@ class Grouping:
         labels_to_json(names)  # what cannot be saved is refused now, not after the training
         counts = cell_counts(labels[known], groups[known]).reindex(columns=names, fill_value=0)
         return cls(names, indices.astype(np.int64), counts.to_numpy(dtype=np.int64))
+
+    @classmethod
+    def of_positions(
+        cls,
+        groups: NDArray[Any],
+        indices: NDArray[np.int64],
+        classes: NDArray[Any],
+        class_indices: NDArray[np.int64],
+        of: str = "images",
+    ) -> Grouping:
+        """The same of positions among groups and classes, of which there may be too many for arrays of their names.
+
+        Parameters
+        ----------
+        groups : ndarray of shape (n_groups,)
+            Sorted; each occurs.
+        indices : ndarray of shape (n_samples,), int64
+        classes : ndarray of shape (n_classes,)
+            Sorted; each occurs.
+        class_indices : ndarray of shape (n_samples,), int64
+        of : str
+            As for :meth:`of`, as are the errors.
+
+        Returns
+        -------
+        Grouping
+
+        Examples
+        --------
+        >>> names, classes = np.array(["new", "old"]), np.array([0, 1])
+        >>> Grouping.of_positions(names, np.array([1, 0, 1, 0]), classes, np.array([0, 0, 1, 1])).cell_counts.tolist()
+        [[1, 1], [1, 1]]
+        """
+        cells = np.bincount(class_indices * len(groups) + indices, minlength=len(classes) * len(groups))
+        counts = cells.reshape(len(classes), len(groups)).astype(np.int64)
+        # Two samples of a cell say all that is asked of more.
+        of_class, of_group = np.nonzero(counts)
+        times = np.minimum(counts[of_class, of_group], 2)
+        check_groups(classes[np.repeat(of_class, times)], groups[np.repeat(of_group, times)], use="conditioning", of=of)
+        labels_to_json(groups)
+        return cls(groups, indices, counts)

@@ -1,4 +1,4 @@
-"""``ganaug sample`` of more rows than are drawn at a time."""
+"""Tables of many rows: ``ganaug fit table`` by parts of a file, ``ganaug sample`` of more than are drawn at a time."""
 
 import numpy as np
 import pandas as pd
@@ -75,3 +75,21 @@ def test_groups_are_as_asked_whatever_the_part(gan):
 def test_parts_of_wide_tables_have_fewer_rows(gan):
     gan.sample_spec_ = SampleSpec("rows", (2**20,), "float64")
     assert rows_at_a_time(gan) == 8
+
+
+def test_a_parquet_file_is_read_in_parts_where_that_is_asked_for(tmp_path, refused, capsys):
+    rows = pd.DataFrame({"age": np.arange(20.0), "city": ["Bern", "Oslo"] * 10, "left": [0] * 10 + [1] * 10})
+    rows.to_parquet(tmp_path / "a.parquet", row_group_size=6)
+    rows.to_csv(tmp_path / "a.csv", index=False)
+    fit = ("fit", "table", tmp_path / "a.parquet", "--target", "left", "--steps", 2, "--seed", 0)
+    for how in ("--stream", "--no-stream"):
+        assert run(*fit, how, "-o", tmp_path / how) == 0
+    read, whole = (TableGAN.load(tmp_path / how) for how in ("--stream", "--no-stream"))
+    assert read.training_data_ == whole.training_data_
+    pd.testing.assert_frame_equal(*(model.sample([0, 1, 1], random_state=0) for model in (read, whole)))
+    capsys.readouterr()
+    new = ("--stream", "-o", tmp_path / "new")
+    csv = ("fit", "table", tmp_path / "a.csv", "--target", "left")
+    assert "--stream is for .parquet files" in refused(*csv, *new)
+    assert "--stream is for .parquet files" in refused(*fit, "--sep", ";", *new)
+    assert "--stream and --dry-run exclude each other" in refused(*fit, "--dry-run", *new)

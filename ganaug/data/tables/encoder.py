@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -16,11 +18,13 @@ from ganaug.data.tables.columns.column import Column, TextColumn, column_from_st
 from ganaug.data.tables.columns.names import names_from_state, names_to_state
 from ganaug.data.tables.containers import as_table
 from ganaug.data.tables.layout import RowLayout
+from ganaug.data.tables.seen_values import SeenValues
 from ganaug.data.tables.wide import WideEncoder, check_columns, is_wide
 
 __all__ = ["Encoder", "TableEncoder", "as_table", "declared_columns", "encoder_from_state", "fit_encoder"]
 
 MAX_LEVELS = 32
+ALL_SHOWN: Mapping[Any, SeenValues] = MappingProxyType({})  # where a table holds all rows
 
 
 class TableEncoder:
@@ -60,7 +64,14 @@ class TableEncoder:
         self.categorical_features = categorical_features
         self.max_levels = max_levels
 
-    def fit(self, table: pd.DataFrame, classes: NDArray[np.int64] | None = None) -> Self:
+    def fit(
+        self,
+        table: pd.DataFrame,
+        classes: NDArray[np.int64] | None = None,
+        *,
+        seen: Mapping[Any, SeenValues] = ALL_SHOWN,
+        order: NDArray[np.int64] | None = None,
+    ) -> Self:
         """Learn the columns from training rows.
 
         Parameters
@@ -69,13 +80,22 @@ class TableEncoder:
             As :func:`as_table` returns it.
         classes : ndarray of shape (n_rows,), int64, optional
             Class of each row, from 0 on: rare categories are decoded as often as they occur in their class.
+        seen : mapping of name to SeenValues
+            What each column holds where `table` is a sample of the rows only.
+        order : ndarray of shape (n_classes,), int64, optional
+            Which of `classes` each class is that `seen` counts.
         """
         declared = declared_columns(self.categorical_features, table)
         classes = np.zeros(len(table), dtype=np.int64) if classes is None else classes
         self.names_ = table.columns
         self.columns_: list[Column] = []
         for name in table.columns:
-            column = fit_column(table[name], categorical=name in declared, max_levels=self.max_levels, classes=classes)
+            series, of_rows = table[name], classes
+            if name in seen:
+                series, of_rows = seen[name].with_unseen(series, classes)
+            column = fit_column(series, categorical=name in declared, max_levels=self.max_levels, classes=of_rows)
+            if name in seen and order is not None:
+                column = seen[name].counted(column, self.max_levels, order)
             if doubt := _doubt(column, table[name]):
                 warnings.warn(f"column {name!r} holds {doubt}", UserWarning, stacklevel=2)
             self.columns_.append(column)
@@ -189,11 +209,22 @@ class TableEncoder:
 
 
 @plain_states()
-def fit_encoder(table: pd.DataFrame, classes: NDArray[np.int64], categorical_features: Any = "auto") -> Encoder:
-    """Choose an encoder for a table, and fit it: wide tables of numbers are encoded by their principal components."""
-    if not declared_columns(categorical_features, table) and is_wide(table):
+def fit_encoder(
+    table: pd.DataFrame,
+    classes: NDArray[np.int64],
+    categorical_features: Any = "auto",
+    *,
+    seen: Mapping[Any, SeenValues] = ALL_SHOWN,
+    order: NDArray[np.int64] | None = None,
+) -> Encoder:
+    """Choose an encoder for a table, and fit it: wide tables of numbers are encoded by their principal components.
+
+    Parameters are those of :class:`TableEncoder` and its ``fit``.
+    """
+    complete = not any(values.missing for values in seen.values())
+    if complete and not declared_columns(categorical_features, table) and is_wide(table):
         return WideEncoder().fit(table)
-    encoder = TableEncoder(categorical_features).fit(table, classes)
+    encoder = TableEncoder(categorical_features).fit(table, classes, seen=seen, order=order)
     read = [f"{column.name!r} as {column.form}" for column in encoder.columns_ if isinstance(column, TextColumn)]
     if read:
         warnings.warn(

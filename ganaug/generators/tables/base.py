@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -20,6 +19,7 @@ from ganaug.data.labels import labels_from_array
 from ganaug.data.tables.columns.column import CategoricalColumn
 from ganaug.data.tables.containers import Container, as_table
 from ganaug.data.tables.encoder import Encoder, TableEncoder, encoder_from_state, fit_encoder
+from ganaug.data.tables.files.encoded_parquet import encoded_parquet
 from ganaug.data.tables.group_column import part_groups
 from ganaug.engine.devices import random_generator, resolve_device
 from ganaug.engine.objective import Objective
@@ -29,6 +29,7 @@ from ganaug.generators.contract import SampleSpec, check_metadata
 from ganaug.generators.fitting import Fitting, TrainingData, TrainingTask
 from ganaug.generators.grouping import Grouping
 from ganaug.generators.model_folder import labels_to_json
+from ganaug.generators.tables.training_rows import TrainingRows, fingerprint_of, parts_of, shown_first
 
 __all__ = ["NeuralTableGenerator", "TableScoring"]
 
@@ -199,23 +200,75 @@ class NeuralTableGenerator(NeuralGenerator):
         if encoder.width_ == 0:
             raise ValueError("no column of the table varies, so that there is nothing to learn; add columns")
         grouping = _grouping(groups, labels)
-        fitting = self._fitting()
         classes, indices = np.unique(labels, return_inverse=True)
-        config = self._config(encoder, len(classes), grouping)
+        fingerprint = fingerprint_of(rows, [labels], None if groups is None else [groups])
+        return self._fit_rows(TrainingRows(encoder, container, rows, classes, indices, grouping, fingerprint))
+
+    @plain_states()
+    def fit_parquet(
+        self, path: Any, target: str, groups: str | None = None, *, metadata: dict[str, Any] | None = None
+    ) -> Self:
+        """Train on the rows of a parquet file, which need not fit into memory.
+
+        The file is read twice; the encoder is fitted to a random sample of at most 200,000 rows, with the ranges,
+        missing values and counts of categories of all, and batches are drawn from all rows, which are encoded in a
+        temporary file (in the folder that ``TMPDIR`` names). Up to 200,000 rows of 83 columns the result is that of
+        :meth:`fit`.
+
+        Parameters
+        ----------
+        path : path-like
+        target : str
+            Column of the class labels.
+        groups : str, optional
+            Column of the groups, which is then no feature.
+        metadata : dict of str to str, number or bool, optional
+            As for :meth:`fit`.
+
+        Returns
+        -------
+        NeuralTableGenerator
+            Itself, fitted; it draws data frames of pandas.
+
+        Raises
+        ------
+        ValueError, TypeError, TrainingDiverged, OutOfMemory
+            As :meth:`fit`; also for too little room for the temporary file.
+        """
+        facts = check_metadata(metadata)
+        self._validate_params()
+        data = encoded_parquet(path, target, groups, self.categorical_features)
+        labels_to_json(data.classes)
+        grouping = None
+        if data.groups is not None and data.group_targets is not None:
+            grouping = Grouping.of_positions(data.groups, data.group_targets, data.classes, data.targets, of="rows")
+        in_parts = parts_of(data.classes, data.targets)
+        of_groups = None if grouping is None else parts_of(grouping.groups, grouping.indices)
+        fingerprint = fingerprint_of(data.rows, in_parts, of_groups)
+        self._fit_rows(
+            TrainingRows(data.encoder, data.container, data.rows, data.classes, data.targets, grouping, fingerprint)
+        )
+        self.training_data_ |= facts
+        return self
+
+    def _fit_rows(self, data: TrainingRows) -> Self:
+        rows, indices, grouping = data.rows, data.indices, data.grouping
+        fitting = self._fitting()
+        config = self._config(data.encoder, len(data.classes), grouping)
         real = Rows(torch.from_numpy(rows), fitting.device)
 
         def networks() -> dict[str, nn.Module]:
             built = self._networks(config.architecture)
-            self._start(built, rows, indices, None if grouping is None else grouping.indices)
+            self._start(built, *shown_first(rows, indices, None if grouping is None else grouping.indices))
             return built
 
         self._train(
             fitting,
             TrainingData(
                 class_indices=indices,
-                class_names=[str(label) for label in classes.tolist()],
+                class_names=[str(label) for label in data.classes.tolist()],
                 real_samples=real.__getitem__,
-                facts={"n_rows": len(rows), "sha256": _fingerprint(rows, labels, groups)},
+                facts={"n_rows": len(rows), "sha256": data.fingerprint},
                 grouping=grouping,
             ),
             TrainingTask(
@@ -226,9 +279,9 @@ class NeuralTableGenerator(NeuralGenerator):
                 with_batch_size=lambda size: self._with_batch_size(config, size),
             ),
         )
-        self.classes_ = classes
+        self.classes_ = data.classes
         self.class_names_ = {}
-        self._set_columns(encoder, container)
+        self._set_columns(data.encoder, data.container)
         return self
 
     def _set_columns(self, encoder: Encoder, container: Container) -> None:
@@ -370,12 +423,3 @@ class TableScoring(NeuralTableGenerator):
 
 def _grouping(groups: NDArray[Any] | None, labels: NDArray[Any]) -> Grouping | None:
     return None if groups is None else Grouping.of(groups, labels, of="rows")
-
-
-def _fingerprint(rows: NDArray[np.float32], labels: NDArray[Any], groups: NDArray[Any] | None) -> str:
-    """SHA-256 over encoded rows, labels and groups where there are any, the same in every process."""
-    digest = hashlib.sha256(repr((rows.shape, [str(v) for v in labels])).encode())
-    digest.update(np.ascontiguousarray(rows).tobytes())
-    if groups is not None:
-        digest.update(repr([str(group) for group in groups]).encode())
-    return digest.hexdigest()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -13,7 +13,7 @@ from ganaug.data.json_values import floats, short
 from ganaug.data.tables.columns.values import MISSING, boxed, dtype_from_name, dtype_name, from_objects, missing_name
 from ganaug.data.typed_values import from_json, to_json, unlike
 
-__all__ = ["CategoricalColumn"]
+__all__ = ["CategoricalColumn", "factorize"]
 
 Floats = NDArray[np.float64]
 Levels = NDArray[np.int64]
@@ -63,28 +63,40 @@ class CategoricalColumn:
     @classmethod
     def fit(cls, series: pd.Series, max_levels: int, classes: Levels) -> CategoricalColumn:
         """Learn the levels from training values, and their frequencies in each class."""
-        codes, values = _factorize(series)
+        codes, values = factorize(series)
         known = codes >= 0
         counts = np.zeros((int(classes.max()) + 1, len(values)), dtype=np.int64)
         np.add.at(counts, (classes[known], codes[known]), 1)
+        missing_value = None if known.all() else series[~known].iloc[0]
+        column = cls(series.name, series.dtype, [], [], counts, not known.all(), missing_value)
+        return column.recounted(values, counts, max_levels)
+
+    def recounted(self, values: list[Any], counts: NDArray[np.int64], max_levels: int) -> CategoricalColumn:
+        """The same column with levels for the most frequent of these values.
+
+        Parameters
+        ----------
+        values : list
+        counts : ndarray of shape (n_classes, n_values), int64
+            How often each of them occurs in each class.
+        max_levels : int
+        """
         order = sorted(range(len(values)), key=lambda i: _sort_key(values[i]))
         frequent = set(order)
         if len(order) > max_levels:
-            frequent = set(sorted(order, key=lambda i: -counts[:, i].sum())[: max_levels - 1])
+            total = counts.sum(0)
+            frequent = set(sorted(order, key=lambda i: -total[i])[: max_levels - 1])
         rare = [i for i in order if i not in frequent]
-        return cls(
-            name=series.name,
-            dtype=series.dtype,
+        return replace(
+            self,
             levels=[values[i] for i in order if i in frequent],
             others=[values[i] for i in rare],
             weights=counts[:, rare],
-            missing=not known.all(),
-            missing_value=None if known.all() else series[~known].iloc[0],
         )
 
     def encode(self, series: pd.Series, *, strict: bool = True) -> tuple[Floats, Levels]:
         """Zeros, and the level of each value; -1 for one never seen."""
-        codes, values = _factorize(series)
+        codes, values = factorize(series)
         place = {value: position for position, value in enumerate(self.levels)}
         place |= dict.fromkeys(self.others, len(self.levels))
         unknown = [value for value in values if value not in place]
@@ -155,7 +167,7 @@ class CategoricalColumn:
         )
 
 
-def _factorize(series: pd.Series) -> tuple[Levels, list[Any]]:
+def factorize(series: pd.Series) -> tuple[Levels, list[Any]]:
     """Codes, -1 for missing, and distinct values."""
     try:
         # Of Arrow's types pandas has not all as objects.

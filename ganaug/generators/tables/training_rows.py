@@ -1,0 +1,85 @@
+"""Encoded rows that a generator of tables is trained on, in memory or in a file."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganaug.data.tables.containers import Container
+from ganaug.data.tables.encoder import Encoder
+from ganaug.generators.grouping import Grouping
+
+__all__ = ["TrainingRows", "fingerprint_of", "parts_of", "shown_first"]
+
+PART = 2**20  # rows, or numbers, that are looked at at a time
+MOST_SHOWN = 2**25  # numbers of rows in a file that networks are shown before they are trained
+FEW_SHOWN = 100  # rows of each cell, beyond its share of them
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """Encoded rows with what they are trained on beside them."""
+
+    encoder: Encoder
+    container: Container
+    rows: NDArray[np.float32]
+    classes: NDArray[Any]
+    indices: NDArray[np.int64]
+    grouping: Grouping | None
+    fingerprint: str
+
+
+def shown_first(
+    rows: NDArray[np.float32],
+    classes: NDArray[np.integer],
+    groups: NDArray[np.integer] | None,
+    most_numbers: int = MOST_SHOWN,
+) -> tuple[NDArray[np.float32], NDArray[np.integer], NDArray[np.integer] | None]:
+    """What networks are shown before they are trained: all rows, but of those in a file a sample of each cell."""
+    most = max(1, most_numbers // rows.shape[1])
+    if not isinstance(rows, np.memmap) or len(rows) <= most:
+        return rows, classes, groups
+    cells = classes if groups is None else classes * (groups.max() + 2) + groups
+    order, randomness = np.argsort(cells, kind="stable"), np.random.default_rng(0)
+    ends = np.cumsum(np.unique(cells, return_counts=True)[1])
+    chosen = []
+    for start, end in itertools.pairwise([0, *ends.tolist()]):
+        size = min(end - start, max(FEW_SHOWN, most * (end - start) // len(rows)))
+        chosen.append(order[start + randomness.choice(end - start, size, replace=False, shuffle=False)])
+    positions = np.sort(np.concatenate(chosen))
+    return np.asarray(rows[positions]), classes[positions], None if groups is None else groups[positions]
+
+
+def parts_of(names: NDArray[Any], positions: NDArray[np.int64]) -> Iterator[NDArray[Any]]:
+    """What is at positions among names, part by part."""
+    return (names[positions[start : start + PART]] for start in range(0, len(positions), PART))
+
+
+def fingerprint_of(
+    rows: NDArray[np.float32], labels: Iterable[NDArray[Any]], groups: Iterable[NDArray[Any]] | None
+) -> str:
+    """SHA-256 over encoded rows, labels and groups where there are any, the same in every process."""
+    digest = hashlib.sha256(f"({rows.shape!r}, ".encode())
+    _digest_list(digest, labels)
+    digest.update(b")")
+    at_a_time = max(1, PART // rows.shape[1])
+    for start in range(0, len(rows), at_a_time):
+        digest.update(np.ascontiguousarray(rows[start : start + at_a_time]).tobytes())
+    if groups is not None:
+        _digest_list(digest, groups)
+    return digest.hexdigest()
+
+
+def _digest_list(digest: Any, parts: Iterable[NDArray[Any]]) -> None:
+    """Take in what ``repr`` says of the list of all values as text."""
+    before = "["
+    for part in parts:
+        digest.update((before + repr([str(value) for value in part])[1:-1]).encode())
+        before = ", "
+    digest.update(b"]")
