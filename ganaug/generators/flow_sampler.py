@@ -51,7 +51,7 @@ def integrate(
     """
     length = (end - start) / steps
     for step in range(steps):
-        t = x.new_full((len(x),), start + step * length)
+        t = x.new_full(x.shape[:1], start + step * length)  # len(x) would be a constant in an exported program
         middle = x + length / 2 * velocity(x, t)
         x = x + length * velocity(middle, t + length / 2)
     return x
