@@ -165,7 +165,8 @@ class FlowSampling(NeuralGenerator):
         asked = {"guidance": guidance, "sampling_steps": sampling_steps}
         changed = {name: value for name, value in asked.items() if value is not None}
         other = type(self)()
-        vars(other).update(vars(self))
+        for name, value in vars(self).items():
+            setattr(other, name, value)
         other.set_params(**changed)
         other._validate_params()
         arch = replace(self.config_.architecture, **changed)

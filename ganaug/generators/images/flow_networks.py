@@ -159,13 +159,13 @@ class ImageVelocity(nn.Module):
         arch = self.arch
         angles = t[:, None] * torch.arange(1, FREQUENCIES + 1, device=t.device) * (math.pi / 2)
         code = F.silu(self.time(angles.cos())) + self.embedding(conditions)
-        sizes = arch.sizes
+        sizes, down, up = arch.sizes, list[Any](self.down), list[Any](self.up)
         left, right, top, bottom = self._margins()
         images = F.pad(x.unflatten(1, arch.image_shape), (left, right, top, bottom))
         h = self.from_image(_folded(images))
         kept = []
         for stage in range(len(sizes) - 1, -1, -1):
-            for block in self.down[stage]:
+            for block in down[stage]:
                 h = block(h, code)
             if stage:
                 kept.append(h)
@@ -174,7 +174,7 @@ class ImageVelocity(nn.Module):
         for stage in range(len(sizes)):
             if stage:
                 h = F.interpolate(self.widen[stage - 1](h), size=sizes[stage], mode="nearest") + kept.pop()
-            for block in self.up[stage]:
+            for block in up[stage]:
                 h = block(h, code)
         images = _unfolded(self.to_image(F.silu(h)))
         height, width = arch.image_shape[1:]
