@@ -51,7 +51,7 @@ def integrate(
     """
     length = (end - start) / steps
     for step in range(steps):
-        t = x.new_full((len(x),), start + step * length)
+        t = x.new_full(x.shape[:1], start + step * length)  # len(x) would be a constant in an exported program
         middle = x + length / 2 * velocity(x, t)
         x = x + length * velocity(middle, t + length / 2)
     return x
@@ -165,7 +165,8 @@ class FlowSampling(NeuralGenerator):
         asked = {"guidance": guidance, "sampling_steps": sampling_steps}
         changed = {name: value for name, value in asked.items() if value is not None}
         other = type(self)()
-        vars(other).update(vars(self))
+        for name, value in vars(self).items():
+            setattr(other, name, value)
         other.set_params(**changed)
         other._validate_params()
         arch = replace(self.config_.architecture, **changed)

@@ -22,7 +22,8 @@ __all__ = ["ImageFlowArchitecture", "ImageVelocity", "build_sampler"]
 
 PATCH = 2  # pixels of a side that are read and written as channels of one place
 FREQUENCIES = 16
-SPREAD = 0.5  # of pixels in [-1, 1] around mid-grey, roughly; what the network begins with
+SPREAD = 0.5  # of pixels in [-1, 1] around the mean of their class, roughly
+MEAN_RATE = 4.0  # of how fast that mean is learnt, against weights
 MOST, MOST_BLOCKS = 2**24, 64  # in descriptions out of files
 
 
@@ -123,8 +124,8 @@ class ImageVelocity(nn.Module):
     -----
     ``forward(x, t, conditions)`` takes (batch, latent_dim), times of shape (batch,) and conditions as
     :class:`ConditionEmbedding` does, and returns (batch, latent_dim), relative to what :func:`gaussian_velocity` says
-    of pixels of which nothing is known. The network goes down through the stages and up again, where each stage adds
-    what it had on the way down.
+    of pixels around the sum of an image of the class and one of the group, which are learnt, too. The network goes
+    down through the stages and up again, where each stage adds what it had on the way down.
     """
 
     def __init__(self, arch: ImageFlowArchitecture) -> None:
@@ -133,6 +134,11 @@ class ImageVelocity(nn.Module):
         stages, pixels, dim = range(len(arch.sizes)), arch.image_shape[0] * PATCH**2, arch.embedding_dim
         self.time = nn.Sequential(Linear(FREQUENCIES, dim), nn.SiLU(), Linear(dim, dim))
         self.embedding = ConditionEmbedding(arch.n_classes, dim, arch.n_groups)
+        # An image for each class and group, which the network draws around.
+        self.mean = ConditionEmbedding(arch.n_classes, arch.latent_dim, arch.n_groups)
+        for part in (self.mean, self.mean.groups):
+            if part is not None:
+                part.init_gain = 0.0
         self.from_image = Conv2d(pixels, arch.width(stages[-1]), 3, padding=1)
         self.down = nn.ModuleList(self._blocks(stage) for stage in stages)
         self.up = nn.ModuleList(self._blocks(stage) for stage in stages)
@@ -145,20 +151,21 @@ class ImageVelocity(nn.Module):
 
     def forward(self, x: Tensor, t: Tensor, conditions: Tensor) -> Tensor:
         """Compute velocities; shapes are in the notes of the class."""
-        known, spread = gaussian_velocity(x, t[:, None], 0.0, SPREAD)
-        return known + spread * self._learnt(x, t, conditions).float()
+        time, mean = t[:, None], MEAN_RATE * self.mean(conditions)
+        known, spread = gaussian_velocity(x, time, mean, SPREAD)
+        return known + spread * self._learnt(x - time * mean, t, conditions).float()
 
     def _learnt(self, x: Tensor, t: Tensor, conditions: Tensor) -> Tensor:
         arch = self.arch
         angles = t[:, None] * torch.arange(1, FREQUENCIES + 1, device=t.device) * (math.pi / 2)
-        code = F.silu(self.time(angles.cos()) + self.embedding(conditions))
-        sizes = arch.sizes
+        code = F.silu(self.time(angles.cos())) + self.embedding(conditions)
+        sizes, down, up = arch.sizes, list[Any](self.down), list[Any](self.up)
         left, right, top, bottom = self._margins()
         images = F.pad(x.unflatten(1, arch.image_shape), (left, right, top, bottom))
-        h = self.from_image(F.pixel_unshuffle(images, PATCH))
+        h = self.from_image(_folded(images))
         kept = []
         for stage in range(len(sizes) - 1, -1, -1):
-            for block in self.down[stage]:
+            for block in down[stage]:
                 h = block(h, code)
             if stage:
                 kept.append(h)
@@ -167,9 +174,9 @@ class ImageVelocity(nn.Module):
         for stage in range(len(sizes)):
             if stage:
                 h = F.interpolate(self.widen[stage - 1](h), size=sizes[stage], mode="nearest") + kept.pop()
-            for block in self.up[stage]:
+            for block in up[stage]:
                 h = block(h, code)
-        images = F.pixel_shuffle(self.to_image(F.silu(h)), PATCH)
+        images = _unfolded(self.to_image(F.silu(h)))
         height, width = arch.image_shape[1:]
         return images[:, :, top : top + height, left : left + width].flatten(1)
 
@@ -188,6 +195,16 @@ class ImageVelocity(nn.Module):
     def decode(self, x: Tensor, conditions: Tensor) -> Tensor:
         """Images of what the flow ended at."""
         return x.unflatten(1, self.arch.image_shape).clamp(-1, 1)
+
+
+def _folded(images: Tensor) -> Tensor:
+    """``F.pixel_unshuffle``, which leaves an empty batch as it is."""
+    return images.unflatten(3, (-1, PATCH)).unflatten(2, (-1, PATCH)).permute(0, 1, 3, 5, 2, 4).flatten(1, 3)
+
+
+def _unfolded(maps: Tensor) -> Tensor:
+    """Inverse of :func:`_folded`."""
+    return maps.unflatten(1, (-1, PATCH, PATCH)).permute(0, 1, 4, 2, 5, 3).flatten(4, 5).flatten(2, 3)
 
 
 def build_sampler(arch: ImageFlowArchitecture) -> FlowSampler:

@@ -1,0 +1,53 @@
+"""What flows have beside other generators: the way they are sampled may change once they are fitted."""
+
+import numpy as np
+import pytest
+import torch
+
+import ganaug
+from ganaug import ImageFlow, TableFlow
+
+QUICK = {"steps": 2, "width": 8, "device": "cpu", "random_state": 0, "verbose": False}
+RNG = np.random.default_rng(0)
+Y = np.arange(12) % 2
+DATA = {ImageFlow: RNG.integers(0, 256, (12, 9, 8), dtype=np.uint8), TableFlow: RNG.normal(size=(12, 3))}
+
+
+@pytest.fixture(scope="module", params=DATA)
+def flow(request):
+    return request.param(**QUICK).fit(DATA[request.param], Y)
+
+
+def test_another_guidance_and_number_of_steps_need_no_training(flow, tmp_path):
+    other = flow.with_sampling(guidance=3.0, sampling_steps=2)
+    drawn = [torch.as_tensor(one.sample(Y, random_state=1)) for one in (flow, other)]
+    assert not torch.equal(*drawn)
+    assert (other.guidance, flow.guidance, flow.config_.architecture.guidance) == (3.0, 1.0, 1.0)
+    loaded = ganaug.load(other.save(tmp_path / "model"), device="cpu")
+    assert (loaded.guidance, loaded.sampling_steps) == (3.0, 2)
+    assert torch.equal(torch.as_tensor(loaded.sample(Y, random_state=1)), drawn[1])
+
+
+@pytest.mark.parametrize("wrong", [{"guidance": -1.0}, {"sampling_steps": 0}])
+def test_what_no_flow_is_sampled_with_is_refused(flow, wrong):
+    (name,) = wrong
+    with pytest.raises(ValueError, match=f"'{name}' parameter"):
+        flow.with_sampling(**wrong)
+
+
+def test_an_exported_flow_takes_any_number_of_samples(tmp_path):
+    flow = ImageFlow(**QUICK, guidance=1.5, sampling_steps=1).fit(DATA[ImageFlow], Y)
+    program = torch.export.load(flow.export(tmp_path / "flow.pt2", format="torch_export"))
+    images = program.module()(torch.zeros(5, 72), torch.zeros(5, dtype=torch.int64))
+    assert images.shape == (5, 1, 9, 8)
+    assert (images == images[0]).all()
+
+
+def test_rows_score_by_their_density():
+    """Far from all training rows the density is low, and a missing number costs nothing by itself."""
+    X = np.where(RNG.random((12, 3)) < 0.2, np.nan, DATA[TableFlow])
+    flow = TableFlow(**QUICK).fit(X, Y)
+    rows = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, np.nan], [9.0, -9.0, 9.0]])
+    middle, _, far = scores = flow.score_samples(rows, [0, 0, 0])
+    assert np.isfinite(scores).all()
+    assert middle > far
