@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ganaug.curation import SyntheticPool, choose_ratio
     from ganaug.data import LabelledImages, labelled_images
     from ganaug.engine import Callback, OutOfMemory, RunOptions, TrainingDiverged
-    from ganaug.generators import ImageGAN, TableGAN, load
+    from ganaug.generators import ImageGAN, ImageVAE, TableGAN, TableVAE, load
     from ganaug.resampling import GANOverSampler, SafeOverSampler
     from ganaug.transforms import AugmentedDataset, RandomSynthetic, SyntheticMix, augment_dataset
 
@@ -23,6 +23,7 @@ _HOMES = {
     "Callback": "ganaug.engine",
     "GANOverSampler": "ganaug.resampling",
     "ImageGAN": "ganaug.generators",
+    "ImageVAE": "ganaug.generators",
     "LabelledImages": "ganaug.data",
     "OutOfMemory": "ganaug.engine",
     "RandomSynthetic": "ganaug.transforms",
@@ -31,6 +32,7 @@ _HOMES = {
     "SyntheticMix": "ganaug.transforms",
     "SyntheticPool": "ganaug.curation",
     "TableGAN": "ganaug.generators",
+    "TableVAE": "ganaug.generators",
     "TrainingDiverged": "ganaug.engine",
     "augment_dataset": "ganaug.transforms",
     "choose_ratio": "ganaug.curation",
@@ -43,6 +45,7 @@ __all__ = [
     "Callback",
     "GANOverSampler",
     "ImageGAN",
+    "ImageVAE",
     "LabelledImages",
     "OutOfMemory",
     "RandomSynthetic",
@@ -51,6 +54,7 @@ __all__ = [
     "SyntheticMix",
     "SyntheticPool",
     "TableGAN",
+    "TableVAE",
     "TrainingDiverged",
     "__version__",
     "augment_dataset",

@@ -23,6 +23,7 @@ ROOMS = [
     "engine",
     "engine.callbacks",
     "objectives.adversarial",
+    "objectives",
     "generators",
     "generators.images",
     "generators.tables",

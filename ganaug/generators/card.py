@@ -182,7 +182,8 @@ def _settings(gan: Any, config: dict[str, Any]) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     if "image_shape" in config["architecture"]:
         settings["channels_height_width"] = " x ".join(map(str, config["architecture"]["image_shape"]))
-        settings |= {"preset": config["preset"], "augment": ", ".join(config["operations"])}
+        if "operations" in config:  # of a GAN
+            settings |= {"preset": config["preset"], "augment": ", ".join(config["operations"])}
     weights = sum(weight.numel() for weight in next(iter(gan.networks_.values())).parameters())
     return {**settings, **config["training"], "weights_of_the_generator": weights}
 

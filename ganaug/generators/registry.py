@@ -33,7 +33,9 @@ __all__ = ["generator_class", "generator_names", "load"]
 GROUP = "ganaug.generators"
 OWN = {
     "image-gan": "ganaug.generators.images.gan:ImageGAN",
+    "image-vae": "ganaug.generators.images.vae:ImageVAE",
     "table-gan": "ganaug.generators.tables.gan:TableGAN",
+    "table-vae": "ganaug.generators.tables.vae:TableVAE",
 }
 PREFIXES = {"images": "image-", "rows": "table-"}
 
