@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -160,6 +161,7 @@ class VariationalObjective(Objective):
         self._config, self._noise_dim, self._dtype = config, noise_dim, dtype
         self._processes, self._complete = processes, complete
         self._weight = 1.0
+        self._warm_until = 0
 
     def draw(self, batch: Batch, step: int, progress: float, randomness: Generator) -> tuple[str, list[Tensor]]:
         """Draw the noise of the latent vectors, and what is left out of the conditions."""
@@ -169,7 +171,8 @@ class VariationalObjective(Objective):
             place = torch.rand(len(conditions), 1, generator=randomness)
             left_out = torch.cat([place < config.dropped, place >= 1 - config.dropped], dim=1)
             conditions = conditions.masked_fill(left_out, -1)
-        weight = self._weight * min(1.0, progress / config.warm_up if config.warm_up else 1.0)
+        weight = self._weight * (min(1.0, progress / config.warm_up) if config.warm_up else 1.0)
+        self._warm_until = round(config.warm_up * step / progress) if progress else 0
         parts = (self._processes.share(part) for part in (conditions, noise))
         return "only", [batch.samples, *parts, torch.tensor(weight)]
 
@@ -200,10 +203,14 @@ class VariationalObjective(Objective):
     def findings(
         self, history: Sequence[Mapping[str, float]], found: Sequence[Mapping[str, Any]]
     ) -> list[dict[str, Any]]:
-        """Find a latent vector that says nothing of the samples, so that those of a class differ by noise alone."""
+        """Find a latent vector that says nothing of the samples, so that those of a class differ by noise alone.
+
+        Found once the weight of the divergence has risen, and again where it was lowered in answer.
+        """
         reported = [f["step"] for f in found if f["finding"] == "posterior_collapse"]
-        since = [e["divergence"] for e in history if e["step"] > max(reported, default=0)][-READINGS:]
-        if len(since) < READINGS or max(since) >= MIN_DIVERGENCE:
+        first = max([self._warm_until, *reported])
+        since = [e["divergence"] for e in history if e["step"] > first][-READINGS:]
+        if len(reported) > -math.log2(self._weight) or len(since) < READINGS or max(since) >= MIN_DIVERGENCE:
             return []
         step = history[-1]["step"]
         return [{"finding": "posterior_collapse", "step": step, "value": since[-1], "threshold": MIN_DIVERGENCE}]
@@ -223,5 +230,5 @@ class VariationalObjective(Objective):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Inverse of :meth:`state_dict`."""
-        number(state["weight"], "weight", least=0)
+        number(state["weight"], "weight", least=LEAST_WEIGHT, most=1)
         self._weight = state["weight"]

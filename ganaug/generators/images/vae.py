@@ -155,7 +155,8 @@ class ImageVAE(ImageScoring, NeuralImageGenerator):
     References
     ----------
     Kingma and Welling, "Auto-Encoding Variational Bayes", ICLR 2014.
-    Sohn, Lee and Yan, "Learning Structured Output Representation using Deep Conditional Generative Models", NeurIPS 2015.
+    Sohn, Lee and Yan, "Learning Structured Output Representation using Deep Conditional Generative Models", NeurIPS
+    2015.
     Salimans et al., "PixelCNN++: Improving the PixelCNN with Discretized Logistic Mixture Likelihood and Other
     Modifications", ICLR 2017.
     Rybkin, Daniilidis and Levine, "Simple and Effective VAE Training with Calibrated Decoders", ICML 2021.

@@ -103,10 +103,10 @@ class ImageDecoder(nn.Module):
 
     Notes
     -----
-    ``forward(noise, conditions)`` takes standard normal numbers of shape (batch, ``arch.latent_dim``), the latent vector
-    and, where it is drawn, the noise of each pixel, and returns (batch, channels, height, width) in [-1, 1]. Pixels are
-    independent given the latent vector, with a logistic distribution around what the network puts out; its scale is
-    learnt for each place and channel.
+    ``forward(noise, conditions)`` takes standard normal numbers of shape (batch, ``arch.latent_dim``), which are the
+    latent vector and, where that is drawn, the noise of each pixel, and returns (batch, channels, height, width) in
+    [-1, 1]. Pixels are independent given the latent vector, with a logistic distribution around what the network puts
+    out; its scale is learnt for each place and channel.
     """
 
     def __init__(self, arch: ImageVAEArchitecture) -> None:

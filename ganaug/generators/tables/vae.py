@@ -132,7 +132,8 @@ class TableVAE(TableScoring):
     References
     ----------
     Kingma and Welling, "Auto-Encoding Variational Bayes", ICLR 2014.
-    Sohn, Lee and Yan, "Learning Structured Output Representation using Deep Conditional Generative Models", NeurIPS 2015.
+    Sohn, Lee and Yan, "Learning Structured Output Representation using Deep Conditional Generative Models", NeurIPS
+    2015.
     Xu et al., "Modeling Tabular Data using Conditional GAN", NeurIPS 2019, which compares with a VAE of such columns.
 
     Examples
