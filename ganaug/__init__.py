@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ganaug.curation import SyntheticPool, choose_ratio
     from ganaug.data import LabelledImages, labelled_images
     from ganaug.engine import Callback, OutOfMemory, RunOptions, TrainingDiverged
-    from ganaug.generators import ImageFlow, ImageGAN, TableFlow, TableGAN, load
+    from ganaug.generators import ImageFlow, ImageGAN, ImageVAE, TableFlow, TableGAN, TableVAE, load
     from ganaug.resampling import GANOverSampler, SafeOverSampler
     from ganaug.transforms import AugmentedDataset, RandomSynthetic, SyntheticMix, augment_dataset
 
@@ -24,6 +24,7 @@ _HOMES = {
     "GANOverSampler": "ganaug.resampling",
     "ImageFlow": "ganaug.generators",
     "ImageGAN": "ganaug.generators",
+    "ImageVAE": "ganaug.generators",
     "LabelledImages": "ganaug.data",
     "OutOfMemory": "ganaug.engine",
     "RandomSynthetic": "ganaug.transforms",
@@ -33,6 +34,7 @@ _HOMES = {
     "SyntheticPool": "ganaug.curation",
     "TableFlow": "ganaug.generators",
     "TableGAN": "ganaug.generators",
+    "TableVAE": "ganaug.generators",
     "TrainingDiverged": "ganaug.engine",
     "augment_dataset": "ganaug.transforms",
     "choose_ratio": "ganaug.curation",
@@ -46,6 +48,7 @@ __all__ = [
     "GANOverSampler",
     "ImageFlow",
     "ImageGAN",
+    "ImageVAE",
     "LabelledImages",
     "OutOfMemory",
     "RandomSynthetic",
@@ -55,6 +58,7 @@ __all__ = [
     "SyntheticPool",
     "TableFlow",
     "TableGAN",
+    "TableVAE",
     "TrainingDiverged",
     "__version__",
     "augment_dataset",

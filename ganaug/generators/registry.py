@@ -34,8 +34,10 @@ GROUP = "ganaug.generators"
 OWN = {
     "image-flow": "ganaug.generators.images.flow:ImageFlow",
     "image-gan": "ganaug.generators.images.gan:ImageGAN",
+    "image-vae": "ganaug.generators.images.vae:ImageVAE",
     "table-flow": "ganaug.generators.tables.flow:TableFlow",
     "table-gan": "ganaug.generators.tables.gan:TableGAN",
+    "table-vae": "ganaug.generators.tables.vae:TableVAE",
 }
 PREFIXES = {"images": "image-", "rows": "table-"}
 

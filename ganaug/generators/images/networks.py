@@ -20,7 +20,7 @@ from ganaug.data.json_values import number, whole
 from ganaug.engine.conditioning import ConditionEmbedding
 from ganaug.engine.layers import Conv2d, Linear
 
-__all__ = ["ImageArchitecture", "ImageDiscriminator", "ImageGenerator", "build_networks", "stage_sizes"]
+__all__ = ["ImageArchitecture", "ImageBody", "ImageDiscriminator", "ImageGenerator", "build_networks", "stage_sizes"]
 
 SLOPE = 0.2
 MAX_BASE_SIDE = 7
@@ -205,7 +205,47 @@ class ImageGenerator(nn.Module):
         return x[:, :, top : top + height, left : left + width]
 
 
-class ImageDiscriminator(nn.Module):
+class ImageBody(nn.Module):
+    """From images to vectors: the part of a network that looks at images, before it is asked anything of them.
+
+    Parameters
+    ----------
+    arch : ImageArchitecture
+
+    Notes
+    -----
+    :meth:`pooled` takes (batch, channels, height, width) and returns (batch, ``arch.width(0)``).
+    """
+
+    def __init__(self, arch: ImageArchitecture) -> None:
+        super().__init__()
+        self.arch = arch
+        sizes = arch.sizes
+        stages = range(len(sizes))
+        self.from_image = Conv2d(arch.image_shape[0] * arch.patch**2, arch.width(len(sizes) - 1), 3, padding=1)
+        self.stages = nn.ModuleList(_stage(arch, s) for s in stages)
+        self.widen = nn.ModuleList(Conv2d(arch.width(s), arch.width(s - 1), 1) for s in stages if s)
+        self.pool = Conv2d(arch.width(0), arch.width(0), sizes[0], groups=arch.width(0), bias=False)
+
+    def pooled(self, images: Tensor) -> Tensor:
+        """Describe images; shapes are in the notes of the class."""
+        sizes = self.arch.sizes
+        full = [side * self.arch.patch for side in sizes[-1]]
+        missing = [full[0] - images.shape[2], full[1] - images.shape[3]]
+        if any(missing):
+            top, left = missing[0] // 2, missing[1] // 2
+            images = F.pad(images, (left, missing[1] - left, top, missing[0] - top), mode="replicate")
+        if self.arch.patch == 2:
+            images = F.pixel_unshuffle(images, 2)
+        x = self.stages[-1](self.from_image(images))
+        for stage in range(len(sizes) - 2, -1, -1):
+            kernel = (x.shape[2] // sizes[stage][0], x.shape[3] // sizes[stage][1])
+            x = self.stages[stage](self.widen[stage](F.avg_pool2d(x, kernel)))
+        # One output to a channel: as a depthwise convolution it would be one tiny convolution for each channel.
+        return F.leaky_relu((x * self.pool.weight.squeeze(1)).sum((2, 3)), SLOPE)
+
+
+class ImageDiscriminator(ImageBody):
     """Images and their conditions in, one logit each out.
 
     Parameters
@@ -221,34 +261,14 @@ class ImageDiscriminator(nn.Module):
     """
 
     def __init__(self, arch: ImageArchitecture) -> None:
-        super().__init__()
-        self.arch = arch
-        sizes = arch.sizes
-        stages = range(len(sizes))
-        self.from_image = Conv2d(arch.image_shape[0] * arch.patch**2, arch.width(len(sizes) - 1), 3, padding=1)
-        self.stages = nn.ModuleList(_stage(arch, s) for s in stages)
-        self.widen = nn.ModuleList(Conv2d(arch.width(s), arch.width(s - 1), 1) for s in stages if s)
-        self.pool = Conv2d(arch.width(0), arch.width(0), sizes[0], groups=arch.width(0), bias=False)
+        super().__init__(arch)
         self.features = Linear(arch.width(0), arch.embedding_dim)
         self.shared = Linear(arch.embedding_dim, 1, bias=False)
         self.projection = ConditionEmbedding(arch.n_classes, arch.embedding_dim, arch.n_groups)
 
     def forward(self, images: Tensor, conditions: Tensor) -> Tensor:
         """Compute logits; shapes are in the notes of the class."""
-        sizes = self.arch.sizes
-        full = [side * self.arch.patch for side in sizes[-1]]
-        missing = [full[0] - images.shape[2], full[1] - images.shape[3]]
-        if any(missing):
-            top, left = missing[0] // 2, missing[1] // 2
-            images = F.pad(images, (left, missing[1] - left, top, missing[0] - top), mode="replicate")
-        if self.arch.patch == 2:
-            images = F.pixel_unshuffle(images, 2)
-        x = self.stages[-1](self.from_image(images))
-        for stage in range(len(sizes) - 2, -1, -1):
-            kernel = (x.shape[2] // sizes[stage][0], x.shape[3] // sizes[stage][1])
-            x = self.stages[stage](self.widen[stage](F.avg_pool2d(x, kernel)))
-        # One output to a channel: as a depthwise convolution it would be one tiny convolution for each channel.
-        x = F.leaky_relu((x * self.pool.weight.squeeze(1)).sum((2, 3)), SLOPE)
+        x = self.pooled(images)
         with torch.autocast(x.device.type, enabled=False):  # logits are not rounded to eight bits
             x = self.features(x.float())
             projected = (x * self.projection(conditions)).sum(1) / math.sqrt(self.arch.embedding_dim)

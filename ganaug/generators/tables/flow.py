@@ -198,7 +198,7 @@ class TableFlow(FlowSampling, TableScoring):
         self.verbose = verbose
         self.run = run
 
-    def _config(self, encoder: Encoder, n_classes: int, grouping: Grouping | None) -> TableFlowConfig:
+    def _config(self, encoder: Encoder, n_classes: int, grouping: Grouping | None, n_rows: int) -> TableFlowConfig:
         architecture = TableFlowArchitecture(
             layout=encoder.layout_,
             n_classes=n_classes,

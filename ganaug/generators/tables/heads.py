@@ -180,9 +180,16 @@ class RowHead(nn.Module):
         level_logits = _rows_of(self.level_logits, labels) + _rows_of(self.group_level_logits, groups)
         return centre, _rows_of(self.scale, labels, unknown=1.0), level_logits
 
-    def _choose(self, logits: Tensor) -> Tensor:
+    def log_probabilities(self, logits: Tensor) -> Tensor:
+        """Logarithms of the softmax over each block, of the shape of `logits`, (n, arch.layout.n_levels)."""
+        return self._by_block(logits).log_softmax(2).flatten(1)[:, self.place]
+
+    def _by_block(self, logits: Tensor) -> Tensor:
         never = logits.new_full((len(logits), 1), -torch.inf)
-        blocks = torch.cat([logits, never], dim=1)[:, self.padded]
+        return torch.cat([logits, never], dim=1)[:, self.padded]
+
+    def _choose(self, logits: Tensor) -> Tensor:
+        blocks = self._by_block(logits)
         hard = F.one_hot(blocks.argmax(2), blocks.shape[2]).to(logits.dtype)
         if torch.is_grad_enabled():
             soft = (blocks / self.arch.temperature).softmax(2)

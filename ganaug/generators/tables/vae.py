@@ -1,0 +1,238 @@
+"""A class-conditional variational autoencoder for tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils._param_validation import Interval, StrOptions
+from torch import Tensor, nn
+
+from ganaug.data.tables.encoder import Encoder
+from ganaug.engine.config import TrainingConfig
+from ganaug.engine.run_options import RunOptions
+from ganaug.generators.fitting import ENGINE_CONSTRAINTS, Fitting
+from ganaug.generators.grouping import Grouping
+from ganaug.generators.tables.base import TableScoring
+from ganaug.generators.tables.vae_networks import RowDecoder, RowEncoder, TableVAEArchitecture, build_vae_networks
+from ganaug.objectives.variational import DROPPED, VariationalConfig, VariationalObjective, evidence
+
+__all__ = ["TableVAE", "TableVAEConfig"]
+
+STEPS, ROWS = 1000, 1000  # up to so many rows
+
+
+@dataclass(frozen=True)
+class TableVAEConfig:
+    """Everything that training a :class:`TableVAE` depends on beside the data and the seed.
+
+    Attributes
+    ----------
+    architecture : TableVAEArchitecture
+    training : TrainingConfig
+    objective : VariationalConfig
+    """
+
+    architecture: TableVAEArchitecture
+    training: TrainingConfig
+    objective: VariationalConfig
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as written to ``config.json``."""
+        return asdict(self) | {"architecture": self.architecture.to_dict()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> TableVAEConfig:
+        """Inverse of :meth:`to_dict`, also after a trip through JSON; other keys are ignored."""
+        return cls(
+            TableVAEArchitecture.from_dict(values["architecture"]),
+            TrainingConfig.from_dict(values["training"]),
+            VariationalConfig.from_dict(values["objective"]),
+        )
+
+
+class TableVAE(TableScoring):
+    """Class-conditional variational autoencoder (VAE) for tables of mixed columns.
+
+    An encoder maps a row x and its class c to a normal distribution q(z|x,c) of latent vectors, a decoder maps latent
+    vector and class to a distribution of rows p(x|z,c), and both maximise the evidence lower bound of the training
+    rows, log p(x|c) >= E_q[log p(x|z,c)] - KL(q(z|x,c) || N(0, 1)).
+
+    Parameters
+    ----------
+    steps : int or "auto", default="auto"
+        Updates of encoder and decoder. "auto" takes 1,000 up to 1,000 rows, and beyond as many more as the square root
+        of the rows is larger, 7,071 for 50,000.
+    batch_size : int, default=128
+        Rows per step.
+    learning_rate : float, default=1e-3
+        At the start of a cosine schedule that ends at a tenth of it.
+    width : int, default=128
+        Units in each of the two hidden layers of both networks.
+    latent_dim : int, default=32
+        Length of the latent vector; numbers that are not needed stay unused.
+    warm_up : float in [0, 1], default=0.2
+        Share of the training in which the weight of the divergence rises from 0 to 1, against posterior collapse.
+    categorical_features : "auto", None or array-like, default="auto"
+        Columns to take for names though they hold numbers, or text that is numbers: positions, names or a mask.
+    label_temperature : float in [0, 1], default=0.0
+        0 shows every class equally often in training, 1 as often as it occurs. With groups that is so of cells, the
+        combinations of class and group that occur.
+    device : str, default="cpu"
+        "cpu", "cuda", "cuda:N", "mps" or "auto". Networks this small are no faster on a GPU.
+    random_state : int, RandomState, Generator or None, default=None
+        Source of all randomness; the global states are neither read nor changed.
+    verbose : bool or "auto", default="auto"
+        Progress bar with rate and time left; "auto" shows it on a terminal.
+    run : RunOptions or None, default=None
+        Logging, checkpoints, health, validation, several processes and callbacks; None stands for ``RunOptions()``.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Labels as they were given, sorted.
+    groups_ : ndarray of shape (n_groups,) or None
+        Groups as they were given, sorted; None where it was trained without.
+    cell_counts_ : ndarray of shape (n_classes, n_groups), int64, or None
+        Training rows of each class in each group; any cell may be sampled, an empty one too.
+    encoder_ : TableEncoder or WideEncoder
+        Between rows and what the networks see.
+    sample_spec_ : SampleSpec
+        Kind, shape and dtype of what is drawn.
+    config_ : TableVAEConfig
+        What was trained.
+    history_ : list of dict
+        A reading every 50 steps: "log_likelihood" and "divergence", whose difference is the evidence lower bound, in
+        nats a row.
+    health_ : list of dict
+        What went wrong in the training, as for :class:`TableGAN`; "posterior_collapse" where the latent vector says
+        next to nothing of the rows, so that the columns of those drawn of a class are independent.
+    validation_ : list of dict
+        Where ``run.validation_fraction`` is not 0, twenty readings, as for :class:`TableGAN`.
+    generator_, latent_encoder_ : Module
+        Decoder and encoder of the autoencoder, at the moving average of their weights.
+
+    Notes ----- The networks see numbers as normal scores, and levels of categories, missing values and repeated numbers
+    as blocks of which one entry is 1. Given the latent vector all are independent: numbers are normal, with mean and
+    standard deviation from the decoder, relative to those of their class; levels have the probabilities of a softmax
+    over their block; and a number counts only where it is present. All of them are drawn when rows are.
+
+    `score_samples` gives the evidence lower bound in nats, of normal scores and levels, the mean over eight draws of
+    the latent vector, the same in each call and for each row.
+
+    With groups encoder and decoder are conditioned on class and group; a tenth of each batch is shown without its
+    class, and another without its group. One sample costs one pass through the decoder, as it does through the
+    generator of a :class:`TableGAN`. There is no ``export``: the decoder draws codes, and only ``encoder_`` makes rows
+    of them.
+
+    References
+    ----------
+    Kingma and Welling, "Auto-Encoding Variational Bayes", ICLR 2014.
+    Sohn, Lee and Yan, "Learning Structured Output Representation using Deep Conditional Generative Models", NeurIPS
+    2015.
+    Xu et al., "Modeling Tabular Data using Conditional GAN", NeurIPS 2019, which compares with a VAE of such columns.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_wine
+    >>> X, y = load_wine(return_X_y=True, as_frame=True)
+    >>> vae = TableVAE(steps=5, random_state=0, verbose=False).fit(X, y)
+    >>> rows = vae.sample([2, 2, 0], random_state=1)
+    >>> rows.shape, list(rows.columns) == list(X.columns)
+    ((3, 13), True)
+    >>> vae.score_samples(rows, [2, 2, 0]).shape
+    (3,)
+    """
+
+    network_names: ClassVar[tuple[str, ...]] = ("generator", "latent_encoder")
+    config_class: ClassVar[Any] = TableVAEConfig
+    generator_: RowDecoder
+    latent_encoder_: RowEncoder
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "steps": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "width": [Interval(Integral, 1, None, closed="left")],
+        "latent_dim": [Interval(Integral, 1, None, closed="left")],
+        "warm_up": [Interval(Real, 0, 1, closed="both")],
+        "categorical_features": [StrOptions({"auto"}), "array-like", None],
+        "label_temperature": [Interval(Real, 0, 1, closed="both")],
+        **ENGINE_CONSTRAINTS,
+    }
+
+    def __init__(
+        self,
+        *,
+        steps: Any = "auto",
+        batch_size: int = 128,
+        learning_rate: float = 1e-3,
+        width: int = 128,
+        latent_dim: int = 32,
+        warm_up: float = 0.2,
+        categorical_features: Any = "auto",
+        label_temperature: float = 0.0,
+        device: Any = "cpu",
+        random_state: Any = None,
+        verbose: Any = "auto",
+        run: RunOptions | None = None,
+    ) -> None:
+        self.steps = steps
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.width = width
+        self.latent_dim = latent_dim
+        self.warm_up = warm_up
+        self.categorical_features = categorical_features
+        self.label_temperature = label_temperature
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+        self.run = run
+
+    def _config(self, encoder: Encoder, n_classes: int, grouping: Grouping | None, n_rows: int) -> TableVAEConfig:
+        n_groups, rate = 0 if grouping is None else len(grouping.groups), float(self.learning_rate)
+        return TableVAEConfig(
+            TableVAEArchitecture(
+                layout=encoder.layout_,
+                n_classes=n_classes,
+                width=int(self.width),
+                latent_dim=int(self.latent_dim),
+                n_groups=n_groups,
+            ),
+            TrainingConfig(
+                steps=round(STEPS * max(1.0, n_rows / ROWS) ** 0.5) if self.steps == "auto" else int(self.steps),
+                batch_size=int(self.batch_size),
+                learning_rate=rate,
+                final_learning_rate=rate / 10,
+                label_temperature=float(self.label_temperature),
+                validation_fraction=float(self._run_options().validation_fraction),
+            ),
+            VariationalConfig(int(self.latent_dim), float(self.warm_up), DROPPED if n_groups else 0.0),
+        )
+
+    @classmethod
+    def _networks(cls, architecture: TableVAEArchitecture) -> dict[str, nn.Module]:
+        return dict(zip(cls.network_names, build_vae_networks(architecture), strict=True))
+
+    def _start(
+        self,
+        networks: dict[str, nn.Module],
+        rows: NDArray[np.float32],
+        classes: NDArray[np.integer],
+        groups: NDArray[np.integer] | None,
+    ) -> None:
+        generator: Any = networks["generator"]
+        generator.set_statistics(rows, classes, groups)
+
+    def _objective(self, config: TableVAEConfig, fitting: Fitting) -> Callable[..., VariationalObjective]:
+        return lambda networks, config, **engine: VariationalObjective(
+            networks["latent_encoder"], networks["generator"], config.objective, config.architecture.noise_dim, **engine
+        )
+
+    def _scores(self, rows: Tensor, conditions: Tensor) -> Tensor:
+        return evidence(self.latent_encoder_, self.generator_, rows, conditions, self.config_.objective.latent_dim)

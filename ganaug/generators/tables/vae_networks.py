@@ -1,0 +1,179 @@
+"""Encoder and decoder of a variational autoencoder of encoded rows."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganaug.data.json_values import number, whole
+from ganaug.data.tables.layout import RowLayout
+from ganaug.engine.conditioning import split_conditions
+from ganaug.engine.layers import Linear
+from ganaug.generators.tables.heads import RARE, RowHead, indicators
+from ganaug.objectives.likelihoods import gaussian
+
+__all__ = ["RowDecoder", "RowEncoder", "TableVAEArchitecture", "build_vae_networks"]
+
+SLOPE = 0.2
+SIZE, LAYERS = 2**24, 64  # in descriptions that are read from files
+LAYOUT = frozenset(field.name for field in fields(RowLayout))
+# Logarithms of standard deviations: of normal scores at the start, and limits, of those of latent numbers too.
+START, LEAST, MOST = -1.0, -5.0, 2.0
+
+
+@dataclass(frozen=True)
+class TableVAEArchitecture:
+    """What both networks need to know to be built.
+
+    Attributes
+    ----------
+    layout : RowLayout
+        Of the encoded rows.
+    n_classes : int
+    width, depth : int
+        Units in a hidden layer, and hidden layers.
+    latent_dim : int
+        Length of the latent vector.
+    temperature : float
+        Of the straight-through Gumbel softmax; without effect on what is drawn.
+    n_groups : int
+        Groups that rows are conditioned on beside their class; 0 for none.
+    """
+
+    layout: RowLayout
+    n_classes: int
+    width: int = 128
+    depth: int = 2
+    latent_dim: int = 32
+    n_groups: int = 0
+    temperature: float = 1.0
+
+    @property
+    def noise_dim(self) -> int:
+        """Numbers that a row is drawn from: the latent vector, and one for each number and level."""
+        return self.latent_dim + self.layout.width
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as written to ``config.json``; those of the layout stand beside the others."""
+        values = asdict(self)
+        return values.pop("layout") | values
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> TableVAEArchitecture:
+        """Inverse of :meth:`to_dict`, also after a trip through JSON; ``ValueError`` for what cannot be."""
+        rest = {key: value for key, value in values.items() if key not in LAYOUT}
+        arch = cls(RowLayout.from_dict(values), **rest)
+        for name in ("n_classes", "width", "latent_dim"):
+            whole(getattr(arch, name), name, 1, SIZE)
+        whole(arch.n_groups, "n_groups", 0, SIZE)
+        whole(arch.depth, "depth", 1, LAYERS)
+        number(arch.temperature, "temperature", least=1e-6)
+        blocks = arch.layout.blocks
+        whole(len(blocks) * max(blocks, default=0), "levels, all blocks being as wide as the widest,", 0, SIZE)
+        return arch
+
+
+def _hidden(arch: TableVAEArchitecture, inputs: int) -> nn.Sequential:
+    widths = [inputs + arch.n_classes + arch.n_groups] + [arch.width] * arch.depth
+    layers: list[nn.Module] = []
+    for before, after in itertools.pairwise(widths):
+        layers += [Linear(before, after), nn.LeakyReLU(SLOPE)]
+    return nn.Sequential(*layers)
+
+
+def _with_conditions(arch: TableVAEArchitecture, x: Tensor, conditions: Tensor) -> Tensor:
+    labels, groups = split_conditions(conditions)
+    parts = [x, indicators(labels, arch.n_classes, x)]
+    if arch.n_groups:
+        parts.append(indicators(groups, arch.n_groups, x))
+    return torch.cat(parts, dim=1)
+
+
+class RowDecoder(RowHead):
+    """Noise and conditions in, encoded rows out.
+
+    Parameters
+    ----------
+    arch : TableVAEArchitecture
+
+    Notes
+    -----
+    ``forward(noise, conditions)`` takes standard normal numbers of shape (batch, ``arch.noise_dim``) and conditions as
+    :func:`split_conditions` does, and returns (batch, ``arch.layout.width``). Given the latent vector the columns are
+    independent: numbers are normal, with a standard deviation that is learnt for each, and levels have the
+    probabilities of a softmax over their block, among them those that say whether a number is present.
+    """
+
+    def __init__(self, arch: TableVAEArchitecture) -> None:
+        super().__init__(arch)
+        self.hidden = _hidden(arch, arch.latent_dim)
+        self.out = Linear(arch.width, arch.layout.width, init_gain=0.5)
+        self.spread = Linear(arch.width, arch.layout.n_numbers, init_gain=0.1)
+
+    def forward(self, noise: Tensor, conditions: Tensor) -> Tensor:
+        """Draw rows; shapes are in the notes of the class."""
+        layout = self.arch.layout
+        latents, of_numbers, of_levels = noise.split([self.arch.latent_dim, layout.n_numbers, layout.n_levels], dim=1)
+        means, log_std, logits = self._given(latents, conditions)
+        return self.rows(means + log_std.exp() * of_numbers, logits, of_levels)
+
+    def log_likelihood(self, rows: Tensor, latents: Tensor, conditions: Tensor) -> Tensor:
+        """Give log p(x|z,c) of each encoded row, (n,), in nats: densities of normal scores, probabilities of levels.
+
+        Numbers that are missing have no part in it, and levels that the training data lack count as rare ones.
+        """
+        layout = self.arch.layout
+        means, log_std, logits = self._given(latents, conditions)
+        numbers, levels = rows.split([layout.n_numbers, layout.n_levels], dim=1)
+        of_numbers = gaussian(numbers, means, log_std)
+        if not layout.blocks:
+            return of_numbers.sum(1)
+        if len(self.gated):
+            there = torch.ones_like(numbers)
+            there[:, self.gated] = levels[:, self.first]
+            of_numbers = of_numbers * there
+        unknown = len(layout.blocks) - levels.sum(1)
+        return of_numbers.sum(1) + (levels * self.log_probabilities(logits)).sum(1) + math.log(RARE) * unknown
+
+    def _given(self, latents: Tensor, conditions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Means and logarithms of standard deviations of the numbers, and logits of the levels."""
+        hidden = self.hidden(_with_conditions(self.arch, latents, conditions))
+        means, logits = self.numbers_and_logits(self.out(hidden), conditions)
+        scale = self._statistics(*split_conditions(conditions))[1]
+        return means, (START + self.spread(hidden)).clamp(LEAST, MOST) + scale.log(), logits
+
+
+class RowEncoder(nn.Module):
+    """Encoded rows and their conditions in, mean and logarithm of the standard deviation of their latent vectors out.
+
+    Parameters
+    ----------
+    arch : TableVAEArchitecture
+
+    Notes
+    -----
+    ``forward(rows, conditions)`` takes (batch, ``arch.layout.width``) and conditions as :func:`split_conditions` does,
+    and returns two tensors of shape (batch, ``arch.latent_dim``).
+    """
+
+    def __init__(self, arch: TableVAEArchitecture) -> None:
+        super().__init__()
+        self.arch = arch
+        self.hidden = _hidden(arch, arch.layout.width)
+        self.out = Linear(arch.width, 2 * arch.latent_dim, init_gain=0.1)
+
+    def forward(self, rows: Tensor, conditions: Tensor) -> tuple[Tensor, Tensor]:
+        """Encode rows; shapes are in the notes of the class."""
+        mean, log_std = self.out(self.hidden(_with_conditions(self.arch, rows, conditions))).chunk(2, dim=1)
+        return mean, log_std.clamp(LEAST, MOST)
+
+
+def build_vae_networks(arch: TableVAEArchitecture) -> tuple[RowDecoder, RowEncoder]:
+    """Build both networks, without weights."""
+    return RowDecoder(arch), RowEncoder(arch)

@@ -1,0 +1,138 @@
+"""What variational autoencoders of images and of rows do beyond the contract that all generators keep."""
+
+import itertools
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from ganaug import ImageVAE, RunOptions, TableVAE
+from ganaug.data.tables.layout import RowLayout
+from ganaug.engine.layers import initialise
+from ganaug.generators.tables.vae_networks import RowDecoder, TableVAEArchitecture
+
+QUICK = {"device": "cpu", "verbose": False, "random_state": 0}
+SMALL = {**QUICK, "steps": 30, "batch_size": 16, "width": 8, "latent_dim": 4}
+RNG = np.random.default_rng(0)
+Y = np.repeat([0, 1], 20)
+IMAGES = (60 + 120 * Y[:, None, None] + RNG.integers(-50, 50, (40, 8, 8))).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def images():
+    return ImageVAE(**SMALL).fit(IMAGES, Y)
+
+
+def varied(vae):
+    return vae.sample([1] * 60, random_state=0).float().std(0).mean().item()
+
+
+def test_noise_of_the_decoder_and_temperature_say_how_much_images_vary(images):
+    cool = ImageVAE(**SMALL, temperature=0.1).fit(IMAGES, Y)
+    grainy = ImageVAE(**SMALL, decoder_noise=True).fit(IMAGES, Y)
+    assert varied(cool) < varied(images) < varied(grainy)
+    assert images.config_.architecture.temperature == 1.2
+    assert grainy.config_.architecture.temperature == 1.0
+    np.testing.assert_array_equal(images.score_samples(IMAGES[:, None], Y), grainy.score_samples(IMAGES[:, None], Y))
+
+
+@pytest.mark.parametrize("options", [{}, {"decoder_noise": True}])
+def test_what_is_exported_draws_the_same(options, tmp_path):
+    vae = ImageVAE(**{**SMALL, **options, "steps": 2}).fit(IMAGES, Y)
+    program = torch.export.load(vae.export(tmp_path / "vae.pt2", format="torch_export")).module()
+    numbers = torch.randn(5, vae.generator_.arch.latent_dim, generator=torch.Generator().manual_seed(1))
+    classes = torch.tensor([0, 1, 1, 0, 1])
+    expected = vae.pixel_scale_.from_network(vae.generator_(numbers, classes))
+    assert (program(numbers, classes).int() - expected.int()).abs().max() <= 1
+
+
+def test_images_of_floats_are_scored_by_a_density(tmp_path):
+    X = (RNG.normal(size=(40, 2, 8, 9)) * [[[1]], [[30]]] + 5 * Y[:, None, None, None]).astype(np.float32)
+    vae = ImageVAE(**SMALL).fit(torch.from_numpy(X), Y)
+    assert vae.sample([0]).shape == (1, 2, 8, 9)
+    scores = ImageVAE.load(vae.save(tmp_path / "m"), device="cpu").score_samples(X, Y)
+    np.testing.assert_array_equal(scores, vae.score_samples(X, Y))
+    assert scores.mean() > vae.score_samples(X[::-1].copy(), Y).mean()
+
+
+@torch.no_grad()
+def test_probabilities_of_all_rows_of_levels_sum_to_one():
+    layout = RowLayout(n_numbers=1, blocks=(2, 3), gates=(0,))
+    decoder = RowDecoder(TableVAEArchitecture(layout, n_classes=2, width=4, latent_dim=2, n_groups=2))
+    initialise(decoder, torch.Generator().manual_seed(0))
+    grid = np.linspace(-30, 30, 6001)
+    rows = [
+        [number if not missing else 0.0, 1 - missing, missing, *np.eye(3)[level]]
+        for missing, level in itertools.product([0, 1], range(3))
+        for number in (grid if not missing else [0.0])
+    ]
+    rows = torch.tensor(np.array(rows), dtype=torch.float32)
+    latents, conditions = torch.tensor([[0.3, -1.0]]), torch.tensor([[1, -1]])
+    density = decoder.log_likelihood(rows, latents.expand(len(rows), -1), conditions.expand(len(rows), -1)).exp()
+    width = torch.where(rows[:, 1] == 1, grid[1] - grid[0], 1.0)
+    assert (density * width).sum().item() == pytest.approx(1.0, abs=1e-3)
+
+
+def test_rows_with_values_that_no_training_row_has_score_low():
+    X = pd.DataFrame({"a": RNG.normal(size=40) + 3 * Y, "b": np.where(RNG.random(40) < 0.9, "x", "y")})
+    vae = TableVAE(**SMALL).fit(X, Y)
+    usual, unknown, missing = (vae.score_samples(X.assign(b=value), Y) for value in ("x", "z", None))
+    assert (usual > unknown).all()
+    assert (usual > missing).all()
+
+
+def test_a_latent_vector_that_says_nothing_is_reported(tmp_path):
+    y = np.repeat([0, 1], 200)
+    X = RNG.normal(size=(400, 2)) + 3 * y[:, None]  # independent in each class: there is nothing to be said
+    run = RunOptions(log_dir=tmp_path / "log")
+    vae = TableVAE(**QUICK, steps=300, width=8, latent_dim=1, learning_rate=3e-3, run=run).fit(X, y)
+    (finding,) = [found for found in vae.health_ if found["finding"] == "posterior_collapse"]
+    assert finding["value"] < finding["threshold"]
+    assert finding["action"] == "reported"
+    assert "posterior collapse" in (vae.save(tmp_path / "m") / "README.md").read_text()
+    assert set(vae.history_[-1]) >= {"log_likelihood", "divergence"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "message"),
+    [
+        (ImageVAE, {"temperature": 0}, "temperature"),
+        (ImageVAE, {"warm_up": 1.5}, "warm_up"),
+        (ImageVAE, {"decoder_noise": "yes"}, "decoder_noise"),
+        (TableVAE, {"latent_dim": 0}, "latent_dim"),
+        (TableVAE, {"steps": "many"}, "steps"),
+    ],
+)
+def test_parameters_are_checked_first(kind, options, message):
+    X = IMAGES if kind is ImageVAE else IMAGES.reshape(40, -1)
+    with pytest.raises(ValueError, match=f"'{message}' parameter"):
+        kind(**{**SMALL, **options}).fit(X, Y)
+
+
+def test_steps_grow_with_rows_and_images():
+    steps = [
+        TableVAE().resolve(np.resize(RNG.normal(size=99), (n, 1)), np.arange(n) % 2).training.steps for n in (50, 4000)
+    ]
+    assert steps == [1000, 2000]
+    sizes = [np.zeros((4, side, side), np.uint8) for side in (8, 28)]
+    assert [ImageVAE(device="cpu").resolve(X, [0, 0, 1, 1]).training.steps for X in sizes] == [2400, 4000]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda arch: arch.update(pixels="yes"),
+        lambda arch: arch.update(temperature=-1),
+        lambda arch: arch.pop("decoder_noise"),
+        lambda arch: arch.update(latent_dim=0),
+    ],
+)
+def test_a_damaged_description_is_refused(images, tmp_path, change):
+    path = images.save(tmp_path / "m")
+    config = json.loads((path / "config.json").read_text())
+    change(config["architecture"])
+    (path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="config"):
+        ImageVAE.load(path, device="cpu")
