@@ -180,6 +180,7 @@ def _grid(suite: Suite, store: Store) -> tuple[list[Task], list[dict[str, Any]],
         about = {"name": spec.name, "kind": spec.kind, "dataset": spec.dataset.name, "n_per_class": spec.n_per_class}
         splits = {"splits": len(case.splits), "test_share": case.splits.test_share, "imbalance": spec.imbalance}
         splits |= {"common_samples": case.splits.common_samples, "n_rarest": case.n_rarest}
+        splits |= {} if spec.n_samples is None else {"n_samples": spec.n_samples}
         data.append({**about, **splits, "arms": [arm.name for arm in case.arms], **case.describe()})
     return tasks, data, code
 

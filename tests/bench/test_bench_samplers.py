@@ -9,13 +9,15 @@ from imblearn.over_sampling import RandomOverSampler
 
 from ganaug.bench.inputs.datasets import TableData, load_table
 from ganaug.bench.methods.classifiers import Columns
-from ganaug.bench.methods.generators import Copula, CTGANGenerator, Kernel
+from ganaug.bench.methods.generators import Copula, CTGANGenerator, Gaussian, Kernel
+from ganaug.bench.methods.peers import PACKAGES
 from ganaug.bench.methods.samplers import SAMPLERS, check_sampler, resample
 from ganaug.bench.suite.plugins import Plugin
 from ganaug.bench.suite.schema import TableArm
 
 FAST = {"gan": {"generator": {"steps": 5}}, "safe": {"sampler": {"generator": {"steps": 5}}, "cv": 2, "ratios": [1.0]}}
-NAMES = sorted(set(SAMPLERS) - {"ctgan", "tvae"})
+FAST["table-gan"] = {"steps": 5}  # a registered generator, on its own
+NAMES = sorted({*SAMPLERS, "table-gan"} - {*PACKAGES, "gaussian"})  # which draws numbers only
 
 
 def mixed(counts=(60, 20, 9), seed=0, numeric=True, nominal=True):
@@ -58,6 +60,12 @@ def test_classes_are_filled_up_originals_come_first_and_the_seed_decides(name):
 def test_a_ratio_fills_up_in_part(name):
     (_, y), _ = drawn(name, mixed(), ratio=0.5)
     assert np.bincount(y).tolist() == [60, 40, 9 + round(0.5 * 51)]
+
+
+@pytest.mark.parametrize("name", ["smote", "smotenc", "copula", "gan", "table-gan"])
+def test_rows_are_added_to_each_class_though_all_are_equal(name):
+    (_, y), _ = drawn(name, mixed((20, 20, 12)), per_class=9)
+    assert np.bincount(y).tolist() == [29, 29, 21]
 
 
 @pytest.mark.parametrize("name", sorted(set(NAMES) - {"safe"}))
@@ -170,6 +178,12 @@ def test_missing_generators_are_told_before_anything_runs(monkeypatch):
     for plugin in (Plugin("ctgan", "ctgan"), Plugin("gan", "gan", {"generator": "tvae"})):
         with pytest.raises(ValueError, match="needs the package ctgan, which is not there: pip install ctgan"):
             check_sampler(plugin)
+    for name, package in (("arf", "arfpy"), ("forest-diffusion", "ForestDiffusion"), ("tabular-argn", "mostlyai")):
+        monkeypatch.setitem(sys.modules, package, None)
+        with pytest.raises(ValueError, match=rf'needs the package {package}, which .*: pip install "ganaug\[peers\]"'):
+            check_sampler(Plugin("gan", "gan", {"generator": name}))
+    with pytest.raises(ValueError, match="there is no sampler 'table-gam'; did you mean 'table-gan'"):
+        check_sampler(Plugin("table-gam", "table-gam"))
     with pytest.raises(ValueError, match="there is no generator 'cpula'; did you mean 'copula'"):
         check_sampler(Plugin("gan", "gan", {"generator": "cpula"}))
 
@@ -192,6 +206,26 @@ def test_generators_know_the_classes_and_keep_what_the_columns_are(make):
         assert abs(real["a"].mean() - synthetic["a"].mean()) < 0.3
         assert abs(np.corrcoef(synthetic["a"], synthetic["b"])[0, 1] - 0.8) < 0.25
     pd.testing.assert_frame_equal(rows, generator.sample(labels, random_state=0))
+
+
+def test_a_gaussian_has_the_means_of_the_classes_and_one_covariance_and_takes_no_names():
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1], [600, 300])
+    x = rng.multivariate_normal([0, 0], [[1, 0.8], [0.8, 1]], 900) + 10 * y[:, None]
+    X = pd.DataFrame({"a": x[:, 0], "n": np.rint(x[:, 1]).astype(int)})
+    X.loc[::5, "a"] = np.nan
+    labels = np.arange(2000) % 2
+    rows = Gaussian().fit(X, y).sample(labels, random_state=0)
+    assert rows.dtypes.tolist() == X.dtypes.tolist()
+    for label in (0, 1):
+        found = rows[labels == label]
+        assert found["n"].mean() == pytest.approx(10 * label, abs=0.2)
+        assert found["n"].std() == pytest.approx(1, abs=0.1)
+        assert found["a"].isna().mean() == pytest.approx(0.2, abs=0.05)
+    with pytest.raises(
+        ValueError, match=r"gaussian draws numbers only, but column 'kind' holds names; name the .*copula"
+    ):
+        drawn("gaussian", mixed())
 
 
 class FakeCTGAN:

@@ -111,6 +111,15 @@ def test_a_sampler_that_returns_test_rows_is_caught(table_suite, tmp_path):
     assert len(summary["failed"]) == 3 * 2
 
 
+@pytest.mark.parametrize(("column", "met"), [("ages in years", 0), ("measured", 40)])
+def test_new_values_are_a_leak_only_where_they_do_not_meet_test_rows_easily(column, met):
+    rng = np.random.default_rng(0)
+    ages = rng.integers(20, 80, 600) if column == "ages in years" else rng.normal(size=600)
+    rows = np.stack([ages, rng.integers(0, 3, 600)], axis=1).astype(float)
+    # What lies between the few training rows, or is taken from the test rows.
+    assert leaked_rows(rows[20:60], rows[:20], rows[20:]) == met
+
+
 def test_rows_that_chance_can_meet_are_no_leak():
     rng = np.random.default_rng(0)
     drawn = [rng.integers(0, 6, (200, 3)).astype(float) for _ in range(3)]

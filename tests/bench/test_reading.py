@@ -76,6 +76,9 @@ def test_extending_changes_only_what_it_names():
         ("embeddings", "tables", "sizes = [{ n_per_class = 9, imbalance = 3 }]", [(9, 3)]),
         ("keel", "tables", "n_per_class = [5, 7]", [(5, 1), (7, 1)]),
         ("keel", "tables", "sizes = [{ n_per_class = 5 }]", [(5, 1)]),
+        ("few-rows", "tables", "n_per_class = 7", [(7, 1)]),
+        ("few-rows", "tables", "folds = 3", [(None, 1)]),
+        ("embeddings", "tables", "n_samples = 30", []),
         ("embeddings", "tables", "splits = 3", load_suite("embeddings").tables.drawn_sizes()),
     ],
 )
@@ -83,6 +86,7 @@ def test_how_data_are_split_is_declared_anew_as_a_whole(base, kind, changes, siz
     suite = load_suite(suite_file(f'extends = "{base}"\nname = "mine"\n[{kind}]\n{changes}\n'))
     experiment = suite.experiment(kind)
     assert experiment.drawn_sizes() == sizes
+    assert experiment.n_samples == ((30,) if changes == "n_samples = 30" else ())
     assert experiment.folds == (3 if changes == "folds = 3" else 5)
 
 
@@ -127,6 +131,19 @@ def test_a_file_of_ones_own(suite_file):
             "but 5 and 5.1 of n_per_class = 100 leave the smallest class 20",
         ),
         ("folds = 3", "imbalance = 10", "imbalance needs n_per_class"),
+        ("folds = 3", "folds = 3\nn_samples = 20", "line 19: folds are of all data, but there is n_samples; leave one"),
+        ("folds = 3", "n_samples = [20, 20]", r"line 19: tables: n_samples must have different sizes, got \(20, 20\)"),
+        ("folds = 3", "n_samples = 0", "tables: n_samples must be at least 1, got 0"),
+        (
+            "n_per_class = 5",
+            "n_per_class = 5\nn_samples = 20",
+            "n_per_class cannot be beside n_samples, which spreads samples over classes equally; leave one of",
+        ),
+        (
+            'against = "none"',
+            "per_class = 5\nfill_to = 9",
+            "arm 'over' adds 5 rows to each class, which takes a sampler and neither ratio, fill_to nor cells; name",
+        ),
         ("folds = 3", "sizes = 5", "line 19: tables: sizes must be a table such as"),
         (
             "folds = 3",

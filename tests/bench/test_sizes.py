@@ -87,6 +87,23 @@ def test_no_two_cases_of_a_shipped_suite_have_one_name(name):
     assert len(set(names)) == len(names)
 
 
+def test_few_rows_of_all_classes_are_a_size(tmp_path):
+    """The suite in small: rows are spread over three classes, and each gets as many more."""
+    summary = run_suite("few-rows-smoke", tmp_path, jobs=1, verbose=False)
+    assert summary["failed"] == []
+    (found,) = summary["experiments"]
+    assert [case["name"] for case in found["cases"]] == ["wine, 25 rows", "wine, 40 rows"]
+    rows = {}
+    for cell in (tmp_path / "cells").iterdir():
+        record = json.loads(cell.read_text())["record"]
+        rows.setdefault((record["case"], record["arm"]), set()).add(record["n_rows"])
+    names = [arm.name for arm in load_suite("few-rows-smoke").tables.arms]
+    assert rows == {(i, name): {n + 30 * (name != "none")} for i, n in enumerate((25, 40)) for name in names}
+    (curve,) = found["curves"]
+    assert [point[0] for point in curve["points"]["TableGAN"]] == [25, 40]
+    assert "by real samples of all classes together" in (tmp_path / "report.md").read_text()
+
+
 def test_embeddings_hold_few_samples_and_a_long_tail():
     suite = load_suite("embeddings")
     assert suite.tables.drawn_sizes() == [(5, 1), (10, 1), (20, 1), (200, 50)]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ganaug.bench.inputs.splits import drawn_splits, folds
+from ganaug.bench.inputs.splits import balanced_splits, drawn_splits, folds
 
 LABELS = np.random.default_rng(0).permutation(np.repeat(["a", "b", "c"], [40, 25, 31]))
 
@@ -27,6 +27,28 @@ def test_where_disjoint_ones_do_not_fit_each_is_drawn_by_itself():
     for training, test in zip(splits.training, splits.test, strict=True):
         assert counts(training) == [20, 20, 20]
         assert sorted([*training, *test]) == list(range(96))
+
+
+@pytest.mark.parametrize("n_samples", [3, 20, 61])
+def test_samples_are_spread_over_classes_and_the_rest_is_for_the_test(n_samples):
+    splits = balanced_splits(LABELS, n_samples, 8, seed=0)
+    for training, test in zip(splits.training, splits.test, strict=True):
+        sizes = counts(training)
+        assert sum(sizes) == len(training) == n_samples
+        assert max(sizes) - min(sizes) <= 1
+        assert not set(training) & set(test)
+    if n_samples == 20:  # a class more often than another is chance
+        assert len({tuple(counts(training)) for training in splits.training}) > 1
+    assert (splits.test_share is None) == (n_samples == 3)
+
+
+def test_samples_that_cannot_be_spread_are_refused():
+    with pytest.raises(ValueError, match="n_samples = 2 is too few for 3 classes, which need one sample each; ask for"):
+        balanced_splits(LABELS, 2, 2, seed=0)
+    with pytest.raises(
+        ValueError, match=r"class b has 25 samples, but n_samples = 76 needs 25 of it .*; ask for a smaller n_samples"
+    ):
+        balanced_splits(LABELS, 76, 2, seed=0)
 
 
 @pytest.mark.parametrize("n_per_class", [6, 20])
@@ -69,7 +91,14 @@ def test_the_smallest_class_keeps_a_sample():
     assert min(counts(drawn_splits(LABELS, 6, 2, seed=0, imbalance=1000).training[0])) == 1
 
 
-@pytest.mark.parametrize("make", [lambda seed: drawn_splits(LABELS, 6, 4, seed), lambda seed: folds(LABELS, 5, seed)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda seed: drawn_splits(LABELS, 6, 4, seed),
+        lambda seed: balanced_splits(LABELS, 9, 4, seed),
+        lambda seed: folds(LABELS, 5, seed),
+    ],
+)
 def test_seed_decides(make):
     first, again, other = (make(seed).training[0].tolist() for seed in (0, 0, 1))
     assert first == again != other

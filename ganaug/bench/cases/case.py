@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ganaug._version import __version__
 from ganaug.bench.inputs.group_splits import CellSplits, check_apart, grouped_splits
-from ganaug.bench.inputs.splits import Splits, copies, drawn_splits, folds
+from ganaug.bench.inputs.splits import Splits, balanced_splits, copies, drawn_splits, folds
 from ganaug.bench.methods.group_scores import GROUP_METRICS, group_scores
 from ganaug.bench.methods.scores import calibration, decisions, scores
 from ganaug.bench.records.provenance import code_of
@@ -58,19 +58,24 @@ class CaseSpec:
     kind : {"images", "tables"}
     dataset : Plugin
     n_per_class : int or None
-        None stands for all data, in folds.
+        None stands for `n_samples` or, without them, for all data in folds.
     imbalance : float
+    n_samples : int or None
+        Of all classes together, spread over them equally.
     """
 
     kind: str
     dataset: Plugin
     n_per_class: int | None
     imbalance: float
+    n_samples: int | None = None
 
     @property
     def name(self) -> str:
         """Dataset and size."""
         size = "" if self.n_per_class is None else f", {self.n_per_class} a class"
+        if self.n_samples is not None:
+            size = f", {self.n_samples} {'rows' if self.kind == 'tables' else 'images'}"
         if self.imbalance > 1:
             size = f", {self.n_per_class} down to {max(1, round((self.n_per_class or 0) / self.imbalance))} a class"
         return f"{self.dataset.name}{size}"
@@ -78,12 +83,12 @@ class CaseSpec:
 
 def case_specs(suite: Suite) -> list[CaseSpec]:
     """All cases of a suite."""
-    return [
-        CaseSpec(experiment.kind, dataset, n, imbalance)
-        for experiment in suite.experiments
-        for dataset in experiment.datasets
-        for n, imbalance in experiment.drawn_sizes()
-    ]
+    found = []
+    for experiment in suite.experiments:
+        for dataset in experiment.datasets:
+            found += [CaseSpec(experiment.kind, dataset, n, imbalance) for n, imbalance in experiment.drawn_sizes()]
+            found += [CaseSpec(experiment.kind, dataset, None, 1.0, n) for n in experiment.n_samples]
+    return found
 
 
 @dataclass(frozen=True)
@@ -166,6 +171,8 @@ class Case(ABC):
         try:
             if groups is not None and experiment.split != "samples":
                 return grouped_splits(experiment, labels, groups, self.suite.seed)
+            if self.spec.n_samples is not None:
+                return balanced_splits(labels, self.spec.n_samples, experiment.splits, self.suite.seed)
             if self.spec.n_per_class is None:
                 return folds(labels, experiment.folds, self.suite.seed)
             return drawn_splits(labels, self.spec.n_per_class, experiment.splits, self.suite.seed, self.spec.imbalance)

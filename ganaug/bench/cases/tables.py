@@ -18,7 +18,7 @@ from ganaug.bench.cases.case import CELLS, Case, Task, failure, global_states, s
 from ganaug.bench.inputs.datasets import TableData, load_table
 from ganaug.bench.methods.classifiers import CLASSIFIERS, Columns, fit_predict
 from ganaug.bench.methods.drawn import Exchanged, Rows, leaked_rows, recombined
-from ganaug.bench.methods.samplers import SAMPLERS, make_gate, resample, table_generator
+from ganaug.bench.methods.samplers import known_samplers, make_gate, resample, table_generator
 from ganaug.bench.records.store import Store
 from ganaug.bench.suite.plugins import Plugin
 from ganaug.bench.suite.schema import Suite, TableArm, TableExperiment, digest, plain_values
@@ -66,10 +66,11 @@ class TableCase(Case):
         """A sampler and a classifier."""
         if arm.sampler is not None:
             kind = "samplers" if arm.cells is None else "generators"
+            known = known_samplers()
             if arm.cells is None or "." in arm.sampler.target:
-                yield kind, arm.sampler.target, SAMPLERS if arm.cells is None else {}
+                yield kind, arm.sampler.target, known if arm.cells is None else {}
             asked = arm.sampler.params.get("generator")
-            if arm.sampler.target in SAMPLERS and "." in (path := table_generator(asked).target):
+            if arm.sampler.target in known and "." in (path := table_generator(asked).target):
                 yield "generators", path, {}
         yield "classifiers", classifier.target, CLASSIFIERS
 

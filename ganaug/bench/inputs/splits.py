@@ -11,7 +11,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from ganaug._text import visible
 
-__all__ = ["Splits", "copies", "drawn_splits", "folds"]
+__all__ = ["Splits", "balanced_splits", "copies", "drawn_splits", "folds"]
 
 
 @dataclass(frozen=True)
@@ -74,26 +74,69 @@ def drawn_splits(labels: NDArray[Any], n_per_class: int, n_splits: int, seed: in
     >>> [len(part) for part in splits.training], len(splits.test[0]), splits.test_share
     ([4, 4, 4], 8, None)
     """
-    classes = np.unique(labels)
-    sizes = _sizes(n_per_class, imbalance, len(classes))
+    of = f" with imbalance = {imbalance:g}" if imbalance > 1 else ""
+    remedy = "ask for a smaller n_per_class" + (" or a larger imbalance" if imbalance > 1 else "")
+    sizes = _sizes(n_per_class, imbalance, len(np.unique(labels)))
+    return _drawn(labels, sizes, n_splits, seed, (f"n_per_class = {n_per_class}{of}", remedy))
+
+
+def balanced_splits(labels: NDArray[Any], n_samples: int, n_splits: int, seed: int) -> Splits:
+    """Draw training sets of a given size in all, of which each class has an equal part; the rest is for the test.
+
+    Where the classes do not divide the size, some have one sample more; which ones is drawn anew for each split. What
+    :func:`drawn_splits` says of independent splits holds here too.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_labels,)
+    n_samples : int
+        Samples of each training set, of all classes together.
+    n_splits : int
+    seed : int
+
+    Returns
+    -------
+    Splits
+
+    Raises
+    ------
+    ValueError
+        If a class would have no sample, or has too few to leave some for the test.
+
+    Examples
+    --------
+    >>> splits = balanced_splits(np.repeat([0, 1, 2], [30, 30, 40]), n_samples=20, n_splits=2, seed=0)
+    >>> len(splits.training[0]), len(splits.test[0])
+    (20, 58)
+    """
+    n_classes = len(np.unique(labels))
+    if n_samples < n_classes:
+        raise ValueError(
+            f"n_samples = {n_samples} is too few for {n_classes} classes, which need one sample each; ask for more"
+        )
+    sizes = n_samples // n_classes + (np.arange(n_classes) < n_samples % n_classes)
+    return _drawn(labels, sizes, n_splits, seed, (f"n_samples = {n_samples}", "ask for a smaller n_samples"))
+
+
+def _drawn(labels: NDArray[Any], sizes: NDArray[np.int64], n_splits: int, seed: int, asked: tuple[str, str]) -> Splits:
+    """Training sets of given sizes of the classes, from the largest to the smallest."""
+    classes, largest = np.unique(labels), int(sizes[0])
     randomness = np.random.default_rng(seed)
     members = [randomness.permutation(np.flatnonzero(labels == label)) for label in classes]
     counts = list(map(len, members))
     for index, size in zip(np.argsort(counts), sizes[::-1], strict=True):
         if counts[index] <= size:
-            of = f" with imbalance = {imbalance:g}" if imbalance > 1 else ""
-            larger = " or a larger imbalance" if imbalance > 1 else ""
             raise ValueError(
-                f"class {visible(classes[index])} has {counts[index]} samples, but n_per_class = {n_per_class}{of} "
-                f"needs {size} of it and some more for the test; ask for a smaller n_per_class{larger}"
+                f"class {visible(classes[index])} has {counts[index]} samples, but {asked[0]} needs {size} of it and "
+                f"some more for the test; {asked[1]}"
             )
     orders = [_order(counts, sizes, seed, split) for split in range(n_splits)]
-    if min(map(len, members)) > n_splits * n_per_class:
+    if min(map(len, members)) > n_splits * largest:
         training = [
-            [m[split * n_per_class :][:n] for m, n in zip(members, sizes[order], strict=True)]
+            [m[split * largest :][:n] for m, n in zip(members, sizes[order], strict=True)]
             for split, order in enumerate(orders)
         ]
-        rest = np.sort(np.concatenate([m[n_splits * n_per_class :] for m in members]))
+        rest = np.sort(np.concatenate([m[n_splits * largest :] for m in members]))
         return Splits(tuple(np.sort(np.concatenate(part)) for part in training), (rest,) * n_splits, None)
     drawn = [
         np.sort(np.concatenate([randomness.permutation(m)[:n] for m, n in zip(members, sizes[order], strict=True)]))

@@ -117,7 +117,9 @@ def leaked_rows(
     """Rows that can only be from the test set.
 
     Those are rows equal to a test row, and to no training row, with a value that no training row has in the same
-    column; one in a hundred may be chance. In tables of whole numbers or names alone, test rows can be made of known
+    column; one in a hundred may be chance, and more where new values meet test rows easily: of few training rows with
+    ages in years, an age between two of theirs is new and yet a test row's. That is how often training rows with one
+    value of a test row are test rows. In tables of whole numbers or names alone, test rows can be made of known
     values: there rows equal to test rows count where they are far more frequent than by chance. That is how often two
     training rows are equal, and how often training rows with one value exchanged are test rows.
 
@@ -134,9 +136,9 @@ def leaked_rows(
 
     Examples
     --------
-    >>> training, test = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1.5, 2.0], [1.0, 4.0]])
-    >>> leaked_rows(np.array([[1.5, 2.0], [1.5, 2.0], [1.0, 4.0]]), training, test)
-    2
+    >>> training, test = np.random.default_rng(0).normal(size=(2, 30, 3))
+    >>> leaked_rows(np.concatenate([training, test[:5]]), training, test)
+    5
     """
     rows, training, test = _rounded(rows), _rounded(training), _rounded(test)
     same = copies(rows, test) & ~copies(rows, training)
@@ -145,11 +147,25 @@ def leaked_rows(
     new = np.zeros(int(same.sum()), dtype=bool)
     for column, known in zip(rows[same].T, training.T, strict=True):
         new |= ~np.isin(column, known)
-    if new.sum() > max(1, 0.01 * len(rows)):
+    if new.sum() > max(1, 0.01 * len(rows)) and new.sum() > MANY_TIMES * len(rows) * _met(training, test):
         return int(new.sum())
     exchanged, column = _exchanged(training) if by_chance is None else by_chance()
     known = array_keys(rows, training, test, _rounded(exchanged))
     return int(same.sum()) if _is_beyond_chance(known[0], known[1], known[2], known[3], column) else 0
+
+
+def _met(training: NDArray[np.float64], test: NDArray[np.float64]) -> float:
+    """How often a training row with one new value, of a test row, is a test row, where the column makes it most so."""
+    randomness = np.random.default_rng(0)
+    columns = [c for c in range(training.shape[1]) if not np.isin(test[:, c], training[:, c]).all()]
+    shares = [0.0]
+    for column in columns:
+        values = np.setdiff1d(test[:, column], training[:, column])
+        there = test[np.isin(test[:, column], values), column]
+        rows = training[randomness.integers(len(training), size=BY_CHANCE // len(columns) + 1)].copy()
+        rows[:, column] = randomness.choice(there, len(rows))
+        shares.append(float(copies(rows, test).mean()))
+    return max(shares)
 
 
 def _is_beyond_chance(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -13,22 +12,24 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.covariance import LedoitWolf
 from sklearn.neighbors import KernelDensity
+from sklearn.preprocessing import StandardScaler
 
 from ganaug._text import visible
 from ganaug.bench.suite.plugins import require
+from ganaug.curation import GaussianSampler
 
-__all__ = ["GENERATORS", "CTGANGenerator", "Copula", "Kernel"]
+__all__ = ["ByClass", "CTGANGenerator", "Copula", "Gaussian", "Kernel", "global_numpy"]
 
 DRAWS = 200  # times that a generator which cannot be conditioned may draw as many rows as are wanted
 
 
-class _ByClass(BaseEstimator):
+class ByClass(BaseEstimator):
     """A generator that knows the rows of each class by themselves."""
 
     def __init__(self, nominal: tuple[str, ...] = ()) -> None:
         self.nominal = nominal
 
-    def fit(self, X: pd.DataFrame, y: NDArray[Any]) -> _ByClass:
+    def fit(self, X: pd.DataFrame, y: NDArray[Any]) -> ByClass:
         """Keep the rows of each class."""
         self.parts_ = {label: X[y == label].reset_index(drop=True) for label in np.unique(y)}
         return self
@@ -37,15 +38,14 @@ class _ByClass(BaseEstimator):
         """Draw one row per label."""
         randomness = np.random.default_rng(random_state)
         labels = np.asarray(labels)
-        drawn = [
-            self._drawn(self.parts_[label], int((labels == label).sum()), randomness) for label in np.unique(labels)
-        ]
+        drawn = [self._drawn(label, int((labels == label).sum()), randomness) for label in np.unique(labels)]
         return _in_order(pd.concat(drawn, ignore_index=True), labels)
 
-    def _drawn(self, part: pd.DataFrame, n: int, randomness: np.random.Generator) -> pd.DataFrame:
+    def _drawn(self, label: Any, n: int, randomness: np.random.Generator) -> pd.DataFrame:
         """Rows of a class, in which values are missing together as they are in real rows."""
+        part = self.parts_[label]
         missing = part.isna()
-        rows = self._draw(self._filled(part, missing, randomness), n, randomness)
+        rows = self._draw(label, self._filled(part, missing, randomness), n, randomness)
         if missing.to_numpy().any():
             rows = rows.mask(missing.iloc[randomness.integers(len(part), size=n)].reset_index(drop=True))
         return _as(part, rows)
@@ -65,7 +65,13 @@ class _ByClass(BaseEstimator):
             filled[name] = values if is_name else values.astype(float)
         return pd.DataFrame(filled)
 
-    def _draw(self, part: pd.DataFrame, n: int, randomness: np.random.Generator) -> pd.DataFrame:
+    def _all_filled(self, randomness: np.random.Generator) -> tuple[pd.DataFrame, NDArray[np.int64]]:
+        """The rows of all classes without gaps, one class after another, and the position of the class of each."""
+        parts = [self._filled(part, part.isna(), randomness) for part in self.parts_.values()]
+        return pd.concat(parts, ignore_index=True), np.repeat(np.arange(len(parts)), list(map(len, parts)))
+
+    def _draw(self, label: Any, part: pd.DataFrame, n: int, randomness: np.random.Generator) -> pd.DataFrame:
+        """Rows of a class without gaps; `part` holds its real ones."""
         raise NotImplementedError
 
 
@@ -83,7 +89,7 @@ def _in_order(rows: pd.DataFrame, labels: NDArray[Any]) -> pd.DataFrame:
     return rows.iloc[place].reset_index(drop=True)
 
 
-class Copula(_ByClass):
+class Copula(ByClass):
     """Gaussian copula of each class with Ledoit-Wolf correlation and empirical margins.
 
     Parameters
@@ -92,7 +98,7 @@ class Copula(_ByClass):
         Columns of names.
     """
 
-    def _draw(self, part: pd.DataFrame, n: int, randomness: np.random.Generator) -> pd.DataFrame:
+    def _draw(self, label: Any, part: pd.DataFrame, n: int, randomness: np.random.Generator) -> pd.DataFrame:
         margins = [
             _names(part[name], randomness) if name in self.nominal else _numbers(part[name], randomness)
             for name in part.columns
@@ -133,7 +139,7 @@ def _names(values: pd.Series, randomness: np.random.Generator) -> Margin:
     return uniform, inverse
 
 
-class Kernel(_ByClass):
+class Kernel(ByClass):
     """Kernel density of each class: a real row plus Gaussian noise of Silverman's width on its standardised numbers.
 
     Parameters
@@ -142,7 +148,7 @@ class Kernel(_ByClass):
         Columns of names, which are copied.
     """
 
-    def _draw(self, part: pd.DataFrame, n: int, randomness: np.random.Generator) -> pd.DataFrame:
+    def _draw(self, label: Any, part: pd.DataFrame, n: int, randomness: np.random.Generator) -> pd.DataFrame:
         numeric = self._numeric(part)
         centres = randomness.integers(len(part), size=n)
         rows = part.iloc[centres].reset_index(drop=True)
@@ -166,6 +172,40 @@ def _as(part: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
         elif pd.api.types.is_integer_dtype(dtype):
             plain[name] = pd.Series(np.rint(rows[name].to_numpy(dtype=float, na_value=np.nan)), rows.index)
     return rows.assign(**plain).astype(part.dtypes.to_dict())
+
+
+class Gaussian(ByClass):
+    """Gaussian of each class with one covariance of all, shrunk (:class:`ganaug.curation.GaussianSampler`).
+
+    Parameters
+    ----------
+    nominal : tuple of str
+        Columns of names; there must be none.
+    """
+
+    def fit(self, X: pd.DataFrame, y: NDArray[Any]) -> Gaussian:
+        """Estimate the mean of each class, and the covariance of all, of standardised numbers.
+
+        Raises
+        ------
+        ValueError
+            For a table with columns of names.
+        """
+        if self.nominal:
+            raise ValueError(
+                f"gaussian draws numbers only, but column {self.nominal[0]!r} holds names; name the generator 'copula' "
+                "in its place"
+            )
+        super().fit(X, y)
+        rows, positions = self._all_filled(np.random.default_rng(0))
+        self._scaler = StandardScaler().fit(rows.to_numpy(float))
+        self._gaussian = GaussianSampler().fit(self._scaler.transform(rows.to_numpy(float)), positions)
+        return self
+
+    def _draw(self, label: Any, part: pd.DataFrame, n: int, randomness: np.random.Generator) -> pd.DataFrame:
+        position = list(self.parts_).index(label)
+        drawn, _ = self._gaussian.sample(np.full(n, position), randomness)
+        return pd.DataFrame(self._scaler.inverse_transform(drawn.astype(float)), columns=part.columns)
 
 
 class CTGANGenerator(BaseEstimator):
@@ -192,7 +232,7 @@ class CTGANGenerator(BaseEstimator):
 
         make = getattr(require("ctgan", self.model.lower()), self.model)
         # It draws from the global states, on a GPU where there is one.
-        with global_states_seeded(0, resolve_device("auto")), _global_numpy(0):
+        with global_states_seeded(0, resolve_device("auto")), global_numpy(0):
             self.model_ = make(epochs=self.epochs)
             self.model_.fit(X.assign(**{"\0": [f"{label}" for label in y]}), [*self.nominal, "\0"])
         return self
@@ -204,7 +244,7 @@ class CTGANGenerator(BaseEstimator):
         labels = np.asarray(labels)
         wanted = {f"{label}": int((labels == label).sum()) for label in np.unique(labels)}
         found: dict[str, list[pd.DataFrame]] = {label: [] for label in wanted}
-        with global_states_seeded(random_state, resolve_device("auto")), _global_numpy(random_state):
+        with global_states_seeded(random_state, resolve_device("auto")), global_numpy(random_state):
             for label, n in wanted.items():
                 condition = {"condition_column": "\0", "condition_value": label} if self.model == "CTGAN" else {}
                 for _ in range(DRAWS):
@@ -218,7 +258,7 @@ class CTGANGenerator(BaseEstimator):
         return _in_order(pd.concat([parts[f"{label}"] for label in np.unique(labels)], ignore_index=True), labels)
 
 
-class _global_numpy:  # noqa: N801 - a context manager
+class global_numpy:  # noqa: N801 - a context manager
     """Seed numpy's global state and put it back."""
 
     def __init__(self, seed: int) -> None:
@@ -230,11 +270,3 @@ class _global_numpy:  # noqa: N801 - a context manager
 
     def __exit__(self, *_: object) -> None:
         np.random.set_state(self.state)  # noqa: NPY002
-
-
-GENERATORS: dict[str, Callable[..., Any]] = {
-    "copula": Copula,
-    "kde": Kernel,
-    "ctgan": CTGANGenerator,
-    "tvae": functools.partial(CTGANGenerator, model="TVAE"),
-}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ganaug.bench.methods.generators import GENERATORS as PEERS
 from ganaug.bench.methods.histograms import HistogramMatching
-from ganaug.bench.suite.plugins import Plugin, checked, construct, require
+from ganaug.bench.methods.peers import GENERATORS as PEERS
+from ganaug.bench.methods.peers import require_package
+from ganaug.bench.suite.plugins import Plugin, checked, construct
 from ganaug.curation import AdditiveTransfer
 from ganaug.data.json_values import short
 from ganaug.data.suggestions import nearest
@@ -32,8 +33,7 @@ def find_generator(name: str, kind: str) -> Any:
         If there is none, or it draws something else.
     """
     if kind == "rows" and name in PEERS:
-        if name in ("ctgan", "tvae"):
-            require("ctgan", name)
+        require_package(name)
         return PEERS[name]
     if kind == "images" and name in TRANSFERS:
         return TRANSFERS[name]

@@ -17,14 +17,15 @@ from ganaug.bench.methods.cells import lacking_samples
 from ganaug.bench.methods.classifiers import Columns
 from ganaug.bench.methods.drawn import Rows, checked_rows, checked_table
 from ganaug.bench.methods.gated import Gate
-from ganaug.bench.methods.generators import GENERATORS
 from ganaug.bench.methods.making import check_generator, find_generator, make_generator
+from ganaug.bench.methods.peers import GENERATORS
 from ganaug.bench.suite.plugins import Plugin, checked, construct, resolve
 from ganaug.bench.suite.schema import TableArm, TableExperiment
 from ganaug.curation import AdditiveTransfer
 from ganaug.data.groups import cell_counts
 from ganaug.data.json_values import short
 from ganaug.generators.contract import takes
+from ganaug.generators.registry import generator_names
 from ganaug.resampling import GANOverSampler, SafeOverSampler
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "check_amount",
     "check_filler",
     "check_sampler",
+    "known_samplers",
     "make_gate",
     "resample",
     "table_generator",
@@ -52,9 +54,10 @@ def check_sampler(sampler: Plugin) -> None:
     ValueError
         With the nearest name, or what to install.
     """
-    make = resolve("samplers", sampler.target, SAMPLERS)
+    known = known_samplers()
+    make = resolve("samplers", sampler.target, known)
     params, what = sampler.params, f"sampler {short(sampler.target)}"
-    if sampler.target not in SAMPLERS:
+    if sampler.target not in known:
         made = checked(what, make, params, random_state=0)
         if not hasattr(made, "fit_resample"):
             raise ValueError(f"{what} must have a method fit_resample, which {type(made).__name__} lacks")
@@ -63,7 +66,7 @@ def check_sampler(sampler: Plugin) -> None:
     _check_amount(what, params)
     if sampler.target in CLASSES:
         checked(what, CLASSES[sampler.target], params)
-    elif sampler.target in GENERATORS:
+    elif sampler.target not in ("gan", "safe") and sampler.target in known:
         _check_generator(what, {"class": sampler.target, **params})
     elif sampler.target == "gan":
         _check_gan(what, params)
@@ -84,10 +87,12 @@ def check_amount(arm: TableArm) -> None:
     ValueError
     """
     sampler = arm.sampler
-    asked = "a gate" if arm.gate else f"fill_to = {arm.fill_to}" if arm.fill_to else f"ratio = {arm.ratio:g}"
-    if sampler is None or sampler.target in SAMPLERS or (asked == "ratio = 1" or arm.ratio == 0):
+    amounts = {f"fill_to = {arm.fill_to}": arm.fill_to, f"per_class = {arm.per_class}": arm.per_class}
+    asked = "a gate" if arm.gate else next((text for text, n in amounts.items() if n), f"ratio = {arm.ratio:g}")
+    known = known_samplers()
+    if sampler is None or sampler.target in known or (asked == "ratio = 1" or arm.ratio == 0):
         return
-    made = construct(resolve("samplers", sampler.target, SAMPLERS), sampler.params)
+    made = construct(resolve("samplers", sampler.target, known), sampler.params)
     if getattr(made, "_sampling_type", "over-sampling") in ("under-sampling", "clean-sampling"):
         raise ValueError(f"{asked} is for what adds rows, but sampler {short(sampler.target)} takes rows away")
     if "sampling_strategy" not in getattr(made, "get_params", dict)():
@@ -142,8 +147,9 @@ def resample(arm: TableArm, data: TableData, encode: Columns, seed: int) -> tupl
     if arm.cells is not None:
         return _filled(arm, data, encode, seed)
     strategy = _strategy(arm, data)
-    make = resolve("samplers", arm.sampler.target, SAMPLERS)
-    if arm.sampler.target in SAMPLERS:
+    known = known_samplers()
+    make = resolve("samplers", arm.sampler.target, known)
+    if arm.sampler.target in known:
         return make(data, encode, strategy, seed, arm.sampler.params)
     sampler = construct(make, arm.sampler.params, random_state=seed)
     if strategy != "auto":
@@ -197,6 +203,8 @@ def _filled(arm: TableArm, data: TableData, encode: Columns, seed: int) -> tuple
 def _strategy(arm: TableArm, data: TableData) -> str | dict[Any, int]:
     """How many samples each class is to have, as imbalanced-learn takes it."""
     classes, counts = np.unique(data.y, return_counts=True)
+    if arm.per_class:
+        return dict(zip(classes.tolist(), (counts + arm.per_class).tolist(), strict=True))
     most = max(counts.max(), arm.fill_to)
     if arm.ratio == 1 and most == counts.max():
         return "auto"
@@ -214,7 +222,7 @@ def make_gate(arm: TableArm, data: TableData, experiment: TableExperiment, seed:
     if arm.sampler.target == "gan":
         sampler: Any = _gan_sampler(data, "auto", seed, arm.sampler.params)
     else:
-        make = resolve("samplers", arm.sampler.target, SAMPLERS)
+        make = resolve("samplers", arm.sampler.target, known_samplers())
         sampler = construct(make, arm.sampler.params, random_state=seed)
     return Gate(arm, sampler, data, experiment.components, experiment.metrics[0], seed, _strategy(arm, data))
 
@@ -339,10 +347,12 @@ SAMPLERS: dict[str, Callable[..., Any]] = {
     "borderline": _interpolating(BorderlineSMOTE, "k_neighbors"),
     "adasyn": _interpolating(ADASYN, "n_neighbors"),
     "smotenc": _smotenc,
-    "kde": _generator_alone("kde"),
-    "copula": _generator_alone("copula"),
-    "ctgan": _generator_alone("ctgan"),
-    "tvae": _generator_alone("tvae"),
+    **{name: _generator_alone(name) for name in GENERATORS},
     "gan": _gan,
     "safe": _safe,
 }
+
+
+def known_samplers() -> dict[str, Callable[..., Any]]:
+    """All samplers by their names: those of the harness, and each registered generator of rows, on its own."""
+    return {**{name: _generator_alone(name) for name in generator_names("rows")}, **SAMPLERS}

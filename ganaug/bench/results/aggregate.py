@@ -300,7 +300,8 @@ def _overall(scores: Scores) -> tuple[ArmMeans, ...]:
 
 def _means(tables: dict[str, pd.DataFrame], arm: str) -> dict[str, float | None]:
     """Of each metric, the mean over pairs of case and classifier."""
-    return {metric: _mean(table[arm]) for metric, table in tables.items()}
+    # A metric of two classes has none of an arm that failed wherever there are two.
+    return {metric: _mean(table[arm]) if arm in table else None for metric, table in tables.items()}
 
 
 def _notes(scores: Scores) -> tuple[Note, ...]:

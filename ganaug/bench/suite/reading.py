@@ -67,7 +67,7 @@ def read_suite(name: str | Path) -> tuple[Suite, SourceLocation]:
 
 
 def _check_folds(where: SourceLocation, experiment: Any) -> None:
-    for key in ("n_per_class", "sizes"):
+    for key in ("n_per_class", "n_samples", "sizes"):
         if isinstance(experiment, dict) and experiment.get(key) and "folds" in experiment:
             raise ValueError(f"{where.at('folds')}: folds are of all data, but there is {key}; leave one of them out")
 
@@ -94,11 +94,13 @@ def _merged(base: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     both = {key: _merged(base[key], values[key]) for key in base if _is_table(base[key]) and _is_table(values.get(key))}
     # One stands in the place of the others.
     if "sizes" in values:
-        out: tuple[str, ...] = ("n_per_class", "imbalance", "folds")
+        out: tuple[str, ...] = ("n_per_class", "n_samples", "imbalance", "folds")
     elif "n_per_class" in values:
-        out = ("sizes", "folds")
+        out = ("n_samples", "sizes", "folds")
+    elif "n_samples" in values:
+        out = ("n_per_class", "imbalance", "sizes", "folds")
     else:
-        out = ("n_per_class", "imbalance", "sizes", "splits") if "folds" in values else ()
+        out = ("n_per_class", "n_samples", "imbalance", "sizes", "splits") if "folds" in values else ()
     return {**{key: value for key, value in base.items() if key not in out}, **values, **both}
 
 

@@ -40,6 +40,8 @@ LATER = {
     "n_per_cell": None,
     "cells": None,
     "adapt": False,
+    "n_samples": (),
+    "per_class": 0,
 }  # keys that runs of before them lack, and what that means
 
 
@@ -175,6 +177,8 @@ class TableArm(_Declared):
     fill_to : int
         Samples that every class is filled up to where the largest has fewer: few samples of equal classes are
         over-sampled too.
+    per_class : int
+        Rows that are added to every class, however many it has, in place of filling up.
     class_weight : bool or "cells"
         Give classifiers that take it ``class_weight="balanced"``; or those that take sample weights the inverse
         frequency of the cell of class and group of each row.
@@ -201,7 +205,8 @@ class TableArm(_Declared):
     name: types.Name
     sampler: types.Named | None = None
     ratio: types.Share = 1.0
-    fill_to: Annotated[int, Field(strict=True, ge=0, le=10**9)] = 0
+    fill_to: types.Amount = 0
+    per_class: types.Amount = 0
     class_weight: types.FlagOrCells = False
     threshold: types.Flag = False
     prior_correction: types.Flag = False
@@ -263,6 +268,9 @@ class Experiment(_Declared):
     classifiers : tuple of Plugin
     n_per_class : tuple of int
         Sizes of the training sets: samples of the largest class. If empty, all data are used in `folds`.
+    n_samples : tuple of int
+        Sizes of the training sets in the place of `n_per_class`: samples of all classes together, of which each has an
+        equal part, whatever their number is.
     imbalance : tuple of float
         How often the largest class has the samples of the smallest; the classes between lie on a geometric line, in a
         random order in each split.
@@ -272,7 +280,7 @@ class Experiment(_Declared):
     splits : int
         Training sets of each size, without a common sample where the data allow it; the rest is the test set.
     folds : int
-        Of a stratified cross-validation, where neither `n_per_class` nor `sizes` are there.
+        Of a stratified cross-validation, where none of `n_per_class`, `n_samples` and `sizes` is there.
     repeats : int
         Random starts of sampler and classifier per arm and split; none is shared by two cells.
     metrics : tuple of str
@@ -290,7 +298,7 @@ class Experiment(_Declared):
         is tested on, and all where it is not.
     """
 
-    SEVERAL: ClassVar[tuple[str, ...]] = ("n_per_class", "imbalance", "sizes")
+    SEVERAL: ClassVar[tuple[str, ...]] = ("n_per_class", "n_samples", "imbalance", "sizes")
     kind: ClassVar[str]
     arm_type: ClassVar[type[ImageArm] | type[TableArm]]
 
@@ -310,9 +318,15 @@ class Experiment(_Declared):
     group_share: types.OpenShare = 0.5
     class_share: types.OpenShare = 0.5
     n_per_cell: types.Count | None = None
+    n_samples: Annotated[tuple[types.Count, ...], types.Several] = ()
 
     def drawn_sizes(self) -> list[tuple[int | None, float]]:
-        """Samples of the largest class and imbalance of each size; None stands for all data, in folds."""
+        """Samples of the largest class and imbalance of each size; None stands for all data, in folds.
+
+        Sizes in `n_samples` are none of them.
+        """
+        if self.n_samples:
+            return []
         sizes = self.sizes or (Sizes(self.n_per_class, self.imbalance),)
         return [(n, imbalance) for some in sizes for n in some.n_per_class or (None,) for imbalance in some.imbalance]
 
