@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ganaug.curation import SyntheticPool, choose_ratio
     from ganaug.data import LabelledImages, labelled_images
     from ganaug.engine import Callback, OutOfMemory, RunOptions, TrainingDiverged
-    from ganaug.generators import ImageGAN, TableGAN, load
+    from ganaug.generators import ImageGAN, TableAutoregressive, TableGAN, load
     from ganaug.resampling import GANOverSampler, SafeOverSampler
     from ganaug.transforms import AugmentedDataset, RandomSynthetic, SyntheticMix, augment_dataset
 
@@ -30,6 +30,7 @@ _HOMES = {
     "SafeOverSampler": "ganaug.resampling",
     "SyntheticMix": "ganaug.transforms",
     "SyntheticPool": "ganaug.curation",
+    "TableAutoregressive": "ganaug.generators",
     "TableGAN": "ganaug.generators",
     "TrainingDiverged": "ganaug.engine",
     "augment_dataset": "ganaug.transforms",
@@ -50,6 +51,7 @@ __all__ = [
     "SafeOverSampler",
     "SyntheticMix",
     "SyntheticPool",
+    "TableAutoregressive",
     "TableGAN",
     "TrainingDiverged",
     "__version__",

@@ -33,6 +33,7 @@ __all__ = ["generator_class", "generator_names", "load"]
 GROUP = "ganaug.generators"
 OWN = {
     "image-gan": "ganaug.generators.images.gan:ImageGAN",
+    "table-autoregressive": "ganaug.generators.tables.autoregressive:TableAutoregressive",
     "table-gan": "ganaug.generators.tables.gan:TableGAN",
 }
 PREFIXES = {"images": "image-", "rows": "table-"}

@@ -59,8 +59,8 @@ class NeuralTableGenerator(NeuralGenerator):
     encoder_: Encoder
     container_: Container
 
-    def _config(self, encoder: Encoder, n_classes: int, grouping: Grouping | None) -> Any:
-        """The configuration of a training on rows of these columns."""
+    def _config(self, encoder: Encoder, n_classes: int, grouping: Grouping | None, n_rows: int) -> Any:
+        """The configuration of a training on so many rows of these columns."""
         raise NotImplementedError
 
     @classmethod
@@ -109,7 +109,7 @@ class NeuralTableGenerator(NeuralGenerator):
         table, container = as_table(X)
         labels = labels_from_array(y, len(table), of="rows")
         grouping = _grouping(chosen, labels)
-        return self._config(self._encoder(table, container, labels), len(np.unique(labels)), grouping)
+        return self._config(self._encoder(table, container, labels), len(np.unique(labels)), grouping, len(table))
 
     @plain_states()
     def fit(self, X: Any, y: Any, groups: Any = None, *, metadata: dict[str, Any] | None = None) -> Self:
@@ -201,7 +201,7 @@ class NeuralTableGenerator(NeuralGenerator):
         grouping = _grouping(groups, labels)
         fitting = self._fitting()
         classes, indices = np.unique(labels, return_inverse=True)
-        config = self._config(encoder, len(classes), grouping)
+        config = self._config(encoder, len(classes), grouping, len(rows))
         real = Rows(torch.from_numpy(rows), fitting.device)
 
         def networks() -> dict[str, nn.Module]:

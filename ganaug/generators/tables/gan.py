@@ -194,7 +194,7 @@ class TableGAN(TableScoring):
         self.verbose = verbose
         self.run = run
 
-    def _config(self, encoder: Encoder, n_classes: int, grouping: Grouping | None) -> TableGANConfig:
+    def _config(self, encoder: Encoder, n_classes: int, grouping: Grouping | None, n_rows: int) -> TableGANConfig:
         n_groups = 0 if grouping is None else len(grouping.groups)
         architecture = TableArchitecture(
             layout=encoder.layout_,
