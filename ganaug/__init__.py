@@ -14,7 +14,16 @@ if TYPE_CHECKING:
     from ganaug.curation import SyntheticPool, choose_ratio
     from ganaug.data import LabelledImages, labelled_images
     from ganaug.engine import Callback, OutOfMemory, RunOptions, TrainingDiverged
-    from ganaug.generators import ImageFlow, ImageGAN, ImageVAE, TableFlow, TableGAN, TableVAE, load
+    from ganaug.generators import (
+        ImageFlow,
+        ImageGAN,
+        ImageVAE,
+        TableAutoregressive,
+        TableFlow,
+        TableGAN,
+        TableVAE,
+        load,
+    )
     from ganaug.resampling import GANOverSampler, SafeOverSampler
     from ganaug.transforms import AugmentedDataset, RandomSynthetic, SyntheticMix, augment_dataset
 
@@ -32,6 +41,7 @@ _HOMES = {
     "SafeOverSampler": "ganaug.resampling",
     "SyntheticMix": "ganaug.transforms",
     "SyntheticPool": "ganaug.curation",
+    "TableAutoregressive": "ganaug.generators",
     "TableFlow": "ganaug.generators",
     "TableGAN": "ganaug.generators",
     "TableVAE": "ganaug.generators",
@@ -56,6 +66,7 @@ __all__ = [
     "SafeOverSampler",
     "SyntheticMix",
     "SyntheticPool",
+    "TableAutoregressive",
     "TableFlow",
     "TableGAN",
     "TableVAE",

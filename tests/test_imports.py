@@ -22,6 +22,7 @@ ROOMS = [
     "data.tables.files",
     "engine",
     "engine.callbacks",
+    "objectives",
     "objectives.adversarial",
     "objectives",
     "generators",

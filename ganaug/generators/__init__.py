@@ -6,6 +6,7 @@ from ganaug.generators.images.gan import ImageGAN
 from ganaug.generators.images.vae import ImageVAE
 from ganaug.generators.model_folder import read_bundle, write_bundle
 from ganaug.generators.registry import generator_class, generator_names, load
+from ganaug.generators.tables.autoregressive import TableAutoregressive
 from ganaug.generators.tables.flow import TableFlow
 from ganaug.generators.tables.gan import TableGAN
 from ganaug.generators.tables.vae import TableVAE
@@ -17,6 +18,7 @@ __all__ = [
     "ImageVAE",
     "SampleSpec",
     "Scorer",
+    "TableAutoregressive",
     "TableFlow",
     "TableGAN",
     "TableVAE",

@@ -35,6 +35,7 @@ OWN = {
     "image-flow": "ganaug.generators.images.flow:ImageFlow",
     "image-gan": "ganaug.generators.images.gan:ImageGAN",
     "image-vae": "ganaug.generators.images.vae:ImageVAE",
+    "table-autoregressive": "ganaug.generators.tables.autoregressive:TableAutoregressive",
     "table-flow": "ganaug.generators.tables.flow:TableFlow",
     "table-gan": "ganaug.generators.tables.gan:TableGAN",
     "table-vae": "ganaug.generators.tables.vae:TableVAE",
