@@ -119,9 +119,9 @@ def costs_of_rows(name: str) -> list[float]:
 
 def against(values: NDArray[np.float64], first: NDArray[np.float64] | None) -> str:
     """Mean, and the difference to the first with its standard error."""
-    if first is None or first is values or len(values) < 2:
+    difference = 0 if first is None else values - first
+    if len(values) < 2 or not np.any(difference):
         return f"{values.mean():.1f}"
-    difference = values - first
     return f"{values.mean():.1f} ({difference.mean():+.1f} ± {difference.std(ddof=1) / np.sqrt(len(values)):.1f})"
 
 
