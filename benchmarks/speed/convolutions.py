@@ -1,12 +1,12 @@
-"""What ganaug's convolutions and memory gain in training ImageGAN on a CPU, in one run.
+"""What ganaug's convolutions gain in training ImageGAN on a CPU, in one run.
 
     python benchmarks/speed/convolutions.py [--case digits:tiny] [-o FILE.md]
 
-Steps with torch's convolutions, with ganaug's, and with ganaug's while freed memory is kept, as training has it, are
-taken turn by turn on one thread, and timed by the processor's time. "plain" and "penalised" are milliseconds of one
-step of each kind, the least of all rounds; "images/s" is of the preset's mixture of both, without augmentation and
-drawing. "started" counts the convolutions of a penalised step, those that are gradients of others apart. Beside torch's
-convolutions, too, the discriminator's `pool` is a product and a sum, which it has not always been.
+Steps with torch's convolutions and with ganaug's are taken turn by turn on one thread, and timed by the processor's
+time. "plain" and "penalised" are milliseconds of one step of each kind, the least of all rounds; "images/s" is of the
+preset's mixture of both, without augmentation and drawing. "started" counts the convolutions of a penalised step, those
+that are gradients of others apart. Beside torch's convolutions, too, the discriminator's `pool` is a product and a sum,
+which it has not always been.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import copy
 import platform
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +27,10 @@ from training import markdown
 from ganaug import ImageGAN, labelled_images
 from ganaug.data.files import write_atomically
 from ganaug.engine.config import PRECISIONS
-from ganaug.engine.freed_memory import freed_memory_kept
 from ganaug.engine.layers import Conv2d, initialise
 from ganaug.generators.images.networks import build_networks
 from ganaug.objectives.adversarial.objective import AdversarialObjective
 from ganaug.objectives.adversarial.step import AdversarialNetworks, adversarial_step
-
-CPU = torch.device("cpu")
 
 
 class _Convolutions(TorchDispatchMode):
@@ -55,7 +51,7 @@ def with_convolutions_of_torch(network: nn.Module) -> nn.Module:
 
 
 def measure(dataset: str, preset: str, precision: str, most: int, rounds: int) -> list[dict[str, str]]:
-    """One row for each of the three ways."""
+    """One row for each of the two ways."""
     data = labelled_images(dataset)
     config = ImageGAN(preset=preset, device="cpu").resolve(data)
     randomness, batch = torch.Generator().manual_seed(0), min(most, config.training.batch_size)
@@ -74,19 +70,18 @@ def measure(dataset: str, preset: str, precision: str, most: int, rounds: int) -
         )
 
     torchs, own = trained([with_convolutions_of_torch(network) for network in networks]), trained(networks)
-    ways = {"torch's": (torchs, False), "ganaug's": (own, False), "ganaug's, memory kept": (own, True)}
+    ways = {"torch's": torchs, "ganaug's": own}
     seconds: dict[tuple[str, bool], list[float]] = {}
     for _ in range(rounds):
-        for name, (step, kept) in ways.items():
-            with freed_memory_kept(CPU) if kept else nullcontext():
-                step(True)  # warms up: a context begins without any memory to keep
-                for penalised in (False, True):
-                    started = time.process_time()
-                    step(penalised)
-                    seconds.setdefault((name, penalised), []).append(time.process_time() - started)
+        for name, step in ways.items():
+            step(True)  # warms up
+            for penalised in (False, True):
+                started = time.process_time()
+                step(penalised)
+                seconds.setdefault((name, penalised), []).append(time.process_time() - started)
     rows: list[dict[str, str]] = []
     every, rates = config.objective.penalty_every, {}
-    for name, (step, _) in ways.items():
+    for name, step in ways.items():
         plain, penalised = (min(seconds[name, kind]) for kind in (False, True))
         with _Convolutions() as convolutions:
             step(True)
@@ -121,7 +116,7 @@ def main() -> None:
     for dataset, preset in pairs:
         for precision in PRECISIONS:
             rows += measure(dataset, preset, precision, arguments.batch, arguments.rounds)
-            print(*rows[-3:], sep="\n", flush=True)
+            print(*rows[-2:], sep="\n", flush=True)
     text = "\n".join(
         [
             f"Training steps of ImageGAN on one thread of a CPU ({platform.machine()}, torch {torch.__version__}), by",

@@ -44,7 +44,6 @@ from ganaug import ImageGAN, labelled_images
 from ganaug.data.files import write_atomically
 from ganaug.engine.config import PRECISIONS
 from ganaug.engine.devices import resolve_device
-from ganaug.engine.freed_memory import freed_memory_kept
 from ganaug.engine.graphs import WARM_UP, runner_for
 from ganaug.engine.label_embedding import ClassBalancedSampler
 from ganaug.engine.layers import initialise
@@ -257,8 +256,7 @@ def measure(dataset: str, preset: str, precision: str, device: torch.device) -> 
         variants["graph"] = replay
         for k in range((WARM_UP + 1) * STEPS):  # a penalised step comes once in so many
             replay(k)
-    with freed_memory_kept(device):
-        median = interleaved(variants, device)
+    median = interleaved(variants, device)
     whole, memory = median["whole"], peak_memory(device)
     return {
         "case": f"{Path(dataset).name}, {preset}, {precision}",

@@ -20,6 +20,8 @@ from torch import Tensor
 __all__ = ["Geometry", "convolve", "differentiated_twice", "second_derivatives"]
 
 _twice = ContextVar("twice", default=False)
+# Not public, though torch's hooks of several tensors rest on it. Without it all gradients are computed, at more cost.
+_runs = getattr(torch._C, "_will_engine_execute_node", None)
 
 
 class Geometry(NamedTuple):
@@ -113,9 +115,8 @@ def _not_cast(tensor: Tensor) -> AbstractContextManager[Any]:
 
 def _wanted(ctx: Any, index: int) -> bool:
     """Whether the pass that goes on leads to an input; `needs_input_grad` says whether any pass could."""
-    if not ctx.needs_input_grad[index]:
-        return False
-    return torch._C._will_engine_execute_node(ctx.next_functions[index][0])
+    needed: bool = ctx.needs_input_grad[index]
+    return needed and (_runs is None or _runs(ctx.next_functions[index][0]))
 
 
 def _gradients(

@@ -14,7 +14,6 @@ from torch.optim import Optimizer
 from ganaug.engine.callback import Callback
 from ganaug.engine.config import TrainingConfig, cosine
 from ganaug.engine.distributed import ALONE, DistributedContext
-from ganaug.engine.freed_memory import freed_memory_kept
 from ganaug.engine.graphs import Eager
 from ganaug.engine.label_embedding import ClassBalancedSampler
 from ganaug.engine.objective import Batch, Objective
@@ -128,7 +127,6 @@ def train(
     for callback in callbacks:
         callback.on_resume(state)
     with ExitStack() as ends:
-        ends.enter_context(freed_memory_kept(state.sums.device))
         for callback in callbacks:
             callback.on_begin(state)
             ends.callback(callback.on_end, state)

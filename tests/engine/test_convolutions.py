@@ -7,6 +7,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ganaug import ImageGAN
+from ganaug.engine import convolutions
 from ganaug.engine.convolutions import Geometry, convolve, second_derivatives
 from ganaug.engine.layers import Conv2d, initialise
 from ganaug.generators.images.networks import build_networks
@@ -62,6 +63,19 @@ def test_derivatives_of_three_orders_are_those_of_autograd(name):
     expected = derivatives(lambda x, w, b, g: F.conv2d(x, w, b, *g), tensors, geometry)
     for found, wanted in zip(derivatives(convolve, tensors, geometry), expected, strict=True):
         torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-9)
+
+
+def test_derivatives_are_the_same_where_torch_does_not_say_which_are_wanted(monkeypatch):
+    tensors, geometry = made("grouped")
+    expected = derivatives(convolve, tensors, geometry)
+    monkeypatch.setattr(convolutions, "_runs", None)
+    for found, wanted in zip(derivatives(convolve, tensors, geometry), expected, strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-9)
+    value = convolve(*tensors, geometry).square().sum()
+    (first,) = torch.autograd.grad(value, tensors[0], create_graph=True)
+    (second,) = torch.autograd.grad(first.sum(), tensors[1])
+    (slope,) = torch.autograd.grad(F.conv2d(*tensors, *geometry).square().sum(), tensors[0], create_graph=True)
+    torch.testing.assert_close(second, torch.autograd.grad(slope.sum(), tensors[1])[0])
 
 
 @pytest.mark.parametrize("create_graph", [False, True])
