@@ -69,6 +69,7 @@ class NeuralGenerator(NestedDefaults):
     """
 
     sample_kind: ClassVar[str]
+    family: ClassVar[str] = "generator"  # as its card names it
     network_names: ClassVar[tuple[str, ...]]
     classes_: NDArray[Any]
     groups_: NDArray[Any] | None

@@ -95,9 +95,9 @@ def facts_from_json(description: Mapping[str, Any]) -> tuple[str, dict[str, floa
 
 
 def model_card(gan: Any, license: str, figures: Mapping[str, float] | None, source: str = "path/of/this/folder") -> str:
-    """Describe a fitted GAN in Markdown.
+    """Describe a fitted generator in Markdown.
 
-    The same GAN and arguments give the same text: there is no date in it.
+    The same generator and arguments give the same text: there is no date in it.
 
     Parameters
     ----------
@@ -122,7 +122,12 @@ def model_card(gan: Any, license: str, figures: Mapping[str, float] | None, sour
         license=license,
         library_name="ganaug",
         pipeline_tag="unconditional-image-generation" if images else None,  # unconditional: without a prompt
-        tags=["gan", "class-conditional", "data-augmentation", "image" if images else "tabular"],
+        tags=[
+            gan.family.lower().removesuffix(" model"),
+            "class-conditional",
+            "data-augmentation",
+            "image" if images else "tabular",
+        ],
     )
     facts = ((TRAINED_ON.get(k, k), _shown(v)) for k, v in gan.training_data_.items())
     settings = ((k.replace("_", " "), _shown(v)) for k, v in _settings(gan, config).items())
@@ -131,6 +136,7 @@ def model_card(gan: Any, license: str, figures: Mapping[str, float] | None, sour
         template_path=str(TEMPLATE),
         what=f"{'An' if images else 'A'} `{name}`",
         name=name,
+        family=gan.family,
         drawn="images" if images else "rows of a table",
         n_classes=f"{len(gan.classes_):,}",
         source=repr(source),

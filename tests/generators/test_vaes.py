@@ -91,7 +91,11 @@ def test_a_latent_vector_that_says_nothing_is_reported(tmp_path):
     (finding,) = [found for found in vae.health_ if found["finding"] == "posterior_collapse"]
     assert finding["value"] < finding["threshold"]
     assert finding["action"] == "reported"
-    assert "posterior collapse" in (vae.save(tmp_path / "m") / "README.md").read_text()
+    card = (vae.save(tmp_path / "m") / "README.md").read_text()
+    assert "posterior collapse" in card
+    assert "# Class-conditional VAE\n" in card
+    assert "- vae\n" in card
+    assert "GAN" not in card
     assert set(vae.history_[-1]) >= {"log_likelihood", "divergence"}
 
 

@@ -161,6 +161,7 @@ class ImageFlow(FlowSampling, NeuralImageGenerator):
     torch.Size([3, 1, 8, 8])
     """
 
+    family: ClassVar[str] = "flow-matching model"
     config_class: ClassVar[Any] = ImageFlowConfig
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

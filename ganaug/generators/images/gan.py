@@ -141,6 +141,7 @@ class ImageGAN(ImageScoring, NeuralImageGenerator):
     (['a', 'b', 'new'], [14, 5, 0])
     """
 
+    family: ClassVar[str] = "GAN"
     network_names: ClassVar[tuple[str, ...]] = ("generator", "discriminator")
     config_class: ClassVar[Any] = ImageGANConfig
     generator_: ImageGenerator

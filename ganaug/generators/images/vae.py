@@ -173,6 +173,7 @@ class ImageVAE(ImageScoring, NeuralImageGenerator):
     (3,)
     """
 
+    family: ClassVar[str] = "VAE"
     network_names: ClassVar[tuple[str, ...]] = ("generator", "latent_encoder")
     config_class: ClassVar[Any] = ImageVAEConfig
     generator_: ImageDecoder

@@ -166,6 +166,7 @@ class TableAutoregressive(TableScoring):
         **ENGINE_CONSTRAINTS,
     }
 
+    family: ClassVar[str] = "autoregressive model"
     network_names: ClassVar[tuple[str, ...]] = ("generator",)
     config_class: ClassVar[Any] = TableAutoregressiveConfig
     generator_: AnyOrderNetwork

@@ -154,6 +154,7 @@ class TableFlow(FlowSampling, TableScoring):
     (5,)
     """
 
+    family: ClassVar[str] = "flow-matching model"
     config_class: ClassVar[Any] = TableFlowConfig
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

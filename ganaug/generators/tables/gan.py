@@ -158,6 +158,7 @@ class TableGAN(TableScoring):
         **ENGINE_CONSTRAINTS,
     }
 
+    family: ClassVar[str] = "GAN"
     network_names: ClassVar[tuple[str, ...]] = ("generator", "discriminator")
     config_class: ClassVar[Any] = TableGANConfig
     generator_: TableGenerator

@@ -116,10 +116,12 @@ class TableVAE(TableScoring):
     generator_, latent_encoder_ : Module
         Decoder and encoder of the autoencoder, at the moving average of their weights.
 
-    Notes ----- The networks see numbers as normal scores, and levels of categories, missing values and repeated numbers
-    as blocks of which one entry is 1. Given the latent vector all are independent: numbers are normal, with mean and
-    standard deviation from the decoder, relative to those of their class; levels have the probabilities of a softmax
-    over their block; and a number counts only where it is present. All of them are drawn when rows are.
+    Notes
+    -----
+    The networks see numbers as normal scores, and levels of categories, missing values and repeated numbers as blocks
+    of which one entry is 1. Given the latent vector all are independent: numbers are normal, with mean and standard
+    deviation from the decoder, relative to those of their class; levels have the probabilities of a softmax over their
+    block; and a number counts only where it is present. All of them are drawn when rows are.
 
     `score_samples` gives the evidence lower bound in nats, of normal scores and levels, the mean over eight draws of
     the latent vector, the same in each call and for each row.
@@ -148,6 +150,7 @@ class TableVAE(TableScoring):
     (3,)
     """
 
+    family: ClassVar[str] = "VAE"
     network_names: ClassVar[tuple[str, ...]] = ("generator", "latent_encoder")
     config_class: ClassVar[Any] = TableVAEConfig
     generator_: RowDecoder
