@@ -120,6 +120,46 @@ def test_new_values_are_a_leak_only_where_they_do_not_meet_test_rows_easily(colu
     assert leaked_rows(rows[20:60], rows[:20], rows[20:]) == met
 
 
+def of_whole_numbers(n, rng):
+    """Rows as of a table of patients: an age, and findings that go with it and with each other."""
+    age = np.clip(rng.normal(55, 14, n).round(), 18, 96)
+    shape = np.clip((age - 40) / 20 + rng.normal(0, 1, n), 1, 4).round()
+    margin = np.where(rng.random(n) < 0.6, shape, rng.integers(1, 6, n))
+    return np.stack([age, shape, margin, rng.choice([3, 2, 1], n, p=[0.9, 0.07, 0.03])], axis=1)
+
+
+def honest_rows(training, n, rng):
+    """Of the distribution itself; of columns as if independent; of training rows with noise, rounded."""
+    yield of_whole_numbers(n, rng)
+    yield np.stack([rng.choice(column, n) for column in training.T], axis=1)
+    yield (training[rng.integers(len(training), size=n)] + rng.normal(0, 1, (n, 4))).round()
+    yield training[rng.integers(len(training), size=n)] + np.eye(4)[0] * rng.integers(-3, 4, (n, 1))
+
+
+@pytest.mark.parametrize("n_training", [20, 100, 400])
+@pytest.mark.parametrize("seed", range(3))
+def test_few_rows_of_whole_numbers_are_no_leak_and_no_excuse(n_training, seed):
+    rng = np.random.default_rng(seed)
+    data = of_whole_numbers(900, rng)
+    training, test = data[:n_training], data[n_training:]
+    stolen = test[rng.permutation(len(test))[:200]]
+    for honest in honest_rows(training, 200, rng):
+        assert leaked_rows(np.concatenate([training, honest]), training, test) == 0
+    for others in (honest[:0], of_whole_numbers(20, rng)):
+        assert leaked_rows(np.concatenate([training, stolen, others]), training, test) > 0
+
+
+def test_a_class_that_repeats_itself_is_no_excuse_for_another():
+    rng = np.random.default_rng(0)
+    repeats, measured = rng.integers(0, 8, (300, 2)) * 1.0, rng.normal(size=(500, 2))
+    training, test = np.concatenate([repeats[:20], measured[:50]]), np.concatenate([repeats[20:], measured[50:]])
+    of_test = np.repeat([0, 1], [280, 450])
+    honest = rng.integers(0, 8, (100, 2)) * 1.0  # meet the test rows of their class, and are half of what is drawn
+    for stolen, leaked in ((rng.normal(size=(100, 2)), False), (measured[50:150], True)):
+        rows, of_rows = np.concatenate([training, honest, stolen]), np.repeat([0, 1, 0, 1], [20, 50, 100, 100])
+        assert bool(leaked_rows(rows, training, test, classes=(of_rows, of_test))) == leaked
+
+
 def test_rows_that_chance_can_meet_are_no_leak():
     rng = np.random.default_rng(0)
     drawn = [rng.integers(0, 6, (200, 3)).astype(float) for _ in range(3)]

@@ -107,7 +107,7 @@ class TableCase(Case):
         seed = self.seed("sampler", task.split, arm.name, task.repeat)
         gate = make_gate(arm, data, self.experiment, seed) if arm.gate else None
         by_chance = functools.partial(recombined, data, encode, seed)
-        draw = functools.partial(_drawn, training=encode(data.X), test=X_test, by_chance=by_chance)
+        draw = functools.partial(_drawn, training=encode(data.X), test=(X_test, y_test), by_chance=by_chance)
         if gate is None:
             with global_states(seed):
                 rows, note, seconds = draw(functools.partial(resample, arm, data, encode, seed))
@@ -153,7 +153,7 @@ class TableCase(Case):
 def _drawn(
     sample: Callable[[], tuple[Rows, str | None]],
     training: NDArray[np.float64],
-    test: NDArray[np.float64],
+    test: Rows,
     by_chance: Callable[[], Exchanged],
 ) -> tuple[Rows, str | None, float]:
     """Rows of an arm, a note, and the seconds they took; test rows among them are an error."""
@@ -162,6 +162,6 @@ def _drawn(
         warnings.simplefilter("ignore", UserWarning)  # what the samplers say of classes is in the note
         rows, note = sample()
     seconds = time.perf_counter() - started
-    if n_leaked := leaked_rows(rows[0], training, test, by_chance):
+    if n_leaked := leaked_rows(rows[0], training, test[0], by_chance, (rows[1], test[1])):
         raise RuntimeError(f"{n_leaked} of {len(rows[0])} rows are test rows: the test set leaked")
     return rows, note, seconds

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import scipy.sparse
+import scipy.stats
 from numpy.typing import NDArray
 
 from ganaug.bench.inputs.datasets import TableData
@@ -24,6 +26,8 @@ Exchanged = tuple[NDArray[np.float64], NDArray[np.int64]]
 DECIMALS = 9  # of standardised values: what differs by less differs by rounding
 BY_CHANCE = 5000  # recombinations of training rows that tell how often a test row is met by chance
 MANY_TIMES = 5  # as often as by these must test rows be met: a generator knows more than that
+TWICE = 2  # times the odds of test rows to meet each other may honest rows have: few training rows mislead about modes
+UNLIKELY = 0.001  # p-value for new values where nothing ever meets
 
 
 def checked_rows(what: str, returned: Any, width: int, known: NDArray[np.integer]) -> Rows:
@@ -113,21 +117,31 @@ def leaked_rows(
     training: NDArray[np.float64],
     test: NDArray[np.float64],
     by_chance: Callable[[], Exchanged] | None = None,
+    classes: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None,
 ) -> int:
-    """Rows that can only be from the test set.
+    """Rows that can only be from the test set: equal to a test row and to no training row, far more often than chance.
 
-    Those are rows equal to a test row, and to no training row, with a value that no training row has in the same
-    column; one in a hundred may be chance, and more where new values meet test rows easily: of few training rows with
-    ages in years, an age between two of theirs is new and yet a test row's. That is how often training rows with one
-    value of a test row are test rows. In tables of whole numbers or names alone, test rows can be made of known
-    values: there rows equal to test rows count where they are far more frequent than by chance. That is how often two
-    training rows are equal, and how often training rows with one value exchanged are test rows.
+    In tables of whole numbers and names an honest sampler meets test rows too. How often, the test rows tell: one that
+    draws from the very distribution of the data meets the test set as often as a test row meets another one. Twice the
+    odds of that are allowed to the different rows that are new, by Fisher's exact test. Classes are weighted as the
+    sampler drew them. Where every row that is possible is there once, as in a full design, no test row meets another:
+    training rows with one value exchanged, which are as honest, then meet test rows at least twice as often as these
+    meet each other, and five times as often as by them is allowed.
+
+    Where neither ever happens, as among measurements, rows with a value that no training row has in the same column
+    need not be as many: more than one in a hundred, and unlikely for as few pairs of equal rows as there are else.
+
+    Not found are stolen rows that are few among honest ones where these meet test rows by themselves, stolen rows
+    where nearly all test rows meet others, or nearly all that is possible is a test row, and rows that were changed by
+    more than rounding.
 
     Parameters
     ----------
     rows, training, test : ndarray of shape (n, n_columns)
     by_chance : callable, optional
         What makes training rows with one value exchanged; by default those of the array.
+    classes : tuple of ndarray, optional
+        Class indices of `rows` and of `test`; by default all are of one class.
 
     Returns
     -------
@@ -144,49 +158,69 @@ def leaked_rows(
     same = copies(rows, test) & ~copies(rows, training)
     if not same.any():
         return 0
-    new = np.zeros(int(same.sum()), dtype=bool)
-    for column, known in zip(rows[same].T, training.T, strict=True):
-        new |= ~np.isin(column, known)
-    if new.sum() > max(1, 0.01 * len(rows)) and new.sum() > MANY_TIMES * len(rows) * _met(training, test):
-        return int(new.sum())
     exchanged, column = _exchanged(training) if by_chance is None else by_chance()
-    known = array_keys(rows, training, test, _rounded(exchanged))
-    return int(same.sum()) if _is_beyond_chance(known[0], known[1], known[2], known[3], column) else 0
-
-
-def _met(training: NDArray[np.float64], test: NDArray[np.float64]) -> float:
-    """How often a training row with one new value, of a test row, is a test row, where the column makes it most so."""
-    randomness = np.random.default_rng(0)
-    columns = [c for c in range(training.shape[1]) if not np.isin(test[:, c], training[:, c]).all()]
-    shares = [0.0]
-    for column in columns:
-        values = np.setdiff1d(test[:, column], training[:, column])
-        there = test[np.isin(test[:, column], values), column]
-        rows = training[randomness.integers(len(training), size=BY_CHANCE // len(columns) + 1)].copy()
-        rows[:, column] = randomness.choice(there, len(rows))
-        shares.append(float(copies(rows, test).mean()))
-    return max(shares)
-
-
-def _is_beyond_chance(
-    rows: NDArray[np.int64],
-    training: NDArray[np.int64],
-    test: NDArray[np.int64],
-    exchanged: NDArray[np.int64],
-    column: NDArray[np.int64],
-) -> bool:
-    # Each value counts once: a sampler may return one and the same time and again.
-    new = np.setdiff1d(rows, training)
-    sizes = np.unique(training, return_counts=True)[1]
+    keys = array_keys(rows, training, test, _rounded(exchanged))
+    new = ~np.isin(keys[0], keys[1])
+    of_rows, of_test = classes or (np.zeros(len(rows), dtype=int), np.zeros(len(test), dtype=int))
+    met, n_met = _test_rows_met(keys[1], keys[2], of_rows[new], of_test)
+    possible, n_possible = _exchanged_met(keys[1], keys[2], keys[3], column)
+    sizes = np.unique(keys[1], return_counts=True)[1]
     equal, pairs = int((sizes * (sizes - 1) // 2).sum()), len(training) * (len(training) - 1) // 2
-    if equal and not far_more_pairs(int(np.isin(test, new).sum()), len(new) * len(test), equal, pairs):
-        return False
+    # Each value counts once: a sampler may return one and the same time and again.
+    values = np.unique(keys[0][new])
+    if met == possible == equal == 0:
+        unknown = np.zeros(int(same.sum()), dtype=bool)
+        for column_of, known in zip(rows[same].T, training.T, strict=True):
+            unknown |= ~np.isin(column_of, known)
+        n_pairs, others = len(values) * len(test), pairs + len(test) * (len(test) - 1) // 2
+        n_different = len(np.unique(keys[0][same][unknown]))
+        if unknown.sum() > max(1, 0.01 * len(rows)) and (n_pairs / (n_pairs + others)) ** n_different < UNLIKELY:
+            return int(unknown.sum())
+    hits = int(np.isin(values, keys[2]).sum())
+    if possible < TWICE * met:
+        often = min(1.0, max(met, possible))
+        allowed, n_allowed = TWICE * often / (1 + (TWICE - 1) * often), n_met  # twice the odds
+    else:
+        met_pairs = int(np.isin(keys[2], values).sum())
+        if equal and not far_more_pairs(met_pairs, len(values) * len(test), equal, pairs):
+            return 0
+        allowed, n_allowed = MANY_TIMES * possible, n_possible
+    by_chance_too = math.ceil(min(1.0, allowed) * n_allowed)
+    return int(same.sum()) if far_more(hits, len(values), by_chance_too, n_allowed) else 0
+
+
+def _test_rows_met(
+    training: NDArray[np.int64], test: NDArray[np.int64], of_new: NDArray[np.int64], of_test: NDArray[np.int64]
+) -> tuple[float, int]:
+    """Share of different values that are there again, among as many test rows as there are new ones, and of how many.
+
+    Test rows that are training rows count as little as the sampler's do.
+    """
+    other = ~np.isin(test, training)
+    _, place, sizes = np.unique(test[other], return_inverse=True, return_counts=True)
+    share, n_values = 0.0, float(len(sizes))
+    for label, n_drawn in zip(*np.unique(of_new, return_counts=True), strict=True):
+        own, counts = np.unique(place[of_test[other] == label], return_counts=True)
+        if not len(own):
+            continue
+        n = int(counts.sum())
+        # How likely a value is among those drawn, without replacement.
+        drawn = 1 - scipy.stats.hypergeom.pmf(0, n, counts, min(n, n_drawn))
+        part = n_drawn / len(of_new)
+        share += part * float(drawn @ (sizes[own] > 1) / drawn.sum())
+        n_values = min(n_values, len(own) / part)
+    return share, max(1, int(n_values))
+
+
+def _exchanged_met(
+    training: NDArray[np.int64], test: NDArray[np.int64], exchanged: NDArray[np.int64], column: NDArray[np.int64]
+) -> tuple[float, int]:
+    """Share of different new rows, of those with one value exchanged, that are test rows, and of how many."""
     # Columns that go together can only be exchanged together: the others say what is possible.
     others = [np.setdiff1d(exchanged[column == number], training) for number in np.unique(column)]
     counts = np.array([(np.isin(other, test).sum(), len(other)) for other in others])
     by_chance, n = map(int, (counts[counts[:, 0] > 0] if counts[:, 0].any() else counts).sum(0))
-    hits = int(np.isin(new, test).sum())
-    return hits * n > MANY_TIMES * by_chance * len(new) and far_more(hits, len(new), by_chance, n)
+    return by_chance / max(1, n), n
 
 
 def recombined(data: TableData, encode: Columns, seed: int) -> Exchanged:
