@@ -50,6 +50,7 @@ from ganaug.cli.table_files import (
     Encoding,
     NaValues,
     Separator,
+    check_rows_real,
     csv_options,
     keep_format,
     known_format,
@@ -126,6 +127,8 @@ def fit_table(
         check_model_output(output, [source], log_dir, run, overwrite=overwrite)
     options = csv_options(sep, decimal, encoding, na_values)
     if _is_streamed(gan, source, stream, options, dry_run):
+        if source.is_file():
+            check_rows_real(source, None)
         if train_from(gan, source, target, groups):
             with saving(output, checkpoints):
                 save(gan, output, license)
@@ -133,6 +136,7 @@ def fit_table(
             report_training(gan, f"{gan.training_data_['n_rows']:,} rows", output)
         return
     file = opened(source, options, [target, groups, *(categorical or ())])
+    check_rows_real(source, file.table)
     table, labels = split_target(file.table, target, source)
     table, given = part_groups(table, groups)
     report_reading(source, file)

@@ -312,7 +312,7 @@ def _share(
     if not found:
         return None
     sizes, hits = (np.array([part(own) for own in found], dtype=float) for part in (len, np.sum))
-    # With a hit and a miss more (Agresti and Coull, The American Statistician 1998): all of a few are no certainty.
+    # With a hit and a miss more (Agresti and Caffo, The American Statistician 2000): all of a few are no certainty.
     smoothed = (hits + 1) / (sizes + 2)
     return float((hits / sizes).mean()), float((smoothed * (1 - smoothed) / (sizes + 2)).sum() / len(found) ** 2)
 

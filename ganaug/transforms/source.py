@@ -114,14 +114,25 @@ class Source:
     def group_positions(self, groups: Any) -> NDArray[np.int64]:
         """Translate groups into positions in ``groups``; with ``missing="keep"`` -1 for those that are not there."""
         try:
-            if isinstance(self.origin, SyntheticPool):
-                return self.origin.group_indices(groups)
-            return group_indices(self.origin, groups)
+            return self._group_indices(groups)
         except ValueError as error:
             if self.missing == "error" or self.groups is None:
                 raise ValueError(f"{error}; {KEEP}") from None
-        place = {group: index for index, group in enumerate(self.groups.tolist())}
-        return np.array([place.get(group, -1) for group in np.asarray(groups).tolist()], dtype=np.int64)
+        asked = np.asarray(groups).tolist()
+        place = {group: self._place_of_group(group) for group in dict.fromkeys(asked)}
+        return np.array([place[group] for group in asked], dtype=np.int64)
+
+    def _group_indices(self, groups: Any) -> NDArray[np.int64]:
+        if isinstance(self.origin, SyntheticPool):
+            return self.origin.group_indices(groups)
+        return group_indices(self.origin, groups)
+
+    def _place_of_group(self, group: Any) -> int:
+        """The position of a group, as it would be found among others that are all there; -1 if it is not there."""
+        try:
+            return int(self._group_indices([group])[0])
+        except ValueError:
+            return -1
 
     def holds(self, positions: NDArray[np.int64], groups: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Of which cells, given by their positions, there are images."""

@@ -93,3 +93,12 @@ def test_a_parquet_file_is_read_in_parts_where_that_is_asked_for(tmp_path, refus
     assert "--stream is for .parquet files" in refused(*csv, *new)
     assert "--stream is for .parquet files" in refused(*fit, "--sep", ";", *new)
     assert "--stream and --dry-run exclude each other" in refused(*fit, "--dry-run", *new)
+
+
+@pytest.mark.parametrize(("suffix", "how"), [("csv", []), ("parquet", []), ("parquet", ["--stream"])])
+def test_files_with_synthetic_rows_are_not_fitted(tmp_path, refused, suffix, how):
+    rows = pd.DataFrame({"age": np.arange(20.0), "left": [0, 1] * 10, "is_synthetic": [False] * 17 + [True] * 3})
+    source = tmp_path / f"more.{suffix}"
+    rows.to_csv(source, index=False) if suffix == "csv" else rows.to_parquet(source)
+    said = refused("fit", "table", source, "--target", "left", "-o", tmp_path / "model", *how)
+    assert "holds 3 synthetic rows already (is_synthetic); pass real ones only" in said

@@ -11,6 +11,7 @@ import torch
 from ganaug import TableGAN
 from ganaug.data.tables.files.encoded_parquet import encoded_parquet
 from ganaug.data.tables.files.table_files import read_table, split_target
+from ganaug.data.tables.seen_values import SeenValues
 from ganaug.generators.tables.training_rows import shown_first
 
 N = 300
@@ -93,6 +94,28 @@ def test_names_of_a_column_with_very_many_share_a_level(tmp_path):
     blocks = np.asarray(data.rows)[:, data.encoder.layout_.slices[0]]
     assert (blocks.sum(1) == 1).all()
     assert blocks[:, -1].sum() == n - 31
+
+
+@pytest.mark.filterwarnings("ignore:columns of text are read:UserWarning")
+@pytest.mark.parametrize("odd_row", [2500, 2999])
+def test_what_few_rows_hold_of_very_many_texts_and_decimals_is_known(tmp_path, odd_row):
+    n = 3000
+    text, paid = np.array([f"{1000 + k:,}" for k in range(n)], dtype=object), [Decimal(k) / 4 for k in range(n)]
+    text[odd_row], paid[odd_row] = "n/a", Decimal(10**6)
+    table = pd.DataFrame({"text": text, "paid": paid, "y": np.arange(n) % 2})
+    table.to_parquet(tmp_path / "t.parquet")
+    data = encoded_parquet(tmp_path / "t.parquet", "y", most_sampled=50)
+    decoded = data.encoder.inverse_transform(np.asarray(data.rows), data.targets)
+    assert (decoded["text"] == "n/a").tolist() == (text == "n/a").tolist()
+    assert decoded["paid"][odd_row] == 10**6
+
+
+def test_a_text_of_another_form_is_kept_when_no_more_texts_are_counted():
+    seen, sample = SeenValues(), pd.Series(["1"])
+    for part in ([f"{k}" for k in range(66_000)], ["n/a"]):
+        seen.add(pd.Series(part), np.zeros(len(part), dtype=np.int64))
+    assert seen.full
+    assert "n/a" in seen.with_unseen(sample, np.array([0]))[0].tolist()
 
 
 def test_wide_tables_are_reduced(tmp_path):

@@ -141,6 +141,13 @@ def test_what_the_source_lacks_can_be_left_out(real, tmp_path):
     assert len(AugmentedDataset(more, pool, per_cell={(2, "zone"): 1}, missing="keep")) == len(more)
 
 
+def test_groups_written_as_text_are_found_beside_some_that_the_source_lacks():
+    source = transfer(groups=(1, 2, 3))
+    more = images_of(counts=[[4, 8, 8, 9]] * 3, groups=("1", "2", "3", "zone"))
+    dataset = AugmentedDataset(more, source, per_cell={(2, "1"): 2, (2, "zone"): 1}, missing="keep")
+    assert len(dataset) == len(more) + 2
+
+
 def test_one_warning_of_a_class_in_a_single_group(real):
     rare = images_of(counts=[[8, 8, 8], [8, 8, 8], [0, 0, 8]])
     with pytest.warns(UserWarning, match="in one group only") as said:

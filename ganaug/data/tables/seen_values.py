@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
+import re
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -14,14 +17,17 @@ from ganaug.data.tables.columns.values import boxed, holds_objects
 __all__ = ["SeenValues"]
 
 MOST_VALUES = 2**16  # distinct ones that are counted
-MOST_MORE = 2000  # of them that are shown beside a sample that lacks them
+MOST_MORE = 2000  # of them that are shown beside a sample that lacks them, and forms of texts that are known
+IN_ORDER = {Decimal, datetime.date, datetime.time}  # of objects
+DIGITS = re.compile(r"\d+")
 
 
 class SeenValues:
     """Collects of a column, part by part, its extremes or the counts of its values, and whether one is missing.
 
-    Names, such as texts and categories, are counted by class; of what has an order the least and the largest are kept.
-    After 65,536 different names others are taken for one of the rare ones.
+    Names, such as texts and categories, are counted by class; of what has an order, such as decimals and dates, the
+    least and the largest are kept. After 65,536 different names others are taken for one of the rare ones. Of texts
+    the first of each form is kept all the same, such as a "?" among numbers; a form is a text without its digits.
 
     Parameters
     ----------
@@ -41,6 +47,7 @@ class SeenValues:
         self._categorical = categorical
         self._positions: dict[Any, int] = {}
         self._counts = np.zeros((0, 0), dtype=np.int64)
+        self._forms: dict[str, Any] = {}
         self._extremes: list[Any] = []
         self._categories: dict[Any, None] = {}
         self._absent: Any = None
@@ -56,16 +63,20 @@ class SeenValues:
         self._dtype = series.dtype if self._dtype is None else self._dtype
         if isinstance(series.dtype, pd.CategoricalDtype):
             self._categories.update(dict.fromkeys(series.dtype.categories))
+        known = series[~absent]
         if self._categorical or _holds_names(series.dtype):
             self._count(series, classes)
-        else:
-            known = series[~absent]
-            if len(known):
-                ends = [known.min(), known.max()]
-                self._extremes = [min([*self._extremes[:1], ends[0]]), max([*self._extremes[1:], ends[1]])]
+            known = known[:0] if self._categorical or not _holds_objects_in_order(known) else known
+        if len(known):
+            ends = [known.min(), known.max()]
+            self._extremes = [min([*self._extremes[:1], ends[0]]), max([*self._extremes[1:], ends[1]])]
 
     def _count(self, series: pd.Series, classes: NDArray[np.integer]) -> None:
         codes, values = factorize(series)
+        for value in values:
+            if len(self._forms) >= MOST_MORE or not isinstance(value, str):
+                break
+            self._forms.setdefault(DIGITS.sub("", value), value)
         for value in values if not self.full else ():
             if value not in self._positions:
                 self.full = len(self._positions) >= MOST_VALUES
@@ -97,7 +108,9 @@ class SeenValues:
     def with_unseen(self, sample: pd.Series, classes: NDArray[np.int64]) -> tuple[pd.Series, NDArray[np.int64]]:
         """A sample of the column, and the classes of its rows, followed by what it lacks of the whole."""
         known = set(sample.dropna().tolist()) if self._positions else set()
-        more = [value for value in self._positions if value not in known][:MOST_MORE] + self._extremes
+        # Forms come first: a single text that is no number decides how a column is read.
+        unseen_first = dict.fromkeys([*self._forms.values(), *self._positions])
+        more = [value for value in unseen_first if value not in known][:MOST_MORE] + self._extremes
         if self.missing:
             more.append(self._absent)
         if not more:
@@ -128,6 +141,11 @@ class SeenValues:
         if not self.full or not isinstance(column, CategoricalColumn):
             return series
         return series.where(series.isna() | series.isin(list(self._positions)), column.others[0])
+
+
+def _holds_objects_in_order(known: pd.Series) -> bool:
+    """Whether values are decimals, dates or times, of which there may be too many to be counted."""
+    return known.dtype == object and len(kinds := set(map(type, known))) == 1 and kinds <= IN_ORDER
 
 
 def _holds_names(dtype: Any) -> bool:
