@@ -19,7 +19,7 @@ def flow(request):
 
 
 def test_another_guidance_and_number_of_steps_need_no_training(flow, tmp_path):
-    other = flow.with_sampling(guidance=3.0, sampling_steps=2)
+    other = flow.with_sampling(guidance=np.float32(3), sampling_steps=np.int64(2))
     drawn = [torch.as_tensor(one.sample(Y, random_state=1)) for one in (flow, other)]
     assert not torch.equal(*drawn)
     assert (other.guidance, flow.guidance, flow.config_.architecture.guidance) == (3.0, 1.0, 1.0)
@@ -33,6 +33,15 @@ def test_what_no_flow_is_sampled_with_is_refused(flow, wrong):
     (name,) = wrong
     with pytest.raises(ValueError, match=f"'{name}' parameter"):
         flow.with_sampling(**wrong)
+
+
+@pytest.mark.parametrize("family", DATA)
+def test_guidance_needs_what_was_learnt_without_the_class(family):
+    unguided = family(**QUICK, label_dropout=0.0).fit(DATA[family], Y)
+    with pytest.raises(ValueError, match="guidance must be 1"):
+        unguided.with_sampling(guidance=2.0)
+    with pytest.raises(ValueError, match="guidance must be 1"):
+        family(**QUICK, label_dropout=0.0, guidance=0.0).fit(DATA[family], Y)
 
 
 def test_an_exported_flow_takes_any_number_of_samples(tmp_path):
