@@ -52,6 +52,12 @@ def test_an_exported_flow_takes_any_number_of_samples(tmp_path):
     assert (images == images[0]).all()
 
 
+@pytest.mark.parametrize(("side", "steps"), [(8, 804), (14, 1406), (32, 1406)])
+def test_a_default_training_of_large_images_takes_no_more_steps(side, steps):
+    images = RNG.integers(0, 256, (12, side, side), dtype=np.uint8)
+    assert ImageFlow(device="cpu").resolve(images, Y).training.steps == steps
+
+
 def test_rows_score_by_their_density():
     """Far from all training rows the density is low, and a missing number costs nothing by itself."""
     X = np.where(RNG.random((12, 3)) < 0.2, np.nan, DATA[TableFlow])
