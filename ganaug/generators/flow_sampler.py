@@ -146,6 +146,15 @@ class FlowSampling(NeuralGenerator):
     generator_: FlowSampler
     guidance: float
     sampling_steps: int
+    label_dropout: float
+
+    def _validate_params(self) -> None:
+        super()._validate_params()
+        if self.guidance != 1 and self.label_dropout == 0:
+            raise ValueError(
+                f"guidance must be 1 where label_dropout is 0, got {self.guidance:g}: nothing was learnt without the "
+                "class; train with a label_dropout of 0.1"
+            )
 
     def with_sampling(self, *, guidance: float | None = None, sampling_steps: int | None = None) -> Self:
         """Return this flow with another guidance or number of steps, without training it again.
@@ -160,16 +169,20 @@ class FlowSampling(NeuralGenerator):
         -------
         NeuralGenerator
             Fitted, with the same weights, which the two share.
+
+        Raises
+        ------
+        ValueError
+            For a value that is out of range, and guidance of a flow that was trained with ``label_dropout=0``.
         """
         check_is_fitted(self)
         asked = {"guidance": guidance, "sampling_steps": sampling_steps}
-        changed = {name: value for name, value in asked.items() if value is not None}
-        other = type(self)()
-        for name, value in vars(self).items():
-            setattr(other, name, value)
-        other.set_params(**changed)
+        other = copy.copy(self)
+        other.set_params(**{name: value for name, value in asked.items() if value is not None})
         other._validate_params()
-        arch = replace(self.config_.architecture, **changed)
+        arch = replace(
+            self.config_.architecture, guidance=float(other.guidance), sampling_steps=int(other.sampling_steps)
+        )
         other.config_ = replace(self.config_, architecture=arch)
         other.generator_ = self.generator_.with_architecture(arch)
         return other

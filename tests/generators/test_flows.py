@@ -19,7 +19,7 @@ def flow(request):
 
 
 def test_another_guidance_and_number_of_steps_need_no_training(flow, tmp_path):
-    other = flow.with_sampling(guidance=3.0, sampling_steps=2)
+    other = flow.with_sampling(guidance=np.float32(3), sampling_steps=np.int64(2))
     drawn = [torch.as_tensor(one.sample(Y, random_state=1)) for one in (flow, other)]
     assert not torch.equal(*drawn)
     assert (other.guidance, flow.guidance, flow.config_.architecture.guidance) == (3.0, 1.0, 1.0)
@@ -35,12 +35,27 @@ def test_what_no_flow_is_sampled_with_is_refused(flow, wrong):
         flow.with_sampling(**wrong)
 
 
+@pytest.mark.parametrize("family", DATA)
+def test_guidance_needs_what_was_learnt_without_the_class(family):
+    unguided = family(**QUICK, label_dropout=0.0).fit(DATA[family], Y)
+    with pytest.raises(ValueError, match="guidance must be 1"):
+        unguided.with_sampling(guidance=2.0)
+    with pytest.raises(ValueError, match="guidance must be 1"):
+        family(**QUICK, label_dropout=0.0, guidance=0.0).fit(DATA[family], Y)
+
+
 def test_an_exported_flow_takes_any_number_of_samples(tmp_path):
     flow = ImageFlow(**QUICK, guidance=1.5, sampling_steps=1).fit(DATA[ImageFlow], Y)
     program = torch.export.load(flow.export(tmp_path / "flow.pt2", format="torch_export"))
     images = program.module()(torch.zeros(5, 72), torch.zeros(5, dtype=torch.int64))
     assert images.shape == (5, 1, 9, 8)
     assert (images == images[0]).all()
+
+
+@pytest.mark.parametrize(("side", "steps"), [(8, 804), (14, 1406), (32, 1406)])
+def test_a_default_training_of_large_images_takes_no_more_steps(side, steps):
+    images = RNG.integers(0, 256, (12, side, side), dtype=np.uint8)
+    assert ImageFlow(device="cpu").resolve(images, Y).training.steps == steps
 
 
 def test_rows_score_by_their_density():

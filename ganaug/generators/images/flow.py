@@ -28,7 +28,7 @@ __all__ = ["ImageFlow", "ImageFlowConfig"]
 BATCH_SIZE = 64
 LEARNING_RATE = 2e-3
 WIDTH = 64
-IMAGES = 180_000  # shown in training, of 28x28 pixels or more and up to ten classes
+IMAGES = 90_000  # shown in training, of 14x14 pixels or more and up to ten classes
 CLASSES = 10
 
 
@@ -71,7 +71,7 @@ class ImageFlow(FlowSampling, NeuralImageGenerator):
     Parameters
     ----------
     steps : int or "auto", default="auto"
-        Updates of the network. "auto" shows 180,000 images of 28x28 or more, smaller ones fewer times, and as many more
+        Updates of the network. "auto" shows 90,000 images of 14x14 or more, smaller ones fewer times, and as many more
         as there are classes beyond ten.
     batch_size : int or "auto", default="auto"
         Images per step. "auto" takes 64 and, on a GPU whose memory it does not fit into, half of it and so on.
@@ -132,7 +132,7 @@ class ImageFlow(FlowSampling, NeuralImageGenerator):
 
     See Also
     --------
-    ganaug.ImageGAN : Draws at a tenth of the cost.
+    ganaug.ImageGAN : Draws by one call of its network.
 
     Notes
     -----
@@ -226,7 +226,7 @@ class ImageFlow(FlowSampling, NeuralImageGenerator):
                 guidance=float(self.guidance),
             )
             size = int(given.get("batch_size", BATCH_SIZE))
-            images = IMAGES * min(1.0, side / 28) * max(1.0, n_classes / CLASSES)
+            images = IMAGES * min(1.0, side / 14) * max(1.0, n_classes / CLASSES)
             rate = float(given.get("learning_rate", LEARNING_RATE))
             training = TrainingConfig(
                 steps=int(given.get("steps", max(1, round(images / size)))),
