@@ -8,6 +8,8 @@ from typing import Any, NamedTuple, Protocol
 from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
+from ganaug.data.json_values import short
+
 __all__ = ["Batch", "Objective"]
 
 
@@ -141,3 +143,5 @@ class Objective(Protocol):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Inverse of :meth:`state_dict`; ``ValueError``, ``LookupError`` or ``TypeError`` for what cannot be one."""
+        if state:
+            raise ValueError(f"there is nothing that {type(self).__name__} changes, got {short(state)}")

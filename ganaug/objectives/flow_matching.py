@@ -202,9 +202,6 @@ class FlowMatchingObjective(Objective):
         self.optimizers["generator"].step()
         return loss.detach()[None]
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Do nothing: there is no state."""
-
     def samples(self, labels: Tensor, batch_size: int, randomness: Generator) -> Tensor:
         """Draw from the averaged flow, as the estimator does."""
         average, device = self.ema["generator"], self._weights[0].device

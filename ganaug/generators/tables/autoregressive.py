@@ -299,8 +299,8 @@ class TableAutoregressive(TableScoring):
         refused = torch.from_numpy(missing)
         for part in chosen.split(SAMPLING_BATCH):
             noise = torch.randn(len(part), arch.noise_dim, generator=randomness)
-            given = (rows[part], torch.from_numpy(known)[part], noise, conditions[part])
-            rows[part] = network.complete(*(tensor.to(self.device_) for tensor in given), refused).cpu()
+            given = (rows[part], torch.from_numpy(known)[part], noise, conditions[part], refused)
+            rows[part] = network.complete(*(tensor.to(self.device_) for tensor in given)).cpu()
         classes = (conditions if conditions.ndim == 1 else conditions[:, 0]).numpy()
         drawn = self.encoder_.inverse_transform(rows.numpy(), classes, randomness.initial_seed())
         filled = container.restore(fill_cells(table, drawn, cells))

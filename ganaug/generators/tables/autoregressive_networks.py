@@ -194,7 +194,7 @@ class AnyOrderNetwork(nn.Module):
         # Of each entry of a block that block and the place in it.
         blocks = np.repeat(np.arange(len(layout.blocks)), layout.blocks)
         self.register_buffer("block", torch.from_numpy(blocks).long(), persistent=False)
-        level = np.concatenate([np.arange(width) for width in layout.blocks] or [np.empty(0)])
+        level = np.concatenate([np.arange(width) for width in layout.blocks] or [np.empty(0, dtype=int)])
         self.register_buffer("level", torch.from_numpy(level).float(), persistent=False)
 
     @torch.no_grad()

@@ -46,7 +46,9 @@ def missing_levels(encoder: Encoder, bins: int) -> tuple[NDArray[np.int64], NDAr
             f"impute needs columns that are encoded one by one, and a table of {len(encoder.names_)} columns of "
             "floating-point numbers is encoded by its principal components; fit a table of fewer columns"
         )
-    places, numbers, blocks = [], [], []
+    places: list[int] = []
+    numbers: list[int] = []
+    blocks: list[int] = []
     for column in encoder.columns_:
         missing = column.number.missing if isinstance(column, TextColumn) else column.missing
         if column.has_number:
@@ -57,7 +59,7 @@ def missing_levels(encoder: Encoder, bins: int) -> tuple[NDArray[np.int64], NDAr
             blocks.append(column.n_levels - 1 if missing else -1)
         else:
             places.append(-1)
-    return np.array(places), np.array(numbers + blocks)
+    return np.array(places, dtype=np.int64), np.array(numbers + blocks, dtype=np.int64)
 
 
 def known_columns(
