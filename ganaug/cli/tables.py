@@ -130,10 +130,7 @@ def fit_table(
         if source.is_file():
             check_rows_real(source, None)
         if train_from(gan, source, target, groups):
-            with saving(output, checkpoints):
-                save(gan, output, license)
-                keep_format(output, None)
-            report_training(gan, f"{gan.training_data_['n_rows']:,} rows", output)
+            _keep(gan, output, checkpoints, license)
         return
     file = opened(source, options, [target, groups, *(categorical or ())])
     check_rows_real(source, file.table)
@@ -146,10 +143,16 @@ def fit_table(
         print_plan(gan, {**about, "data": _found(*data)}, *data)
         return
     if train(gan, *data, target=target, groups=groups):
-        with saving(output, checkpoints):
-            save(gan, output, license)
-            keep_format(output, file.format)
-        report_training(gan, f"{len(labels):,} rows", output)
+        _keep(gan, output, checkpoints, license, file)
+
+
+def _keep(gan: Any, output: Path, checkpoints: Path | None, license: str, file: Any = None) -> None:
+    """Save what is trained on a table, or on a file that was read in parts, and say so."""
+    n_rows = gan.training_data_["n_rows"] if file is None else len(file.table)
+    with saving(output, checkpoints):
+        save(gan, output, license)
+        keep_format(output, None if file is None else file.format)
+    report_training(gan, f"{n_rows:,} rows", output)
 
 
 def _is_streamed(gan: Any, source: Path, asked: bool | None, options: CsvOptions, dry_run: bool) -> bool:
