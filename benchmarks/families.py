@@ -1,7 +1,8 @@
 """What each family of generators costs, and what a classifier learns from its samples alone.
 
     pip install ".[bench]"
-    python benchmarks/families.py [--seeds 3] [--only image-gan] [--output benchmarks/results/families.md]
+    python benchmarks/families.py rows --output benchmarks/results/families-rows.md
+    python benchmarks/families.py images --output benchmarks/results/families-images.md
 
 On one thread, with the default parameters of every registered generator. Times are of the processor: of ``fit``, and of
 drawing 1,000 samples.
@@ -154,6 +155,7 @@ def table_lines(names: Sequence[str], seeds: int) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("kind", choices=["images", "rows"])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", action="append", choices=generator_names(), help="may be repeated; default all")
     parser.add_argument("--output", type=Path)
