@@ -18,7 +18,7 @@ from ganaug.engine.transfer import Rows, to_device
 from ganaug.generators import fitting
 from ganaug.generators.images import drawing as image_drawing
 from ganaug.generators.images import gan as image
-from ganaug.generators.tables import gan as table
+from ganaug.generators.tables import base as table
 
 META, GPU = torch.device("meta"), torch.device("cuda", 0)
 
