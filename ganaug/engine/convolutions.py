@@ -92,7 +92,7 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None = None, geometry: Ge
     (108.0, (3, 2, 3, 3))
     """
     device = x.device.type
-    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
+    if _casts(device):
         dtype = torch.get_autocast_dtype(device)
         x, weight, bias = x.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype)
     if not torch.is_grad_enabled():
@@ -110,7 +110,12 @@ def _apply(function: type[torch.autograd.Function], *arguments: Any) -> Tensor:
 def _not_cast(tensor: Tensor) -> AbstractContextManager[Any]:
     """No autocast, which would round some of what a pass takes and not the rest."""
     device = tensor.device.type
-    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
+    return torch.autocast(device, enabled=False) if _casts(device) else nullcontext()
+
+
+def _casts(device: str) -> bool:
+    """Whether there is autocast on devices of this type, and it is on."""
+    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
 
 
 def _wanted(ctx: Any, index: int) -> bool:
