@@ -90,6 +90,15 @@ def test_cells_are_filled_in_any_container(kind):
     np.testing.assert_array_equal(found[:, 0], values[:, 0])
 
 
+def test_tables_of_names_alone_are_drawn_scored_and_completed():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"city": rng.choice(["Oslo", "Rome"], 60), "member": rng.random(60) < 0.5})
+    model = TableAutoregressive(**QUICK | {"steps": 2}).fit(X, np.arange(60) % 2)
+    grid = pd.DataFrame({"city": ["Oslo", "Oslo", "Rome", "Rome"], "member": [True, False, True, False]})
+    assert np.exp(model.score_samples(grid, [1] * 4)).sum() == pytest.approx(1, abs=1e-5)
+    assert model.impute(grid.assign(city=["Oslo", None, "Rome", None]), [0] * 4)["city"].isin(["Oslo", "Rome"]).all()
+
+
 def test_a_cell_stays_missing_only_where_no_value_of_the_column_was_seen():
     X = np.random.default_rng(0).normal(size=(40, 3))
     X[:, 0], X[::2, 1] = np.nan, np.nan  # nowhere, and not in the first class

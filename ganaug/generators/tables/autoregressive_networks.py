@@ -473,7 +473,8 @@ class AnyOrderNetwork(nn.Module):
         widths = ndtr(self.high) - ndtr(self.low)
         logs = torch.where(widths > 0, widths.clamp(min=1e-12).log(), 0.0)
         table = logs.new_zeros(self.n_columns, self.levels)
-        table[: len(logs), : self.arch.bins] = logs
+        if len(logs):
+            table[: len(logs), : self.arch.bins] = logs
         return table[torch.arange(self.n_columns, device=levels.device), levels]
 
 
