@@ -62,6 +62,7 @@ def test_a_column_that_is_a_function_of_another_is_imputed_and_the_rest_stays(fi
     assert not filled.isna().any(axis=None)
     assert (filled.dtypes == lacking.dtypes).all()
     assert filled.index.equals(lacking.index)
+    assert fitted.impute(lacking[:0], y[:0]).equals(lacking[:0])
     present = lacking.notna()
     assert filled.where(present).equals(lacking.where(present))
     assert fitted.impute(lacking, y, random_state=0).equals(filled)
@@ -87,6 +88,23 @@ def test_cells_are_filled_in_any_container(kind):
     found = filled.toarray() if kind == "sparse" else np.asarray(filled)
     assert not np.isnan(found).any()
     np.testing.assert_array_equal(found[:, 0], values[:, 0])
+
+
+def test_tables_of_names_alone_are_drawn_scored_and_completed():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"city": rng.choice(["Oslo", "Rome"], 60), "member": rng.random(60) < 0.5})
+    model = TableAutoregressive(**QUICK | {"steps": 2}).fit(X, np.arange(60) % 2)
+    grid = pd.DataFrame({"city": ["Oslo", "Oslo", "Rome", "Rome"], "member": [True, False, True, False]})
+    assert np.exp(model.score_samples(grid, [1] * 4)).sum() == pytest.approx(1, abs=1e-5)
+    assert model.impute(grid.assign(city=["Oslo", None, "Rome", None]), [0] * 4)["city"].isin(["Oslo", "Rome"]).all()
+
+
+def test_a_cell_stays_missing_only_where_no_value_of_the_column_was_seen():
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    X[:, 0], X[::2, 1] = np.nan, np.nan  # nowhere, and not in the first class
+    y = np.arange(40) % 2
+    model = TableAutoregressive(**QUICK | {"steps": 2}).fit(X, y)
+    assert np.isnan(model.impute(X, y, random_state=0)).sum(0).tolist() == [40, 0, 0]
 
 
 def test_what_cannot_be_imputed_is_refused_in_a_sentence(fitted):

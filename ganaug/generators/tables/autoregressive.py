@@ -272,7 +272,8 @@ class TableAutoregressive(TableScoring):
         Returns
         -------
         DataFrame, ndarray or sparse matrix
-            `X` with no cell missing, in the same container and dtypes. What is present is unchanged.
+            `X` with no cell missing but in columns of which no value was in the training data, in the same container
+            and dtypes. What is present is unchanged.
 
         Raises
         ------
@@ -282,6 +283,8 @@ class TableAutoregressive(TableScoring):
         """
         conditions = self._judged(y, groups)
         self._validate_params()
+        if len(conditions) == 0 and np.shape(X)[:1] == (0,):
+            return X[:0]
         table, container = as_table(X)
         if len(table) != len(conditions):
             raise ValueError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -164,6 +165,8 @@ class AnyOrderNetwork(nn.Module):
     orders: Tensor
     block: Tensor
     level: Tensor
+    gates: Tensor
+    free: Tensor
 
     def __init__(self, arch: AutoregressiveArchitecture) -> None:
         super().__init__()
@@ -196,6 +199,8 @@ class AnyOrderNetwork(nn.Module):
         self.register_buffer("block", torch.from_numpy(blocks).long(), persistent=False)
         level = np.concatenate([np.arange(width) for width in layout.blocks] or [np.empty(0, dtype=int)])
         self.register_buffer("level", torch.from_numpy(level).float(), persistent=False)
+        for name, found in (("gates", arch.gates), ("free", arch.free)):
+            self.register_buffer(name, torch.tensor(found, dtype=torch.int64), persistent=False)
 
     @torch.no_grad()
     def set_statistics(
@@ -212,22 +217,20 @@ class AnyOrderNetwork(nn.Module):
         classes : ndarray of shape (n_rows,)
         groups : ndarray of shape (n_rows,), optional
         """
-        present, smooth = self.arch.layout.present(rows), torch.eye(self.levels).repeat(self.n_columns, 1, 1)
+        present, used = self.arch.layout.present(rows), []
         for column in range(self.n_columns):
             n, bins = 0, 0
             if column < self.arch.layout.n_numbers:
                 values = np.unique(rows[present[:, column], column], return_counts=True)
                 n, bins = self._set_bins(column, *values), self.arch.bins
-                place = torch.arange(n)
-                kernel = (-0.5 * ((place[:, None] - place) * NARROW / max(1, n)) ** 2).exp()
-                smooth[column, :n, :n] = kernel / kernel.sum(1, keepdim=True)
+                used.append(n)
             waves = torch.arange(min(n, WAVES))
             self.basis[column, : len(waves), :n] = torch.cos(
                 math.pi * waves[:, None] * (torch.arange(n) + 0.5) / max(1, n)
             ) / (1 + waves[:, None] / SMOOTHNESS)
             rest = torch.arange(self.arch.sizes[column] - bins)
             self.basis[column, rest + min(bins, WAVES), rest + bins] = 1.0
-        of_classes = self._counts(rows, classes, self.arch.n_classes, smooth)
+        of_classes = self._counts(rows, classes, self.arch.n_classes, used)
         total = of_classes.sum(0)
         frequencies = total / total.sum(1, keepdim=True).clamp(min=1)
         overall = torch.where(total > 0, frequencies.log(), NEVER)
@@ -235,7 +238,7 @@ class AnyOrderNetwork(nn.Module):
         self.class_logits[:-1] += _log_ratio(of_classes, of_classes.sum(2, keepdim=True) * frequencies, frequencies)
         if groups is None:
             return
-        of_groups = self._counts(rows, groups, self.arch.n_groups, smooth)
+        of_groups = self._counts(rows, groups, self.arch.n_groups, used)
         self.group_logits[:-1] = _log_ratio(of_groups, of_groups.sum(2, keepdim=True) * frequencies, frequencies)
         cells = torch.zeros(self.arch.n_classes, self.arch.n_groups, dtype=torch.float64)
         cells.index_put_(tuple(torch.from_numpy(np.stack([classes, groups]))), torch.ones(()).double(), accumulate=True)
@@ -268,8 +271,8 @@ class AnyOrderNetwork(nn.Module):
             getattr(self, name)[number, : len(bounds)] = torch.from_numpy(bounds.astype(np.float32))
         return len(first)
 
-    def _counts(self, rows: NDArray[np.float32], indices: NDArray[np.integer], n: int, smooth: Tensor) -> Tensor:
-        """How often each level occurs with each index, smoothed: shape (n, columns, levels)."""
+    def _counts(self, rows: NDArray[np.float32], indices: NDArray[np.integer], n: int, used: Sequence[int]) -> Tensor:
+        """How often each level occurs with each index, smoothed over the used bins: shape (n, columns, levels)."""
         counts = torch.zeros(n * self.n_columns * self.levels, dtype=torch.float64)
         offsets = torch.arange(self.n_columns) * self.levels
         for start in range(0, len(rows), CHUNK):
@@ -277,7 +280,12 @@ class AnyOrderNetwork(nn.Module):
             of = torch.from_numpy(np.asarray(indices[start : start + CHUNK], dtype=np.int64))
             places = (of[:, None] * self.n_columns * self.levels + offsets + levels)[levels >= 0]
             counts += torch.bincount(places, minlength=len(counts))
-        return torch.einsum("ndl,dlm->ndm", counts.view(n, self.n_columns, self.levels), smooth.double())
+        found = counts.view(n, self.n_columns, self.levels)
+        for column, bins in enumerate(used):
+            place = torch.arange(bins, dtype=torch.float64)
+            kernel = (-0.5 * ((place[:, None] - place) * NARROW / max(1, bins)) ** 2).exp()
+            found[:, column, :bins] = found[:, column, :bins] @ (kernel / kernel.sum(1, keepdim=True))
+        return found
 
     def discretise(self, rows: Tensor) -> Tensor:
         """Find the level of each column.
@@ -299,14 +307,12 @@ class AnyOrderNetwork(nn.Module):
         filled = rows.new_zeros(len(rows), len(layout.blocks) + 1).index_add_(1, self.block, blocks)
         filled[:, -1] = 1  # stands for the block of a number that is always present
         places = torch.where(filled > 0, places, -1).long()
-        gates = torch.tensor(arch.gates, dtype=torch.int64, device=rows.device)
-        gate = places[:, gates]
+        gate = places[:, self.gates]
         levels = torch.where(gate > 0, gate + arch.bins - 1, torch.where(gate == 0, bins.T, -1))
-        free = torch.tensor(arch.free, dtype=torch.int64, device=rows.device)
-        return torch.cat([levels, places[:, free]], 1)
+        return torch.cat([levels, places[:, self.free]], 1)
 
-    def logits(self, levels: Tensor, known: Tensor, conditions: Tensor, column: int | None = None) -> Tensor:
-        """Logits of the levels, given what is known.
+    def logits(self, levels: Tensor, known: Tensor, conditions: Tensor) -> Tensor:
+        """Logits of the levels of all columns, given what is known.
 
         Parameters
         ----------
@@ -314,26 +320,39 @@ class AnyOrderNetwork(nn.Module):
             As :meth:`discretise` returns them.
         known : Tensor of shape (n, arch.n_columns), bool
         conditions : Tensor of shape (n,) or (n, 2), int64
-        column : int, optional
-            The only column that is asked for.
 
         Returns
         -------
-        Tensor of shape (n, arch.n_columns, levels) or (n, levels)
+        Tensor of shape (n, arch.n_columns, levels)
             Float32; columns are filled up with levels that never occur.
         """
-        columns = torch.arange(self.n_columns, device=levels.device)
-        seen = self.basis[columns, :, levels.clamp(min=0)] * (known & (levels >= 0))[:, :, None]
-        hidden = self.first(torch.cat([seen.flatten(1), known.to(seen.dtype)], 1)) + self.condition(conditions)
-        for layer in self.hidden:
-            hidden = hidden + layer(F.silu(hidden))
-        hidden = F.silu(hidden)
-        if column is not None:
-            part = slice(column * self.outputs, (column + 1) * self.outputs)
-            out = F.linear(hidden, self.out.weight[part], self.out.bias[part]).float() @ self.basis[column]
-            return out + self._frequencies(conditions, column)
+        hidden = self._hidden(self._entered(levels, known, conditions))
         out = self.out(hidden).float().unflatten(1, (self.n_columns, self.outputs))
         return (out.transpose(0, 1) @ self.basis).transpose(0, 1) + self._frequencies(conditions, slice(None))
+
+    def _entered(self, levels: Tensor, known: Tensor, conditions: Tensor) -> Tensor:
+        """What the first layer makes of what is known."""
+        columns = torch.arange(self.n_columns, device=levels.device)
+        seen = self.basis[columns, :, levels.clamp(min=0)] * (known & (levels >= 0))[:, :, None]
+        return self.first(torch.cat([seen.flatten(1), known.to(seen.dtype)], 1)) + self.condition(conditions)
+
+    def _entered_later(self, levels: Tensor, column: int) -> Tensor:
+        """What is added to :meth:`_entered` once a column is known, at levels of shape (n,)."""
+        part = slice(column * self.outputs, (column + 1) * self.outputs)
+        of_levels = self.basis[column].T @ self.first.weight[:, part].T
+        return of_levels[levels] + self.first.weight[:, self.n_columns * self.outputs + column]
+
+    def _hidden(self, entered: Tensor) -> Tensor:
+        hidden = entered
+        for layer in self.hidden:
+            hidden = hidden + layer(F.silu(hidden))
+        return F.silu(hidden)
+
+    def _logits_of(self, column: int, entered: Tensor, conditions: Tensor) -> Tensor:
+        """Logits of the levels of one column, of shape (n, levels), given :meth:`_entered`."""
+        part = slice(column * self.outputs, (column + 1) * self.outputs)
+        out = F.linear(self._hidden(entered), self.out.weight[part], self.out.bias[part]).float() @ self.basis[column]
+        return out + self._frequencies(conditions, column)
 
     def _frequencies(self, conditions: Tensor, column: int | slice) -> Tensor:
         """Logarithms of the frequencies of levels, as far as class and group tell them."""
@@ -378,18 +397,18 @@ class AnyOrderNetwork(nn.Module):
         completed, levels = rows.clone(), self.discretise(rows)
         which = (uniform[:, 0] * len(self.orders)).long()
         for order, part in [(order, (which == k).nonzero()[:, 0]) for k, order in enumerate(self.orders.tolist())]:
-            own, given, asked, drawn = levels[part], known[part], conditions[part], completed[part]
+            given, asked, drawn = known[part], conditions[part], completed[part]
+            entered = self._entered(levels[part], given, asked)
             for column in order:
-                logits = self.logits(own, given, asked, column)
+                logits = self._logits_of(column, entered, asked)
                 if refused is not None and refused[column] >= 0:
                     logits[:, refused[column]] = NEVER
                 cumulated = self._tempered(logits, column).softmax(1).cumsum(1)
                 place = uniform[part, 1 + column, None] * cumulated[:, -1:]
                 new = (cumulated <= place).sum(1).clamp(max=self.levels - 1)
                 unknown = ~given[:, column]
-                own[:, column] = torch.where(unknown, new, own[:, column])
                 self._write(drawn, new, inside[part, column], column, unknown)
-                given[:, column] = True
+                entered = entered + self._entered_later(new, column) * unknown[:, None]
             completed[part] = drawn
         return completed
 
@@ -442,11 +461,11 @@ class AnyOrderNetwork(nn.Module):
         levels = levels.clamp(min=0)
         found = rows.new_zeros(len(self.orders), len(rows))
         for k, order in enumerate(self.orders.tolist()):
-            known = torch.zeros_like(scored)
+            entered = self._entered(levels, torch.zeros_like(scored), conditions)
             for column in order:
-                log_p = self.logits(levels, known, conditions, column).log_softmax(1)
+                log_p = self._logits_of(column, entered, conditions).log_softmax(1)
                 found[k] += log_p.gather(1, levels[:, column, None])[:, 0] * scored[:, column]
-                known[:, column] = scored[:, column]
+                entered = entered + self._entered_later(levels[:, column], column) * scored[:, column, None]
         return torch.logsumexp(found, 0) - np.log(len(self.orders)) - self._log_ranks(levels).mul(scored).sum(1)
 
     def _log_ranks(self, levels: Tensor) -> Tensor:
@@ -454,7 +473,8 @@ class AnyOrderNetwork(nn.Module):
         widths = ndtr(self.high) - ndtr(self.low)
         logs = torch.where(widths > 0, widths.clamp(min=1e-12).log(), 0.0)
         table = logs.new_zeros(self.n_columns, self.levels)
-        table[: len(logs), : self.arch.bins] = logs
+        if len(logs):
+            table[: len(logs), : self.arch.bins] = logs
         return table[torch.arange(self.n_columns, device=levels.device), levels]
 
 
