@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -16,6 +16,7 @@ from ganaug.data import LabelledImages
 from ganaug.engine.config import PRECISIONS, TrainingConfig
 from ganaug.engine.devices import computes_bf16, resolve_device
 from ganaug.engine.run_options import RunOptions
+from ganaug.generators.config import GeneratorConfig
 from ganaug.generators.fitting import ENGINE_CONSTRAINTS, Fitting
 from ganaug.generators.flow_sampler import FLOW_CONSTRAINTS, FlowSampling
 from ganaug.generators.grouping import Grouping
@@ -33,32 +34,11 @@ CLASSES = 10
 
 
 @dataclass(frozen=True)
-class ImageFlowConfig:
-    """Everything that training an :class:`ImageFlow` depends on beside the data and the seed.
-
-    Attributes
-    ----------
-    architecture : ImageFlowArchitecture
-    training : TrainingConfig
-    objective : FlowMatchingConfig
-    """
+class ImageFlowConfig(GeneratorConfig):
+    """Everything that training an :class:`ImageFlow` depends on beside the data and the seed."""
 
     architecture: ImageFlowArchitecture
-    training: TrainingConfig
     objective: FlowMatchingConfig
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, as written to ``config.json``."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> ImageFlowConfig:
-        """Inverse of :meth:`to_dict`, also after a trip through JSON; other keys are ignored."""
-        return cls(
-            ImageFlowArchitecture.from_dict(values["architecture"]),
-            TrainingConfig.from_dict(values["training"]),
-            FlowMatchingConfig.from_dict(values["objective"]),
-        )
 
 
 class ImageFlow(FlowSampling, NeuralImageGenerator):

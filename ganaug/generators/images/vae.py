@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -16,6 +16,7 @@ from ganaug.data import LabelledImages
 from ganaug.engine.config import PRECISIONS, TrainingConfig
 from ganaug.engine.devices import computes_bf16, resolve_device
 from ganaug.engine.run_options import RunOptions
+from ganaug.generators.config import GeneratorConfig
 from ganaug.generators.fitting import ENGINE_CONSTRAINTS, Fitting
 from ganaug.generators.grouping import Grouping
 from ganaug.generators.images.base import NeuralImageGenerator
@@ -35,32 +36,11 @@ TEMPERATURE = 1.2
 
 
 @dataclass(frozen=True)
-class ImageVAEConfig:
-    """Everything that training an :class:`ImageVAE` depends on beside the data and the seed.
-
-    Attributes
-    ----------
-    architecture : ImageVAEArchitecture
-    training : TrainingConfig
-    objective : VariationalConfig
-    """
+class ImageVAEConfig(GeneratorConfig):
+    """Everything that training an :class:`ImageVAE` depends on beside the data and the seed."""
 
     architecture: ImageVAEArchitecture
-    training: TrainingConfig
     objective: VariationalConfig
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, as written to ``config.json``."""
-        return asdict(self) | {"architecture": self.architecture.to_dict()}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> ImageVAEConfig:
-        """Inverse of :meth:`to_dict`, also after a trip through JSON; other keys are ignored."""
-        return cls(
-            ImageVAEArchitecture.from_dict(values["architecture"]),
-            TrainingConfig.from_dict(values["training"]),
-            VariationalConfig.from_dict(values["objective"]),
-        )
 
 
 class ImageVAE(ImageScoring, NeuralImageGenerator):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -20,6 +20,7 @@ from ganaug.data.tables.encoder import Encoder
 from ganaug.engine.config import TrainingConfig
 from ganaug.engine.devices import random_generator
 from ganaug.engine.run_options import RunOptions
+from ganaug.generators.config import GeneratorConfig
 from ganaug.generators.fitting import ENGINE_CONSTRAINTS, Fitting
 from ganaug.generators.grouping import Grouping
 from ganaug.generators.tables.autoregressive_networks import AnyOrderNetwork, AutoregressiveArchitecture
@@ -35,32 +36,11 @@ LEAST_STEPS, MOST_STEPS = 500, 3000
 
 
 @dataclass(frozen=True)
-class TableAutoregressiveConfig:
-    """Everything that training a :class:`TableAutoregressive` depends on beside the data and the seed.
-
-    Attributes
-    ----------
-    architecture : AutoregressiveArchitecture
-    training : TrainingConfig
-    objective : AutoregressiveConfig
-    """
+class TableAutoregressiveConfig(GeneratorConfig):
+    """Everything that training a :class:`TableAutoregressive` depends on beside the data and the seed."""
 
     architecture: AutoregressiveArchitecture
-    training: TrainingConfig
     objective: AutoregressiveConfig
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, as written to ``config.json``."""
-        return asdict(self) | {"architecture": self.architecture.to_dict()}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> TableAutoregressiveConfig:
-        """Inverse of :meth:`to_dict`, also after a trip through JSON; other keys are ignored."""
-        return cls(
-            AutoregressiveArchitecture.from_dict(values["architecture"]),
-            TrainingConfig.from_dict(values["training"]),
-            AutoregressiveConfig.from_dict(values["objective"]),
-        )
 
 
 class TableAutoregressive(TableScoring):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -18,6 +18,7 @@ from ganaug.data.tables.encoder import Encoder
 from ganaug.engine.config import TrainingConfig
 from ganaug.engine.devices import random_generator
 from ganaug.engine.run_options import RunOptions
+from ganaug.generators.config import GeneratorConfig
 from ganaug.generators.fitting import ENGINE_CONSTRAINTS, Fitting
 from ganaug.generators.flow_sampler import FLOW_CONSTRAINTS, FlowSampling, log_likelihood
 from ganaug.generators.grouping import Grouping
@@ -33,32 +34,11 @@ SCORING_STEPS = 16
 
 
 @dataclass(frozen=True)
-class TableFlowConfig:
-    """Everything that training a :class:`TableFlow` depends on beside the data and the seed.
-
-    Attributes
-    ----------
-    architecture : TableFlowArchitecture
-    training : TrainingConfig
-    objective : FlowMatchingConfig
-    """
+class TableFlowConfig(GeneratorConfig):
+    """Everything that training a :class:`TableFlow` depends on beside the data and the seed."""
 
     architecture: TableFlowArchitecture
-    training: TrainingConfig
     objective: FlowMatchingConfig
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, as written to ``config.json``."""
-        return asdict(self) | {"architecture": self.architecture.to_dict()}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> TableFlowConfig:
-        """Inverse of :meth:`to_dict`, also after a trip through JSON; other keys are ignored."""
-        return cls(
-            TableFlowArchitecture.from_dict(values["architecture"]),
-            TrainingConfig.from_dict(values["training"]),
-            FlowMatchingConfig.from_dict(values["objective"]),
-        )
 
 
 class TableFlow(FlowSampling, TableScoring):

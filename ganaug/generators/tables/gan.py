@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -17,6 +17,7 @@ from ganaug.data.tables.encoder import Encoder
 from ganaug.engine.config import TrainingConfig
 from ganaug.engine.distributed import DistributedContext
 from ganaug.engine.run_options import RunOptions
+from ganaug.generators.config import GeneratorConfig
 from ganaug.generators.fitting import ENGINE_CONSTRAINTS, Fitting
 from ganaug.generators.grouping import Grouping
 from ganaug.generators.tables.base import TableScoring
@@ -31,32 +32,11 @@ INPUT_NOISE = 0.1  # standard deviation of what is added to the rows that the di
 
 
 @dataclass(frozen=True)
-class TableGANConfig:
-    """Everything that training a :class:`TableGAN` depends on beside the data and the seed.
-
-    Attributes
-    ----------
-    architecture : TableArchitecture
-    training : TrainingConfig
-    objective : AdversarialConfig
-    """
+class TableGANConfig(GeneratorConfig):
+    """Everything that training a :class:`TableGAN` depends on beside the data and the seed."""
 
     architecture: TableArchitecture
-    training: TrainingConfig
     objective: AdversarialConfig
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, as written to ``config.json``."""
-        return asdict(self) | {"architecture": self.architecture.to_dict()}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> TableGANConfig:
-        """Inverse of :meth:`to_dict`, also after a trip through JSON; other keys are ignored."""
-        return cls(
-            TableArchitecture.from_dict(values["architecture"]),
-            TrainingConfig.from_dict(values["training"]),
-            AdversarialConfig.from_dict(values["objective"]),
-        )
 
 
 class TableGAN(TableScoring):

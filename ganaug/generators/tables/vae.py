@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ganaug.data.tables.encoder import Encoder
 from ganaug.engine.config import TrainingConfig
 from ganaug.engine.run_options import RunOptions
+from ganaug.generators.config import GeneratorConfig
 from ganaug.generators.fitting import ENGINE_CONSTRAINTS, Fitting
 from ganaug.generators.grouping import Grouping
 from ganaug.generators.tables.base import TableScoring
@@ -27,32 +28,11 @@ STEPS, ROWS = 1000, 1000  # up to so many rows
 
 
 @dataclass(frozen=True)
-class TableVAEConfig:
-    """Everything that training a :class:`TableVAE` depends on beside the data and the seed.
-
-    Attributes
-    ----------
-    architecture : TableVAEArchitecture
-    training : TrainingConfig
-    objective : VariationalConfig
-    """
+class TableVAEConfig(GeneratorConfig):
+    """Everything that training a :class:`TableVAE` depends on beside the data and the seed."""
 
     architecture: TableVAEArchitecture
-    training: TrainingConfig
     objective: VariationalConfig
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, as written to ``config.json``."""
-        return asdict(self) | {"architecture": self.architecture.to_dict()}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> TableVAEConfig:
-        """Inverse of :meth:`to_dict`, also after a trip through JSON; other keys are ignored."""
-        return cls(
-            TableVAEArchitecture.from_dict(values["architecture"]),
-            TrainingConfig.from_dict(values["training"]),
-            VariationalConfig.from_dict(values["objective"]),
-        )
 
 
 class TableVAE(TableScoring):
