@@ -20,6 +20,7 @@ from ganaug.data.host_states import plain_states
 from ganaug.data.json_values import clip, short, whole
 from ganaug.data.typed_values import from_json, to_json
 from ganaug.engine.conditioning import TrainedGroups
+from ganaug.engine.config import TrainingConfig
 from ganaug.engine.devices import resolve_device
 from ganaug.engine.distributed import current_context
 from ganaug.engine.layers import DrawnFrom
@@ -84,6 +85,7 @@ class NeuralGenerator(NestedDefaults):
     figures_: dict[str, float]
     config_: Any
     resumed_from_: int
+    label_temperature: float
     device: Any
     random_state: Any
     verbose: Any
@@ -111,6 +113,20 @@ class NeuralGenerator(NestedDefaults):
         """Where and how a call of ``fit`` takes place, from parameters that are checked already."""
         kind, options = type(self).__name__, self._run_options()
         return Fitting(options, kind=kind, device=self.device, random_state=self.random_state, verbose=self.verbose)
+
+    def _training_config(
+        self, *, steps: Any, batch_size: Any, learning_rate: Any, precision: str = "fp32"
+    ) -> TrainingConfig:
+        """A schedule whose learning rate falls to a tenth, with what all families let a user choose."""
+        return TrainingConfig(
+            steps=int(steps),
+            batch_size=int(batch_size),
+            learning_rate=float(learning_rate),
+            final_learning_rate=float(learning_rate) / 10,
+            label_temperature=float(self.label_temperature),
+            precision=precision,
+            validation_fraction=float(self._run_options().validation_fraction),
+        )
 
     def _train(self, fitting: Fitting, data: TrainingData, task: TrainingTask) -> None:
         """Train, and keep the networks, the history and what is said of the data."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ganaug.data.groups import cell_counts, check_groups
 from ganaug.generators.model_folder import labels_to_json
 
-__all__ = ["Grouping"]
+__all__ = ["Grouping", "n_groups_of"]
 
 
 @dataclass(frozen=True)
@@ -108,3 +108,8 @@ class Grouping:
         check_groups(classes[np.repeat(of_class, times)], groups[np.repeat(of_group, times)], use="conditioning", of=of)
         labels_to_json(groups)
         return cls(groups, indices, counts)
+
+
+def n_groups_of(grouping: Grouping | None) -> int:
+    """How many groups networks are conditioned on; 0 for none."""
+    return 0 if grouping is None else len(grouping.groups)

@@ -165,7 +165,7 @@ class Processor:
         self._patch = monkeypatch
 
     def becomes(self, *, bf16):
-        for module in ("images.presets", "images.gan"):
+        for module in ("images.auto", "images.base"):
             self._patch.setattr(f"ganaug.generators.{module}.computes_bf16", lambda device: bf16)
 
 

@@ -14,11 +14,13 @@ from torch import nn
 from ganaug.data import LabelledImages, labelled_images
 from ganaug.data.host_states import plain_states
 from ganaug.data.images.pixel_scale import PixelScale
+from ganaug.engine.config import PRECISIONS
+from ganaug.engine.devices import computes_bf16
 from ganaug.engine.objective import Objective
 from ganaug.engine.transfer import Rows
 from ganaug.generators.contract import SampleSpec, check_metadata
 from ganaug.generators.fitting import Fitting, TrainingData, TrainingTask
-from ganaug.generators.grouping import Grouping
+from ganaug.generators.grouping import Grouping, n_groups_of
 from ganaug.generators.images.drawing import tensor_grid
 from ganaug.generators.images.sampling import ImageSampling
 from ganaug.generators.pseudo_labels import guessed_indices, labelled_part
@@ -42,7 +44,7 @@ class NeuralImageGenerator(ImageSampling):
     batch_size: Any
     pseudo_label_confidence: float | None
 
-    def _resolver(self, data: LabelledImages, n_images: int, grouping: Grouping | None) -> Callable[..., Any]:
+    def _resolver(self, data: LabelledImages, n_images: int, n_groups: int) -> Callable[..., Any]:
         """Check the parameters; return what gives the configuration, also with other values of some of them.
 
         Parameters
@@ -51,7 +53,8 @@ class NeuralImageGenerator(ImageSampling):
             Those that have a label.
         n_images : int
             With those that have none.
-        grouping : Grouping or None
+        n_groups : int
+            That they are conditioned on; 0 for none.
 
         Returns
         -------
@@ -71,6 +74,23 @@ class NeuralImageGenerator(ImageSampling):
 
     def _open_values(self, fitting: Fitting, resolve: Callable[..., Any]) -> dict[str, Any]:
         """For what was left "auto" and may differ between machines, the values of the run that is resumed."""
+        # What cannot be one is refused with the rest of the description.
+        values = self._open_sizes(fitting, resolve())
+        training = fitting.found.get("training")
+        found = training if isinstance(training, dict) else {}
+        size, precision = found.get("batch_size"), found.get("precision")
+        most = resolve(**values).training.batch_size
+        if isinstance(self.batch_size, str) and isinstance(size, int) and 0 < size <= most:
+            values["batch_size"] = size
+        if self._run_options().precision == "auto" and precision in list(PRECISIONS):
+            values["precision"] = precision
+            if precision == "bf16" and not computes_bf16(fitting.device):
+                how = "in bfloat16, which this processor is slow in"
+                fitting.warn_of_slow(how, "train in float32", stacklevel=4)
+        return values
+
+    def _open_sizes(self, fitting: Fitting, config: Any) -> dict[str, Any]:
+        """The same for parameters that sizes of the networks follow from."""
         return {}
 
     def _remark(self, config: Any) -> str | None:
@@ -91,7 +111,7 @@ class NeuralImageGenerator(ImageSampling):
             The configuration, as in ``config_``.
         """
         data = labelled_images(X, y, groups=groups, dtype="auto")
-        return self._resolver(labelled_part(data), len(data), _grouping(data, groups))()
+        return self._resolver(labelled_part(data), len(data), n_groups_of(_grouping(data, groups)))()
 
     @plain_states()
     def fit(self, X: Any, y: Any = None, groups: Any = None, *, metadata: dict[str, Any] | None = None) -> Self:
@@ -133,7 +153,7 @@ class NeuralImageGenerator(ImageSampling):
         facts = check_metadata(metadata)
         data = labelled_images(X, y, groups=groups, dtype="auto")
         known, grouping = labelled_part(data), _grouping(data, groups)
-        resolve = self._resolver(known, len(data), grouping)
+        resolve = self._resolver(known, len(data), n_groups_of(grouping))
         fitting = self._fitting()
         resolve = partial(resolve, **self._open_values(fitting, resolve))
         config, seed = resolve(), fitting.randomness.initial_seed() % 2**32

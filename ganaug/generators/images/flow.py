@@ -13,13 +13,12 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
 from ganaug.data import LabelledImages
-from ganaug.engine.config import PRECISIONS, TrainingConfig
-from ganaug.engine.devices import computes_bf16, resolve_device
+from ganaug.engine.devices import resolve_device
 from ganaug.engine.run_options import RunOptions
 from ganaug.generators.config import GeneratorConfig
 from ganaug.generators.fitting import ENGINE_CONSTRAINTS, Fitting
 from ganaug.generators.flow_sampler import FLOW_CONSTRAINTS, FlowSampling
-from ganaug.generators.grouping import Grouping
+from ganaug.generators.images.auto import auto_precision, given, times_for_classes
 from ganaug.generators.images.base import NeuralImageGenerator
 from ganaug.generators.images.flow_networks import ImageFlowArchitecture, build_sampler
 from ganaug.objectives.flow_matching import FlowMatchingConfig, FlowMatchingObjective
@@ -30,7 +29,6 @@ BATCH_SIZE = 64
 LEARNING_RATE = 2e-3
 WIDTH = 64
 IMAGES = 90_000  # shown in training, of 14x14 pixels or more and up to ten classes
-CLASSES = 10
 
 
 @dataclass(frozen=True)
@@ -186,17 +184,14 @@ class ImageFlow(FlowSampling, NeuralImageGenerator):
         self.verbose = verbose
         self.run = run
 
-    def _resolver(
-        self, data: LabelledImages, n_images: int, grouping: Grouping | None
-    ) -> Callable[..., ImageFlowConfig]:
+    def _resolver(self, data: LabelledImages, n_images: int, n_groups: int) -> Callable[..., ImageFlowConfig]:
         self._validate_params()
-        options, device = self._run_options(), resolve_device(self.device)
-        params = self.get_params(deep=False) | {"precision": options.precision}
-        n_classes, n_groups = len(np.unique(data.labels)), 0 if grouping is None else len(grouping.groups)
+        device, n_classes = resolve_device(self.device), len(np.unique(data.labels))
+        params = self.get_params(deep=False) | {"precision": self._run_options().precision}
 
         def resolve(**changed: Any) -> ImageFlowConfig:
-            given = {name: value for name, value in (params | changed).items() if not _is_auto(value)}
-            width, side = int(given.get("width", WIDTH)), math.sqrt(math.prod(data.image_shape[1:]))
+            chosen = given(params | changed)
+            width, side = int(chosen.get("width", WIDTH)), math.sqrt(math.prod(data.image_shape[1:]))
             architecture = ImageFlowArchitecture(
                 image_shape=data.image_shape,
                 n_classes=n_classes,
@@ -205,37 +200,18 @@ class ImageFlow(FlowSampling, NeuralImageGenerator):
                 sampling_steps=int(self.sampling_steps),
                 guidance=float(self.guidance),
             )
-            size = int(given.get("batch_size", BATCH_SIZE))
-            images = IMAGES * min(1.0, side / 14) * max(1.0, n_classes / CLASSES)
-            rate = float(given.get("learning_rate", LEARNING_RATE))
-            training = TrainingConfig(
-                steps=int(given.get("steps", max(1, round(images / size)))),
+            size = int(chosen.get("batch_size", BATCH_SIZE))
+            images = IMAGES * min(1.0, side / 14) * times_for_classes(n_classes)
+            training = self._training_config(
+                steps=chosen.get("steps", max(1, round(images / size))),
                 batch_size=size,
-                learning_rate=rate,
-                final_learning_rate=rate / 10,
-                label_temperature=float(self.label_temperature),
-                validation_fraction=float(options.validation_fraction),
-                precision=given.get("precision", "bf16" if computes_bf16(device) else "fp32"),
+                learning_rate=chosen.get("learning_rate", LEARNING_RATE),
+                precision=chosen.get("precision", auto_precision(device)),
             )
             objective = FlowMatchingConfig(architecture.latent_dim, float(self.label_dropout))
             return ImageFlowConfig(architecture, training, objective)
 
         return resolve
-
-    def _open_values(self, fitting: Fitting, resolve: Callable[..., ImageFlowConfig]) -> dict[str, Any]:
-        """For the batch size and the precision that were left "auto", those of the run that is resumed."""
-        training = fitting.found.get("training")
-        found = training if isinstance(training, dict) else {}
-        size, precision = found.get("batch_size"), found.get("precision")
-        values: dict[str, Any] = {}
-        if _is_auto(self.batch_size) and isinstance(size, int) and 0 < size <= BATCH_SIZE:
-            values["batch_size"] = size
-        if _is_auto(self._run_options().precision) and precision in list(PRECISIONS):
-            values["precision"] = precision
-            if precision == "bf16" and not computes_bf16(fitting.device):
-                how = "in bfloat16, which this processor is slow in"
-                fitting.warn_of_slow(how, "train in float32", stacklevel=4)
-        return values
 
     def _objective(self, config: ImageFlowConfig, fitting: Fitting) -> Callable[..., FlowMatchingObjective]:
         return lambda networks, config, **engine: FlowMatchingObjective(
@@ -245,7 +221,3 @@ class ImageFlow(FlowSampling, NeuralImageGenerator):
     @classmethod
     def _networks(cls, architecture: ImageFlowArchitecture) -> dict[str, nn.Module]:
         return {"generator": build_sampler(architecture)}
-
-
-def _is_auto(value: Any) -> bool:
-    return isinstance(value, str) and value == "auto"

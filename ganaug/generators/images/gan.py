@@ -11,11 +11,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from ganaug.data import LabelledImages
-from ganaug.engine.config import PRECISIONS
-from ganaug.engine.devices import computes_bf16, resolve_device
+from ganaug.engine.devices import resolve_device
 from ganaug.engine.run_options import RunOptions
 from ganaug.generators.fitting import ENGINE_CONSTRAINTS, Fitting
-from ganaug.generators.grouping import Grouping
 from ganaug.generators.images.base import NeuralImageGenerator
 from ganaug.generators.images.networks import (
     ImageArchitecture,
@@ -194,10 +192,7 @@ class ImageGAN(ImageScoring, NeuralImageGenerator):
         self.verbose = verbose
         self.run = run
 
-    def _resolver(
-        self, data: LabelledImages, n_images: int, grouping: Grouping | None
-    ) -> Callable[..., ImageGANConfig]:
-        """Check the parameters; return what gives the configuration, also with other values of some of them."""
+    def _resolver(self, data: LabelledImages, n_images: int, n_groups: int) -> Callable[..., ImageGANConfig]:
         self._validate_params()
         if not isinstance(self.augment, str):
             unknown = [name for name in self.augment if name not in OPERATIONS]
@@ -210,33 +205,19 @@ class ImageGAN(ImageScoring, NeuralImageGenerator):
         options = self._run_options()
         params = self.get_params(deep=False)
         params |= {"validation_fraction": options.validation_fraction, "precision": options.precision}
-        n_groups = 0 if grouping is None else len(grouping.groups)
         device, pictures = resolve_device(self.device), data.images.dtype == np.uint8
         return lambda **changed: resolve_image_config(
             params | changed, data.image_shape, shares, device, pictures=pictures, n_groups=n_groups
         )
 
-    def _open_values(self, fitting: Fitting, resolve: Callable[..., ImageGANConfig]) -> dict[str, Any]:
-        """For the preset, the batch size and the precision that were left "auto", those of the run that is resumed."""
-        # What cannot be one is refused with the rest of the description.
-        found, config = fitting.found, resolve()
-        training = found["training"] if isinstance(found.get("training"), dict) else {}
-        preset, size, precision = found.get("preset"), training.get("batch_size"), training.get("precision")
-        values: dict[str, Any] = {}
-        if self.preset == "auto" and preset in list(PRESETS) and preset != config.preset:
-            values["preset"] = preset
-            if fitting.device.type == "cpu":
-                how = f"with the preset {preset!r}, which is made for a GPU"
-                fitting.warn_of_slow(how, f"train {config.preset!r}", stacklevel=4)
-            config = resolve(preset=preset)
-        if isinstance(self.batch_size, str) and isinstance(size, int) and 0 < size <= config.training.batch_size:
-            values["batch_size"] = size
-        if self._run_options().precision == "auto" and precision in list(PRECISIONS):
-            values["precision"] = precision
-            if precision == "bf16" and not computes_bf16(fitting.device):
-                how = "in bfloat16, which this processor is slow in"
-                fitting.warn_of_slow(how, "train in float32", stacklevel=4)
-        return values
+    def _open_sizes(self, fitting: Fitting, config: ImageGANConfig) -> dict[str, Any]:
+        preset = fitting.found.get("preset")
+        if self.preset != "auto" or preset not in list(PRESETS) or preset == config.preset:
+            return {}
+        if fitting.device.type == "cpu":
+            how = f"with the preset {preset!r}, which is made for a GPU"
+            fitting.warn_of_slow(how, f"train {config.preset!r}", stacklevel=5)
+        return {"preset": preset}
 
     def _remark(self, config: ImageGANConfig) -> str | None:
         return too_short(config)

@@ -13,15 +13,13 @@ from numpy.typing import NDArray
 
 from ganaug.data.json_values import distinct
 from ganaug.engine.config import TrainingConfig
-from ganaug.engine.devices import computes_bf16
+from ganaug.generators.images.auto import FEW_CLASSES, auto_precision, given, times_for_classes
 from ganaug.generators.images.networks import ImageArchitecture
 from ganaug.objectives.adversarial.config import AdversarialConfig
 from ganaug.objectives.adversarial.marginals import Marginals
 
 __all__ = ["PRESETS", "ImageGANConfig", "resolve_image_config", "too_short"]
 
-# Up to so many classes the length of a preset suffices; each class of more is to be shown as often as one of these.
-CLASSES_OF_A_PRESET = 10
 # Of the images that "auto" shows. A training of 60 characters of Omniglot (8x8, 10 a class) that had been shown so many
 # drew the class asked for a fifth as often as real images were recognised.
 MIN_SHARE = 0.25
@@ -94,8 +92,7 @@ def _images_shown(preset: _Preset, side: float, n_classes: int) -> float:
     """Real images that a training is shown in all."""
     # Smaller images are learnt from fewer; from 28x28 on the whole budget is used.
     images = preset.images * min(1.0, side / 28)
-    # A class is learnt only in the samples of a batch that are of it: by its rows of both embeddings.
-    return images * max(1.0, n_classes / CLASSES_OF_A_PRESET)
+    return images * times_for_classes(n_classes)
 
 
 def too_short(config: ImageGANConfig) -> str | None:
@@ -123,7 +120,7 @@ def too_short(config: ImageGANConfig) -> str | None:
 asked for; take about 54900 steps, as steps='auto' does, or fewer classes
     """
     arch, training = config.architecture, config.training
-    if arch.n_classes <= CLASSES_OF_A_PRESET:
+    if arch.n_classes <= FEW_CLASSES:
         return None
     side = math.sqrt(arch.image_shape[1] * arch.image_shape[2])
     auto = _images_shown(PRESETS[config.preset], side, arch.n_classes)
@@ -173,19 +170,16 @@ def resolve_image_config(
     -------
     ImageGANConfig
     """
-
-    def choose(name: str, auto: Any) -> Any:
-        return auto if isinstance(params[name], str) and params[name] == "auto" else params[name]
-
+    chosen = given(params)
     channels, height, width = image_shape
     side = math.sqrt(height * width)
-    name = choose("preset", _auto_preset(round(side), int(counts.sum()), device))
+    name = chosen.get("preset", _auto_preset(round(side), int(counts.sum()), device))
     preset = PRESETS[name]
-    batch_size = int(choose("batch_size", preset.batch_size))
+    batch_size = int(chosen.get("batch_size", preset.batch_size))
     images = _images_shown(preset, side, len(counts))
-    learning_rate = float(choose("learning_rate", preset.learning_rate))
+    learning_rate = float(chosen.get("learning_rate", preset.learning_rate))
     # R3GAN's weight of the penalty grows with the number of pixels.
-    gamma = float(choose("gamma", preset.gamma * (side / 28) ** 2))
+    gamma = float(chosen.get("gamma", preset.gamma * (side / 28) ** 2))
     operations = ("translation", "cutout", "color") if channels == 3 and pictures else ("translation", "cutout")
     return ImageGANConfig(
         preset=name,
@@ -200,21 +194,21 @@ def resolve_image_config(
             patch=preset.patch,
         ),
         training=TrainingConfig(
-            steps=int(choose("steps", max(1, round(images / batch_size)))),
+            steps=int(chosen.get("steps", max(1, round(images / batch_size)))),
             batch_size=batch_size,
             learning_rate=learning_rate,
             final_learning_rate=learning_rate / 10,
             label_temperature=float(params["label_temperature"]),
             validation_fraction=float(params["validation_fraction"]),
-            precision=choose("precision", "bf16" if computes_bf16(device) else "fp32"),
+            precision=chosen.get("precision", auto_precision(device)),
         ),
         objective=AdversarialConfig(
             gamma=gamma,
             final_gamma=gamma / 10,
             penalty_every=preset.penalty_every,
-            augment_p=float(choose("augment_p", _auto_augment_p(counts.mean()))),
+            augment_p=float(chosen.get("augment_p", _auto_augment_p(counts.mean()))),
             latent_dim=64,
             marginals=Marginals.of_share(float(params["marginal_share"]), len(counts), n_groups),
         ),
-        operations=tuple(choose("augment", operations)),
+        operations=tuple(chosen.get("augment", operations)),
     )

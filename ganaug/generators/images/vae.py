@@ -13,12 +13,11 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from ganaug.data import LabelledImages
-from ganaug.engine.config import PRECISIONS, TrainingConfig
-from ganaug.engine.devices import computes_bf16, resolve_device
+from ganaug.engine.devices import resolve_device
 from ganaug.engine.run_options import RunOptions
 from ganaug.generators.config import GeneratorConfig
 from ganaug.generators.fitting import ENGINE_CONSTRAINTS, Fitting
-from ganaug.generators.grouping import Grouping
+from ganaug.generators.images.auto import auto_precision, given, times_for_classes
 from ganaug.generators.images.base import NeuralImageGenerator
 from ganaug.generators.images.networks import ImageArchitecture
 from ganaug.generators.images.sampling import ImageScoring
@@ -28,7 +27,6 @@ from ganaug.objectives.variational import DROPPED, VariationalConfig, Variationa
 __all__ = ["ImageVAE", "ImageVAEConfig"]
 
 IMAGES, FEWEST_IMAGES = 256_000, 153_600  # shown in training, for 28x28 and larger, and at least, up to ten classes
-CLASSES = 10
 BATCH_SIZE, WIDTH, GPU_WIDTH = 64, 48, 128
 # Without the noise of the decoder samples of digits varied by 0.72 of what real ones do at temperature 1, by 0.83 at
 # 1.2; a classifier trained on them was right on 98.3 % of real ones in place of 97.4 %.
@@ -206,25 +204,17 @@ class ImageVAE(ImageScoring, NeuralImageGenerator):
         self.verbose = verbose
         self.run = run
 
-    def _resolver(
-        self, data: LabelledImages, n_images: int, grouping: Grouping | None
-    ) -> Callable[..., ImageVAEConfig]:
+    def _resolver(self, data: LabelledImages, n_images: int, n_groups: int) -> Callable[..., ImageVAEConfig]:
         self._validate_params()
-        options, device = self._run_options(), resolve_device(self.device)
-        params = self.get_params(deep=False) | {"precision": options.precision}
-        n_classes, pixels = len(np.unique(data.labels)), data.images.dtype == np.uint8
-        n_groups = 0 if grouping is None else len(grouping.groups)
+        device, n_classes = resolve_device(self.device), len(np.unique(data.labels))
+        params = self.get_params(deep=False) | {"precision": self._run_options().precision}
 
         def resolve(**changed: Any) -> ImageVAEConfig:
-            def choose(name: str, auto: Any) -> Any:
-                value = (params | changed)[name]
-                return auto if isinstance(value, str) and value == "auto" else value
-
+            chosen = given(params | changed)
             side = math.sqrt(math.prod(data.image_shape[1:]))
-            width = int(choose("width", WIDTH if device.type == "cpu" else GPU_WIDTH))
-            batch_size = int(choose("batch_size", BATCH_SIZE))
-            shown = max(FEWEST_IMAGES, IMAGES * min(1.0, side / 28)) * max(1.0, n_classes / CLASSES)
-            rate = float(self.learning_rate)
+            width = int(chosen.get("width", WIDTH if device.type == "cpu" else GPU_WIDTH))
+            batch_size = int(chosen.get("batch_size", BATCH_SIZE))
+            shown = max(FEWEST_IMAGES, IMAGES * min(1.0, side / 28)) * times_for_classes(n_classes)
             return ImageVAEConfig(
                 ImageVAEArchitecture(
                     ImageArchitecture(
@@ -236,43 +226,28 @@ class ImageVAE(ImageScoring, NeuralImageGenerator):
                         latent_dim=int(self.latent_dim),
                         embedding_scale=1.0,
                     ),
-                    pixels=pixels,
+                    pixels=data.images.dtype == np.uint8,
                     decoder_noise=bool(self.decoder_noise),
-                    temperature=float(choose("temperature", 1.0 if self.decoder_noise else TEMPERATURE)),
+                    temperature=float(chosen.get("temperature", 1.0 if self.decoder_noise else TEMPERATURE)),
                 ),
-                TrainingConfig(
-                    steps=int(choose("steps", max(1, round(shown / batch_size)))),
+                self._training_config(
+                    steps=chosen.get("steps", max(1, round(shown / batch_size))),
                     batch_size=batch_size,
-                    learning_rate=rate,
-                    final_learning_rate=rate / 10,
-                    label_temperature=float(self.label_temperature),
-                    validation_fraction=float(options.validation_fraction),
-                    precision=choose("precision", "bf16" if computes_bf16(device) else "fp32"),
+                    learning_rate=self.learning_rate,
+                    precision=chosen.get("precision", auto_precision(device)),
                 ),
                 VariationalConfig(int(self.latent_dim), float(self.warm_up), DROPPED if n_groups else 0.0),
             )
 
         return resolve
 
-    def _open_values(self, fitting: Fitting, resolve: Callable[..., ImageVAEConfig]) -> dict[str, Any]:
-        """For width, batch size and precision that were left "auto", those of the run that is resumed."""
-        # What cannot be one is refused with the rest of the description.
-        parts = [fitting.found.get(name) for name in ("architecture", "training")]
-        architecture, training = (part if isinstance(part, dict) else {} for part in parts)
-        widths, config = architecture.get("widths"), resolve()
+    def _open_sizes(self, fitting: Fitting, config: ImageVAEConfig) -> dict[str, Any]:
+        architecture = fitting.found.get("architecture")
+        widths = architecture.get("widths") if isinstance(architecture, dict) else None
         width = widths[-1] if isinstance(widths, list) and widths else None
-        size, precision = training.get("batch_size"), training.get("precision")
-        values: dict[str, Any] = {}
         if isinstance(self.width, str) and isinstance(width, int) and 0 < width <= GPU_WIDTH:
-            values["width"] = width
-        if isinstance(self.batch_size, str) and isinstance(size, int) and 0 < size <= config.training.batch_size:
-            values["batch_size"] = size
-        if self._run_options().precision == "auto" and precision in list(PRECISIONS):
-            values["precision"] = precision
-            if precision == "bf16" and not computes_bf16(fitting.device):
-                how = "in bfloat16, which this processor is slow in"
-                fitting.warn_of_slow(how, "train in float32", stacklevel=4)
-        return values
+            return {"width": width}
+        return {}
 
     def _objective(self, config: ImageVAEConfig, fitting: Fitting) -> Callable[..., VariationalObjective]:
         return lambda networks, config, **engine: VariationalObjective(

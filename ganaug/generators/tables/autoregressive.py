@@ -17,12 +17,10 @@ from torch import Generator, Tensor, nn
 from ganaug.data.host_states import plain_states
 from ganaug.data.tables.containers import as_table
 from ganaug.data.tables.encoder import Encoder
-from ganaug.engine.config import TrainingConfig
 from ganaug.engine.devices import random_generator
 from ganaug.engine.run_options import RunOptions
 from ganaug.generators.config import GeneratorConfig
 from ganaug.generators.fitting import ENGINE_CONSTRAINTS, Fitting
-from ganaug.generators.grouping import Grouping
 from ganaug.generators.tables.autoregressive_networks import AnyOrderNetwork, AutoregressiveArchitecture
 from ganaug.generators.tables.base import SAMPLING_BATCH, TableScoring
 from ganaug.generators.tables.imputation import fill_cells, known_columns, missing_levels
@@ -182,9 +180,7 @@ class TableAutoregressive(TableScoring):
         self.verbose = verbose
         self.run = run
 
-    def _config(
-        self, encoder: Encoder, n_classes: int, grouping: Grouping | None, n_rows: int
-    ) -> TableAutoregressiveConfig:
+    def _config(self, encoder: Encoder, n_classes: int, n_groups: int, n_rows: int) -> TableAutoregressiveConfig:
         layout = encoder.layout_
         columns = layout.n_numbers + len(layout.blocks)
         bins = min(MOST_BINS, max(LEAST_BINS, LEVELS // max(1, columns))) if self.bins == "auto" else int(self.bins)
@@ -194,31 +190,14 @@ class TableAutoregressive(TableScoring):
             n_classes=n_classes,
             bins=bins,
             width=int(self.width),
-            n_groups=0 if grouping is None else len(grouping.groups),
+            n_groups=n_groups,
         )
-        training = TrainingConfig(
-            steps=int(steps),
-            batch_size=int(self.batch_size),
-            learning_rate=float(self.learning_rate),
-            final_learning_rate=float(self.learning_rate) / 10,
-            label_temperature=float(self.label_temperature),
-            validation_fraction=float(self._run_options().validation_fraction),
-        )
+        training = self._training_config(steps=steps, batch_size=self.batch_size, learning_rate=self.learning_rate)
         return TableAutoregressiveConfig(architecture, training, AutoregressiveConfig(float(self.weight_decay)))
 
     @classmethod
     def _networks(cls, architecture: AutoregressiveArchitecture) -> dict[str, nn.Module]:
         return {"generator": AnyOrderNetwork(architecture)}
-
-    def _start(
-        self,
-        networks: dict[str, nn.Module],
-        rows: NDArray[np.float32],
-        classes: NDArray[np.integer],
-        groups: NDArray[np.integer] | None,
-    ) -> None:
-        network: Any = networks["generator"]
-        network.set_statistics(rows, classes, groups)
 
     def _objective(self, config: TableAutoregressiveConfig, fitting: Fitting) -> Callable[..., AnyOrderObjective]:
         return lambda networks, config, **engine: AnyOrderObjective(networks["generator"], config.objective, **engine)

@@ -27,7 +27,7 @@ from ganaug.engine.transfer import Rows
 from ganaug.generators.base import NeuralGenerator
 from ganaug.generators.contract import SampleSpec, check_metadata
 from ganaug.generators.fitting import Fitting, TrainingData, TrainingTask
-from ganaug.generators.grouping import Grouping
+from ganaug.generators.grouping import Grouping, n_groups_of
 from ganaug.generators.model_folder import labels_to_json
 from ganaug.generators.tables.training_rows import TrainingRows, fingerprint_of, parts_of, shown_first
 
@@ -45,7 +45,7 @@ class NeuralTableGenerator(NeuralGenerator):
       ``config_class``, a dataclass with `architecture`, `training`, ``to_dict()`` and ``from_dict(values)``;
     * makes the configuration for given columns in :meth:`_config`, where its parameters are checked already;
     * builds its networks by :meth:`_networks`, and the objective over them by :meth:`_objective`; before their weights
-      are drawn, :meth:`_start` may let them know the training data.
+      are drawn, :meth:`_start` lets them know the training data.
 
     ``generator_`` is called as ``generator_(noise, conditions)`` with standard normal numbers of shape (n,
     ``arch.noise_dim``), and gives encoded rows of shape (n, ``arch.layout.width``) as :class:`RowLayout` describes
@@ -60,8 +60,8 @@ class NeuralTableGenerator(NeuralGenerator):
     encoder_: Encoder
     container_: Container
 
-    def _config(self, encoder: Encoder, n_classes: int, grouping: Grouping | None, n_rows: int) -> Any:
-        """The configuration of a training on so many rows of these columns."""
+    def _config(self, encoder: Encoder, n_classes: int, n_groups: int, n_rows: int) -> Any:
+        """The configuration of a training on so many rows of these columns; there may be 0 groups."""
         raise NotImplementedError
 
     @classmethod
@@ -77,6 +77,8 @@ class NeuralTableGenerator(NeuralGenerator):
         groups: NDArray[np.integer] | None,
     ) -> None:
         """Set what networks know of the training data, given as encoded rows and positions, beside their weights."""
+        generator: Any = networks["generator"]
+        generator.set_statistics(rows, classes, groups)
 
     def _objective(self, config: Any, fitting: Fitting) -> Callable[..., Objective]:
         """What makes the objective, as :class:`TrainingTask` describes it."""
@@ -109,8 +111,8 @@ class NeuralTableGenerator(NeuralGenerator):
         X, chosen = part_groups(X, groups)
         table, container = as_table(X)
         labels = labels_from_array(y, len(table), of="rows")
-        grouping = _grouping(chosen, labels)
-        return self._config(self._encoder(table, container, labels), len(np.unique(labels)), grouping, len(table))
+        n_groups = n_groups_of(_grouping(chosen, labels))
+        return self._config(self._encoder(table, container, labels), len(np.unique(labels)), n_groups, len(table))
 
     @plain_states()
     def fit(self, X: Any, y: Any, groups: Any = None, *, metadata: dict[str, Any] | None = None) -> Self:
@@ -254,7 +256,7 @@ class NeuralTableGenerator(NeuralGenerator):
     def _fit_rows(self, data: TrainingRows) -> Self:
         rows, indices, grouping = data.rows, data.indices, data.grouping
         fitting = self._fitting()
-        config = self._config(data.encoder, len(data.classes), grouping, len(rows))
+        config = self._config(data.encoder, len(data.classes), n_groups_of(grouping), len(rows))
         real = Rows(torch.from_numpy(rows), fitting.device)
 
         def networks() -> dict[str, nn.Module]:

@@ -15,13 +15,11 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from ganaug.data.tables.encoder import Encoder
-from ganaug.engine.config import TrainingConfig
 from ganaug.engine.devices import random_generator
 from ganaug.engine.run_options import RunOptions
 from ganaug.generators.config import GeneratorConfig
 from ganaug.generators.fitting import ENGINE_CONSTRAINTS, Fitting
 from ganaug.generators.flow_sampler import FLOW_CONSTRAINTS, FlowSampling, log_likelihood
-from ganaug.generators.grouping import Grouping
 from ganaug.generators.tables.base import TableScoring
 from ganaug.generators.tables.flow_networks import RowVelocity, TableFlowArchitecture, build_sampler
 from ganaug.objectives.flow_matching import FlowMatchingConfig, FlowMatchingObjective
@@ -179,23 +177,16 @@ class TableFlow(FlowSampling, TableScoring):
         self.verbose = verbose
         self.run = run
 
-    def _config(self, encoder: Encoder, n_classes: int, grouping: Grouping | None, n_rows: int) -> TableFlowConfig:
+    def _config(self, encoder: Encoder, n_classes: int, n_groups: int, n_rows: int) -> TableFlowConfig:
         architecture = TableFlowArchitecture(
             layout=encoder.layout_,
             n_classes=n_classes,
-            n_groups=0 if grouping is None else len(grouping.groups),
+            n_groups=n_groups,
             width=int(self.width),
             sampling_steps=int(self.sampling_steps),
             guidance=float(self.guidance),
         )
-        training = TrainingConfig(
-            steps=int(self.steps),
-            batch_size=int(self.batch_size),
-            learning_rate=float(self.learning_rate),
-            final_learning_rate=float(self.learning_rate) / 10,
-            label_temperature=float(self.label_temperature),
-            validation_fraction=float(self._run_options().validation_fraction),
-        )
+        training = self._training_config(steps=self.steps, batch_size=self.batch_size, learning_rate=self.learning_rate)
         objective = FlowMatchingConfig(
             latent_dim=architecture.noise_dim,
             label_dropout=float(self.label_dropout),
@@ -215,7 +206,7 @@ class TableFlow(FlowSampling, TableScoring):
         groups: NDArray[np.integer] | None,
     ) -> None:
         sampler: Any = networks["generator"]
-        sampler.velocity.set_statistics(rows, classes, groups)
+        super()._start({"generator": sampler.velocity}, rows, classes, groups)
 
     def _objective(self, config: TableFlowConfig, fitting: Fitting) -> Callable[..., FlowMatchingObjective]:
         return lambda networks, config, **engine: FlowMatchingObjective(

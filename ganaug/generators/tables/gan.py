@@ -7,19 +7,15 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Generator, Tensor, nn
 
 from ganaug.data.tables.encoder import Encoder
-from ganaug.engine.config import TrainingConfig
 from ganaug.engine.distributed import DistributedContext
 from ganaug.engine.run_options import RunOptions
 from ganaug.generators.config import GeneratorConfig
 from ganaug.generators.fitting import ENGINE_CONSTRAINTS, Fitting
-from ganaug.generators.grouping import Grouping
 from ganaug.generators.tables.base import TableScoring
 from ganaug.generators.tables.networks import TableArchitecture, TableDiscriminator, TableGenerator, build_networks
 from ganaug.objectives.adversarial.config import AdversarialConfig
@@ -175,8 +171,7 @@ class TableGAN(TableScoring):
         self.verbose = verbose
         self.run = run
 
-    def _config(self, encoder: Encoder, n_classes: int, grouping: Grouping | None, n_rows: int) -> TableGANConfig:
-        n_groups = 0 if grouping is None else len(grouping.groups)
+    def _config(self, encoder: Encoder, n_classes: int, n_groups: int, n_rows: int) -> TableGANConfig:
         architecture = TableArchitecture(
             layout=encoder.layout_,
             n_classes=n_classes,
@@ -186,13 +181,10 @@ class TableGAN(TableScoring):
         )
         return TableGANConfig(
             architecture,
-            TrainingConfig(
-                steps=int(self.steps),
+            self._training_config(
+                steps=self.steps,
                 batch_size=int(self.batch_size) * int(self.members),
-                learning_rate=float(self.learning_rate),
-                final_learning_rate=float(self.learning_rate) / 10,
-                label_temperature=float(self.label_temperature),
-                validation_fraction=float(self._run_options().validation_fraction),
+                learning_rate=self.learning_rate,
             ),
             AdversarialConfig(
                 gamma=float(self.gamma),
@@ -207,16 +199,6 @@ class TableGAN(TableScoring):
     @classmethod
     def _networks(cls, architecture: TableArchitecture) -> dict[str, nn.Module]:
         return dict(zip(cls.network_names, build_networks(architecture), strict=True))
-
-    def _start(
-        self,
-        networks: dict[str, nn.Module],
-        rows: NDArray[np.float32],
-        classes: NDArray[np.integer],
-        groups: NDArray[np.integer] | None,
-    ) -> None:
-        generator: Any = networks["generator"]
-        generator.set_statistics(rows, classes, groups)
 
     def _objective(self, config: TableGANConfig, fitting: Fitting) -> Callable[..., AdversarialObjective]:
         noise = _InputNoise(config.architecture.layout.width, fitting.randomness, fitting.processes)

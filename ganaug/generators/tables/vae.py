@@ -7,17 +7,13 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from ganaug.data.tables.encoder import Encoder
-from ganaug.engine.config import TrainingConfig
 from ganaug.engine.run_options import RunOptions
 from ganaug.generators.config import GeneratorConfig
 from ganaug.generators.fitting import ENGINE_CONSTRAINTS, Fitting
-from ganaug.generators.grouping import Grouping
 from ganaug.generators.tables.base import TableScoring
 from ganaug.generators.tables.vae_networks import RowDecoder, RowEncoder, TableVAEArchitecture, build_vae_networks
 from ganaug.objectives.variational import DROPPED, VariationalConfig, VariationalObjective, evidence
@@ -177,8 +173,8 @@ class TableVAE(TableScoring):
         self.verbose = verbose
         self.run = run
 
-    def _config(self, encoder: Encoder, n_classes: int, grouping: Grouping | None, n_rows: int) -> TableVAEConfig:
-        n_groups, rate = 0 if grouping is None else len(grouping.groups), float(self.learning_rate)
+    def _config(self, encoder: Encoder, n_classes: int, n_groups: int, n_rows: int) -> TableVAEConfig:
+        steps = round(STEPS * max(1.0, n_rows / ROWS) ** 0.5) if self.steps == "auto" else self.steps
         return TableVAEConfig(
             TableVAEArchitecture(
                 layout=encoder.layout_,
@@ -187,30 +183,13 @@ class TableVAE(TableScoring):
                 latent_dim=int(self.latent_dim),
                 n_groups=n_groups,
             ),
-            TrainingConfig(
-                steps=round(STEPS * max(1.0, n_rows / ROWS) ** 0.5) if self.steps == "auto" else int(self.steps),
-                batch_size=int(self.batch_size),
-                learning_rate=rate,
-                final_learning_rate=rate / 10,
-                label_temperature=float(self.label_temperature),
-                validation_fraction=float(self._run_options().validation_fraction),
-            ),
+            self._training_config(steps=steps, batch_size=self.batch_size, learning_rate=self.learning_rate),
             VariationalConfig(int(self.latent_dim), float(self.warm_up), DROPPED if n_groups else 0.0),
         )
 
     @classmethod
     def _networks(cls, architecture: TableVAEArchitecture) -> dict[str, nn.Module]:
         return dict(zip(cls.network_names, build_vae_networks(architecture), strict=True))
-
-    def _start(
-        self,
-        networks: dict[str, nn.Module],
-        rows: NDArray[np.float32],
-        classes: NDArray[np.integer],
-        groups: NDArray[np.integer] | None,
-    ) -> None:
-        generator: Any = networks["generator"]
-        generator.set_statistics(rows, classes, groups)
 
     def _objective(self, config: TableVAEConfig, fitting: Fitting) -> Callable[..., VariationalObjective]:
         return lambda networks, config, **engine: VariationalObjective(
