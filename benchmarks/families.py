@@ -22,15 +22,14 @@ from __future__ import annotations
 
 import argparse
 import platform
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from choices import PER_CLASS, judging, split
+from choices import judging, measured, seconds_of, split
 from numpy.typing import NDArray
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
@@ -41,21 +40,12 @@ from ganaug import labelled_images
 from ganaug.bench.inputs.datasets import load_table
 from ganaug.bench.methods.generators import Copula
 from ganaug.bench.suite.plugins import Plugin
-from ganaug.classifiers.image_classifier import class_consistency
 from ganaug.data.files import write_atomically
 from ganaug.generators import generator_class, generator_names
-from ganaug.metrics import classification_accuracy_score
 
 TABLES = ["breast_cancer", "wine", "digits", "keel:german", "keel:abalone9-18", "keel:vehicle0"]
 SIZES = [(1_000, 20), (50_000, 15)]
 IMAGES_A_CLASS = 60
-
-
-def seconds_of(function: Callable[..., Any], *args: Any, **options: Any) -> float:
-    """Seconds of the processor that a call takes."""
-    started = time.process_time()
-    function(*args, **options)
-    return time.process_time() - started
 
 
 def of_images(names: Sequence[str], seeds: int) -> dict[str, NDArray[np.float64]]:
@@ -67,15 +57,10 @@ def of_images(names: Sequence[str], seeds: int) -> dict[str, NDArray[np.float64]
         judge = judging(judges, seed)
         for name in names:
             generator = generator_class(name)(device="cpu", random_state=seed, verbose=False)
-            fitting = seconds_of(generator.fit, train)
-            labels = np.repeat(generator.classes_, PER_CLASS)
-            drawing = seconds_of(generator.sample, labels[:: len(labels) // 1000][:1000], random_state=seed)
-            images, positions = generator.sample(labels, random_state=seed).numpy(), generator.class_indices(labels)
-            consistent = class_consistency(judge, images, positions, len(generator.classes_))
-            scores = classification_accuracy_score(
-                images, labels, judges.images, judges.labels, random_state=seed, device="cpu"
-            )
-            found[name].append([fitting, drawing, 100 * float(np.mean(consistent)), 100 * float(np.mean(scores))])
+            fitting, consistent, accuracy = measured(generator, train, judges, judge, seed)
+            asked = np.resize(generator.classes_, 1000)
+            drawing = seconds_of(generator.sample, asked, random_state=seed)
+            found[name].append([fitting, drawing, consistent, accuracy])
             print(name, seed, *(f"{value:.2f}" for value in found[name][-1]), sep="; ", flush=True)
     return {name: np.array(values) for name, values in found.items()}
 
@@ -88,19 +73,19 @@ def forest(X: pd.DataFrame, y: Any, test: pd.DataFrame, labels: Any, seed: int) 
 
 
 def of_table(table: str, names: Sequence[str], seeds: int) -> dict[str, NDArray[np.float64]]:
-    """Seconds to fit, and balanced accuracy in percent, for each seed, of real rows, a copula and generators."""
+    """Balanced accuracy in percent, for each seed, of real rows, a copula and generators."""
     data = load_table(Plugin.of(table))
     X = data.X.astype(dict.fromkeys(data.nominal, str))
-    found: dict[str, list[list[float]]] = {name: [] for name in ("real rows", "copula", *names)}
+    found: dict[str, list[float]] = {name: [] for name in ("real rows", "copula", *names)}
     for seed in range(seeds):
         parts = train_test_split(X, data.y, train_size=0.5, stratify=data.y, random_state=seed)
         train, test, y, y_test = [part.reset_index(drop=True) for part in parts[:2]] + list(parts[2:])
-        found["real rows"].append([0.0, forest(train, y, test, y_test, seed)])
+        found["real rows"].append(forest(train, y, test, y_test, seed))
         for name in ("copula", *names):
             generator = Copula(data.nominal) if name == "copula" else _table_generator(name, seed)
-            fitting = seconds_of(generator.fit, train, y)
-            found[name].append([fitting, forest(generator.sample(y, random_state=seed), y, test, y_test, seed)])
-            print(table, name, seed, *(f"{value:.2f}" for value in found[name][-1]), sep="; ", flush=True)
+            drawn = generator.fit(train, y).sample(y, random_state=seed)
+            found[name].append(forest(drawn, y, test, y_test, seed))
+            print(table, name, seed, f"{found[name][-1]:.2f}", sep="; ", flush=True)
     return {name: np.array(values) for name, values in found.items()}
 
 
@@ -120,8 +105,8 @@ def costs_of_rows(name: str) -> list[float]:
 
 def against(values: NDArray[np.float64], first: NDArray[np.float64] | None) -> str:
     """Mean, and the difference to the first with its standard error."""
-    difference = 0 if first is None else values - first
-    if len(values) < 2 or not np.any(difference):
+    difference = np.zeros(len(values)) if first is None else values - first
+    if len(values) < 2 or not difference.any():
         return f"{values.mean():.1f}"
     return f"{values.mean():.1f} ({difference.mean():+.1f} ± {difference.std(ddof=1) / np.sqrt(len(values)):.1f})"
 
@@ -144,8 +129,8 @@ def table_lines(names: Sequence[str], seeds: int) -> list[str]:
     lines += [f"| table | {' | '.join(shown)} |", "|" + "---|" * (1 + len(shown))]
     for table in TABLES:
         found = of_table(table, names, seeds)
-        first = found["table-gan"][:, 1] if "table-gan" in found else None
-        lines.append(f"| {table} | {' | '.join(against(found[name][:, 1], first) for name in shown)} |")
+        first = found.get("table-gan")
+        lines.append(f"| {table} | {' | '.join(against(found[name], first) for name in shown)} |")
     sizes = [f"fit {n:,} x {columns}, s" for n, columns in SIZES]
     lines += ["", f"| generator | {' | '.join(sizes)} | draw 1,000, s |", "|---|---|---|---|"]
     for name in names:
@@ -164,17 +149,11 @@ def main() -> None:
     where = f"{platform.machine()}, 1 thread, torch {torch.__version__}"
     lines = [
         f"Families of generators with their default parameters ({where}), by",
-        "`python benchmarks/families.py`.",
+        f"`python benchmarks/families.py {arguments.kind}`.",
         "",
     ]
-    chosen = arguments.only or generator_names()
-    of_kind = {
-        kind: [name for name in chosen if generator_class(name).sample_kind == kind] for kind in ("images", "rows")
-    }
-    if of_kind["images"]:
-        lines += image_lines(of_kind["images"], arguments.seeds)
-    if of_kind["rows"]:
-        lines += table_lines(of_kind["rows"], arguments.seeds)
+    names = arguments.only or generator_names(arguments.kind)
+    lines += {"images": image_lines, "rows": table_lines}[arguments.kind](names, arguments.seeds)
     text = "\n".join(lines)
     print(text)
     if arguments.output:
