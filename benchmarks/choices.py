@@ -76,8 +76,10 @@ def table(case: str, seeds: int) -> list[str]:
     for seed in range(seeds):
         train, judges = split(data, int(n), seed)
         judge = judging(judges, seed)
-        made = {"preset": "tiny", "device": "cpu", "random_state": seed, "verbose": False}
-        gans = [ImageGAN(**made, **choice) for choice in CHOICES.values()]
+        gans = [
+            ImageGAN(preset="tiny", device="cpu", random_state=seed, verbose=False, **choice)
+            for choice in CHOICES.values()
+        ]
         found.append([measured(gan, train, judges, judge, seed) for gan in gans])
         print(case, seed, *(f"{s:.0f} s {k:.2f} {c:.2f}" for s, k, c in found[-1]), sep="; ", flush=True)
     values: NDArray[np.float64] = np.array(found)

@@ -290,10 +290,10 @@ def test_every_preset_trains(preset):
 
 
 def test_conditioning_is_real():
-    """A classifier that knows only real digits finds nearly all of the synthetic ones to be what was asked for."""
+    """A classifier that knows only real digits finds at least 90 % of the synthetic ones to be what was asked for."""
     digits = labelled_images("digits")
     train, held_out = digits.subset(range(500)), digits.subset(range(500, 1797))
-    gan = ImageGAN(preset="tiny", steps=700, device="cpu", random_state=0, verbose=False).fit(train)
+    gan = ImageGAN(preset="tiny", steps=1000, device="cpu", random_state=0, verbose=False).fit(train)
 
     generator = torch.Generator().manual_seed(0)
     pixels, labels = torch.from_numpy(held_out.images).float() / 255, torch.from_numpy(held_out.labels)
@@ -308,8 +308,7 @@ def test_conditioning_is_real():
     asked = np.repeat(np.arange(10), 100)
     images = gan.sample(asked, random_state=1).numpy()
     consistency = class_consistency(judge, images, asked, 10)
-    assert consistency.mean() >= 0.94, consistency
-    assert consistency.min() >= 0.8, consistency
+    assert consistency.min() >= 0.9, consistency
     # And the images of a class differ: each has at least half the spread of the real ones.
     for c in range(10):
         spread = [x[asked_c].std(0).mean() for x, asked_c in ((images, asked == c), (train.images, train.labels == c))]
