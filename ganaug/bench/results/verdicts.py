@@ -41,16 +41,16 @@ def verdicts_per_case(scores: Scores) -> list[str]:
             if difference is None:
                 sentences.append(f"{what}: too few finished splits to tell.")
                 continue
+            beside = _of_both_classes(scores, arm.name, base.name, index)
             if not difference.has_interval:
                 sentences.append(
                     f"{what}: {difference.mean:+.1f} points of {first} in {difference.n} splits, too few splits "
-                    f"for an interval.{_of_both_classes(scores, arm.name, base.name, index)}"
+                    f"for an interval.{beside}"
                 )
                 continue
             word = WORDS[difference.verdict]
             if difference.verdict in ("gain", "harm") and corrected[arm.name, base.name, index] > SIGNIFICANT:
                 word += AFTER_CORRECTION
-            beside = _of_both_classes(scores, arm.name, base.name, index)
             sentences.append(
                 f"{what}: {word}, {difference.mean:+.1f} points of {first} "
                 f"(95 % interval {difference.low:+.1f} to {difference.high:+.1f}, {difference.n} splits; "
@@ -190,9 +190,11 @@ def cautions_on_cells(scores: Scores) -> list[str]:
         for arm in scores.experiment.arms:
             found = [scores.mean(arm.name, m, index) for m in ("balanced over cells", "unseen cells", "seen cells")]
             known = [value for value in found if value is not None]
-            if len(known) == len(found) and arm.amount == 0:
+            if len(known) < len(found):
+                continue
+            if arm.amount == 0:
                 without[arm.name] = known
-            elif len(known) == len(found):
+            else:
                 added.append(known[1])
         if not without:
             continue
