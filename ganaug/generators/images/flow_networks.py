@@ -55,7 +55,7 @@ class ImageFlowArchitecture:
     widths: tuple[int, ...] = (64,)
     blocks: int = 1
     embedding_dim: int = 128
-    sampling_steps: int = 8
+    sampling_steps: int = 4
     guidance: float = 1.0
 
     @property

@@ -50,7 +50,7 @@ class TableFlowArchitecture:
     n_groups: int = 0
     width: int = 128
     depth: int = 2
-    sampling_steps: int = 8
+    sampling_steps: int = 4
     guidance: float = 1.0
 
     @property
