@@ -24,12 +24,13 @@ if TYPE_CHECKING:
         TableVAE,
         load,
     )
-    from ganaug.resampling import GANOverSampler, SafeOverSampler
+    from ganaug.resampling import DistilledClassifier, GANOverSampler, SafeOverSampler
     from ganaug.transforms import AugmentedDataset, RandomSynthetic, SyntheticMix, augment_dataset
 
 _HOMES = {
     "AugmentedDataset": "ganaug.transforms",
     "Callback": "ganaug.engine",
+    "DistilledClassifier": "ganaug.resampling",
     "GANOverSampler": "ganaug.resampling",
     "ImageFlow": "ganaug.generators",
     "ImageGAN": "ganaug.generators",
@@ -55,6 +56,7 @@ _HOMES = {
 __all__ = [
     "AugmentedDataset",
     "Callback",
+    "DistilledClassifier",
     "GANOverSampler",
     "ImageFlow",
     "ImageGAN",

@@ -49,6 +49,7 @@ def decide(
     test_share: float,
     *,
     names: Sequence[str] | None = None,
+    nothing: str = "adding nothing",
     few: bool = False,
 ) -> GateDecision:
     """Choose the smallest ratio that is within one standard error of the best.
@@ -64,6 +65,8 @@ def decide(
         Share of the rows that a fold validates on; 0 for samples of one validation set.
     names : sequence of str, optional
         Of the candidates, for the reason; by default "ratio" and the number.
+    nothing : str, default="adding nothing"
+        What the first candidate is, for the reason.
     few : bool, default=False
         Whether the standard error is enlarged for few rows, which underestimate it: to the quantile of Student's t that
         chance exceeds as seldom as one standard error of many rows.
@@ -106,14 +109,14 @@ def decide(
         smallest = float("nan")
         reason = "validation cannot decide: every ratio scored the same in every fold"
     elif best == 0:
-        reason = f"no ratio scored better than adding nothing; a gain below {smallest:.3f} could not have been seen"
+        reason = f"no ratio scored better than {nothing}; a gain below {smallest:.3f} could not have been seen"
     elif chosen == 0:
         reason = (
-            f"{called[best]} scored {gain:+.3f}, within one standard error ({smallest:.3f}) of adding nothing; "
+            f"{called[best]} scored {gain:+.3f}, within one standard error ({smallest:.3f}) of {nothing}; "
             "a smaller gain than that cannot be seen with so few samples"
         )
     else:
-        reason = f"{called[best]} scored {gain:+.3f} over adding nothing (standard error {smallest:.3f})"
+        reason = f"{called[best]} scored {gain:+.3f} over {nothing} (standard error {smallest:.3f})"
         if chosen != best:
             reason += f"; {called[chosen]} is within one standard error of it"
     return GateDecision(ratios[chosen], ratios[best], gain, smallest, reason, chosen)

@@ -14,7 +14,7 @@ from imblearn.utils._validation import ArraysTransformer
 from numpy.typing import NDArray
 from sklearn.base import _fit_context
 from sklearn.preprocessing import label_binarize
-from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils import _safe_indexing, check_array, check_consistent_length
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
@@ -25,7 +25,7 @@ from ganaug.engine.devices import seed_from
 from ganaug.engine.nested_params import NestedDefaults
 from ganaug.resampling.cells import RowGroups, cells_to_fill, row_groups
 
-__all__ = ["TableOverSampler", "copied", "labels_like", "seeded", "seeds"]
+__all__ = ["TableOverSampler", "checked_labels", "copied", "labels_like", "rows_of", "seeded", "seeds"]
 
 
 class TableOverSampler(NestedDefaults, BaseOverSampler):
@@ -52,7 +52,7 @@ class TableOverSampler(NestedDefaults, BaseOverSampler):
             Itself.
         """
         _check_params("fit", params)
-        self._checked(X, _checked_labels(y), groups)
+        self._checked(X, checked_labels(y), groups)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -91,7 +91,7 @@ class TableOverSampler(NestedDefaults, BaseOverSampler):
         _check_params("fit_resample", params)
         if isinstance(self.sampling_strategy, Mapping) and not isinstance(self.sampling_strategy, dict):
             raise ValueError("sampling_strategy must be a dict, no other mapping; pass dict(sampling_strategy)")
-        labels = _checked_labels(y)
+        labels = checked_labels(y)
         containers = ArraysTransformer(_Frame(X) if is_frame(X) else X, labels)
         X, targets, of_rows, one_vs_all = self._checked(X, labels, groups)
         X_new, y_new = self._fit_resample(X, targets, of_rows)
@@ -155,6 +155,11 @@ def copied(X: Any) -> Any:
     return rows_at(X, np.arange(len(X))) if is_frame(X) else X.copy()
 
 
+def rows_of(X: Any, indices: NDArray[np.integer]) -> Any:
+    """Some of the rows, in the container that they came in."""
+    return rows_at(X, indices) if is_frame(X) else _safe_indexing(X, indices)
+
+
 def labels_like(y: Any, labels: Any) -> Any:
     """Labels, of which the first are those of `y`, in the container that `y` came in.
 
@@ -179,9 +184,10 @@ def labels_like(y: Any, labels: Any) -> Any:
     return y.take(pa.array(positions)) if isinstance(y, pa.Array) else rows_at(y, positions)
 
 
-def _checked_labels(y: Any) -> Any:
+def checked_labels(y: Any) -> Any:
+    """Labels as they came, as an array where other libraries know no better; an error where any is missing."""
     if y is None:
-        raise ValueError("an over-sampler requires y to be passed, but the target y is None; pass class labels")
+        raise ValueError("the estimator requires y to be passed, but the target y is None; pass class labels")
     if isinstance(y, pa.Array) or is_series(y) or is_frame(y):
         y = np.asarray(y)
     if pd.isna(np.asarray(y, dtype=object)).any():

@@ -15,16 +15,15 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.model_selection import RepeatedStratifiedKFold, check_cv
-from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import HasMethods, StrOptions
 
 from ganaug.curation.gate import GateDecision, decide
 from ganaug.curation.withheld_cells import CellGateDecision, Cells, Round, cell_decision, refusal
 from ganaug.data.groups import check_groups, ignore_classes_in_one_group
-from ganaug.data.tables.containers import as_table, is_frame, rows_at
-from ganaug.data.tables.encoder import TableEncoder
-from ganaug.resampling.base import TableOverSampler, copied, seeded, seeds
+from ganaug.data.tables.containers import as_table, is_frame
+from ganaug.resampling.base import TableOverSampler, copied, rows_of, seeded, seeds
 from ganaug.resampling.cells import RowGroups
+from ganaug.resampling.encoded_columns import EncodedColumns
 from ganaug.resampling.over_sampler import GANOverSampler
 
 __all__ = ["SafeOverSampler"]
@@ -193,7 +192,7 @@ class SafeOverSampler(TableOverSampler):
             cv = RepeatedStratifiedKFold(n_splits=min(cv or 5, rare), n_repeats=REPEATS, random_state=int(own_seeds[0]))
         scores, shares = [], []
         for fold, (train, test) in enumerate(check_cv(cv, y, classifier=True).split(X, y)):
-            fitted_on, scored = ((_rows(X, part), y[part], groups and groups.part(part)) for part in (train, test))
+            fitted_on, scored = ((rows_of(X, part), y[part], groups and groups.part(part)) for part in (train, test))
             seed = (int(own_seeds[2]) + fold) % 2**31
             share = len(train) / len(y)
             try:
@@ -260,7 +259,7 @@ class SafeOverSampler(TableOverSampler):
         """Which validation rows are recognised with each ratio: shape (n_test, n_ratios), 0 or 1."""
         n = max(1, round(np.median(list(wanted.values())) * len(each.train) / len(y)))
         asked = {cells.label(cell): n for cell in cells.empty_among(each.train)}
-        train, test = ((_rows(X, part), y[part], groups.part(part)) for part in (each.train, each.test))
+        train, test = ((rows_of(X, part), y[part], groups.part(part)) for part in (each.train, each.test))
 
         def right(estimator: Any) -> NDArray[np.float64]:
             return (np.asarray(estimator.predict(test[0])) == test[1]).astype(np.float64)
@@ -299,7 +298,7 @@ class SafeOverSampler(TableOverSampler):
             added = [members[: round(ratio * len(members))] for members in by_key if len(members)]
             kept = np.sort(np.concatenate([np.arange(len(y)), *added])).astype(int)
             estimator = self._defaults()["estimator"] if self.estimator is None else clone(self.estimator)
-            yield estimator.fit(_rows(X_new, kept), y_new[kept])
+            yield estimator.fit(rows_of(X_new, kept), y_new[kept])
 
     def _sampler(self, seed: int) -> Any:
         return seeded(self._defaults()["sampler"] if self.sampler is None else clone(self.sampler), seed)
@@ -340,32 +339,22 @@ class _EncodedLogisticRegression(ClassifierMixin, BaseEstimator):
         self.max_iter = max_iter
 
     def fit(self, X: Any, y: Any) -> _EncodedLogisticRegression:
-        table, _ = as_table(X)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "column .* holds (a different|values of several)", UserWarning)
-            self.encoder_ = TableEncoder().fit(table)
-        self.model_ = LogisticRegression(**self.get_params()).fit(self.encoder_.transform(table).astype(float), y)
+        self.columns_ = EncodedColumns().fit(X)
+        self.model_ = LogisticRegression(**self.get_params()).fit(self.columns_.transform(X), y)
         self.classes_ = self.model_.classes_
         return self
 
-    def _encode(self, X: Any) -> NDArray[np.float64]:
-        return self.encoder_.transform(as_table(X)[0], strict=False).astype(float)
-
     def predict(self, X: Any) -> NDArray[Any]:
-        return self.model_.predict(self._encode(X))
+        return self.model_.predict(self.columns_.transform(X))
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        return self.model_.predict_proba(self._encode(X))
+        return self.model_.predict_proba(self.columns_.transform(X))
 
 
 def _nothing_added(reason: str, n_ratios: int) -> tuple[GateDecision, NDArray[np.float64]]:
     """Warn that nothing could be validated; the decision, and no scores."""
     warnings.warn(f"nothing is added: {reason}", UserWarning, stacklevel=3)
     return GateDecision(0.0, 0.0, 0.0, float("nan"), reason), np.empty((0, n_ratios))
-
-
-def _rows(X: Any, indices: NDArray[np.integer]) -> Any:
-    return rows_at(X, indices) if is_frame(X) else _safe_indexing(X, indices)
 
 
 def _takes_groups(sampler: Any) -> bool:

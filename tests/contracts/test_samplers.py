@@ -1,14 +1,19 @@
-"""imbalanced-learn's and scikit-learn's own checks on the samplers."""
+"""imbalanced-learn's and scikit-learn's own checks on the samplers, and on the classifier that stands on them."""
 
 import pytest
 from imblearn.over_sampling import RandomOverSampler
 from imblearn.utils.estimator_checks import parametrize_with_checks as parametrize_with_imblearn_checks
+from sklearn.naive_bayes import GaussianNB
+from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from ganaug import GANOverSampler, SafeOverSampler, TableGAN
+from ganaug import DistilledClassifier, GANOverSampler, SafeOverSampler, TableGAN
 
 SAMPLER = GANOverSampler(generator=TableGAN(steps=5, batch_size=16, width=16, verbose=False), random_state=0)
 SAFE = SafeOverSampler(RandomOverSampler(random_state=0), cv=2, random_state=0)
+DISTILLED = DistilledClassifier(
+    DecisionTreeClassifier(), teacher=GaussianNB(), sampler=RandomOverSampler(), ratios=[1], cv=2, random_state=0
+)
 # What a sampler that may add nothing cannot promise, and why.
 NOT_PROMISED = {"check_samplers_fit_resample": "asks for balanced classes, whatever validation says"}
 
@@ -26,6 +31,6 @@ def test_imbalanced_learn_conventions(estimator, check):
     check(estimator)
 
 
-@listed(parametrize_with_checks([SAMPLER, SAFE]))
+@listed(parametrize_with_checks([SAMPLER, SAFE, DISTILLED]))
 def test_scikit_learn_conventions(estimator, check):
     check(estimator)
