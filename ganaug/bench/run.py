@@ -178,7 +178,7 @@ def _grid(suite: Suite, store: Store) -> tuple[list[Task], list[dict[str, Any]],
                 owners[key] = spec.name
         code |= {name: found for of_cells in case.code.values() for name, found in of_cells.items()}
         about = {"name": spec.name, "kind": spec.kind, "dataset": spec.dataset.name, "n_per_class": spec.n_per_class}
-        splits = {"splits": len(case.splits), "test_share": case.splits.test_share, "imbalance": spec.imbalance}
+        splits = {"splits": len(case.splits), "correlation": case.splits.correlation, "imbalance": spec.imbalance}
         splits |= {"common_samples": case.splits.common_samples, "n_rarest": case.n_rarest}
         splits |= {} if spec.n_samples is None else {"n_samples": spec.n_samples}
         data.append({**about, **splits, "arms": [arm.name for arm in case.arms], **case.describe()})

@@ -91,7 +91,7 @@ def paired_difference(
 
 
 def corrected_resampled_difference(
-    differences: ArrayLike, *, test_share: float, rope: float, confidence: float = 0.95, resolution: float = 0.0
+    differences: ArrayLike, *, correlation: float, rope: float, confidence: float = 0.95, resolution: float = 0.0
 ) -> Difference:
     """Summarise paired differences of resampled splits, whose training sets overlap, by a corrected t-interval.
 
@@ -102,8 +102,8 @@ def corrected_resampled_difference(
     ----------
     differences : array-like of shape (n,)
         One per fold or resample, at least two.
-    test_share : float in (0, 1)
-        Share of the samples that is tested on in each, 0.2 for five folds.
+    correlation : float in [0, 1)
+        Of two of the differences: for folds the share of the samples that is tested on in each, 0.2 for five.
     rope, confidence, resolution : float
         As for :func:`paired_difference`.
 
@@ -115,28 +115,29 @@ def corrected_resampled_difference(
     --------
     >>> folds = [1.5, 2.0, 2.5, 1.8, 2.2]
     >>> plain = paired_difference(folds, rope=0)
-    >>> corrected = corrected_resampled_difference(folds, test_share=0.2, rope=0)
+    >>> corrected = corrected_resampled_difference(folds, correlation=0.2, rope=0)
     >>> corrected.mean == plain.mean, corrected.low < plain.low
     (True, True)
     """
     values = paired_values(differences)
-    if not 0 < test_share < 1:
-        raise ValueError(f"test_share must be in (0, 1), got {test_share}")
-    return _interval(values, standard_error(values, test_share, resolution=resolution), rope, confidence)
+    if not 0 <= correlation < 1:
+        raise ValueError(f"correlation must be in [0, 1), got {correlation}")
+    return _interval(values, standard_error(values, correlation, resolution=resolution), rope, confidence)
 
 
-def standard_error(differences: ArrayLike, test_share: float = 0.0, *, resolution: float = 0.0) -> float:
+def standard_error(differences: ArrayLike, correlation: float = 0.0, *, resolution: float = 0.0) -> float:
     """Standard error of the mean of paired differences, corrected where training sets overlap.
 
-    It is the root of ``s² (1 / n + n_test / n_train)`` (Nadeau and Bengio, "Inference for the Generalization Error",
-    Machine Learning 2003, eq. 9): folds share training samples, so that their differences are not independent.
+    It is the root of ``s² (1 / n + r / (1 - r))`` with the correlation r of two differences, which are not independent
+    where splits share training samples (Nadeau and Bengio, "Inference for the Generalization Error", Machine Learning
+    2003, eq. 9, where r is the share of samples that is tested on).
 
     Parameters
     ----------
     differences : array-like of shape (n,)
         One per split, at least two.
-    test_share : float in [0, 1)
-        Share of the samples that a split tests on, 0.2 for five folds; 0 for independent differences.
+    correlation : float in [0, 1)
+        Of two differences, 0.2 for five folds; 0 for independent differences.
     resolution : float
         Smallest step between two possible differences, as for :func:`paired_difference`.
 
@@ -156,7 +157,7 @@ def standard_error(differences: ArrayLike, test_share: float = 0.0, *, resolutio
     """
     values = paired_values(differences)
     variance = max(float(values.var(ddof=1)), resolution**2 / 12)
-    return float(np.sqrt(variance * (1 / len(values) + test_share / (1 - test_share))))
+    return float(np.sqrt(variance * (1 / len(values) + correlation / (1 - correlation))))
 
 
 def paired_values(differences: ArrayLike) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ import pytest
 
 from ganaug.bench.inputs.group_splits import cell_splits, group_folds, leave_one_group_out
 from ganaug.bench.methods.group_scores import GROUP_METRICS, group_scores
+from ganaug.metrics.paired import corrected_resampled_difference, paired_difference
 
 LABELS = np.tile(np.repeat(["x", "y", "z", "w"], 12), 5)
 GROUPS = np.repeat([3, 1, 4, 8, 5], 48)
@@ -18,7 +19,7 @@ def test_no_group_is_on_both_sides(splits):
         assert not set(GROUPS[training]) & set(GROUPS[test])
         assert sorted([*training, *test]) == list(range(len(LABELS)))
     assert sorted(np.concatenate(splits.test)) == list(range(len(LABELS)))
-    assert 0 < splits.test_share < 1
+    assert 0 < splits.correlation < 1
 
 
 @pytest.mark.parametrize("n_per_cell", [None, 5, 100])
@@ -43,6 +44,28 @@ def test_withheld_cells_are_tested_on_and_never_trained_on(n_per_cell, group_sha
     assert len({held.tobytes() for held in splits.withheld}) > 1
     again = cell_splits(LABELS, GROUPS, 6, 0, group_share=group_share, class_share=class_share, n_per_cell=n_per_cell)
     assert all((a == b).all() for a, b in zip(splits.training, again.training, strict=True))
+
+
+def test_intervals_over_splits_of_few_training_samples_cover_the_mean():
+    # A result of a split is what its training samples, those of its cells that are tested on, and its withheld cells
+    # bring: each of them adds a number of its own. Most samples are tested on.
+    labels, groups = np.tile(np.repeat(np.arange(6), 40), 4), np.repeat(np.arange(4), 240)
+    rng, covered = np.random.default_rng(0), []
+    for seed in range(300):
+        splits = cell_splits(labels, groups, 6, seed, n_per_cell=10)
+        learnt, tested, cells = rng.normal(size=960), rng.normal(size=960), rng.normal(size=(6, 4))
+        results = [
+            14 * learnt[training].mean() + 5 * tested[test[unseen]].mean() + cells[held].mean()
+            for training, test, unseen, held in zip(
+                splits.training, splits.test, splits.unseen, splits.withheld, strict=True
+            )
+        ]
+        plain = paired_difference(results, rope=0)
+        corrected = corrected_resampled_difference(results, correlation=splits.correlation, rope=0)
+        covered.append([found.low <= cells.mean() <= found.high for found in (plain, corrected)])
+    shares = np.mean(covered, axis=0)
+    assert shares[0] < 0.9
+    assert shares[1] == pytest.approx(0.95, abs=0.03)
 
 
 @pytest.mark.parametrize(

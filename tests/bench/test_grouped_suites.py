@@ -81,7 +81,7 @@ def test_records_and_report_say_how_groups_fare(scans, rows, tmp_path, kind, key
         "seen cells",
     }
     assert suite.experiments[0].metrics[0] in summary["verdicts"][0]
-    assert case["test_share"] is not None  # intervals are corrected
+    assert case["correlation"] is not None  # intervals are corrected
     for page in ("report.md", "report.html"):
         assert sentence in (tmp_path / "run" / page).read_text()
 

@@ -70,7 +70,7 @@ def described(spec, experiment):
         "dataset": spec.dataset.name,
         "n_per_class": spec.n_per_class,
         "splits": experiment.folds if folded else experiment.splits,
-        "test_share": 0.2 if folded else None,
+        "correlation": 0.2 if folded else None,
         "imbalance": spec.imbalance,
         "classes": [SCRIPT, "no"] if folded else [IMAGE, LONG, "two"],
         "shape": "4 columns" if folded else "1x28x28",

@@ -12,7 +12,7 @@ def counts(part, labels=LABELS):
 
 def test_training_sets_are_balanced_disjoint_and_apart_from_the_test():
     splits = drawn_splits(LABELS, 6, 4, seed=0)
-    assert splits.test_share is None
+    assert splits.correlation is None
     assert all(np.array_equal(test, splits.test[0]) for test in splits.test)
     together = np.concatenate([*splits.training, splits.test[0]])
     assert len(set(together.tolist())) == len(together) == len(LABELS)
@@ -22,7 +22,7 @@ def test_training_sets_are_balanced_disjoint_and_apart_from_the_test():
 
 def test_where_disjoint_ones_do_not_fit_each_is_drawn_by_itself():
     splits = drawn_splits(LABELS, 20, 4, seed=0)
-    assert splits.test_share == pytest.approx(36 / 96)
+    assert splits.correlation == pytest.approx(36 / 96)
     assert len({tuple(part) for part in splits.training}) == 4
     for training, test in zip(splits.training, splits.test, strict=True):
         assert counts(training) == [20, 20, 20]
@@ -39,7 +39,7 @@ def test_samples_are_spread_over_classes_and_the_rest_is_for_the_test(n_samples)
         assert not set(training) & set(test)
     if n_samples == 20:  # a class more often than another is chance
         assert len({tuple(counts(training)) for training in splits.training}) > 1
-    assert (splits.test_share is None) == (n_samples == 3)
+    assert (splits.correlation is None) == (n_samples == 3)
 
 
 def test_samples_that_cannot_be_spread_are_refused():
@@ -108,7 +108,7 @@ def test_folds_are_stratified_and_test_every_sample_once():
     splits = folds(LABELS, 5, seed=0)
     assert sorted(np.concatenate(splits.test).tolist()) == list(range(96))
     assert [counts(part)[0] for part in splits.test] == [8] * 5
-    assert splits.test_share == 0.2
+    assert splits.correlation == 0.2
     assert all(not set(a) & set(b) for a, b in zip(splits.training, splits.test, strict=True))
 
 

@@ -23,7 +23,7 @@ def summarise(suite, records, data):
 def about(name, kind="images", n=20, share=None, dataset=None, n_rarest=500):
     return {"name": name, "kind": kind, "dataset": dataset or name, "n_per_class": n, "imbalance": 1.0} | {
         "splits": 2,
-        "test_share": share,
+        "correlation": share,
         "classes": ["a", "b"],
         "n_rarest": n_rarest,
     }

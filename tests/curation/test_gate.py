@@ -67,7 +67,7 @@ def test_the_gate_and_the_interval_of_a_benchmark_see_the_same_error_in_the_same
         scores = folds([0.7, 0.7 + gain], 0.03, n=n, seed=seed)
         decision = decide(scores, [0, 1], 1 / n)
         reported = corrected_resampled_difference(
-            scores[:, 1] - scores[:, 0], test_share=1 / n, rope=0, confidence=1 - 2 * scipy.stats.t.sf(1, n - 1)
+            scores[:, 1] - scores[:, 0], correlation=1 / n, rope=0, confidence=1 - 2 * scipy.stats.t.sf(1, n - 1)
         )
         assert decision.smallest_gain == pytest.approx(reported.high - reported.mean)
         assert decision.gain == pytest.approx(max(0, reported.mean))

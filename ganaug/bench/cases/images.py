@@ -450,7 +450,7 @@ class ImageCase(Case):
     def _judge(self, split: int) -> nn.Module:
         """A classifier trained on the real test images, which the GAN has not seen; it decides nothing."""
         test = self.splits.test[split]
-        one_test = self.splits.test_share is None  # the same one for all splits
+        one_test = self.splits.correlation is None  # the same one for all splits
         place = 0 if one_test else split
         if place not in self._judges:
             generator = random_generator(self.seed("judge", place), "judge")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import LeaveOneGroupOut, StratifiedGroupKFold
 
 from ganaug._text import visible
-from ganaug.bench.inputs.splits import Splits, copies
+from ganaug.bench.inputs.splits import Splits, copies, correlation_of
 from ganaug.bench.suite.schema import Experiment
 from ganaug.data.fingerprints import far_more_pairs
 from ganaug.data.groups import check_groups
@@ -193,8 +193,8 @@ def _whole_groups(
                 f"class {visible(missing[0])} is in no group but {held}, which is tested on, so that no training set "
                 "would hold it; merge or drop the class, or withhold cells in place of groups"
             )
-    share = float(np.mean([len(test) for _, test in parts]) / len(labels))
-    return Splits(tuple(train for train, _ in parts), tuple(test for _, test in parts), share)
+    training, test = zip(*parts, strict=True)
+    return Splits(training, test, correlation_of(training, test))
 
 
 def cell_splits(
@@ -265,8 +265,8 @@ def cell_splits(
         test.append(rest)
         withheld.append(held)
         unseen.append(held[class_of[rest], group_of[rest]])
-    share = float(np.mean([len(rest) / (len(rest) + len(part)) for part, rest in zip(training, test, strict=True)]))
-    return CellSplits(tuple(training), tuple(test), share, tuple(withheld), tuple(unseen))
+    correlation = correlation_of(training, test)
+    return CellSplits(tuple(training), tuple(test), correlation, tuple(withheld), tuple(unseen))
 
 
 def _of_cells(

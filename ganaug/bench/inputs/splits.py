@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from ganaug._text import visible
 
-__all__ = ["Splits", "balanced_splits", "copies", "drawn_splits", "folds"]
+__all__ = ["Splits", "balanced_splits", "copies", "correlation_of", "drawn_splits", "folds"]
 
 
 @dataclass(frozen=True)
@@ -22,14 +23,14 @@ class Splits:
     ----------
     training, test : tuple of ndarray
         Sorted indices, of each split.
-    test_share : float or None
-        Share of the samples that is tested on, where the training sets of two splits have common samples and intervals
-        must be corrected for it; None where they are independent draws and have one test set.
+    correlation : float or None
+        Of the results of two splits, where their training sets have common samples and intervals must be corrected for
+        it (:func:`correlation_of`); None where they are independent draws and have one test set.
     """
 
     training: tuple[NDArray[np.int64], ...]
     test: tuple[NDArray[np.int64], ...]
-    test_share: float | None
+    correlation: float | None
 
     def __len__(self) -> int:
         return len(self.training)
@@ -38,6 +39,37 @@ class Splits:
     def common_samples(self) -> bool:
         """Whether some sample is in several training sets."""
         return bool(np.bincount(np.concatenate(self.training)).max() > 1)
+
+
+def correlation_of(training: Sequence[NDArray[np.int64]], test: Sequence[NDArray[np.int64]]) -> float:
+    """Estimate the correlation of the results of two splits of the same samples.
+
+    It is the share of samples that is tested on, as Nadeau and Bengio propose ("Inference for the Generalization
+    Error", Machine Learning 2003) where all others are trained on; or the share of its samples that a training set
+    has in common with another one, where that is smaller. Then training sets are small draws, whose results have in
+    common what their common samples bring, however many others are tested on.
+
+    Parameters
+    ----------
+    training, test : sequence of ndarray
+        Indices, of each split.
+
+    Returns
+    -------
+    float
+        In [0, 1).
+
+    Examples
+    --------
+    >>> half, rest = np.arange(10), np.arange(10, 100)
+    >>> correlation_of([half, half + 5], [rest, rest])
+    0.5
+    """
+    tested = np.mean([len(rest) / (len(rest) + len(part)) for part, rest in zip(training, test, strict=True)])
+    times = np.bincount(np.concatenate(training))
+    pairs = len(training) * (len(training) - 1) / 2
+    in_common = (times * (times - 1) / 2).sum() / max(1, pairs) / np.mean(list(map(len, training)))
+    return float(min(tested, in_common)) if pairs else float(tested)
 
 
 def drawn_splits(labels: NDArray[Any], n_per_class: int, n_splits: int, seed: int, imbalance: float = 1.0) -> Splits:
@@ -71,7 +103,7 @@ def drawn_splits(labels: NDArray[Any], n_per_class: int, n_splits: int, seed: in
     Examples
     --------
     >>> splits = drawn_splits(np.repeat([0, 1], 10), n_per_class=2, n_splits=3, seed=0)
-    >>> [len(part) for part in splits.training], len(splits.test[0]), splits.test_share
+    >>> [len(part) for part in splits.training], len(splits.test[0]), splits.correlation
     ([4, 4, 4], 8, None)
     """
     of = f" with imbalance = {imbalance:g}" if imbalance > 1 else ""
@@ -143,7 +175,7 @@ def _drawn(labels: NDArray[Any], sizes: NDArray[np.int64], n_splits: int, seed: 
         for order in orders
     ]
     test = tuple(np.setdiff1d(np.arange(len(labels)), part) for part in drawn)
-    return Splits(tuple(drawn), test, float(np.mean([len(part) for part in test]) / len(labels)))
+    return Splits(tuple(drawn), test, correlation_of(drawn, test))
 
 
 def folds(labels: NDArray[Any], n_folds: int, seed: int) -> Splits:
@@ -157,7 +189,7 @@ def folds(labels: NDArray[Any], n_folds: int, seed: int) -> Splits:
     Examples
     --------
     >>> splits = folds(np.repeat([0, 1], 10), n_folds=5, seed=0)
-    >>> len(splits), len(splits.training[0]), len(splits.test[0]), splits.test_share
+    >>> len(splits), len(splits.training[0]), len(splits.test[0]), splits.correlation
     (5, 16, 4, 0.2)
     """
     values, counts = np.unique(labels, return_counts=True)

@@ -120,12 +120,12 @@ class Scores:
         if len(better) < 2:
             return None
         about = dict(self.cases)[case]
-        share, rope = about["test_share"], self.experiment.rope
+        share, rope = about["correlation"], self.experiment.rope
         averaged = self.experiment.repeats * (1 if classifier is not None else len(self.experiment.classifiers))
         resolution = 100 / (len(about["classes"]) * about["n_rarest"] * averaged)
         if share is None:
             return paired_difference(better, rope=rope, resolution=resolution)
-        return corrected_resampled_difference(better, test_share=share, rope=rope, resolution=resolution)
+        return corrected_resampled_difference(better, correlation=share, rope=rope, resolution=resolution)
 
     def lacking(self, arm: str, base: str, case: int) -> dict[str, str]:
         """Classifiers that one of two arms has not finished in any split, and the arms that this is said of."""

@@ -217,7 +217,7 @@ class CaseResult(Record):
     @property
     def common_samples(self) -> bool:
         """Whether training sets of two splits have samples in common; older summaries tell it by the test share."""
-        return self.about.get("common_samples", self.about["test_share"] is not None)
+        return self.about.get("common_samples", self.about["correlation"] is not None)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values; what is known of the data stands beside the rest."""
