@@ -193,8 +193,8 @@ def _whole_groups(
                 f"class {visible(missing[0])} is in no group but {held}, which is tested on, so that no training set "
                 "would hold it; merge or drop the class, or withhold cells in place of groups"
             )
-    training, test = zip(*parts, strict=True)
-    return Splits(training, test, correlation_of(training, test))
+    training, tested = (tuple(part[side] for part in parts) for side in (0, 1))
+    return Splits(training, tested, correlation_of(training, tested))
 
 
 def cell_splits(
