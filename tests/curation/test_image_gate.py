@@ -107,7 +107,9 @@ def test_no_seed_is_needed(oracle, few, source):
 
 def test_the_seed_decides_and_global_states_stay(oracle, few):
     states = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()
-    first, again, other = (choose(oracle, few, random_state=seed, training=ClassifierConfig(steps=40)) for seed in (1, 1, 2))
+    first, again, other = (
+        choose(oracle, few, random_state=seed, training=ClassifierConfig(steps=40)) for seed in (1, 1, 2)
+    )
     assert first.scores == again.scores != other.scores
     assert torch.equal(torch.get_rng_state(), states[0])
     assert (np.random.get_state()[1].tolist(), random.getstate()) == states[1:]

@@ -187,9 +187,7 @@ def test_frames_of_other_libraries_come_back_with_their_schema(frame, labels, sa
 @pytest.mark.parametrize("library", ["polars", "pandas"])
 def test_pipelines_hand_frames_of_any_library_on(three, library):
     X, y = three
-    pipeline = make_pipeline(StandardScaler(), sampler(), LogisticRegression()).set_output(
-        transform=library
-    )
+    pipeline = make_pipeline(StandardScaler(), sampler(), LogisticRegression()).set_output(transform=library)
     assert pipeline.fit(pl.DataFrame(X), y).score(pl.DataFrame(X), y) > 0.6
 
 
