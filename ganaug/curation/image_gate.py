@@ -176,7 +176,12 @@ def choose_ratio(
     >>> from ganaug import ImageGAN, labelled_images
     >>> digits = labelled_images("digits").subset(range(150))
     >>> choice = choose_ratio(
-    ...     ImageGAN(steps=5, verbose=False), digits, starts=1, training=ClassifierConfig(steps=5), random_state=0
+    ...     ImageGAN(steps=5, verbose=False),
+    ...     digits,
+    ...     filters=[()],
+    ...     starts=1,
+    ...     training=ClassifierConfig(steps=5),
+    ...     random_state=0,
     ... )
     >>> choice.n_validation, choice.candidates[0]
     (50, 'nothing')

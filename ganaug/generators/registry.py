@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import pkgutil
 import warnings
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganaug.data.files import user_path
+from ganaug.data.installed import entry_points
 from ganaug.data.json_values import clip, short
 from ganaug.data.labels import listed
 from ganaug.data.suggestions import nearest

@@ -8,7 +8,7 @@ import pytest
 
 from ganaug import ImageGAN
 from ganaug.bench import ImageArm, run_suite
-from ganaug.bench.cases import images
+from ganaug.bench.cases import image_choices, images
 from ganaug.bench.cases.case import case_specs
 from ganaug.bench.cases.checking import check_suite
 from ganaug.bench.execution.workers import make_case
@@ -83,13 +83,13 @@ def test_the_gate_trains_on_a_part_and_tells_what_it_chose(suite, tmp_path, monk
 @pytest.mark.usefixtures("quick_filters")
 def test_it_sees_no_test_image(suite, tmp_path, monkeypatch):
     asked = []
-    choose = images.choose_ratio
+    choose = image_choices.choose_ratio
 
     def recording(make_gan, data, **options):
         asked.append(({image.tobytes() for image in data.images}, options["cv"][0]))
         return choose(make_gan, data, **options)
 
-    monkeypatch.setattr(images, "choose_ratio", recording)
+    monkeypatch.setattr(image_choices, "choose_ratio", recording)
     run_suite(suite, tmp_path / "run", jobs=1, verbose=False)
     case = make_case(suite, 0, Store(tmp_path / "run"))
     for split, (shown, (train, test)) in enumerate(asked):
@@ -171,7 +171,7 @@ def test_the_gate_judges_classifiers_that_are_trained_as_in_its_arm(changes, sui
         asked.append(options)
         raise InterruptedError("seen")
 
-    monkeypatch.setattr(images, "choose_ratio", recording)
+    monkeypatch.setattr(image_choices, "choose_ratio", recording)
     own = dataclasses.replace(
         suite.images, arms=arms, baselines=("real",), n_per_class=(40,), imbalance=(8.0,), splits=2
     )

@@ -8,7 +8,7 @@ import torch
 
 from ganaug import ImageGAN
 from ganaug.bench import run_suite
-from ganaug.bench.cases import images, tables
+from ganaug.bench.cases import image_choices, images, tables
 from ganaug.bench.cases.case import case_specs, predictions
 from ganaug.bench.execution.workers import make_case
 from ganaug.bench.inputs.splits import drawn_splits
@@ -105,6 +105,7 @@ def test_no_two_cells_share_a_key_or_a_random_start(image_suite, table_suite, tm
         monkeypatch.setattr(module, name, lambda *a: (seen.append((name, *seed_of(a))), used(*a))[1])
 
     recording(images, "random_generator", lambda a: a)
+    recording(image_choices, "random_generator", lambda a: a)
     recording(tables, "resample", lambda a: a[-1:])
     recording(tables, "fit_predict", lambda a: a[5:6])
     run_suite(image_suite, tmp_path / "images", jobs=1, verbose=False)
@@ -170,7 +171,8 @@ def test_a_gan_whose_folder_is_damaged_is_fitted_again(image_suite, tmp_path):
 
 def test_failures_are_rows_with_a_reason_and_are_tried_again(image_suite, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(images, "train_classifier", lambda *a, **kw: 1 / 0)
+        for module in (images, image_choices):
+            patch.setattr(module, "train_classifier", lambda *a, **kw: 1 / 0)
         summary = run_suite(image_suite, tmp_path / "run", jobs=1, verbose=False)
     assert len(summary["failed"]) == 18
     assert {f["reason"] for f in summary["failed"]} >= {"ZeroDivisionError: division by zero"}
@@ -321,7 +323,8 @@ def test_dry_run_prints_the_whole_suite(tmp_path, capsys, monkeypatch):
 
 def test_failed_cells_end_the_command_with_status_1(image_suite, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("ganaug.bench.load_suite", lambda _: image_suite)
-    monkeypatch.setattr(images, "train_classifier", lambda *a, **kw: 1 / 0)
+    for module in (images, image_choices):
+        monkeypatch.setattr(module, "train_classifier", lambda *a, **kw: 1 / 0)
     with pytest.raises(SystemExit) as ended:
         main(["bench", "run", "tiny", "-o", str(tmp_path / "run"), "--jobs", "1"])
     assert ended.value.code == 1

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ganaug.bench import ImageArm, load_suite, run_suite
-from ganaug.bench.cases import images
+from ganaug.bench.cases import image_choices
 from ganaug.bench.suite.schema import weighted_variants
 
 pytestmark = pytest.mark.usefixtures("quick_judge")
@@ -29,13 +29,13 @@ def twins(image_suite):
 
 
 def test_weights_are_inverse_frequencies_and_equal_classes_have_no_twins(twins, tmp_path, monkeypatch):
-    train, given = images.train_classifier, []
+    train, given = image_choices.train_classifier, []
 
     def recording(draw, *arguments, class_weight=None, **options):
         given.append(None if class_weight is None else class_weight.tolist())
         return train(draw, *arguments, class_weight=class_weight, **options)
 
-    monkeypatch.setattr(images, "train_classifier", recording)
+    monkeypatch.setattr(image_choices, "train_classifier", recording)
     summary = run_suite(twins((4,), (1.0, 2.0)), tmp_path / "run", jobs=1, verbose=False)
     assert summary["failed"] == []
     # Two images of one class and four of the other: 6 / (2 * 2) and 6 / (2 * 4), in either order of the classes.

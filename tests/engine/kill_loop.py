@@ -26,7 +26,7 @@ def fit(kind, folder, log_dir):
     if kind == "images":
         X = rng.integers(0, 100, (40, 8, 8)).astype(np.uint8) + y[:, None, None].astype(np.uint8) * 100
         return ImageGAN(steps=40, augment_p=0.5, **engine).fit(X, y)
-    return TableGAN(steps=300, width=8, **engine).fit(rng.normal(size=(40, 3)) + y[:, None], y)
+    return TableGAN(steps=150, width=8, **engine).fit(rng.normal(size=(40, 3)) + y[:, None], y)
 
 
 def report_to(pipe):

@@ -231,7 +231,7 @@ def test_nothing_is_found_in_a_folder_that_is_not_there(tmp_path):
     assert newest_valid(tmp_path / "none") == (None, {}, [])
 
 
-@pytest.mark.parametrize(("kind", "kills", "steps"), [("table", 50, 300), ("images", 8, 40)])
+@pytest.mark.parametrize(("kind", "kills", "steps"), [("table", 30, 150), ("images", 8, 40)])
 def test_kills_at_random_moments_change_nothing(kind, kills, steps, tmp_path):
     script = Path(__file__).with_name("kill_loop.py")
     # Threads do not survive a fork.

@@ -8,12 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import (
     average_precision_score,
-    balanced_accuracy_score,
-    f1_score,
     log_loss,
     matthews_corrcoef,
-    precision_score,
-    recall_score,
+    precision_recall_fscore_support,
     roc_auc_score,
 )
 
@@ -86,26 +83,26 @@ def scores(
     one_hot = np.eye(n_classes)[targets]
     if predicted is None:
         predicted = decisions(probabilities, positive)
-    recalls = recall_score(targets, predicted, labels=np.arange(n_classes), average=None, zero_division=0)
+    classes = np.arange(n_classes)
+    precisions, recalls, f1, _ = precision_recall_fscore_support(targets, predicted, labels=classes, zero_division=0)
     clipped = np.clip(probabilities, SMALLEST, 1)
     ap_of: int | slice = slice(None) if positive is None else positive
     found = {
         "accuracy": float((predicted == targets).mean()),
-        "balanced accuracy": float(balanced_accuracy_score(targets, predicted)),
-        "macro F1": float(f1_score(targets, predicted, average="macro", zero_division=0)),
+        "balanced accuracy": float(recalls.mean()),
+        "macro F1": float(f1.mean()),
         "AUC": float(roc_auc_score(one_hot, probabilities, average="macro")),
         "AP": float(average_precision_score(one_hot[:, ap_of], probabilities[:, ap_of], average="macro")),
         "MCC": float(matthews_corrcoef(targets, predicted)),
         "G-mean": float(np.prod(recalls) ** (1 / n_classes)),
-        "log-loss": float(log_loss(targets, clipped / clipped.sum(1, keepdims=True), labels=np.arange(n_classes))),
+        "log-loss": float(log_loss(targets, clipped / clipped.sum(1, keepdims=True), labels=classes)),
         "Brier": float(np.square(probabilities - one_hot).sum(1).mean()),
         "ECE": expected_calibration_error(targets, probabilities),
     }
     if positive is not None:
-        of_minority = {"pos_label": positive, "zero_division": 0}
-        found["F1"] = float(f1_score(targets, predicted, **of_minority))
-        found["precision"] = float(precision_score(targets, predicted, **of_minority))
-        found["recall"] = float(recall_score(targets, predicted, **of_minority))
+        found["F1"] = float(f1[positive])
+        found["precision"] = float(precisions[positive])
+        found["recall"] = float(recalls[positive])
     return found
 
 

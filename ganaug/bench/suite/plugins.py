@@ -7,12 +7,12 @@ import importlib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
 from pathlib import PurePath
 from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field
 
+from ganaug.data.installed import entry_points
 from ganaug.data.json_values import clip, short
 from ganaug.data.suggestions import nearest
 
