@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import gcd
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,23 @@ from numpy.typing import NDArray
 
 from ganaug.data.files import check_regular
 from ganaug.data.images.memory import check_memory
-from ganaug.data.json_values import clip
+from ganaug.data.json_values import clip, short
 
-__all__ = ["SUFFIXES", "UNREADABLE", "Recording", "of_array", "open_recording", "reason_of", "resampled", "soundfile"]
+__all__ = [
+    "SUFFIXES",
+    "UNREADABLE",
+    "Recording",
+    "check_rate",
+    "of_array",
+    "open_recording",
+    "reason_of",
+    "resampled",
+    "soundfile",
+]
 
 SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".w64", ".caf"})
 UNREADABLE = (OSError, EOFError, RuntimeError, TypeError)  # what soundfile raises of damaged files is a RuntimeError
-MOST_CHANNELS = 1024
+MOST_CHANNELS, MOST_RATE = 1024, 1_000_000
 LARGE = 2**26  # bytes of a sound; asking what memory there is takes longer than decoding less
 
 
@@ -116,14 +127,25 @@ def open_recording(file: Path | bytes, where: str) -> Recording:
         return Recording(where, sound.samplerate, sound.frames, sound.channels, decode)
 
 
+def check_rate(sample_rate: Any) -> None:
+    """Refuse what is no number of samples per second."""
+    if isinstance(sample_rate, bool) or not isinstance(sample_rate, Integral):
+        raise TypeError(f"sample_rate must be a whole number, got {short(sample_rate)}; pass one such as 16000")
+    if not 1 <= sample_rate <= MOST_RATE:
+        raise ValueError(
+            f"sample_rate must be 1 to {MOST_RATE:,} samples per second, got {sample_rate}; pass one such as 16000"
+        )
+
+
 def of_array(samples: Any, sample_rate: int, where: str) -> Recording:
     """A sound that is decoded already: numbers of shape (n,) or, of several channels, (n, channels).
 
     Raises
     ------
     ValueError, TypeError
-        For another shape, and what is no real number.
+        For another shape, what is no real number, and a sample rate that cannot be.
     """
+    check_rate(sample_rate)
     array = np.asarray(samples)
     if array.dtype.kind not in "iuf":
         raise TypeError(f"sounds must be arrays of real numbers, got {array.dtype} {where}; convert them first")
@@ -133,7 +155,7 @@ def of_array(samples: Any, sample_rate: int, where: str) -> Recording:
         )
     if array.dtype.kind == "u":  # unsigned samples are silent in the middle of their range
         array = array - float(2 ** (8 * array.dtype.itemsize - 1))
-    table = array.astype(np.float64).reshape(len(array), -1)
+    table = (array if array.ndim == 2 else array[:, None]).astype(np.float64)
     return Recording(where, sample_rate, len(table), table.shape[1], lambda most: table[:most])
 
 

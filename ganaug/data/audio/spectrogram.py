@@ -15,13 +15,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ganaug.data.audio.recordings import check_rate
 from ganaug.data.images.labelled import MAX_SIDE, MIN_SIDE, SPECTROGRAM
 from ganaug.data.json_values import clip, parsed, short
 from ganaug.data.suggestions import nearest
 
 __all__ = ["MelSpectrogram", "known_parameters", "mel_filters"]
 
-MOST_SAMPLES, MOST_RATE = 2**24, 1_000_000
+MOST_SAMPLES = 2**24
 SMALLEST_FFT, LARGEST_FFT = 16, 2**16
 KINK, LINEAR, STEP = 1000.0, 200 / 3, math.log(6.4) / 27  # of the scale: Hz, Hz per mel below, log Hz per mel above
 REMEDY = "read the sounds by labelled_audio, or pass a MelSpectrogram"
@@ -248,7 +249,8 @@ def _hertz(mels: NDArray[np.floating]) -> NDArray[np.floating]:
 
 def _check(mel: MelSpectrogram) -> None:
     """Refuse single values of the wrong type, or out of their range."""
-    for name in ("sample_rate", "n_mels", "hop_length", "n_fft"):
+    check_rate(mel.sample_rate)
+    for name in ("n_mels", "hop_length", "n_fft"):
         value = getattr(mel, name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, Integral)):
             raise TypeError(f"{name} must be a whole number, got {short(value)}; pass one such as 256")
@@ -256,10 +258,6 @@ def _check(mel: MelSpectrogram) -> None:
         value = getattr(mel, name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value)):
             raise TypeError(f"{name} must be a finite number, got {short(value)}; pass one such as 1.5")
-    if not 1 <= mel.sample_rate <= MOST_RATE:
-        raise ValueError(
-            f"sample_rate must be 1 to {MOST_RATE:,} samples per second, got {mel.sample_rate}; pass 16000"
-        )
     if not mel.duration > 0 or mel.duration * mel.sample_rate > MOST_SAMPLES:
         raise ValueError(
             f"duration must be above 0 and at most {MOST_SAMPLES / mel.sample_rate:g} seconds, got {mel.duration:g}; "
