@@ -12,7 +12,13 @@ from ganaug._version import __version__
 
 if TYPE_CHECKING:
     from ganaug.curation import SyntheticPool, choose_ratio
-    from ganaug.data import LabelledImages, labelled_images
+    from ganaug.data import (
+        LabelledImages,
+        MelSpectrogram,
+        labelled_audio,
+        labelled_images,
+        spectrograms_to_audio,
+    )
     from ganaug.engine import Callback, OutOfMemory, RunOptions, TrainingDiverged
     from ganaug.generators import (
         ImageFlow,
@@ -36,6 +42,7 @@ _HOMES = {
     "ImageGAN": "ganaug.generators",
     "ImageVAE": "ganaug.generators",
     "LabelledImages": "ganaug.data",
+    "MelSpectrogram": "ganaug.data",
     "OutOfMemory": "ganaug.engine",
     "RandomSynthetic": "ganaug.transforms",
     "RunOptions": "ganaug.engine",
@@ -49,8 +56,10 @@ _HOMES = {
     "TrainingDiverged": "ganaug.engine",
     "augment_dataset": "ganaug.transforms",
     "choose_ratio": "ganaug.curation",
+    "labelled_audio": "ganaug.data",
     "labelled_images": "ganaug.data",
     "load": "ganaug.generators",
+    "spectrograms_to_audio": "ganaug.data",
 }
 
 __all__ = [
@@ -62,6 +71,7 @@ __all__ = [
     "ImageGAN",
     "ImageVAE",
     "LabelledImages",
+    "MelSpectrogram",
     "OutOfMemory",
     "RandomSynthetic",
     "RunOptions",
@@ -76,8 +86,10 @@ __all__ = [
     "__version__",
     "augment_dataset",
     "choose_ratio",
+    "labelled_audio",
     "labelled_images",
     "load",
+    "spectrograms_to_audio",
 ]
 
 

@@ -17,6 +17,7 @@ ROOMS = [
     "_text",
     "data",
     "data.images",
+    "data.audio",
     "data.tables.columns",
     "data.tables",
     "data.tables.files",

@@ -50,6 +50,7 @@ def audit(
     train_groups: Any = None,
     per_class: int | None = None,
     categorical_features: Any = "auto",
+    mirrored: bool | None = None,
     device: str = "auto",
     random_state: Any = None,
 ) -> AuditReport:
@@ -58,7 +59,8 @@ def audit(
     Three tests, each with a verdict: copies, exact and near (see :func:`ganaug.audit.copying.near_copies`);
     data-copying (:func:`ganaug.audit.copying.data_copying`); and a membership attack
     (:func:`ganaug.audit.membership.membership_attack`). Images are compared at the best of all shifts by a pixel and
-    mirrorings, holdout and synthetic ones alike. All synthetic samples can be audited, wherever they come from.
+    mirrorings, unless they are spectrograms of sounds, which time runs through in one direction; holdout and synthetic
+    ones alike. All synthetic samples can be audited, wherever they come from.
 
     Parameters
     ----------
@@ -82,6 +84,9 @@ def audit(
         Samples drawn of each class of a generator; by default 2,000 in all.
     categorical_features : "auto", None or array-like, default="auto"
         Columns of a table to take for names though they hold numbers.
+    mirrored : bool, optional
+        Whether mirror images count as copies; by default they do, unless the images were read by
+        :func:`ganaug.labelled_audio`.
     device : str, default="auto"
         Where images are compared.
     random_state : int, RandomState, Generator or None, default=None
@@ -160,7 +165,10 @@ def audit(
     if holdout is not None:
         check_holdout(*(side.keys for side in sides), kind=real.modality.kind)
     classes, others = audited_classes(sides)
-    report = _report(sides, classes, others, categorical_features, device, np.random.default_rng(seed))
+    if mirrored is None:
+        mirrored = all(side.samples.mirrors for side in sides)
+    measure, points = _points(sides, categorical_features, device, mirrored)
+    report = _report(sides, classes, others, measure, points, np.random.default_rng(seed))
     if not grouped:
         return report
     if is_generator(synthetic):
@@ -197,11 +205,10 @@ def _report(
     sides: list[Side],
     classes: list[str],
     others: list[str],
-    categorical_features: Any,
-    device: str,
+    measure: Measure,
+    points: list[Points],
     randomness: np.random.Generator,
 ) -> AuditReport:
-    measure, points = _points(sides, categorical_features, device)
     synthetic, train = sides[:2]
     alike = repeats(train.keys) if len(sides) == 2 else np.isin(sides[2].keys, train.keys)
     compared = np.isin(sides[-1].names, classes)
@@ -241,12 +248,12 @@ def _report(
     )
 
 
-def _points(sides: list[Side], categorical_features: Any, device: str) -> tuple[Measure, list[Points]]:
+def _points(sides: list[Side], categorical_features: Any, device: str, mirrored: bool) -> tuple[Measure, list[Points]]:
     """How samples are compared, and what of them."""
     classes = np.unique(np.concatenate([side.names for side in sides]))
     cells = [np.searchsorted(classes, side.names).astype(np.int64) for side in sides]
     prepared = sides[0].modality.prepare([side.items for side in sides], categorical_features, device)
-    return prepared.distances, [Points(*pair) for pair in zip(prepared.values, cells, strict=True)]
+    return prepared.measure(mirrored=mirrored), [Points(*pair) for pair in zip(prepared.values, cells, strict=True)]
 
 
 def _figures(found: Nearness, points: list[Points], n_compared: int, randomness: np.random.Generator) -> Figures:

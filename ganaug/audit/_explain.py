@@ -113,7 +113,8 @@ def explain(
     inputs, training = prepared.inputs, Training(classifier_steps, on, seed)
     of_known = inputs[0] if (known >= 0).all() else inputs[0][known >= 0]
     probabilities = modality.probabilities(of_known, known[known >= 0], inputs[1], len(classes), training)
-    table = prepared.distances(prepared.values[1], prepared.values[0])
+    measure = prepared.measure(mirrored=real.samples.mirrors and made.samples.mirrors)
+    table = measure(prepared.values[1], prepared.values[0])
     moves = modality.differences(made.items, real.items)
     ranks = _ranks(gan, made, seed)
     found = []

@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from ganaug._text import visible
-from ganaug.cli import audit, bench, export, images, sample, tables  # noqa: F401 - they add their commands to the app
+from ganaug.cli import audit, bench, export, images, sample, sounds, tables  # noqa: F401 - they add their commands to the app
 from ganaug.cli.common import app, under_torchrun
 from ganaug.cli.streams import at_home, streams_that_take_all
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganaug.cli.common import SYNTHETIC, Device, Seed, app, image_size
+from ganaug.cli.common import SYNTHETIC, Device, Seed, app
 from ganaug.cli.image_files import as_fitted, marked_images
 from ganaug.cli.models import ModelClass, open_model
 from ganaug.cli.outputs import Overwrite, check_output, is_audit
+from ganaug.cli.sound_files import images_or_sounds
 from ganaug.cli.table_files import (
     Categorical,
     Decimal,
@@ -150,11 +152,14 @@ def _audit_images(
     asked: dict[str, Any],
 ) -> AuditReport:
     from ganaug.audit import audit as run_audit
+    from ganaug.generators.contract import training_data
 
-    sides = [_images(path, size, groups) for path in (train, holdout) if path is not None]
-    if gan is not None:
+    made = None if gan is not None else _synthetic_images(source, size, groups)
+    facts = training_data(gan) if made is None else made.facts
+    sides = [_images(path, size, groups, facts, source) for path in (train, holdout) if path is not None]
+    if made is None:
         return run_audit(gan, *(as_fitted(side, gan) for side in sides), **asked)
-    return run_audit(_synthetic_images(source, size, groups), *sides, **asked)
+    return run_audit(made, *sides, **asked)
 
 
 def _is_table(source: str, target: str | None) -> bool:
@@ -195,12 +200,11 @@ def _rows(
     return parted
 
 
-def _images(path: str, size: str | None, groups: str | None) -> LabelledImages:
-    from ganaug.data import labelled_images
+def _images(path: str, size: str | None, groups: str | None, facts: Mapping[str, Any], source: str) -> LabelledImages:
     from ganaug.data.images.sources import EMBEDDED
 
     as_it_is = path in EMBEDDED or Path(path).suffix.lower() == ".npz"
-    return labelled_images(path, size=None if as_it_is else image_size(size), groups=groups, dtype="auto")
+    return images_or_sounds(path, None if as_it_is else size, groups, facts, source)
 
 
 def _synthetic_images(path: str, size: str | None, groups: str | None) -> LabelledImages:
@@ -214,8 +218,9 @@ def _synthetic_images(path: str, size: str | None, groups: str | None) -> Labell
     if (Path(path) / HEADER).is_file():
         pool = SyntheticPool(path)
         images, of = pool.read(range(len(pool))).numpy(), None if groups is None else pool.groups
-        return LabelledImages(images, pool.labels, pool.class_names, groups=of)
-    data = _images(path, size, groups)
+        facts = pool.provenance.get("gan", {}).get("training_data", {})
+        return LabelledImages(images, pool.labels, pool.class_names, groups=of, facts=facts)
+    data = _images(path, size, groups, {}, path)
     marked = marked_images(Path(path), data)
     return data if marked is None else data.subset(np.flatnonzero(marked))
 

@@ -15,6 +15,7 @@ import typer
 from ganaug._text import visible, visible_values
 from ganaug.cli.common import bench_app, check_writable, own_modules
 from ganaug.cli.outputs import check_apart
+from ganaug.cli.sound_files import Duration, Mel, SampleRate, audio_options
 from ganaug.cli.table_files import Decimal, Encoding, NaValues, Separator, csv_options, opened, report_reading
 
 if TYPE_CHECKING:  # it would import torch
@@ -31,7 +32,8 @@ def bench_run(
         str | None, typer.Argument(help="Name of a suite (see 'ganaug bench list'), or the path of a .toml file.")
     ] = None,
     data: Annotated[
-        str | None, typer.Option(help="Your own data in place of a suite's: a table with --target, or labelled images.")
+        str | None,
+        typer.Option(help="Your own data in place of a suite's: a table with --target, or labelled images or sounds."),
     ] = None,
     target: Annotated[str | None, typer.Option(help="Column of the class labels of a table.")] = None,
     size: Annotated[int | None, typer.Option(help="Height and width that images are resized to.")] = None,
@@ -63,6 +65,9 @@ def bench_run(
             help="Time for a run on your own data, such as 2m: fewer folds, starts and steps, as the report says."
         ),
     ] = None,
+    sample_rate: SampleRate = None,
+    duration: Duration = None,
+    mel: Mel = None,
     sep: Separator = None,
     decimal: Decimal = None,
     encoding: Encoding = None,
@@ -98,11 +103,13 @@ def bench_run(
         raise ValueError("pass the name of a suite, or --data with your own data")
     options = csv_options(sep, decimal, encoding, na_values)
     if data is not None:
-        of_groups = {"groups": groups, "withhold_cells": withhold_cells}
-        loaded = _own_data(data, options, target=target, check=dry_run, size=size, folds=folds, **of_groups)
+        of_samples = {"size": size, "audio": audio_options(sample_rate, duration, mel), "groups": groups}
+        split = {"folds": folds, "withhold_cells": withhold_cells}
+        loaded = _own_data(data, options, target=target, check=dry_run, **of_samples, **split)
     else:
         _check_belongs_to_data("--target, --size, --folds and --budget", target, size, folds, budget)
         _check_belongs_to_data("--groups and --withhold-cells", groups, withhold_cells)
+        _check_belongs_to_data("--sample-rate, --duration and --mel", sample_rate, duration, mel)
         _check_belongs_to_data("--sep, --decimal, --encoding and --na-values", sep, decimal, encoding, na_values)
         loaded = load_suite(str(suite))
     output = output or Path("runs") / (loaded.name if data is None else f"{loaded.name}-{_file_name(data)}")
@@ -119,10 +126,7 @@ def bench_run(
         loaded, output, jobs=jobs, backend=backend, scheduler=scheduler, shard=shard, command=_command()
     )
     if summary is None:
-        so_far = f"ganaug bench report {shlex.quote(str(output))}"
-        print(
-            f"This part is finished; the part that is finished last writes the report. What there is so far: {so_far}"
-        )
+        _print_part(output)
         return
     _print_summary(summary, output)
     if summary["failed"]:
@@ -198,6 +202,11 @@ def _command() -> str:
         elif not word.startswith(tuple(f"{option}=" for option in own if option.startswith("--"))):
             kept.append(word)
     return shlex.join(["ganaug", *kept])
+
+
+def _print_part(output: Path) -> None:
+    so_far = f"ganaug bench report {shlex.quote(str(output))}"
+    print(f"This part is finished; the part that is finished last writes the report. What there is so far: {so_far}")
 
 
 def _print_summary(summary: dict[str, Any], output: Path) -> None:

@@ -9,7 +9,7 @@ import os
 import re
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,7 @@ __all__ = [
     "check_all_real",
     "check_holds",
     "check_image_output",
+    "folder_names",
     "marked_images",
     "marked_in_folder",
     "unique_names",
@@ -120,7 +121,8 @@ def _numbered(data: LabelledImages, unlabelled: str) -> LabelledImages:
     places = np.searchsorted(data.classes, data.labels)
     others = [n for n, none in zip(names, without, strict=True) if not none]
     numbers = np.array([UNLABELLED if none else others.index(n) for n, none in zip(names, without, strict=True)])
-    return LabelledImages(data.images, numbers[places], dict(enumerate(others)), data.skipped, groups=data.groups)
+    named = dict(enumerate(others))
+    return LabelledImages(data.images, numbers[places], named, data.skipped, groups=data.groups, facts=data.facts)
 
 
 def unique_names(names: dict[Any, str]) -> dict[Any, str]:
@@ -137,14 +139,20 @@ def write_images(
     synthetic: NDArray[Any] | None = None,
     files: Sequence[str] = (),
     groups: NDArray[Any] | None = None,
+    facts: Mapping[str, Any] | None = None,
 ) -> None:
     """Write images (n, channels, height, width).
 
     Where they are given, `groups` of the images become a column or array "group", and in a folder one inside that of
     the class, class/group/file; `synthetic` says of each image whether it is, and `files` where the first of them came
     from in a folder per class: in a folder they keep these names. Images labelled -1 have no label: they keep it in
-    .npz and .parquet files, and get a folder of their own, which a warning names.
+    .npz and .parquet files, and get a folder of their own, which a warning names. Of images of sounds an .npz file
+    keeps their spectrogram, which `facts` hold.
     """
+    import numpy as np
+
+    from ganaug.data.images.labelled import SPECTROGRAM
+
     check_holds(kind, images)
     names = unique_names({label: name for label, name in names.items() if not _is_unlabelled(label, labels)})
     if kind is ImageFormat.folder:
@@ -154,6 +162,8 @@ def write_images(
     if groups is not None and groups.dtype == object:
         groups = groups.astype(str)
     marks = {name: values for name, values in ((SYNTHETIC, synthetic), (GROUP, groups)) if values is not None}
+    if kind is ImageFormat.npz and SPECTROGRAM in (facts or {}):
+        marks[SPECTROGRAM] = np.array(str((facts or {})[SPECTROGRAM]))
     write(output, images, labels, names, marks)
     remember(output)
 
@@ -175,8 +185,8 @@ def _write_folder(
 ) -> None:
     from ganaug.data.images.pictures import picture
 
-    folders = _folder_names(names)
-    inner = {} if groups is None else _folder_names({group: str(group) for group in sorted(set(groups.tolist()))})
+    folders = folder_names(names)
+    inner = {} if groups is None else folder_names({group: str(group) for group in sorted(set(groups.tolist()))})
     of = [""] * len(images) if groups is None else [f"{inner[group]}/" for group in groups.tolist()]
     without = [label for label in set(labels.tolist()) if _is_unlabelled(label, labels)]
     if without:
@@ -213,7 +223,7 @@ def _write_folder(
         _write_metadata(output, {"file_name": places, **columns})
 
 
-def _folder_names(names: dict[Any, str]) -> dict[Any, str]:
+def folder_names(names: dict[Any, str]) -> dict[Any, str]:
     """A folder of its own for each."""
     folders = {key: UNSAFE_IN_NAME.sub("_", name) for key, name in names.items()}
     if len(set(folders.values())) < len(folders):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -54,9 +55,9 @@ from ganaug.cli.models import (
 from ganaug.cli.outputs import Overwrite, check_model_output
 
 if TYPE_CHECKING:
-    import pandas as pd
     from numpy.typing import NDArray
 
+    from ganaug.curation import AugmentedImages
     from ganaug.data import LabelledImages
 
 
@@ -93,6 +94,29 @@ Unlabelled = Annotated[
     str | None,
     typer.Option(help="Name of the class, such as a folder, whose images have no label; they are trained on too."),
 ]
+PerClassOfReal = Annotated[
+    str | None,
+    typer.Option(
+        help="Samples to add to each class: a number, a share of the real ones such as 0.5, balance, or auto: as many "
+        "as pay in inner validation, which may be none. By default balance."
+    ),
+]
+PerCellOfReal = Annotated[
+    str | None,
+    typer.Option(
+        help="In place of --per-class, with --groups: samples to add to each class in each group, also where there are "
+        "none: a number, or balance."
+    ),
+]
+ModelOfSource = Annotated[
+    Path | None, typer.Option(help="A model of 'ganaug fit' on the same samples, in place of training one.")
+]
+KeepAll = Annotated[
+    bool, typer.Option("--keep-all", help="Do not drop copies and samples that are untypical of their class.")
+]
+TrainedClass = Annotated[
+    str | None, typer.Option("--generator", help="What is trained, as for 'fit'; with --model, the class of that.")
+]
 
 
 @fit_app.command("images")
@@ -125,19 +149,48 @@ def fit_images(
     from ganaug.data import labelled_images
 
     run = run_options(checkpoints, checkpoint_every, resume, health, validation_fraction)
+    asked = {**training_options(preset, steps, batch_size, precision, device, seed), **run, "log_dir": log_dir}
+    fit_and_save(
+        lambda: labelled_images(source, size=image_size(size), groups=groups, dtype="auto"),
+        source,
+        output,
+        generator,
+        asked,
+        param,
+        groups=groups,
+        unlabelled=unlabelled,
+        flip=flip,
+        license=license,
+        overwrite=overwrite,
+        dry_run=dry_run,
+    )
+
+
+def fit_and_save(
+    read: Callable[[], LabelledImages],
+    source: str,
+    output: Path,
+    generator: str,
+    asked: dict[str, Any],
+    param: list[str] | None,
+    *,
+    kind: str = "images",
+    groups: str | None,
+    unlabelled: str | None,
+    flip: bool = False,
+    license: str,
+    overwrite: bool,
+    dry_run: bool,
+) -> None:
+    """Train a generator on what is read, and save it; `asked` are parameters by name, None for what was not given."""
     cls = found_class(generator, "images")
     check_savable(cls, license)
     check_learns_groups(cls, groups)
-    asked = {
-        **_training(preset, steps, batch_size, precision, device, seed),
-        **run,
-        "log_dir": log_dir,
-    }
-    log_dir = log_dir or output / "log"
+    log_dir = asked["log_dir"] or output / "log"
     gan = made(cls, asked, param, log_dir=log_dir)
     if not dry_run:
-        check_model_output(output, [source], log_dir, run, overwrite=overwrite)
-    data = labelled_images(source, size=image_size(size), groups=groups, dtype="auto")
+        check_model_output(output, [source], log_dir, asked, overwrite=overwrite)
+    data = read()
     check_all_real(Path(source), data)
     if unlabelled is not None:
         _check_keeps(gan)
@@ -146,46 +199,27 @@ def fit_images(
         _mirror(gan, data)
     if dry_run:
         about = {"source": source, "output": str(output), "data": _found(data)}
-        print_plan(gan, {**about, **_place(device, seed), "log_dir": str(log_dir)}, data)
+        print_plan(gan, {**about, **_place(asked), "log_dir": str(log_dir)}, data)
         return
-    if train(gan, data, unlabelled=unlabelled, groups=groups):
-        with saving(output, checkpoints):
+    if train(gan, data, unlabelled=unlabelled, groups=groups, **data.facts):
+        with saving(output, asked["checkpoint_dir"]):
             save(gan, output, license)
-        report_training(gan, f"{len(data):,} images", output)
+        report_training(gan, f"{len(data):,} {kind}", output)
 
 
 @augment_app.command("images")
 def augment_images(
     source: Source,
     output: Annotated[Path, typer.Option("--output", "-o", help="A folder, or an .npz or .parquet file to write.")],
-    per_class: Annotated[
-        str | None,
-        typer.Option(
-            help="Images to add to each class: a number, a share of the real ones such as 0.5, balance, or auto: as "
-            "many as pay in inner validation, which may be none. By default balance."
-        ),
-    ] = None,
-    per_cell: Annotated[
-        str | None,
-        typer.Option(
-            help="In place of --per-class, with --groups: images to add to each class in each group, also where there "
-            "are none: a number, or balance."
-        ),
-    ] = None,
+    per_class: PerClassOfReal = None,
+    per_cell: PerCellOfReal = None,
     groups: Groups = None,
-    model: Annotated[
-        Path | None, typer.Option(help="A model of 'ganaug fit images' on the same images, in place of training one.")
-    ] = None,
-    keep_all: Annotated[
-        bool, typer.Option("--keep-all", help="Do not drop copies and images that are untypical of their class.")
-    ] = False,
+    model: ModelOfSource = None,
+    keep_all: KeepAll = False,
     output_format: Annotated[
         ImageFormat | None, typer.Option("--format", help="Instead of what the output's name says.")
     ] = None,
-    generator: Annotated[
-        str | None,
-        typer.Option("--generator", help="What is trained, as for 'fit images'; with --model, the class of that."),
-    ] = None,
+    generator: TrainedClass = None,
     preset: PresetOption = None,
     steps: Steps = None,
     batch_size: BatchSize = None,
@@ -208,45 +242,116 @@ def augment_images(
     Images without a label are kept, and none are added to them; those marked -1 get a folder of their own, and stay -1
     in .npz and .parquet files.
     """
-    from ganaug import curation
     from ganaug.data import labelled_images
-    from ganaug.data.groups import cell_counts
 
-    asked = _training(preset, steps, batch_size, precision, device, seed)
+    augment_and_write(
+        lambda _, groups: labelled_images(source, size=image_size(size), groups=groups, dtype="auto"),
+        source,
+        output,
+        training_options(preset, steps, batch_size, precision, device, seed),
+        param,
+        per_class=per_class,
+        per_cell=per_cell,
+        groups=groups,
+        model=model,
+        keep_all=keep_all,
+        output_format=output_format,
+        generator=generator,
+        flip=flip,
+        unlabelled=unlabelled,
+        overwrite=overwrite,
+    )
+
+
+def augment_and_write(
+    read: Callable[[Any, str | None], LabelledImages],
+    source: str,
+    output: Path,
+    asked: dict[str, Any],
+    param: list[str] | None,
+    *,
+    kind: str = "images",
+    per_class: str | None,
+    per_cell: str | None,
+    groups: str | None,
+    model: Path | None,
+    keep_all: bool,
+    output_format: ImageFormat | None = None,
+    generator: str | None,
+    flip: bool = False,
+    unlabelled: str | None,
+    overwrite: bool,
+) -> tuple[LabelledImages, AugmentedImages]:
+    """Add synthetic samples to what is read, and write both; `read` takes the generator and where groups stand.
+
+    Returns
+    -------
+    whole : LabelledImages
+        What was read.
+    more : AugmentedImages
+        With labels as they were read.
+    """
     if model is not None:
         _check_nothing_trains(asked, flip, param)
-    kind = check_image_output(output, output_format, [source, model], overwrite=overwrite)
+    written_as = check_image_output(output, output_format, [source, model], overwrite=overwrite)
     gan, groups = _made_or_opened(model, generator, groups, asked, param)
     _check_what_is_added(per_class, per_cell, keep_all, groups)
-    whole = labelled_images(source, size=image_size(size), groups=groups, dtype="auto")
+    whole = read(gan, groups)
     check_all_real(Path(source), whole)
-    check_holds(kind, whole.images)
-    if model is None:
-        data = whole if unlabelled is None else without_label(whole, unlabelled)
-    else:
-        data = as_fitted(whole, gan) if unlabelled is None else without_label(whole, unlabelled)
-        _check_alike(gan, model, data.labelled(), source)
+    check_holds(written_as, whole.images)
+    data = _as_trained_on(whole, None if model is None else gan, model, unlabelled, source)
     if flip:
         _mirror(gan, data)
-    more = curation.augment_images(
+    more = _augmented(data, gan, asked, per_class, per_cell, keep_all, prefit=model is not None)
+    if more.reason:
+        print(f"{more.reason[:1].upper()}{more.reason[1:]}.")
+    names = {label: whole.name(label) for label in whole.classes.tolist()}
+    more = replace(more, labels=_as_read(more.labels, data, whole))
+    write_images(
+        output, written_as, more.images, more.labels, names, more.is_synthetic, whole.files, more.groups, whole.facts
+    )
+    print(f"Wrote {len(more.labels):,} {kind}, {more.is_synthetic.sum():,} of them synthetic, to {output}.")
+    if per_cell is not None and whole.groups is not None and more.groups is not None:
+        _report_cells(whole, more, names)
+    return whole, more
+
+
+def _as_trained_on(
+    whole: LabelledImages, gan: Any, model: Path | None, unlabelled: str | None, source: str
+) -> LabelledImages:
+    """The samples with the labels of a model, if there is one, whose kind they are checked to be of."""
+    if unlabelled is not None:
+        data = without_label(whole, unlabelled)
+    else:
+        data = whole if model is None else as_fitted(whole, gan)
+    if model is not None:
+        _check_alike(gan, model, data.labelled(), source)
+    return data
+
+
+def _augmented(
+    data: LabelledImages,
+    gan: Any,
+    asked: Mapping[str, Any],
+    per_class: str | None,
+    per_cell: str | None,
+    keep_all: bool,
+    *,
+    prefit: bool,
+) -> AugmentedImages:
+    from ganaug import curation
+
+    return curation.augment_images(
         data,
         generator=gan,
         per_class=None if per_class is None else _number(per_class),
         per_cell=None if per_cell is None else _number(per_cell),
         groups=data.groups,
         keep=[] if keep_all else "auto",
-        prefit=model is not None,
-        device=device,
-        random_state=seed,
+        prefit=prefit,
+        device=asked["device"] or "auto",
+        random_state=asked["random_state"],
     )
-    if more.reason:
-        print(f"{more.reason[:1].upper()}{more.reason[1:]}.")
-    names = {label: whole.name(label) for label in whole.classes.tolist()}
-    labels = _as_read(more.labels, data, whole)
-    write_images(output, kind, more.images, labels, names, more.is_synthetic, whole.files, more.groups)
-    print(f"Wrote {len(labels):,} images, {more.is_synthetic.sum():,} of them synthetic, to {output}.")
-    if per_cell is not None and whole.groups is not None and more.groups is not None:
-        _report_cells(cell_counts(whole.labels, whole.groups), cell_counts(labels, more.groups), names)
 
 
 def _made_or_opened(
@@ -275,10 +380,12 @@ def _check_what_is_added(per_class: str | None, per_cell: str | None, keep_all: 
         raise ValueError("--per-cell needs the groups of the images; pass --groups too")
 
 
-def _report_cells(before: pd.DataFrame, after: pd.DataFrame, names: Mapping[Any, str]) -> None:
-    """Print which cells had no images and have some now."""
+def _report_cells(whole: LabelledImages, more: AugmentedImages, names: Mapping[Any, str]) -> None:
+    """Print which cells had no samples and have some now."""
+    from ganaug.data.groups import cell_counts
     from ganaug.data.labels import listed
 
+    before, after = (cell_counts(part.labels, part.groups) for part in (whole, more))
     empty = [
         f"{names.get(label, label)} in {group}"
         for label in before.index.tolist()
@@ -286,13 +393,13 @@ def _report_cells(before: pd.DataFrame, after: pd.DataFrame, names: Mapping[Any,
         if before.at[label, group] == 0 and after.at[label, group] > 0
     ]
     if empty:
-        print(f"Filled {len(empty)} of {before.size} cells of class and group, which had no images: {listed(empty)}.")
+        print(f"Filled {len(empty)} of {before.size} cells of class and group, which had none: {listed(empty)}.")
 
 
 TRAINING = ("preset", "steps", "batch_size", "precision")
 
 
-def _training(
+def training_options(
     preset: Preset | None,
     steps: int | None,
     batch_size: int | None,
@@ -320,10 +427,10 @@ def _check_nothing_trains(asked: dict[str, Any], flip: bool, param: list[str] | 
         )
 
 
-def _place(device: str, seed: int | None) -> dict[str, Any]:
+def _place(asked: Mapping[str, Any]) -> dict[str, Any]:
     from ganaug.engine.devices import resolve_device
 
-    return {"device": str(resolve_device(device)), "seed": seed}
+    return {"device": str(resolve_device(asked["device"] or "auto")), "seed": asked["random_state"]}
 
 
 def _found(data: LabelledImages) -> dict[str, Any]:

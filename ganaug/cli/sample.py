@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ganaug._text import visible
-from ganaug.cli.common import Device, PerCell, Seed, app, check_writable, image_size, under_torchrun
+from ganaug.cli.common import Device, PerCell, Seed, app, check_writable, under_torchrun
 from ganaug.cli.image_files import ImageFormat, as_fitted, check_image_output, unique_names, write_images
 from ganaug.cli.models import ModelClass, display_names, open_model
 from ganaug.cli.outputs import Overwrite, check_apart, check_output, is_marked
 from ganaug.cli.samples_asked import SamplesAsked
+from ganaug.cli.sound_files import Wav, check_wav, images_or_sounds, write_sounds
 from ganaug.cli.tables import write_rows
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def sample(
         float | None, typer.Option(help="With --pool: the share that the discriminator finds most real, such as 0.5.")
     ] = None,
     size: Annotated[str | None, typer.Option(help="With --real: as for 'ganaug fit images'.")] = None,
+    wav: Wav = None,
     generator: ModelClass = None,
     device: Device = "auto",
     seed: Seed = None,
@@ -67,7 +69,10 @@ def sample(
         if not pool:
             raise ValueError("several processes draw pools only; add --pool, or start this command without torchrun")
         device = str(current_context(True).place(resolve_device(device)))
+    check_wav(wav, [model, output])
     gan = open_model(model, device, generator)
+    if wav is not None:
+        _check_heard(gan, model, pool)
     if gan.sample_spec_.kind == "rows":
         if pool:
             raise ValueError(f"{model} draws rows of a table; only images are kept in pools")
@@ -85,9 +90,7 @@ def sample(
     else:
         kind = check_image_output(output, output_format, [model], overwrite=overwrite)
         asked = _asked(gan, label, groups, per_class, per_cell)
-        labels, given = asked.part()
-        write_images(output, kind, _images(gan, labels, given, seed), labels, display_names(gan), groups=given)
-        _report(asked, "images", output)
+        _write_images(gan, asked, output, kind, seed, wav)
 
 
 def _check_rows_output(output: Path, asked: ImageFormat | None, model: Path, overwrite: bool) -> None:
@@ -115,6 +118,32 @@ def _check_pool_output(
         raise ValueError(f"{output} holds a pool; pass --overwrite to replace it, or choose another folder")
 
 
+def _check_heard(gan: Any, model: Path, pool: bool) -> None:
+    """Refuse ``--wav`` for what is no sound."""
+    from ganaug.data import MelSpectrogram
+    from ganaug.generators.contract import training_data
+
+    if pool:
+        raise ValueError("--wav and --pool exclude each other; leave one of them out")
+    try:
+        MelSpectrogram.of(training_data(gan))
+    except ValueError:
+        raise ValueError(f"--wav is for models of 'ganaug fit audio', which {model} is none of; leave it out") from None
+
+
+def _write_images(
+    gan: Any, asked: SamplesAsked, output: Path, kind: ImageFormat, seed: int | None, wav: Path | None
+) -> None:
+    from ganaug.generators.contract import training_data
+
+    labels, groups = asked.part()
+    images, names, facts = _images(gan, labels, groups, seed), display_names(gan), training_data(gan)
+    write_images(output, kind, images, labels, names, groups=groups, facts=facts)
+    _report(asked, "images", output)
+    if wav is not None:
+        write_sounds(wav, images, labels, names, facts, seed)
+
+
 def _images(gan: Any, labels: NDArray[Any], groups: NDArray[Any] | None, seed: int | None) -> NDArray[Any]:
     from ganaug.generators.contract import class_indices, draw_images, group_indices
 
@@ -128,11 +157,11 @@ def _report(asked: SamplesAsked, kind: str, output: Path) -> None:
 
 
 def _real_images(real: str, size: str | None, gan: Any) -> Any:
-    from ganaug.data import labelled_images
     from ganaug.generators.contract import has_groups, training_data
 
-    groups = training_data(gan).get("groups") if has_groups(gan) else None
-    return as_fitted(labelled_images(real, size=image_size(size), groups=groups, dtype="auto"), gan)
+    facts = training_data(gan)
+    groups = facts.get("groups") if has_groups(gan) else None
+    return as_fitted(images_or_sounds(real, size, groups, facts, "the model"), gan)
 
 
 def _wanted(labels: NDArray[Any], groups: NDArray[Any] | None) -> dict[str, Any]:

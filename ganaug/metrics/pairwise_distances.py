@@ -44,7 +44,11 @@ def image_points(images: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def image_distances(
-    queries: NDArray[np.float32], targets: NDArray[np.float32], device: str | torch.device = "cpu"
+    queries: NDArray[np.float32],
+    targets: NDArray[np.float32],
+    device: str | torch.device = "cpu",
+    *,
+    mirrored: bool = True,
 ) -> NDArray[np.float32]:
     """Least distance of each query to each target over shifts by a pixel and the mirror image.
 
@@ -56,6 +60,8 @@ def image_distances(
     queries, targets : ndarray of shape (n, channels, height, width), float32
         As :func:`image_points` returns them.
     device : str or device
+    mirrored : bool
+        Whether a mirror image counts as a copy: not where the columns are times, as in spectrograms.
 
     Returns
     -------
@@ -75,7 +81,7 @@ def image_distances(
     asked, known = (torch.from_numpy(np.ascontiguousarray(part - centre)).to(on) for part in (queries, targets))
     least = torch.full((len(asked), len(known)), torch.inf, device=on)
     down, across = (min(REACH, side // 4) for side in queries.shape[2:])
-    for seen in (asked, asked.flip(-1)):
+    for seen in (asked, asked.flip(-1)) if mirrored else (asked,):
         for dy in range(-down, down + 1):
             for dx in range(-across, across + 1):
                 left, right = _overlap(seen, dy, dx), _overlap(known, -dy, -dx)

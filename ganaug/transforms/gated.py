@@ -82,7 +82,7 @@ def gated_images(
         theirs = source.classes_[positions].tolist()
         gan, known = source, dict(zip(counts, theirs, strict=True))
         labels = np.array([known[label] for label in real.labels.tolist()])
-        real = LabelledImages(real.images, labels, groups=real.groups)
+        real = LabelledImages(real.images, labels, groups=real.groups, facts=real.facts)
     else:
         gan, known = clone(source).set_params(random_state=seed).fit(real), {label: label for label in counts}
     drawn, places, of = draw_filtered_cells(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,16 @@ from ganaug.bench.cases.checking import load_suite
 from ganaug.bench.inputs.datasets import OTHER_FILES, TABLES, load_images, load_table
 from ganaug.bench.suite.plugins import Plugin
 from ganaug.bench.suite.schema import ImageArm, Suite, TableArm
+from ganaug.data.audio.sources import holds_sounds
 from ganaug.data.files import user_path
+from ganaug.data.images.labelled import SPECTROGRAM
 from ganaug.data.images.sources import EMBEDDED
 from ganaug.data.tables.files.csv_format import TABLE_KINDS, CsvOptions, file_kind
 
 __all__ = ["custom_suite"]
 
 TRANSFER = "additive-transfer"
+OF_SOUNDS = ("none", "specaugment", "crop")  # in place of what a spectrogram does not survive, such as mirroring
 FILLED: dict[str, Any] = {
     "synthetic": 1.0,
     "balanced": "cells",
@@ -49,6 +53,7 @@ def custom_suite(
     csv: CsvOptions | None = None,
     groups: str | None = None,
     withhold_cells: float | None = None,
+    audio: Mapping[str, Any] | None = None,
 ) -> Suite:
     """Put data of one's own in the place of a suite's: the arms and classifiers of suite "custom", in folds.
 
@@ -56,7 +61,8 @@ def custom_suite(
     ----------
     data : str
         A CSV or parquet file with a column of labels, or a table by its name, such as "breast_cancer"; or labelled
-        images: a folder with a folder per class, a parquet or ``.npz`` file, or a dataset saved by Hugging Face.
+        images: a folder with a folder per class, a parquet or ``.npz`` file, or a dataset saved by Hugging Face; or a
+        folder with a folder of sounds per class.
     target : str, optional
         The column of labels: `data` is a table.
     size : int, optional
@@ -74,6 +80,9 @@ def custom_suite(
         there are folds: the square root of it is both the share of the groups that lack cells and the share of the
         classes that they lack, of each at least one and not all. 0.25 withholds half of the classes in half of the
         groups. What lacks is filled by arms for it, of images and of tables alike.
+    audio : mapping, optional
+        `sample_rate`, `duration` and `mel` of sounds, as for :func:`ganaug.labelled_audio`. Their classical transforms
+        are SpecAugment and shifts.
 
     Returns
     -------
@@ -106,8 +115,9 @@ def custom_suite(
         raise ValueError(f"{data}: a table must end in {TABLE_KINDS}, with --target; convert it")
     is_named = data.startswith("keel:") or data in TABLES.keys() - EMBEDDED.keys()
     if target is not None or is_named:
-        if size is not None:
-            raise ValueError("size belongs to images, but data is a table")
+        if size is not None or audio:
+            what = "size belongs to images" if size is not None else f"{', '.join(audio or ())} belong to sounds"
+            raise ValueError(f"{what}, but data is a table")
         known = {key: value for key, value in asdict(csv or CsvOptions()).items() if value}
         known |= {"na_values": list(known["na_values"])} if "na_values" in known else {}
         of_groups = {} if groups is None else {"groups": groups}
@@ -130,11 +140,32 @@ def custom_suite(
         return replace(suite, title=_title(data), images=None, tables=experiment)
     if csv is not None and csv != CsvOptions():
         raise ValueError("sep, decimal, encoding and na_values belong to CSV files, but data is images")
-    keys = {"source": data, "size": size, "groups": groups}
+    return _of_images(suite, data, size, folds, groups, withhold_cells, audio or {})
+
+
+def _of_images(
+    suite: Suite,
+    data: str,
+    size: int | None,
+    folds: int | None,
+    groups: str | None,
+    withhold_cells: float | None,
+    audio: Mapping[str, Any],
+) -> Suite:
+    """The suite on labelled images, or on images of sounds."""
+    if audio and not holds_sounds(data):
+        raise ValueError(f"{', '.join(audio)} belong to sounds, but {data} is no folder of them; leave them out")
+    if size is not None and holds_sounds(data):
+        raise ValueError("size belongs to images, but data are sounds; set n_mels and hop_length of their spectrograms")
+    keys = {"source": data, "size": size, "groups": groups, **audio}
     source = Plugin.of({key: value for key, value in keys.items() if value is not None}, "source")
     found = load_images(source)
     assert suite.images is not None
     images = replace(suite.images, datasets=(source,))
+    if SPECTROGRAM in found.facts:
+        images = replace(
+            images, arms=tuple(replace(arm, transform=OF_SOUNDS) if arm.transform else arm for arm in images.arms)
+        )
     if groups is not None:
         images = _by_groups(images, IMAGE_ARMS, withhold_cells, folds or _count(found.groups))
         images = replace(images, generators=(*images.generators, Plugin.of(TRANSFER)))

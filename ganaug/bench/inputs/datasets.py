@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from ganaug.bench.inputs.decoded import decoded_images
 from ganaug.bench.suite.plugins import Plugin, known_names, require, resolve, unknown_parameter
 from ganaug.classifiers.features import features
-from ganaug.data import LabelledImages, labelled_images
+from ganaug.data import LabelledImages, labelled_audio, labelled_images
+from ganaug.data.audio.sources import holds_sounds
 from ganaug.data.files import (
     cache_folder,
     check_regular,
@@ -52,6 +53,7 @@ __all__ = [
 ]
 
 DATA_FOLDER = "GANAUG_DATA"
+OF_SOUNDS = ("sample_rate", "duration", "mel")
 OF_TABLES = ("categorical", "groups", "keep_groups")
 CSV_KEYS = ("sep", "decimal", "encoding", "na_values")
 OTHER_FILES = (".xls", ".xlsx", ".ods", ".json", ".jsonl", ".arff", ".feather", ".pkl", ".zip", ".gz")
@@ -266,8 +268,9 @@ def load_images(source: Plugin) -> LabelledImages:
     Parameters
     ----------
     source : Plugin
-        What :func:`ganaug.labelled_images` reads from a string, with the parameters `size` and `groups`; or the import
-        path of a function, whose result it reads, with its groups.
+        What :func:`ganaug.labelled_images` reads from a string, with the parameters `size` and `groups`; a folder of
+        sounds, with `sample_rate`, `duration`, `mel` and `groups` of :func:`ganaug.labelled_audio`; or the import path
+        of a function, whose result it reads, with its groups.
 
     Returns
     -------
@@ -281,13 +284,17 @@ def load_images(source: Plugin) -> LabelledImages:
     module = source.target.rpartition(".")[0]
     if source.target not in EMBEDDED and not user_path(source.target).exists() and _is_module(module):
         return labelled_images(_called(source, source.params), train=True)
-    _check_keys(source, "size", "groups")
+    sounds = holds_sounds(source.target)
+    _check_keys(source, "groups", *(OF_SOUNDS if sounds else ("size",)))
     size, groups = source.params.get("size"), source.params.get("groups")
     if not isinstance(groups, str | None):
         raise ValueError(
             f"dataset {source.name!r}: groups must be a column, 'folder' or a pattern, got {short(groups)}"
         )
-    data = decoded_images(source.target, tuple(size) if isinstance(size, list) else size, groups)
+    if sounds:
+        data = labelled_audio(source.target, **source.params)
+    else:
+        data = decoded_images(source.target, tuple(size) if isinstance(size, list) else size, groups)
     data.check_trainable()
     return data
 

@@ -19,7 +19,15 @@ from ganaug.data.images.remarks import Remarks
 from ganaug.data.images.stacking import stack_images
 from ganaug.data.labels import labels_from_array, listed
 
-__all__ = ["image_and_label_columns", "is_hugging_face", "read_hugging_face", "read_map_dataset"]
+__all__ = [
+    "check_rows",
+    "column_of_groups",
+    "image_and_label_columns",
+    "is_hugging_face",
+    "labels_of_column",
+    "read_hugging_face",
+    "read_map_dataset",
+]
 
 # Not every module called "datasets" is theirs: many projects have one of their own.
 HUGGING_FACE_MODULES = frozenset({"datasets.arrow_dataset", "datasets.iterable_dataset", "datasets.dataset_dict"})
@@ -136,27 +144,13 @@ def read_hugging_face(
         Unless exactly one column of each kind is there, for an image that is missing or cannot be read, and for images
         that differ in size or do not fit into the memory.
     """
-    from datasets import Dataset
-
-    if not isinstance(dataset, Dataset):
-        remedy = "load it without streaming"
-        if isinstance(dataset, dict):
-            shown = "such as dataset['train']" if "train" in dataset else f"one to train on, of {listed(dataset)}"
-            remedy = f"choose one split, {shown}"
-        raise TypeError(f"a datasets.Dataset is needed, got {type(dataset).__name__}; {remedy}")
+    check_rows(dataset)
     array_column = _array_column(dataset.features)
-    groups = None if group_column is None else groups_from_array(_groups(dataset, group_column), len(dataset))
+    groups = None if group_column is None else column_of_groups(dataset, group_column)
     features = {name: feature for name, feature in dataset.features.items() if name != group_column}
     image_column, label_column = image_and_label_columns(features, array_column)
     rows = dataset.select_columns([image_column, label_column]).with_format(None)
-    if len(rows) == 0:
-        raise ValueError("the dataset is empty; pass one with at least two images of each class")
-    labels = labels_from_array(rows[label_column][:], len(rows))
-    if (labels < UNLABELLED).any():
-        raise ValueError(
-            f"column {label_column!r} holds the label {labels.min()}; labels count its names from 0, and -1 marks "
-            "rows without one"
-        )
+    labels = labels_of_column(rows, label_column)
     remarks = Remarks()
 
     def arrays() -> Iterator[NDArray[Any]]:
@@ -177,6 +171,31 @@ def read_hugging_face(
     return LabelledImages(images, labels, dict(enumerate(dataset.features[label_column].names)), groups=groups)
 
 
+def check_rows(dataset: Any) -> None:
+    """Raise ``TypeError`` or ``ValueError`` unless a dataset of Hugging Face is one split, in memory or on disk."""
+    from datasets import Dataset
+
+    if not isinstance(dataset, Dataset):
+        remedy = "load it without streaming"
+        if isinstance(dataset, dict):
+            shown = "such as dataset['train']" if "train" in dataset else f"one to train on, of {listed(dataset)}"
+            remedy = f"choose one split, {shown}"
+        raise TypeError(f"a datasets.Dataset is needed, got {type(dataset).__name__}; {remedy}")
+
+
+def labels_of_column(rows: Any, column: str) -> NDArray[Any]:
+    """Integers of a ClassLabel column, -1 for rows without one; ``ValueError`` for others and for no rows."""
+    if len(rows) == 0:
+        raise ValueError("the dataset is empty; pass one with at least two images of each class")
+    labels = labels_from_array(rows[column][:], len(rows))
+    if (labels < UNLABELLED).any():
+        raise ValueError(
+            f"column {column!r} holds the label {labels.min()}; labels count its names from 0, and -1 marks "
+            "rows without one"
+        )
+    return labels
+
+
 def _array_column(features: Any) -> str | None:
     """The one column of arrays, where none is of images."""
     from datasets import Array2D, Array3D
@@ -187,7 +206,8 @@ def _array_column(features: Any) -> str | None:
     return found[0] if len(found) == 1 and not has_images else None
 
 
-def _groups(dataset: Any, column: str) -> list[Any]:
+def column_of_groups(dataset: Any, column: str) -> NDArray[Any]:
+    """Groups out of a column of a Hugging Face dataset; of a ClassLabel the names."""
     from datasets import ClassLabel
 
     if column not in dataset.features:
@@ -195,8 +215,8 @@ def _groups(dataset: Any, column: str) -> list[Any]:
     values = list(dataset.with_format(None)[column][:])
     feature = dataset.features[column]
     if isinstance(feature, ClassLabel):
-        return [None if value is None or value < 0 else feature.names[value] for value in values]
-    return values
+        values = [None if value is None or value < 0 else feature.names[value] for value in values]
+    return groups_from_array(values, len(dataset))
 
 
 def _arrays(rows: Any, column: str) -> Iterator[Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,16 +12,14 @@ from numpy.typing import NDArray
 from ganaug.data.files import user_path
 from ganaug.data.images.decoding import UNREADABLE, array_from_pil, header, open_image
 from ganaug.data.images.labelled import LabelledImages
-from ganaug.data.images.layouts import ClassFolder, check_layout, class_folder, of_the_system, seems_image
+from ganaug.data.images.layouts import IMAGES, check_all_read, class_folders, warn_of_skipped
 from ganaug.data.images.memory import check_memory
 from ganaug.data.images.remarks import Remarks
 from ganaug.data.images.stacking import RESIZE, stack_images
-from ganaug.data.labels import listed
 
 __all__ = ["read_image_folder"]
 
 DECODED = 8  # bytes of memory that a pixel takes while it is decoded
-EXPECTED = "add images that Pillow reads, such as PNG, JPEG, WebP or TIFF"
 
 
 def read_image_folder(
@@ -61,16 +57,7 @@ def read_image_folder(
         there is memory for.
     """
     root = user_path(root)
-    if not root.is_dir():
-        raise ValueError(f"{root} is not a folder; pass a folder that holds one folder of images per class")
-    inside = [path for path in sorted(root.iterdir()) if not (path.name.startswith(".") or of_the_system(path.name))]
-    strays = [path for path in inside if path.is_file() and seems_image(path)]
-    folders = [class_folder(path) for path in inside if path.is_dir()]
-    if not folders:
-        remedy = "put the images of each class into a folder of their own" if strays else "it is empty of images"
-        raise ValueError(f"{root} holds no class folders: {remedy}")
-    check_layout(root, folders)
-
+    folders, strays = class_folders(root, IMAGES)
     files = [(path, folder.path.name) for folder in folders for path in folder.files]
     _check_memory(files, size, 4 if dtype == "float32" else 1)
     skipped = [(path, "beside the class folders") for path in strays]
@@ -95,15 +82,8 @@ def read_image_folder(
     images = stack_images(arrays(), len(files), lambda index: f"in {read[index][0]}")
     labels = [label for _, label in read]
     skipped.sort(key=lambda entry: str(entry[0]))
-    _check_all_read(root, folders, labels, skipped)
-    if skipped:
-        kinds = [f"{n} {kind}" for kind, n in Counter(kind for _, kind in skipped).most_common()]
-        warnings.warn(
-            f"skipped {len(skipped)} of {len(skipped) + len(images)} files in {root} that could not be read as images "
-            f"({listed(kinds)}), the first being {skipped[0][0]}",
-            UserWarning,
-            stacklevel=2,
-        )
+    check_all_read(root, folders, labels, skipped, IMAGES)
+    warn_of_skipped(root, skipped, len(images), IMAGES)
     remarks.warn(root)
     places = tuple(path.relative_to(root).as_posix() for path, _ in read)
     return LabelledImages(images, np.array(labels), skipped=tuple(str(path) for path, _ in skipped), files=places)
@@ -120,16 +100,3 @@ def _check_memory(files: list[tuple[Path, str]], size: int | tuple[int, int] | N
         needed = n * channels * height * width * itemsize + DECODED * height * width
         check_memory(needed, f"the {n:,} images of {height} x {width} pixels", RESIZE)
         return
-
-
-def _check_all_read(root: Path, folders: list[ClassFolder], labels: list[str], skipped: list[tuple[Path, str]]) -> None:
-    if not labels:
-        raise ValueError(
-            f"{root} holds no readable images ({len(skipped)} unreadable) in its {len(folders)} folders; {EXPECTED}"
-        )
-    there = set(labels)
-    empty = next((folder for folder in folders if folder.path.name not in there), None)
-    if empty is not None:
-        raise ValueError(
-            f"the class folder {empty.path.name!r} in {root} holds no readable image; {EXPECTED}, or remove the folder"
-        )

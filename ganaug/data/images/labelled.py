@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from ganaug.data.groups import check_group_array, has_group
 from ganaug.data.labels import listed, same_labels
 
-__all__ = ["DTYPES", "LabelledImages", "images_from_array"]
+__all__ = ["DTYPES", "SPECTROGRAM", "LabelledImages", "images_from_array"]
 
 MIN_SIDE = 8
 UNLABELLED = -1  # scikit-learn's mark
 MAX_SIDE = 128
 DTYPES = ("uint8", "float32", "auto")  # that images can be read as
+SPECTROGRAM = "spectrogram"  # the fact of images of sounds: parameters of ganaug.MelSpectrogram, in JSON
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,9 @@ class LabelledImages:
     groups : ndarray of shape (n_images,), optional
         Speaker, scanner, site or whatever else each image comes from: strings, integers or booleans. "unknown" among
         strings and -1 among numbers mark images whose group is not known, which is a group of its own.
+    facts : dict of str to str, number or bool
+        What generators keep of them in ``training_data_`` and in the folder of the model: of sounds the parameters of
+        their spectrograms.
 
     Examples
     --------
@@ -56,6 +60,7 @@ class LabelledImages:
     skipped: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     groups: NDArray[Any] | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("images", "labels"):
@@ -110,7 +115,9 @@ class LabelledImages:
     def subset(self, indices: Sequence[int] | NDArray[np.integer]) -> LabelledImages:
         """Return the images at `indices`, in that order."""
         groups = None if self.groups is None else self.groups[indices]
-        return LabelledImages(self.images[indices], self.labels[indices], self.class_names, groups=groups)
+        return LabelledImages(
+            self.images[indices], self.labels[indices], self.class_names, groups=groups, facts=self.facts
+        )
 
     def relabelled(self, classes: NDArray[Any], class_names: dict[Any, str]) -> LabelledImages:
         """Return the images with the labels of a model or of other data, where it is clear which they are.
@@ -142,7 +149,7 @@ class LabelledImages:
         if not known.all():
             found = np.full(len(self), UNLABELLED, classes.dtype)
             found[known] = labels
-        return LabelledImages(self.images, found, dict(class_names), self.skipped, groups=self.groups)
+        return LabelledImages(self.images, found, dict(class_names), self.skipped, groups=self.groups, facts=self.facts)
 
     def fingerprint(self, *, groups: bool = True) -> str:
         """SHA-256 over pixels, labels and, unless `groups` is False, groups, the same in every process."""

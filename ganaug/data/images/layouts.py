@@ -1,18 +1,31 @@
-"""How a folder of images is laid out: which files belong to which class, and whether its folders are classes at all."""
+"""How a folder per class is laid out: which files belong to which class, and whether its folders are classes at all."""
 
 from __future__ import annotations
 
 import functools
 import os
 import re
+import warnings
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image
 
 from ganaug.data.images.decoding import FORMATS
+from ganaug.data.labels import listed
 
-__all__ = ["ClassFolder", "check_layout", "class_folder", "of_the_system", "seems_image"]
+__all__ = [
+    "IMAGES",
+    "ClassFolder",
+    "FileKind",
+    "check_all_read",
+    "check_layout",
+    "class_folders",
+    "seems_image",
+    "warn_of_skipped",
+]
 
 # Tables beside images that describe them, as the package datasets reads them.
 METADATA = frozenset({"metadata.csv", "metadata.jsonl", "metadata.parquet"})
@@ -38,23 +51,76 @@ class ClassFolder:
         What cannot be an image, and what it is; without what the system left.
     inner : list of str
         Names of the folders in it that hold files.
-    has_images : bool
-        Where there are folders in it, whether a file beside them is named like an image.
+    has_own : bool
+        Where there are folders in it, whether a file beside them is named like one of the kind that is looked for.
     """
 
     path: Path
     files: list[Path] = field(default_factory=list)
     others: list[tuple[Path, str]] = field(default_factory=list)
     inner: list[str] = field(default_factory=list)
-    has_images: bool = False
+    has_own: bool = False
 
     @property
     def nested(self) -> bool:
-        """Whether its images all lie in folders inside it."""
-        return bool(self.inner) and not self.has_images
+        """Whether its files all lie in folders inside it."""
+        return bool(self.inner) and not self.has_own
 
 
-def class_folder(path: Path) -> ClassFolder:
+@dataclass(frozen=True)
+class FileKind:
+    """What the files of classes are.
+
+    Attributes
+    ----------
+    name, one : str
+        What messages call several of them, and one.
+    seems : callable
+        Whether a file is named like one.
+    expected : str
+        What to add where none can be read.
+    """
+
+    name: str
+    one: str
+    seems: Callable[[Path], bool]
+    expected: str
+
+
+def class_folders(root: Path, kind: FileKind) -> tuple[list[ClassFolder], list[Path]]:
+    """Find the folders of the classes in a folder, and what lies beside them.
+
+    Parameters
+    ----------
+    root : Path
+    kind : FileKind
+
+    Returns
+    -------
+    folders : list of ClassFolder
+    strays : list of Path
+        Files of the kind that belong to no class.
+
+    Raises
+    ------
+    ValueError
+        For what is no folder, one without class folders, and as :func:`check_layout`.
+    """
+    if not root.is_dir():
+        raise ValueError(f"{root} is not a folder; pass a folder that holds one folder of {kind.name} per class")
+    inside = [path for path in sorted(root.iterdir()) if not (path.name.startswith(".") or of_the_system(path.name))]
+    strays = [path for path in inside if path.is_file() and kind.seems(path)]
+    folders = [class_folder(path, kind) for path in inside if path.is_dir()]
+    if not folders:
+        remedy = (
+            f"put the {kind.name} of each class into a folder of their own" if strays else f"it is empty of {kind.name}"
+        )
+        raise ValueError(f"{root} holds no class folders: {remedy}")
+    check_layout(root, folders, kind)
+    return folders, strays
+
+
+def class_folder(path: Path, kind: FileKind) -> ClassFolder:
     """List all that is below a folder; links to folders are followed, except in circles."""
     found = ClassFolder(path)
     folders: dict[str, list[os.DirEntry[str]]] = {}
@@ -77,7 +143,7 @@ def class_folder(path: Path) -> ClassFolder:
                 inner.update(parts[:1])
     found.inner = sorted(inner)
     own = (entry.name for entry in folders[str(path)])
-    found.has_images = bool(inner) and any(seems_image(Path(name)) for name in own if not name.startswith("."))
+    found.has_own = bool(inner) and any(kind.seems(Path(name)) for name in own if not name.startswith("."))
     return found
 
 
@@ -123,7 +189,10 @@ def seems_image(path: Path) -> bool:
     return path.suffix.lower() in _suffixes()
 
 
-def check_layout(root: Path, folders: list[ClassFolder]) -> None:
+IMAGES = FileKind("images", "image", seems_image, "add images that Pillow reads, such as PNG, JPEG, WebP or TIFF")
+
+
+def check_layout(root: Path, folders: list[ClassFolder], kind: FileKind) -> None:
     """Raise ``ValueError`` unless folders can be those of classes.
 
     A test set is never suggested: where there are splits, the one for training is named, or none.
@@ -133,6 +202,7 @@ def check_layout(root: Path, folders: list[ClassFolder]) -> None:
     root : Path
     folders : list of ClassFolder
         In `root`.
+    kind : FileKind
 
     Raises
     ------
@@ -146,13 +216,13 @@ def check_layout(root: Path, folders: list[ClassFolder]) -> None:
     if all_splits or (len(splits) > 1 and any(folder.nested for folder in train)):
         raise ValueError(
             f"{root} holds {_named('split', [folder.path.name for folder in splits])} in place of one folder per "
-            f"class; {_remedy(train)}"
+            f"class; {_remedy(train, kind)}"
         )
     if len(folders) == 1 and folders[0].nested:
         below = folders[0].path
-        check_layout(below, [class_folder(below / name) for name in folders[0].inner])
+        check_layout(below, [class_folder(below / name, kind) for name in folders[0].inner], kind)
         raise ValueError(
-            f"{root} is one level too high: {below.name}/ holds no images but folders of images such as "
+            f"{root} is one level too high: {below.name}/ holds no {kind.name} but folders of {kind.name} such as "
             f"{folders[0].inner[0]}/; pass {below} instead"
         )
     for folder in folders:
@@ -160,7 +230,7 @@ def check_layout(root: Path, folders: list[ClassFolder]) -> None:
         if len(inside) > 1 and any(map(_is_train, inside)):
             raise ValueError(
                 f"the class folder {folder.path.name!r} in {root} holds {_named('split', inside)}, which must not be "
-                "mixed; pass a folder that holds the training images alone, in one folder per class"
+                f"mixed; pass a folder that holds the training {kind.name} alone, in one folder per class"
             )
 
 
@@ -181,9 +251,50 @@ def _named(what: str, names: list[str]) -> str:
     return f"the {what} {shown[0]}" if len(shown) == 1 else f"the {what}s {', '.join(shown[:-1])} and {shown[-1]}"
 
 
-def _remedy(train: list[ClassFolder]) -> str:
+def _remedy(train: list[ClassFolder], kind: FileKind) -> str:
     if not train:
         return "none is named as the one to train on; pass a folder that holds that one alone, in one folder per class"
     if train[0].nested:
-        return f"pass {train[0].path} to use the images for training alone"
-    return f"sort the images of {train[0].path} into one folder per class, and pass that"
+        return f"pass {train[0].path} to use the {kind.name} for training alone"
+    return f"sort the {kind.name} of {train[0].path} into one folder per class, and pass that"
+
+
+def check_all_read(
+    root: Path, folders: list[ClassFolder], labels: Sequence[str], skipped: Sequence[tuple[Path, str]], kind: FileKind
+) -> None:
+    """Raise ``ValueError`` unless something was read of each class.
+
+    Parameters
+    ----------
+    root : Path
+    folders : list of ClassFolder
+    labels : sequence of str
+        Names of the folders of all files that were read.
+    skipped : sequence of (Path, str)
+        Files that were not, and what they are.
+    kind : FileKind
+    """
+    if not labels:
+        raise ValueError(
+            f"{root} holds no readable {kind.name} ({len(skipped)} unreadable) in its {len(folders)} folders; "
+            f"{kind.expected}"
+        )
+    there = set(labels)
+    empty = next((folder for folder in folders if folder.path.name not in there), None)
+    if empty is not None:
+        raise ValueError(
+            f"the class folder {empty.path.name!r} in {root} holds no readable {kind.one}; {kind.expected}, or remove "
+            "the folder"
+        )
+
+
+def warn_of_skipped(root: Path, skipped: Sequence[tuple[Path, str]], n_read: int, kind: FileKind) -> None:
+    """Say in a ``UserWarning`` how many files were left out, if any, and what they are."""
+    if skipped:
+        kinds = [f"{n} {what}" for what, n in Counter(what for _, what in skipped).most_common()]
+        warnings.warn(
+            f"skipped {len(skipped)} of {len(skipped) + n_read} files in {root} that could not be read as {kind.name} "
+            f"({listed(kinds)}), the first being {skipped[0][0]}",
+            UserWarning,
+            stacklevel=3,
+        )

@@ -18,7 +18,7 @@ from ganaug.data.host_states import plain_states
 from ganaug.data.images.array_files import DAMAGED, read_npy, read_npz
 from ganaug.data.images.datasets import is_hugging_face, read_hugging_face, read_map_dataset
 from ganaug.data.images.folders import read_image_folder
-from ganaug.data.images.labelled import DTYPES, MAX_SIDE, MIN_SIDE, LabelledImages, images_from_array
+from ganaug.data.images.labelled import DTYPES, MAX_SIDE, MIN_SIDE, SPECTROGRAM, LabelledImages, images_from_array
 from ganaug.data.images.memory import TooLittleMemory, check_memory
 from ganaug.data.images.metadata import groups_from_metadata
 from ganaug.data.images.sequences import holds_pairs, images_from_sequence, is_array
@@ -26,7 +26,7 @@ from ganaug.data.images.stacking import RESIZE
 from ganaug.data.json_values import clip, short
 from ganaug.data.labels import labels_from_array
 
-__all__ = ["EMBEDDED", "labelled_images"]
+__all__ = ["EMBEDDED", "dataset_of_parquet", "labelled_images", "named_groups"]
 
 
 def _digits() -> LabelledImages:
@@ -131,7 +131,7 @@ def labelled_images(
     if dtype == "float32" and data.images.dtype != np.float32:
         data = replace(data, images=data.images.astype(np.float32))
     if groups is not None and column is None:
-        found = groups_from_array(groups, len(data)) if named is None else _named_groups(source, data.files, named)
+        found = groups_from_array(groups, len(data)) if named is None else named_groups(source, data.files, named)
         data = replace(data, groups=found)
     if train:
         data.check_trainable()
@@ -141,7 +141,24 @@ def labelled_images(
     return data
 
 
-def _named_groups(source: Any, files: Sequence[str], groups: str | re.Pattern[str]) -> NDArray[Any]:
+def named_groups(source: Any, files: Sequence[str], groups: str | re.Pattern[str]) -> NDArray[Any]:
+    """Groups of a folder or of a list of paths, as they are named for :func:`labelled_images`.
+
+    Parameters
+    ----------
+    source : Any
+    files : sequence of str
+        Of a folder, where each lies in it.
+    groups : str or Pattern
+
+    Returns
+    -------
+    ndarray of shape (n,)
+
+    Raises
+    ------
+    ValueError
+    """
     is_path = isinstance(source, str | Path)
     files = files if is_path or files else _paths(source)
     if not files:
@@ -238,6 +255,12 @@ def _read_path(source: str | Path, size: Size, dtype: str, column: str | None) -
 
 
 def _read_parquet(path: Path, size: Size, dtype: str, column: str | None) -> LabelledImages:
+    dataset = dataset_of_parquet(path)
+    return read_hugging_face(dataset, size=size, dtype=dtype, group_column=column, embedded_only=True)
+
+
+def dataset_of_parquet(path: Path) -> Any:
+    """Read a ``.parquet`` file as a Hugging Face ``Dataset``; ``ValueError`` for one that is damaged or too large."""
     import pyarrow.parquet
     from datasets import Dataset
     from datasets.table import InMemoryTable
@@ -249,13 +272,12 @@ def _read_parquet(path: Path, size: Size, dtype: str, column: str | None) -> Lab
         needed = sum(about.row_group(index).total_byte_size for index in range(about.num_row_groups))
         check_memory(needed, f"the {about.num_rows:,} rows of {path}", "write smaller images, or fewer")
         # Not Dataset.from_parquet, which would leave a second copy in the user's cache.
-        dataset = Dataset(InMemoryTable(pyarrow.parquet.read_table(path)))
+        return Dataset(InMemoryTable(pyarrow.parquet.read_table(path)))
     except TooLittleMemory:
         raise
     except (ArrowException, *DAMAGED) as error:
         reason = clip(str(error) or type(error).__name__, 200)
         raise ValueError(f"{path} cannot be read as parquet: {reason}; write it again with to_parquet") from None
-    return read_hugging_face(dataset, size=size, dtype=dtype, group_column=column, embedded_only=True)
 
 
 def _read_npz(path: Path, size: Size, dtype: str, column: str | None) -> LabelledImages:
@@ -264,4 +286,11 @@ def _read_npz(path: Path, size: Size, dtype: str, column: str | None) -> Labelle
     found = read_npz(path, ("images", "labels", *([] if column is None else [column])))
     images = images_from_array(found["images"], dtype)
     groups = None if column is None else groups_from_array(found[column], len(images))
-    return LabelledImages(images, labels_from_array(found["labels"], len(images)), groups=groups)
+    labels = labels_from_array(found["labels"], len(images))
+    return LabelledImages(images, labels, groups=groups, facts=_facts(path))
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    """What 'ganaug sample' and 'ganaug augment' say beside the images of sounds."""
+    found = read_npz(path, (SPECTROGRAM,), all_of_them=False).get(SPECTROGRAM)
+    return {SPECTROGRAM: str(found)} if found is not None and found.dtype.kind == "U" and found.ndim == 0 else {}

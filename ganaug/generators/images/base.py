@@ -133,7 +133,7 @@ class NeuralImageGenerator(ImageSampling):
             :func:`ganaug.labelled_images`; by default those that `X` carries, if there are several (to train without,
             pass ``dataclasses.replace(X, groups=None)``). Missing ones are a group of their own.
         metadata : dict of str to str, number or bool, optional
-            Facts about the images to keep in ``training_data_``.
+            Facts about the images to keep in ``training_data_``, beside those that `X` carries.
 
         Returns
         -------
@@ -152,6 +152,7 @@ class NeuralImageGenerator(ImageSampling):
         """
         facts = check_metadata(metadata)
         data = labelled_images(X, y, groups=groups, dtype="auto")
+        facts = {**check_metadata(data.facts), **facts}
         known, grouping = labelled_part(data), _grouping(data, groups)
         resolve = self._resolver(known, len(data), n_groups_of(grouping))
         fitting = self._fitting()

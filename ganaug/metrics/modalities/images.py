@@ -14,6 +14,7 @@ from PIL import Image
 
 from ganaug.classifiers.image_classifier import ClassifierConfig, ImageClassifier
 from ganaug.data.fingerprints import array_keys
+from ganaug.data.images.labelled import SPECTROGRAM
 from ganaug.data.images.like import images_like
 from ganaug.data.images.pictures import class_grid
 from ganaug.data.kinds import KINDS
@@ -48,7 +49,7 @@ class Images:
             data.class_names,
             partial(data.fingerprint, groups=False),
         )
-        return replace(read, groups=data.groups)
+        return replace(read, groups=data.groups, mirrors=SPECTROGRAM not in data.facts)
 
     def take(self, items: NDArray[Any], indices: NDArray[np.integer]) -> NDArray[Any]:
         """Images at `indices`."""
@@ -77,7 +78,10 @@ class Images:
         self, parts: Sequence[NDArray[Any]], categorical_features: Any = None, device: str | torch.device = "cpu"
     ) -> Prepared:
         """Average large images down; distances are the least over shifts by a pixel and the mirror image."""
-        return Prepared([image_points(part) for part in parts], list(parts), partial(image_distances, device=device))
+        distances = partial(image_distances, device=device)
+        return Prepared(
+            [image_points(part) for part in parts], list(parts), distances, partial(distances, mirrored=False)
+        )
 
     def probabilities(
         self, inputs: NDArray[Any], labels: NDArray[np.integer], asked: NDArray[Any], n_classes: int, training: Training

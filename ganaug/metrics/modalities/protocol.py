@@ -36,6 +36,8 @@ class Samples:
         Display names by label; None for a kind whose sources have none.
     groups : ndarray of shape (n,), optional
         Where their source holds them.
+    mirrors : bool
+        Whether the mirror image of a sample could be one too, as of pictures; not of sounds, whose columns are times.
     fingerprint : callable, optional
         Returns what a generator that was trained on them keeps as ``training_data_["sha256"]``.
     """
@@ -48,6 +50,7 @@ class Samples:
     class_names: dict[Any, str] | None = None
     fingerprint: Callable[[], str] | None = None
     groups: NDArray[Any] | None = None
+    mirrors: bool = True
 
 
 @dataclass(frozen=True)
@@ -62,11 +65,18 @@ class Prepared:
         What a classifier sees of each set.
     distances : callable
         From two arrays of values (n_queries, ...), (n_targets, ...) to distances (n_queries, n_targets).
+    unmirrored : callable, optional
+        The same, with mirror images taken for other samples, for kinds that have such.
     """
 
     values: list[NDArray[Any]]
     inputs: list[NDArray[Any]]
     distances: Measure
+    unmirrored: Measure | None = None
+
+    def measure(self, *, mirrored: bool) -> Measure:
+        """Distances with mirror images taken for copies or not."""
+        return self.distances if mirrored or self.unmirrored is None else self.unmirrored
 
 
 @dataclass(frozen=True)
