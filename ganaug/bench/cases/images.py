@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ganaug.audit import audit
 from ganaug.bench.cases.case import CELLS, CHOICE, GAN, GENERATOR, Case, Task, global_states, prepared, scored
-from ganaug.bench.inputs.datasets import load_images
+from ganaug.bench.inputs.datasets import image_split_columns, load_images
 from ganaug.bench.inputs.splits import copies
 from ganaug.bench.methods.adapted import adapted_proba, has_batch_norm
 from ganaug.bench.methods.arms import TRANSFORMS, arm_batches, find_filter, find_mix, make_transform, transform_name
@@ -68,7 +68,7 @@ class ImageCase(Case):
         super().__init__(suite, index, store)
         self.data = load_images(self.spec.dataset)
         self.classes, self.targets = np.unique(self.data.labels, return_inverse=True)
-        self._splits = self.split(self.data.labels, self.data.groups)
+        self._splits = self.split(self.data.labels, self.data.groups, image_split_columns(self.spec.dataset))
         self.check_apart(chance=False)
         self._check_arms_by_group()
         sizes = [np.bincount(self.targets[part]) for part in self.splits.training]
