@@ -1,19 +1,25 @@
-"""How often images that a GAN draws are of the class asked for, against the number of classes and of training steps.
+"""How often images that a generator draws are of the class asked for, against the number of classes and of steps.
 
-    python benchmarks/many_classes.py omniglot.npz --classes 183 --output many_classes.json
+    python benchmarks/many_classes.py omniglot.npz --classes 183 --generator image-gan:3000 --generator image-flow \
+        --output many_classes.json --table many_classes.md
 
 The file holds `images`, uint8 (n, height, width), and `labels`, 20 characters or so a class. For each seed a set of
-classes is drawn, and the images of each are halved: an `ImageGAN` trains on the one half, and a convolutional
-classifier, with random shifts, rotations and scales, on the other. The classifier says what the images are that the GAN
-draws while it is trained; its accuracy on the half that the GAN was trained on is the most that can be expected.
+classes is drawn, and the images of each are halved: the generators train on the one half, and a convolutional
+classifier, with random shifts, rotations and scales, on the other. The classifier says what the images are that a
+generator draws while it is trained; its accuracy on the half that the generators were trained on is the most that can
+be expected.
 
-Prints a line per reading, and writes all of them, with the configuration and what `health_` says at the end, as JSON.
+Prints a line per reading, and writes all of them, with the configuration and what `health_` says at the end, as JSON,
+and the last ones as a table; both after each training.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import platform
+import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +29,13 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torchvision.transforms import v2
 
-from ganaug import ImageGAN, RunOptions
+from ganaug import RunOptions
 from ganaug.classifiers.batches import batch_drawer
 from ganaug.classifiers.image_classifier import ClassifierConfig, class_consistency, train_classifier
+from ganaug.data.files import write_atomically
 from ganaug.engine.callback import Callback
 from ganaug.engine.state import TrainingState
+from ganaug.generators import generator_class
 
 Labelled = tuple[NDArray[np.uint8], NDArray[np.int64]]
 
@@ -96,29 +104,58 @@ def trained_judge(data: Labelled, n_classes: int, steps: int, seed: int, device:
     return train_classifier(draw, data[0].shape[1:], n_classes, config, generator, device=device)
 
 
-def measured(args: argparse.Namespace, n_classes: int, seed: int) -> dict[str, Any]:
-    of_gan, of_judge = halves(args.data, n_classes, args.side, seed)
-    judge = trained_judge(of_judge, n_classes, args.judge_steps, seed, args.device)
-    real = float(class_consistency(judge, *of_gan, n_classes).mean())
-    print(f"{n_classes} classes, seed {seed}: real images {real:.3f}", flush=True)
+def measured(
+    args: argparse.Namespace, generator: str, of_gan: Labelled, judge: torch.nn.Module, n_classes: int, seed: int
+) -> dict[str, Any]:
+    """Train a generator, given as NAME or NAME:STEPS, and have the classifier look on."""
+    name, _, steps = generator.partition(":")
     readings = Consistency(judge, n_classes, args.readings, args.per_class)
-    gan = ImageGAN(
-        preset=args.preset,
-        steps=args.steps or "auto",
-        device=args.device,
-        random_state=seed,
-        run=RunOptions(callbacks=[readings]),
-    )
-    gan.fit(of_gan[0].transpose(0, 2, 3, 1), of_gan[1])
+    options = {"steps": int(steps) if steps else "auto", "device": args.device, "random_state": seed}
+    model = generator_class(name, "images")(run=RunOptions(callbacks=[readings]), **options)
+    images, labels = of_gan[0].transpose(0, 2, 3, 1), of_gan[1]
+    auto = type(model)(device=args.device).resolve(images, labels)
+    started = time.process_time()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of steps that are too few, which the table shows
+        model.fit(images, labels)
+    seconds = time.process_time() - started
+    config = model.config_.to_dict()
     return {
+        "generator": name,
         "classes": n_classes,
         "seed": seed,
-        "real": real,
+        "auto_steps": auto.training.steps,
         "readings": readings.readings,
-        "seconds": gan.history_[-1]["seconds"],
-        "config": gan.config_.to_dict(),
-        "health": gan.health_,
+        "cpu_seconds": seconds,
+        "config": config,
+        "health": model.health_,
     }
+
+
+def table(found: list[dict[str, Any]], args: argparse.Namespace) -> str:
+    """The last reading of each training, as Markdown."""
+    lines = [
+        f"Images of the class asked for, {args.side}x{args.side} ({platform.machine()}, "
+        f"{torch.get_num_threads()} thread, torch {torch.__version__}):",
+        "",
+        '| generator | classes | seed | steps, of those of "auto" | processor, min | of the class, % | '
+        "worst tenth of the classes, % | real images, % |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in found:
+        training, last = row["config"]["training"], row["readings"][-1]
+        cells = [
+            row["generator"],
+            row["classes"],
+            row["seed"],
+            f"{training['steps']:,} of {training['batch_size']}, {training['steps'] / row['auto_steps']:.0%}",
+            f"{row['cpu_seconds'] / 60:.1f}",
+            f"{100 * last['consistency']:.1f}",
+            f"{100 * last['worst_tenth']:.1f}",
+            f"{100 * row['real']:.1f}",
+        ]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join([*lines, ""])
 
 
 def main() -> None:
@@ -127,17 +164,30 @@ def main() -> None:
     parser.add_argument("--classes", type=int, nargs="+", default=[183])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--side", type=int, default=32, help="of the images, in pixels")
-    parser.add_argument("--preset", default="auto")
-    parser.add_argument("--steps", type=int, help="of the GAN; by default those of the preset")
+    parser.add_argument(
+        "--generator", action="append", metavar="NAME[:STEPS]", help="may be repeated; default image-gan"
+    )
     parser.add_argument("--judge-steps", type=int, default=6000, help="of the classifier")
     parser.add_argument("--per-class", type=int, default=8, help="images drawn of each class for a reading")
     parser.add_argument("--readings", type=int, default=10)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--output", type=Path)
+    parser.add_argument("--output", type=Path, help="JSON of all readings")
+    parser.add_argument("--table", type=Path, help="Markdown of the last ones")
     args = parser.parse_args()
-    found = [measured(args, n_classes, seed) for n_classes in args.classes for seed in args.seeds]
-    if args.output:
-        args.output.write_text(json.dumps(found, indent=1))
+    found: list[dict[str, Any]] = []
+    for n_classes in args.classes:
+        for seed in args.seeds:
+            of_gan, of_judge = halves(args.data, n_classes, args.side, seed)
+            judge = trained_judge(of_judge, n_classes, args.judge_steps, seed, args.device)
+            real = float(class_consistency(judge, *of_gan, n_classes).mean())
+            print(f"{n_classes} classes, seed {seed}: real images {real:.3f}", flush=True)
+            for generator in args.generator or ["image-gan"]:
+                print(generator, flush=True)
+                found.append({"real": real, **measured(args, generator, of_gan, judge, n_classes, seed)})
+                if args.output:
+                    write_atomically(args.output, json.dumps(found, indent=1))
+                if args.table:
+                    write_atomically(args.table, table(found, args))
 
 
 if __name__ == "__main__":

@@ -59,6 +59,14 @@ def bench_run(
             "whole groups: 0.25 is half of the classes in half of the groups.",
         ),
     ] = None,
+    split_column: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--split-column",
+            help="Column of 'train' and 'test', or of the fold of each sample, in place of folds drawn; may be "
+            "repeated. With --groups, no group may be on both sides.",
+        ),
+    ] = None,
     budget: Annotated[
         str | None,
         typer.Option(
@@ -104,11 +112,11 @@ def bench_run(
     options = csv_options(sep, decimal, encoding, na_values)
     if data is not None:
         of_samples = {"size": size, "audio": audio_options(sample_rate, duration, mel), "groups": groups}
-        split = {"folds": folds, "withhold_cells": withhold_cells}
+        split = {"folds": folds, "withhold_cells": withhold_cells, "split_columns": split_column or ()}
         loaded = _own_data(data, options, target=target, check=dry_run, **of_samples, **split)
     else:
         _check_belongs_to_data("--target, --size, --folds and --budget", target, size, folds, budget)
-        _check_belongs_to_data("--groups and --withhold-cells", groups, withhold_cells)
+        _check_belongs_to_data("--groups, --withhold-cells and --split-column", groups, withhold_cells, split_column)
         _check_belongs_to_data("--sample-rate, --duration and --mel", sample_rate, duration, mel)
         _check_belongs_to_data("--sep, --decimal, --encoding and --na-values", sep, decimal, encoding, na_values)
         loaded = load_suite(str(suite))

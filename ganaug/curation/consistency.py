@@ -128,6 +128,12 @@ class ClassConsistency:
             scores[part] = _probability(models, rows[part], labels[part], len(self.thresholds_))
         return scores
 
+    @plain_states()
+    def probabilities(self, rows: NDArray[Any]) -> NDArray[np.float64]:
+        """Mean probabilities of all classes, or what else the classifiers give: shape (n_rows, n_classes)."""
+        models = [model for models in self._models for model in models]
+        return np.mean([model.predict_proba(rows) for model in models], axis=0)
+
     def choose(
         self,
         rows: NDArray[Any],

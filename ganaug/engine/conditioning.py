@@ -109,6 +109,11 @@ class TrainedGroups:
     def __init__(self, counts: NDArray[np.integer], temperature: float = 0.0) -> None:
         self._weights = torch.from_numpy(np.where(counts > 0, counts.astype(np.float64) ** temperature, 0.0))
 
+    @property
+    def shares(self) -> Tensor:
+        """How often each group is drawn for each class: shape (n_classes, n_groups), float64; rows sum to 1."""
+        return self._weights / self._weights.sum(1, keepdim=True)
+
     def complete(self, classes: Tensor, generator: Generator) -> Tensor:
         """Draw a group for each class.
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ganaug.data.groups import cell_counts, check_groups
+from ganaug.engine.conditioning import TrainedGroups, split_conditions
 from ganaug.generators.model_folder import labels_to_json
 
-__all__ = ["Grouping", "n_groups_of"]
+__all__ = ["Grouping", "mean_over_groups", "n_groups_of"]
 
 
 @dataclass(frozen=True)
@@ -113,3 +117,41 @@ class Grouping:
 def n_groups_of(grouping: Grouping | None) -> int:
     """How many groups networks are conditioned on; 0 for none."""
     return 0 if grouping is None else len(grouping.groups)
+
+
+def mean_over_groups(
+    score: Callable[[Tensor], Tensor], conditions: Tensor, cell_counts: NDArray[np.int64], temperature: float
+) -> Tensor:
+    """Scores by the class alone of a network that was always given a group, too.
+
+    Parameters
+    ----------
+    score : callable
+        Takes conditions of shape (n, 2), and returns scores of shape (n,).
+    conditions : Tensor of shape (n,) or (n, 2), int64
+        Classes, or rows of class and group; of these either all have a group or none has, which is -1 then.
+    cell_counts : ndarray of shape (n_classes, n_groups), int64
+        Of the training.
+    temperature : float in [0, 1]
+        At which groups were shown with each class.
+
+    Returns
+    -------
+    Tensor of shape (n,)
+        Where no group is given: the mean over the groups that training showed the class in, as often as it did.
+
+    Examples
+    --------
+    >>> counts = np.array([[3, 1, 0], [0, 0, 5]])
+    >>> asked = torch.tensor([[0, -1], [1, -1]])
+    >>> [mean_over_groups(lambda each: 10.0 * each[:, 1], asked, counts, t).tolist() for t in (0, 1)]
+    [[5.0, 20.0], [2.5, 20.0]]
+    """
+    classes, groups = split_conditions(conditions)
+    if groups is None or bool((groups >= 0).all()):
+        return score(conditions)
+    shares = TrainedGroups(cell_counts, temperature).shares.float().to(classes.device)[classes]
+    total = shares.new_zeros(len(classes))
+    for group in shares.any(0).nonzero().flatten().tolist():
+        total += shares[:, group] * score(torch.stack([classes, torch.full_like(classes, group)], dim=1))
+    return total

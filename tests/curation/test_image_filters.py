@@ -112,6 +112,37 @@ def test_groups_are_told_to_the_classifiers_where_the_generator_knows_them(with_
     assert told == [[-1, 0, 1] if with_groups else None] * 5
 
 
+@pytest.mark.parametrize("odds", [None, 0.9])
+def test_in_a_cell_without_real_images_the_class_must_be_nearly_as_probable_as_those_that_the_group_has(odds):
+    told = np.array([[0.1, 0.8, 0.1], [0.45, 0.05, 0.5], [0.5, 0.2, 0.3], [0.85, 0.1, 0.05]])  # of four candidates
+
+    class Told:
+        def __init__(self, n_classes, seed, config, device="cpu"):
+            pass
+
+        def fit(self, images, labels, groups=None):
+            return self
+
+        def predict_proba(self, images):
+            return told[images[:, 0, 0, 0] % 4]
+
+    class Judged(ImageConsistency):
+        _classifier = Told
+
+    counts = [[8, 8, 8], [0, 8, 8], [0, 8, 8]]  # the group "new" has class 0 alone
+    step = Judged(**{} if odds is None else {"odds": odds})
+    step.fit(AdditiveTransfer().fit(images_of(counts)), images_of(counts), np.random.default_rng(0))
+    candidates = np.tile(np.arange(4, dtype=np.uint8)[:, None, None, None], (1, 1, 8, 8))
+    limit = 1 / 3 if odds is None else odds
+    for position in (1, 2):
+        expected = told[:, position] >= limit * told[:, 0]
+        assert step.accepts(candidates, position, group=0).tolist() == expected.tolist()
+    # Elsewhere the quantile of the class decides, as without a group.
+    elsewhere = step.accepts(candidates, 1).tolist()
+    assert step.accepts(candidates, 1, group=2).tolist() == elsewhere != expected.tolist()
+    assert step.describe() == {"name": "class consistency", "quantile": 0.2, "odds": limit}
+
+
 def test_rank_keeps_the_share_that_the_discriminator_likes_best(gan, train):
     step = DiscriminatorRank(0.25).fit(gan, None, np.random.default_rng(0))
     images = of(train, 2)[:20]
@@ -144,6 +175,7 @@ def test_scores_do_not_depend_on_the_batch(gan, train):
     [
         (lambda: DiscriminatorRank(0), r"share must be in \(0, 1\]"),
         (lambda: ImageConsistency(1.5), r"quantile must be in \[0, 1\]"),
+        (lambda: ImageConsistency(odds=-1), r"odds must be in \[0, 1\], got -1"),
         (lambda: NoCopies(-0.1), r"quantile must be in \[0, 1\]"),
     ],
 )

@@ -40,6 +40,22 @@ def test_scores_are_of_the_class_alone_or_of_class_and_group(images, rows):
             gan.score_samples(X, [0] * 4, ["a"])
 
 
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize("kind", ["images", "rows"])
+def test_without_the_marginals_scores_of_the_class_alone_are_means_over_its_groups_as_trained(kind, temperature):
+    groups = np.where(LABELS == 0, np.resize(["a", "a", "b"], 24), "c")  # the first class is in two of three groups
+    groups[-1] = "a"
+    options = {**QUICK, "steps": 3, "marginal_share": 0, "label_temperature": temperature}
+    if kind == "images":
+        X, gan = PIXELS[:4, None], ImageGAN(device="cpu", **options).fit(PIXELS, LABELS, groups)
+    else:
+        X, table = TABLE[:4].drop(columns="site"), TABLE.drop(columns="site")
+        gan = TableGAN(width=8, members=2, **options).fit(table, LABELS, groups)
+    alone, in_a, in_b = (gan.score_samples(X, [0] * 4, each) for each in (None, ["a"] * 4, ["b"] * 4))
+    share = 2 / 3 if temperature else 1 / 2
+    np.testing.assert_allclose(alone, share * in_a + (1 - share) * in_b, rtol=1e-5, atol=1e-6)
+
+
 def test_missing_groups_stand_for_the_unknown_group():
     groups = [None, *GROUPS[1:]]
     images = ImageGAN(steps=2, device="cpu", **QUICK).fit(PIXELS, LABELS, groups)

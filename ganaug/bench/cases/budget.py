@@ -124,12 +124,14 @@ def reduced_before(suite: Suite, seconds: float, root: Path) -> Suite | None:
 
 
 def _plans(experiment: Any) -> Iterator[_Plan]:
-    first, fewest = experiment.folds, min(FOLDS, experiment.folds)
+    given = experiment.split == "given"  # all of them are done
+    first, fewest = experiment.folds, experiment.folds if given else min(FOLDS, experiment.folds)
     yield _Plan(first, experiment.repeats, 1.0)
     yield _Plan(first, 1, 1.0)
     for share in SHARES:
         yield _Plan(fewest, 1, share)
-    yield _Plan(2, 1, SHARES[-1])
+    if not given:
+        yield _Plan(2, 1, SHARES[-1])
 
 
 def _steps(steps: int, share: float) -> int:
@@ -139,6 +141,8 @@ def _steps(steps: int, share: float) -> int:
 def _reduced(experiment: Any, plan: _Plan) -> tuple[Any, list[str]]:
     """The experiment of a plan, and what is less in it."""
     changed: dict[str, Any] = {"folds": plan.folds, "repeats": plan.repeats}
+    if experiment.split == "cells":
+        changed["splits"] = plan.folds
     reduced = [
         f"{now} {what} in place of {before}"
         for what, now, before in (
@@ -201,11 +205,16 @@ def _per_step(train: Callable[[int], Any]) -> tuple[float, float]:
     return step, max(0.0, few - PROBES[0] * step)
 
 
+def _probed_folds(experiment: Any) -> int:
+    """Folds one of which is timed; given splits may be more than a class has samples."""
+    return 2 if experiment.split == "given" else int(experiment.folds)
+
+
 def _image_cost(experiment: ImageExperiment) -> Callable[[_Plan], float]:
     """Seconds of a fold of a plan."""
     data = load_images(experiment.datasets[0])
     classes, targets = np.unique(data.labels, return_inverse=True)
-    part = folds(data.labels, experiment.folds, 0).training[0]
+    part = folds(data.labels, _probed_folds(experiment), 0).training[0]
     real = data.subset(part)
     device = resolve_device(experiment.device)
 
@@ -237,7 +246,7 @@ def _table_cost(experiment: TableExperiment, seed: int) -> Callable[[_Plan], flo
     """Seconds of a fold of a plan."""
     table = load_table(experiment.datasets[0])
     targets = np.unique(table.y, return_inverse=True)[1]
-    part = folds(table.y, experiment.folds, seed).training[0]
+    part = folds(table.y, _probed_folds(experiment), seed).training[0]
     data = TableData(table.X.iloc[part].reset_index(drop=True), targets[part], table.nominal)
     encode = Columns(data, experiment.components)
     rows = (encode(data.X), data.y)

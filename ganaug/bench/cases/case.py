@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from ganaug._version import __version__
+from ganaug.bench.inputs.given_splits import given_splits
 from ganaug.bench.inputs.group_splits import CellSplits, check_apart, grouped_splits
 from ganaug.bench.inputs.splits import Splits, balanced_splits, copies, drawn_splits, folds
 from ganaug.bench.methods.group_scores import GROUP_METRICS, group_scores
@@ -157,19 +158,27 @@ class Case(ABC):
         self.arms: tuple[Any, ...] = self.experiment.arms  # that are run in this case
         self._seen: dict[int, NDArray[np.bool_]] = {}
 
-    def split(self, labels: NDArray[Any], groups: NDArray[Any] | None) -> Splits:
-        """Training and test sets, with the name of the dataset in errors."""
+    def split(self, labels: NDArray[Any], groups: NDArray[Any] | None, columns: Mapping[str, NDArray[Any]]) -> Splits:
+        """Training and test sets, with the name of the dataset in errors; `columns` say what is given of them."""
         experiment: Experiment = self.experiment
         if groups is not None:
             self.group_names, self.groups = np.unique(groups, return_inverse=True)
         asked = next((metric for metric in experiment.metrics if metric in GROUP_METRICS), None)
-        if groups is None and (experiment.split != "samples" or asked is not None):
-            needs = f"the metric {asked!r}" if experiment.split == "samples" else f"split = {experiment.split!r}"
+        if bool(columns) != (experiment.split == "given"):
+            raise ValueError(
+                f"{self.spec.dataset.name}: split_columns and split = 'given' need each other, got split = "
+                f"{experiment.split!r} and {len(columns)} columns; pass both or neither"
+            )
+        by_groups = experiment.split not in ("samples", "given")
+        if groups is None and (by_groups or asked is not None):
+            needs = f"split = {experiment.split!r}" if by_groups else f"the metric {asked!r}"
             raise ValueError(
                 f"{self.spec.dataset.name}: {needs} needs groups; name them by the key groups of the dataset"
             )
         try:
-            if groups is not None and experiment.split != "samples":
+            if columns:
+                return given_splits(columns, labels, groups)
+            if groups is not None and by_groups:
                 return grouped_splits(experiment, labels, groups, self.suite.seed)
             if self.spec.n_samples is not None:
                 return balanced_splits(labels, self.spec.n_samples, experiment.splits, self.suite.seed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganaug.bench.cases.checking import load_suite
-from ganaug.bench.inputs.datasets import OTHER_FILES, TABLES, load_images, load_table
+from ganaug.bench.inputs.datasets import (
+    OTHER_FILES,
+    SPLIT_COLUMNS,
+    TABLES,
+    image_split_columns,
+    load_images,
+    load_table,
+)
+from ganaug.bench.inputs.given_splits import given_splits
 from ganaug.bench.suite.plugins import Plugin
-from ganaug.bench.suite.schema import ImageArm, Suite, TableArm
+from ganaug.bench.suite.schema import ImageArm, Suite, TableArm, TableExperiment
 from ganaug.data.audio.sources import holds_sounds
 from ganaug.data.files import user_path
 from ganaug.data.images.labelled import SPECTROGRAM
 from ganaug.data.images.sources import EMBEDDED
+from ganaug.data.labels import listed
 from ganaug.data.tables.files.csv_format import TABLE_KINDS, CsvOptions, file_kind
 
 __all__ = ["custom_suite"]
@@ -54,6 +63,7 @@ def custom_suite(
     groups: str | None = None,
     withhold_cells: float | None = None,
     audio: Mapping[str, Any] | None = None,
+    split_columns: Sequence[str] = (),
 ) -> Suite:
     """Put data of one's own in the place of a suite's: the arms and classifiers of suite "custom", in folds.
 
@@ -83,6 +93,10 @@ def custom_suite(
     audio : mapping, optional
         `sample_rate`, `duration` and `mel` of sounds, as for :func:`ganaug.labelled_audio`. Their classical transforms
         are SpecAugment and shifts.
+    split_columns : sequence of str
+        In place of folds: columns of "train" and "test", or of the fold of each sample
+        (:func:`~ganaug.bench.inputs.given_splits.given_splits`), of images also what `groups` may be. Where there are
+        groups, none may stand on both sides.
 
     Returns
     -------
@@ -100,6 +114,7 @@ def custom_suite(
     """
     suite = load_suite("custom")
     _check_withheld(groups, withhold_cells)
+    given = _checked_columns(split_columns, target, folds, withhold_cells)
     if groups is not None and groups == target:
         raise ValueError(f"groups must be another column than target, got {target!r} for both; name that of the groups")
     if folds is not None:
@@ -122,42 +137,17 @@ def custom_suite(
         known |= {"na_values": list(known["na_values"])} if "na_values" in known else {}
         of_groups = {} if groups is None else {"groups": groups}
         named = {} if target is None else {"target": target}
-        source = Plugin.of({"source": data, **known, **named, **of_groups}, "source")
+        source = Plugin.of({"source": data, **known, **named, **of_groups, **given}, "source")
         table = load_table(source)
         assert suite.tables is not None
-        tables = replace(suite.tables, datasets=(source,))
-        if len(set(table.y.tolist())) > 2:
-            # Thresholds are for two classes, and so is F1.
-            tables = replace(tables, arms=tuple(arm for arm in tables.arms if not arm.threshold))
-        else:
-            tables = replace(tables, arms=tuple(arm for arm in tables.arms if not arm.prior_correction))
-        names = [arm.name for arm in tables.arms]
-        arms = tuple(replace(arm, against=tuple(n for n in arm.against if n in names)) for arm in tables.arms)
-        baselines = tuple(name for name in tables.baselines if name in names)
-        experiment = replace(tables, arms=arms, baselines=baselines)
-        if groups is not None:
-            experiment = _by_groups(experiment, TABLE_ARMS, withhold_cells, folds or _count(table.groups))
+        experiment = _of_classes(replace(suite.tables, datasets=(source,)), len(set(table.y.tolist())))
+        experiment = _by_groups(experiment, TABLE_ARMS, table.groups, withhold_cells, folds)
+        experiment = _as_given(experiment, table.split_columns, table.y, table.groups)
         return replace(suite, title=_title(data), images=None, tables=experiment)
     if csv is not None and csv != CsvOptions():
         raise ValueError("sep, decimal, encoding and na_values belong to CSV files, but data is images")
-    return _of_images(suite, data, size, folds, groups, withhold_cells, audio or {})
-
-
-def _of_images(
-    suite: Suite,
-    data: str,
-    size: int | None,
-    folds: int | None,
-    groups: str | None,
-    withhold_cells: float | None,
-    audio: Mapping[str, Any],
-) -> Suite:
-    """The suite on labelled images, or on images of sounds."""
-    if audio and not holds_sounds(data):
-        raise ValueError(f"{', '.join(audio)} belong to sounds, but {data} is no folder of them; leave them out")
-    if size is not None and holds_sounds(data):
-        raise ValueError("size belongs to images, but data are sounds; set n_mels and hop_length of their spectrograms")
-    keys = {"source": data, "size": size, "groups": groups, **audio}
+    _check_sounds(data, size, audio or {})
+    keys = {"source": data, "size": size, "groups": groups, **(audio or {}), **given}
     source = Plugin.of({key: value for key, value in keys.items() if value is not None}, "source")
     found = load_images(source)
     assert suite.images is not None
@@ -166,10 +156,18 @@ def _of_images(
         images = replace(
             images, arms=tuple(replace(arm, transform=OF_SOUNDS) if arm.transform else arm for arm in images.arms)
         )
+    images = _by_groups(images, IMAGE_ARMS, found.groups, withhold_cells, folds)
+    images = _as_given(images, image_split_columns(source), found.labels, found.groups)
     if groups is not None:
-        images = _by_groups(images, IMAGE_ARMS, withhold_cells, folds or _count(found.groups))
         images = replace(images, generators=(*images.generators, Plugin.of(TRANSFER)))
     return replace(suite, title=_title(data), images=images, tables=None)
+
+
+def _check_sounds(data: str, size: int | None, audio: Mapping[str, Any]) -> None:
+    if audio and not holds_sounds(data):
+        raise ValueError(f"{', '.join(audio)} belong to sounds, but {data} is no folder of them; leave them out")
+    if size is not None and holds_sounds(data):
+        raise ValueError("size belongs to images, but data are sounds; set n_mels and hop_length of their spectrograms")
 
 
 def _check_withheld(groups: str | None, withhold_cells: float | None) -> None:
@@ -179,13 +177,56 @@ def _check_withheld(groups: str | None, withhold_cells: float | None) -> None:
         raise ValueError(f"withhold_cells must be a share between 0 and 1, got {withhold_cells:g}; 0.25 is a quarter")
 
 
-def _count(groups: NDArray[Any] | None) -> int:
-    return 0 if groups is None else len(np.unique(groups))
+def _of_classes(tables: TableExperiment, n_classes: int) -> TableExperiment:
+    """An experiment with the arms that suit so many classes."""
+    # Thresholds are for two classes, and so is F1.
+    unsuited = "threshold" if n_classes > 2 else "prior_correction"
+    arms = [arm for arm in tables.arms if not getattr(arm, unsuited)]
+    names = [arm.name for arm in arms]
+    return replace(
+        tables,
+        arms=tuple(replace(arm, against=tuple(n for n in arm.against if n in names)) for arm in arms),
+        baselines=tuple(name for name in tables.baselines if name in names),
+    )
 
 
-def _by_groups(experiment: Any, arms: tuple[Any, ...], withhold_cells: float | None, most_folds: int) -> Any:
+def _checked_columns(
+    columns: Sequence[str], target: str | None, folds: int | None, withhold_cells: float | None
+) -> dict[str, Any]:
+    """The key of a dataset for its columns of splits, if any are named."""
+    if not columns:
+        return {}
+    for name, value in (("folds", folds), ("withhold_cells", withhold_cells)):
+        if value is not None:
+            raise ValueError(f"{name} and split_columns exclude each other, got {value:g} and columns; pass one")
+    if target in columns:
+        raise ValueError(f"split_columns must be other columns than target, got {target!r}; name those of the splits")
+    if len({*columns}) < len(columns):
+        raise ValueError(f"split_columns must be different ones, got {listed(list(columns))}; name each once")
+    return {SPLIT_COLUMNS: list(columns)}
+
+
+def _as_given(
+    experiment: Any, columns: Mapping[str, NDArray[Any]], labels: NDArray[Any], groups: NDArray[Any] | None
+) -> Any:
+    """An experiment in as many splits as columns say, where there are any."""
+    if not columns:
+        return experiment
+    return replace(experiment, split="given", folds=len(given_splits(columns, labels, groups)))
+
+
+def _by_groups(
+    experiment: Any,
+    arms: tuple[Any, ...],
+    groups: NDArray[Any] | None,
+    withhold_cells: float | None,
+    folds: int | None,
+) -> Any:
     """An experiment on data with groups: how it is split and compared, and arms that go by cells."""
+    if groups is None:
+        return experiment
     if withhold_cells is None:
+        most_folds = folds or len(np.unique(groups))
         metrics = ("balanced over cells", "worst group", *experiment.metrics)
         return replace(experiment, split="groups", folds=max(2, min(experiment.folds, most_folds)), metrics=metrics)
     share = math.sqrt(withhold_cells)

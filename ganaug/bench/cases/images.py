@@ -16,7 +16,7 @@ from ganaug.audit import audit
 from ganaug.bench.cases.case import Task, global_states, scored
 from ganaug.bench.cases.image_choices import Draw, ImageChoices
 from ganaug.bench.cases.image_keys import INNER, cell_gate_of, choice_of, part_of
-from ganaug.bench.inputs.datasets import load_images
+from ganaug.bench.inputs.datasets import image_split_columns, load_images
 from ganaug.bench.methods.adapted import has_batch_norm
 from ganaug.bench.methods.arms import arm_batches, find_filter, transform_name
 from ganaug.bench.methods.cells import Grouped, cell_batches
@@ -42,7 +42,7 @@ class ImageCase(ImageChoices):
         super().__init__(suite, index, store)
         self.data = load_images(self.spec.dataset)
         self.classes, self.targets = np.unique(self.data.labels, return_inverse=True)
-        self._splits = self.split(self.data.labels, self.data.groups)
+        self._splits = self.split(self.data.labels, self.data.groups, image_split_columns(self.spec.dataset))
         self.check_apart(chance=False)
         self._check_arms_by_group()
         sizes = [np.bincount(self.targets[part]) for part in self.splits.training]

@@ -42,7 +42,7 @@ class TableCase(Case):
         self.classes = classes[::-1] if swap else classes
         self.targets = 1 - targets if swap else targets
         self.positive = 1 if len(classes) == 2 else None
-        self._splits = self.split(self.data.y, self.data.groups)
+        self._splits = self.split(self.data.y, self.data.groups, self.data.split_columns)
         self.check_apart(chance=True)
         self._check_arms_by_group()
         if len(classes) > 2 and (arm := next((a for a in self.experiment.arms if a.threshold), None)):

@@ -8,8 +8,8 @@ import importlib.util
 import io
 import os
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -42,10 +42,12 @@ from ganaug.data.tables.group_column import part_groups
 
 __all__ = [
     "OTHER_FILES",
+    "SPLIT_COLUMNS",
     "TABLES",
     "TableData",
     "grouped_digits",
     "image_features",
+    "image_split_columns",
     "images_with_groups",
     "joined_images",
     "load_images",
@@ -54,7 +56,8 @@ __all__ = [
 
 DATA_FOLDER = "GANAUG_DATA"
 OF_SOUNDS = ("sample_rate", "duration", "mel")
-OF_TABLES = ("categorical", "groups", "keep_groups")
+SPLIT_COLUMNS = "split_columns"
+OF_TABLES = ("categorical", "groups", "keep_groups", SPLIT_COLUMNS)
 CSV_KEYS = ("sep", "decimal", "encoding", "na_values")
 OTHER_FILES = (".xls", ".xlsx", ".ods", ".json", ".jsonl", ".arff", ".feather", ".pkl", ".zip", ".gz")
 CODES = {"cleveland-0_vs_4": ["sex", "cp", "fbs", "restecg", "exang", "thal"]}  # KEEL declares them as numbers
@@ -73,12 +76,15 @@ class TableData:
         Columns that hold names, whatever their dtype.
     groups : ndarray of shape (n_rows,) or None
         What each row comes from.
+    split_columns : dict of str to ndarray of shape (n_rows,)
+        Columns that say what is trained and tested on.
     """
 
     X: pd.DataFrame
     y: NDArray[Any]
     nominal: tuple[str, ...]
     groups: NDArray[Any] | None = None
+    split_columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     @property
     def numeric(self) -> list[str]:
@@ -103,7 +109,8 @@ def load_table(source: Plugin) -> TableData:
         `target` (for CSV files also `sep`, `decimal`, `encoding` and `na_values`, which are found out by default), or
         the import path of a function that returns features and labels. The parameter `categorical` lists columns of
         numbers that are only names; `groups` is the column of what each row comes from, which is then no feature unless
-        `keep_groups` is true.
+        `keep_groups` is true. `split_columns` names one or several that say what is trained and tested on, which are
+        no features either.
 
     Returns
     -------
@@ -143,17 +150,42 @@ def load_table(source: Plugin) -> TableData:
 
 
 def _with_groups(source: Plugin, data: TableData) -> TableData:
-    """Take the column of groups out of the features, where one is named."""
+    """Take the columns of groups and of splits out of the features, where any are named."""
+    columns = {}
+    for name in _split_columns(source):
+        try:
+            columns[name] = part_groups(data.X, name)[1]
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"dataset {source.name!r}: split column {name!r}, read as groups are: {error}") from None
     column, keep = source.params.get("groups"), source.params.get("keep_groups", False)
     if column is None:
-        return data
+        return _without_columns(source, data, columns)
     if not isinstance(column, str):
         raise ValueError(f"dataset {source.name!r}: groups must be the name of a column, got {short(column)}")
     try:
         X, groups = part_groups(data.X, column, keep_group_column=keep)
     except (ValueError, TypeError) as error:
         raise ValueError(f"dataset {source.name!r}: {error}") from None
-    return TableData(X, data.y, tuple(name for name in data.nominal if name in X.columns), groups)
+    return _without_columns(source, replace(data, X=X, groups=groups), columns)
+
+
+def _without_columns(source: Plugin, data: TableData, columns: Mapping[str, Any]) -> TableData:
+    X = data.X.drop(columns=[name for name in columns if name in data.X.columns])
+    if not X.shape[1]:
+        raise ValueError(f"dataset {source.name!r}: no feature is left beside the columns of splits and groups")
+    nominal = tuple(name for name in data.nominal if name in X.columns)
+    return replace(data, X=X, nominal=nominal, split_columns=columns)
+
+
+def _split_columns(source: Plugin) -> list[str]:
+    named = source.params.get(SPLIT_COLUMNS, [])
+    names = [named] if isinstance(named, str) else named
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise ValueError(
+            f"dataset {source.name!r}: {SPLIT_COLUMNS} must be the name of a column, or several in a list, got "
+            f"{short(named)}"
+        )
+    return list(names)
 
 
 def _is_other_file(target: str) -> bool:
@@ -268,9 +300,10 @@ def load_images(source: Plugin) -> LabelledImages:
     Parameters
     ----------
     source : Plugin
-        What :func:`ganaug.labelled_images` reads from a string, with the parameters `size` and `groups`; a folder of
-        sounds, with `sample_rate`, `duration`, `mel` and `groups` of :func:`ganaug.labelled_audio`; or the import path
-        of a function, whose result it reads, with its groups.
+        What :func:`ganaug.labelled_images` reads from a string, with the parameters `size`, `groups` and
+        `split_columns`; a folder of sounds, with `sample_rate`, `duration`, `mel` and `groups` of
+        :func:`ganaug.labelled_audio` and `split_columns`; or the import path of a function, whose result it reads, with
+        its groups.
 
     Returns
     -------
@@ -284,19 +317,52 @@ def load_images(source: Plugin) -> LabelledImages:
     module = source.target.rpartition(".")[0]
     if source.target not in EMBEDDED and not user_path(source.target).exists() and _is_module(module):
         return labelled_images(_called(source, source.params), train=True)
-    sounds = holds_sounds(source.target)
-    _check_keys(source, "groups", *(OF_SOUNDS if sounds else ("size",)))
-    size, groups = source.params.get("size"), source.params.get("groups")
+    _check_keys(source, "groups", SPLIT_COLUMNS, *(OF_SOUNDS if holds_sounds(source.target) else ("size",)))
+    groups = source.params.get("groups")
     if not isinstance(groups, str | None):
         raise ValueError(
             f"dataset {source.name!r}: groups must be a column, 'folder' or a pattern, got {short(groups)}"
         )
-    if sounds:
-        data = labelled_audio(source.target, **source.params)
-    else:
-        data = decoded_images(source.target, tuple(size) if isinstance(size, list) else size, groups)
+    data = _images_of(source, groups)
     data.check_trainable()
     return data
+
+
+def _images_of(source: Plugin, groups: str | None) -> LabelledImages:
+    """Images of files or sounds, with the groups that a column, a folder or a pattern gives them."""
+    if holds_sounds(source.target):
+        how = {key: value for key, value in source.params.items() if key in OF_SOUNDS}
+        return labelled_audio(source.target, groups=groups, **how)
+    size = source.params.get("size")
+    return decoded_images(source.target, tuple(size) if isinstance(size, list) else size, groups)
+
+
+def image_split_columns(source: Plugin) -> dict[str, NDArray[Any]]:
+    """Read the columns that say which images of a dataset are trained and tested on, as its groups are read.
+
+    Parameters
+    ----------
+    source : Plugin
+        As for :func:`load_images`; its parameter `split_columns` names them.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n_images,)
+        By name; empty where none is named.
+
+    Raises
+    ------
+    ValueError
+    """
+    found = {}
+    for name in _split_columns(source):
+        try:
+            groups = _images_of(source, name).groups
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"dataset {source.name!r}: split column {name!r}, read as groups are: {error}") from None
+        assert groups is not None
+        found[name] = groups
+    return found
 
 
 def _is_module(name: str) -> bool:

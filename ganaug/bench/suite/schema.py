@@ -287,8 +287,9 @@ class Experiment(_Declared):
         What is compared; the verdict is on the first.
     rope : float
         Points (hundredths of the metric) within which two arms count as equal.
-    split : {"samples", "groups", "leave one group out", "cells"}
-        What training and test sets share none of. All but "samples" need `groups` of each dataset: "groups" keeps them
+    split : {"samples", "groups", "leave one group out", "cells", "given"}
+        What training and test sets share none of. "given" splits as the `split_columns` of each dataset say
+        (:func:`~ganaug.bench.inputs.given_splits.given_splits`). The others need its `groups`: "groups" keeps them
         whole in `folds`, "leave one group out" tests on each in turn, and "cells" withholds combinations of class and
         group from training in each of `splits` splits, and tests on the groups that lack some.
     group_share, class_share : float in (0, 1)
@@ -314,7 +315,7 @@ class Experiment(_Declared):
     folds: types.Parts = 5
     repeats: types.Repeats = 1
     rope: types.Number = 0.5
-    split: Literal["samples", "groups", "leave one group out", "cells"] = "samples"
+    split: Literal["samples", "groups", "leave one group out", "cells", "given"] = "samples"
     group_share: types.OpenShare = 0.5
     class_share: types.OpenShare = 0.5
     n_per_cell: types.Count | None = None

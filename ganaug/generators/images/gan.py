@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -14,6 +15,7 @@ from ganaug.data import LabelledImages
 from ganaug.engine.devices import resolve_device
 from ganaug.engine.run_options import RunOptions
 from ganaug.generators.fitting import ENGINE_CONSTRAINTS, Fitting
+from ganaug.generators.grouping import mean_over_groups
 from ganaug.generators.images.base import NeuralImageGenerator
 from ganaug.generators.images.networks import (
     ImageArchitecture,
@@ -230,7 +232,11 @@ class ImageGAN(ImageScoring, NeuralImageGenerator):
         )
 
     def _scores(self, images: Tensor, conditions: Tensor) -> Tensor:
-        return self.discriminator_(images, conditions)
+        if self.config_.objective.marginals is not None or self.cell_counts_ is None:
+            return self.discriminator_(images, conditions)
+        # Without the marginals it never judged by the class alone.
+        temperature = self.config_.training.label_temperature
+        return mean_over_groups(partial(self.discriminator_, images), conditions, self.cell_counts_, temperature)
 
     @classmethod
     def _networks(cls, architecture: ImageArchitecture) -> dict[str, nn.Module]:

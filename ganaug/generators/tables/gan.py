@@ -16,6 +16,7 @@ from ganaug.engine.distributed import DistributedContext
 from ganaug.engine.run_options import RunOptions
 from ganaug.generators.config import GeneratorConfig
 from ganaug.generators.fitting import ENGINE_CONSTRAINTS, Fitting
+from ganaug.generators.grouping import mean_over_groups
 from ganaug.generators.tables.base import TableScoring
 from ganaug.generators.tables.networks import TableArchitecture, TableDiscriminator, TableGenerator, build_networks
 from ganaug.objectives.adversarial.config import AdversarialConfig
@@ -216,8 +217,16 @@ class TableGAN(TableScoring):
     def _scores(self, rows: Tensor, conditions: Tensor) -> Tensor:
         # Members take turns, so that each row is shown as often as there are members, and has the mean of their logits.
         members = self._members
-        logits = self.discriminator_(rows.repeat_interleave(members, 0), conditions.repeat_interleave(members, 0))
-        return logits.unflatten(0, (-1, members)).mean(1)
+        shown = rows.repeat_interleave(members, 0)
+
+        def logits(conditions: Tensor) -> Tensor:
+            found = self.discriminator_(shown, conditions.repeat_interleave(members, 0))
+            return found.unflatten(0, (-1, members)).mean(1)
+
+        if self.config_.objective.marginals is not None or self.cell_counts_ is None:
+            return logits(conditions)
+        # Without the marginals it never judged by the class alone.
+        return mean_over_groups(logits, conditions, self.cell_counts_, self.config_.training.label_temperature)
 
 
 class _InputNoise:
