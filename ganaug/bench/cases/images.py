@@ -31,6 +31,7 @@ from ganaug.bench.records.store import Store
 from ganaug.bench.suite.plugins import Plugin, construct, resolve
 from ganaug.bench.suite.schema import DEFAULT_GENERATOR, ImageArm, ImageExperiment, Suite, digest, plain_values
 from ganaug.classifiers.batches import Labelled
+from ganaug.classifiers.features import DataExtractor, features
 from ganaug.classifiers.image_classifier import (
     balanced_class_weight,
     class_consistency,
@@ -49,6 +50,8 @@ from ganaug.data.json_values import short
 from ganaug.engine.devices import random_generator, resolve_device
 from ganaug.generators import Generator
 from ganaug.generators.contract import draw_images, group_indices, training_data
+from ganaug.metrics.distances import frechet_distance
+from ganaug.metrics.matching import matched_samples
 from ganaug.metrics.sheets import comparison_sheet
 
 __all__ = ["ImageCase"]
@@ -264,7 +267,10 @@ class ImageCase(Case):
         about: dict[str, Any] = {"generator": name, "fit_seconds": time.perf_counter() - started, "steps": _steps(gan)}
         if part.endswith(INNER):
             return about
+        started = time.perf_counter()
         images, labels = self._draw(gan, split, ())
+        about["draw_seconds"] = 1000 * (time.perf_counter() - started) / len(images)
+        about["fid"] = self._distance(split, images, labels)
         consistency = class_consistency(self._judge(split), images, labels, len(self.classes))
         if split == 0:
             real = self._training(split)
@@ -273,6 +279,22 @@ class ImageCase(Case):
             write_atomically(self.store.sheet(self.index, place), png_bytes(sheet))
             about["audit"] = self._audit(images, labels, real)
         return {**about, "consistency": consistency.tolist()}
+
+    def _distance(self, split: int, images: NDArray[np.uint8], labels: NDArray[np.integer]) -> float:
+        """Fréchet distance of the judge's features to those of real test images, as many of each class."""
+        test = self.splits.test[split]
+        by_name = {"test": self.targets[test], "synthetic": labels}
+        randomness = np.random.default_rng(self.seed("matched", split))
+        sides = zip(
+            (self.data.images[test], images),
+            matched_samples(
+                by_name, np.arange(len(self.classes)), at_least=1, reason="a distance", randomness=randomness
+            ),
+            strict=True,
+        )
+        judge = DataExtractor(self._judge(split))
+        found = [features(of[np.concatenate(own)], judge, device=self.experiment.device) for of, own in sides]
+        return frechet_distance(*found)
 
     def _audit(self, images: NDArray[np.uint8], labels: NDArray[np.integer], real: LabelledImages) -> dict[str, str]:
         """Are they copies? The test images are the holdout; nothing is decided by it."""
