@@ -61,3 +61,11 @@ def test_without_a_kind_it_stands_for_nothing():
 def test_other_names_and_fitted_ones_are_none_of_an_over_sampler(options, message):
     with pytest.raises(ValueError, match=message):
         GANOverSampler(**options).fit_resample(X, Y)
+
+
+def test_the_rule_has_no_parameters_to_set():
+    with pytest.raises(
+        ValueError, match=r"^generator__steps is a parameter of an object, and generator is 'auto'; set"
+    ):
+        GANOverSampler(generator="auto").set_params(generator__steps=5)
+    assert GANOverSampler().set_params(generator__steps=5).generator.steps == 5
