@@ -37,8 +37,8 @@ GeneratorName = Annotated[
     str,
     typer.Option(
         "--generator",
-        help="What is trained: gan, the name of a generator that an installed package registers, or the import path of "
-        "its class.",
+        help="What is trained: gan, auto for what was chosen by measurement, the name of a generator that an installed "
+        "package registers, or the import path of its class.",
     ),
 ]
 ModelClass = Annotated[

@@ -157,7 +157,7 @@ def initialise(network: nn.Module, generator: Generator, *, slope: float = 0.2) 
     gain = math.sqrt(2 / (1 + slope**2))
     for module in _children_first(network):
         if isinstance(module, Conv2d | Linear):
-            scale = gain * module.init_gain / math.sqrt(module.weight[0].numel())
+            scale = gain * module.init_gain / math.sqrt(module.weight.shape[1:].numel())  # of no outputs too
             _draw_weight(module, scale, generator)
         elif isinstance(module, ParallelLinear):
             scale = gain * module.init_gain / math.sqrt(module.weight.shape[1])

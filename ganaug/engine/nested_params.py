@@ -45,11 +45,21 @@ class NestedDefaults(BaseEstimator):
         -------
         estimator
             Itself.
+
+        Raises
+        ------
+        ValueError
+            For one of an object in whose place there is a name.
         """
         super().set_params(**{key: value for key, value in params.items() if "__" not in key})
         nested = {key: value for key, value in params.items() if "__" in key}
         for name, default in self._defaults().items():
             own = {key: nested[key] for key in nested if key.startswith(f"{name}__")}
+            if own and isinstance(value := getattr(self, name), str):
+                raise ValueError(
+                    f"{next(iter(own))} is a parameter of an object, and {name} is {value!r}; set {name} to an object, "
+                    "or to None for the default one"
+                )
             if own and getattr(self, name) is None:
                 setattr(self, name, default.set_params(**{key.removeprefix(f"{name}__"): own[key] for key in own}))
                 nested = {key: value for key, value in nested.items() if key not in own}

@@ -23,6 +23,7 @@ from ganaug.data.installed import entry_points
 from ganaug.data.json_values import clip, short
 from ganaug.data.labels import listed
 from ganaug.data.suggestions import nearest
+from ganaug.generators.auto import AUTO, automatic_name
 from ganaug.generators.contract import METHODS, check_generator, takes
 from ganaug.generators.model_folder import kind_of, read_config
 
@@ -69,6 +70,7 @@ def generator_class(generator: str | type, kind: str | None = None) -> type:
     generator : str or type
         A registered name such as "image-gan", without its prefix where `kind` is given ("gan"), the name of a
         registered class ("ImageGAN"), the import path of any other ("package.module.Class"), or the class itself.
+        "auto" stands for what :mod:`ganaug.generators.auto` says of the kind.
     kind : {"images", "rows"}, optional
         What it must draw.
 
@@ -96,6 +98,7 @@ def generator_class(generator: str | type, kind: str | None = None) -> type:
     """
     cls = generator
     if isinstance(generator, str):
+        generator = automatic_name(kind) if generator == AUTO else generator
         found = _named(generator, kind)
         cls = _imported(generator, kind) if not found else _loaded(_only(generator, found))
     return _checked(cls, f"generator {short(generator)}" if isinstance(generator, str) else "generator", kind)

@@ -26,8 +26,10 @@ from ganaug.data.labels import listed
 from ganaug.data.tables.containers import Container, as_table
 from ganaug.data.tables.encoded import EncodedTable, encode_table
 from ganaug.data.tables.wide import WideEncoder
+from ganaug.generators.auto import AUTO
 from ganaug.generators.contract import check_generator, draws_encoded, kind_of_samples
 from ganaug.generators.images.gan import ImageGAN
+from ganaug.generators.registry import generator_class
 from ganaug.generators.tables.gan import TableGAN
 from ganaug.resampling.base import TableOverSampler, copied, seeded, seeds
 from ganaug.resampling.cells import NewRows, RowGroups, extended, groups_as_trained
@@ -50,12 +52,13 @@ class GANOverSampler(TableOverSampler):
 
     Parameters
     ----------
-    generator : generator or None, default=None
+    generator : generator, "auto" or None, default=None
         None stands for ``TableGAN()``, or for images ``ImageGAN()``, of which parameters are set and searched for as
-        ``generator__steps``. Any other generator of rows, or of images, takes its place: what has ``fit(X, y)`` and
-        ``sample(labels, random_state=...)``, on data frames for rows. One of rows with ``fit_encoded`` and
-        ``sample_encoded`` spares decoding and encoding again. For groups it has ``fit(X, y, groups)`` and
-        ``sample(labels, groups, random_state=...)``. It is cloned, unless `prefit`.
+        ``generator__steps``. "auto" takes the family that did best, or costs least where none did, on data for choosing
+        settings (:mod:`ganaug.generators.auto`). Any other generator of rows, or of images, takes its place: what has
+        ``fit(X, y)`` and ``sample(labels, random_state=...)``, on data frames for rows. One of rows with
+        ``fit_encoded`` and ``sample_encoded`` spares decoding and encoding again. For groups it has ``fit(X, y,
+        groups)`` and ``sample(labels, groups, random_state=...)``. It is cloned, unless `prefit`.
     sampling_strategy : float, str, dict or callable, default="auto"
         What imbalanced-learn means by it. With ``balance="cells"``, "auto" fills every cell of a known group
         up to the largest, and a dict holds the rows that there are to be by (class, group).
@@ -149,7 +152,7 @@ class GANOverSampler(TableOverSampler):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseOverSampler._parameter_constraints,
-        "generator": [HasMethods(["fit", "sample"]), None],
+        "generator": [HasMethods(["fit", "sample"]), StrOptions({AUTO}), None],
         "categorical_features": ["array-like", str, None],
         "local_share": [Interval(Real, 0, 1, closed="both")],
         "selection": ["boolean"],
@@ -262,7 +265,12 @@ class GANOverSampler(TableOverSampler):
         pixels = X if rows is None else rows[0].to_numpy()
         images = as_images(pixels, self.image_shape)
         self.generator_ = fitted_image_gan(
-            self.generator, images, y, fit_seed, prefit=self.prefit, groups=None if groups is None else groups.values
+            self._unfitted("images"),
+            images,
+            y,
+            fit_seed,
+            prefit=self.prefit,
+            groups=None if groups is None else groups.values,
         )
         of_groups = {} if groups is None else {"groups": new.groups}
         drawn = like_images(self.generator_.sample(new.labels, random_state=sample_seed, **of_groups), pixels)
@@ -274,7 +282,7 @@ class GANOverSampler(TableOverSampler):
         return extended(X, table, container, added, groups, new), y
 
     def _check_generator(self, images: bool) -> None:
-        if self.generator is not None:
+        if self.generator is not None and not isinstance(self.generator, str):
             check_generator(self.generator, "generator", fitted=False)
         kind, called = kind_of_samples(self.generator), type(self.generator).__name__
         if images and kind == "rows":
@@ -286,7 +294,8 @@ class GANOverSampler(TableOverSampler):
             )
         if not self.prefit:
             return
-        if self.generator is None or (kind is not None and not hasattr(self.generator, "sample_spec_")):
+        unnamed = self.generator is None or isinstance(self.generator, str)
+        if unnamed or (kind is not None and not hasattr(self.generator, "sample_spec_")):
             raise ValueError("prefit=True needs a fitted generator; fit it first, or pass prefit=False")
 
     def _encoded(self, X: Any, y: NDArray[Any], groups: RowGroups | None) -> EncodedTable:
@@ -310,8 +319,12 @@ class GANOverSampler(TableOverSampler):
         """The generator that rows are drawn from: a clone, unless it is prefit."""
         if self.prefit:
             return self.generator
-        generator = self._defaults()["generator"] if self.generator is None else clone(self.generator)
-        return seeded(generator, seed)
+        generator = self._unfitted("rows")
+        return seeded(self._defaults()["generator"] if generator is None else clone(generator), seed)
+
+    def _unfitted(self, kind: str) -> Any:
+        """The parameter `generator`, in place of "auto" what that stands for."""
+        return generator_class(AUTO, kind)() if isinstance(self.generator, str) else self.generator
 
     def __sklearn_clone__(self) -> GANOverSampler:
         params = self.get_params(deep=False)

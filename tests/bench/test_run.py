@@ -44,6 +44,7 @@ def test_every_cell_of_the_grid_is_run_once_and_reported(image_suite, tmp_path):
     assert all(arm["mean"] == pytest.approx(arm["metrics"]["accuracy"], rel=1e-4) for arm in case["arms"])
     assert summary["failed"] == []
     assert len(case["gan"]["consistency"]) == 2
+    assert case["gan"]["fid"] > 0 < case["gan"]["seconds_drawing"]
     assert (case["n_train"], case["n_test"]) == (8, 30 - 16)
     assert json.loads((tmp_path / "run" / "summary.json").read_text()) == summary
     assert (tmp_path / "run" / "samples-1.png").read_bytes()[:4] == b"\x89PNG"

@@ -147,6 +147,33 @@ def test_seeds_say_what_is_drawn_and_the_global_states_stay(family, quick):
     assert states() == before
 
 
+def one_kind(kind, n=N):
+    """A table whose columns are all of a kind, with missing values in the first."""
+    rng = np.random.default_rng(0)
+    names = pd.DataFrame(rng.choice(["red", "green", "blue"], (n, 3)), columns=list("abc"), dtype=object)
+    numbers = pd.DataFrame({"x": rng.normal(size=n), "y": rng.integers(5, size=n), "z": rng.exponential(size=n)})
+    table = {"names": names, "numbers": numbers, "one name": names[["a"]], "one number": numbers[["x"]]}[kind].copy()
+    table.iloc[::5, 0] = np.nan
+    return table
+
+
+@pytest.mark.parametrize("columns", ["names", "numbers", "one name", "one number"])
+@pytest.mark.parametrize("name", generator_names("rows"))
+def test_columns_may_all_be_of_one_kind(name, columns, tmp_path):
+    family, X, y = Family(name), one_kind(columns), np.arange(N) % 2
+    gan = family.made().fit(X, y)
+    drawn = gan.sample(y, random_state=0)
+    assert drawn.columns.equals(X.columns)
+    assert drawn.dtypes.equals(X.dtypes)
+    assert drawn.iloc[:, 1:].notna().all(axis=None)
+    assert np.isfinite(gan.score_samples(X, y)).all()
+    assert same(family.cls.load(gan.save(tmp_path), device="cpu").sample(y, random_state=0), drawn)
+    mixed, _ = ganaug.GANOverSampler(generator=family.made(), selection=False, random_state=0).fit_resample(
+        X, np.arange(N) < N // 4
+    )
+    assert mixed.dtypes.equals(X.dtypes)
+
+
 @pytest.mark.parametrize("classes", [(3, -2), (False, True), (1.0, 2.0), ("b", "a")])
 def test_labels_come_back_as_they_went_in(family, classes, tmp_path):
     X, y = data(family.kind, classes)

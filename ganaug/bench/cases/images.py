@@ -22,12 +22,15 @@ from ganaug.bench.methods.arms import arm_batches, find_filter, transform_name
 from ganaug.bench.methods.cells import Grouped, cell_batches
 from ganaug.bench.records.store import Store
 from ganaug.bench.suite.schema import ImageArm, Suite
+from ganaug.classifiers.features import DataExtractor, features
 from ganaug.classifiers.image_classifier import balanced_class_weight, class_consistency, train_classifier
 from ganaug.data import LabelledImages
 from ganaug.data.files import write_atomically
 from ganaug.data.images.pictures import png_bytes
 from ganaug.data.json_values import short
 from ganaug.engine.devices import random_generator, resolve_device
+from ganaug.metrics.distances import frechet_distance
+from ganaug.metrics.matching import matched_samples
 from ganaug.metrics.sheets import comparison_sheet
 
 __all__ = ["ImageCase"]
@@ -119,7 +122,10 @@ class ImageCase(ImageChoices):
         about: dict[str, Any] = {"generator": name, "fit_seconds": time.perf_counter() - started, "steps": _steps(gan)}
         if part.endswith(INNER):
             return about
+        started = time.perf_counter()
         images, labels = self._draw(gan, split, ())
+        about["draw_seconds"] = 1000 * (time.perf_counter() - started) / len(images)
+        about["fid"] = self._distance(split, images, labels)
         consistency = class_consistency(self._judge(split), images, labels, len(self.classes))
         if split == 0:
             real = self._training(split)
@@ -128,6 +134,22 @@ class ImageCase(ImageChoices):
             write_atomically(self.store.sheet(self.index, place), png_bytes(sheet))
             about["audit"] = self._audit(images, labels, real)
         return {**about, "consistency": consistency.tolist()}
+
+    def _distance(self, split: int, images: NDArray[np.uint8], labels: NDArray[np.integer]) -> float:
+        """Fréchet distance of the judge's features to those of real test images, as many of each class."""
+        test = self.splits.test[split]
+        by_name = {"test": self.targets[test], "synthetic": labels}
+        randomness = np.random.default_rng(self.seed("matched", split))
+        sides = zip(
+            (self.data.images[test], images),
+            matched_samples(
+                by_name, np.arange(len(self.classes)), at_least=1, reason="a distance", randomness=randomness
+            ),
+            strict=True,
+        )
+        judge = DataExtractor(self._judge(split))
+        found = [features(of[np.concatenate(own)], judge, device=self.experiment.device) for of, own in sides]
+        return frechet_distance(*found)
 
     def _audit(self, images: NDArray[np.uint8], labels: NDArray[np.integer], real: LabelledImages) -> dict[str, str]:
         """Are they copies? The test images are the holdout; nothing is decided by it."""

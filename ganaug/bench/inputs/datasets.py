@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,7 @@ __all__ = [
     "grouped_digits",
     "image_features",
     "image_split_columns",
+    "images_of_folder",
     "images_with_groups",
     "joined_images",
     "load_images",
@@ -419,15 +421,42 @@ def images_with_groups(file: str, folder: str | None = None) -> LabelledImages:
     ValueError
         Without such a folder or file.
     """
+    path = _in_folder(file, folder)
+    data = labelled_images(path, groups="groups")
+    names = read_npz(path, ("group_names",), all_of_them=False).get("group_names")
+    return data if names is None else replace(data, groups=names[data.groups])
+
+
+def images_of_folder(file: str, folder: str | None = None) -> LabelledImages:
+    """Read a file of labelled images, without groups, out of a folder of data that are kept outside of a project.
+
+    Parameters
+    ----------
+    file : str
+        Its name: what :func:`ganaug.labelled_images` reads, such as an ``.npz`` file with `images` and `labels`.
+    folder : str, optional
+        By default the one that the environment variable ``GANAUG_DATA`` names.
+
+    Returns
+    -------
+    LabelledImages
+
+    Raises
+    ------
+    ValueError
+        Without such a folder or file.
+    """
+    return labelled_images(_in_folder(file, folder))
+
+
+def _in_folder(file: str, folder: str | None) -> Path:
     root = folder or os.environ.get(DATA_FOLDER)
     if not root:
         raise ValueError(f"{file} is looked for in the folder that {DATA_FOLDER} names, which is not set; set it")
     path = user_path(root) / file
     if not path.is_file():
         raise ValueError(f"there is no {file} in {root}; make it, or set {DATA_FOLDER} to the folder that holds it")
-    data = labelled_images(path, groups="groups")
-    names = read_npz(path, ("group_names",), all_of_them=False).get("group_names")
-    return data if names is None else replace(data, groups=names[data.groups])
+    return path
 
 
 def grouped_digits() -> LabelledImages:

@@ -175,7 +175,14 @@ def _gan(records: list[dict[str, Any]], name: str, place: int) -> GanResult:
         audit=next((r["audit"] for r in records if "audit" in r), None),
         generator=name,
         place=place,
+        fid=_mean_of(records, "fid"),
+        seconds_drawing=_mean_of(records, "draw_seconds"),
     )
+
+
+def _mean_of(records: list[dict[str, Any]], figure: str) -> float | None:
+    """The mean of what records of before it was measured lack."""
+    return float(np.mean([r[figure] for r in records])) if all(figure in r for r in records) else None
 
 
 def _arm(scores: Scores, index: int, arm: Arm, gan_seconds: float) -> ArmResult:

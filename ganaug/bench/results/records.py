@@ -155,6 +155,11 @@ class GanResult(Record):
         Its name in the suite.
     place : int
         Among the generators that arms draw from.
+    fid : float or None
+        Fréchet distance to real test images, as many of each class, by the features of a classifier of these; runs of
+        before it was measured have none.
+    seconds_drawing : float or None
+        Of drawing 1,000 images.
     """
 
     consistency: list[float]
@@ -163,6 +168,8 @@ class GanResult(Record):
     audit: dict[str, Any] | None = None
     generator: str = DEFAULT_GENERATOR
     place: int = 0
+    fid: float | None = None
+    seconds_drawing: float | None = None
 
 
 @dataclass(frozen=True)

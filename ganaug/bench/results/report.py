@@ -29,7 +29,7 @@ from ganaug.data.files import read_regular, user_path, write_atomically
 from ganaug.data.json_values import parsed
 from ganaug.metrics.paired import Difference
 
-__all__ = ["absent", "difference_text", "read_records", "read_summary", "write_report"]
+__all__ = ["absent", "difference_text", "finished_cells", "read_records", "read_summary", "write_report"]
 
 # What values of other kinds than a run writes end in.
 DAMAGES = (ValueError, LookupError, TypeError, ArithmeticError, AttributeError, RecursionError, UndefinedError)
@@ -194,9 +194,39 @@ def _without_cells(root: Path, unwritten: list[OSError]) -> dict[str, Any]:
 
 def _so_far(root: Path, unwritten: list[OSError]) -> dict[str, Any]:
     """The report of the cells that there are, whatever an earlier one says."""
+    suite, done, planned, missing = finished_cells(root)
+    try:
+        return write_report(root, suite, done, planned["data"], planned["command"], missing, unwritten=unwritten)
+    except DAMAGES:
+        raise ValueError(_damaged(root)) from None
+
+
+def finished_cells(root: str | Path) -> tuple[Suite, list[dict[str, Any]], dict[str, Any], list[str]]:
+    """What there is of a run, finished or not; nothing is written.
+
+    Parameters
+    ----------
+    root : path-like
+        Folder of the run.
+
+    Returns
+    -------
+    suite : Suite
+    done : list of dict
+        Records of cells and of what was fitted for them, failed ones included.
+    planned : dict
+        "data", what is known of each case, and "command".
+    missing : list of str
+        Names of cells that are not done yet.
+
+    Raises
+    ------
+    ValueError
+        If there is no run, none of its cells is done, or what it is read from is damaged.
+    """
+    root = user_path(root)
     store = Store(root)
     declared, planned = store.declaration(), store.planned()
-    damaged = f"{root} is damaged; run 'ganaug bench run' on the folder again"
     try:
         suite = Suite.from_dict(declared["suite"])
         tasks = [
@@ -213,15 +243,15 @@ def _so_far(root: Path, unwritten: list[OSError]) -> dict[str, Any]:
             raise ValueError("the cells that are listed are not those that are declared")
         records = read_records(store, tasks)
     except DAMAGES:
-        raise ValueError(damaged) from None
+        raise ValueError(_damaged(root)) from None
     done = [records[key] for key in keys if key in records]
     if not any(record["kind"] == "cell" for record in done):
         raise ValueError(f"no cell of {root} is done yet; resume it by 'ganaug bench run'")
-    missing = [name for key, name in zip(keys, names, strict=True) if key not in records]
-    try:
-        return write_report(root, suite, done, planned["data"], planned["command"], missing, unwritten=unwritten)
-    except DAMAGES:
-        raise ValueError(damaged) from None
+    return suite, done, planned, [name for key, name in zip(keys, names, strict=True) if key not in records]
+
+
+def _damaged(root: Path) -> str:
+    return f"{root} is damaged; run 'ganaug bench run' on the folder again"
 
 
 def read_records(store: Store, tasks: Iterable[Task]) -> dict[str, dict[str, Any]]:
