@@ -131,7 +131,7 @@ def check_rate(sample_rate: Any) -> None:
     """Refuse what is no number of samples per second."""
     if isinstance(sample_rate, bool) or not isinstance(sample_rate, Integral):
         raise TypeError(f"sample_rate must be a whole number, got {short(sample_rate)}; pass one such as 16000")
-    if not 1 <= sample_rate <= MOST_RATE:
+    if not 1 <= int(sample_rate) <= MOST_RATE:
         raise ValueError(
             f"sample_rate must be 1 to {MOST_RATE:,} samples per second, got {sample_rate}; pass one such as 16000"
         )
