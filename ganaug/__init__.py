@@ -1,4 +1,4 @@
-"""Class-conditional GANs as data augmentation, with an honest measure of what they bring.
+"""Class-conditional generators as data augmentation, with an honest measure of what they bring.
 
 Public names are imported when they are first used, so ``import ganaug`` itself is instant.
 """

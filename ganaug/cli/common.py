@@ -49,7 +49,7 @@ def _typer(help_text: str) -> typer.Typer:
     )
 
 
-app = _typer("Class-conditional GANs as data augmentation, with an honest measure of what they bring.")
+app = _typer("Class-conditional generators as data augmentation, with an honest measure of what they bring.")
 fit_app = _typer("Train a GAN on labelled data.")
 augment_app = _typer("Add synthetic samples to labelled data.")
 bench_app = _typer("Measure whether augmentation helps a classifier.")
