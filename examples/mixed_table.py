@@ -1,5 +1,7 @@
 """Over-sample a mixed table with missing values, look at the new rows, and let validation choose how many to add."""
 
+import argparse
+
 import numpy as np
 import pandas as pd
 
@@ -24,8 +26,12 @@ def clients(n: int = 400) -> tuple[pd.DataFrame, pd.Series]:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=200, help="of the GAN")
+    steps = parser.parse_args().steps
+
     X, y = clients()
-    sampler = GANOverSampler(generator=TableGAN(steps=200, verbose=False), random_state=0)
+    sampler = GANOverSampler(generator=TableGAN(steps=steps, verbose=False), random_state=0)
     X_new, y_new = sampler.fit_resample(X, y)
     print(X_new[sampler.synthetic_mask_].head())
     print(y_new.value_counts().to_dict(), "dtypes kept:", (X_new.dtypes == X.dtypes).all())

@@ -116,7 +116,7 @@ def test_a_dask_cluster_makes_the_same_table(table_suite, tmp_path):
     processes = [subprocess.Popen([*dask, "scheduler", "--host", "127.0.0.1", "--port", "0", *local], **quiet)]
     try:
         for _ in range(2):
-            worker = [*dask, "worker", "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny", *local]
+            worker = [*dask, "worker", "--host", "127.0.0.1", "--nthreads", "1", *local]
             processes.append(subprocess.Popen(worker, **quiet))
         for _ in range(600):
             if address.exists():
