@@ -52,7 +52,13 @@ def _seems_sound(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES
 
 
-SOUNDS = FileKind("sounds", "sound", _seems_sound, "add WAV, FLAC, Ogg or MP3 files")
+SOUNDS = FileKind(
+    "sounds",
+    "sound",
+    _seems_sound,
+    "add WAV, FLAC, Ogg or MP3 files",
+    "images are read by labelled_images and 'ganaug fit images'",
+)
 
 
 @dataclass(frozen=True)
