@@ -312,7 +312,7 @@ def augment_and_write(
     )
     print(f"Wrote {len(more.labels):,} {kind}, {more.is_synthetic.sum():,} of them synthetic, to {output}.")
     if per_cell is not None and whole.groups is not None and more.groups is not None:
-        _report_cells(whole, more, names)
+        _report_cells(whole, more, names, kind)
     return whole, more
 
 
@@ -380,7 +380,7 @@ def _check_what_is_added(per_class: str | None, per_cell: str | None, keep_all: 
         raise ValueError("--per-cell needs the groups of the images; pass --groups too")
 
 
-def _report_cells(whole: LabelledImages, more: AugmentedImages, names: Mapping[Any, str]) -> None:
+def _report_cells(whole: LabelledImages, more: AugmentedImages, names: Mapping[Any, str], kind: str) -> None:
     """Print which cells had no samples and have some now."""
     from ganaug.data.groups import cell_counts
     from ganaug.data.labels import listed
@@ -393,7 +393,7 @@ def _report_cells(whole: LabelledImages, more: AugmentedImages, names: Mapping[A
         if before.at[label, group] == 0 and after.at[label, group] > 0
     ]
     if empty:
-        print(f"Filled {len(empty)} of {before.size} cells of class and group, which had none: {listed(empty)}.")
+        print(f"Filled {len(empty)} of {before.size} cells of class and group, which had no {kind}: {listed(empty)}.")
 
 
 TRAINING = ("preset", "steps", "batch_size", "precision")

@@ -32,6 +32,7 @@ TRAINED_ON = {
     "sha256": "SHA-256 of the data",
     "target": "column of the classes",
     "groups": "groups are named by",
+    "spectrogram": "images of sounds, by log-mel spectrograms",
 }
 
 

@@ -230,5 +230,5 @@ def test_without_the_package_that_reads_files_a_sentence_says_what_to_install(fo
 
 
 def test_a_folder_of_sounds_is_no_folder_of_images(folder):
-    with pytest.raises(ValueError, match="holds no readable images"):
+    with pytest.raises(ValueError, match=r"holds no readable images .*sounds are read by labelled_audio"):
         labelled_images(folder)

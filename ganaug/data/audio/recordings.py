@@ -6,7 +6,6 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import gcd
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +128,7 @@ def open_recording(file: Path | bytes, where: str) -> Recording:
 
 def check_rate(sample_rate: Any) -> None:
     """Refuse what is no number of samples per second."""
-    if isinstance(sample_rate, bool) or not isinstance(sample_rate, Integral):
+    if isinstance(sample_rate, bool) or not isinstance(sample_rate, int | np.integer):
         raise TypeError(f"sample_rate must be a whole number, got {short(sample_rate)}; pass one such as 16000")
     if not 1 <= int(sample_rate) <= MOST_RATE:
         raise ValueError(

@@ -52,7 +52,13 @@ def _seems_sound(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES
 
 
-SOUNDS = FileKind("sounds", "sound", _seems_sound, "add WAV, FLAC, Ogg or MP3 files")
+SOUNDS = FileKind(
+    "sounds",
+    "sound",
+    _seems_sound,
+    "add WAV, FLAC, Ogg or MP3 files",
+    "images are read by labelled_images and 'ganaug fit images'",
+)
 
 
 @dataclass(frozen=True)
@@ -95,9 +101,9 @@ def labelled_audio(
     """Read labelled sounds as images of their log-mel spectrograms.
 
     Whatever takes labelled images takes them: generators, pools, transforms, audits, benchmarks. Channels are averaged,
-    other sample rates resampled, sounds longer than `duration` cut and shorter ones padded with silence at their end;
-    a ``UserWarning`` counts them, and those that are silent. Loudness is not kept: the loudest value of each image is 0
-    dB. Files are read by the package soundfile, of the extra "audio".
+    other sample rates resampled, sounds longer than `duration` cut and shorter ones padded with silence at their end; a
+    ``UserWarning`` counts them, and those that are silent, unless all that was done is padding. Loudness is not kept:
+    the loudest value of each image is 0 dB. Files are read by the package soundfile, of the extra "audio".
 
     Parameters
     ----------
@@ -188,12 +194,13 @@ def _chosen(
 def _images(recordings: Sequence[Recording], mel: MelSpectrogram, called: str) -> NDArray[np.float32]:
     counts: Counter[str] = Counter()
     shown = f"{mel.duration:.3g} s"
+    padded = f"shorter than {shown} and padded with silence"
 
     def arrays() -> Iterator[NDArray[np.float32]]:
         for recording in recordings:
             samples = resampled(recording.mono(mel.duration), recording.sample_rate, mel.sample_rate)
             length = round(recording.duration * mel.sample_rate)
-            counts[f"shorter than {shown} and padded with silence"] += length < mel.n_samples
+            counts[padded] += length < mel.n_samples
             counts[f"longer than {shown} and cut"] += length > mel.n_samples
             counts["of several channels, which were averaged"] += recording.n_channels > 1
             counts[f"resampled to {mel.sample_rate:,} Hz"] += recording.sample_rate != mel.sample_rate
@@ -201,7 +208,8 @@ def _images(recordings: Sequence[Recording], mel: MelSpectrogram, called: str) -
             yield mel.transform(samples)
 
     images = stack_images(arrays(), len(recordings), lambda index: recordings[index].where)
-    if said := [f"{n:,} {what}" for what, n in counts.items() if n]:
+    said = [f"{n:,} {what}" for what, n in counts.items() if n]
+    if counts.total() > counts[padded]:  # which by itself is as usual
         warnings.warn(f"of {len(recordings):,} sounds in {called}, {'; '.join(said)}", UserWarning, stacklevel=4)
     return images
 

@@ -79,12 +79,15 @@ class FileKind:
         Whether a file is named like one.
     expected : str
         What to add where none can be read.
+    others : str
+        What reads other files.
     """
 
     name: str
     one: str
     seems: Callable[[Path], bool]
     expected: str
+    others: str
 
 
 def class_folders(root: Path, kind: FileKind) -> tuple[list[ClassFolder], list[Path]]:
@@ -189,7 +192,13 @@ def seems_image(path: Path) -> bool:
     return path.suffix.lower() in _suffixes()
 
 
-IMAGES = FileKind("images", "image", seems_image, "add images that Pillow reads, such as PNG, JPEG, WebP or TIFF")
+IMAGES = FileKind(
+    "images",
+    "image",
+    seems_image,
+    "add images that Pillow reads, such as PNG, JPEG, WebP or TIFF",
+    "sounds are read by labelled_audio and 'ganaug fit audio'",
+)
 
 
 def check_layout(root: Path, folders: list[ClassFolder], kind: FileKind) -> None:
@@ -277,7 +286,7 @@ def check_all_read(
     if not labels:
         raise ValueError(
             f"{root} holds no readable {kind.name} ({len(skipped)} unreadable) in its {len(folders)} folders; "
-            f"{kind.expected}"
+            f"{kind.expected} ({kind.others})"
         )
     there = set(labels)
     empty = next((folder for folder in folders if folder.path.name not in there), None)
