@@ -138,6 +138,8 @@ def fit_images(
     if not dry_run:
         check_model_output(output, [source], log_dir, run, overwrite=overwrite)
     data = labelled_images(source, size=image_size(size), groups=groups, dtype="auto")
+    if data.groups is not None and len(names := {*data.groups.tolist()}) < 2:
+        raise ValueError(f"--groups needs at least two groups, got {names.pop()!r} for all images; leave it out")
     check_all_real(Path(source), data)
     if unlabelled is not None:
         _check_keeps(gan)
