@@ -191,6 +191,8 @@ def fit_and_save(
     if not dry_run:
         check_model_output(output, [source], log_dir, asked, overwrite=overwrite)
     data = read()
+    if data.groups is not None and len(names := {*data.groups.tolist()}) < 2:
+        raise ValueError(f"--groups needs at least two groups, got {names.pop()!r} for all samples; leave it out")
     check_all_real(Path(source), data)
     if unlabelled is not None:
         _check_keeps(gan)

@@ -78,7 +78,9 @@ def labels_from_array(labels: Any, n: int, *, of: str = "images", called: str = 
             f"{called} must have one dimension, got shape {array.shape}; pass one value per sample, not one-hot rows"
         )
     if len(array) != n:
-        raise ValueError(f"{of} and {called} must have the same length, got {n} {of} and {len(array)} {called}")
+        raise ValueError(
+            f"{of} and {called} must have the same length, got {n} {of} and {len(array)} {called}; pass one for each"
+        )
     if any(map(is_missing, array.tolist())):
         raise ValueError(f"{called} contain missing values; remove those {of} or name their class")
     if np.issubdtype(array.dtype, np.floating) and not np.all(np.isfinite(array) & (array == np.rint(array))):

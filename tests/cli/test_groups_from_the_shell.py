@@ -102,6 +102,8 @@ def test_groups_that_cannot_be_learnt_are_refused_before_training(refused, folde
     assert "did you mean 'site'?" in refused(*fit, "--groups", "sites")
     assert "groups must name classes, got continuous values" in refused(*fit, "--groups", "income")
     assert "does not match" in refused("fit", "images", folder, "-o", tmp_path / "m", "--groups", "_(x)")
+    single = refused("fit", "images", folder, "-o", tmp_path / "m", "--groups", r"\.(png)$")
+    assert "--groups needs at least two groups, got 'png' for all images; leave it out" in single
     assert not (tmp_path / "m").exists()
     assert run(*fit, *QUICK) == 0
     capsys.readouterr()

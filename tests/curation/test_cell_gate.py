@@ -82,6 +82,18 @@ def test_nothing_is_filled_where_that_harms():
     assert "not filled, as it did not pay: class 0 in group new, class 1 in group pale" in str(choice)
 
 
+def test_of_groups_that_mean_nothing_no_cell_is_filled_where_classes_are_recognised_without():
+    rng = np.random.default_rng(0)
+    plain = data(holes=())
+    images = drawn(plain.labels, np.repeat(GROUPS[0], len(plain)), 0)
+    groups = rng.choice(GROUPS, len(plain))
+    kept = [(c, g) not in HOLES for c, g in zip(plain.labels.tolist(), groups.tolist(), strict=True)]
+    real = LabelledImages(images, plain.labels, groups=groups).subset(np.flatnonzero(kept))
+    choice = choose(AdditiveTransfer(), real)
+    assert (choice.ratio, choice.per_cell, {*choice.left_out}) == (0, {}, {*HOLES})
+    assert choice.reason == "validation cannot decide: every ratio scored the same in every fold"
+
+
 def decided(gains, n=20):
     """A decision over rounds in which filling raises the share recognised in withheld cells by so much."""
     labels, groups = (part.ravel().repeat(n) for part in np.meshgrid(np.arange(8), np.arange(4)))

@@ -40,6 +40,19 @@ def test_scores_are_of_the_class_alone_or_of_class_and_group(images, rows):
             gan.score_samples(X, [0] * 4, ["a"])
 
 
+def test_without_groups_nothing_that_is_for_groups_changes_a_bit():
+    table = TABLE.drop(columns="site")
+    for made, X in (
+        (lambda **given: ImageGAN(steps=3, device="cpu", **QUICK, **given), PIXELS),
+        (lambda **given: TableGAN(steps=3, width=8, members=2, **QUICK, **given), table),
+    ):
+        plain, other = made().fit(X, LABELS), made(marginal_share=0).fit(X, LABELS, groups=None)
+        assert (plain.groups_, plain.cell_counts_) == (other.groups_, other.cell_counts_) == (None, None)
+        for name, network in plain.networks_.items():
+            weights = other.networks_[name].state_dict()
+            assert all(torch.equal(weight, weights[key]) for key, weight in network.state_dict().items())
+
+
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 @pytest.mark.parametrize("kind", ["images", "rows"])
 def test_without_the_marginals_scores_of_the_class_alone_are_means_over_its_groups_as_trained(kind, temperature):
