@@ -100,7 +100,7 @@ class GANOverSampler(TableOverSampler):
         Classes that were too small for the GAN, and what the default mixture draws their rows from: "local", or
         "copies" for a class of one row. With groups also "other groups", all by (class, group).
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (``n_features_in_``,)
 
     See Also
     --------

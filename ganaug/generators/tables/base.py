@@ -182,7 +182,7 @@ class NeuralTableGenerator(NeuralGenerator):
         ----------
         encoder : TableEncoder or WideEncoder
             What has encoded them.
-        rows : ndarray of shape (n_rows, encoder.width_), float32
+        rows : ndarray of shape (n_rows, ``encoder.width_``), float32
         labels : ndarray of shape (n_rows,)
         container : Container
             What `sample` gives rows back in.
@@ -336,7 +336,7 @@ class NeuralTableGenerator(NeuralGenerator):
 
         Returns
         -------
-        ndarray of shape (n, encoder_.width_), float32
+        ndarray of shape (n, ``encoder_.width_``), float32
         """
         check_is_fitted(self)
         classes = torch.from_numpy(np.asarray(positions, dtype=np.int64))
