@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import textwrap
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -146,6 +147,13 @@ class AuditReport:
         lines += self._groups()
         lines += ["", f"Verdict: {self.verdict}", *textwrap.wrap(CAUTION, 100)]
         return "\n".join(map(visible, lines))
+
+    def __repr__(self) -> str:
+        tests = ", ".join(f"{TITLES[name].lower()}: {finding.verdict}" for name, finding in self.findings.items())
+        return f"AuditReport({self.verdict}; {tests}; {self.n_synthetic:,} synthetic {self.kind}; print() shows all)"
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(str(self))}</pre>"
 
     def _groups(self) -> list[str]:
         if self.groups is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -62,6 +63,8 @@ class QualityReport:
     >>> report = QualityReport({"kind": "images", "samples": 10, "compared with": "training"}, figures, None)
     >>> report.overall["CAS"], report.table().loc[3, "CAS"].item()
     (0.5, 0.5)
+    >>> report
+    QualityReport(10 synthetic images: CAS 0.5; print() shows all)
     """
 
     basis: dict[str, Any]
@@ -152,6 +155,13 @@ class QualityReport:
                 if not part.get(name, True):  # without groups there are none
                     del part[name]
         return found
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in self.overall.items())
+        return f"QualityReport({self.basis['samples']} synthetic {self.basis['kind']}: {shown}; print() shows all)"
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(str(self))}</pre>"
 
     def __str__(self) -> str:
         basis = self.basis

@@ -4,6 +4,7 @@ import itertools
 import os
 import re
 import shutil
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -219,7 +220,7 @@ def column(table, number):
 
 
 def test_tables_sort_by_number_both_ways_with_gaps_last(page):
-    table = page.locator("details table.sortable").first
+    table = page.locator("details.case table.sortable").first
     heads = table.locator("thead th")
     seconds = heads.all_inner_texts().index("classifier (s)") + 1
     before = column(table, seconds)
@@ -266,3 +267,45 @@ def test_everything_that_can_be_shown_is(page):
         assert heading_text in text
     assert page.locator(".chart svg polyline").count() >= 6
     assert page.locator("figure img").evaluate("(image) => image.naturalWidth") == 1200
+
+
+def test_it_opens_with_the_verdict_and_one_chart_of_each_kind_with_an_axis(page):
+    page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = false; })")
+    shown = page.locator(".forest:visible")
+    assert shown.count() == 2
+    for chart in (shown.nth(0), shown.nth(1)):
+        assert "0" in chart.locator(".axis text").all_text_contents()
+        values = chart.locator(".value").all_inner_texts()[:-1]
+        assert values
+        assert all(re.match(r"[+-]\d+\.\d\d \[[+-]\d", value) for value in values)
+    page.locator("#unfold").click()
+    assert page.locator("details:not([open])").count() == 0
+
+
+def test_a_caption_stays_beside_its_table_that_is_scrolled(page):
+    found = page.evaluate("""() => [...document.querySelectorAll(".wide")].map((part) => {
+      part.scrollLeft = 10000;
+      const caption = part.querySelector("caption");
+      if (!caption) return 0;
+      const [inner, outer] = [caption.getBoundingClientRect(), part.getBoundingClientRect()];
+      return Math.max(outer.left - inner.left, inner.right - outer.right);
+    })""")
+    assert len(found) > 10
+    assert max(found) <= 1
+
+
+def test_details_are_folded_at_first(report):
+    assert re.findall(r"<details[^>]*\bopen\b", report.read_text()) == []
+
+
+def test_charts_are_files_too(report):
+    names = {path.name for path in (report.parent / "figures").iterdir()}
+    assert {f"{name}.svg" for name in ("gain-images", "gain-tables", "curve-images-1", "calibration-images-1")} <= names
+    for name in names:
+        shown = ElementTree.parse(report.parent / "figures" / name).getroot()
+        assert shown.tag == "{http://www.w3.org/2000/svg}svg"
+        assert not {"{http://www.w3.org/2000/svg}script", "{http://www.w3.org/2000/svg}img"} & {
+            e.tag for e in shown.iter()
+        }
+    text = " ".join(ElementTree.parse(report.parent / "figures" / "gain-images.svg").getroot().itertext())
+    assert SCRIPT in text

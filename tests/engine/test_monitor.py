@@ -1,3 +1,4 @@
+import io
 import json
 import resource
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ import torch
 
 from ganaug import RunOptions, TableGAN
 from ganaug.engine.callbacks.monitor import Monitor
+from ganaug.engine.progress import LogLines, NotebookBar, Silent, TerminalBar, progress_for
 
 READING = {"images_per_second": 9.0, "discriminator_loss": 0.1, "generator_loss": 0.2}
 
@@ -107,3 +109,47 @@ def test_tensorboard_passes_over_what_was_said_before_going_back(tmp_path):
     board = EventAccumulator(str(tmp_path)).Reload()
     assert [scalar.step for scalar in board.Scalars("generator_loss")] == [10, 20, 40]
     assert set(board.Tags()["scalars"]) == {"images_per_second", "discriminator_loss", "generator_loss"}
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(
+    ("verbose", "stream", "display", "expected"),
+    [
+        ("auto", Terminal(), None, TerminalBar),
+        ("auto", io.StringIO(), None, Silent),
+        (True, io.StringIO(), None, LogLines),
+        ("auto", io.StringIO(), print, NotebookBar),
+        (False, Terminal(), print, Silent),
+        (True, None, None, Silent),
+    ],
+)
+def test_progress_suits_the_place_that_it_is_shown_in(verbose, stream, display, expected):
+    assert type(progress_for(10, verbose, stream, display)) is expected
+
+
+def test_a_notebook_gets_one_bar_of_plain_html_that_moves():
+    pages = []
+
+    def display(page, **options):
+        assert options == {"raw": True, "display_id": True}
+        pages.append(page)
+        return SimpleNamespace(update=lambda page, raw: pages.append(page))
+
+    bar = NotebookBar(100, display)
+    bar.begin(0)
+    bar.update(40, "9 images/s", "loss <0.5")
+    bar.note("recovered: step 30")
+    bar.end()
+    assert [page["text/html"].partition('value="')[2].partition('"')[0] for page in pages] == ["0", "40", "40"]
+    assert "loss &lt;0.5<br>recovered: step 30" in pages[-1]["text/html"]
+    assert "step 40 of 100 (40 %)" in pages[-1]["text/plain"]
+
+
+def test_a_log_file_gets_lines_while_a_training_runs(capsys):
+    gan = TableGAN(steps=60, batch_size=4, width=8, random_state=0, verbose=True)
+    gan.fit(np.random.default_rng(0).normal(size=(20, 2)), np.arange(20) % 2)
+    assert "training: step 60 of 60 (100 %)" in capsys.readouterr().err

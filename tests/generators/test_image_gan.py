@@ -218,13 +218,18 @@ def test_large_samples_are_drawn_in_batches_that_fit_into_memory(fitted, monkeyp
 def test_show_writes_a_png_with_a_row_per_class(fitted, tmp_path):
     sizes = []
     for n in (2, 9):
-        with Image.open(fitted.show(tmp_path / f"{n}.png", per_class=n)) as image:
+        figure = fitted.show(tmp_path / f"{n}.png", per_class=n)
+        with Image.open(tmp_path / f"{n}.png") as image:
             assert image.format == "PNG"
+            assert (figure.get_size_inches() * figure.dpi).round().tolist() == list(image.size)
             sizes.append(image.size)
     assert sizes[0][0] < sizes[1][0]
     assert sizes[0][1] == sizes[1][1]
     with pytest.raises(ValueError, match="per_class"):
         fitted.show(tmp_path / "none.png", per_class=0)
+    figure = fitted.show(per_class=2)
+    assert figure.axes[0].images[0].get_array().shape[:2] == sizes[0][::-1]
+    assert figure._repr_png_().startswith(b"\x89PNG")  # what a notebook asks for
 
 
 def test_an_operation_named_twice_is_refused():

@@ -14,7 +14,7 @@ import pandas as pd
 from ganaug.bench.results.stats import holm, wilcoxon
 from ganaug.metrics.paired import FEWEST_SPLITS
 
-__all__ = ["critical_difference", "curve_chart", "forest", "reliability"]
+__all__ = ["critical_difference", "curve_chart", "forest", "forest_ticks", "reliability"]
 
 FEWEST_BLOCKS = 6
 WIDTH, HEIGHT, MARGIN = 320.0, 200.0, 40.0
@@ -40,12 +40,7 @@ def forest(rows: list[dict[str, Any]], rope: float) -> list[dict[str, Any]]:
     >>> forest([{"mean": 0.0, "low": -1.0, "high": 1.0}], rope=0.5)[0]["x"]
     50.0
     """
-
-    def ends(row: dict[str, Any]) -> dict[str, float]:
-        return {"x1": row["low"], "x2": row["high"]} if row.get("n", FEWEST_SPLITS) >= FEWEST_SPLITS else {}
-
-    reached = [abs(value) for row in rows for value in (row["mean"], *ends(row).values())]
-    reach = max([2 * rope, 1.0, *reached]) * 1.05
+    reach = _reach(rows, rope)
 
     def position(value: float) -> float:
         return round(50 + 50 * value / reach, 2)
@@ -54,12 +49,40 @@ def forest(rows: list[dict[str, Any]], rope: float) -> list[dict[str, Any]]:
         {
             **row,
             "x": position(row["mean"]),
-            **{key: position(value) for key, value in ends(row).items()},
+            **{key: position(value) for key, value in _ends(row).items()},
             "rope1": position(-rope),
             "rope2": position(rope),
         }
         for row in rows
     ]
+
+
+def forest_ticks(rows: list[dict[str, Any]], rope: float) -> list[dict[str, Any]]:
+    """Ticks of the axis below the rows of :func:`forest`: where they stand, in percent of the width, and their text.
+
+    Examples
+    --------
+    >>> [tick["text"] for tick in forest_ticks([{"mean": 0.0, "low": -9.0, "high": 4.0}], rope=0.5)]
+    ['-5', '0', '+5']
+    """
+    reach = _reach(rows, rope)
+    power = 10.0 ** np.floor(np.log10(reach))
+    step = next(n * power for n in (5, 2, 1, 0.5) if n * power <= reach / 1.5)
+    values = step * np.arange(-int(reach // step), int(reach // step) + 1)
+    return [
+        {"at": round(float(50 + 50 * value / reach), 2), "text": f"{value:+g}" if value else "0"} for value in values
+    ]
+
+
+def _ends(row: dict[str, Any]) -> dict[str, float]:
+    """Ends of an interval, where there are splits enough for one."""
+    return {"x1": row["low"], "x2": row["high"]} if row.get("n", FEWEST_SPLITS) >= FEWEST_SPLITS else {}
+
+
+def _reach(rows: list[dict[str, Any]], rope: float) -> float:
+    """The difference at the right edge."""
+    reached = [abs(value) for row in rows for value in (row["mean"], *_ends(row).values())]
+    return max([2 * rope, 1.0, *reached]) * 1.05
 
 
 def curve_chart(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import html
 import json
 import re
@@ -22,8 +23,9 @@ from ganaug.bench.methods.group_scores import GROUP_METRICS
 from ganaug.bench.methods.scores import METRICS, MINORITY
 from ganaug.bench.records.store import Store
 from ganaug.bench.results.aggregate import cell_table, generators_of, summarise
-from ganaug.bench.results.figures import critical_difference, curve_chart, forest, reliability
+from ganaug.bench.results.figures import critical_difference, curve_chart, forest, forest_ticks, reliability
 from ganaug.bench.results.records import CaseResult, DatasetsTest, ExperimentResult, LearningCurve
+from ganaug.bench.results.svg_files import DASHES, svg_files
 from ganaug.bench.suite.schema import Suite, digest
 from ganaug.data.files import read_regular, user_path, write_atomically
 from ganaug.data.json_values import parsed
@@ -33,11 +35,12 @@ __all__ = ["absent", "difference_text", "finished_cells", "read_records", "read_
 
 # What values of other kinds than a run writes end in.
 DAMAGES = (ValueError, LookupError, TypeError, ArithmeticError, AttributeError, RecursionError, UndefinedError)
+FIGURES = "figures"  # the folder of the charts as SVG files
 MOST_NAMED = 3  # missing cells
+OPEN_CASES = 3  # of more, Markdown holds no details
 WITHOUT_CELLS = (
     "There are no cells beside this summary: its figures are printed as they stand, and none could be computed again."
 )
-OPEN_CASES = 3  # of more the details are folded away
 
 
 def write_report(
@@ -50,7 +53,7 @@ def write_report(
     *,
     unwritten: list[OSError] | None = None,
 ) -> dict[str, Any]:
-    """Write ``summary.json``, ``cells.csv``, ``report.md`` and ``report.html`` into the folder of a run.
+    """Write ``summary.json``, ``cells.csv``, ``report.md``, ``report.html`` and ``figures`` into the folder of a run.
 
     Parameters
     ----------
@@ -278,14 +281,14 @@ def _render(root: Path, summary: dict[str, Any], unwritten: list[OSError] | None
     summary = _visible(summary)
     templates = Environment(
         loader=PackageLoader("ganaug.bench.results"),
-        autoescape=lambda name: name is not None and name.endswith(".html"),
+        autoescape=lambda name: name is not None and name.endswith((".html", ".svg")),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     templates.filters["line"] = _line
     templates.globals.update(reliability=reliability, less_is_better=_less_is_better, difference_text=difference_text)
-    templates.globals.update(points_text=_points_text)
+    templates.globals.update(points_text=_points_text, forest_ticks=forest_ticks, dashes=DASHES)
     experiments = [ExperimentResult.from_dict(experiment) for experiment in summary["experiments"]]
     sheets = {
         (case.index, place): base64.b64encode(read_regular(path)).decode()
@@ -305,6 +308,10 @@ def _render(root: Path, summary: dict[str, Any], unwritten: list[OSError] | None
             absent=absent(summary),
         )
         _write(root / name, page, unwritten)
+    with contextlib.suppress(OSError):  # what cannot be made is reported as a file that cannot be written
+        (root / FIGURES).mkdir(exist_ok=True)
+    for name, picture in svg_files(templates, experiments, charts, summary["suite"]):
+        _write(root / FIGURES / name, picture, unwritten)
 
 
 def _visible(summary: dict[str, Any]) -> dict[str, Any]:
@@ -369,6 +376,7 @@ def _charts(experiment: ExperimentResult, declared: dict[str, Any]) -> dict[str,
     """Everything that the pages draw for one experiment."""
     rope = declared["rope"]
     return {
+        "headline": _headline(experiment, declared["baselines"], rope),
         "forests": {case.index: _forest(case, declared["baselines"], rope) for case in experiment.cases},
         "over_datasets": [
             {"arm": arm, "base": base, "rows": _forest_over_datasets(experiment.cases, arm, base, rope)}
@@ -385,24 +393,39 @@ def _charts(experiment: ExperimentResult, declared: dict[str, Any]) -> dict[str,
     }
 
 
+def _headline(experiment: ExperimentResult, baselines: Sequence[str], rope: float) -> list[dict[str, Any]]:
+    """What the verdicts are on: differences over datasets, or of each case where there are too few for that."""
+    tests = [test for test in experiment.tests if test.metric == experiment.compared[0]]
+    over_datasets = [
+        {**vars(test), "verdict": "gain" if test.low > 0 else "harm" if test.high < 0 else "unclear"} for test in tests
+    ]
+    of_cases = [{**row, "case": case.name} for case in experiment.cases for row in _differences(case, baselines)]
+    named = [
+        {**row, "name": row["arm"] if len(experiment.cases) == 1 or tests else f"{row['arm']}, {row['case']}"}
+        for row in over_datasets or of_cases
+    ]
+    return forest(sorted(named, key=lambda row: row["base"]), rope)  # stable: arms and cases stay in order
+
+
+def _differences(case: CaseResult, baselines: Sequence[str]) -> list[dict[str, Any]]:
+    return [
+        {"arm": arm.name, "base": base, **vars(difference)}
+        for arm in case.arms
+        for base, difference in arm.differences.items()
+        if arm.name not in baselines
+    ]
+
+
 def _forest(case: CaseResult, baselines: Sequence[str], rope: float) -> list[dict[str, Any]]:
     """The differences of a case to the baselines."""
-    return forest(
-        [
-            {"arm": arm.name, "base": base, **vars(difference)}
-            for arm in case.arms
-            for base, difference in arm.differences.items()
-            if arm.name not in baselines
-        ],
-        rope,
-    )
+    return forest([{**row, "name": row["arm"]} for row in _differences(case, baselines)], rope)
 
 
 def _forest_over_datasets(cases: Sequence[CaseResult], arm: str, base: str, rope: float) -> list[dict[str, Any]]:
     """The difference of two arms in each case."""
     return forest(
         [
-            {"case": case.name, **vars(found.differences[base])}
+            {"name": case.name, **vars(found.differences[base])}
             for case in cases
             for found in case.arms
             if found.name == arm and base in found.differences

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ganaug._text import visible
 from ganaug.data.groups import check_group_array, has_group
 from ganaug.data.labels import listed, same_labels
 
@@ -19,6 +20,7 @@ __all__ = ["DTYPES", "SPECTROGRAM", "LabelledImages", "images_from_array"]
 MIN_SIDE = 8
 UNLABELLED = -1  # scikit-learn's mark
 MAX_SIDE = 128
+MOST_NAMED = 10  # classes
 DTYPES = ("uint8", "float32", "auto")  # that images can be read as
 SPECTROGRAM = "spectrogram"  # the fact of images of sounds: parameters of ganaug.MelSpectrogram, in JSON
 
@@ -52,6 +54,8 @@ class LabelledImages:
     >>> data = LabelledImages(np.zeros((4, 1, 8, 8), np.uint8), np.array([0, 0, 1, 1]))
     >>> len(data), data.image_shape, data.classes.tolist()
     (4, (1, 8, 8), [0, 1])
+    >>> data
+    LabelledImages(4 images of 1 x 8 x 8, uint8, 2 classes (0: 2, 1: 2))
     """
 
     images: NDArray[Any]
@@ -82,6 +86,18 @@ class LabelledImages:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def __repr__(self) -> str:
+        shape = " x ".join(map(str, self.image_shape))
+        labels, counts = np.unique(self.labels, return_counts=True)
+        named = [f"{visible(self.name(label))}: {n:,}" for label, n in zip(labels.tolist(), counts, strict=True)]
+        more = [f"{len(named) - MOST_NAMED} more"] if len(named) > MOST_NAMED else []
+        groups = "" if self.groups is None else f", {len(np.unique(self.groups))} groups"
+        skipped = f", {len(self.skipped)} files skipped" if self.skipped else ""
+        return (
+            f"LabelledImages({len(self):,} images of {shape}, {self.images.dtype}, {len(named)} "
+            f"class{'es' if len(named) != 1 else ''} ({', '.join(named[:MOST_NAMED] + more)}){groups}{skipped})"
+        )
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-__all__ = ["class_grid", "picture", "png_bytes"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["class_grid", "picture", "png_bytes", "shown_figure"]
 
 GAP = 2  # pixels between images
 SHOWN_SIDE = 48  # small images are enlarged to at least this
 FONT_SIZE = 14
+DOTS_PER_INCH = 100
 
 
 def picture(image: NDArray[np.uint8], scale: int = 1) -> Image.Image:
@@ -83,3 +88,42 @@ def png_bytes(image: Any) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()
+
+
+def shown_figure(picture: Image.Image, *, window: bool) -> Figure:
+    """A picture as a figure of matplotlib, pixel by pixel, which a notebook shows as the result of a cell.
+
+    Parameters
+    ----------
+    picture : PIL.Image.Image
+    window : bool
+        Whether it opens in a window too, outside a notebook and where there is a screen.
+
+    Examples
+    --------
+    >>> shown_figure(Image.new("RGB", (200, 100)), window=False).get_size_inches().tolist()
+    [2.0, 1.0]
+    """
+    from matplotlib.figure import Figure
+
+    class SampleFigure(Figure):
+        def _repr_png_(self) -> bytes:
+            buffer = io.BytesIO()
+            self.savefig(buffer, format="png")
+            return buffer.getvalue()
+
+    options: dict[str, Any] = {"figsize": (picture.width / DOTS_PER_INCH, picture.height / DOTS_PER_INCH)}
+    options["dpi"] = DOTS_PER_INCH
+    interactive = False
+    if window and "ipykernel" not in sys.modules:
+        import matplotlib.pyplot as plt
+        from matplotlib.backends import BackendFilter, backend_registry
+
+        interactive = plt.get_backend().lower() in backend_registry.list_builtin(BackendFilter.INTERACTIVE)
+    figure: Figure = plt.figure(FigureClass=SampleFigure, **options) if interactive else SampleFigure(**options)
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.imshow(np.asarray(picture), interpolation="nearest", aspect="auto")
+    axes.set_axis_off()
+    if interactive:
+        plt.show()
+    return figure

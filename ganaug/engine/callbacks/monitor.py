@@ -11,14 +11,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from ganaug._text import visible
 from ganaug.data.files import read_regular, user_path, write_atomically
 from ganaug.data.json_values import whole
 from ganaug.engine.callback import Callback
+from ganaug.engine.progress import Silent, notebook_display, progress_for
 from ganaug.engine.state import TrainingState
 
 __all__ = ["Monitor"]
@@ -34,7 +33,8 @@ class Monitor(Callback):
     steps : int
         Length of the run.
     verbose : bool or "auto"
-        Whether a progress bar is drawn on standard error; "auto" draws it on a terminal only.
+        Whether progress is shown: by a bar on a terminal or in a notebook, elsewhere by a line every few seconds on
+        standard error. "auto" shows the bars only.
     log_dir : path-like or None
         Folder for ``metrics.jsonl`` (one JSON object a line: readings, and events with an "event" key) and, where
         the package ``tensorboard`` is installed, TensorBoard scalars and sample grids.
@@ -63,7 +63,7 @@ class Monitor(Callback):
         sample_grid: Callable[[Any], Tensor] | None = None,
     ) -> None:
         self._steps = steps
-        self._visible = (sys.stderr is not None and sys.stderr.isatty()) if verbose == "auto" else bool(verbose)
+        self._progress = progress_for(steps, verbose, sys.stderr, notebook_display())
         self._log_dir = user_path(log_dir) if log_dir is not None else None
         self._sample_grid = sample_grid
         self._lines: Any = None
@@ -82,22 +82,11 @@ class Monitor(Callback):
                 raise ValueError(f"log_dir must be a folder, got {self._log_dir}, where there is a file") from None
             except OSError as error:
                 raise _unwritable(self._log_dir, error) from None
-        self._progress = Progress(
-            TextColumn("training"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[losses]}"),
-            console=Console(stderr=True),
-            disable=not self._visible,
-        )
-        self._task = self._progress.add_task("", total=self._steps, completed=state.step, rate="", losses="")
-        self._progress.start()
+        self._progress.begin(state.step)
 
     def on_end(self, state: TrainingState) -> None:
         """Close the log."""
-        self._progress.stop()
+        self._progress.end()
         self._close()
 
     def state_dict(self) -> dict[str, Any]:
@@ -130,12 +119,8 @@ class Monitor(Callback):
     def on_reading(self, state: TrainingState) -> None:
         """Record one reading of the losses, and now and then a sample grid."""
         values = state.history[-1]
-        self._progress.update(
-            self._task,
-            completed=values["step"],
-            rate=f"{values['images_per_second']:,.0f} images/s",
-            losses=state.objective.summary(values),
-        )
+        rate = f"{values['images_per_second']:,.0f} images/s"
+        self._progress.update(int(values["step"]), rate, state.objective.summary(values))
         self._write(values)
         if self._board is None:
             return
@@ -154,10 +139,10 @@ class Monitor(Callback):
     def on_event(self, name: str, **values: Any) -> None:
         """Record something out of the ordinary, such as going back to an earlier state."""
         self._write({"event": name, **values})
-        if self._visible:
+        if type(self._progress) is not Silent:
             plain = {k: v for k, v in values.items() if not isinstance(v, dict)}  # not the values of all classes
             shown = (f"{k} {visible(v) if isinstance(v, str) else format(v, 'g')}" for k, v in plain.items())
-            self._progress.console.print(f"{name}: " + ", ".join(shown), markup=False, emoji=False)
+            self._progress.note(f"{name}: " + ", ".join(shown))
 
     def _write(self, values: dict[str, Any]) -> None:
         if self._lines is None:

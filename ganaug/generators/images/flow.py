@@ -76,7 +76,7 @@ class ImageFlow(FlowSampling, NeuralImageGenerator):
     random_state : int, RandomState, Generator or None, default=None
         Source of all randomness; the global states are neither read nor changed.
     verbose : bool or "auto", default="auto"
-        Progress bar with rate and time left; "auto" shows it on a terminal.
+        Rate and time left: a bar on a terminal or in a notebook, else lines, those not for "auto".
     run : RunOptions or None, default=None
         Logging, checkpoints, health, validation, several processes and callbacks; None stands for ``RunOptions()``.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor
 from ganaug._version import __version__
 from ganaug.data.files import user_path, write_atomically
 from ganaug.data.host_states import plain_states
-from ganaug.data.images.pictures import class_grid, png_bytes
+from ganaug.data.images.pictures import class_grid, png_bytes, shown_figure
 from ganaug.data.images.pixel_scale import PixelScale
 from ganaug.engine.devices import random_generator
 from ganaug.generators.base import NeuralGenerator
@@ -22,6 +22,9 @@ from ganaug.generators.images.drawing import SAMPLING_BATCH, draw, generate
 from ganaug.generators.images.export import export_generator
 from ganaug.generators.latents import arcs
 from ganaug.generators.model_folder import labels_to_json
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["ImageSampling", "ImageScoring"]
 
@@ -117,13 +120,18 @@ class ImageSampling(NeuralGenerator):
         return generate(self.generator_, latents, asked, scale=self.pixel_scale_).unflatten(0, (-1, steps))
 
     @plain_states()
-    def show(self, path: str | Path, *, per_class: int = 8, groups: Any = None, random_state: Any = 0) -> Path:
-        """Write a grid of synthetic images, one row per class, as PNG; the range of float images becomes 0 to 255.
+    def show(
+        self, path: str | Path | None = None, *, per_class: int = 8, groups: Any = None, random_state: Any = 0
+    ) -> Figure:
+        """Show a grid of synthetic images, one row per class; the range of float images becomes 0 to 255.
+
+        In a notebook the picture stands below the cell that ends in this call; elsewhere a window opens where there is
+        a screen.
 
         Parameters
         ----------
-        path : path-like
-            File to write.
+        path : path-like, optional
+            PNG file that the grid is written to, pixel by pixel, in place of a window.
         per_class : int
             Images per row.
         groups : array-like, optional
@@ -132,8 +140,7 @@ class ImageSampling(NeuralGenerator):
 
         Returns
         -------
-        Path
-            The file written.
+        matplotlib.figure.Figure
         """
         check_is_fitted(self)
         if per_class < 1:
@@ -149,9 +156,10 @@ class ImageSampling(NeuralGenerator):
         images = draw(self.generator_, self._conditions(positions, chosen, randomness), randomness).numpy()
         names = [self.class_name(label) for label in self.classes_.tolist()]
         rows = list(zip(names, np.split(images, len(names)), strict=True))
-        path = user_path(path)
-        write_atomically(path, png_bytes(class_grid(rows)))
-        return path
+        grid = class_grid(rows)
+        if path is not None:
+            write_atomically(user_path(path), png_bytes(grid))
+        return shown_figure(grid, window=path is None)
 
     @plain_states()
     def export(self, path: str | Path, *, format: str = "onnx") -> Path:

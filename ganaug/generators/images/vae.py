@@ -80,7 +80,7 @@ class ImageVAE(ImageScoring, NeuralImageGenerator):
         Source of all randomness; the global states are neither read nor changed. On a CPU the same integer gives the
         same weights bit for bit; on a GPU sums are rounded in an order that may change.
     verbose : bool or "auto", default="auto"
-        Progress bar with rate and time left; "auto" shows it on a terminal.
+        Rate and time left: a bar on a terminal or in a notebook, else lines, those not for "auto".
     run : RunOptions or None, default=None
         Logging, checkpoints, health, validation, several processes and callbacks; None stands for ``RunOptions()``.
 
