@@ -38,6 +38,7 @@ from ganaug.classifiers.image_classifier import (
     train_classifier,
 )
 from ganaug.classifiers.networks import NETWORKS
+from ganaug.classifiers.pixel_range import PixelRange
 from ganaug.curation import choose_cells, choose_ratio
 from ganaug.curation.drawing import draw_filtered
 from ganaug.curation.image_filters import FILTERS, ImageFilter
@@ -327,16 +328,18 @@ class ImageCase(Case):
             about["note"] = "; ".join(notes)
         test = self.splits.test[task.split]
         adapt = self.groups[test] if arm.adapt and self.groups is not None else None
-        found = self._predictions(draw, network, seed, self.data.images[test], weight, adapt)
+        scale = PixelRange.of(self.data.images[chosen])
+        found = self._predictions(draw, scale, network, seed, self.data.images[test], weight, adapt)
         seen = self.seen(task.split)
         return {**scored(self.targets[test], found, seen=seen, **self.of_groups(task.split)), **about}
 
     def _predictions(
         self,
         draw: Draw,
+        scale: PixelRange,
         network: Plugin,
         seed: int,
-        test: NDArray[np.uint8],
+        test: NDArray[Any],
         class_weight: Tensor | None = None,
         adapt: NDArray[np.integer] | None = None,
     ) -> NDArray[np.float64]:
@@ -353,6 +356,7 @@ class ImageCase(Case):
                 make_network=self._network(network),
                 class_weight=class_weight,
                 device=device,
+                pixel_range=scale,
             )
             predicted = predict_proba(trained, test) if adapt is None else adapted_proba(trained, test, adapt)
         return checked_probabilities(f"network {short(network.name)}", predicted, len(test), len(self.classes))
@@ -401,7 +405,8 @@ class ImageCase(Case):
         for transform in transforms:
             seed = self.seed(choice, split, transform_name(transform))
             arm, real = ImageArm("inner", transform=transform), (images[train], targets[train])
-            probabilities = self._predictions(partial(arm_batches, arm, real, None), network, seed, images[test])
+            draw, scale = partial(arm_batches, arm, real, None), PixelRange.of(images[train])
+            probabilities = self._predictions(draw, scale, network, seed, images[test])
             right = probabilities.argmax(1) == targets[test]
             balanced = np.mean([right[targets[test] == c].mean() for c in np.unique(targets[test])])
             of_target = probabilities[np.arange(len(test)), targets[test]]
@@ -454,11 +459,18 @@ class ImageCase(Case):
         place = 0 if one_test else split
         if place not in self._judges:
             generator = random_generator(self.seed("judge", place), "judge")
-            draw = arm_batches(ImageArm("judge"), (self.data.images[test], self.targets[test]), None, generator)
+            images = self.data.images[test]
+            draw = arm_batches(ImageArm("judge"), (images, self.targets[test]), None, generator)
             config = type(self.experiment.training)(steps=JUDGE_STEPS)
             device = resolve_device(self.experiment.device)
             self._judges[place] = train_classifier(
-                draw, self.data.image_shape, len(self.classes), config, generator, device=device
+                draw,
+                self.data.image_shape,
+                len(self.classes),
+                config,
+                generator,
+                device=device,
+                pixel_range=PixelRange.of(images),
             )
         return self._judges[place]
 
