@@ -24,6 +24,7 @@ from ganaug.bench.suite.plugins import Plugin, construct, resolve
 from ganaug.bench.suite.schema import ImageArm
 from ganaug.classifiers.image_classifier import predict_proba, train_classifier
 from ganaug.classifiers.networks import NETWORKS
+from ganaug.classifiers.pixel_range import PixelRange
 from ganaug.curation import choose_cells, choose_ratio
 from ganaug.curation.image_filters import ImageFilter
 from ganaug.data import LabelledImages
@@ -52,9 +53,10 @@ class ImageChoices(ImageDraws):
     def _predictions(
         self,
         draw: Draw,
+        scale: PixelRange,
         network: Plugin,
         seed: int,
-        test: NDArray[np.uint8],
+        test: NDArray[Any],
         class_weight: Tensor | None = None,
         adapt: NDArray[np.integer] | None = None,
     ) -> NDArray[np.float64]:
@@ -71,6 +73,7 @@ class ImageChoices(ImageDraws):
                 make_network=self._network(network),
                 class_weight=class_weight,
                 device=device,
+                pixel_range=scale,
             )
             predicted = predict_proba(trained, test) if adapt is None else adapted_proba(trained, test, adapt)
         return checked_probabilities(f"network {short(network.name)}", predicted, len(test), len(self.classes))
@@ -90,7 +93,8 @@ class ImageChoices(ImageDraws):
         for transform in transforms:
             seed = self.seed(choice, split, transform_name(transform))
             arm, real = ImageArm("inner", transform=transform), (images[train], targets[train])
-            probabilities = self._predictions(partial(arm_batches, arm, real, None), network, seed, images[test])
+            draw, scale = partial(arm_batches, arm, real, None), PixelRange.of(images[train])
+            probabilities = self._predictions(draw, scale, network, seed, images[test])
             right = probabilities.argmax(1) == targets[test]
             balanced = np.mean([right[targets[test] == c].mean() for c in np.unique(targets[test])])
             of_target = probabilities[np.arange(len(test)), targets[test]]

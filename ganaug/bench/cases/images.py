@@ -24,6 +24,7 @@ from ganaug.bench.records.store import Store
 from ganaug.bench.suite.schema import ImageArm, Suite
 from ganaug.classifiers.features import DataExtractor, features
 from ganaug.classifiers.image_classifier import balanced_class_weight, class_consistency, train_classifier
+from ganaug.classifiers.pixel_range import PixelRange
 from ganaug.data import LabelledImages
 from ganaug.data.files import write_atomically
 from ganaug.data.images.pictures import png_bytes
@@ -204,7 +205,8 @@ class ImageCase(ImageChoices):
             about["note"] = "; ".join(notes)
         test = self.splits.test[task.split]
         adapt = self.groups[test] if arm.adapt and self.groups is not None else None
-        found = self._predictions(draw, network, seed, self.data.images[test], weight, adapt)
+        scale = PixelRange.of(self.data.images[chosen])
+        found = self._predictions(draw, scale, network, seed, self.data.images[test], weight, adapt)
         seen = self.seen(task.split)
         return {**scored(self.targets[test], found, seen=seen, **self.of_groups(task.split)), **about}
 
@@ -219,7 +221,13 @@ class ImageCase(ImageChoices):
             config = type(self.experiment.training)(steps=JUDGE_STEPS)
             device = resolve_device(self.experiment.device)
             self._judges[place] = train_classifier(
-                draw, self.data.image_shape, len(self.classes), config, generator, device=device
+                draw,
+                self.data.image_shape,
+                len(self.classes),
+                config,
+                generator,
+                device=device,
+                pixel_range=PixelRange.of(self.data.images[test]),
             )
         return self._judges[place]
 
