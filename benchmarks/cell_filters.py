@@ -175,8 +175,8 @@ def main() -> None:
         f"Rules of class consistency in unseen cells ({platform.machine()}, 1 thread, torch {torch.__version__}), by",
         f"`python benchmarks/cell_filters.py {' '.join(f'--data {each}' for each in asked)}`,",
         "which says what right and wrong images are. The best sum is 200; a rule by chance has 100.",
-        "The filter's third was chosen on splits of digits and digit_scans, these among them, which favours its rows; what",
-        "the best half is worth depends on how many are right, and it never refuses a cell that is drawn wrongly.",
+        "The filter's third was chosen on splits of digits and digit_scans, these among them, which favours its rows;",
+        "what the best half is worth depends on how many are right, and it never refuses a cell that is drawn wrongly.",
         "",
     ]
     for each in asked:
