@@ -122,7 +122,7 @@ class ImageFlow(FlowSampling, NeuralImageGenerator):
     the end of dx/dt = v(x, t | class), integrated from noise at t = 0 to t = 1.
 
     The network reads and writes images in patches of 2x2 pixels, and of 4x4 where both sides have 32 or more: there a
-    step costs less than half and a sample about a quarter of what it costs with 2x2, and more steps are made of it.
+    step costs about half and a sample about a quarter of what it costs with 2x2, and twice as many steps are made.
 
     On 60 images of each class of scikit-learn's digits a default training takes 22 seconds of a CPU core. A classifier
     of its samples alone is right on 96.8 % of other real images, and one of those of :class:`ImageGAN` on 88.2 %, by
