@@ -6,6 +6,7 @@ import torch
 
 import ganaug
 from ganaug import ImageFlow, TableFlow
+from ganaug.generators.images.flow_networks import ImageFlowArchitecture
 
 QUICK = {"steps": 2, "width": 8, "device": "cpu", "random_state": 0, "verbose": False}
 RNG = np.random.default_rng(0)
@@ -52,8 +53,8 @@ def test_an_exported_flow_takes_any_number_of_samples(tmp_path):
     assert (images == images[0]).all()
 
 
-@pytest.mark.parametrize(("side", "steps"), [(8, 804), (14, 1406), (32, 1406)])
-def test_a_default_training_of_large_images_takes_no_more_steps(side, steps):
+@pytest.mark.parametrize(("side", "steps"), [(8, 804), (14, 1406), (31, 1406), (32, 2719)])
+def test_a_default_training_takes_as_many_steps_as_images_are_worth(side, steps):
     images = RNG.integers(0, 256, (12, side, side), dtype=np.uint8)
     assert ImageFlow(device="cpu").resolve(images, Y).training.steps == steps
 
@@ -66,3 +67,23 @@ def test_rows_score_by_their_density():
     middle, _, far = scores = flow.score_samples(rows, [0, 0, 0])
     assert np.isfinite(scores).all()
     assert middle > far
+
+
+@pytest.mark.parametrize(("shape", "patch"), [((31, 40), 2), ((32, 33), 4)])
+def test_large_images_are_read_in_larger_patches(shape, patch, tmp_path):
+    images = RNG.integers(0, 256, (12, *shape), dtype=np.uint8)
+    flow = ImageFlow(**QUICK).fit(images, Y)
+    assert flow.config_.architecture.patch == patch
+    drawn = flow.sample(Y, random_state=0)
+    assert tuple(drawn.shape) == (12, 1, *shape)
+    assert torch.equal(ganaug.load(flow.save(tmp_path), device="cpu").sample(Y, random_state=0), drawn)
+
+
+def test_models_of_before_patches_had_sizes_have_those_of_2x2():
+    described = ImageFlowArchitecture((1, 32, 32), 2).to_dict()
+    before = {key: value for key, value in described.items() if key != "patch"}
+    assert ImageFlowArchitecture.from_dict(before).sizes == [(4, 4), (8, 8), (16, 16)]
+    assert ImageFlowArchitecture.from_dict({**before, "patch": 4}).sizes == [(4, 4), (8, 8)]
+    for wrong in ({"patch": 3}, {"patch": 4, "image_shape": (1, 8, 8)}):
+        with pytest.raises(ValueError, match="patch must be 2, or 4 for sides of at least 16, got"):
+            ImageFlowArchitecture.from_dict({**before, **wrong})

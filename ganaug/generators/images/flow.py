@@ -28,7 +28,9 @@ __all__ = ["ImageFlow", "ImageFlowConfig"]
 BATCH_SIZE = 64
 LEARNING_RATE = 2e-3
 WIDTH = 64
-IMAGES = 90_000  # shown in training, of 14x14 pixels or more and up to ten classes
+LARGE = 32  # pixels of the shorter side, from which on patches of 4x4 pixels are read and written, in place of 2x2
+# Shown in training by the side of a patch, of 14x14 pixels or more and up to ten classes; those in 4x4 take no longer.
+IMAGES = {2: 90_000, 4: 174_000}
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,8 @@ class ImageFlow(FlowSampling, NeuralImageGenerator):
     Parameters
     ----------
     steps : int or "auto", default="auto"
-        Updates of the network. "auto" shows 90,000 images of 14x14 or more, smaller ones fewer times, and as many more
-        as there are classes beyond ten.
+        Updates of the network. "auto" shows 90,000 images of 14x14 or more, 174,000 of 32x32 or more, smaller ones
+        fewer times, and as many more as there are classes beyond ten.
     batch_size : int or "auto", default="auto"
         Images per step. "auto" takes 64 and, on a GPU whose memory it does not fit into, half of it and so on.
     learning_rate : float or "auto", default="auto"
@@ -118,6 +120,9 @@ class ImageFlow(FlowSampling, NeuralImageGenerator):
     t x1 (Lipman et al., "Flow Matching for Generative Modeling", ICLR 2023), for uniform times t. Within each batch and
     class noise and images are paired so that the lines between them are shortest (Tong et al., TMLR 2024). A sample is
     the end of dx/dt = v(x, t | class), integrated from noise at t = 0 to t = 1.
+
+    The network reads and writes images in patches of 2x2 pixels, and of 4x4 where both sides have 32 or more: there a
+    step costs about half and a sample about a quarter of what it costs with 2x2, and twice as many steps are made.
 
     On 60 images of each class of scikit-learn's digits a default training takes 22 seconds of a CPU core. A classifier
     of its samples alone is right on 96.8 % of other real images, and one of those of :class:`ImageGAN` on 88.2 %, by
@@ -191,6 +196,7 @@ class ImageFlow(FlowSampling, NeuralImageGenerator):
         def resolve(**changed: Any) -> ImageFlowConfig:
             chosen = given(params | changed)
             width, side = int(chosen.get("width", WIDTH)), math.sqrt(math.prod(data.image_shape[1:]))
+            patch = 4 if min(data.image_shape[1:]) >= LARGE else 2
             architecture = ImageFlowArchitecture(
                 image_shape=data.image_shape,
                 n_classes=n_classes,
@@ -198,9 +204,10 @@ class ImageFlow(FlowSampling, NeuralImageGenerator):
                 widths=(2 * width, width),
                 sampling_steps=int(self.sampling_steps),
                 guidance=float(self.guidance),
+                patch=patch,
             )
             size = int(chosen.get("batch_size", BATCH_SIZE))
-            images = IMAGES * min(1.0, side / 14) * times_for_classes(n_classes)
+            images = IMAGES[patch] * min(1.0, side / 14) * times_for_classes(n_classes)
             training = self._training_config(
                 steps=chosen.get("steps", max(1, round(images / size))),
                 batch_size=size,

@@ -20,7 +20,7 @@ from ganaug.objectives.flow_matching import gaussian_velocity
 
 __all__ = ["ImageFlowArchitecture", "ImageVelocity", "build_sampler"]
 
-PATCH = 2  # pixels of a side that are read and written as channels of one place
+COARSER = {2: 1, 4: 2}  # by the side of a patch, how often the image is halved before the finest stage
 FREQUENCIES = 16
 SPREAD = 0.5  # of pixels in [-1, 1] around the mean of their class, roughly
 MEAN_RATE = 4.0  # of how fast that mean is learnt, against weights
@@ -47,6 +47,8 @@ class ImageFlowArchitecture:
         Of the solver, of two calls each.
     guidance : float
         1 draws from what was learnt of the conditions, more exaggerates what distinguishes them.
+    patch : {2, 4}
+        Pixels of a side that are read and written as channels of one place.
     """
 
     image_shape: tuple[int, int, int]
@@ -57,6 +59,7 @@ class ImageFlowArchitecture:
     embedding_dim: int = 128
     sampling_steps: int = 4
     guidance: float = 1.0
+    patch: int = 2
 
     @property
     def latent_dim(self) -> int:
@@ -65,8 +68,8 @@ class ImageFlowArchitecture:
 
     @property
     def sizes(self) -> list[tuple[int, int]]:
-        """Sizes of the stages, coarsest first; the finest has a quarter of the places of the image."""
-        return stage_sizes(*self.image_shape[1:])[:-1]
+        """Sizes of the stages, coarsest first; the finest has a place for each patch of the image."""
+        return stage_sizes(*self.image_shape[1:])[: -COARSER[self.patch]]
 
     @property
     def largest_map(self) -> int:
@@ -95,6 +98,8 @@ class ImageFlowArchitecture:
         whole(arch.n_groups, "n_groups", 0, MOST)
         whole(arch.sampling_steps, "sampling_steps", 1, MOST)
         number(arch.guidance, "guidance", 0, MOST)
+        if whole(arch.patch, "patch", 2, 4) not in COARSER or min(height, width) < MIN_SIDE * arch.patch // 2:
+            raise ValueError(f"patch must be 2, or 4 for sides of at least {2 * MIN_SIDE}, got {arch.patch}")
         return arch
 
 
@@ -131,7 +136,7 @@ class ImageVelocity(nn.Module):
     def __init__(self, arch: ImageFlowArchitecture) -> None:
         super().__init__()
         self.arch = arch
-        stages, pixels, dim = range(len(arch.sizes)), arch.image_shape[0] * PATCH**2, arch.embedding_dim
+        stages, pixels, dim = range(len(arch.sizes)), arch.image_shape[0] * arch.patch**2, arch.embedding_dim
         self.time = nn.Sequential(Linear(FREQUENCIES, dim), nn.SiLU(), Linear(dim, dim))
         self.embedding = ConditionEmbedding(arch.n_classes, dim, arch.n_groups)
         # An image for each class and group, which the network draws around.
@@ -162,7 +167,7 @@ class ImageVelocity(nn.Module):
         sizes, down, up = arch.sizes, list[Any](self.down), list[Any](self.up)
         left, right, top, bottom = self._margins()
         images = F.pad(x.unflatten(1, arch.image_shape), (left, right, top, bottom))
-        h = self.from_image(_folded(images))
+        h = self.from_image(_folded(images, arch.patch))
         kept = []
         for stage in range(len(sizes) - 1, -1, -1):
             for block in down[stage]:
@@ -176,14 +181,15 @@ class ImageVelocity(nn.Module):
                 h = F.interpolate(self.widen[stage - 1](h), size=sizes[stage], mode="nearest") + kept.pop()
             for block in up[stage]:
                 h = block(h, code)
-        images = _unfolded(self.to_image(F.silu(h)))
+        images = _unfolded(self.to_image(F.silu(h)), arch.patch)
         height, width = arch.image_shape[1:]
         return images[:, :, top : top + height, left : left + width].flatten(1)
 
     def _margins(self) -> tuple[int, int, int, int]:
         """What is added to images so that they can be halved: left, right, top, bottom."""
         missing = [
-            PATCH * size - side for size, side in zip(self.arch.sizes[-1], self.arch.image_shape[1:], strict=True)
+            self.arch.patch * size - side
+            for size, side in zip(self.arch.sizes[-1], self.arch.image_shape[1:], strict=True)
         ]
         top, left = missing[0] // 2, missing[1] // 2
         return left, missing[1] - left, top, missing[0] - top
@@ -197,14 +203,14 @@ class ImageVelocity(nn.Module):
         return x.unflatten(1, self.arch.image_shape).clamp(-1, 1)
 
 
-def _folded(images: Tensor) -> Tensor:
+def _folded(images: Tensor, patch: int) -> Tensor:
     """``F.pixel_unshuffle``, which leaves an empty batch as it is."""
-    return images.unflatten(3, (-1, PATCH)).unflatten(2, (-1, PATCH)).permute(0, 1, 3, 5, 2, 4).flatten(1, 3)
+    return images.unflatten(3, (-1, patch)).unflatten(2, (-1, patch)).permute(0, 1, 3, 5, 2, 4).flatten(1, 3)
 
 
-def _unfolded(maps: Tensor) -> Tensor:
+def _unfolded(maps: Tensor, patch: int) -> Tensor:
     """Inverse of :func:`_folded`."""
-    return maps.unflatten(1, (-1, PATCH, PATCH)).permute(0, 1, 4, 2, 5, 3).flatten(4, 5).flatten(2, 3)
+    return maps.unflatten(1, (-1, patch, patch)).permute(0, 1, 4, 2, 5, 3).flatten(4, 5).flatten(2, 3)
 
 
 def build_sampler(arch: ImageFlowArchitecture) -> FlowSampler:
