@@ -157,7 +157,7 @@ class ImageCase(Case):
                             "arm": plain_values(arm),
                             "repeat": repeat,
                             "network": asdict(network),
-                            "training": asdict(self.experiment.training),
+                            "training": self._training_config(),
                             "gan": self._gan_keys(split, arm) if arm.synthetic > 0 else None,
                             "inner_gan": self._inner_key(split, arm, network) if arm.gate else None,
                             **(
@@ -166,6 +166,12 @@ class ImageCase(Case):
                             **self.own_code(arm.name, network.name),
                         }
                         yield Task(self.index, CELLS, split, arm.name, repeat, (digest(cell),), (network.name,))
+
+    def _training_config(self) -> dict[str, Any]:
+        """How classifiers are trained, with the precision that "auto" is on this machine."""
+        training = self.experiment.training
+        dtype = training.dtype(resolve_device(self.experiment.device))
+        return asdict(replace(training, precision=str(dtype).removeprefix("torch.")))
 
     def _gan_keys(self, split: int, arm: ImageArm) -> str | list[str]:
         keys = [self._gan_key(split, _part(name)) for name in arm.sources]
@@ -196,7 +202,7 @@ class ImageCase(Case):
                 **self.shared(split, self.data.fingerprint()),
                 "transforms": [asdict(named) if isinstance(named, Plugin) else named for named in transforms],
                 "network": asdict(network),
-                "training": asdict(self.experiment.training),
+                "training": self._training_config(),
                 **({"code": code} if code else {}),
             }
         )
@@ -216,7 +222,7 @@ class ImageCase(Case):
                 "arm": plain_values(arm),
                 "gans": self._gan_keys(split, arm),
                 "network": asdict(network),
-                "training": asdict(self.experiment.training),
+                "training": self._training_config(),
                 **({"choice": self._choice_key(split, _choice(arm.transforms, network))} if several else {}),
                 **self.own_code(arm.name, network.name),
             }
