@@ -116,5 +116,5 @@ def test_precision_is_of_training_alone(precision):
 
 
 def test_unknown_precisions_are_refused():
-    with pytest.raises(ValueError, match="precision must be one of .*'auto', got 'half'; leave it out"):
+    with pytest.raises(ValueError, match=r"precision must be one of .*'auto', got 'half'; leave it out"):
         ClassifierConfig(precision="half")
