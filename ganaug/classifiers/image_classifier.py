@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -18,8 +19,10 @@ from ganaug.classifiers.networks import NormedCNN, SmallCNN
 from ganaug.classifiers.pixel_range import BYTES, PixelRange
 from ganaug.data.host_states import plain_states
 from ganaug.data.labels import like_first, shared_classes
+from ganaug.engine.config import PRECISIONS
 from ganaug.engine.devices import random_generator, resolve_device
 from ganaug.engine.loop import cosine
+from ganaug.generators.images.auto import auto_precision
 
 __all__ = [
     "ClassifierConfig",
@@ -33,6 +36,7 @@ __all__ = [
 ]
 
 PREDICTION_BATCH = 1000
+CLASSIFIER_PRECISIONS = ("float32", "bfloat16", "auto")
 
 
 @dataclass(frozen=True)
@@ -46,11 +50,38 @@ class ClassifierConfig:
     batch_size : int
     learning_rate : float
         Of Adam, at the start of a cosine schedule that ends at zero.
+    precision : {"float32", "bfloat16", "auto"}
+        What the network computes in while it is trained, as ``RunOptions.precision`` is for generators: "auto" is
+        bfloat16 where the processor or GPU multiplies it itself. Weights, loss and predictions are float32.
+
+    Raises
+    ------
+    ValueError
+        For another precision.
     """
 
     steps: int = 400
     batch_size: int = 64
     learning_rate: float = 1e-3
+    precision: str = "float32"
+
+    def __post_init__(self) -> None:
+        if self.precision not in CLASSIFIER_PRECISIONS:
+            found = ", ".join(map(repr, CLASSIFIER_PRECISIONS))
+            raise ValueError(f"precision must be one of {found}, got {self.precision!r}; leave it out for float32")
+
+    def dtype(self, device: torch.device | str) -> torch.dtype:
+        """What a network on a device computes in while it is trained.
+
+        Examples
+        --------
+        >>> ClassifierConfig(precision="bfloat16").dtype("cpu"), ClassifierConfig(precision="auto").dtype("meta")
+        (torch.bfloat16, torch.float32)
+        """
+        if self.precision == "auto":
+            return PRECISIONS[auto_precision(torch.device(device))]
+        dtype: torch.dtype = getattr(torch, self.precision)
+        return dtype
 
 
 @plain_states()
@@ -107,11 +138,14 @@ def train_classifier(
     weights = [weight for weight in network.parameters() if weight.requires_grad]
     weight_of_class = class_weight.to(device) if class_weight is not None else None
     optimizer = torch.optim.Adam(weights, fused=True)
+    dtype, on = config.dtype(device), torch.device(device).type
     for step in range(config.steps):
         optimizer.param_groups[0]["lr"] = cosine(config.learning_rate, 0.0, step / config.steps)
         images, labels, *among = (part.to(device, non_blocking=True) for part in draw_batch(config.batch_size))
         optimizer.zero_grad()
-        logits = network(images)
+        with nullcontext() if dtype == torch.float32 else torch.autocast(on, dtype, cache_enabled=False):
+            logits = network(images)
+        logits = logits.float()
         for compared in among:
             logits = logits.masked_fill(~compared, -torch.inf)
         F.cross_entropy(logits, labels, weight=weight_of_class).backward()

@@ -40,6 +40,7 @@ class SmallCNN(nn.Module):
         self.pool = nn.AdaptiveAvgPool2d((min(8, height // 4), min(8, width // 4)))
         self.hidden = Linear(64 * min(8, height // 4) * min(8, width // 4), 128)
         self.logits = Linear(128, n_classes)
+        self.to(memory_format=torch.channels_last)  # the layout that convolutions like best
 
     def reset(self, generator: torch.Generator) -> None:
         """Draw the initial weights."""
@@ -99,7 +100,7 @@ def make_resnet18(image_shape: tuple[int, int, int], n_classes: int) -> nn.Modul
     network.conv1 = nn.Conv2d(image_shape[0], 64, size, stride=stride, padding=size // 2, bias=False)
     if small:
         network.maxpool = nn.Identity()
-    return network
+    return network.to(memory_format=torch.channels_last)
 
 
 class LinearProbe(nn.Module):

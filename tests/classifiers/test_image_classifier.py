@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from ganaug.classifiers.batches import batch_drawer
 from ganaug.classifiers.image_classifier import (
     ClassifierConfig,
     DynamicsClassifier,
@@ -91,3 +92,29 @@ def test_accuracy_is_that_of_a_classifier_that_saw_synthetic_images_only():
         classification_accuracy_score(images[::2], names[labels[::2]], images, names[labels], **options)
     with pytest.raises(ValueError, match=r"must have one shape, got \(1, 8, 8\) and \(1, 4, 8\)"):
         classification_accuracy_score(images, labels, images[:, :, :4], labels, **options)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_precision_is_of_training_alone(precision):
+    images, labels = bars()
+    seen = []
+
+    class Noting(SmallCNN):
+        def forward(self, images):
+            logits = super().forward(images)
+            seen.append((self.training, logits.dtype))
+            return logits
+
+    config = ClassifierConfig(steps=40, batch_size=16, precision=precision)
+    generator = torch.Generator().manual_seed(0)
+    draw = batch_drawer((images, labels), generator)
+    network = train_classifier(draw, (1, 8, 8), 2, config, generator, make_network=Noting)
+    probabilities = predict_proba(network, images)
+    assert set(seen) == {(True, getattr(torch, precision)), (False, torch.float32)}
+    assert {weight.dtype for weight in network.parameters()} == {torch.float32}
+    assert (probabilities.argmax(1) == labels).all()
+
+
+def test_unknown_precisions_are_refused():
+    with pytest.raises(ValueError, match=r"precision must be one of .*'auto', got 'half'; leave it out"):
+        ClassifierConfig(precision="half")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from ganaug.bench.suite.schema import DEFAULT_GENERATOR, ImageArm, ImageExperime
 from ganaug.classifiers.networks import NETWORKS
 from ganaug.curation.image_filters import FILTERS
 from ganaug.data import LabelledImages
+from ganaug.engine.devices import resolve_device
 
 __all__ = ["INNER", "ImageKeys", "cell_gate_of", "choice_of", "part_of"]
 
@@ -68,7 +69,7 @@ class ImageKeys(Case):
                             "arm": plain_values(arm),
                             "repeat": repeat,
                             "network": asdict(network),
-                            "training": asdict(self.experiment.training),
+                            "training": self._training_config(),
                             "gan": self._gan_keys(split, arm) if arm.synthetic > 0 else None,
                             "inner_gan": self._inner_key(split, arm, network) if arm.gate else None,
                             **(
@@ -79,6 +80,12 @@ class ImageKeys(Case):
                             **self.own_code(arm.name, network.name),
                         }
                         yield Task(self.index, CELLS, split, arm.name, repeat, (digest(cell),), (network.name,))
+
+    def _training_config(self) -> dict[str, Any]:
+        """How classifiers are trained, with the precision that "auto" is on this machine."""
+        training = self.experiment.training
+        dtype = training.dtype(resolve_device(self.experiment.device))
+        return asdict(replace(training, precision=str(dtype).removeprefix("torch.")))
 
     def _gan_keys(self, split: int, arm: ImageArm) -> str | list[str]:
         keys = [self._gan_key(split, part_of(name)) for name in arm.sources]
@@ -109,7 +116,7 @@ class ImageKeys(Case):
                 **self.shared(split, self.data.fingerprint()),
                 "transforms": [asdict(named) if isinstance(named, Plugin) else named for named in transforms],
                 "network": asdict(network),
-                "training": asdict(self.experiment.training),
+                "training": self._training_config(),
                 **({"code": code} if code else {}),
             }
         )
@@ -129,7 +136,7 @@ class ImageKeys(Case):
                 "arm": plain_values(arm),
                 "gans": self._gan_keys(split, arm),
                 "network": asdict(network),
-                "training": asdict(self.experiment.training),
+                "training": self._training_config(),
                 **({"choice": self._choice_key(split, choice_of(arm.transforms, network))} if several else {}),
                 **self.own_code(arm.name, network.name),
             }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import (
@@ -83,6 +83,7 @@ class _Training:
     steps: Annotated[int, _whole(1)] = ClassifierConfig.steps
     batch_size: Annotated[int, _whole(1)] = ClassifierConfig.batch_size
     learning_rate: Annotated[float, _number(1e-12), WrapValidator(_as_written)] = ClassifierConfig.learning_rate
+    precision: Literal["float32", "bfloat16", "auto"] = ClassifierConfig.precision  # type: ignore[assignment]
 
 
 _checked_training = Annotated[
