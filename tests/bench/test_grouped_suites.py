@@ -126,7 +126,7 @@ def test_groups_of_a_large_file_are_kept_with_its_images(tmp_path, monkeypatch):
         ({"split": "groups", "metrics": ("unseen cells",)}, "the metric 'unseen cells' needs split"),
         (
             {"split": "speakers"},
-            "split must be one of 'samples', 'groups', 'leave one group out' or 'cells', got 'speak",
+            "split must be one of 'samples', 'groups', 'leave one group out', 'cells' or 'given', got 'speak",
         ),
         ({"split": "cells", "group_share": 1.0}, "group_share must be less than 1, got 1"),
         ({"metrics": ("worst groop",)}, "there is no metric 'worst groop'; did you mean 'worst group'"),
