@@ -45,6 +45,7 @@ html_title = "ganaug"
 html_static_path = ["_static"]
 html_css_files = ["ganaug.css"]
 html_theme_options = {
+    "header_links_before_dropdown": 6,
     "navbar_end": ["theme-switcher"],
     "secondary_sidebar_items": ["page-toc"],
     "show_prev_next": False,
@@ -65,12 +66,16 @@ RUN_HERE = {
 }
 
 
+WRITTEN = {"vae": "VAE", "cifar10": "CIFAR-10", "resnet": "ResNet", "imagefolder": "ImageFolder", "cutmix": "CutMix"}
+
+
 def copy_examples() -> None:
     """Copy the examples, each under a heading made of its file's name, as sphinx-gallery wants them."""
     shutil.rmtree(EXAMPLES, ignore_errors=True)
     EXAMPLES.mkdir()
     for path in sorted((HERE.parent / "examples").glob("*.py")):
-        title = path.stem.replace("_", " ").capitalize()
+        words = " ".join(WRITTEN.get(word, word) for word in path.stem.split("_"))
+        title = words[0].upper() + words[1:]
         text = path.read_text(encoding="utf-8").removeprefix('"""')
         (EXAMPLES / path.name).write_text(f'"""\n{title}\n{"=" * len(title)}\n\n{text}', encoding="utf-8")
     shutil.copy(HERE / "gallery_heading.rst", EXAMPLES / "GALLERY_HEADER.rst")
@@ -135,6 +140,7 @@ sphinx_gallery_conf = {
     "examples_dirs": str(EXAMPLES),
     "gallery_dirs": "gallery",
     "filename_pattern": rf"/({'|'.join(RUN_HERE)})\.py$",
+    "default_thumb_file": str(HERE / "_static" / "code.svg"),
     "reset_argv": arguments,
     "image_scrapers": (saved_pictures,),
     "reset_modules": (),
