@@ -1,6 +1,7 @@
 """The site: ``pip install -e ".[docs]" && sphinx-build -W docs site``."""
 
 import shutil
+import tempfile
 from pathlib import Path
 
 from docutils import nodes
@@ -59,8 +60,9 @@ copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 
 # Examples that take a few seconds run here and show their output and pictures; tests/test_examples.py runs all of them.
+OUTPUT = Path(tempfile.mkdtemp())  # not under EXAMPLES, whose folders sphinx-gallery takes for sections
 RUN_HERE = {
-    "train_and_sample": ["--steps", "300", "--output", str(EXAMPLES / "output")],
+    "train_and_sample": ["--steps", "300", "--output", str(OUTPUT)],
     "flow_matching": ["--steps", "150"],
     "impute_table": ["--steps", "200"],
 }
@@ -97,7 +99,7 @@ def link_results(app, name, content) -> None:
 def saved_pictures(block, block_vars, gallery_conf) -> str:
     """Show the PNG files that an example has written (a scraper of sphinx-gallery)."""
     shown = []
-    for path in sorted(EXAMPLES.rglob("*.png")):
+    for path in [*sorted(EXAMPLES.glob("*.png")), *sorted(OUTPUT.glob("*.png"))]:
         target = next(block_vars["image_path_iterator"])
         shutil.move(path, target)
         shown.append(target)
