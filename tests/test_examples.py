@@ -20,6 +20,7 @@ def lacking(path):
     return sorted(name for name in wanted if importlib.util.find_spec(name) is None)
 
 
+@pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")  # of torch, for how Lightning 2.6 calls it
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.stem)
 def test_example_runs(path, tmp_path, monkeypatch, capsys):
     if missing := lacking(path):
