@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -77,7 +77,12 @@ class QualityReport:
         """Figures of all synthetic samples, by name."""
         return self.synthetic.overall
 
-    def table(self, what: str = "classes", *, of: str = "synthetic") -> pd.DataFrame:
+    def table(
+        self,
+        what: Literal["classes", "columns", "groups", "cells"] = "classes",
+        *,
+        of: Literal["synthetic", "real"] = "synthetic",
+    ) -> pd.DataFrame:
         """Figures of each class, column, group or cell.
 
         Parameters

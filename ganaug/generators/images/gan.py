@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -164,7 +164,7 @@ class ImageGAN(ImageScoring, NeuralImageGenerator):
     def __init__(
         self,
         *,
-        preset: str = "auto",
+        preset: Literal["auto", "tiny", "small", "base"] = "auto",
         steps: Any = "auto",
         batch_size: Any = "auto",
         learning_rate: Any = "auto",
