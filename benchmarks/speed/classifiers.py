@@ -27,7 +27,7 @@ from ganaug.classifiers.image_classifier import ClassifierConfig, predict_proba,
 from ganaug.classifiers.networks import SmallCNN
 
 SHAPES = {"8x8": (1, 8, 8), "28x28": (1, 28, 28), "32x32, colour": (3, 32, 32)}
-WAYS = {"contiguous, float32": "float32", "channels_last, float32": "float32", "channels_last, bfloat16": "bfloat16"}
+WAYS = {"contiguous, fp32": "fp32", "channels_last, fp32": "fp32", "channels_last, bf16": "bf16"}
 STEPS = 6  # of a turn; the first ones warm up
 N_CLASSES = 10
 
@@ -75,7 +75,7 @@ def accuracies(dataset: str, seeds: int) -> list[str]:
     """Mean accuracy in bfloat16, and how much it differs from that in float32."""
     data = labelled_images(dataset)
     targets = np.searchsorted(data.classes, data.labels)
-    found: dict[str, list[float]] = {"float32": [], "bfloat16": []}
+    found: dict[str, list[float]] = {"fp32": [], "bf16": []}
     for seed in range(seeds):
         train, test = train_test_split(np.arange(len(targets)), test_size=0.5, stratify=targets, random_state=seed)
         for precision, values in found.items():
@@ -85,10 +85,10 @@ def accuracies(dataset: str, seeds: int) -> list[str]:
             network = train_classifier(draw, data.image_shape, len(data.classes), config, generator)
             values.append(100 * float(np.mean(predict_proba(network, data.images[test]).argmax(1) == targets[test])))
         print(dataset, seed, {precision: round(values[-1], 2) for precision, values in found.items()}, flush=True)
-    difference = np.subtract(found["bfloat16"], found["float32"])
+    difference = np.subtract(found["bf16"], found["fp32"])
     error = difference.std(ddof=1) / np.sqrt(seeds)
     case = f"{dataset}, accuracy in bfloat16, {seeds} seeds"
-    return [case, f"{np.mean(found['bfloat16']):.2f} %", f"{difference.mean():+.2f} ± {error:.2f} points"]
+    return [case, f"{np.mean(found['bf16']):.2f} %", f"{difference.mean():+.2f} ± {error:.2f} points"]
 
 
 def main() -> None:

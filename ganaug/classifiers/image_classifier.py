@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 PREDICTION_BATCH = 1000
-CLASSIFIER_PRECISIONS = ("float32", "bfloat16", "auto")
+CLASSIFIER_PRECISIONS = (*PRECISIONS, "auto")
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class ClassifierConfig:
     batch_size : int
     learning_rate : float
         Of Adam, at the start of a cosine schedule that ends at zero.
-    precision : {"float32", "bfloat16", "auto"}
+    precision : {"fp32", "bf16", "auto"}
         What the network computes in while it is trained, as ``RunOptions.precision`` is for generators: "auto" is
         bfloat16 where the processor or GPU multiplies it itself. Weights, loss and predictions are float32.
 
@@ -63,25 +63,26 @@ class ClassifierConfig:
     steps: int = 400
     batch_size: int = 64
     learning_rate: float = 1e-3
-    precision: str = "float32"
+    precision: str = "fp32"
 
     def __post_init__(self) -> None:
         if self.precision not in CLASSIFIER_PRECISIONS:
             found = ", ".join(map(repr, CLASSIFIER_PRECISIONS))
-            raise ValueError(f"precision must be one of {found}, got {self.precision!r}; leave it out for float32")
+            raise ValueError(f"precision must be one of {found}, got {self.precision!r}; leave it out for fp32")
 
     def dtype(self, device: torch.device | str) -> torch.dtype:
         """What a network on a device computes in while it is trained.
 
         Examples
         --------
-        >>> ClassifierConfig(precision="bfloat16").dtype("cpu"), ClassifierConfig(precision="auto").dtype("meta")
+        >>> ClassifierConfig(precision="bf16").dtype("cpu"), ClassifierConfig(precision="auto").dtype("meta")
         (torch.bfloat16, torch.float32)
         """
-        if self.precision == "auto":
-            return PRECISIONS[auto_precision(torch.device(device))]
-        dtype: torch.dtype = getattr(torch, self.precision)
-        return dtype
+        return PRECISIONS[self.resolved(device)]
+
+    def resolved(self, device: torch.device | str) -> str:
+        """The precision, "fp32" or "bf16", that "auto" is on a device."""
+        return auto_precision(torch.device(device)) if self.precision == "auto" else self.precision
 
 
 @plain_states()

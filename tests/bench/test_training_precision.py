@@ -13,6 +13,6 @@ def test_auto_is_recorded_as_what_it_is_on_this_machine(image_suite, tmp_path):
         suite = replace(image_suite, images=replace(image_suite.images, training=training))
         return {task.keys[0] for task in make_case(suite, 0, Store(tmp_path)).tasks() if task.arm is not None}
 
-    found = {precision: keys(precision) for precision in ("float32", "bfloat16", "auto")}
-    assert not found["float32"] & found["bfloat16"]
-    assert found["auto"] == found["bfloat16" if computes_bf16(torch.device("cpu")) else "float32"]
+    found = {precision: keys(precision) for precision in ("fp32", "bf16", "auto")}
+    assert not found["fp32"] & found["bf16"]
+    assert found["auto"] == found["bf16" if computes_bf16(torch.device("cpu")) else "fp32"]

@@ -12,6 +12,7 @@ from ganaug.classifiers.image_classifier import (
     train_classifier,
 )
 from ganaug.classifiers.networks import SmallCNN
+from ganaug.engine.config import PRECISIONS
 
 
 def bars(n=60):
@@ -94,7 +95,7 @@ def test_accuracy_is_that_of_a_classifier_that_saw_synthetic_images_only():
         classification_accuracy_score(images, labels, images[:, :, :4], labels, **options)
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_precision_is_of_training_alone(precision):
     images, labels = bars()
     seen = []
@@ -110,7 +111,7 @@ def test_precision_is_of_training_alone(precision):
     draw = batch_drawer((images, labels), generator)
     network = train_classifier(draw, (1, 8, 8), 2, config, generator, make_network=Noting)
     probabilities = predict_proba(network, images)
-    assert set(seen) == {(True, getattr(torch, precision)), (False, torch.float32)}
+    assert set(seen) == {(True, PRECISIONS[precision]), (False, torch.float32)}
     assert {weight.dtype for weight in network.parameters()} == {torch.float32}
     assert (probabilities.argmax(1) == labels).all()
 

@@ -84,8 +84,7 @@ class ImageKeys(Case):
     def _training_config(self) -> dict[str, Any]:
         """How classifiers are trained, with the precision that "auto" is on this machine."""
         training = self.experiment.training
-        dtype = training.dtype(resolve_device(self.experiment.device))
-        return asdict(replace(training, precision=str(dtype).removeprefix("torch.")))
+        return asdict(replace(training, precision=training.resolved(resolve_device(self.experiment.device))))
 
     def _gan_keys(self, split: int, arm: ImageArm) -> str | list[str]:
         keys = [self._gan_key(split, part_of(name)) for name in arm.sources]

@@ -83,7 +83,7 @@ class _Training:
     steps: Annotated[int, _whole(1)] = ClassifierConfig.steps
     batch_size: Annotated[int, _whole(1)] = ClassifierConfig.batch_size
     learning_rate: Annotated[float, _number(1e-12), WrapValidator(_as_written)] = ClassifierConfig.learning_rate
-    precision: Literal["float32", "bfloat16", "auto"] = ClassifierConfig.precision  # type: ignore[assignment]
+    precision: Literal["fp32", "bf16", "auto"] = ClassifierConfig.precision  # type: ignore[assignment]
 
 
 _checked_training = Annotated[
