@@ -78,7 +78,7 @@ class DistilledClassifier(MetaEstimatorMixin, ClassifierMixin, NestedDefaults, B
     scores_ : ndarray of shape (n_folds, 1 + n_ratios)
         Validation scores: of labels alone, then of each ratio.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_columns,)
 
     See Also
     --------
