@@ -122,7 +122,7 @@ def gan():
 PATHS = {
     "save": lambda gan, home: (gan.save("~/m"), ImageGAN.load("~/m", device="cpu"), ImageGAN.from_pretrained("~/m"))[0],
     "pool": lambda gan, home: SyntheticPool(SyntheticPool.build(gan, "~/p", per_class=1).path).path,
-    "show": lambda gan, home: gan.show("~/grid.png", per_class=1),
+    "show": lambda gan, home: gan.show("~/grid.png", per_class=1) and home / "grid.png",
     "log_dir": lambda gan, home: fitted(run=RunOptions(log_dir="~/log")) and home / "log" / "metrics.jsonl",
     "checkpoint_dir": lambda gan, home: (
         fitted(run=RunOptions(checkpoint_dir="~/kept")) and next((home / "kept").glob("checkpoint-*"))

@@ -242,7 +242,7 @@ def test_a_file_of_ones_own(suite_file):
         ("splits = 2", "splits = 2\ntraining = 3", "line 10: images: training must be a table, got 3"),
         ("splits = 2", "splits = 2\ntraining = {steps = 0}", "training.steps must be at least 1, got 0"),
         ("splits = 2", "splits = 2\ntraining = {learning_rate = 0}", "training.learning_rate must be"),
-        ("splits = 2", 'splits = 2\ntraining = {precision = "half"}', "precision must be .*float32.*, got 'half'"),
+        ("splits = 2", 'splits = 2\ntraining = {precision = "half"}', "precision must be .*fp32.*, got 'half'"),
         ("splits = 2", 'splits = 2\nmetrics = ["acuracy"]', "there is no metric 'acuracy'; did you mean 'accuracy'"),
         ("splits = 2", 'splits = 2\nmetrics = ["F1"]', "images: there is no metric 'F1'"),
         ("splits = 2", 'splits = 2\nclassifiers = ["resnet"]', "there is no network 'resnet'; did you mean 'resnet18'"),

@@ -262,7 +262,7 @@ def test_a_pool_with_filters_tells_their_rates(tmp_path, capsys):
     model = tmp_path / "model"
     data = labelled_images("digits")
     np.savez(tmp_path / "digits.npz", images=data.images[:200, 0], labels=data.labels[:200])
-    assert run("fit", "images", tmp_path / "digits.npz", "-o", model, "--steps", "20", "--device", "cpu") == 0
+    assert run("fit", "images", tmp_path / "digits.npz", "-o", model, "--steps", "200", "--device", "cpu") == 0
     few = ("--per-class", "20", "--rank", "0.05")  # 5 % of at most ten times as many
     assert run("sample", model, "-o", tmp_path / "p", "--pool", *few, "--real", tmp_path / "digits.npz") == 0
     printed = capsys.readouterr()

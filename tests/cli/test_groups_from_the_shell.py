@@ -103,7 +103,7 @@ def test_groups_that_cannot_be_learnt_are_refused_before_training(refused, folde
     assert "groups must name classes, got continuous values" in refused(*fit, "--groups", "income")
     assert "does not match" in refused("fit", "images", folder, "-o", tmp_path / "m", "--groups", "_(x)")
     single = refused("fit", "images", folder, "-o", tmp_path / "m", "--groups", r"\.(png)$")
-    assert "--groups needs at least two groups, got 'png' for all images; leave it out" in single
+    assert "--groups needs at least two groups, got 'png' for all samples; leave it out" in single
     assert not (tmp_path / "m").exists()
     assert run(*fit, *QUICK) == 0
     capsys.readouterr()

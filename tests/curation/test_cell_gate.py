@@ -61,7 +61,7 @@ def test_cells_are_filled_where_that_paid_for_withheld_ones():
     assert choice.ratio == 1
     assert choice.per_cell == dict.fromkeys(HOLES, 12)
     assert choice.left_out == {}
-    assert choice.decision.gain > choice.decision.smallest_gain > 0
+    assert choice.decision.gain > choice.decision.smallest_gain  # which is 0 where every round says the same
     assert "filled: class 0 in group new, 12 samples" in str(choice)
     everything = {image.tobytes() for image in images.images}
     withheld = [{(row["class"], row["group"]) for row in choice.withheld if row["round"] == n} for n in range(3)]
