@@ -63,8 +63,8 @@ def main() -> None:
     found = np.array([of_seed(data, seed, config) for seed in range(arguments.seeds)])
     gated = np.where(found[:, :1] > 0, found[:, 1:], 0.0)
     lines = [
-        f"Random groups, {arguments.seeds} seeds, by `python benchmarks/random_groups.py`. Points of accuracy, by filling",
-        "ten empty cells:",
+        f"Random groups, {arguments.seeds} seeds, by `python benchmarks/random_groups.py`. Points of accuracy,",
+        "by filling ten empty cells:",
         "",
         "| | empty cells: mean, worst | all digits: mean, worst |",
         "|---|---|---|",
