@@ -3,13 +3,12 @@
 The rule, by what is drawn:
 
 * rows: ``TableGAN``. In the mixture of :class:`ganaug.GANOverSampler` no family differs from another, nor from a
-  Gaussian copula: on the KEEL tables for choosing settings (suite "keel-families"; five splits, four classifiers; 1,263
-  of 1,440 cells, which are 11 of its 12 tables, and 9 for TableVAE) average precision is above that of a mixture with a
-  copula by +0.0 [-1.6, +1.6] points with TableGAN, +0.6 [-1.1, +2.2] with TableVAE, +0.7 [-0.6, +2.7] with TableFlow
-  and +0.5 [-0.9, +2.4] with TableAutoregressive (95 % intervals over tables by ``python
-  benchmarks/compare_families.py``; the least p-value is .66 after Holm's correction). Where nothing is to be gained the
-  rule takes what is cheap and the default anyway: of 50,000 rows and 15 columns TableGAN learns in 3.7 s, the others in
-  4.0 to 23.7 s (``python benchmarks/families.py rows``), and it draws by one call of its network.
+  Gaussian copula: on the 12 KEEL tables for choosing settings (suite "keel-families"; five splits, four classifiers)
+  average precision is above that of a mixture with a copula by -0.2 [-2.0, +1.3] points with TableGAN, +0.2 [-1.0,
+  +1.4] with TableVAE, +0.4 [-1.2, +2.4] with TableFlow and +0.4 [-1.0, +2.2] with TableAutoregressive (95 % intervals
+  over tables, ``python benchmarks/run.py keel-families``; every p-value is 1 after Holm's correction). Where nothing is
+  to be gained the rule takes what is cheap and the default anyway: of 50,000 rows and 15 columns TableGAN learns in
+  3.7 s, the others in 4.0 to 23.7 s (``python benchmarks/families.py rows``), and it draws by one call of its network.
 * images: ``ImageVAE``. On 60 images of each of scikit-learn's digits (8x8) a classifier of samples alone is right on
   96.8 % of other images with ImageFlow, 96.2 % with ImageVAE and 88.2 % with ImageGAN, to which the differences are
   +8.5 and +7.9 points with standard errors of 2.0 and 1.9 (``python benchmarks/families.py images``, three seeds). The
