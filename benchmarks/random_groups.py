@@ -25,7 +25,9 @@ GROUPS = np.array(["a", "b", "c", "d"])
 TRAINED_ON = 600
 
 
-def accuracies(images: NDArray[np.uint8], labels: NDArray[np.int64], test: LabelledImages, config: ClassifierConfig):
+def accuracies(
+    images: NDArray[np.uint8], labels: NDArray[np.int64], test: LabelledImages, config: ClassifierConfig
+) -> NDArray[np.float64]:
     """Whether each test image is recognised: shape (n_test,), mean of two starts."""
     models = [ImageClassifier(10, start, config).fit(images, labels) for start in (0, 1)]
     return np.mean([model.predict_proba(test.images).argmax(1) == test.labels for model in models], axis=0)

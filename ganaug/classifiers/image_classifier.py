@@ -20,9 +20,8 @@ from ganaug.classifiers.pixel_range import BYTES, PixelRange
 from ganaug.data.host_states import plain_states
 from ganaug.data.labels import like_first, shared_classes
 from ganaug.engine.config import PRECISIONS
-from ganaug.engine.devices import random_generator, resolve_device
+from ganaug.engine.devices import auto_precision, random_generator, resolve_device
 from ganaug.engine.loop import cosine
-from ganaug.generators.images.auto import auto_precision
 
 __all__ = [
     "ClassifierConfig",

@@ -10,7 +10,15 @@ from typing import Any
 import numpy as np
 import torch
 
-__all__ = ["computes_bf16", "global_states_seeded", "log_ndtr", "random_generator", "resolve_device", "seed_from"]
+__all__ = [
+    "auto_precision",
+    "computes_bf16",
+    "global_states_seeded",
+    "log_ndtr",
+    "random_generator",
+    "resolve_device",
+    "seed_from",
+]
 
 LARGEST_SEED = 2**32 - 1
 WITHOUT_LOG_NDTR = frozenset({"mps"})  # devices that torch has no kernel of it for
@@ -55,6 +63,11 @@ def computes_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_available() and torch.cuda.get_device_capability(device) >= (8, 0)
     return device.type == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def auto_precision(device: torch.device) -> str:
+    """What networks compute in while they are trained, where nothing else is asked for: "bf16" or "fp32"."""
+    return "bf16" if computes_bf16(device) else "fp32"
 
 
 def log_ndtr(x: torch.Tensor, without: frozenset[str] = WITHOUT_LOG_NDTR) -> torch.Tensor:

@@ -165,8 +165,8 @@ class Processor:
         self._patch = monkeypatch
 
     def becomes(self, *, bf16):
-        for module in ("images.auto", "images.base"):
-            self._patch.setattr(f"ganaug.generators.{module}.computes_bf16", lambda device: bf16)
+        for module in ("engine.devices", "generators.images.base"):
+            self._patch.setattr(f"ganaug.{module}.computes_bf16", lambda device: bf16)
 
 
 @pytest.mark.parametrize("begun_in", ["bf16", "fp32"])

@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch
-
-from ganaug.engine.devices import computes_bf16
-
-__all__ = ["FEW_CLASSES", "auto_precision", "given", "times_for_classes"]
+__all__ = ["FEW_CLASSES", "given", "times_for_classes"]
 
 FEW_CLASSES = 10  # up to so many a training need not be longer for its classes
 
@@ -36,8 +32,3 @@ def times_for_classes(n_classes: int) -> float:
     (1.0, 18.3)
     """
     return max(1.0, n_classes / FEW_CLASSES)
-
-
-def auto_precision(device: torch.device) -> str:
-    """What networks compute in while they are trained."""
-    return "bf16" if computes_bf16(device) else "fp32"

@@ -13,12 +13,12 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
 from ganaug.data import LabelledImages
-from ganaug.engine.devices import resolve_device
+from ganaug.engine.devices import auto_precision, resolve_device
 from ganaug.engine.run_options import RunOptions
 from ganaug.generators.config import GeneratorConfig
 from ganaug.generators.fitting import ENGINE_CONSTRAINTS, Fitting
 from ganaug.generators.flow_sampler import FLOW_CONSTRAINTS, FlowSampling
-from ganaug.generators.images.auto import auto_precision, given, times_for_classes
+from ganaug.generators.images.auto import given, times_for_classes
 from ganaug.generators.images.base import NeuralImageGenerator
 from ganaug.generators.images.flow_networks import ImageFlowArchitecture, build_sampler
 from ganaug.objectives.flow_matching import FlowMatchingConfig, FlowMatchingObjective

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from ganaug.data.json_values import distinct
 from ganaug.engine.config import TrainingConfig
-from ganaug.generators.images.auto import FEW_CLASSES, auto_precision, given, times_for_classes
+from ganaug.engine.devices import auto_precision
+from ganaug.generators.images.auto import FEW_CLASSES, given, times_for_classes
 from ganaug.generators.images.networks import ImageArchitecture
 from ganaug.objectives.adversarial.config import AdversarialConfig
 from ganaug.objectives.adversarial.marginals import Marginals

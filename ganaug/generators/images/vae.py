@@ -13,11 +13,11 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from ganaug.data import LabelledImages
-from ganaug.engine.devices import resolve_device
+from ganaug.engine.devices import auto_precision, resolve_device
 from ganaug.engine.run_options import RunOptions
 from ganaug.generators.config import GeneratorConfig
 from ganaug.generators.fitting import ENGINE_CONSTRAINTS, Fitting
-from ganaug.generators.images.auto import auto_precision, given, times_for_classes
+from ganaug.generators.images.auto import given, times_for_classes
 from ganaug.generators.images.base import NeuralImageGenerator
 from ganaug.generators.images.networks import ImageArchitecture
 from ganaug.generators.images.sampling import ImageScoring
