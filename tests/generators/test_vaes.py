@@ -38,6 +38,14 @@ def test_noise_of_the_decoder_and_temperature_say_how_much_images_vary(images):
     np.testing.assert_array_equal(images.score_samples(IMAGES[:, None], Y), grainy.score_samples(IMAGES[:, None], Y))
 
 
+def test_strokes_on_black_are_learnt():
+    strokes = np.zeros((64, 16, 16), np.uint8)
+    for number, (row, column) in enumerate(RNG.integers(2, 9, (64, 2))):
+        strokes[row : row + (6 if number % 2 else 1), column : column + (1 if number % 2 else 6)] = 255
+    vae = ImageVAE(**QUICK, steps=100, width=8).fit(strokes, np.arange(64) % 2)
+    assert vae.history_[-1]["divergence"] > 2  # 0.5 where the output cannot leave black
+
+
 @pytest.mark.parametrize("options", [{}, {"decoder_noise": True}])
 def test_what_is_exported_draws_the_same(options, tmp_path):
     vae = ImageVAE(**{**SMALL, **options, "steps": 2}).fit(IMAGES, Y)

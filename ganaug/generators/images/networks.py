@@ -188,6 +188,11 @@ class ImageGenerator(nn.Module):
 
     def forward(self, latents: Tensor, conditions: Tensor) -> Tensor:
         """Generate images; shapes are in the notes of the class."""
+        # Unlike R3GAN: black or white backgrounds, common in small images, are learnt in a fraction of the steps.
+        return torch.tanh(self.unbounded(latents, conditions))
+
+    def unbounded(self, latents: Tensor, conditions: Tensor) -> Tensor:
+        """Numbers of the images before they are brought into [-1, 1]."""
         sizes = self.arch.sizes
         code = torch.cat([latents, self.arch.embedding_scale * self.embedding(conditions)], dim=1)
         x = self.head(code).unflatten(1, (self.arch.width(0), *sizes[0]))
@@ -198,11 +203,9 @@ class ImageGenerator(nn.Module):
         x = self.to_image(F.leaky_relu(x, SLOPE))
         if self.arch.patch == 2:
             x = F.pixel_shuffle(x, 2)
-        # Unlike R3GAN: black or white backgrounds, common in small images, are learnt in a fraction of the steps.
-        x = torch.tanh(x.float())
         _, height, width = self.arch.image_shape
         top, left = (x.shape[2] - height) // 2, (x.shape[3] - width) // 2
-        return x[:, :, top : top + height, left : left + width]
+        return x.float()[:, :, top : top + height, left : left + width]
 
 
 class ImageBody(nn.Module):

@@ -119,7 +119,7 @@ class ImageDecoder(nn.Module):
         """Draw images; shapes are in the notes of the class."""
         arch = self.arch
         latents = arch.temperature * noise[:, : arch.network.latent_dim]
-        images = self.network(latents, conditions)
+        images = self.network.unbounded(latents, conditions)
         if arch.decoder_noise:
             uniform = torch.special.ndtr(noise[:, arch.network.latent_dim :]).clamp(TAIL, 1 - TAIL)
             images = images + self.scale().exp() * torch.logit(uniform).unflatten(1, arch.image_shape)
@@ -128,7 +128,7 @@ class ImageDecoder(nn.Module):
     def log_likelihood(self, images: Tensor, latents: Tensor, conditions: Tensor) -> Tensor:
         """Give log p(x|z,c) of each image in nats; of float images that of the density in the scale of the networks."""
         of_numbers = discretised_logistic if self.arch.pixels else logistic
-        return of_numbers(images, self.network(latents, conditions), self.scale()).flatten(1).sum(1)
+        return of_numbers(images, self.network.unbounded(latents, conditions), self.scale()).flatten(1).sum(1)
 
 
 class _LogScale(nn.Module):
