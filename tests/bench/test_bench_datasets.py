@@ -154,7 +154,7 @@ def test_features_are_computed_once(tmp_path, monkeypatch):
     np.savez(path, images=rng.integers(0, 256, (10, 8, 8), np.uint8), labels=np.repeat(["x", "y"], 5))
     calls = []
     monkeypatch.setattr(
-        "ganaug.bench.inputs.datasets.features",
+        "ganaug.bench.inputs.datasets.image_sets.features",
         lambda images: (calls.append(len(images)), np.ones((len(images), 1280), "f4"))[1],
     )
     for _ in range(2):
