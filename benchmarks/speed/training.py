@@ -137,18 +137,20 @@ def bounds(step: Callable[[int], None], dtype: torch.dtype, device: torch.device
     }
 
 
-def interleaved(variants: dict[str, Callable[[int], None]], device: torch.device) -> dict[str, float]:
-    """Median seconds of each kind of step, taken turn by turn."""
+def interleaved(
+    variants: dict[str, Callable[[int], None]], device: torch.device, *, rounds: int = ROUNDS, steps: int = STEPS
+) -> dict[str, float]:
+    """Median seconds of each kind of step, taken turn by turn, so many in each round."""
     seconds: dict[str, list[float]] = {name: [] for name in variants}
-    for round_ in range(ROUNDS + 1):
+    for round_ in range(rounds + 1):
         for name, variant in variants.items():
             synchronise(device)
             started = now(device)
-            for k in range(STEPS):
+            for k in range(steps):
                 variant(k)
             synchronise(device)
             if round_:  # the first one warms up
-                seconds[name].append((now(device) - started) / STEPS)
+                seconds[name].append((now(device) - started) / steps)
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
