@@ -3,6 +3,7 @@
 import importlib
 import json
 import re
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ ALL_TEXT = "\n".join([README, *PAGES.values()])
 PACKAGE = Path(ganaug.__file__).parent
 ROOMS = [
     ".".join(path.parent.relative_to(PACKAGE).parts)
-    for path in PACKAGE.glob("*/**/__init__.py")
+    for path in chain(PACKAGE.glob("*/__init__.py"), PACKAGE.glob("*/*/__init__.py"))  # deeper ones are for suites
     if "__all__" in path.read_text(encoding="utf-8") and path.parent.name != "cli"
 ]
 

@@ -19,6 +19,7 @@ def rivals():
 
 @pytest.fixture(scope="module")
 def trainings(rivals):
+    torch.manual_seed(0)
     task = rivals.Task(torch.rand(2, *rivals.SHAPE) * 2 - 1, torch.arange(2), torch.float32)
     return rivals.cycles("tiny", task)
 
@@ -32,7 +33,7 @@ def test_all_train_all_weights_of_as_many(rivals, trainings, name):
     for network, weights in zip(training.networks, before, strict=True):
         for weight, old in zip(network.parameters(), weights, strict=True):
             assert weight.isfinite().all()
-            assert weight.grad.any() != weight.equal(old)
+            assert not weight.grad.any() or not weight.equal(old)
 
 
 def test_operations_are_those_of_all_passes(rivals):

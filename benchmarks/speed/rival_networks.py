@@ -5,10 +5,10 @@ stages at 4x4 to 32x32 of one width, two residual blocks each (1x1 to twice the 
 leaky ReLUs, no normalisation, bilinear resampling; published at a width of 768 for CIFAR-10.
 
 BigGAN: Brock, Donahue, Simonyan, "Large Scale GAN Training for High Fidelity Natural Image Synthesis", ICLR 2019, with
-the hyperparameters of StudioGAN's CIFAR-10 benchmark (Kang, Shin, Park, TPAMI 2023): noise of 80 numbers in four chunks,
-a shared embedding of 128, spectral normalisation of both networks, class-conditional batch normalisation, self-attention
-at 16x16, projection discriminator; published at a base width of 96, four times that in the generator and twice in the
-discriminator.
+the hyperparameters of StudioGAN's CIFAR-10 benchmark (Kang, Shin, Park, TPAMI 2023): noise of 80 numbers in four parts,
+a shared embedding of 128, spectral normalisation of both networks, class-conditional batch normalisation,
+self-attention at 16x16, projection discriminator; published at a base width of 96, four times that in the generator and
+twice in the discriminator.
 """
 
 from __future__ import annotations
