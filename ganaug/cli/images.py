@@ -486,7 +486,7 @@ def _as_read(labels: NDArray[Any], data: LabelledImages, whole: LabelledImages) 
     return np.concatenate([whole.labels, whole.labels[first][np.searchsorted(classes, added)]])
 
 
-def _number(text: str) -> int | float | str:
+def _number(text: str) -> Any:
     for kind in (int, float):
         try:
             return kind(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ from ganaug.curation.image_gate import ImageGateDecision, choose_ratio
 from ganaug.data import LabelledImages, labelled_images
 from ganaug.data.groups import cell_counts, check_groups, groups_from_array, groups_like, ignore_classes_in_one_group
 from ganaug.data.images.like import images_like
+from ganaug.engine.devices import RandomStateLike
 from ganaug.generators.contract import check_generator, takes
 from ganaug.generators.pseudo_labels import labelled_part
 
@@ -55,12 +56,12 @@ def augment_images(
     *,
     groups: Any = None,
     generator: Any,
-    per_class: float | str | Mapping[Any, int] | ImageGateDecision | None = None,
-    per_cell: Any = None,
-    keep: str | Iterable[ImageFilter] = "auto",
+    per_class: float | Literal["balance", "auto"] | Mapping[Any, int] | ImageGateDecision | None = None,
+    per_cell: int | Literal["balance"] | Mapping[tuple[Any, Any], int] | pd.DataFrame | None = None,
+    keep: Literal["auto"] | Iterable[ImageFilter] = "auto",
     prefit: bool = False,
     device: str | torch.device = "auto",
-    random_state: Any = None,
+    random_state: RandomStateLike = None,
 ) -> AugmentedImages:
     """Add synthetic images to the classes of labelled ones.
 
@@ -142,7 +143,7 @@ def _augmented(
     added: Mapping[Any, int] | None,
     per_cell: pd.DataFrame | None,
     generator: Any,
-    keep: str | Iterable[ImageFilter],
+    keep: Literal["auto"] | Iterable[ImageFilter],
     prefit: bool,
     random_state: Any,
     reason: str = "",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from numbers import Integral
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +65,7 @@ class FilteredDraws:
         per_cell: Any = None,
         *,
         real: Any = None,
-        keep: str | Iterable[ImageFilter] = "auto",
+        keep: Literal["auto"] | Iterable[ImageFilter] = "auto",
         max_draws: int = 10,
         random_state: Any = None,
     ) -> None:

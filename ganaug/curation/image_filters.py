@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -266,7 +266,10 @@ def default_filters(gan: Any = None, share: float = 0.5) -> list[ImageFilter]:
 
 
 def filters_for(
-    keep: str | Iterable[ImageFilter], gan: Generator, real: LabelledImages | None, randomness: np.random.Generator
+    keep: Literal["auto"] | Iterable[ImageFilter],
+    gan: Generator,
+    real: LabelledImages | None,
+    randomness: np.random.Generator,
 ) -> list[ImageFilter]:
     """Fit the filters that `keep` stands for."""
     if isinstance(keep, str):

@@ -8,7 +8,7 @@ import os
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -34,6 +34,7 @@ from ganaug.data.host_states import plain_states
 from ganaug.data.images.pictures import class_grid, png_bytes
 from ganaug.data.json_values import clip, whole
 from ganaug.data.labels import class_positions
+from ganaug.engine.devices import RandomStateLike
 from ganaug.engine.distributed import current_context
 from ganaug.generators.contract import Generator
 from ganaug.generators.model_folder import labels_from_json, named_classes
@@ -165,11 +166,11 @@ class SyntheticPool:
         path: str | Path,
         *,
         per_class: int | Mapping[Any, int] | None = None,
-        per_cell: int | str | Mapping[tuple[Any, Any], int] | pd.DataFrame | None = None,
+        per_cell: int | Literal["balance"] | Mapping[tuple[Any, Any], int] | pd.DataFrame | None = None,
         real: Any = None,
-        keep: str | Iterable[ImageFilter] = "auto",
+        keep: Literal["auto"] | Iterable[ImageFilter] = "auto",
         max_draws: int = 10,
-        random_state: Any = None,
+        random_state: RandomStateLike = None,
         distributed: bool = False,
         overwrite: bool = False,
     ) -> SyntheticPool:

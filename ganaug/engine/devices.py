@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from numbers import Integral
-from typing import Any
 
 import numpy as np
 import torch
 
 __all__ = [
+    "DeviceLike",
+    "RandomStateLike",
     "auto_precision",
     "computes_bf16",
     "global_states_seeded",
@@ -20,11 +21,13 @@ __all__ = [
     "seed_from",
 ]
 
+DeviceLike = str | torch.device
+RandomStateLike = int | np.random.RandomState | np.random.Generator | None
 LARGEST_SEED = 2**32 - 1
 WITHOUT_LOG_NDTR = frozenset({"mps"})  # devices that torch has no kernel of it for
 
 
-def resolve_device(device: str | torch.device) -> torch.device:
+def resolve_device(device: DeviceLike) -> torch.device:
     """Turn "auto" into CUDA, else MPS, else the CPU; check that any other device is there.
 
     Examples
@@ -88,7 +91,7 @@ def log_ndtr(x: torch.Tensor, without: frozenset[str] = WITHOUT_LOG_NDTR) -> tor
     return torch.special.log_ndtr(x.cpu()).to(x.device) if x.device.type in without else torch.special.log_ndtr(x)
 
 
-def seed_from(random_state: Any) -> int:
+def seed_from(random_state: RandomStateLike) -> int:
     """Derive one seed in [0, 2**32 - 1], which is a `random_state` again, from what scikit-learn takes as such.
 
     None gives fresh entropy; numpy's global state is neither read nor changed. An integer is its own seed and must be
@@ -102,7 +105,7 @@ def seed_from(random_state: Any) -> int:
     return _entropy(random_state) & LARGEST_SEED
 
 
-def _entropy(random_state: Any) -> int:
+def _entropy(random_state: RandomStateLike) -> int:
     """As :func:`seed_from`, of up to 63 bits."""
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> np.uint64(1))
@@ -139,7 +142,7 @@ def global_states_seeded(seed: int, device: torch.device) -> Iterator[None]:
         yield
 
 
-def random_generator(random_state: Any, purpose: str) -> torch.Generator:
+def random_generator(random_state: RandomStateLike, purpose: str) -> torch.Generator:
     """Return a torch generator on the CPU for one purpose.
 
     One seed used for two purposes gives two unrelated streams: were it not so, the noise that a GAN is sampled with

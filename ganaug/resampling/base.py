@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Self, TypeVar, cast
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,15 @@ from ganaug.resampling.cells import RowGroups, cells_to_fill, row_groups
 
 __all__ = ["TableOverSampler", "checked_labels", "copied", "labels_like", "rows_of", "seeded", "seeds"]
 
+Table = TypeVar("Table")  # what holds the rows: a data frame, an array, a sparse matrix
+Labels = TypeVar("Labels")
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def _validated(method: Method) -> Method:
+    """Check the parameters of the constructor first, as scikit-learn does; the method keeps its type."""
+    return cast("Method", _fit_context(prefer_skip_nested_validation=True)(method))
+
 
 class TableOverSampler(NestedDefaults, BaseOverSampler):
     """Base of over-samplers that take tables of mixed columns with missing values."""
@@ -35,8 +44,8 @@ class TableOverSampler(NestedDefaults, BaseOverSampler):
     __metadata_request__fit: ClassVar[dict[str, str]] = {"groups": UNUSED}
     groups_resampled_: NDArray[Any] | None
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, groups: Any = None, **params: Any) -> TableOverSampler:
+    @_validated
+    def fit(self, X: Any, y: Any, groups: Any = None, **params: Any) -> Self:
         """Check the input and count how many rows each class would get; :meth:`fit_resample` is what draws them.
 
         Parameters
@@ -55,8 +64,8 @@ class TableOverSampler(NestedDefaults, BaseOverSampler):
         self._checked(X, checked_labels(y), groups)
         return self
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit_resample(self, X: Any, y: Any, groups: Any = None, **params: Any) -> tuple[Any, Any]:
+    @_validated
+    def fit_resample(self, X: Table, y: Labels, groups: Any = None, **params: Any) -> tuple[Table, Labels]:
         """Add synthetic rows to a table.
 
         Parameters

@@ -21,6 +21,7 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validat
 
 from ganaug.curation.gate import GateDecision, decide
 from ganaug.data.tables.containers import is_frame
+from ganaug.engine.devices import RandomStateLike
 from ganaug.engine.nested_params import NestedDefaults
 from ganaug.resampling.base import checked_labels, rows_of, seeds
 from ganaug.resampling.encoded_columns import EncodedColumns
@@ -131,7 +132,7 @@ class DistilledClassifier(MetaEstimatorMixin, ClassifierMixin, NestedDefaults, B
         gate: bool = True,
         scoring: Any = "roc_auc_ovr",
         cv: int = 5,
-        random_state: Any = None,
+        random_state: RandomStateLike = None,
     ) -> None:
         self.student = student
         self.teacher = teacher
@@ -266,7 +267,7 @@ class DistilledClassifier(MetaEstimatorMixin, ClassifierMixin, NestedDefaults, B
         return tags
 
 
-def default_teacher(random_state: Any = None) -> Pipeline:
+def default_teacher(random_state: RandomStateLike = None) -> Pipeline:
     """The mean of a gradient boosting and a random forest, for tables of any columns."""
     boosting = HistGradientBoostingClassifier(random_state=random_state)
     forest = RandomForestClassifier(200, random_state=random_state)

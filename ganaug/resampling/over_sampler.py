@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from copy import deepcopy
 from numbers import Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,7 @@ from ganaug.data.labels import listed
 from ganaug.data.tables.containers import Container, as_table
 from ganaug.data.tables.encoded import EncodedTable, encode_table
 from ganaug.data.tables.wide import WideEncoder
+from ganaug.engine.devices import RandomStateLike
 from ganaug.generators.auto import AUTO
 from ganaug.generators.contract import check_generator, draws_encoded, kind_of_samples
 from ganaug.generators.images.gan import ImageGAN
@@ -167,13 +168,13 @@ class GANOverSampler(TableOverSampler):
         *,
         generator: Any = None,
         sampling_strategy: Any = "auto",
-        balance: str = "classes",
+        balance: Literal["classes", "cells"] = "classes",
         categorical_features: Any = "auto",
         local_share: float = 0.5,
         selection: bool = True,
         image_shape: Any = None,
         prefit: bool = False,
-        random_state: Any = None,
+        random_state: RandomStateLike = None,
     ) -> None:
         super().__init__(sampling_strategy=sampling_strategy)
         self.generator = generator

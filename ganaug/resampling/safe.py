@@ -21,6 +21,7 @@ from ganaug.curation.gate import GateDecision, decide
 from ganaug.curation.withheld_cells import CellGateDecision, Cells, Round, cell_decision, refusal
 from ganaug.data.groups import check_groups, ignore_classes_in_one_group
 from ganaug.data.tables.containers import as_table, is_frame
+from ganaug.engine.devices import RandomStateLike
 from ganaug.resampling.base import TableOverSampler, copied, rows_of, seeded, seeds
 from ganaug.resampling.cells import RowGroups
 from ganaug.resampling.encoded_columns import EncodedColumns
@@ -118,7 +119,7 @@ class SafeOverSampler(TableOverSampler):
         scoring: Any = "balanced_accuracy",
         cv: Any = 5,
         sampling_strategy: Any = "auto",
-        random_state: Any = None,
+        random_state: RandomStateLike = None,
     ) -> None:
         super().__init__(sampling_strategy=sampling_strategy)
         self.sampler = sampler

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -14,12 +14,16 @@ from torch.utils.data import ConcatDataset, Dataset, Subset
 from ganaug.curation import ImageGateDecision, SyntheticPool
 from ganaug.data.groups import groups_from_array
 from ganaug.data.labels import labels_from_array
+from ganaug.engine.devices import RandomStateLike
 from ganaug.generators.contract import Generator, draw_images
 from ganaug.transforms.gated import gated_images
 from ganaug.transforms.new_samples import joined_groups, new_samples
 from ganaug.transforms.pairs import LabelledPairs, as_pairs
 from ganaug.transforms.pixels import CONVERT, Pixels, as_fitted, channels_of, is_grey
 from ganaug.transforms.source import Source
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["AugmentedDataset"]
 
@@ -105,16 +109,16 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
         self,
         real: Any,
         source: SyntheticPool | Generator,
-        per_class: float | str | Mapping[Any, int] | None = None,
+        per_class: float | Literal["balance", "auto"] | Mapping[Any, int] | None = None,
         *,
-        per_cell: Any = None,
+        per_cell: int | Literal["balance"] | Mapping[tuple[Any, Any], int] | pd.DataFrame | None = None,
         groups: Any = None,
         transform: Callable[[Any], Any] | None = None,
         mean: Any = None,
         std: Any = None,
-        random_state: Any = None,
+        random_state: RandomStateLike = None,
         gate: Mapping[str, Any] | None = None,
-        missing: str = "error",
+        missing: Literal["error", "keep"] = "error",
     ) -> None:
         real = as_pairs(real)
         if not hasattr(real, "__len__") or not hasattr(real, "__getitem__"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from ganaug.data.images.datasets import image_and_label_columns
 from ganaug.data.images.labelled import UNLABELLED
 from ganaug.data.images.pictures import png_bytes
 from ganaug.data.labels import labels_from_array, listed
+from ganaug.engine.devices import RandomStateLike
 from ganaug.generators.contract import Generator, draw_images
 from ganaug.transforms.gated import gated_images
 from ganaug.transforms.new_samples import NewSamples, new_samples
@@ -27,30 +28,31 @@ from ganaug.transforms.pixels import CONVERT, Pixels, as_fitted, channels_of, is
 from ganaug.transforms.source import Source
 
 if TYPE_CHECKING:
-    from datasets import Dataset, DatasetDict, IterableDataset
+    import pandas as pd
 
 __all__ = ["augment_dataset"]
 
 BATCH = 1000
 SPLIT = "train"
+Data = TypeVar("Data")  # Dataset, DatasetDict, IterableDataset or IterableDatasetDict
 
 
 def augment_dataset(
-    dataset: Dataset | DatasetDict | IterableDataset,
+    dataset: Data,
     source: SyntheticPool | Generator,
-    per_class: float | str | Mapping[Any, int] | None = None,
+    per_class: float | Literal["balance", "auto"] | Mapping[Any, int] | None = None,
     *,
-    per_cell: Any = None,
+    per_cell: int | Literal["balance"] | Mapping[tuple[Any, Any], int] | pd.DataFrame | None = None,
     group_column: str | None = None,
-    random_state: Any = 0,
+    random_state: RandomStateLike = 0,
     gate: Mapping[str, Any] | None = None,
-    missing: str = "error",
+    missing: Literal["error", "keep"] = "error",
     image_column: str | None = None,
     label_column: str | None = None,
     flag_column: str = "is_synthetic",
     fill_values: Mapping[str, Any] | None = None,
     resize: bool = False,
-) -> Any:
+) -> Data:
     """Add synthetic images to a Hugging Face dataset.
 
     Parameters

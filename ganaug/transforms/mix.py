@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -40,7 +40,7 @@ class _Synthetic(v2.Transform):
         resize: bool,
         labels_getter: str | Callable[[Any], Any],
         classes: Sequence[str] | None,
-        missing: str,
+        missing: Literal["error", "keep"],
         groups_getter: str | Callable[[Any], Any] | None = None,
     ) -> None:
         super().__init__()
@@ -168,16 +168,16 @@ class SyntheticMix(_Synthetic):
         self,
         source: SyntheticPool | Generator,
         p: float = 0.3,
-        balance: str | Sequence[float] | None = None,
+        balance: Literal["uniform"] | Sequence[float] | None = None,
         *,
-        cells: str | None = None,
+        cells: Literal["balance"] | None = None,
         mean: Any = None,
         std: Any = None,
         resize: bool = False,
         labels_getter: str | Callable[[Any], Any] = "default",
         classes: Sequence[str] | None = None,
         groups_getter: str | Callable[[Any], Any] | None = "default",
-        missing: str = "error",
+        missing: Literal["error", "keep"] = "error",
     ) -> None:
         getter = groups_finder(groups_getter) if cells is not None else None
         super().__init__(source, p, mean, std, resize, labels_getter, classes, missing, getter)
@@ -356,7 +356,7 @@ class RandomSynthetic(_Synthetic):
         resize: bool = False,
         labels_getter: str | Callable[[Any], Any] = "default",
         classes: Sequence[str] | None = None,
-        missing: str = "error",
+        missing: Literal["error", "keep"] = "error",
     ) -> None:
         super().__init__(source, p, mean, std, resize, labels_getter, classes, missing)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from numbers import Integral
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -58,7 +58,9 @@ class Source:
         Real images that the origin was trained on.
     """
 
-    def __init__(self, origin: SyntheticPool | Generator, names: Any = None, *, missing: str = "error") -> None:
+    def __init__(
+        self, origin: SyntheticPool | Generator, names: Any = None, *, missing: Literal["error", "keep"] = "error"
+    ) -> None:
         if not isinstance(origin, SyntheticPool):
             check_generator(origin, "source", "images", reason="pass a SyntheticPool or a fitted ImageGAN")
         if missing not in MISSING:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from numbers import Integral
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +57,7 @@ def labelled_images(
     *,
     groups: Any = None,
     size: Size = None,
-    dtype: str = "uint8",
+    dtype: Literal["uint8", "float32", "auto"] = "uint8",
     train: bool = False,
 ) -> LabelledImages:
     """Read labelled images from any supported source.

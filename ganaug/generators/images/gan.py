@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal
@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from ganaug.data import LabelledImages
-from ganaug.engine.devices import resolve_device
+from ganaug.engine.devices import DeviceLike, RandomStateLike, resolve_device
 from ganaug.engine.run_options import RunOptions
 from ganaug.generators.fitting import ENGINE_CONSTRAINTS, Fitting
 from ganaug.generators.grouping import mean_over_groups
@@ -165,18 +165,18 @@ class ImageGAN(ImageScoring, NeuralImageGenerator):
         self,
         *,
         preset: Literal["auto", "tiny", "small", "base"] = "auto",
-        steps: Any = "auto",
-        batch_size: Any = "auto",
-        learning_rate: Any = "auto",
-        gamma: Any = "auto",
-        augment: Any = "auto",
-        augment_p: Any = "auto",
+        steps: int | Literal["auto"] = "auto",
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        gamma: float | Literal["auto"] = "auto",
+        augment: Literal["auto"] | Sequence[str] = "auto",
+        augment_p: float | Literal["auto"] = "auto",
         label_temperature: float = 0.0,
         marginal_share: float = 0.5,
         pseudo_label_confidence: float | None = 0.9,
-        device: Any = "auto",
-        random_state: Any = None,
-        verbose: Any = "auto",
+        device: DeviceLike = "auto",
+        random_state: RandomStateLike = None,
+        verbose: bool | Literal["auto"] = "auto",
         run: RunOptions | None = None,
     ) -> None:
         self.preset = preset

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from ganaug.data.files import user_path, write_atomically
 from ganaug.data.host_states import plain_states
 from ganaug.data.images.pictures import class_grid, png_bytes, shown_figure
 from ganaug.data.images.pixel_scale import PixelScale
-from ganaug.engine.devices import random_generator
+from ganaug.engine.devices import RandomStateLike, random_generator
 from ganaug.generators.base import NeuralGenerator
 from ganaug.generators.images.drawing import SAMPLING_BATCH, draw, generate
 from ganaug.generators.images.export import export_generator
@@ -42,7 +42,7 @@ class ImageSampling(NeuralGenerator):
     image_shape_: tuple[int, int, int]
     pixel_scale_: PixelScale
 
-    def sample(self, labels: Any, groups: Any = None, *, random_state: Any = None) -> Tensor:
+    def sample(self, labels: Any, groups: Any = None, *, random_state: RandomStateLike = None) -> Tensor:
         """Draw one synthetic image per label.
 
         Parameters
@@ -73,7 +73,7 @@ class ImageSampling(NeuralGenerator):
         positions: Tensor,
         groups: Tensor | None = None,
         *,
-        random_state: Any = None,
+        random_state: RandomStateLike = None,
         device: str | torch.device = "cpu",
     ) -> Tensor:
         """As :meth:`sample`, for positions in ``classes_`` and ``groups_``, with the result on `device`."""
@@ -83,7 +83,9 @@ class ImageSampling(NeuralGenerator):
         return draw(self.generator_, asked, randomness, device, self.pixel_scale_)
 
     @plain_states()
-    def interpolate(self, labels: Any, groups: Any = None, *, steps: int = 8, random_state: Any = None) -> Tensor:
+    def interpolate(
+        self, labels: Any, groups: Any = None, *, steps: int = 8, random_state: RandomStateLike = None
+    ) -> Tensor:
         """Draw two synthetic images per label, and images on the way from one to the other.
 
         Where the images on the way are of the class too and change little by little, the generator has learnt more than
@@ -121,7 +123,12 @@ class ImageSampling(NeuralGenerator):
 
     @plain_states()
     def show(
-        self, path: str | Path | None = None, *, per_class: int = 8, groups: Any = None, random_state: Any = 0
+        self,
+        path: str | Path | None = None,
+        *,
+        per_class: int = 8,
+        groups: Any = None,
+        random_state: RandomStateLike = 0,
     ) -> Figure:
         """Show a grid of synthetic images, one row per class; the range of float images becomes 0 to 255.
 
@@ -162,7 +169,7 @@ class ImageSampling(NeuralGenerator):
         return shown_figure(grid, window=path is None)
 
     @plain_states()
-    def export(self, path: str | Path, *, format: str = "onnx") -> Path:
+    def export(self, path: str | Path, *, format: Literal["onnx", "torch_export"] = "onnx") -> Path:
         """Write the generator to one file that needs no ganaug.
 
         Its inputs are ``latents`` (n, latent_dim), float32 from a standard normal distribution, and ``classes`` (n,),

@@ -6,14 +6,14 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from ganaug.data import LabelledImages
-from ganaug.engine.devices import auto_precision, resolve_device
+from ganaug.engine.devices import DeviceLike, RandomStateLike, auto_precision, resolve_device
 from ganaug.engine.run_options import RunOptions
 from ganaug.generators.config import GeneratorConfig
 from ganaug.generators.fitting import ENGINE_CONSTRAINTS, Fitting
@@ -173,19 +173,19 @@ class ImageVAE(ImageScoring, NeuralImageGenerator):
     def __init__(
         self,
         *,
-        steps: Any = "auto",
-        batch_size: Any = "auto",
+        steps: int | Literal["auto"] = "auto",
+        batch_size: int | Literal["auto"] = "auto",
         learning_rate: float = 2e-3,
-        width: Any = "auto",
+        width: int | Literal["auto"] = "auto",
         latent_dim: int = 64,
         warm_up: float = 0.2,
         decoder_noise: bool = False,
-        temperature: Any = "auto",
+        temperature: float | Literal["auto"] = "auto",
         label_temperature: float = 0.0,
         pseudo_label_confidence: float | None = 0.9,
-        device: Any = "auto",
-        random_state: Any = None,
-        verbose: Any = "auto",
+        device: DeviceLike = "auto",
+        random_state: RandomStateLike = None,
+        verbose: bool | Literal["auto"] = "auto",
         run: RunOptions | None = None,
     ) -> None:
         self.steps = steps

@@ -6,23 +6,24 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Generator, Tensor, nn
+from typing_extensions import override
 
 from ganaug.data.host_states import plain_states
 from ganaug.data.tables.containers import as_table
 from ganaug.data.tables.encoder import Encoder
-from ganaug.engine.devices import random_generator
+from ganaug.engine.devices import DeviceLike, RandomStateLike, random_generator
 from ganaug.engine.run_options import RunOptions
 from ganaug.generators.config import GeneratorConfig
 from ganaug.generators.fitting import ENGINE_CONSTRAINTS, Fitting
 from ganaug.generators.tables.autoregressive_networks import AnyOrderNetwork, AutoregressiveArchitecture
-from ganaug.generators.tables.base import SAMPLING_BATCH, TableScoring
+from ganaug.generators.tables.base import SAMPLING_BATCH, Table, TableScoring, TakenTable
 from ganaug.generators.tables.imputation import fill_cells, known_columns, missing_levels
 from ganaug.objectives.autoregressive import AnyOrderObjective, AutoregressiveConfig
 
@@ -41,7 +42,7 @@ class TableAutoregressiveConfig(GeneratorConfig):
     objective: AutoregressiveConfig
 
 
-class TableAutoregressive(TableScoring):
+class TableAutoregressive(TableScoring[Table]):
     """Class-conditional autoregressive model of tables of mixed columns, in any order of the columns.
 
     Parameters
@@ -152,18 +153,18 @@ class TableAutoregressive(TableScoring):
     def __init__(
         self,
         *,
-        steps: Any = "auto",
+        steps: int | Literal["auto"] = "auto",
         batch_size: int = 128,
         width: int = 128,
         learning_rate: float = 2e-3,
         weight_decay: float = 5.0,
-        bins: Any = "auto",
+        bins: int | Literal["auto"] = "auto",
         temperature: float = 1.0,
-        categorical_features: Any = "auto",
+        categorical_features: ArrayLike | None = "auto",
         label_temperature: float = 0.0,
-        device: Any = "cpu",
-        random_state: Any = None,
-        verbose: Any = "auto",
+        device: DeviceLike = "cpu",
+        random_state: RandomStateLike = None,
+        verbose: bool | Literal["auto"] = "auto",
         run: RunOptions | None = None,
     ) -> None:
         self.steps = steps
@@ -179,6 +180,13 @@ class TableAutoregressive(TableScoring):
         self.random_state = random_state
         self.verbose = verbose
         self.run = run
+
+    if TYPE_CHECKING:  # rows that are drawn have the type of those that it was trained on
+
+        @override
+        def fit(
+            self, X: TakenTable, y: Any, groups: Any = None, *, metadata: dict[str, Any] | None = None
+        ) -> TableAutoregressive[TakenTable]: ...
 
     def _config(self, encoder: Encoder, n_classes: int, n_groups: int, n_rows: int) -> TableAutoregressiveConfig:
         layout = encoder.layout_

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Generic, Self, cast
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 from torch import Generator, Tensor, nn
+from typing_extensions import TypeVar
 
 from ganaug.data.host_states import plain_states
 from ganaug.data.labels import labels_from_array
@@ -21,7 +22,7 @@ from ganaug.data.tables.containers import Container, as_table
 from ganaug.data.tables.encoder import Encoder, TableEncoder, encoder_from_state, fit_encoder
 from ganaug.data.tables.files.encoded_parquet import encoded_parquet
 from ganaug.data.tables.group_column import part_groups
-from ganaug.engine.devices import random_generator, resolve_device
+from ganaug.engine.devices import RandomStateLike, random_generator, resolve_device
 from ganaug.engine.objective import Objective
 from ganaug.engine.transfer import Rows
 from ganaug.generators.base import NeuralGenerator
@@ -31,12 +32,14 @@ from ganaug.generators.grouping import Grouping, n_groups_of
 from ganaug.generators.model_folder import labels_to_json
 from ganaug.generators.tables.training_rows import TrainingRows, fingerprint_of, parts_of, shown_first
 
-__all__ = ["NeuralTableGenerator", "TableScoring"]
+__all__ = ["NeuralTableGenerator", "Table", "TableScoring", "TakenTable"]
 
 SAMPLING_BATCH = 4096
+Table = TypeVar("Table", default=Any)  # what holds the rows: a data frame, an array, a sparse matrix
+TakenTable = TypeVar("TakenTable")
 
 
-class NeuralTableGenerator(NeuralGenerator):
+class NeuralTableGenerator(NeuralGenerator, Generic[Table]):
     """Base of estimators that learn to draw rows of tables, whatever their family.
 
     A family adds its parameters, among them ``batch_size`` and ``categorical_features``, and
@@ -115,7 +118,9 @@ class NeuralTableGenerator(NeuralGenerator):
         return self._config(self._encoder(table, container, labels), len(np.unique(labels)), n_groups, len(table))
 
     @plain_states()
-    def fit(self, X: Any, y: Any, groups: Any = None, *, metadata: dict[str, Any] | None = None) -> Self:
+    def fit(
+        self, X: TakenTable, y: Any, groups: Any = None, *, metadata: dict[str, Any] | None = None
+    ) -> NeuralTableGenerator[TakenTable]:
         """Train on labelled rows.
 
         Parameters
@@ -150,13 +155,13 @@ class NeuralTableGenerator(NeuralGenerator):
         """
         facts = check_metadata(metadata)
         self._validate_params()
-        X, chosen = part_groups(X, groups)
-        table, container = as_table(X)
+        rows, chosen = part_groups(X, groups)
+        table, container = as_table(rows)
         labels = labels_from_array(y, len(table), of="rows")
         encoder = self._encoder(table, container, labels)
         self.fit_encoded(encoder, encoder.transform(table), labels, container, chosen)
         self.training_data_ |= facts
-        return self
+        return cast("NeuralTableGenerator[TakenTable]", self)
 
     def _encoder(self, table: pd.DataFrame, container: Container, labels: NDArray[Any]) -> Encoder:
         classes, indices = np.unique(labels, return_inverse=True)
@@ -291,7 +296,7 @@ class NeuralTableGenerator(NeuralGenerator):
         self.sample_spec_ = SampleSpec(self.sample_kind, (len(encoder.names_),), container.common_dtype)
 
     @plain_states()
-    def sample(self, labels: Any, groups: Any = None, *, random_state: Any = None) -> Any:
+    def sample(self, labels: Any, groups: Any = None, *, random_state: RandomStateLike = None) -> Table:
         """Draw one synthetic row per label.
 
         Parameters
@@ -318,11 +323,15 @@ class NeuralTableGenerator(NeuralGenerator):
         randomness = random_generator(random_state, "sample")
         rows = self._drawn(indices, chosen, randomness)
         table = self.encoder_.inverse_transform(rows, indices.numpy(), randomness.initial_seed())
-        return self.container_.restore(table)
+        return cast("Table", self.container_.restore(table))
 
     @plain_states()
     def sample_encoded(
-        self, positions: NDArray[np.integer], groups: NDArray[np.integer] | None = None, *, random_state: Any = None
+        self,
+        positions: NDArray[np.integer],
+        groups: NDArray[np.integer] | None = None,
+        *,
+        random_state: RandomStateLike = None,
     ) -> NDArray[np.float32]:
         """Draw one encoded row per class, for who encodes what is drawn again.
 
@@ -384,7 +393,7 @@ class NeuralTableGenerator(NeuralGenerator):
         return partial(self._networks, arch)
 
 
-class TableScoring(NeuralTableGenerator):
+class TableScoring(NeuralTableGenerator[Table]):
     """For families that can score rows, too, by :meth:`_scores`."""
 
     def _scores(self, rows: Tensor, conditions: Tensor) -> Tensor:

@@ -6,21 +6,22 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
+from typing_extensions import override
 
 from ganaug.data.tables.encoder import Encoder
-from ganaug.engine.devices import random_generator
+from ganaug.engine.devices import DeviceLike, RandomStateLike, random_generator
 from ganaug.engine.run_options import RunOptions
 from ganaug.generators.config import GeneratorConfig
 from ganaug.generators.fitting import ENGINE_CONSTRAINTS, Fitting
 from ganaug.generators.flow_sampler import FLOW_CONSTRAINTS, FlowSampling, log_likelihood
-from ganaug.generators.tables.base import TableScoring
+from ganaug.generators.tables.base import Table, TableScoring, TakenTable
 from ganaug.generators.tables.flow_networks import RowVelocity, TableFlowArchitecture, build_sampler
 from ganaug.objectives.flow_matching import FlowMatchingConfig, FlowMatchingObjective
 
@@ -39,7 +40,7 @@ class TableFlowConfig(GeneratorConfig):
     objective: FlowMatchingConfig
 
 
-class TableFlow(FlowSampling, TableScoring):
+class TableFlow(FlowSampling, TableScoring[Table]):
     """Class-conditional flow matching for tables of mixed columns.
 
     Learns the velocity of a flow that carries noise to rows, and draws by following it. A row costs 8 calls of the
@@ -156,11 +157,11 @@ class TableFlow(FlowSampling, TableScoring):
         guidance: float = 1.0,
         sampling_steps: int = 4,
         label_dropout: float = 0.1,
-        categorical_features: Any = "auto",
+        categorical_features: ArrayLike | None = "auto",
         label_temperature: float = 0.0,
-        device: Any = "cpu",
-        random_state: Any = None,
-        verbose: Any = "auto",
+        device: DeviceLike = "cpu",
+        random_state: RandomStateLike = None,
+        verbose: bool | Literal["auto"] = "auto",
         run: RunOptions | None = None,
     ) -> None:
         self.steps = steps
@@ -176,6 +177,13 @@ class TableFlow(FlowSampling, TableScoring):
         self.random_state = random_state
         self.verbose = verbose
         self.run = run
+
+    if TYPE_CHECKING:  # rows that are drawn have the type of those that it was trained on
+
+        @override
+        def fit(
+            self, X: TakenTable, y: Any, groups: Any = None, *, metadata: dict[str, Any] | None = None
+        ) -> TableFlow[TakenTable]: ...
 
     def _config(self, encoder: Encoder, n_classes: int, n_groups: int, n_rows: int) -> TableFlowConfig:
         architecture = TableFlowArchitecture(

@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
+from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Generator, Tensor, nn
+from typing_extensions import override
 
 from ganaug.data.tables.encoder import Encoder
+from ganaug.engine.devices import DeviceLike, RandomStateLike
 from ganaug.engine.distributed import DistributedContext
 from ganaug.engine.run_options import RunOptions
 from ganaug.generators.config import GeneratorConfig
 from ganaug.generators.fitting import ENGINE_CONSTRAINTS, Fitting
 from ganaug.generators.grouping import mean_over_groups
-from ganaug.generators.tables.base import TableScoring
+from ganaug.generators.tables.base import Table, TableScoring, TakenTable
 from ganaug.generators.tables.networks import TableArchitecture, TableDiscriminator, TableGenerator, build_networks
 from ganaug.objectives.adversarial.config import AdversarialConfig
 from ganaug.objectives.adversarial.marginals import Marginals
@@ -36,7 +39,7 @@ class TableGANConfig(GeneratorConfig):
     objective: AdversarialConfig
 
 
-class TableGAN(TableScoring):
+class TableGAN(TableScoring[Table]):
     """Class-conditional GAN for tables of mixed columns.
 
     Parameters
@@ -150,12 +153,12 @@ class TableGAN(TableScoring):
         width: int = 128,
         learning_rate: float = 1e-3,
         gamma: float = 1.0,
-        categorical_features: Any = "auto",
+        categorical_features: ArrayLike | None = "auto",
         label_temperature: float = 0.0,
         marginal_share: float = 0.5,
-        device: Any = "cpu",
-        random_state: Any = None,
-        verbose: Any = "auto",
+        device: DeviceLike = "cpu",
+        random_state: RandomStateLike = None,
+        verbose: bool | Literal["auto"] = "auto",
         run: RunOptions | None = None,
     ) -> None:
         self.steps = steps
@@ -171,6 +174,13 @@ class TableGAN(TableScoring):
         self.random_state = random_state
         self.verbose = verbose
         self.run = run
+
+    if TYPE_CHECKING:  # rows that are drawn have the type of those that it was trained on
+
+        @override
+        def fit(
+            self, X: TakenTable, y: Any, groups: Any = None, *, metadata: dict[str, Any] | None = None
+        ) -> TableGAN[TakenTable]: ...
 
     def _config(self, encoder: Encoder, n_classes: int, n_groups: int, n_rows: int) -> TableGANConfig:
         architecture = TableArchitecture(

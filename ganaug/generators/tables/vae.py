@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
+from typing_extensions import override
 
 from ganaug.data.tables.encoder import Encoder
+from ganaug.engine.devices import DeviceLike, RandomStateLike
 from ganaug.engine.run_options import RunOptions
 from ganaug.generators.config import GeneratorConfig
 from ganaug.generators.fitting import ENGINE_CONSTRAINTS, Fitting
-from ganaug.generators.tables.base import TableScoring
+from ganaug.generators.tables.base import Table, TableScoring, TakenTable
 from ganaug.generators.tables.vae_networks import RowDecoder, RowEncoder, TableVAEArchitecture, build_vae_networks
 from ganaug.objectives.variational import DROPPED, VariationalConfig, VariationalObjective, evidence
 
@@ -31,7 +34,7 @@ class TableVAEConfig(GeneratorConfig):
     objective: VariationalConfig
 
 
-class TableVAE(TableScoring):
+class TableVAE(TableScoring[Table]):
     """Class-conditional variational autoencoder (VAE) for tables of mixed columns.
 
     An encoder maps a row x and its class c to a normal distribution q(z|x,c) of latent vectors, a decoder maps latent
@@ -147,17 +150,17 @@ class TableVAE(TableScoring):
     def __init__(
         self,
         *,
-        steps: Any = "auto",
+        steps: int | Literal["auto"] = "auto",
         batch_size: int = 128,
         learning_rate: float = 1e-3,
         width: int = 128,
         latent_dim: int = 32,
         warm_up: float = 0.2,
-        categorical_features: Any = "auto",
+        categorical_features: ArrayLike | None = "auto",
         label_temperature: float = 0.0,
-        device: Any = "cpu",
-        random_state: Any = None,
-        verbose: Any = "auto",
+        device: DeviceLike = "cpu",
+        random_state: RandomStateLike = None,
+        verbose: bool | Literal["auto"] = "auto",
         run: RunOptions | None = None,
     ) -> None:
         self.steps = steps
@@ -172,6 +175,13 @@ class TableVAE(TableScoring):
         self.random_state = random_state
         self.verbose = verbose
         self.run = run
+
+    if TYPE_CHECKING:  # rows that are drawn have the type of those that it was trained on
+
+        @override
+        def fit(
+            self, X: TakenTable, y: Any, groups: Any = None, *, metadata: dict[str, Any] | None = None
+        ) -> TableVAE[TakenTable]: ...
 
     def _config(self, encoder: Encoder, n_classes: int, n_groups: int, n_rows: int) -> TableVAEConfig:
         steps = round(STEPS * max(1.0, n_rows / ROWS) ** 0.5) if self.steps == "auto" else self.steps
