@@ -37,9 +37,9 @@ def small() -> tuple[pd.DataFrame, np.ndarray]:
     return pd.DataFrame(X).add_prefix("x"), y
 
 
-def large() -> tuple[pd.DataFrame, np.ndarray]:
+def large(rows: int = 50_000) -> tuple[pd.DataFrame, np.ndarray]:
     rng = np.random.default_rng(0)
-    y = (rng.random(50_000) < 0.05).astype(int)
+    y = (rng.random(rows) < 0.05).astype(int)
     table = pd.DataFrame(rng.normal(size=(len(y), 10)) + y[:, None]).add_prefix("n")
     for column in range(5):
         table[f"c{column}"] = rng.choice([f"v{k}" for k in range(4 * (column + 1))], len(y))

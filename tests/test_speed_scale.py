@@ -1,0 +1,31 @@
+"""What the benchmark of large tables measures, at toy size."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+SPEED = Path(__file__).parent.parent / "benchmarks" / "speed"
+
+
+@pytest.fixture(scope="module")
+def scale():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(SPEED)
+        import scale
+
+        yield scale
+
+
+def test_a_process_costs_the_memory_that_it_held(scale):
+    program = "import time; data = b'x' * (200 << 20); time.sleep(0.2)"
+    cost = scale.cost([sys.executable, "-c", program])
+    assert 200 < cost.anonymous <= cost.peak
+    with pytest.raises(SystemExit, match="ZeroDivisionError"):
+        scale.cost([sys.executable, "-c", "1 / 0"])
+
+
+@pytest.mark.parametrize("kind", ["numbers", "mixed"])
+def test_tables_of_so_many_columns_are_fitted(scale, kind):
+    seconds, mebibytes = scale.fitted(6, kind, rows=60, steps=1)
+    assert seconds > 0 <= mebibytes
