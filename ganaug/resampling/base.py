@@ -24,6 +24,7 @@ from ganaug.data.tables.containers import is_frame, is_series, rows_at
 from ganaug.engine.devices import seed_from
 from ganaug.engine.nested_params import NestedDefaults
 from ganaug.resampling.cells import RowGroups, cells_to_fill, row_groups
+from ganaug.resampling.table_tags import TableTags
 
 __all__ = ["TableOverSampler", "checked_labels", "copied", "labels_like", "rows_of", "seeded", "seeds"]
 
@@ -37,7 +38,7 @@ def _validated(method: Method) -> Method:
     return cast("Method", _fit_context(prefer_skip_nested_validation=True)(method))
 
 
-class TableOverSampler(NestedDefaults, BaseOverSampler):
+class TableOverSampler(TableTags, NestedDefaults, BaseOverSampler):
     """Base of over-samplers that take tables of mixed columns with missing values."""
 
     # Pipelines route groups to fit_resample alone, so that there is one request to set.
@@ -143,13 +144,6 @@ class TableOverSampler(NestedDefaults, BaseOverSampler):
             for label, n in self.sampling_strategy_.items()
             if n > 0
         }
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.input_tags.string = True
-        tags.input_tags.sparse = True
-        return tags
 
 
 class _Frame:

@@ -11,11 +11,12 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from ganaug.data.tables.containers import as_table
 from ganaug.data.tables.encoder import TableEncoder
+from ganaug.resampling.table_tags import TableTags
 
 __all__ = ["EncodedColumns"]
 
 
-class EncodedColumns(TransformerMixin, BaseEstimator):
+class EncodedColumns(TableTags, TransformerMixin, BaseEstimator):
     """Turns a table of numbers, dates, names and missing values into the numbers that generators learn from.
 
     Attributes
@@ -45,10 +46,3 @@ class EncodedColumns(TransformerMixin, BaseEstimator):
         ndarray of shape (n_rows, n_encoded)
         """
         return self.encoder_.transform(as_table(X)[0], strict=False).astype(float)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.input_tags.string = True
-        tags.input_tags.sparse = True
-        return tags

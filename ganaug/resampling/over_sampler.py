@@ -283,7 +283,8 @@ class GANOverSampler(TableOverSampler):
         return extended(X, table, container, added, groups, new), y
 
     def _check_generator(self, images: bool) -> None:
-        if self.generator is not None and not isinstance(self.generator, str):
+        not_given = self.generator is None or isinstance(self.generator, str)
+        if not not_given:
             check_generator(self.generator, "generator", fitted=False)
         kind, called = kind_of_samples(self.generator), type(self.generator).__name__
         if images and kind == "rows":
@@ -295,8 +296,7 @@ class GANOverSampler(TableOverSampler):
             )
         if not self.prefit:
             return
-        unnamed = self.generator is None or isinstance(self.generator, str)
-        if unnamed or (kind is not None and not hasattr(self.generator, "sample_spec_")):
+        if not_given or (kind is not None and not hasattr(self.generator, "sample_spec_")):
             raise ValueError("prefit=True needs a fitted generator; fit it first, or pass prefit=False")
 
     def _encoded(self, X: Any, y: NDArray[Any], groups: RowGroups | None) -> EncodedTable:

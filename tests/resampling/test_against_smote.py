@@ -31,7 +31,6 @@ def imbalanced(name, seed):
     return scaler.transform(X[kept]), y[kept], scaler.transform(X[test]), y_test
 
 
-@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", TABLES)
 def test_it_is_not_worse_than_smote(name):
     gains = {}
