@@ -51,6 +51,7 @@ def decide(
     names: Sequence[str] | None = None,
     nothing: str = "adding nothing",
     few: bool = False,
+    resolution: float = 0.0,
 ) -> GateDecision:
     """Choose the smallest ratio that is within one standard error of the best.
 
@@ -70,6 +71,9 @@ def decide(
     few : bool, default=False
         Whether the standard error is enlarged for few rows, which underestimate it: to the quantile of Student's t that
         chance exceeds as seldom as one standard error of many rows.
+    resolution : float, default=0.0
+        Smallest step between two possible scores of a row, below which the rounding of scores is no certainty: folds
+        that all say the same have a standard error, too.
 
     Returns
     -------
@@ -99,7 +103,7 @@ def decide(
     enlarged = float(scipy.stats.t.ppf(scipy.stats.norm.cdf(1), len(table) - 1)) if few else 1.0
 
     def error(one: int, other: int) -> float:
-        return enlarged * standard_error(table[:, one] - table[:, other], test_share)
+        return enlarged * standard_error(table[:, one] - table[:, other], test_share, resolution=resolution)
 
     chosen = next(column for column in range(best + 1) if means[best] - means[column] <= error(best, column))
     gain = float(means[best] - means[0])

@@ -343,7 +343,9 @@ def _decide(
     names, ratios = [c.name for c in candidates], [c.ratio for c in candidates]
     if len(hits) > 1:
         share = float(np.mean([len(targets) for targets in tested])) / n_images
-        return decide([_balanced(h, t) for h, t in zip(hits, tested, strict=True)], ratios, share, names=names)
+        scores = [_balanced(h, t) for h, t in zip(hits, tested, strict=True)]
+        resolution = float(np.mean([_weights(targets).max() for targets in tested]))
+        return decide(scores, ratios, share, names=names, resolution=resolution)
     ((only, targets),) = zip(hits, tested, strict=True)
     return decide(only * _weights(targets)[:, None] * len(targets), ratios, 0.0, names=names)
 

@@ -283,7 +283,7 @@ def cell_decision(
     if refused is not None:
         decision = GateDecision(0.0, 0.0, 0.0, float("nan"), refused)
         return CellGateDecision(0.0, {}, _all_left(cells, "as validation cannot decide"), decision, names, (), ())
-    rows, of_rounds = [], []
+    rows, of_rounds, steps = [], [], []
     for number, (each, found) in enumerate(zip(rounds, hits, strict=True)):
         for cell in each.withheld:
             own, others = _shares(cells, each, found, cell)
@@ -299,8 +299,10 @@ def cell_decision(
                 }
             )
         of_rounds.append(np.mean([row["score"] for row in rows[-len(each.withheld) :]], axis=0))
+        # What one sample more that is recognised, of the smallest withheld cell, changes in the score of the round.
+        steps.append(1 / (2 * len(each.withheld) * min(int(cells.counts(each.test)[cell]) for cell in each.withheld)))
     share = float(np.mean([len(each.test) for each in rounds])) / len(cells)
-    decision = decide(of_rounds, ratios, share, names=names, few=True)
+    decision = decide(of_rounds, ratios, share, names=names, few=True, resolution=float(np.mean(steps)))
     per_cell, left_out = {}, _all_left(cells, "as it did not pay")
     if decision.position:
         level = cells.level(np.arange(len(cells)))

@@ -109,7 +109,9 @@ def decided(gains, n=20):
     return cell_decision(cells, rounds, hits, [0, 1])
 
 
-@pytest.mark.parametrize(("gains", "ratio"), [((0.2, 0.3, 0.25), 1), ((0.4, -0.2, 0.1), 0), ((0.4, -0.2, 0.1, 0), 0)])
+@pytest.mark.parametrize(
+    ("gains", "ratio"), [((0.2, 0.3, 0.25), 1), ((0.4, -0.2, 0.1), 0), ((0.4, -0.2, 0.1, 0), 0), ((0.002,) * 3, 0)]
+)
 def test_what_differs_between_rounds_is_no_gain_of_their_cells(gains, ratio):
     choice = decided(gains)
     assert len(choice.withheld) > 2 * len(gains)

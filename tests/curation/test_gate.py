@@ -72,3 +72,13 @@ def test_the_gate_and_the_interval_of_a_benchmark_see_the_same_error_in_the_same
         assert decision.smallest_gain == pytest.approx(reported.high - reported.mean)
         assert decision.gain == pytest.approx(max(0, reported.mean))
         assert (decision.ratio == 1) == (reported.low > 0)
+
+
+@pytest.mark.parametrize(("gain", "ratio"), [(0.02, 0), (0.2, 1)])
+def test_folds_that_all_say_the_same_are_only_as_sure_as_their_scores_are_fine(gain, ratio):
+    """Two folds in which one of ten samples more would change the score by 0.1."""
+    scores = [[0.5, 0.5 + gain]] * 2
+    assert decide(scores, [0, 1], 0.0).ratio == 1
+    decision = decide(scores, [0, 1], 0.0, resolution=0.1)
+    assert decision.ratio == ratio
+    assert decision.smallest_gain == pytest.approx(0.1 / np.sqrt(12) / np.sqrt(2))
