@@ -5,7 +5,7 @@
 
 Half of the classes are withheld in half of the groups, 20 images of each other cell are trained on, in as many splits
 as are said behind the name: of scikit-learn's digits by four made scanners, or of an npz file in FOLDER with its images
-halved to 16x16. In the place of candidates stand real images: those of the withheld cells, which should be kept, and
+resized to 16x16. In the place of candidates stand real images: those of the withheld cells, which should be kept, and
 as wrong ones those of the neighbouring class in the same group, which a generator draws where it fails to draw a cell.
 That is the class, among those that the group is trained on, whose mean image is nearest. Means over cells, then over
 splits, with standard errors of the latter, in percent. One thread.
@@ -33,6 +33,7 @@ from ganaug.data.files import write_atomically
 TRAINING = ClassifierConfig(steps=200)  # of the filter's classifiers
 QUANTILE, FOLDS = 0.2, 5
 N_PER_CELL = 20
+SIDE = 16  # pixels that images of files are resized to
 HALF = "the best half of the cell"
 RULES = [
     "no groups told, quantile of the class",
@@ -48,12 +49,6 @@ RULES = [
 ]
 
 Rule = Callable[[NDArray[np.int64]], NDArray[np.bool_]]
-
-
-def halved(data: LabelledImages) -> LabelledImages:
-    n, channels, height, width = data.images.shape
-    blocks = data.images.reshape(n, channels, height // 2, 2, width // 2, 2)
-    return LabelledImages(blocks.mean((3, 5)).round().astype(np.uint8), data.labels, groups=data.groups)
 
 
 class Split:
@@ -148,7 +143,7 @@ class Split:
 
 
 def table(name: str, n: int) -> list[str]:
-    data = grouped_digits() if name == "digits" else halved(images_with_groups(f"{name}.npz"))
+    data = grouped_digits() if name == "digits" else images_with_groups(f"{name}.npz", size=SIDE)
     splits = cell_splits(data.labels, data.groups, n, 0, n_per_cell=N_PER_CELL)
     found = []
     for number in range(n):

@@ -25,11 +25,11 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torchvision.transforms import v2
 
 from ganaug import RunOptions
+from ganaug.bench.inputs.datasets import resized
 from ganaug.classifiers.batches import batch_drawer
 from ganaug.classifiers.image_classifier import ClassifierConfig, class_consistency, train_classifier
 from ganaug.data.files import write_atomically
@@ -71,14 +71,6 @@ class Consistency(Callback):
         print(" ".join(f"{name} {value:g}" for name, value in reading.items()), flush=True)
 
 
-def resized(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """Images (n, height, width) as (n, 1, side, side): each pixel is the mean of those it covers."""
-    images = torch.from_numpy(pixels)[:, None]
-    if images.shape[-1] != side:
-        images = F.interpolate(images.float(), size=(side, side), mode="area").round().byte()
-    return images.numpy()
-
-
 def halves(path: Path, n_classes: int, side: int, seed: int) -> tuple[Labelled, Labelled]:
     """Images and class indices of the classes drawn, for the GAN and for the classifier."""
     with np.load(path) as data:
@@ -94,7 +86,7 @@ def halves(path: Path, n_classes: int, side: int, seed: int) -> tuple[Labelled, 
         members = randomness.permutation(np.flatnonzero(labels == label))
         first.append(members[: len(members) // 2])
         second.append(members[len(members) // 2 :])
-    images = resized(pixels, side)
+    images = resized(pixels[:, None], side)
     parts = (np.concatenate(first), np.concatenate(second))
     of_gan, of_judge = ((images[i], np.searchsorted(chosen, labels[i])) for i in parts)
     return of_gan, of_judge

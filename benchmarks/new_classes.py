@@ -31,11 +31,11 @@ from pathlib import Path
 import numpy as np
 import scipy.stats
 import torch
-from many_classes import resized
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
 from torchvision.transforms import v2
 
+from ganaug.bench.inputs.datasets import resized
 from ganaug.bench.results.stats import holm
 from ganaug.classifiers.batches import Labelled, batch_drawer
 from ganaug.classifiers.image_classifier import ClassifierConfig, class_consistency, predict_proba, train_classifier
@@ -82,7 +82,7 @@ def split(path: Path, new: int, side: int) -> tuple[str, Alphabet]:
     rng = np.random.default_rng(new)
     others = rng.choice(np.delete(np.unique(alphabets), new), BASE_ALPHABETS, replace=False)
     drawers = rng.choice(np.unique(groups[alphabets == new]), DRAWERS, replace=False)
-    images, trained = resized(pixels, side), np.isin(groups, drawers)
+    images, trained = resized(pixels[:, None], side), np.isin(groups, drawers)
 
     def part(chosen: NDArray[np.bool_]) -> Labelled:
         return images[chosen], np.unique(labels[chosen], return_inverse=True)[1]

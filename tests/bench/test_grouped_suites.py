@@ -300,6 +300,8 @@ def test_files_with_groups_are_found_in_a_folder_of_data(scans, tmp_path, monkey
         load_images(source)
     monkeypatch.setenv("GANAUG_DATA", str(tmp_path))
     assert load_images(source).groups.tolist() == ["ann", "bob"] * 36
+    enlarged = load_images(dataclasses.replace(source, params={**source.params, "size": 16})).images
+    np.testing.assert_array_equal(enlarged[:, 0], np.load(scans)["images"].repeat(2, 1).repeat(2, 2))
     without = load_images(Plugin("named", "ganaug.bench.inputs.datasets.images_of_folder", source.params))
     assert (without.groups, len(without)) == (None, 72)
     with pytest.raises(ValueError, match=r"there is no other\.npz in .*; make it, or set GANAUG_DATA"):

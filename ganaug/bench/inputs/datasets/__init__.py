@@ -6,6 +6,7 @@ from ganaug.bench.inputs.datasets.image_sets import (
     images_of_folder,
     images_with_groups,
     joined_images,
+    resized,
 )
 from ganaug.bench.inputs.datasets.images import image_split_columns, load_images
 from ganaug.bench.inputs.datasets.sources import SPLIT_COLUMNS, TABLES
@@ -25,4 +26,5 @@ __all__ = [
     "joined_images",
     "load_images",
     "load_table",
+    "resized",
 ]

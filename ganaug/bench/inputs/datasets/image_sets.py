@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import scipy.ndimage
+import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from ganaug.bench.inputs.decoded import decoded_images
@@ -20,7 +22,7 @@ from ganaug.data import LabelledImages, labelled_images
 from ganaug.data.files import cache_folder, check_regular, user_path, write_atomically
 from ganaug.data.images.array_files import read_npz
 
-__all__ = ["grouped_digits", "image_features", "images_of_folder", "images_with_groups", "joined_images"]
+__all__ = ["grouped_digits", "image_features", "images_of_folder", "images_with_groups", "joined_images", "resized"]
 
 DATA_FOLDER = "GANAUG_DATA"
 
@@ -53,7 +55,7 @@ def joined_images(files: Sequence[str], size: int | None = None) -> LabelledImag
     return LabelledImages(images, labels)
 
 
-def images_with_groups(file: str, folder: str | None = None) -> LabelledImages:
+def images_with_groups(file: str, folder: str | None = None, size: int | None = None) -> LabelledImages:
     """Read an ``.npz`` file with groups out of a folder of data that are kept outside of a project.
 
     Parameters
@@ -62,6 +64,8 @@ def images_with_groups(file: str, folder: str | None = None) -> LabelledImages:
         Its name. It holds `images`, `labels` and `groups`, and may hold `group_names`, which `groups` are positions in.
     folder : str, optional
         By default the one that the environment variable ``GANAUG_DATA`` names.
+    size : int, optional
+        Height and width that images are resized to, by :func:`resized`.
 
     Returns
     -------
@@ -74,8 +78,31 @@ def images_with_groups(file: str, folder: str | None = None) -> LabelledImages:
     """
     path = _in_folder(file, folder)
     data = labelled_images(path, groups="groups")
+    if size is not None:
+        data = replace(data, images=resized(data.images, size))
     names = read_npz(path, ("group_names",), all_of_them=False).get("group_names")
     return data if names is None else replace(data, groups=names[data.groups])
+
+
+def resized(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Resize images so that each pixel is the mean of those that it covers.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, channels, height, width), uint8
+    size : int
+        Height and width in pixels.
+
+    Returns
+    -------
+    ndarray of shape (n, channels, size, size), uint8
+
+    Examples
+    --------
+    >>> resized(np.array([[[[0, 100], [10, 50]]]], np.uint8), 1)
+    array([[[[40]]]], dtype=uint8)
+    """
+    return F.interpolate(torch.from_numpy(images).float(), size=(size, size), mode="area").round().byte().numpy()
 
 
 def images_of_folder(file: str, folder: str | None = None) -> LabelledImages:
