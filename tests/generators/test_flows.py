@@ -53,6 +53,15 @@ def test_an_exported_flow_takes_any_number_of_samples(tmp_path):
     assert (images == images[0]).all()
 
 
+def test_noise_is_removed_from_all_numbers_of_a_patch_by_a_network_with_fewer_channels():
+    """Patches of 48 numbers, and 16 channels: images of one grey each come out smooth early in a training."""
+    greys = np.linspace(40, 210, 24).astype(np.uint8)
+    images = np.broadcast_to(greys[:, None, None, None], (24, 32, 32, 3)).copy()
+    flow = ImageFlow(**{**QUICK, "steps": 120, "width": 16, "batch_size": 16}).fit(images, np.arange(24) % 2)
+    drawn = flow.sample(np.arange(24) % 2, random_state=0).numpy().astype(float)
+    assert np.abs(np.diff(drawn, axis=2)).mean() < 45  # 30 with a linear path beside the channels, 65 without
+
+
 @pytest.mark.parametrize(("side", "steps"), [(8, 804), (14, 1406), (31, 1406), (32, 2719)])
 def test_a_default_training_takes_as_many_steps_as_images_are_worth(side, steps):
     images = RNG.integers(0, 256, (12, side, side), dtype=np.uint8)

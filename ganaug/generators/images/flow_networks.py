@@ -23,7 +23,7 @@ __all__ = ["ImageFlowArchitecture", "ImageVelocity", "build_sampler"]
 COARSER = {2: 1, 4: 2}  # by the side of a patch, how often the image is halved before the finest stage
 FREQUENCIES = 16
 SPREAD = 0.5  # of pixels in [-1, 1] around the mean of their class, roughly
-MEAN_RATE = 4.0  # of how fast that mean is learnt, against weights
+RATE = 4.0  # of how fast that mean and the straight path are learnt, against weights
 MOST, MOST_BLOCKS = 2**24, 64  # in descriptions out of files
 
 
@@ -118,6 +118,23 @@ class _Block(nn.Module):
         return x + self.second(F.silu(h))
 
 
+class _Straight(nn.Module):
+    """A linear map of each patch, with parts that time and conditions scale.
+
+    Most of a velocity is the noise that is to be removed, and all numbers of a patch have their own, 48 in 4x4 pixels
+    of RGB: more than what the channels of the network carry beside the image, halved as they are by an activation.
+    """
+
+    def __init__(self, pixels: int, embedding_dim: int) -> None:
+        super().__init__()
+        self.first = Conv2d(pixels, pixels, 1)
+        self.modulation = Linear(embedding_dim, pixels)
+        self.second = Conv2d(pixels, pixels, 1, init_gain=0.0)
+
+    def forward(self, x: Tensor, code: Tensor) -> Tensor:
+        return RATE * self.second(self.first(x) * (1 + self.modulation(code)[:, :, None, None]))
+
+
 class ImageVelocity(nn.Module):
     """Images on their way from noise, the time and conditions in, velocities out.
 
@@ -130,7 +147,8 @@ class ImageVelocity(nn.Module):
     ``forward(x, t, conditions)`` takes (batch, latent_dim), times of shape (batch,) and conditions as
     :class:`ConditionEmbedding` does, and returns (batch, latent_dim), relative to what :func:`gaussian_velocity` says
     of pixels around the sum of an image of the class and one of the group, which are learnt, too. The network goes
-    down through the stages and up again, where each stage adds what it had on the way down.
+    down through the stages and up again, where each stage adds what it had on the way down, and a linear map of each
+    patch is added to what comes out.
     """
 
     def __init__(self, arch: ImageFlowArchitecture) -> None:
@@ -150,13 +168,14 @@ class ImageVelocity(nn.Module):
         self.narrow = nn.ModuleList(Conv2d(arch.width(s), arch.width(s - 1), 1) for s in stages[1:])
         self.widen = nn.ModuleList(Conv2d(arch.width(s - 1), arch.width(s), 1) for s in stages[1:])
         self.to_image = Conv2d(arch.width(stages[-1]), pixels, 3, padding=1, init_gain=0.0)
+        self.straight = _Straight(pixels, dim)
 
     def _blocks(self, stage: int) -> nn.ModuleList:
         return nn.ModuleList(_Block(self.arch.width(stage), self.arch.embedding_dim) for _ in range(self.arch.blocks))
 
     def forward(self, x: Tensor, t: Tensor, conditions: Tensor) -> Tensor:
         """Compute velocities; shapes are in the notes of the class."""
-        time, mean = t[:, None], MEAN_RATE * self.mean(conditions)
+        time, mean = t[:, None], RATE * self.mean(conditions)
         known, spread = gaussian_velocity(x, time, mean, SPREAD)
         return known + spread * self._learnt(x - time * mean, t, conditions).float()
 
@@ -167,7 +186,8 @@ class ImageVelocity(nn.Module):
         sizes, down, up = arch.sizes, list[Any](self.down), list[Any](self.up)
         left, right, top, bottom = self._margins()
         images = F.pad(x.unflatten(1, arch.image_shape), (left, right, top, bottom))
-        h = self.from_image(_folded(images, arch.patch))
+        patches = _folded(images, arch.patch)
+        h = self.from_image(patches)
         kept = []
         for stage in range(len(sizes) - 1, -1, -1):
             for block in down[stage]:
@@ -181,7 +201,7 @@ class ImageVelocity(nn.Module):
                 h = F.interpolate(self.widen[stage - 1](h), size=sizes[stage], mode="nearest") + kept.pop()
             for block in up[stage]:
                 h = block(h, code)
-        images = _unfolded(self.to_image(F.silu(h)), arch.patch)
+        images = _unfolded(self.to_image(F.silu(h)) + self.straight(patches, code), arch.patch)
         height, width = arch.image_shape[1:]
         return images[:, :, top : top + height, left : left + width].flatten(1)
 
