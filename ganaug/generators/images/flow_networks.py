@@ -119,7 +119,7 @@ class _Block(nn.Module):
 
 
 class _Straight(nn.Module):
-    """A linear map of each patch, with parts that time and conditions scale.
+    """A linear map of each patch, with parts that time scales.
 
     Most of a velocity is the noise that is to be removed, and all numbers of a patch have their own, 48 in 4x4 pixels
     of RGB: more than what the channels of the network carry beside the image, halved as they are by an activation.
@@ -131,8 +131,8 @@ class _Straight(nn.Module):
         self.modulation = Linear(embedding_dim, pixels)
         self.second = Conv2d(pixels, pixels, 1, init_gain=0.0)
 
-    def forward(self, x: Tensor, code: Tensor) -> Tensor:
-        return RATE * self.second(self.first(x) * (1 + self.modulation(code)[:, :, None, None]))
+    def forward(self, x: Tensor, time: Tensor) -> Tensor:
+        return RATE * self.second(self.first(x) * (1 + self.modulation(time)[:, :, None, None]))
 
 
 class ImageVelocity(nn.Module):
@@ -147,8 +147,8 @@ class ImageVelocity(nn.Module):
     ``forward(x, t, conditions)`` takes (batch, latent_dim), times of shape (batch,) and conditions as
     :class:`ConditionEmbedding` does, and returns (batch, latent_dim), relative to what :func:`gaussian_velocity` says
     of pixels around the sum of an image of the class and one of the group, which are learnt, too. The network goes
-    down through the stages and up again, where each stage adds what it had on the way down, and a linear map of each
-    patch is added to what comes out.
+    down through the stages and up again, where each stage adds what it had on the way down. With patches of 4x4 pixels
+    a linear map of each patch is added to what comes out.
     """
 
     def __init__(self, arch: ImageFlowArchitecture) -> None:
@@ -168,7 +168,7 @@ class ImageVelocity(nn.Module):
         self.narrow = nn.ModuleList(Conv2d(arch.width(s), arch.width(s - 1), 1) for s in stages[1:])
         self.widen = nn.ModuleList(Conv2d(arch.width(s - 1), arch.width(s), 1) for s in stages[1:])
         self.to_image = Conv2d(arch.width(stages[-1]), pixels, 3, padding=1, init_gain=0.0)
-        self.straight = _Straight(pixels, dim)
+        self.straight = _Straight(pixels, dim) if arch.patch > 2 else None
 
     def _blocks(self, stage: int) -> nn.ModuleList:
         return nn.ModuleList(_Block(self.arch.width(stage), self.arch.embedding_dim) for _ in range(self.arch.blocks))
@@ -182,7 +182,8 @@ class ImageVelocity(nn.Module):
     def _learnt(self, x: Tensor, t: Tensor, conditions: Tensor) -> Tensor:
         arch = self.arch
         angles = t[:, None] * torch.arange(1, FREQUENCIES + 1, device=t.device) * (math.pi / 2)
-        code = F.silu(self.time(angles.cos())) + self.embedding(conditions)
+        time = F.silu(self.time(angles.cos()))
+        code = time + self.embedding(conditions)
         sizes, down, up = arch.sizes, list[Any](self.down), list[Any](self.up)
         left, right, top, bottom = self._margins()
         images = F.pad(x.unflatten(1, arch.image_shape), (left, right, top, bottom))
@@ -201,7 +202,10 @@ class ImageVelocity(nn.Module):
                 h = F.interpolate(self.widen[stage - 1](h), size=sizes[stage], mode="nearest") + kept.pop()
             for block in up[stage]:
                 h = block(h, code)
-        images = _unfolded(self.to_image(F.silu(h)) + self.straight(patches, code), arch.patch)
+        out = self.to_image(F.silu(h))
+        if self.straight is not None:
+            out = out + self.straight(patches, time)
+        images = _unfolded(out, arch.patch)
         height, width = arch.image_shape[1:]
         return images[:, :, top : top + height, left : left + width].flatten(1)
 
