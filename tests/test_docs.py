@@ -1,6 +1,7 @@
 """README and docs/: what they show runs, figures are those that are kept, every public name has a page."""
 
 import importlib
+import inspect
 import json
 import re
 from itertools import chain
@@ -20,6 +21,7 @@ ORDER = re.findall(r"^[a-z_]+$", (ROOT / "docs" / "how_to" / "index.md").read_te
 HOW_TO = [ROOT / "docs" / "how_to" / f"{name}.md" for name in ORDER]
 PAGES = {path: path.read_text(encoding="utf-8") for path in [START, *HOW_TO, ROOT / "docs" / "benchmarks.md"]}
 ALL_TEXT = "\n".join([README, *PAGES.values()])
+EXAMPLE = r"Examples\n--------\n(.*\n)*?>>> "
 PACKAGE = Path(ganaug.__file__).parent
 ROOMS = [
     ".".join(path.parent.relative_to(PACKAGE).parts)
@@ -100,6 +102,38 @@ def test_the_suite_that_is_shown_can_be_read(tmp_path):
     (tmp_path / "mine.toml").write_text(text)
     suite = load_suite(tmp_path / "mine.toml")
     assert [arm.name for arm, _ in suite.tables.pairs()] == ["gan", "gan"]
+
+
+def public_objects():
+    for room in ("", *ROOMS):
+        module = importlib.import_module(f"ganaug.{room}".rstrip("."))
+        for name in set(module.__all__) - {"__version__"}:
+            yield f"{module.__name__}.{name}", getattr(module, name)
+
+
+def test_every_public_name_has_an_example_that_runs():
+    without = [name for name, value in public_objects() if not re.search(EXAMPLE, inspect.getdoc(value) or "")]
+    assert without == []  # the doctests of the package run them
+
+
+def test_every_figure_names_its_command():
+    pages = {"README.md": README, "benchmarks.md": PAGES[ROOT / "docs" / "benchmarks.md"]}
+    for name, text in pages.items():
+        overview = text.split("## The measurements")[0]
+        for row in re.findall(r"^\|.*\[[+-]?\d+\.\d.*\|$", overview, re.M):
+            assert commands(row), f"{name}: {row}"
+    for section in re.split(r"^### ", pages["benchmarks.md"], flags=re.M)[1:]:
+        assert commands(section), section[:200]
+
+
+def commands(text):
+    """What in the text makes figures: scripts that are there, and suites that are there."""
+    found = re.findall(r"(?:`|&& )python\s(benchmarks/\S+?\.py)(?:\s([a-z0-9-]+))?", text)
+    for script, suite in found:
+        assert (ROOT / script).is_file(), script
+        if script == "benchmarks/run.py":
+            assert suite in available_suites()
+    return found
 
 
 def test_every_public_name_has_a_page():

@@ -166,6 +166,15 @@ def interpolation_sheet(gan: Any, labels: Any = None, *, steps: int = 8, random_
     See Also
     --------
     ganaug.ImageGAN.interpolate : The images themselves.
+
+    Examples
+    --------
+    >>> from ganaug import ImageGAN, labelled_images
+    >>> from ganaug.audit import interpolation_sheet
+    >>> digits = labelled_images("digits").subset(range(100))
+    >>> gan = ImageGAN(steps=2, random_state=0, verbose=False).fit(digits)
+    >>> interpolation_sheet(gan, [3, 8], steps=5, random_state=0).size
+    (266, 122)
     """
     check_generator(gan, kind="images")
     if not hasattr(gan, "interpolate"):

@@ -67,6 +67,15 @@ class Explanation:
         moved farthest first.
     shown : dict
         Of an image: itself and its neighbours, (n, channels, height, width).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ganaug.audit import explain
+    >>> X, y = np.array([[0.0], [1.0], [8.0], [9.0]] * 5) + np.arange(20)[:, None] / 100, np.array([0, 0, 1, 1] * 5)
+    >>> (why,) = explain(np.array([[8.5]]), X, labels=[1], train_labels=y, random_state=0)
+    >>> why.label, why.same_class[0].index, round(why.probabilities["1"], 1)
+    ('1', 18, 0.8)
     """
 
     kind: str
@@ -126,6 +135,16 @@ def explanation_sheet(explanations: Sequence[Explanation]) -> Image.Image:
     ------
     ValueError
         For none, or for rows of a table.
+
+    Examples
+    --------
+    >>> from ganaug import ImageGAN, labelled_images
+    >>> from ganaug.audit import explain, explanation_sheet
+    >>> digits = labelled_images("digits").subset(range(100))
+    >>> gan = ImageGAN(steps=2, random_state=0, verbose=False).fit(digits)
+    >>> made = gan.sample([3, 8], random_state=0)
+    >>> explanation_sheet(explain(made, digits, labels=[3, 8], gan=gan, random_state=0)).size
+    (441, 122)
     """
     if not explanations or any(not each.shown for each in explanations):
         raise ValueError("explanations must be of images, at least one; print those of rows")

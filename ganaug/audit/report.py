@@ -94,6 +94,18 @@ class AuditReport:
         with a holdout the shares of "near" copies and of those "near expected". Cells of few samples are left out.
     groups : GroupConsistency or None
         How often samples are recognised as the group and the class that they were asked for; no part of the verdict.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ganaug.audit import audit
+    >>> rng = np.random.default_rng(0)
+    >>> train, holdout = rng.normal(size=(200, 4)), rng.normal(size=(200, 4))
+    >>> report = audit(rng.normal(size=(200, 4)), train, holdout, random_state=0)
+    >>> report.verdict
+    'pass'
+    >>> audit(train[:100], train, holdout, random_state=0).verdict
+    'fail'
     """
 
     kind: str

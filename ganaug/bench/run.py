@@ -91,6 +91,36 @@ def run_suite(
     others go on. With one job the cell runs in the process that calls this function, and ends it; after it has done so
     twice, the next start gives the cell a process of its own. On a cluster, where workers are lost for other reasons
     too, a cell is tried on a second worker before it becomes such a row.
+
+    Examples
+    --------
+    One table, one classifier, two arms, two folds:
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from ganaug.bench import load_suite, run_suite
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> text = '''
+    ... name = "small"
+    ... title = "Wine"
+    ... [tables]
+    ... datasets = ["sklearn.datasets.load_wine"]
+    ... folds = 2
+    ... baselines = ["none"]
+    ... classifiers = ["logistic"]
+    ... [[tables.arms]]
+    ... name = "none"
+    ... [[tables.arms]]
+    ... name = "SMOTE"
+    ... sampler = "smote"
+    ... against = ["none"]
+    ... '''
+    >>> _ = (folder / "small.toml").write_text(text)
+    >>> summary = run_suite(folder / "small.toml", folder / "run", jobs=1, verbose=False)
+    >>> [arm["name"] for arm in summary["experiments"][0]["cases"][0]["arms"]]
+    ['none', 'SMOTE']
+    >>> (folder / "run" / "report.html").is_file()
+    True
     """
     if jobs is not None and jobs < 1:
         raise ValueError(f"jobs must be at least 1, got {jobs}")

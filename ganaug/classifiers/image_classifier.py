@@ -57,6 +57,12 @@ class ClassifierConfig:
     ------
     ValueError
         For another precision.
+
+    Examples
+    --------
+    >>> from ganaug.metrics import ClassifierConfig
+    >>> ClassifierConfig(steps=100)
+    ClassifierConfig(steps=100, batch_size=64, learning_rate=0.001, precision='fp32')
     """
 
     steps: int = 400
@@ -308,6 +314,24 @@ def class_consistency(
     -------
     ndarray of shape (n_classes,)
         In [0, 1].
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> from ganaug.metrics import class_consistency
+    >>> class Bright(torch.nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.gain = torch.nn.Parameter(torch.ones(1))
+    ...     def forward(self, images):
+    ...         light = self.gain * images.mean(dim=(1, 2, 3))
+    ...         return torch.stack([-light, light], dim=1)  # logits of "dark" and "bright"
+    ...
+    >>> images = np.zeros((4, 1, 8, 8), np.uint8)
+    >>> images[2] = 255
+    >>> class_consistency(Bright(), images, np.array([0, 0, 1, 1]), 2)
+    array([1. , 0.5])
     """
     hit = predict_proba(network, images).argmax(1) == labels
     return np.array([hit[labels == c].mean() for c in range(n_classes)])

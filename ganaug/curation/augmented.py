@@ -41,6 +41,16 @@ class AugmentedImages:
         Why as many were added, where that was chosen by validation; otherwise empty.
     groups : ndarray of shape (n,), optional
         Where the real images have groups; unknown ones of synthetic images whose generator has none.
+
+    Examples
+    --------
+    >>> from ganaug import ImageGAN, labelled_images
+    >>> from ganaug.curation import augment_images
+    >>> digits = labelled_images("digits").subset(range(100))
+    >>> gan = ImageGAN(steps=2, random_state=0, verbose=False).fit(digits)
+    >>> more = augment_images(digits, generator=gan, prefit=True, per_class=2, keep=[], random_state=0)
+    >>> more.images.shape, int(more.is_synthetic.sum())
+    ((120, 1, 8, 8), 20)
     """
 
     images: NDArray[Any]

@@ -48,6 +48,17 @@ class ClassConsistency:
     ----------
     thresholds_ : ndarray of shape (n_classes,)
         That quantile for each class.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ganaug.curation import ClassConsistency
+    >>> labels = np.repeat([0, 1], 40)
+    >>> rows = np.random.default_rng(0).normal(size=(80, 2)) + 3 * labels[:, None]
+    >>> consistency = ClassConsistency().fit(rows, labels, np.random.default_rng(0))
+    >>> typical, odd = consistency.score(np.array([[3.0, 3.0], [0.0, 0.0]]), np.array([1, 1]))
+    >>> bool(typical > consistency.thresholds_[1] > odd)
+    True
     """
 
     def __init__(self, quantile: float = 0.2, models: Callable[[int], list[Any]] = _for_tables) -> None:

@@ -33,6 +33,18 @@ class GateDecision:
         The decision in a sentence.
     position : int
         Of the choice among the candidates.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ganaug import SafeOverSampler
+    >>> from imblearn.over_sampling import SMOTE
+    >>> rng = np.random.default_rng(0)
+    >>> X, y = rng.normal(size=(120, 2)), np.repeat([0, 1], [100, 20])
+    >>> safe = SafeOverSampler(SMOTE(random_state=0), cv=3, random_state=0)
+    >>> X_new, y_new = safe.fit_resample(X, y)
+    >>> safe.decision_.ratio, safe.decision_.smallest_gain > 0
+    (0.0, True)
     """
 
     ratio: float

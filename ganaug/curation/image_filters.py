@@ -74,6 +74,20 @@ class DiscriminatorRank:
     ----------
     share : float in (0, 1]
         Of the candidates that are kept.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from ganaug import ImageGAN, labelled_images
+    >>> from ganaug import SyntheticPool
+    >>> from ganaug.curation import DiscriminatorRank
+    >>> digits = labelled_images("digits").subset(range(100))
+    >>> gan = ImageGAN(steps=2, random_state=0, verbose=False).fit(digits)
+    >>> pool = SyntheticPool.build(
+    ...     gan, tempfile.mkdtemp(), per_class=2, real=digits, keep=[DiscriminatorRank(0.25)], random_state=0
+    ... )
+    >>> pool.provenance["filters"]
+    [{'name': 'discriminator rank', 'share': 0.25}]
     """
 
     name = "discriminator rank"
@@ -132,6 +146,14 @@ class ImageConsistency:
     is measured by ``python benchmarks/cell_filters.py``, with other rules beside.
 
     Classes of fewer than five real images cannot be cross-fitted: it warns, and lets all of their candidates pass.
+
+    Examples
+    --------
+    One of the filters of ``SyntheticPool.build(keep=[...])``; stricter than by default:
+
+    >>> from ganaug.curation import ImageConsistency
+    >>> ImageConsistency(quantile=0.4, odds=0.5).describe()
+    {'name': 'class consistency', 'quantile': 0.4, 'odds': 0.5}
     """
 
     name = "class consistency"
@@ -197,6 +219,14 @@ class LearningDynamics(ImageConsistency):
     ----------
     quantile, odds : float in [0, 1]
         As there, of these scores.
+
+    Examples
+    --------
+    One of the filters of ``SyntheticPool.build(keep=[...])``:
+
+    >>> from ganaug.curation import LearningDynamics
+    >>> LearningDynamics(quantile=0.1).describe()
+    {'name': 'learning dynamics', 'quantile': 0.1, 'odds': 0.3333333333333333}
     """
 
     name = "learning dynamics"
@@ -211,6 +241,20 @@ class NoCopies:
     quantile : float in [0, 1]
         The limit for a class is this quantile of the distances of its training images to the nearest different training
         image, of whatever class and group. Exact copies are dropped at any limit.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from ganaug import ImageGAN, labelled_images
+    >>> from ganaug import SyntheticPool
+    >>> from ganaug.curation import NoCopies
+    >>> digits = labelled_images("digits").subset(range(100))
+    >>> gan = ImageGAN(steps=2, random_state=0, verbose=False).fit(digits)
+    >>> pool = SyntheticPool.build(
+    ...     gan, tempfile.mkdtemp(), per_class=2, real=digits, keep=[NoCopies()], random_state=0
+    ... )
+    >>> pool.counts.tolist()
+    [2, 2, 2, 2, 2, 2, 2, 2, 2, 2]
     """
 
     name = "no copies"

@@ -63,6 +63,19 @@ class ImageGateDecision:
         Mean balanced accuracy of each candidate in validation.
     n_validation : int
         Images that were validated on.
+
+    Examples
+    --------
+    What :func:`ganaug.choose_ratio` returns, and what is done with it:
+
+    >>> from ganaug.curation import GateDecision, ImageGateDecision, NoCopies
+    >>> rule = GateDecision(0.5, 0.5, 2.1, 0.8, "0.5 gains 2.1 points, more than its standard error of 0.8", 1)
+    >>> ratios, compared = {"cat": 0.5, "dog": 0.0}, ("nothing", "0.5, no copies")
+    >>> decision = ImageGateDecision(0.5, (NoCopies(),), ratios, rule, compared, (81.2, 83.3), 120)
+    >>> decision.candidates[decision.decision.position]
+    '0.5, no copies'
+    >>> {label: round(40 * ratio) for label, ratio in decision.ratios_per_class.items()}  # of 40 images each
+    {'cat': 20, 'dog': 0}
     """
 
     ratio: float

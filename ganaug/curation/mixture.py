@@ -26,6 +26,27 @@ class RowSampler(Protocol):
 
     Where rows have groups, the sampler learns each cell of a class and a group as if it were a class, unless it is a
     :class:`CellSampler`.
+
+    Examples
+    --------
+    A sampler that repeats rows, in a mixture with another:
+
+    >>> import numpy as np
+    >>> from ganaug.curation import LocalSampler, Mixture
+    >>> class Repeat:
+    ...     def fit(self, rows, labels, layout=None):
+    ...         self.rows, self.labels = rows, labels
+    ...         return self
+    ...     def sample(self, labels, randomness):
+    ...         anchors = np.array([randomness.choice(np.flatnonzero(self.labels == label)) for label in labels])
+    ...         return self.rows[anchors], anchors
+    ...
+    >>> labels = np.repeat([0, 1], 10)
+    >>> rows = np.random.default_rng(0).normal(size=(20, 2)).astype(np.float32)
+    >>> mixture = Mixture([(Repeat(), 1), (LocalSampler(), 1)]).fit(rows, labels)
+    >>> drawn, anchors = mixture.sample(np.array([1, 1, 1, 1]), np.random.default_rng(0))
+    >>> drawn.shape, bool((anchors >= 10).all())
+    ((4, 2), True)
     """
 
     def fit(self, rows: NDArray[np.float32], labels: NDArray[np.integer], layout: RowLayout | None = None) -> Any:

@@ -187,6 +187,18 @@ class CellGateDecision:
     withheld : tuple of dict
         For each cell that was withheld its "class", "group" and "round", and of each candidate the share of its samples
         ("withheld") and of other cells of its group ("seen") that were recognised, and the mean of both ("score").
+
+    Examples
+    --------
+    >>> from ganaug.curation import CellGateDecision, GateDecision
+    >>> rule = GateDecision(1.0, 1.0, 3.1, 0.9, "1 gains 3.1 points, more than its standard error of 0.9")
+    >>> decision = CellGateDecision(
+    ...     1.0, {("eight", "north"): 20}, {("nine", "north"): "no gain"}, rule, ("nothing", "1"), (60.2, 63.3), ()
+    ... )
+    >>> print(decision)
+    1 gains 3.1 points, more than its standard error of 0.9
+    filled: class eight in group north, 20 samples
+    not filled, no gain: class nine in group north
     """
 
     ratio: float

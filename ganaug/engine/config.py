@@ -34,6 +34,15 @@ class TrainingConfig:
         What the networks compute in while they are trained.
     validation_fraction : float
         Share of each class that is held out to choose the best of the moving averages by; 0 takes the last.
+
+    Examples
+    --------
+    >>> from ganaug.engine import TrainingConfig
+    >>> config = TrainingConfig(
+    ...     steps=100, batch_size=32, learning_rate=1e-3, final_learning_rate=1e-5, label_temperature=0
+    ... )
+    >>> config.precision, config.validation_fraction
+    ('fp32', 0.0)
     """
 
     steps: int

@@ -29,7 +29,19 @@ EMA_MOST = 0.02  # and at most as a share of all samples
 
 
 class TrainingDiverged(RuntimeError):  # noqa: N818 - the name users know from Lightning and Keras
-    """Losses became infinite or NaN again and again, in spite of lower learning rates."""
+    """Losses became infinite or NaN again and again, in spite of lower learning rates.
+
+    Examples
+    --------
+    >>> from ganaug import TableGAN, TrainingDiverged
+    >>> X, y = [[0.1], [0.2], [1.0], [1.1]] * 5, [0, 0, 1, 1] * 5
+    >>> try:
+    ...     TableGAN(steps=60, width=8, learning_rate=1e30, random_state=0, verbose=False).fit(X, y)
+    ... except TrainingDiverged as error:
+    ...     print(str(error).split(",")[0])
+    ...
+    the losses were not finite before step 50
+    """
 
 
 def _set_learning_rate(optimizers: Iterable[Optimizer], value: float) -> None:
@@ -117,6 +129,43 @@ def train(
         If two callbacks have the same name.
     TrainingDiverged
         After going back three times.
+
+    Examples
+    --------
+    A normal distribution of each class, by maximum likelihood:
+
+    >>> import numpy as np
+    >>> import torch
+    >>> from ganaug.engine import TrainingConfig, train
+    >>> from ganaug.engine.label_embedding import ClassBalancedSampler
+    >>> from ganaug.engine.objective import Objective
+    >>> class Means(Objective):
+    ...     loss_names = ("negative_log_likelihood",)
+    ...     def __init__(self):
+    ...         means = torch.nn.Embedding(2, 1)
+    ...         self.networks, self.ema = {"means": means}, {}
+    ...         self.optimizers = {"means": torch.optim.Adam(means.parameters())}
+    ...     def draw(self, batch, step, progress, randomness):
+    ...         return "step", [batch.samples, batch.labels]
+    ...     def step(self, kind, samples, labels):
+    ...         loss = ((samples - self.networks["means"](labels)) ** 2).mean() / 2
+    ...         self.optimizers["means"].zero_grad()
+    ...         loss.backward()
+    ...         self.optimizers["means"].step()
+    ...         return loss.detach()[None]
+    ...     def samples(self, labels, batch_size, randomness):
+    ...         return self.networks["means"](labels) + torch.randn(len(labels), 1, generator=randomness)
+    ...
+    >>> labels = np.repeat([0, 1], 50)
+    >>> values = torch.tensor(labels * 4.0, dtype=torch.float32)[:, None]
+    >>> objective = Means()
+    >>> config = TrainingConfig(200, 32, learning_rate=0.1, final_learning_rate=0.01, label_temperature=0)
+    >>> sampler = ClassBalancedSampler(labels, temperature=0)
+    >>> state = train(objective, config, sampler, lambda indices: values[indices], torch.Generator().manual_seed(0))
+    >>> [reading["step"] for reading in state.history]
+    [50, 100, 150, 200]
+    >>> objective.networks["means"].weight.detach().round().int().flatten().tolist()
+    [0, 4]
     """
     names = [callback.name for callback in callbacks]
     if len(set(names)) < len(names):

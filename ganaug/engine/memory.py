@@ -22,7 +22,21 @@ PROBED = frozenset({"cuda"})  # devices whose memory is small, and fails soon en
 
 
 class OutOfMemory(RuntimeError):  # noqa: N818 - named as torch.OutOfMemoryError and the rest of the field say it
-    """A batch does not fit into memory."""
+    """A batch does not fit into memory.
+
+    Examples
+    --------
+    >>> from ganaug import OutOfMemory, TableGAN
+    >>> X, y = [[0.1], [0.2], [1.0], [1.1]] * 5, [0, 0, 1, 1] * 5
+    >>> gan = TableGAN(steps=2, width=8, random_state=0, verbose=False)
+    >>> try:
+    ...     gan = gan.fit(X, y)
+    ... except OutOfMemory:  # its sentence says which batch size fits; "auto" takes it
+    ...     gan = gan.set_params(batch_size="auto").fit(X, y)
+    ...
+    >>> gan.sample([0, 1, 1]).shape
+    (3, 1)
+    """
 
 
 def largest_fitting(attempt: Callable[[int], None], batch_size: int) -> int | None:

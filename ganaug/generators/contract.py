@@ -108,6 +108,30 @@ class Generator(Protocol):
     classes_ : ndarray of shape (n_classes,)
         Labels as they were given, sorted.
     sample_spec_ : SampleSpec
+
+    Examples
+    --------
+    A generator that draws rows near those of the class:
+
+    >>> import numpy as np
+    >>> from ganaug.generators import Generator, SampleSpec
+    >>> class Jitter:
+    ...     def fit(self, X, y, groups=None):
+    ...         self.X_, self.y_ = np.asarray(X), np.asarray(y)
+    ...         self.classes_ = np.unique(y)
+    ...         self.sample_spec_ = SampleSpec("rows", self.X_.shape[1:], str(self.X_.dtype))
+    ...         return self
+    ...     def sample(self, labels, groups=None, *, random_state=None):
+    ...         rng = np.random.default_rng(random_state)
+    ...         rows = [self.X_[rng.choice(np.flatnonzero(self.y_ == label))] for label in labels]
+    ...         return np.stack(rows) + rng.normal(0, 0.1, (len(labels), self.X_.shape[1]))
+    ...
+    >>> jitter = Jitter().fit([[0.0], [1.0], [9.0]], ["low", "low", "high"])
+    >>> isinstance(jitter, Generator)
+    True
+    >>> jitter.sample(["high", "high"], random_state=0).round(1)
+    array([[9.],
+           [9.]])
     """
 
     classes_: NDArray[Any]
@@ -128,7 +152,19 @@ class Generator(Protocol):
 
 @runtime_checkable
 class Scorer(Protocol):
-    """A generator that can say how well samples fit its classes: by logits, a likelihood or a bound of it."""
+    """A generator that can say how well samples fit its classes: by logits, a likelihood or a bound of it.
+
+    Examples
+    --------
+    >>> from ganaug import TableAutoregressive
+    >>> from ganaug.generators import Scorer
+    >>> X, y = [[0.1], [0.2], [1.0], [1.1]] * 5, ["low", "low", "high", "high"] * 5
+    >>> model = TableAutoregressive(steps=20, random_state=0, verbose=False).fit(X, y)
+    >>> isinstance(model, Scorer)
+    True
+    >>> model.score_samples([[0.15], [1.05]], ["low", "low"]).shape
+    (2,)
+    """
 
     def score_samples(self, X: Any, labels: Any) -> NDArray[np.floating]:
         """One number per sample: the higher, the more it is like the training data of that class."""

@@ -105,6 +105,17 @@ def write_bundle(path: str | Path, kind: str, config: dict[str, Any], tensors: d
         Written contiguous, from the CPU.
     card : str
         Text of ``README.md``. One that is there and is no card of this package stays, with a warning.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import torch
+    >>> from ganaug.generators import read_bundle, write_bundle
+    >>> folder = tempfile.mkdtemp()
+    >>> write_bundle(folder, "MyGenerator", {"classes": [0, 1]}, {"means": torch.tensor([0.5, 2.0])}, "# My model")
+    >>> config, tensors = read_bundle(folder, "MyGenerator")
+    >>> config["classes"], tensors["means"]
+    ([0, 1], tensor([0.5000, 2.0000]))
     """
     path = user_path(path)
     check_folder(path, overwrite=True, beside_others=True)
@@ -281,6 +292,18 @@ def read_bundle(path: str | Path, kind: str) -> tuple[dict[str, Any], dict[str, 
     ------
     ValueError
         As :func:`read_config`, and for weights that are missing or damaged.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from ganaug import TableGAN
+    >>> from ganaug.generators import read_bundle
+    >>> folder = tempfile.mkdtemp()
+    >>> X, y = [[0.1], [0.2], [1.0], [1.1]] * 5, [0, 0, 1, 1] * 5
+    >>> _ = TableGAN(steps=2, width=8, random_state=0, verbose=False).fit(X, y).save(folder)
+    >>> config, tensors = read_bundle(folder, "TableGAN")
+    >>> config["params"]["steps"], len(tensors) > 0
+    (2, True)
     """
     path, config = user_path(path), read_config(path, kind)
     checksum = config.get("weights_sha256")

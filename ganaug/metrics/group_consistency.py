@@ -81,6 +81,23 @@ class GroupConsistency:
         Sentences about groups that are ignored, and cells in which the class is not drawn.
     ignored : list
         Groups that samples do not follow, by two standard errors.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from ganaug.metrics import table_report
+    >>> rng = np.random.default_rng(0)
+    >>> y, site = np.repeat(["well", "ill"], 200), np.tile(["north", "south"], 200)
+    >>> X = pd.DataFrame(rng.normal(size=(400, 2)), columns=["a", "b"])
+    >>> X["a"] += 3 * (y == "ill")
+    >>> X["b"] += 3 * (site == "south")
+    >>> same = rng.permutation(400)  # as if a generator knew classes and ignored groups
+    >>> same = same[np.argsort(y[same], kind="stable")]
+    >>> order = np.argsort(y, kind="stable")
+    >>> report = table_report(X, y, X.iloc[same] + 0.01, y[order], groups=(site, site[order]), random_state=0)
+    >>> [remark.split(" are ")[0] for remark in report.remarks]
+    ['samples asked for group north', 'samples asked for group south']
     """
 
     groups: list[dict[str, Any]]

@@ -58,6 +58,15 @@ def comparison_sheet(
     Returns
     -------
     PIL.Image.Image
+
+    Examples
+    --------
+    >>> from ganaug import ImageGAN, labelled_images
+    >>> digits = labelled_images("digits").subset(range(100))
+    >>> gan = ImageGAN(steps=2, random_state=0, verbose=False).fit(digits)
+    >>> labels = digits.labels[:30]
+    >>> comparison_sheet(digits, gan.sample(labels, random_state=0).numpy(), labels, columns=3).size
+    (498, 522)
     """
     rows = []
     shown, made = as_pixels(real.images, synthetic)

@@ -4,6 +4,7 @@ import itertools
 import os
 import re
 import shutil
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -13,7 +14,7 @@ from PIL import Image
 from ganaug.bench import ImageArm, ImageExperiment, Suite, TableArm, TableExperiment
 from ganaug.bench.cases.case import Task, case_specs, heading, scored
 from ganaug.bench.records.store import Store
-from ganaug.bench.results.report import write_report
+from ganaug.bench.results.report import read_summary, write_report
 from ganaug.bench.suite.plugins import Plugin
 from ganaug.data.images.pictures import png_bytes
 
@@ -22,6 +23,15 @@ SCRIPT, BOLD = "<script>alert(1)</script>", "<b>bold</b>"
 IMAGE = """<img src="https://example.com/x" onerror="alert('x')">"""
 LONG = "W" * 120
 TIMED_OUT = ("<i>slow</i>", LONG)  # an arm whose cells are given up in all cases, and one in the first only
+KEEL = Path(__file__).parents[2] / "benchmarks" / "results" / "keel" / "summary.json"
+GREYS = {
+    "#000000",
+    "#555555",
+    "#999999",
+    "#dddddd",
+    "#e3e8ef",
+    "#ffffff",
+}  # axes, bands and letters of files
 TEXT, GRAPHIC = 4.5, 3.0  # contrasts that WCAG 2.2 asks for: 1.4.3 and 1.4.11
 SECONDS = (9.0, 10.0, 100.0, 11.5, 2.0)
 
@@ -292,6 +302,31 @@ def test_a_caption_stays_beside_its_table_that_is_scrolled(page):
     })""")
     assert len(found) > 10
     assert max(found) <= 1
+
+
+def test_tables_of_a_large_benchmark_fit_into_a_window_of_1280_pixels(browser, tmp_path):
+    shutil.copy(KEEL, tmp_path)
+    read_summary(tmp_path)
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto((tmp_path / "report.html").as_uri())
+    page.locator("#unfold").click()
+    widths = page.eval_on_selector_all(".wide", "(parts) => parts.map((part) => [part.scrollWidth, part.clientWidth])")
+    page.close()
+    assert len(widths) > 50
+    assert [pair for pair in widths if pair[0] > pair[1]] == []
+
+
+def test_charts_and_files_have_the_same_colours(report):
+    page = report.read_text()
+    (light, _) = re.findall(r":root \{(.*?)\}", page)
+    colours = dict(re.findall(r"--(\w+): (#\w+);", light))
+    drawn = {colour for path in (report.parent / "figures").iterdir() for colour in _strokes(path.read_text())}
+    assert {colours["gain"], colours["line0"], colours["line1"]} <= drawn
+    assert drawn <= {*colours.values(), *GREYS}
+
+
+def _strokes(svg):
+    return re.findall(r'(?:stroke|fill)="(#\w{6})"', svg)
 
 
 def test_details_are_folded_at_first(report):

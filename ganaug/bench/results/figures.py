@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ganaug.bench.results.palette import DASHES, LINES
 from ganaug.bench.results.stats import holm, wilcoxon
 from ganaug.metrics.paired import FEWEST_SPLITS
 
@@ -102,7 +103,8 @@ def curve_chart(
     Returns
     -------
     dict
-        "lines" (name, number, SVG points, bars), "x_ticks", "y_ticks" (position, text), and the position of zero.
+        "lines" (name, number of the colour, dash, SVG points, bars), "x_ticks", "y_ticks" (position, text), and the
+        position of zero.
 
     Examples
     --------
@@ -132,7 +134,9 @@ def curve_chart(
         "lines": [
             {
                 "name": name,
-                "number": number % 8,
+                "number": number % len(LINES),
+                # Past the last colour dashes shift by one, so that no two of many lines look alike.
+                "dash": DASHES[(number + number // len(LINES)) % len(DASHES)],
                 "points": " ".join(f"{across(p[0], aside)},{up(p[1])}" for p in points),
                 "dots": [{"x": across(p[0], aside), "y": up(p[1])} for p in points],
                 "bars": [{"x": across(p[0], aside), "y1": up(p[2]), "y2": up(p[3])} for p in points if len(p) > 2],

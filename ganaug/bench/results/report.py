@@ -22,10 +22,11 @@ from ganaug.bench.execution.progress import duration_text
 from ganaug.bench.methods.group_scores import GROUP_METRICS
 from ganaug.bench.methods.scores import METRICS, MINORITY
 from ganaug.bench.records.store import Store
+from ganaug.bench.results import palette
 from ganaug.bench.results.aggregate import cell_table, generators_of, summarise
 from ganaug.bench.results.figures import critical_difference, curve_chart, forest, forest_ticks, reliability
 from ganaug.bench.results.records import CaseResult, DatasetsTest, ExperimentResult, LearningCurve
-from ganaug.bench.results.svg_files import DASHES, svg_files
+from ganaug.bench.results.svg_files import svg_files
 from ganaug.bench.suite.schema import Suite, digest
 from ganaug.data.files import read_regular, user_path, write_atomically
 from ganaug.data.json_values import parsed
@@ -288,7 +289,7 @@ def _render(root: Path, summary: dict[str, Any], unwritten: list[OSError] | None
     )
     templates.filters["line"] = _line
     templates.globals.update(reliability=reliability, less_is_better=_less_is_better, difference_text=difference_text)
-    templates.globals.update(points_text=_points_text, forest_ticks=forest_ticks, dashes=DASHES)
+    templates.globals.update(points_text=_points_text, forest_ticks=forest_ticks, palette=palette)
     experiments = [ExperimentResult.from_dict(experiment) for experiment in summary["experiments"]]
     sheets = {
         (case.index, place): base64.b64encode(read_regular(path)).decode()

@@ -7,14 +7,12 @@ from typing import Any
 
 from jinja2 import Environment
 
+from ganaug.bench.results.palette import GAIN, HARM, LINES, UNCLEAR
 from ganaug.bench.results.records import ExperimentResult
 
-__all__ = ["DASHES", "svg_files"]
+__all__ = ["svg_files"]
 
 NAMESPACES = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
-# Okabe and Ito's, for any kind of colour vision, without the yellow that fades on white.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#000000", "#56b4e9", "#e69f00", "#6b7280")
-DASHES = ("none", "7 3", "2 2", "9 3 2 3", "12 3", "4 4", "1 3", "6 2 2 2 2 2")
 
 
 def svg_files(
@@ -40,9 +38,11 @@ def svg_files(
     name, content : str
         "gain-KIND.svg", "ranks-KIND.svg", "curve-KIND-N.svg", "amount-KIND-N.svg" and "calibration-KIND-N.svg".
     """
+    colours = [on_white for on_white, _ in LINES]
+    marks = {"gain": GAIN[0], "harm": HARM[0], "unclear": UNCLEAR[0], "equal": UNCLEAR[0]}
 
     def drawn(template: str, **values: Any) -> str:
-        return templates.get_template(template).render(colours=COLOURS, **values)
+        return templates.get_template(template).render(colours=colours, marks=marks, **values)
 
     for experiment, layout in zip(experiments, charts, strict=True):
         kind, first = experiment.kind, experiment.compared[0]

@@ -21,7 +21,14 @@ MOST_SUITE = 2**24  # bytes
 
 
 def available_suites() -> list[str]:
-    """Names of the suites that come with the package."""
+    """Names of the suites that come with the package.
+
+    Examples
+    --------
+    >>> from ganaug.bench import available_suites
+    >>> {"keel", "quick", "smoke"} <= set(available_suites())
+    True
+    """
     return sorted(path.stem for path in SUITES.glob("*.toml"))
 
 

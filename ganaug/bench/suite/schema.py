@@ -99,6 +99,13 @@ class ImageArm(_Declared):
     against : tuple of str
         Arms that a verdict compares this one with; if empty, and `synthetic` is not zero, the arm that is alike but for
         synthetic images.
+
+    Examples
+    --------
+    >>> from ganaug.bench import ImageArm
+    >>> arm = ImageArm("gan+affine", synthetic=0.3, transform="affine", keep=("class consistency",))
+    >>> arm.synthetic, arm.keep
+    (0.3, ('class consistency',))
     """
 
     SEVERAL: ClassVar[tuple[str, ...]] = ("keep", "against")
@@ -198,6 +205,13 @@ class TableArm(_Declared):
         Add rows to cells of class and group: to those that the training rows lack, or to all up to the size of the
         largest, times `ratio`. The sampler is then a generator that learns groups: "additive-transfer", "table-gan",
         another registered one, or a class by its import path; or "gan", with ``balance="cells"``.
+
+    Examples
+    --------
+    >>> from ganaug.bench import TableArm
+    >>> from ganaug.bench.suite.plugins import Plugin
+    >>> TableArm("SMOTE", Plugin("smote", "smote"), against=("none",)).ratio
+    1.0
     """
 
     SEVERAL: ClassVar[tuple[str, ...]] = ("against",)
@@ -364,6 +378,13 @@ class ImageExperiment(Experiment):
     generators : tuple of Plugin
         Others that arms name: registered ones, or classes by their import path, each with its parameters. Arms of one
         generator share its fits.
+
+    Examples
+    --------
+    >>> from ganaug.bench import load_suite
+    >>> images = load_suite("quick").images
+    >>> images.synthetic_per_class, [arm.name for arm in images.arms]
+    (200, ['real', 'classical', 'mixup', 'cutmix', 'synthetic only', 'gan', 'gan+classical'])
     """
 
     kind: ClassVar[str] = "images"
@@ -396,6 +417,13 @@ class TableExperiment(Experiment):
     ----------
     components : int or None
         Principal components, of the training rows, that the encoded columns are reduced to.
+
+    Examples
+    --------
+    >>> from ganaug.bench import load_suite
+    >>> tables = load_suite("quick").tables
+    >>> tables.folds, [arm.name for arm in tables.arms]
+    (5, ['none', 'class weight', 'prior-corrected', 'random', 'SMOTE', 'gan'])
     """
 
     kind: ClassVar[str] = "tables"
@@ -424,6 +452,16 @@ class Suite(_Declared):
         Seconds that the suite was reduced to take, by :func:`~ganaug.bench.cases.budget.within_budget`.
     reduced : tuple of str
         What is less in it for that.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> from ganaug.bench import load_suite
+    >>> suite = load_suite("quick")
+    >>> suite.title, suite.seed
+    ('Does augmentation help? Digits as images, and tables with a long tail', 0)
+    >>> replace(suite, name="mine", images=None).images is None
+    True
     """
 
     name: types.SuiteName

@@ -40,6 +40,17 @@ class EncodedTable:
         Groups that occur, sorted; None where the rows have none.
     group_targets : ndarray of shape (n_rows,), int64, or None
         Position of the group of each row in `groups`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from ganaug.curation import encode_table
+    >>> frame = pd.DataFrame({"age": [31, 45, 62], "region": ["north", "south", "north"]})
+    >>> data = encode_table(frame, ["in", "out", "in"])
+    >>> data.classes, data.targets
+    (array(['in', 'out'], dtype='<U3'), array([0, 1, 0]))
+    >>> data.rows.shape == (3, data.layout.width)
+    True
     """
 
     table: pd.DataFrame

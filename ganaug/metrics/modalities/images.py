@@ -26,7 +26,17 @@ __all__ = ["Images"]
 
 
 class Images:
-    """Images, held as an array (n, channels, height, width); see :class:`~ganaug.metrics.modalities.Modality`."""
+    """Images, held as an array (n, channels, height, width); see :class:`~ganaug.metrics.modalities.Modality`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ganaug.metrics.modalities import Images
+    >>> images = Images()
+    >>> samples = images.read(np.zeros((3, 8, 8), np.uint8), [0, 1, 1])
+    >>> samples.items.shape, images.take(samples.items, np.array([2])).shape
+    ((3, 1, 8, 8), (1, 1, 8, 8))
+    """
 
     kind = KINDS["images"]
     makes_pictures = True

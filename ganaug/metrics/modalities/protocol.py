@@ -40,6 +40,13 @@ class Samples:
         Whether the mirror image of a sample could be one too, as of pictures; not of sounds, whose columns are times.
     fingerprint : callable, optional
         Returns what a generator that was trained on them keeps as ``training_data_["sha256"]``.
+
+    Examples
+    --------
+    >>> from ganaug.metrics.modalities import modality_for
+    >>> samples = modality_for("rows").read([[1.0], [2.0]], ["a", "b"])
+    >>> samples.labels, samples.has_labels
+    (array(['a', 'b'], dtype='<U1'), True)
     """
 
     items: Any
@@ -67,6 +74,16 @@ class Prepared:
         From two arrays of values (n_queries, ...), (n_targets, ...) to distances (n_queries, n_targets).
     unmirrored : callable, optional
         The same, with mirror images taken for other samples, for kinds that have such.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ganaug.metrics.modalities import modality_for
+    >>> rows = modality_for("rows")
+    >>> parts = [rows.read(part, None).items for part in ([[0.0], [1.0], [5.0]], [[0.9]])]
+    >>> train, made = (prepared := rows.prepare(parts, None, "cpu")).values
+    >>> int(prepared.distances(made, train).argmin())
+    1
     """
 
     values: list[NDArray[Any]]
@@ -81,7 +98,18 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Training:
-    """How a classifier is trained: the number of steps where it has any, where, and from which seed."""
+    """How a classifier is trained: the number of steps where it has any, where, and from which seed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> from ganaug.metrics.modalities import Training, modality_for
+    >>> training = Training(steps=50, device=torch.device("cpu"), seed=0)
+    >>> inputs, labels = np.array([[0.0], [0.1], [5.0], [5.1]] * 5), np.array([0, 0, 1, 1] * 5)
+    >>> modality_for("rows").probabilities(inputs, labels, np.array([[5.0]]), 2, training).argmax()
+    np.int64(1)
+    """
 
     steps: int
     device: torch.device
@@ -101,6 +129,12 @@ class Move:
         In the units of the column, for dates in days; None for names and missing values.
     standardised : float or None
         In standard deviations of the column in the training data.
+
+    Examples
+    --------
+    >>> from ganaug.metrics.modalities import Move
+    >>> print(Move("age", "31", "34", 3.0, 0.25))
+    31 -> 34, +3 (+0.25 SD)
     """
 
     column: str
@@ -126,6 +160,13 @@ class Modality(Protocol):
     kind : Kind
     makes_pictures : bool
         Whether samples are shown as pictures; otherwise they are data frames, and shown as tables.
+
+    Examples
+    --------
+    >>> from ganaug.metrics.modalities import modality_of
+    >>> rows = modality_of([[1.0, 2.0]])
+    >>> rows.kind.name, rows.makes_pictures
+    ('rows', False)
     """
 
     kind: Kind

@@ -15,7 +15,18 @@ MODALITIES: dict[str, Modality] = {}
 
 
 def register(modality: Modality) -> None:
-    """Add a kind of samples; generators may then say in ``sample_spec_`` that they draw it."""
+    """Add a kind of samples; generators may then say in ``sample_spec_`` that they draw it.
+
+    Examples
+    --------
+    A kind of one's own is an object with the methods of :class:`~ganaug.metrics.modalities.Modality`; one that is there
+    already is replaced:
+
+    >>> from ganaug.metrics.modalities import Images, modality_for, register
+    >>> register(Images())
+    >>> modality_for("image").kind.name
+    'images'
+    """
     KINDS[modality.kind.name] = modality.kind
     MODALITIES[modality.kind.name] = modality
 

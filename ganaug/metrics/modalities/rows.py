@@ -29,7 +29,17 @@ DAY = pd.Timedelta(days=1)
 
 
 class Rows:
-    """Rows of a table, held as a data frame; see :class:`~ganaug.metrics.modalities.Modality`."""
+    """Rows of a table, held as a data frame; see :class:`~ganaug.metrics.modalities.Modality`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ganaug.metrics.modalities import Rows
+    >>> rows = Rows()
+    >>> samples = rows.read([[1.0, 2.0], [3.0, 4.0]], ["a", "b"])
+    >>> rows.take(samples.items, np.array([1])).shape
+    (1, 2)
+    """
 
     kind = KINDS["rows"]
     makes_pictures = False
