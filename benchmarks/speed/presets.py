@@ -20,6 +20,7 @@ Means over seeds, with differences to the preset as it is and their standard err
 from __future__ import annotations
 
 import argparse
+import json
 import platform
 import sys
 from collections.abc import Iterator, Sequence
@@ -123,6 +124,12 @@ def trained(
         return measured(gan, train, judges, judge, seed), taken, steps
 
 
+def read_rows(kept: Path | None) -> dict[tuple[Any, ...], tuple[list[float], Cost, int]]:
+    """Trainings that a file tells of, one a line, by preset, data, images a class, images shown, variant and seed."""
+    lines = kept.read_text().splitlines() if kept and kept.exists() else []
+    return {tuple(key): (result, Cost(*each), steps) for key, result, each, steps in map(json.loads, lines)}
+
+
 def against(values: NDArray[np.float64], first: NDArray[np.float64]) -> str:
     """Mean, and the difference to the first with its standard error."""
     difference = values - first
@@ -132,9 +139,10 @@ def against(values: NDArray[np.float64], first: NDArray[np.float64]) -> str:
     return f"{values.mean():.1f} ({difference.mean():+.1f} ± {error:.1f})"
 
 
-def rows(preset: str, case: Case, names: Sequence[str], seeds: int) -> list[dict[str, str]]:
+def rows(preset: str, case: Case, names: Sequence[str], seeds: int, kept: Path | None) -> list[dict[str, str]]:
     """One for each variant."""
     data = labelled_images(case.data)
+    done = read_rows(kept)
     found: dict[str, list[list[float]]] = {name: [] for name in names}
     taken: dict[str, tuple[Cost, int]] = {}
     for seed in range(seeds):
@@ -143,12 +151,16 @@ def rows(preset: str, case: Case, names: Sequence[str], seeds: int) -> list[dict
         config = ImageGAN(preset=preset, device="cpu").resolve(parts[0])
         operations = case.shown * cost(config).operations
         for name in names:
-            result, each, steps = trained(
-                preset, VARIANTS[name], parts, judge, random_state=seed, operations=operations
-            )
+            key = (preset, Path(case.data).stem, case.per_class, case.shown, name, seed)
+            if key not in done:
+                done[key] = trained(preset, VARIANTS[name], parts, judge, random_state=seed, operations=operations)
+                if kept:
+                    with kept.open("a") as file:
+                        file.write(json.dumps([key, *done[key]]) + "\n")
+            result, each, steps = done[key]
             found[name].append(result)
             taken[name] = each, steps
-            print(case.data, name, seed, steps, *(f"{value:.2f}" for value in result), sep="; ", flush=True)
+            print(*key, steps, *(f"{value:.2f}" for value in result), sep="; ", flush=True)
     figures = {name: np.array(values) for name, values in found.items()}
     return [
         {
@@ -170,6 +182,7 @@ def main() -> None:
     parser.add_argument("--case", action="append", metavar="DATASET:N:SHOWN", help="default: digits:60:32000")
     parser.add_argument("--only", action="append", choices=VARIANTS, help="may be repeated; default all")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--rows", type=Path, help="file of trainings, which are added to it and not done again")
     parser.add_argument("-o", "--output", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -180,7 +193,7 @@ def main() -> None:
         "",
     ]
     for case in map(Case.of, arguments.case or ["digits:60:32000"]):
-        found = rows(arguments.preset, case, names, arguments.seeds)
+        found = rows(arguments.preset, case, names, arguments.seeds, arguments.rows)
         title = (
             f"{Path(case.data).stem}, {case.per_class} images a class, {case.shown:,} shown, {arguments.seeds} seeds:"
         )

@@ -51,7 +51,7 @@ class TrainingData:
 
     Attributes
     ----------
-    class_indices : ndarray of shape (n_samples,), int64
+    class_indices : ndarray of shape (n_samples,), integer
         -1 for samples without a class.
     class_names : sequence of str
     real_samples : callable
@@ -62,7 +62,7 @@ class TrainingData:
         Where samples have a group beside their class.
     """
 
-    class_indices: NDArray[np.int64]
+    class_indices: NDArray[np.integer]
     class_names: Sequence[str]
     real_samples: Callable[[Tensor], Tensor]
     facts: dict[str, Any]
@@ -285,8 +285,10 @@ class Fitting:
 
     def _health(self, config: TrainingConfig, kept: NDArray[np.int64]) -> Health:
         data = self._data
-        trained_on = data.class_indices.copy()
-        trained_on[kept] = UNLABELLED
+        trained_on = data.class_indices
+        if len(kept):
+            trained_on = trained_on.copy()
+            trained_on[kept] = UNLABELLED
         return Health(trained_on, data.class_names, data.real_samples, config, self._options.health, self.processes)
 
     def _sampler(self, config: TrainingConfig) -> ClassBalancedSampler:
