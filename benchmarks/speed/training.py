@@ -59,7 +59,7 @@ ROUNDS = 5
 STEPS = 8  # a multiple of every preset's penalty_every
 
 
-class _Traffic(TorchDispatchMode):
+class Traffic(TorchDispatchMode):
     """Counts the bytes that operations read and write, as if nothing stayed in a cache."""
 
     bytes = 0
@@ -126,7 +126,7 @@ def peak_memory(device: torch.device) -> float:
 def bounds(step: Callable[[int], None], dtype: torch.dtype, device: torch.device) -> dict[str, float]:
     """Seconds that a step takes at least, for its operations and for its traffic."""
     corrected = {torch.ops.aten.convolution_backward: backward_operations}
-    operations, traffic = FlopCounterMode(display=False, custom_mapping=corrected), _Traffic()
+    operations, traffic = FlopCounterMode(display=False, custom_mapping=corrected), Traffic()
     for counter in (operations, traffic):
         with counter:
             for k in range(STEPS):

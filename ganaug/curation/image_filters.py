@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -139,6 +140,8 @@ class ImageConsistency:
     odds : float in [0, 1], default=1/3
         For cells without real images: the probability of the class over that of the most probable class that the group
         has must be as much.
+    training : ClassifierConfig
+        Of each classifier. With ``precision="auto"`` they are trained in bfloat16 where processor or GPU have it.
 
     Notes
     -----
@@ -160,11 +163,11 @@ class ImageConsistency:
     needs_real = True
     _classifier: ClassVar[type[ImageClassifier]] = ImageClassifier
 
-    def __init__(self, quantile: float = 0.2, odds: float = 1 / 3) -> None:
+    def __init__(self, quantile: float = 0.2, odds: float = 1 / 3, training: ClassifierConfig = TRAINING) -> None:
         for name, value in (("quantile", quantile), ("odds", odds)):
             if not 0 <= value <= 1:
                 raise ValueError(f"{name} must be in [0, 1], got {value}")
-        self.quantile, self.odds = quantile, odds
+        self.quantile, self.odds, self.training = quantile, odds, training
 
     def fit(self, gan: Generator, real: LabelledImages | None, randomness: np.random.Generator) -> ImageConsistency:
         """Train the classifiers."""
@@ -181,7 +184,7 @@ class ImageConsistency:
             warnings.warn(message, UserWarning, stacklevel=4)
         device = device_of(gan)
         consistency = ClassConsistency(
-            self.quantile, models=lambda seed: [self._classifier(n_classes, seed, TRAINING, device)]
+            self.quantile, models=lambda seed: [self._classifier(n_classes, seed, self.training, device)]
         )
         groups = None
         self._cells: NDArray[np.bool_] | None = None  # those with real images
@@ -206,7 +209,8 @@ class ImageConsistency:
 
     def describe(self) -> dict[str, Any]:
         """Name and parameters."""
-        return {"name": self.name, "quantile": self.quantile, "odds": self.odds}
+        training = asdict(self.training)
+        return {"name": self.name, "quantile": self.quantile, "odds": self.odds, "training": training}
 
 
 class LearningDynamics(ImageConsistency):
@@ -219,6 +223,8 @@ class LearningDynamics(ImageConsistency):
     ----------
     quantile, odds : float in [0, 1]
         As there, of these scores.
+    training : ClassifierConfig
+        As there.
 
     Examples
     --------

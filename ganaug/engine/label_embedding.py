@@ -7,9 +7,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
+from ganaug.data.counting_sort import parts, position_dtype, positions_by_class
 from ganaug.data.images.labelled import UNLABELLED
 
-__all__ = ["CellBalancedSampler", "ClassBalancedSampler"]
+__all__ = ["CellBalancedSampler", "ClassBalancedSampler", "cells_of"]
 
 MOST_UNLABELLED = 0.5  # of a batch
 
@@ -44,17 +45,16 @@ class ClassBalancedSampler:
     def __init__(
         self, labels: NDArray[np.integer], temperature: float = 0.0, without: NDArray[np.int64] | None = None
     ) -> None:
-        known = np.flatnonzero(labels != UNLABELLED)
-        if without is not None:
-            known = np.setdiff1d(known, without)
-        counts = torch.from_numpy(np.bincount(labels[known]))
+        self._unlabelled = torch.from_numpy(np.flatnonzero(labels == UNLABELLED))
+        self._share = min(len(self._unlabelled) / len(labels), MOST_UNLABELLED)
+        if without is not None and len(without):
+            labels = labels.copy()
+            labels[without] = UNLABELLED
+        self._order, counts = map(torch.from_numpy, positions_by_class(labels))
         # 0 to the power of 0 is 1, and classes may be left without a sample.
         weights = torch.where(counts > 0, counts.double() ** temperature, 0.0)
         self.probabilities = weights / weights.sum()
         self._counts = counts
-        self._order = torch.from_numpy(known[np.argsort(labels[known], kind="stable")])
-        self._unlabelled = torch.from_numpy(np.flatnonzero(labels == UNLABELLED))
-        self._share = min(len(self._unlabelled) / len(labels), MOST_UNLABELLED)
         self._starts = counts.cumsum(0) - counts
 
     def draw(self, n: int, generator: Generator) -> tuple[Tensor, Tensor, Tensor]:
@@ -89,7 +89,7 @@ class ClassBalancedSampler:
         """Draw, for each class index, one real sample of that class: int64 of shape (n,)."""
         uniform = torch.rand(len(labels), generator=generator, dtype=torch.float64)
         within = (uniform * self._counts[labels]).long()
-        return self._order[self._starts[labels] + within]
+        return self._order[self._starts[labels] + within].long()
 
 
 class CellBalancedSampler(ClassBalancedSampler):
@@ -123,10 +123,7 @@ class CellBalancedSampler(ClassBalancedSampler):
     def __init__(
         self, conditions: NDArray[np.integer], temperature: float = 0.0, without: NDArray[np.int64] | None = None
     ) -> None:
-        known = np.flatnonzero((conditions if conditions.ndim == 1 else conditions[:, 0]) != UNLABELLED)
-        cells, positions = np.unique(conditions[known], axis=0, return_inverse=True)
-        of = np.full(len(conditions), UNLABELLED)
-        of[known] = positions.reshape(-1)
+        cells, of = cells_of(conditions)
         super().__init__(of, temperature, without)
         self.cells = torch.from_numpy(cells)
         self._conditions = torch.from_numpy(conditions)
@@ -144,5 +141,41 @@ class CellBalancedSampler(ClassBalancedSampler):
             Conditions of the real samples, with -1 for what they do not have.
         """
         cells, indices, _ = super().draw(n, generator)
-        known = self._conditions[indices]
+        known = self._conditions[indices].long()
         return torch.where(known == UNLABELLED, self.cells[cells], known), indices, known
+
+
+def cells_of(conditions: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.signedinteger]]:
+    """Cells that occur, sorted, and of each sample which it is of; -1 for samples without a class.
+
+    Parameters
+    ----------
+    conditions : ndarray of shape (n_samples, 2) or (n_samples,), integer
+        As of :class:`CellBalancedSampler`.
+
+    Returns
+    -------
+    cells : ndarray of shape (n_cells, 2) or (n_cells,), int64
+    of : ndarray of shape (n_samples,), int32 or, of very many samples, int64
+
+    Examples
+    --------
+    >>> [found.tolist() for found in cells_of(np.array([[1, 0], [0, -1], [-1, 0], [1, 0]]))]
+    [[[0, -1], [1, 0]], [1, 0, -1, 1]]
+    """
+    n_groups = 1 if conditions.ndim == 1 else int(conditions[:, 1].max(initial=-1)) + 2  # -1 is a group
+
+    def numbers(part: slice) -> NDArray[np.int64]:
+        if conditions.ndim == 1:
+            return conditions[part].astype(np.int64)
+        classes, groups = conditions[part].T.astype(np.int64)
+        return np.where(classes == UNLABELLED, -1, classes * n_groups + groups + 1)
+
+    known = np.unique(np.concatenate([np.unique(numbers(part)) for part in parts(len(conditions))]))
+    known = known[known >= 0]
+    of = np.empty(len(conditions), position_dtype(len(conditions)))
+    for part in parts(len(conditions)):
+        found = numbers(part)
+        of[part] = np.where(found < 0, UNLABELLED, np.searchsorted(known, found))
+    cells = known if conditions.ndim == 1 else np.stack([known // n_groups, known % n_groups - 1], 1)
+    return cells, of

@@ -56,6 +56,11 @@ class RunOptions(BaseEstimator):
     cuda_graph : bool, default=True
         On a GPU, record the many small operations of a training step once and replay them from then on; several
         processes, and other devices, do without. False runs them one by one, with the same result, more slowly.
+    threads : int or None, default=1
+        Threads of the processor that the networks are trained by on a CPU. With one a training gives the same weights
+        however many cores there are, and does not slow down beside others; with more it is faster where as many cores
+        have nothing else to do, and many times slower where they have, since threads wait for each other at every
+        operation. None leaves the number that torch has.
     callbacks : list or tuple of Callback, default=()
         Your own, for early stopping or an experiment tracker. They are called after the package's own except for
         checkpoints, which hold what the callbacks' ``state_dict`` returns and so come last. Where several processes
@@ -109,6 +114,7 @@ class RunOptions(BaseEstimator):
         "precision": [StrOptions({"auto", "fp32", "bf16"})],
         "distributed": ["boolean"],
         "cuda_graph": ["boolean"],
+        "threads": [Interval(Integral, 1, None, closed="left"), None],
         "callbacks": [list, tuple],
     }
 
@@ -124,6 +130,7 @@ class RunOptions(BaseEstimator):
         precision: Literal["auto", "fp32", "bf16"] = "auto",
         distributed: bool = False,
         cuda_graph: bool = True,
+        threads: int | None = 1,
         callbacks: Any = (),
     ) -> None:
         self.log_dir = log_dir
@@ -135,6 +142,7 @@ class RunOptions(BaseEstimator):
         self.precision = precision
         self.distributed = distributed
         self.cuda_graph = cuda_graph
+        self.threads = threads
         self.callbacks = callbacks
 
     @classmethod

@@ -23,7 +23,7 @@ from ganaug.engine.callbacks.monitor import Monitor
 from ganaug.engine.callbacks.validation import Selection, held_out
 from ganaug.engine.conditioning import TrainedGroups
 from ganaug.engine.config import PRECISIONS, TrainingConfig
-from ganaug.engine.devices import random_generator, resolve_device
+from ganaug.engine.devices import random_generator, resolve_device, threads_limited
 from ganaug.engine.distributed import current_context
 from ganaug.engine.errors import may_be_out_of_memory
 from ganaug.engine.graphs import runner_for
@@ -51,7 +51,7 @@ class TrainingData:
 
     Attributes
     ----------
-    class_indices : ndarray of shape (n_samples,), int64
+    class_indices : ndarray of shape (n_samples,), integer
         -1 for samples without a class.
     class_names : sequence of str
     real_samples : callable
@@ -62,7 +62,7 @@ class TrainingData:
         Where samples have a group beside their class.
     """
 
-    class_indices: NDArray[np.int64]
+    class_indices: NDArray[np.integer]
     class_names: Sequence[str]
     real_samples: Callable[[Tensor], Tensor]
     facts: dict[str, Any]
@@ -176,6 +176,10 @@ class Fitting:
 
     def train(self, data: TrainingData, task: TrainingTask) -> Objective:
         """Settle the batch size, initialise the networks and train them, or resume the run in the checkpoints."""
+        with threads_limited(self._options.threads if self.device.type == "cpu" else None):
+            return self._trained(data, task)
+
+    def _trained(self, data: TrainingData, task: TrainingTask) -> Objective:
         self._data, self._task, self.config = data, task, task.config
         asked, given = self._options.precision, task.config.training.precision
         if asked not in ("auto", given):
@@ -285,8 +289,10 @@ class Fitting:
 
     def _health(self, config: TrainingConfig, kept: NDArray[np.int64]) -> Health:
         data = self._data
-        trained_on = data.class_indices.copy()
-        trained_on[kept] = UNLABELLED
+        trained_on = data.class_indices
+        if len(kept):
+            trained_on = trained_on.copy()
+            trained_on[kept] = UNLABELLED
         return Health(trained_on, data.class_names, data.real_samples, config, self._options.health, self.processes)
 
     def _sampler(self, config: TrainingConfig) -> ClassBalancedSampler:

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ganaug.data.counting_sort import parts
 from ganaug.data.groups import cell_counts, check_groups
 from ganaug.engine.conditioning import TrainedGroups, split_conditions
 from ganaug.generators.model_folder import labels_to_json
@@ -26,7 +27,7 @@ class Grouping:
     ----------
     groups : ndarray of shape (n_groups,)
         As they were given, sorted.
-    indices : ndarray of shape (n_samples,), int64
+    indices : ndarray of shape (n_samples,), integer
         Position of the group of each sample among them.
     cell_counts : ndarray of shape (n_classes, n_groups), int64
         Samples of each class in each group.
@@ -39,7 +40,7 @@ class Grouping:
     """
 
     groups: NDArray[Any]
-    indices: NDArray[np.int64]
+    indices: NDArray[np.integer]
     cell_counts: NDArray[np.int64]
 
     @classmethod
@@ -76,9 +77,9 @@ class Grouping:
     def of_positions(
         cls,
         groups: NDArray[Any],
-        indices: NDArray[np.int64],
+        indices: NDArray[np.integer],
         classes: NDArray[Any],
-        class_indices: NDArray[np.int64],
+        class_indices: NDArray[np.integer],
         of: str = "images",
     ) -> Grouping:
         """The same of positions among groups and classes, of which there may be too many for arrays of their names.
@@ -87,10 +88,10 @@ class Grouping:
         ----------
         groups : ndarray of shape (n_groups,)
             Sorted; each occurs.
-        indices : ndarray of shape (n_samples,), int64
+        indices : ndarray of shape (n_samples,), integer
         classes : ndarray of shape (n_classes,)
             Sorted; each occurs.
-        class_indices : ndarray of shape (n_samples,), int64
+        class_indices : ndarray of shape (n_samples,), integer
         of : str
             As for :meth:`of`, as are the errors.
 
@@ -104,8 +105,10 @@ class Grouping:
         >>> Grouping.of_positions(names, np.array([1, 0, 1, 0]), classes, np.array([0, 0, 1, 1])).cell_counts.tolist()
         [[1, 1], [1, 1]]
         """
-        cells = np.bincount(class_indices * len(groups) + indices, minlength=len(classes) * len(groups))
-        counts = cells.reshape(len(classes), len(groups)).astype(np.int64)
+        cells = np.zeros(len(classes) * len(groups), np.int64)
+        for part in parts(len(indices)):
+            np.add.at(cells, class_indices[part].astype(np.int64) * len(groups) + indices[part], 1)
+        counts = cells.reshape(len(classes), len(groups))
         # Two samples of a cell say all that is asked of more.
         of_class, of_group = np.nonzero(counts)
         times = np.minimum(counts[of_class, of_group], 2)

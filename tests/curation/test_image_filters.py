@@ -6,7 +6,8 @@ import torch
 from cell_data import Shades, images_of
 
 from ganaug import ImageGAN, labelled_images
-from ganaug.curation import AdditiveTransfer, DiscriminatorRank, ImageConsistency, NoCopies
+from ganaug.curation import AdditiveTransfer, DiscriminatorRank, ImageConsistency, LearningDynamics, NoCopies
+from ganaug.metrics import ClassifierConfig
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +89,22 @@ def test_images_are_judged_on_the_device_of_the_gan(gan, train):
     assert set(devices) == {"meta"}
 
 
+@pytest.mark.parametrize("kind", [ImageConsistency, LearningDynamics])
+def test_classifiers_are_trained_as_it_says(gan, digits, train, kind):
+    fresh, accepted = digits.subset(range(300, 600)), {}
+    for precision in ("fp32", "bf16"):
+        training = ClassifierConfig(steps=100, precision=precision)
+        step = kind(training=training).fit(gan, train, np.random.default_rng(0))
+        accepted[precision] = np.concatenate([step.accepts(fresh.images, c) for c in range(10)])
+        assert step.describe()["training"] == {
+            "steps": 100,
+            "batch_size": 64,
+            "learning_rate": 1e-3,
+            "precision": precision,
+        }
+    assert 0 < (accepted["fp32"] != accepted["bf16"]).mean() < 0.02
+
+
 @pytest.mark.parametrize("with_groups", [True, False])
 def test_groups_are_told_to_the_classifiers_where_the_generator_knows_them(with_groups):
     told = []
@@ -140,7 +157,8 @@ def test_in_a_cell_without_real_images_the_class_must_be_nearly_as_probable_as_t
     # Elsewhere the quantile of the class decides, as without a group.
     elsewhere = step.accepts(candidates, 1).tolist()
     assert step.accepts(candidates, 1, group=2).tolist() == elsewhere != expected.tolist()
-    assert step.describe() == {"name": "class consistency", "quantile": 0.2, "odds": limit}
+    training = {"steps": 200, "batch_size": 64, "learning_rate": 1e-3, "precision": "fp32"}
+    assert step.describe() == {"name": "class consistency", "quantile": 0.2, "odds": limit, "training": training}
 
 
 def test_rank_keeps_the_share_that_the_discriminator_likes_best(gan, train):

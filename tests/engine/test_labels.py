@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from ganaug.engine.label_embedding import CellBalancedSampler, ClassBalancedSampler
+from ganaug.engine.label_embedding import CellBalancedSampler, ClassBalancedSampler, cells_of
 
 LABELS = np.repeat([0, 1, 2], [80, 15, 5])
 
@@ -65,3 +65,15 @@ def test_what_a_sample_lacks_is_asked_for_all_the_same():
     assert set(asked[indices == 3].unique(dim=0)[:, 0].tolist()) == {0, 1}
     assert set(asked[indices == 3][:, 1].tolist()) == {1}  # its own group, so that both of a pair are of one
     assert set(asked[indices == 2][:, 1].tolist()) == {-1}
+
+
+@pytest.mark.parametrize("groups", [1, 3])
+def test_cells_of_very_many_samples_are_those_that_occur(groups):
+    rng, n = np.random.default_rng(0), 2**17 + 9
+    conditions = np.stack([rng.integers(-1, 4, n), rng.integers(-1, groups, n)], axis=1).astype(np.int32)
+    conditions[-1] = (9, 0)
+    cells, of = cells_of(conditions)
+    known = conditions[:, 0] >= 0
+    assert np.array_equal(cells, np.unique(conditions[known], axis=0))
+    assert np.array_equal(cells[of[known]], conditions[known])
+    assert set(of[~known].tolist()) == {-1}

@@ -5,12 +5,14 @@ import pickle
 
 import numpy as np
 import pytest
+import torch
 from interrupting import Power
 from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 from sklearn.pipeline import make_pipeline
 
 from ganaug import Callback, ImageGAN, RunOptions, TableGAN
+from ganaug.engine.devices import threads_limited
 
 X, Y = np.random.default_rng(0).normal(size=(20, 2)), np.arange(20) % 2
 QUICK = {"steps": 60, "batch_size": 4, "width": 8, "random_state": 0, "verbose": False}
@@ -70,6 +72,7 @@ def test_they_are_set_through_the_estimator_its_clones_pipelines_and_grids(kind)
         (RunOptions(callbacks=[Tracker]), TypeError, "derived from ganaug.Callback, got Tracker; pass instances"),
         (RunOptions(callbacks=[print]), TypeError, "derived from ganaug.Callback, got builtin_function_or_method"),
         (RunOptions(callbacks=[Tracker(), Tracker()]), ValueError, "names of their own"),
+        (RunOptions(threads=0), ValueError, "'threads' parameter of RunOptions"),
         (RunOptions(precision="fp8"), ValueError, "'precision' parameter of RunOptions"),
         (RunOptions(precision="bf16"), ValueError, "run.precision is 'bf16', but a TableGAN trains in fp32"),
         (RunOptions(callbacks=[Callback()]), ValueError, "identifier as name, got None from a Callback; set `name`"),
@@ -105,3 +108,33 @@ def test_checkpoints_hold_what_callbacks_of_a_user_came_to(tmp_path):
     gan.set_params(run__callbacks=[resumed]).fit(X, Y)
     assert resumed.losses == expected.losses
     assert resumed.steps == 5
+
+
+@pytest.mark.parametrize(("threads", "during"), [(1, 1), (2, 2), (None, 3)])
+def test_threads_are_those_asked_for_while_it_trains_and_as_before_afterwards(threads, during):
+    class Counted(Callback):
+        name = "counted"
+        found = ()
+
+        def on_step(self, state):
+            self.found = (*self.found, torch.get_num_threads())
+
+        def on_reading(self, state):
+            raise KeyboardInterrupt
+
+    counted = Counted()
+    with threads_limited(3):
+        with pytest.raises(KeyboardInterrupt):
+            TableGAN(**QUICK, run=RunOptions(threads=threads, callbacks=[counted])).fit(X, Y)
+        assert torch.get_num_threads() == 3
+    assert set(counted.found) == {during}
+
+
+def test_by_default_weights_do_not_depend_on_the_number_of_threads():
+    images = np.random.default_rng(0).integers(0, 256, (40, 28, 28), dtype=np.uint8)
+    fitted = []
+    for n in (1, 3):
+        with threads_limited(n):
+            gan = ImageGAN(steps=3, device="cpu", random_state=0, verbose=False).fit(images, np.arange(40) % 2)
+            fitted.append(gan.tensors())
+    assert all(torch.equal(tensor, fitted[1][name]) for name, tensor in fitted[0].items())

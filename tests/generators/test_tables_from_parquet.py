@@ -1,6 +1,8 @@
 """Training on parquet files in parts."""
 
 import datetime
+import subprocess
+import sys
 from decimal import Decimal
 
 import numpy as np
@@ -169,3 +171,18 @@ def test_what_is_no_parquet_file_is_refused(tmp_path, content):
         gan().fit_parquet(tmp_path / "t.parquet", "left")
     with pytest.raises(ValueError, match=r"must end in \.parquet to be read in parts"):
         gan().fit_parquet(tmp_path / "t.csv", "left")
+
+
+def test_no_more_of_a_file_is_held_than_a_few_row_groups(tmp_path):
+    n = 2**17
+    table = pd.DataFrame(np.random.default_rng(0).normal(size=(n, 4))).add_prefix("x").assign(y=np.arange(n) % 2)
+    table.to_parquet(tmp_path / "t.parquet", row_group_size=2**12)
+    # The pool counts from the start of a process.
+    program = (
+        "import sys, pyarrow; from ganaug.data.tables.files.encoded_parquet import encoded_parquet; "
+        "encoded_parquet(sys.argv[1], 'y', most_sampled=100, at_a_time=2**12); "
+        "print(pyarrow.default_memory_pool().max_memory())"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "t.parquet")]
+    held = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert 0 < held < (tmp_path / "t.parquet").stat().st_size / 4

@@ -23,6 +23,7 @@ from ganaug.bench.records.provenance import environment
 from ganaug.bench.records.store import Store
 from ganaug.bench.suite.schema import Suite
 from ganaug.data.host_states import plain_states
+from ganaug.engine.devices import threads_limited
 
 __all__ = ["Made", "execute", "lease", "make_case", "tasks_per_gpu"]
 
@@ -128,13 +129,8 @@ def _case(suite: Suite, root: Path, task: Task) -> Case:
 @contextlib.contextmanager
 def _one_thread() -> Iterator[None]:
     """Let a cell compute on one thread, so that its result does not depend on the number of jobs."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(1):
-            yield
-    finally:
-        torch.set_num_threads(threads)
+    with threads_limited(1), threadpool_limits(1):
+        yield
 
 
 def _with_timeout(

@@ -23,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-from ganaug.data.images.labelled import UNLABELLED
+from ganaug.data.counting_sort import positions_by_class
 from ganaug.data.json_values import number
 from ganaug.engine.callback import Callback
 from ganaug.engine.callbacks.consistency import ClassConsistency, nearest_class_shares
@@ -96,10 +96,11 @@ class Health(Callback):
         mode: Literal["report", "adapt"] = "report",
         processes: DistributedContext = ALONE,
     ) -> None:
-        counts = np.bincount(class_indices[class_indices != UNLABELLED])
+        members = _members(class_indices)
+        counts = [len(of_class) for of_class in members]
         rarest = [int(c) for c in np.argsort(counts, kind="stable") if counts[c] >= MIN_REAL][:MAX_CLASSES]
         self._labels = class_indices
-        self._members = {c: torch.from_numpy(np.flatnonzero(class_indices == c)[:MAX_REAL]) for c in sorted(rarest)}
+        self._members = {c: torch.from_numpy(members[c][:MAX_REAL].astype(np.int64)) for c in sorted(rarest)}
         self._names = names
         self._real_samples = real_samples
         self._config = config
@@ -210,17 +211,17 @@ class Health(Callback):
         ClassConsistency or None
             Of all classes with two real samples; None where there are not two such classes.
         """
-        members = [np.flatnonzero(self._labels == c) for c in range(len(self._names))]
+        members = _members(self._labels, len(self._names))
         classes = [c for c, of_class in enumerate(members) if len(of_class) > 1]
         n = len(classes)
         if n < 2:
             return None
-        most = NUMBERS // self._real_samples(torch.from_numpy(members[classes[0]][:1])).numel()
+        most = NUMBERS // self._real_samples(torch.from_numpy(members[classes[0]][:1].astype(np.int64))).numel()
         each = max(2, min(MAX_REAL, min(REAL, most) // n))
         chosen = [
             members[c][np.linspace(0, len(members[c]) - 1, min(each, len(members[c])), dtype=int)] for c in classes
         ]
-        real = self._real_samples(torch.from_numpy(np.concatenate(chosen))).flatten(1)
+        real = self._real_samples(torch.from_numpy(np.concatenate(chosen).astype(np.int64))).flatten(1)
         of_real = torch.arange(n).repeat_interleave(torch.tensor([len(of_class) for of_class in chosen]))
 
         randomness = torch.Generator().manual_seed(step)
@@ -239,6 +240,12 @@ class Health(Callback):
             apart = distances(real, real).fill_diagonal_(torch.inf)
             self._real[c] = real, spread(real), apart.min(1).values.median().item()
         return self._real[c]
+
+
+def _members(class_indices: NDArray[np.integer], n_classes: int = 0) -> list[NDArray[np.signedinteger]]:
+    """Positions of the samples of each class, rising."""
+    positions, counts = positions_by_class(class_indices, n_classes)
+    return np.split(positions, np.cumsum(counts)[:-1])
 
 
 def _answer(finding: str, state: TrainingState) -> str:

@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ganaug.data.counting_sort import parts, positions_by_class
 from ganaug.data.tables.containers import Container
 from ganaug.data.tables.encoder import Encoder
+from ganaug.engine.label_embedding import cells_of
 from ganaug.generators.grouping import Grouping
 
 __all__ = ["TrainingRows", "fingerprint_of", "parts_of", "shown_first"]
 
-PART = 2**20  # rows, or numbers, that are looked at at a time
+PART = 2**20  # numbers that are looked at at a time
 MOST_SHOWN = 2**25  # numbers of rows in a file that networks are shown before they are trained
 FEW_SHOWN = 100  # rows of each cell, beyond its share of them
 
@@ -30,7 +32,7 @@ class TrainingRows:
     container: Container
     rows: NDArray[np.float32]
     classes: NDArray[Any]
-    indices: NDArray[np.int64]
+    indices: NDArray[np.integer]
     grouping: Grouping | None
     fingerprint: str
 
@@ -40,25 +42,29 @@ def shown_first(
     classes: NDArray[np.integer],
     groups: NDArray[np.integer] | None,
     most_numbers: int = MOST_SHOWN,
-) -> tuple[NDArray[np.float32], NDArray[np.integer], NDArray[np.integer] | None]:
+) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64] | None]:
     """What networks are shown before they are trained: all rows, but of those in a file a sample of each cell."""
     most = max(1, most_numbers // rows.shape[1])
     if not isinstance(rows, np.memmap) or len(rows) <= most:
-        return rows, classes, groups
-    cells = classes if groups is None else classes * (groups.max() + 2) + groups
-    order, randomness = np.argsort(cells, kind="stable"), np.random.default_rng(0)
-    ends = np.cumsum(np.unique(cells, return_counts=True)[1])
-    chosen = []
+        return (
+            rows,
+            classes.astype(np.int64, copy=False),
+            None if groups is None else groups.astype(np.int64, copy=False),
+        )
+    cells = classes if groups is None else cells_of(np.stack([classes, groups], 1))[1]
+    order, counts = positions_by_class(cells)
+    ends, randomness, chosen = np.cumsum(counts[counts > 0]), np.random.default_rng(0), []
     for start, end in itertools.pairwise([0, *ends.tolist()]):
         size = min(end - start, max(FEW_SHOWN, most * (end - start) // len(rows)))
         chosen.append(order[start + randomness.choice(end - start, size, replace=False, shuffle=False)])
     positions = np.sort(np.concatenate(chosen))
-    return np.asarray(rows[positions]), classes[positions], None if groups is None else groups[positions]
+    of_groups = None if groups is None else groups[positions].astype(np.int64)
+    return np.asarray(rows[positions]), classes[positions].astype(np.int64), of_groups
 
 
-def parts_of(names: NDArray[Any], positions: NDArray[np.int64]) -> Iterator[NDArray[Any]]:
+def parts_of(names: NDArray[Any], positions: NDArray[np.integer]) -> Iterator[NDArray[Any]]:
     """What is at positions among names, part by part."""
-    return (names[positions[start : start + PART]] for start in range(0, len(positions), PART))
+    return (names[positions[part]] for part in parts(len(positions)))
 
 
 def fingerprint_of(
@@ -76,10 +82,10 @@ def fingerprint_of(
     return digest.hexdigest()
 
 
-def _digest_list(digest: Any, parts: Iterable[NDArray[Any]]) -> None:
+def _digest_list(digest: Any, of_parts: Iterable[NDArray[Any]]) -> None:
     """Take in what ``repr`` says of the list of all values as text."""
     before = "["
-    for part in parts:
+    for part in of_parts:
         digest.update((before + repr([str(value) for value in part])[1:-1]).encode())
         before = ", "
     digest.update(b"]")

@@ -1,0 +1,110 @@
+"""What a training costs beside another one on the same cores, by how many threads it has and how they wait.
+
+    python benchmarks/speed/threads.py [--steps 100] [--rounds 3] [-o FILE.md]
+
+Processes that each train the preset "tiny" on digits are started together, one or as many as there are cores, with
+
+* as many threads as there are cores, which is torch's default;
+* the same with OMP_WAIT_POLICY=PASSIVE: threads that have nothing to do sleep at once, in place of asking again and
+  again whether there is something, for which they keep a core from others;
+* one thread (OMP_NUM_THREADS=1).
+
+Ways take turns. Seconds are of the fit alone, the last of the processes to end, on the clock; processor seconds are
+those of all threads of a process. Medians over rounds; "times" is by one thread with as many processes. Whatever else
+the machine does lengthens them all, and those that wait for their own threads the most.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from report import publish
+
+ONE = "one thread"
+WAYS: dict[str, Mapping[str, str]] = {
+    "default": {},
+    "threads that sleep": {"OMP_WAIT_POLICY": "PASSIVE"},
+    ONE: {"OMP_NUM_THREADS": "1"},
+}
+
+
+class Taken(NamedTuple):
+    """Of processes that ran side by side: the longest time, and the mean of the processor's, in seconds."""
+
+    seconds: float
+    processor: float
+
+
+def trained(steps: int) -> Taken:
+    """Of a fit in this process, which waits for a line of its standard input before."""
+    from ganaug import ImageGAN, labelled_images
+
+    digits = labelled_images("digits").subset(range(600))
+    ImageGAN(preset="tiny", steps=2, device="cpu", random_state=0, verbose=False).fit(digits)
+    gan = ImageGAN(preset="tiny", steps=steps, device="cpu", random_state=0, verbose=False)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    started = time.perf_counter(), time.process_time()
+    gan.fit(digits)
+    return Taken(time.perf_counter() - started[0], time.process_time() - started[1])
+
+
+def together(n: int, way: Mapping[str, str], steps: int) -> Taken:
+    """Of so many processes."""
+    others = {key: value for key, value in os.environ.items() if not key.startswith(("OMP_", "MKL_", "GOMP_", "KMP_"))}
+    command = [sys.executable, __file__, "--fit", "--steps", str(steps)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    processes = [subprocess.Popen(command, env={**others, **way}, **pipes) for _ in range(n)]
+    for process in processes:
+        process.stdout.readline()
+    for process in processes:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    found = [Taken(*map(float, process.communicate()[0].split())) for process in processes]
+    return Taken(max(each.seconds for each in found), statistics.mean(each.processor for each in found))
+
+
+def cases(rounds: int, steps: int) -> list[tuple[str, str, str]]:
+    """Rows of the report."""
+    counts = sorted({1, os.cpu_count() or 1})
+    taken: dict[tuple[int, str], list[Taken]] = {(n, way): [] for n in counts for way in WAYS}
+    for _ in range(rounds):
+        for (n, way), measured in taken.items():
+            measured.append(together(n, WAYS[way], steps))
+            print(n, way, *(f"{value:.2f}" for value in measured[-1]), sep="; ", flush=True)
+    middle = {key: Taken(*map(statistics.median, zip(*found, strict=True))) for key, found in taken.items()}
+    return [
+        (
+            f"{n} process{'es' * (n > 1)}, {way}",
+            f"{each.seconds:.1f} s, processor {each.processor:.1f} s",
+            f"{each.seconds / middle[n, ONE].seconds:.2f} times",
+        )
+        for (n, way), each in middle.items()
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("-o", "--output", type=Path)
+    parser.add_argument("--fit", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.fit:
+        print(*trained(arguments.steps))
+        return
+    found = cases(arguments.rounds, arguments.steps)
+    title = f"{arguments.steps} steps of `tiny` on digits, by threads, on {os.cpu_count()} cores"
+    publish(title, "threads.py", found, arguments.output)
+
+
+if __name__ == "__main__":
+    main()
