@@ -30,6 +30,7 @@ from typing import NamedTuple
 
 from report import publish
 
+COMMAND = [sys.executable, __file__]
 ONE = "OMP_NUM_THREADS=1"
 OF_TORCH = "--threads-of-torch"
 WAYS: dict[str, tuple[Mapping[str, str], Sequence[str]]] = {
@@ -66,7 +67,7 @@ def together(n: int, way: str, steps: int) -> Taken:
     """Of so many processes."""
     environment, arguments = WAYS[way]
     others = {key: value for key, value in os.environ.items() if not key.startswith(("OMP_", "MKL_", "GOMP_", "KMP_"))}
-    command = [sys.executable, __file__, "--fit", "--steps", str(steps), *arguments]
+    command = [*COMMAND, "--fit", "--steps", str(steps), *arguments]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     processes = [subprocess.Popen(command, env={**others, **environment}, **pipes) for _ in range(n)]
     for process in processes:
