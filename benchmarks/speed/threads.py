@@ -111,7 +111,7 @@ def main() -> None:
         return
     waiting = os.getloadavg()[0]
     found = cases(arguments.rounds, arguments.steps)
-    cores = f"{os.cpu_count()} cores, of which {waiting:.0f} other processes took their share"
+    cores = f"{os.cpu_count()} cores beside {waiting:.0f} other processes"
     title = f"{arguments.steps} steps of `tiny` on digits, by threads, on {cores}"
     publish(title, "threads.py", found, arguments.output)
 
