@@ -36,6 +36,7 @@ from ganaug import TableGAN
 
 FEW = 1000  # rows that show what a start takes
 POLL = 0.02  # seconds
+LEAST = 1.0  # seconds more than a start takes, for a rate
 GANAUG = [sys.executable, "-m", "ganaug"]
 
 
@@ -117,7 +118,8 @@ def row_cases(sizes: Sequence[int], folder: Path) -> list[tuple[str, str, str]]:
     start = drawn(FEW, model, folder)
     for rows in (FEW, *sizes):
         taken = start if rows == FEW else drawn(rows, model, folder)
-        rate = "" if rows == FEW else f", {(rows - FEW) / (taken.seconds - start.seconds):,.0f} rows/s after the start"
+        more = taken.seconds - start.seconds
+        rate = f", {(rows - FEW) / more:,.0f} rows/s after the start" if more > LEAST else ""
         found.append((f"draw {rows:,} rows", f"{taken.seconds:.1f} s{rate}", f"peak {taken.peak:,.0f} MiB"))
     for texts in (False, True):
         for rows in (FEW, *sizes):

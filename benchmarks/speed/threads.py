@@ -1,17 +1,19 @@
 """What a training costs beside another one on the same cores, by how many threads it has and how they wait.
 
-    python benchmarks/speed/threads.py [--steps 100] [--rounds 3] [-o FILE.md]
+    python benchmarks/speed/threads.py [--steps 20] [--rounds 3] [-o FILE.md]
 
 Processes that each train the preset "tiny" on digits are started together, one or as many as there are cores, with
 
-* as many threads as there are cores, which is torch's default;
-* the same with OMP_WAIT_POLICY=PASSIVE: threads that have nothing to do sleep at once, in place of asking again and
-  again whether there is something, for which they keep a core from others;
-* one thread (OMP_NUM_THREADS=1).
+* one thread, which is ganaug's default;
+* OMP_NUM_THREADS=1, which says so to all libraries;
+* as many threads as there are cores, torch's default (``run__threads=None``), which was ganaug's before;
+* the same with OMP_WAIT_POLICY=PASSIVE: threads of OpenMP that have nothing to do sleep at once, in place of asking
+  again and again whether there is something, for which they keep a core from others.
 
 Ways take turns. Seconds are of the fit alone, the last of the processes to end, on the clock; processor seconds are
 those of all threads of a process. Medians over rounds; "times" is by one thread with as many processes. Whatever else
-the machine does lengthens them all, and those that wait for their own threads the most.
+the machine does lengthens them all, and those that wait for their own threads the most; the title says how many
+processes were waiting for a core before the first was started.
 """
 
 from __future__ import annotations
@@ -22,17 +24,20 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from report import publish
 
-ONE = "one thread"
-WAYS: dict[str, Mapping[str, str]] = {
-    "default": {},
-    "threads that sleep": {"OMP_WAIT_POLICY": "PASSIVE"},
-    ONE: {"OMP_NUM_THREADS": "1"},
+COMMAND = [sys.executable, __file__]
+ONE = "OMP_NUM_THREADS=1"
+OF_TORCH = "--threads-of-torch"
+WAYS: dict[str, tuple[Mapping[str, str], Sequence[str]]] = {
+    "default": ({}, []),
+    ONE: ({"OMP_NUM_THREADS": "1"}, []),
+    "torch's threads": ({}, [OF_TORCH]),
+    "torch's threads, which sleep": ({"OMP_WAIT_POLICY": "PASSIVE"}, [OF_TORCH]),
 }
 
 
@@ -43,13 +48,14 @@ class Taken(NamedTuple):
     processor: float
 
 
-def trained(steps: int) -> Taken:
+def trained(steps: int, threads: int | None) -> Taken:
     """Of a fit in this process, which waits for a line of its standard input before."""
-    from ganaug import ImageGAN, labelled_images
+    from ganaug import ImageGAN, RunOptions, labelled_images
 
+    options = {"device": "cpu", "random_state": 0, "verbose": False, "run": RunOptions(threads=threads)}
     digits = labelled_images("digits").subset(range(600))
-    ImageGAN(preset="tiny", steps=2, device="cpu", random_state=0, verbose=False).fit(digits)
-    gan = ImageGAN(preset="tiny", steps=steps, device="cpu", random_state=0, verbose=False)
+    ImageGAN(preset="tiny", steps=2, **options).fit(digits)
+    gan = ImageGAN(preset="tiny", steps=steps, **options)
     print("ready", flush=True)
     sys.stdin.readline()
     started = time.perf_counter(), time.process_time()
@@ -57,12 +63,13 @@ def trained(steps: int) -> Taken:
     return Taken(time.perf_counter() - started[0], time.process_time() - started[1])
 
 
-def together(n: int, way: Mapping[str, str], steps: int) -> Taken:
+def together(n: int, way: str, steps: int) -> Taken:
     """Of so many processes."""
+    environment, arguments = WAYS[way]
     others = {key: value for key, value in os.environ.items() if not key.startswith(("OMP_", "MKL_", "GOMP_", "KMP_"))}
-    command = [sys.executable, __file__, "--fit", "--steps", str(steps)]
+    command = [*COMMAND, "--fit", "--steps", str(steps), *arguments]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    processes = [subprocess.Popen(command, env={**others, **way}, **pipes) for _ in range(n)]
+    processes = [subprocess.Popen(command, env={**others, **environment}, **pipes) for _ in range(n)]
     for process in processes:
         process.stdout.readline()
     for process in processes:
@@ -78,7 +85,7 @@ def cases(rounds: int, steps: int) -> list[tuple[str, str, str]]:
     taken: dict[tuple[int, str], list[Taken]] = {(n, way): [] for n in counts for way in WAYS}
     for _ in range(rounds):
         for (n, way), measured in taken.items():
-            measured.append(together(n, WAYS[way], steps))
+            measured.append(together(n, way, steps))
             print(n, way, *(f"{value:.2f}" for value in measured[-1]), sep="; ", flush=True)
     middle = {key: Taken(*map(statistics.median, zip(*found, strict=True))) for key, found in taken.items()}
     return [
@@ -93,16 +100,19 @@ def cases(rounds: int, steps: int) -> list[tuple[str, str, str]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("-o", "--output", type=Path)
-    parser.add_argument("--fit", action="store_true", help=argparse.SUPPRESS)
+    for hidden in ("--fit", OF_TORCH):
+        parser.add_argument(hidden, action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.fit:
-        print(*trained(arguments.steps))
+        print(*trained(arguments.steps, None if arguments.threads_of_torch else 1))
         return
+    waiting = os.getloadavg()[0]
     found = cases(arguments.rounds, arguments.steps)
-    title = f"{arguments.steps} steps of `tiny` on digits, by threads, on {os.cpu_count()} cores"
+    cores = f"{os.cpu_count()} cores beside {waiting:.0f} other processes"
+    title = f"{arguments.steps} steps of `tiny` on digits, by threads, on {cores}"
     publish(title, "threads.py", found, arguments.output)
 
 
