@@ -12,8 +12,8 @@ Processes that each train the preset "tiny" on digits are started together, one 
 
 Ways take turns. Seconds are of the fit alone, the last of the processes to end, on the clock; processor seconds are
 those of all threads of a process. Medians over rounds; "times" is by one thread with as many processes. Whatever else
-the machine does lengthens them all, and those that wait for their own threads the most; the title says how many
-processes were waiting for a core before the first was started.
+the machine does lengthens them all, and those that wait for their own threads the most; the title says what
+the load was before the first was started.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def main() -> None:
         return
     waiting = os.getloadavg()[0]
     found = cases(arguments.rounds, arguments.steps)
-    cores = f"{os.cpu_count()} cores beside {waiting:.0f} other processes"
+    cores = f"{os.cpu_count()} cores (load average of the minute before: {waiting:.1f})"
     title = f"{arguments.steps} steps of `tiny` on digits, by threads, on {cores}"
     publish(title, "threads.py", found, arguments.output)
 
