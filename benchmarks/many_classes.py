@@ -20,6 +20,7 @@ import json
 import platform
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from ganaug import RunOptions
 from ganaug.bench.inputs.datasets import resized
 from ganaug.classifiers.batches import batch_drawer
 from ganaug.classifiers.image_classifier import ClassifierConfig, class_consistency, train_classifier
+from ganaug.classifiers.networks import SmallCNN
 from ganaug.data.files import write_atomically
 from ganaug.engine.callback import Callback
 from ganaug.engine.state import TrainingState
@@ -92,14 +94,22 @@ def halves(path: Path, n_classes: int, side: int, seed: int) -> tuple[Labelled, 
     return of_gan, of_judge
 
 
-def trained_judge(data: Labelled, n_classes: int, steps: int, seed: int, device: str) -> torch.nn.Module:
-    """A classifier of the other half of the images."""
+def trained_on_drawings(
+    data: Labelled,
+    config: ClassifierConfig,
+    seed: int,
+    *,
+    make_network: Callable[[tuple[int, int, int], int], torch.nn.Module] = SmallCNN,
+    device: str = "cpu",
+    **drawing: Any,
+) -> torch.nn.Module:
+    """A classifier of images with random shifts, rotations and scales; `drawing` is for its batches."""
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)  # which the transform draws from
     affine = v2.RandomAffine(degrees=10, translate=(0.1, 0.1), scale=(0.85, 1.15))
-    draw = batch_drawer(data, generator, transform=affine)
-    config = ClassifierConfig(steps=steps)
-    return train_classifier(draw, data[0].shape[1:], n_classes, config, generator, device=device)
+    draw = batch_drawer(data, generator, transform=affine, **drawing)
+    shape, n_classes = data[0].shape[1:], int(data[1].max()) + 1
+    return train_classifier(draw, shape, n_classes, config, generator, make_network=make_network, device=device)
 
 
 def measured(
@@ -176,7 +186,8 @@ def main() -> None:
     for n_classes in args.classes:
         for seed in args.seeds:
             of_gan, of_judge = halves(args.data, n_classes, args.side, seed)
-            judge = trained_judge(of_judge, n_classes, args.judge_steps, seed, args.device)
+            config = ClassifierConfig(steps=args.judge_steps)
+            judge = trained_on_drawings(of_judge, config, seed, device=args.device)  # of the other half
             real = float(class_consistency(judge, *of_gan, n_classes).mean())
             print(f"{n_classes} classes, seed {seed}: real images {real:.3f}", flush=True)
             for generator in args.generator or ["image-gan"]:

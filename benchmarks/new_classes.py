@@ -26,19 +26,19 @@ import platform
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import scipy.stats
 import torch
 from joblib import Parallel, delayed
-from numpy.typing import ArrayLike, NDArray
-from torch import nn
-from torchvision.transforms import v2
+from many_classes import trained_on_drawings
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from ganaug.bench.inputs.datasets import resized
 from ganaug.bench.results.stats import holm
-from ganaug.classifiers.batches import Labelled, batch_drawer
-from ganaug.classifiers.image_classifier import ClassifierConfig, class_consistency, predict_proba, train_classifier
+from ganaug.classifiers.batches import Labelled
+from ganaug.classifiers.image_classifier import ClassifierConfig, class_consistency, predict_proba
 from ganaug.classifiers.networks import SmallCNN
 from ganaug.data.files import write_atomically
 from ganaug.generators import generator_class
@@ -91,42 +91,24 @@ def split(path: Path, new: int, side: int) -> tuple[str, Alphabet]:
     return name, Alphabet(part(np.isin(alphabets, others)), part(of_new & trained), part(of_new & ~trained))
 
 
-class Pretrained:
-    """Makes copies of a network with a fresh last layer."""
+class Finetuned(nn.Module):
+    """A copy of a trained network with a fresh last layer; as it has no ``reset``, its weights are not drawn anew."""
 
-    def __init__(self, network: nn.Module) -> None:
-        self.network = network
+    def __init__(self, start: SmallCNN, n_classes: int) -> None:
+        super().__init__()
+        self.network = copy.deepcopy(start)
+        self.network.logits = nn.Linear(start.logits.in_features, n_classes)
 
-    def __call__(self, image_shape: tuple[int, int, int], n_classes: int) -> nn.Module:
-        """Copy the network for another number of classes."""
-        fresh, network = SmallCNN(image_shape, n_classes), copy.deepcopy(self.network)
-        (*_, (name, last)) = ((n, m) for n, m in fresh.named_modules() if isinstance(m, nn.Linear))
-        network.set_submodule(name, last)
-        return network
+    def forward(self, images: Tensor) -> Tensor:
+        """Compute logits."""
+        return self.network(images)
 
 
-def trained(
-    real: Labelled,
-    steps: int,
-    seed: int,
-    *,
-    synthetic: Labelled | None = None,
-    share: ArrayLike = 0.0,
-    start: nn.Module | None = None,
-) -> nn.Module:
+def trained(real: Labelled, steps: int, seed: int, *, start: nn.Module | None = None, **synthetic: Any) -> nn.Module:
     """A classifier of images, from a pretrained start or its own."""
-    generator = torch.Generator().manual_seed(seed)
-    torch.manual_seed(seed)  # which the transform draws from
-    affine = v2.RandomAffine(degrees=10, translate=(0.1, 0.1), scale=(0.85, 1.15))
-    draw = batch_drawer(real, generator, synthetic=synthetic, share=share, balanced=True, transform=affine)
-    return train_classifier(
-        draw,
-        real[0].shape[1:],
-        int(real[1].max()) + 1,
-        ClassifierConfig(steps=steps, precision="auto"),
-        generator,
-        make_network=SmallCNN if start is None else Pretrained(start),
-    )
+    make = SmallCNN if start is None else lambda _, n_classes: Finetuned(start, n_classes)
+    config = ClassifierConfig(steps=steps, precision="auto")
+    return trained_on_drawings(real, config, seed, make_network=make, balanced=True, **synthetic)
 
 
 def drawn(data: Alphabet, generator: str, per_class: int, seed: int) -> NDArray[np.uint8]:
@@ -194,14 +176,14 @@ def table(found: dict[str, dict[str, float]], args: argparse.Namespace) -> str:
         lines.append(f"| {name} | {' | '.join(f'{row[arm]:.1f}' for arm in [*arms, 'consistency'])} |")
     if len(found) > 1:
         differences = {
-            arm: [row[arm] - row["pretrained"] for row in found.values()] for arm in arms if arm != "pretrained"
+            arm: paired_difference([row[arm] - row["pretrained"] for row in found.values()], rope=0.0)
+            for arm in arms
+            if arm != "pretrained"
         }
         tested = [arm for arm in differences if "%" in arm]
-        p_values = holm([scipy.stats.ttest_1samp(differences[arm], 0).pvalue for arm in tested])
-        corrected = dict(zip(tested, p_values, strict=True))
+        corrected = dict(zip(tested, holm([differences[arm].p for arm in tested]), strict=True))
         lines += ["", '| against "pretrained" | points [95 % interval] | p, by Holm |', "|---|---|---|"]
-        for arm, values in differences.items():
-            d = paired_difference(values, rope=0.0)
+        for arm, d in differences.items():
             p = f"{corrected[arm]:.2f}" if arm in corrected else ""
             lines.append(f"| {arm} | {d.mean:+.1f} [{d.low:+.1f}, {d.high:+.1f}] | {p} |")
     return "\n".join([*lines, ""])

@@ -312,7 +312,8 @@ def cell_decision(
             )
         of_rounds.append(np.mean([row["score"] for row in rows[-len(each.withheld) :]], axis=0))
         # What one sample more that is recognised, of the smallest withheld cell, changes in the score of the round.
-        steps.append(1 / (2 * len(each.withheld) * min(int(cells.counts(each.test)[cell]) for cell in each.withheld)))
+        counts = cells.counts(each.test)
+        steps.append(1 / (2 * len(each.withheld) * min(counts[cell] for cell in each.withheld)))
     share = float(np.mean([len(each.test) for each in rounds])) / len(cells)
     decision = decide(of_rounds, ratios, share, names=names, few=True, resolution=float(np.mean(steps)))
     per_cell, left_out = {}, _all_left(cells, "as it did not pay")
