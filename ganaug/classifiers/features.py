@@ -17,6 +17,7 @@ from ganaug.classifiers.pretrained import PRETRAINED, SIDE
 from ganaug.data.host_states import plain_states
 from ganaug.data.labels import listed
 from ganaug.engine.devices import random_generator, resolve_device
+from ganaug.engine.host import computing_on
 
 __all__ = ["DataExtractor", "data_extractor", "extractor_name", "features", "resolve_extractor"]
 
@@ -80,7 +81,7 @@ def features(
     network = network.to(on).eval()
     scale: Any = getattr(network, "pixel_range", BYTES if images.dtype == np.uint8 else None)
     parts = []
-    with torch.no_grad():
+    with torch.no_grad(), computing_on(on, threads=None):
         for start in range(0, len(images), BATCH):
             batch = torch.from_numpy(images[start : start + BATCH]).to(on)
             batch = batch if scale is None else scale.unit(batch)

@@ -21,6 +21,7 @@ from ganaug.data.host_states import plain_states
 from ganaug.data.labels import like_first, shared_classes
 from ganaug.engine.config import PRECISIONS
 from ganaug.engine.devices import auto_precision, random_generator, resolve_device
+from ganaug.engine.host import computing_on
 from ganaug.engine.loop import cosine
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
 ]
 
 PREDICTION_BATCH = 1000
+CPU_PIXELS = 2**16  # of a batch on a CPU, where the C library takes memory for larger maps from the system each time
 CLASSIFIER_PRECISIONS = (*PRECISIONS, "auto")
 
 
@@ -52,25 +54,31 @@ class ClassifierConfig:
     precision : {"fp32", "bf16", "auto"}
         What the network computes in while it is trained, as ``RunOptions.precision`` is for generators: "auto" is
         bfloat16 where the processor or GPU multiplies it itself. Weights, loss and predictions are float32.
+    threads : int or None
+        Threads of the processor that it is trained by on a CPU, as ``RunOptions.threads`` is for generators; None
+        leaves the number that torch has.
 
     Raises
     ------
     ValueError
-        For another precision.
+        For another precision, or fewer than one thread.
 
     Examples
     --------
     >>> from ganaug.metrics import ClassifierConfig
     >>> ClassifierConfig(steps=100)
-    ClassifierConfig(steps=100, batch_size=64, learning_rate=0.001, precision='fp32')
+    ClassifierConfig(steps=100, batch_size=64, learning_rate=0.001, precision='fp32', threads=1)
     """
 
     steps: int = 400
     batch_size: int = 64
     learning_rate: float = 1e-3
     precision: str = "fp32"
+    threads: int | None = 1
 
     def __post_init__(self) -> None:
+        if self.threads is not None and self.threads < 1:
+            raise ValueError(f"threads must be at least 1, or None for torch's, got {self.threads!r}")
         if self.precision not in CLASSIFIER_PRECISIONS:
             found = ", ".join(map(repr, CLASSIFIER_PRECISIONS))
             raise ValueError(f"precision must be one of {found}, got {self.precision!r}; leave it out for fp32")
@@ -145,19 +153,20 @@ def train_classifier(
     weight_of_class = class_weight.to(device) if class_weight is not None else None
     optimizer = torch.optim.Adam(weights, fused=True)
     dtype, on = config.dtype(device), torch.device(device).type
-    for step in range(config.steps):
-        optimizer.param_groups[0]["lr"] = cosine(config.learning_rate, 0.0, step / config.steps)
-        images, labels, *among = (part.to(device, non_blocking=True) for part in draw_batch(config.batch_size))
-        optimizer.zero_grad()
-        with nullcontext() if dtype == torch.float32 else torch.autocast(on, dtype, cache_enabled=False):
-            logits = network(images)
-        logits = logits.float()
-        for compared in among:
-            logits = logits.masked_fill(~compared, -torch.inf)
-        F.cross_entropy(logits, labels, weight=weight_of_class).backward()
-        optimizer.step()
-        if after_step is not None:
-            after_step(step + 1, network)
+    with computing_on(device, config.threads):
+        for step in range(config.steps):
+            optimizer.param_groups[0]["lr"] = cosine(config.learning_rate, 0.0, step / config.steps)
+            images, labels, *among = (part.to(device, non_blocking=True) for part in draw_batch(config.batch_size))
+            optimizer.zero_grad()
+            with nullcontext() if dtype == torch.float32 else torch.autocast(on, dtype, cache_enabled=False):
+                logits = network(images)
+            logits = logits.float()
+            for compared in among:
+                logits = logits.masked_fill(~compared, -torch.inf)
+            F.cross_entropy(logits, labels, weight=weight_of_class).backward()
+            optimizer.step()
+            if after_step is not None:
+                after_step(step + 1, network)
     return network.eval()
 
 
@@ -282,18 +291,24 @@ class DynamicsClassifier(ImageClassifier):
 
 @plain_states()
 @torch.no_grad()
-def predict_proba(network: nn.Module, images: NDArray[Any]) -> NDArray[np.float32]:
+def predict_proba(network: nn.Module, images: NDArray[Any], *, batch_size: int | None = None) -> NDArray[np.float32]:
     """Class probabilities of images (n, channels, height, width): shape (n, n_classes).
 
-    Images are uint8, or of the dtype that the network was trained on.
+    Images are uint8, or of the dtype that the network was trained on. By default they are shown in batches of a size
+    that the device is fast with.
     """
     device = next(network.parameters()).device
     scale: Any = getattr(network, "pixel_range", BYTES)
+    batch = batch_size or _batch_size(device, images.shape[2] * images.shape[3])
     parts = [
-        network(scale.unit(torch.from_numpy(images[start : start + PREDICTION_BATCH]).to(device))).softmax(1).cpu()
-        for start in range(0, len(images), PREDICTION_BATCH)
+        network(scale.unit(torch.from_numpy(images[start : start + batch]).to(device))).softmax(1).cpu()
+        for start in range(0, len(images), batch)
     ]
     return torch.cat(parts).numpy()
+
+
+def _batch_size(device: torch.device, pixels: int) -> int:
+    return min(PREDICTION_BATCH, max(16, CPU_PIXELS // pixels)) if device.type == "cpu" else PREDICTION_BATCH
 
 
 def class_consistency(

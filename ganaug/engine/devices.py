@@ -19,7 +19,6 @@ __all__ = [
     "random_generator",
     "resolve_device",
     "seed_from",
-    "threads_limited",
 ]
 
 DeviceLike = str | torch.device
@@ -72,31 +71,6 @@ def computes_bf16(device: torch.device) -> bool:
 def auto_precision(device: torch.device) -> str:
     """What networks compute in while they are trained, where nothing else is asked for: "bf16" or "fp32"."""
     return "bf16" if computes_bf16(device) else "fp32"
-
-
-@contextmanager
-def threads_limited(n: int | None) -> Iterator[None]:
-    """Let torch compute by so many threads, and by as many as before at the end; None changes nothing.
-
-    The number is that of the whole process.
-
-    Examples
-    --------
-    >>> before = torch.get_num_threads()
-    >>> with threads_limited(3):
-    ...     print(torch.get_num_threads())
-    3
-    >>> torch.get_num_threads() == before
-    True
-    """
-    before = torch.get_num_threads()
-    if n is not None:
-        torch.set_num_threads(n)
-    try:
-        yield
-    finally:
-        if n is not None:
-            torch.set_num_threads(before)
 
 
 def log_ndtr(x: torch.Tensor, without: frozenset[str] = WITHOUT_LOG_NDTR) -> torch.Tensor:

@@ -23,10 +23,11 @@ from ganaug.engine.callbacks.monitor import Monitor
 from ganaug.engine.callbacks.validation import Selection, held_out
 from ganaug.engine.conditioning import TrainedGroups
 from ganaug.engine.config import PRECISIONS, TrainingConfig
-from ganaug.engine.devices import random_generator, resolve_device, threads_limited
+from ganaug.engine.devices import random_generator, resolve_device
 from ganaug.engine.distributed import current_context
 from ganaug.engine.errors import may_be_out_of_memory
 from ganaug.engine.graphs import runner_for
+from ganaug.engine.host import computing_on
 from ganaug.engine.label_embedding import CellBalancedSampler, ClassBalancedSampler
 from ganaug.engine.layers import DrawnFrom, initialise
 from ganaug.engine.loop import train
@@ -176,7 +177,7 @@ class Fitting:
 
     def train(self, data: TrainingData, task: TrainingTask) -> Objective:
         """Settle the batch size, initialise the networks and train them, or resume the run in the checkpoints."""
-        with threads_limited(self._options.threads if self.device.type == "cpu" else None):
+        with computing_on(self.device, self._options.threads):
             return self._trained(data, task)
 
     def _trained(self, data: TrainingData, task: TrainingTask) -> Objective:

@@ -119,3 +119,33 @@ def test_precision_is_of_training_alone(precision):
 def test_unknown_precisions_are_refused():
     with pytest.raises(ValueError, match=r"precision must be one of .*'auto', got 'half'; leave it out"):
         ClassifierConfig(precision="half")
+    with pytest.raises(ValueError, match="threads must be at least 1, or None for torch's, got 0"):
+        ClassifierConfig(threads=0)
+
+
+def test_a_classifier_is_trained_by_as_many_threads_as_it_says():
+    before, seen = torch.get_num_threads(), []
+
+    def draw(batch_size):
+        seen.append(torch.get_num_threads())
+        return torch.zeros(batch_size, 1, 8, 8), torch.arange(batch_size) % 2
+
+    for threads in (1, before + 2, None):
+        config = ClassifierConfig(steps=1, batch_size=4, threads=threads)
+        train_classifier(draw, (1, 8, 8), 2, config, torch.Generator())
+    assert [*seen, torch.get_num_threads()] == [1, before + 2, before, before]
+
+
+def test_on_a_cpu_images_are_classified_in_batches_that_fit_its_memory():
+    sizes = []
+
+    class Network(torch.nn.Linear):
+        def forward(self, images):
+            sizes.append(len(images))
+            return super().forward(images.flatten(1)[:, :4])
+
+    network = Network(4, 2)
+    for side, n in ((8, 1500), (64, 40), (256, 20)):
+        predict_proba(network, np.zeros((n, 1, side, side), np.uint8))
+    predict_proba(network, np.zeros((40, 1, 64, 64), np.uint8), batch_size=30)
+    assert sizes == [1000, 500, 16, 16, 8, 16, 4, 30, 10]

@@ -101,6 +101,7 @@ def test_classifiers_are_trained_as_it_says(gan, digits, train, kind):
             "batch_size": 64,
             "learning_rate": 1e-3,
             "precision": precision,
+            "threads": 1,
         }
     assert 0 < (accepted["fp32"] != accepted["bf16"]).mean() < 0.02
 
@@ -157,7 +158,7 @@ def test_in_a_cell_without_real_images_the_class_must_be_nearly_as_probable_as_t
     # Elsewhere the quantile of the class decides, as without a group.
     elsewhere = step.accepts(candidates, 1).tolist()
     assert step.accepts(candidates, 1, group=2).tolist() == elsewhere != expected.tolist()
-    training = {"steps": 200, "batch_size": 64, "learning_rate": 1e-3, "precision": "fp32"}
+    training = {"steps": 200, "batch_size": 64, "learning_rate": 1e-3, "precision": "fp32", "threads": 1}
     assert step.describe() == {"name": "class consistency", "quantile": 0.2, "odds": limit, "training": training}
 
 

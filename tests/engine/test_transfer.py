@@ -108,8 +108,13 @@ def test_on_a_gpu_batches_are_larger_and_fit_into_its_memory(monkeypatch):
     for memory in (2**31, 2**33, 2**40):
         properties = SimpleNamespace(total_memory=memory)
         monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device, found=properties: found)
-        sizes.append([image_drawing._batch_size(2**16, device) for device in (torch.device("cpu"), GPU)])
-    assert sizes == [[500, 512], [500, 1024], [500, 4096]]
+        sizes.append(image_drawing.sampling_batch(2**16, GPU))
+    assert sizes == [512, 1024, 4096]
+
+
+def test_on_a_cpu_batches_fit_into_memory_that_is_not_taken_anew():
+    sizes = [image_drawing.sampling_batch(2**power, torch.device("cpu")) for power in (8, 16, 20, 23, 30)]
+    assert sizes == [500, 32, 16, 4, 1]
 
 
 def test_the_watch_sees_what_waits(watch):

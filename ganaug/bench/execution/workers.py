@@ -23,7 +23,7 @@ from ganaug.bench.records.provenance import environment
 from ganaug.bench.records.store import Store
 from ganaug.bench.suite.schema import Suite
 from ganaug.data.host_states import plain_states
-from ganaug.engine.devices import threads_limited
+from ganaug.engine.host import threads_limited
 
 __all__ = ["Made", "execute", "lease", "make_case", "tasks_per_gpu"]
 

@@ -58,7 +58,7 @@ def adapted_proba(network: nn.Module, images: NDArray[np.uint8], groups: NDArray
         # Batches of one size, each from all over the group: images often come in the order of their classes.
         n_batches = -(-len(own) // PREDICTION_BATCH)
         for first in range(n_batches):
-            predict_proba(adapted, own[first::n_batches])
+            predict_proba(adapted, own[first::n_batches], batch_size=PREDICTION_BATCH)
         probabilities = predict_proba(adapted.eval(), own)
         if found is None:
             found = np.empty((len(images), probabilities.shape[1]), np.float32)

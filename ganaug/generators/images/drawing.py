@@ -14,11 +14,13 @@ from ganaug.data.images.pixel_scale import PixelScale
 from ganaug.engine.devices import random_generator
 from ganaug.engine.transfer import to_device
 
-__all__ = ["SAMPLING_BATCH", "draw", "generate", "tensor_grid"]
+__all__ = ["draw", "generate", "sampling_batch", "tensor_grid"]
 
 SAMPLING_BATCH = 500
 GPU_SAMPLING_BATCH = 4096  # so many that starting the operations takes less time than they do
 SAMPLING_MEMORY = 2**25  # numbers in the largest feature map of a batch: 128 MiB
+CPU_SAMPLING_MEMORY = 2**21  # the same where a CPU draws: memory for larger maps is taken from the system each time
+CPU_SAMPLING_LEAST = 16  # with fewer images at a time products of matrices are slower than that
 GPU_SAMPLING_SHARE = 1 / 32  # of the memory of a GPU for that map; free or not, or chance would decide the batch size
 RESULT_MEMORY = 2**27  # bytes of images that wait on a GPU: fetching them waits until all are drawn
 PIXELS = PixelScale()
@@ -48,7 +50,7 @@ def generate(
     device = next(network.parameters()).device
     shape, dtype = (len(conditions), *network.arch.image_shape), getattr(torch, scale.dtype)
     images = torch.empty(shape, dtype=dtype, device=result_on)
-    batch = _batch_size(network.arch.largest_map, device)
+    batch = sampling_batch(network.arch.largest_map, device)
     fetched = batch * max(1, RESULT_MEMORY // (batch * math.prod(network.arch.image_shape) * images.itemsize))
     for target, noise, asked in zip(
         images.split(fetched), latents.split(fetched), conditions.split(fetched), strict=True
@@ -59,12 +61,20 @@ def generate(
     return images
 
 
-def _batch_size(largest_map: int, device: torch.device) -> int:
-    """Images that are drawn at a time, by the numbers in a feature map."""
+def sampling_batch(largest_map: int, device: torch.device) -> int:
+    """Images that are drawn at a time, by the numbers in a feature map.
+
+    Examples
+    --------
+    >>> sampling_batch(32 * 32 * 32, torch.device("cpu"))
+    64
+    """
     most, memory = SAMPLING_BATCH, float(SAMPLING_MEMORY)
     if device.type == "cuda":
         whole = torch.cuda.get_device_properties(device).total_memory
         most, memory = GPU_SAMPLING_BATCH, max(memory, GPU_SAMPLING_SHARE * whole / 4)
+    elif device.type == "cpu":
+        most = min(most, max(CPU_SAMPLING_LEAST, CPU_SAMPLING_MEMORY // largest_map))
     return max(1, min(most, int(memory / largest_map)))
 
 

@@ -18,7 +18,7 @@ from ganaug.data.images.pictures import class_grid, png_bytes, shown_figure
 from ganaug.data.images.pixel_scale import PixelScale
 from ganaug.engine.devices import RandomStateLike, random_generator
 from ganaug.generators.base import NeuralGenerator
-from ganaug.generators.images.drawing import SAMPLING_BATCH, draw, generate
+from ganaug.generators.images.drawing import draw, generate, sampling_batch
 from ganaug.generators.images.export import export_generator
 from ganaug.generators.latents import arcs
 from ganaug.generators.model_folder import labels_to_json
@@ -265,8 +265,9 @@ class ImageScoring(ImageSampling):
         if len(indices) == 0:
             return np.empty(0, dtype=np.float32)
         device = self.device_
+        batch = sampling_batch(self.generator_.arch.largest_map, device)
         scores = [
             self._scores(self.pixel_scale_.to_network(part.to(device)), conditions.to(device)).float().cpu()
-            for part, conditions in zip(pixels.split(SAMPLING_BATCH), indices.split(SAMPLING_BATCH), strict=True)
+            for part, conditions in zip(pixels.split(batch), indices.split(batch), strict=True)
         ]
         return torch.cat(scores).numpy()

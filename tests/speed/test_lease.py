@@ -9,15 +9,10 @@ from pathlib import Path
 
 import pytest
 
-SPEED = Path(__file__).parent.parent / "benchmarks" / "speed"
 
-
-@pytest.fixture
-def lease(monkeypatch):
-    monkeypatch.syspath_prepend(SPEED)
-    import lease
-
-    return lease
+@pytest.fixture(scope="module")
+def lease(speed_script):
+    return speed_script("lease")
 
 
 def test_parts_write_a_row_for_each_thing_they_find(lease, tmp_path):

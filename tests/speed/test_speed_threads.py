@@ -2,20 +2,13 @@
 
 import io
 import sys
-from pathlib import Path
 
 import pytest
 
-SPEED = Path(__file__).parent.parent / "benchmarks" / "speed"
-
 
 @pytest.fixture(scope="module")
-def threads():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(SPEED)
-        import threads
-
-        yield threads
+def threads(speed_script):
+    return speed_script("threads")
 
 
 def test_processes_are_given_the_threads_that_their_way_says(threads, monkeypatch):

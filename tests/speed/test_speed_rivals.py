@@ -1,20 +1,12 @@
 """Trainings of published GANs that ImageGAN's is measured beside, at toy size."""
 
-from pathlib import Path
-
 import pytest
 import torch
 
-SPEED = Path(__file__).parent.parent / "benchmarks" / "speed"
-
 
 @pytest.fixture(scope="module")
-def rivals():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(SPEED)
-        import rivals
-
-        yield rivals
+def rivals(speed_script):
+    return speed_script("rivals")
 
 
 @pytest.fixture(scope="module")

@@ -1,20 +1,13 @@
 """What the benchmark of large tables measures, at toy size."""
 
 import sys
-from pathlib import Path
 
 import pytest
 
-SPEED = Path(__file__).parent.parent / "benchmarks" / "speed"
-
 
 @pytest.fixture(scope="module")
-def scale():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(SPEED)
-        import scale
-
-        yield scale
+def scale(speed_script):
+    return speed_script("scale")
 
 
 def test_a_process_costs_the_memory_that_it_held(scale):

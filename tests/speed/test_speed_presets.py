@@ -1,22 +1,14 @@
 """What presets are chosen by, at toy size."""
 
-from pathlib import Path
-
 import pytest
 
 from ganaug import ImageGAN, labelled_images
 from ganaug.generators.images.presets import PRESETS
 
-SPEED = Path(__file__).parent.parent / "benchmarks" / "speed"
-
 
 @pytest.fixture(scope="module")
-def presets():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(SPEED)
-        import presets
-
-        yield presets
+def presets(speed_script):
+    return speed_script("presets")
 
 
 @pytest.fixture(scope="module")
