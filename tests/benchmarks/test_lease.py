@@ -11,8 +11,8 @@ import pytest
 
 
 @pytest.fixture(scope="module")
-def lease(speed_script):
-    return speed_script("lease")
+def lease(script):
+    return script("lease")
 
 
 def test_parts_write_a_row_for_each_thing_they_find(lease, tmp_path):

@@ -7,8 +7,8 @@ import pytest
 
 
 @pytest.fixture(scope="module")
-def threads(speed_script):
-    return speed_script("threads")
+def threads(script):
+    return script("threads")
 
 
 def test_processes_are_given_the_threads_that_their_way_says(threads, monkeypatch):

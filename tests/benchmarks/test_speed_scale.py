@@ -6,8 +6,8 @@ import pytest
 
 
 @pytest.fixture(scope="module")
-def scale(speed_script):
-    return speed_script("scale")
+def scale(script):
+    return script("scale")
 
 
 def test_a_process_costs_the_memory_that_it_held(scale):

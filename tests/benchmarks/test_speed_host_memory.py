@@ -10,8 +10,8 @@ from ganaug.generators.images import drawing
 
 
 @pytest.fixture(scope="module")
-def host_memory(speed_script):
-    return speed_script("host_memory")
+def host_memory(script):
+    return script("host_memory")
 
 
 def test_a_step_is_what_more_of_them_take(host_memory, monkeypatch):

@@ -7,8 +7,8 @@ from ganaug.generators.images.presets import PRESETS
 
 
 @pytest.fixture(scope="module")
-def presets(speed_script):
-    return speed_script("presets")
+def presets(script):
+    return script("presets")
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ import torch
 
 
 @pytest.fixture(scope="module")
-def rivals(speed_script):
-    return speed_script("rivals")
+def rivals(script):
+    return script("rivals")
 
 
 @pytest.fixture(scope="module")
