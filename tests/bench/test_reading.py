@@ -303,6 +303,7 @@ def test_mistakes_are_named(suite_file, old, new, message):
         ('classifiers = ["logistic"]', 'classifiers = [\n  "knn",\n  {class = "logistic",  clas = 1}]', 21),
         ("seed = 3", 'seed = 3\ntimeout = "1"', 5),
         ("[tables]", "[images.training]\nsteps = 0\n[tables]", 18),
+        ("[tables]", "[images.training]\nthreads = 2\nprecision = 'half'\n[tables]", 19),
         ("k_neighbors = 3", "k_neighbours = 3", 26),
         ('name = "mine"', 'name = """\n\nmine"""', 2),
         ('against = "none"', 'against = "non"', 27),

@@ -68,6 +68,18 @@ def test_it_says_plainly_when_there_is_no_gain_and_the_strongest_comparison_come
     assert "probability of harm below .01" in against_real
 
 
+def test_generators_are_compared_with_each_other_after_what_does_without_them():
+    scores = {"real": (0.80, 0.82, 0.81), "gan": (0.85, 0.87, 0.86), "other": (0.88, 0.93, 0.91)}
+    arms = (ImageArm("real"), ImageArm("gan", 0.5), ImageArm("other", 0.5, against=("real", "gan")))
+    records = [cell(arm, split, score) for arm, all_of in scores.items() for split, score in enumerate(all_of)]
+    verdicts = summarise(image_suite(arms), records, [about("d")])["verdicts"]
+    assert [verdict.split(":")[0] for verdict in verdicts] == [
+        "gan against real",
+        "other against real",
+        "other against gan",
+    ]
+
+
 @pytest.mark.parametrize(
     ("scores", "said"),
     [

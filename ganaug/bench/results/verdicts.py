@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ WORDS = {
 
 
 def verdicts_per_case(scores: Scores) -> list[str]:
-    """One sentence per case and pair, that against the strongest arm first: beating a weak one is easy."""
+    """One sentence per case and pair, that against the strongest baseline first: beating a weak one is easy."""
     first = scores.experiment.metrics[0]
     sentences = []
     corrected = _corrected(scores)
@@ -35,7 +35,8 @@ def verdicts_per_case(scores: Scores) -> list[str]:
         where = f" on {about['name']}" if len(scores.cases) > 1 else ""
         means = {arm.name: scores.mean(arm.name, first, index) for arm in scores.experiment.arms}
         strength = {name: -np.inf if mean is None else scores.sign[first] * mean for name, mean in means.items()}
-        for arm, base in sorted(_pairs(scores, index), key=lambda pair: strength[pair[1].name], reverse=True):
+        order = _by_strength(scores, strength)
+        for arm, base in sorted(_pairs(scores, index), key=lambda pair: order(pair[1].name), reverse=True):
             difference = scores.difference(arm.name, base.name, index)
             what = f"{arm.name} against {base.name}{where}{_without(scores, arm.name, base.name, index)}"
             if difference is None:
@@ -57,6 +58,12 @@ def verdicts_per_case(scores: Scores) -> list[str]:
                 f"probability of harm {_chance(difference.harm)}).{beside}"
             )
     return sentences
+
+
+def _by_strength(scores: Scores, strength: dict[str, float]) -> Callable[[str], tuple[bool, float]]:
+    """What arms are sorted by: whether one would do without the generators in question, and how good they are."""
+    without = {arm.name for arm in scores.experiment.arms if not arm.amount} | {*scores.experiment.baselines}
+    return lambda name: (name in without, strength.get(name, -np.inf))
 
 
 def _pairs(scores: Scores, case: int) -> list[tuple[Any, Any]]:
@@ -107,13 +114,14 @@ def _corrected(scores: Scores) -> dict[tuple[str, str, int], float]:
 
 
 def verdicts_over_datasets(scores: Scores, tests: Sequence[DatasetsTest], overall: Sequence[ArmMeans]) -> list[str]:
-    """One sentence per pair, that against the strongest arm first."""
+    """One sentence per pair, that against the strongest baseline first."""
     first = scores.experiment.metrics[0]
     of_first = [test for test in tests if test.metric == first]
     means = {row.name: row.metrics[first] for row in overall if row.metrics is not None}
     strength = {name: scores.sign[first] * mean for name, mean in means.items() if mean is not None}
     sentences = []
-    for test in sorted(of_first, key=lambda test: strength.get(test.base, -np.inf), reverse=True):
+    order = _by_strength(scores, strength)
+    for test in sorted(of_first, key=lambda test: order(test.base), reverse=True):
         word = _word(scores, test)
         sentences.append(
             f"{test.arm} against {test.base} over {_datasets(scores, test)}: {word}, {test.mean:+.1f} "

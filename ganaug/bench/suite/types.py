@@ -84,6 +84,7 @@ class _Training:
     batch_size: Annotated[int, _whole(1)] = ClassifierConfig.batch_size
     learning_rate: Annotated[float, _number(1e-12), WrapValidator(_as_written)] = ClassifierConfig.learning_rate
     precision: Literal["fp32", "bf16", "auto"] = ClassifierConfig.precision  # type: ignore[assignment]
+    threads: Annotated[int, _whole(1)] | None = ClassifierConfig.threads
 
 
 _checked_training = Annotated[
