@@ -138,7 +138,7 @@ def parts(data: LabelledImages, per_class: int, splits: int) -> list[tuple[NDArr
 
 def measured(
     data: LabelledImages, train: NDArray[np.intp], test: NDArray[np.intp], args: argparse.Namespace, seed: int
-):
+) -> dict[str, float]:
     """Accuracy of each way on the test images of a split, in percent."""
     name, _, steps = args.generator.partition(":")
     model = generator_class(name, "images")(steps=int(steps) if steps else "auto", random_state=seed, verbose=False)

@@ -6,6 +6,7 @@ from ganaug.curation.augmented import AugmentedImages, augment_images
 from ganaug.curation.cell_gate import choose_cells
 from ganaug.curation.class_counts import images_to_add
 from ganaug.curation.consistency import ClassConsistency, select
+from ganaug.curation.flow_transfer import FlowTransfer
 from ganaug.curation.gate import GateDecision
 from ganaug.curation.gaussian import GaussianSampler
 from ganaug.curation.generator_sampler import GeneratorSampler
@@ -25,6 +26,7 @@ __all__ = [
     "ClassConsistency",
     "DiscriminatorRank",
     "EncodedTable",
+    "FlowTransfer",
     "GateDecision",
     "GaussianSampler",
     "GeneratorSampler",

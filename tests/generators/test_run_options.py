@@ -12,7 +12,7 @@ from sklearn.model_selection import ParameterGrid
 from sklearn.pipeline import make_pipeline
 
 from ganaug import Callback, ImageGAN, RunOptions, TableGAN
-from ganaug.engine.devices import threads_limited
+from ganaug.engine.host import threads_limited
 
 X, Y = np.random.default_rng(0).normal(size=(20, 2)), np.arange(20) % 2
 QUICK = {"steps": 60, "batch_size": 4, "width": 8, "random_state": 0, "verbose": False}

@@ -8,15 +8,19 @@ from ganaug.bench.methods.histograms import HistogramMatching
 from ganaug.bench.methods.peers import GENERATORS as PEERS
 from ganaug.bench.methods.peers import require_package
 from ganaug.bench.suite.plugins import Plugin, checked, construct
-from ganaug.curation import AdditiveTransfer
+from ganaug.curation import AdditiveTransfer, FlowTransfer
 from ganaug.data.json_values import short
 from ganaug.data.suggestions import nearest
 from ganaug.generators.registry import generator_class, generator_names
 
 __all__ = ["check_generator", "find_generator", "make_generator"]
 
-#: What fills cells of class and group with images and trains no network.
-TRANSFERS = {"additive-transfer": AdditiveTransfer, "histogram-matching": HistogramMatching}
+#: What fills cells of class and group with real images of other groups.
+TRANSFERS = {
+    "additive-transfer": AdditiveTransfer,
+    "flow-transfer": FlowTransfer,
+    "histogram-matching": HistogramMatching,
+}
 
 
 def find_generator(name: str, kind: str) -> Any:

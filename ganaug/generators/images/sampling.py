@@ -82,6 +82,24 @@ class ImageSampling(NeuralGenerator):
         asked = self._conditions(positions, groups, randomness)
         return draw(self.generator_, asked, randomness, device, self.pixel_scale_)
 
+    def _as_drawn(self, X: Any, n_labels: int) -> Tensor:
+        """Images that are like those that are drawn, one for each label."""
+        pixels = torch.as_tensor(X)
+        dtype = self.pixel_scale_.dtype
+        expected = (getattr(torch, dtype), 4, tuple(self.image_shape_))
+        if (pixels.dtype, pixels.ndim, tuple(pixels.shape[1:])) != expected:
+            shape = ", ".join(map(str, self.image_shape_))
+            raise ValueError(
+                f"X must be {dtype} images of shape (n, {shape}), as the generator draws them, got {pixels.dtype} of "
+                f"shape {tuple(pixels.shape)}; convert or resize them first"
+            )
+        if len(pixels) != n_labels:
+            raise ValueError(
+                f"X and labels must have the same length, got {len(pixels)} images and {n_labels} labels; "
+                "pass a label for each image"
+            )
+        return pixels
+
     @plain_states()
     def interpolate(
         self, labels: Any, groups: Any = None, *, steps: int = 8, random_state: RandomStateLike = None
@@ -248,20 +266,7 @@ class ImageScoring(ImageSampling):
             a label or a group that was not in the training data.
         """
         indices = self._judged(labels, groups)
-        pixels = torch.as_tensor(X)
-        dtype = self.pixel_scale_.dtype
-        expected = (getattr(torch, dtype), 4, tuple(self.image_shape_))
-        if (pixels.dtype, pixels.ndim, tuple(pixels.shape[1:])) != expected:
-            shape = ", ".join(map(str, self.image_shape_))
-            raise ValueError(
-                f"X must be {dtype} images of shape (n, {shape}), as the generator draws them, got {pixels.dtype} of "
-                f"shape {tuple(pixels.shape)}; convert or resize them first"
-            )
-        if len(pixels) != len(indices):
-            raise ValueError(
-                f"X and labels must have the same length, got {len(pixels)} images and {len(indices)} labels; "
-                "pass a label for each image"
-            )
+        pixels = self._as_drawn(X, len(indices))
         if len(indices) == 0:
             return np.empty(0, dtype=np.float32)
         device = self.device_
