@@ -13,6 +13,7 @@ from ganaug.curation.additive import AdditiveTransfer
 from ganaug.data import LabelledImages, labelled_images
 from ganaug.engine.nested_params import NestedDefaults
 from ganaug.generators import ImageFlow
+from ganaug.generators.pseudo_labels import labelled_part
 
 __all__ = ["FlowTransfer"]
 
@@ -63,8 +64,8 @@ class FlowTransfer(NestedDefaults, AdditiveTransfer):
     def _defaults(self) -> dict[str, Any]:
         return {"flow": ImageFlow()}
 
-    def fit(self, X: Any, y: Any = None, groups: Any = None, **options: Any) -> FlowTransfer:
-        """Keep the images, and train the flow on them.
+    def fit(self, X: Any, y: Any = None, groups: Any = None) -> FlowTransfer:  # type: ignore[override]
+        """Keep the images that have a label, and train the flow on all.
 
         Parameters
         ----------
@@ -84,7 +85,7 @@ class FlowTransfer(NestedDefaults, AdditiveTransfer):
         data: LabelledImages = labelled_images(X, y, groups=groups, dtype="auto")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # the flow says the same of the groups
-            super().fit(data, **options)
+            super().fit(labelled_part(data))
         flow = ImageFlow() if self.flow is None else clone(self.flow)
         if self.random_state is not None:
             flow.set_params(random_state=self.random_state)

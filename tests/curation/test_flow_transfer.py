@@ -76,6 +76,16 @@ def test_it_is_set_up_as_estimators_are(data):
     assert fitted.sample([], []).shape == (0, 1, 8, 8)
 
 
+def test_images_without_a_label_are_trained_on_but_not_moved(data):
+    images = data[0]
+    labels = np.where(np.arange(len(images)) % 2, images.labels, -1)
+    flow = ImageFlow(steps=1, width=8, device="cpu", verbose=False)
+    fitted = FlowTransfer(flow).fit(torch.from_numpy(images.images), labels, images.groups)
+    assert fitted.classes_.tolist() == fitted.flow_.classes_.tolist() == [1, 3]
+    _, donors = fitted.sample_with_donors([1] * 30, ["dark"] * 30, random_state=0)
+    assert donors.max() < len(images) / 2 == fitted.cell_counts_.sum()
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
