@@ -19,7 +19,7 @@ class. All ways train the same convolutional classifier for as many steps, with 
 * "all told by a teacher": real and synthetic ones, three of ten.
 
 Points are means over starts, with 95 % intervals of Student's t over splits, and Holm's correction over the ways of a
-case. On one thread; two minutes for a split of MNIST, one for one of digits.
+case. On one thread; three minutes for a split of MNIST, one for one of digits.
 """
 
 from __future__ import annotations
