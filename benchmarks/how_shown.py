@@ -33,6 +33,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
+from many_classes import generator_named
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -40,7 +41,6 @@ from ganaug import LabelledImages, labelled_images
 from ganaug.bench.results.stats import holm
 from ganaug.classifiers.image_classifier import ClassifierConfig, predict_proba, train_classifier
 from ganaug.data.files import write_atomically
-from ganaug.generators import generator_class
 from ganaug.metrics.paired import paired_difference
 
 TEACHERS, PER_CLASS, SHARE = 5, 200, 0.3
@@ -110,15 +110,16 @@ def ways(real: Told, synthetic: Told, config: ClassifierConfig, seed: int) -> di
         return float(moment < SHARE)
 
     lighter = Told(synthetic.images, synthetic.targets / 2)
+    taught_real, taught_synthetic = taught(real), taught(synthetic)
     return {
         "real images": alone,
         "three of ten": Way(real, synthetic, mixed),
         "three of ten, half as heavy": Way(real, lighter, mixed),
         "fewer and fewer": Way(real, synthetic, falling),
         "first synthetic, then real": Way(real, synthetic, first),
-        "three of ten, told by a teacher": Way(real, taught(synthetic), mixed),
-        "real images, told by a teacher": Way(taught(real), synthetic, alone.share),
-        "all told by a teacher": Way(taught(real), taught(synthetic), mixed),
+        "three of ten, told by a teacher": Way(real, taught_synthetic, mixed),
+        "real images, told by a teacher": Way(taught_real, synthetic, alone.share),
+        "all told by a teacher": Way(taught_real, taught_synthetic, mixed),
     }
 
 
@@ -140,8 +141,7 @@ def measured(
     data: LabelledImages, train: NDArray[np.intp], test: NDArray[np.intp], args: argparse.Namespace, seed: int
 ) -> dict[str, float]:
     """Accuracy of each way on the test images of a split, in percent."""
-    name, _, steps = args.generator.partition(":")
-    model = generator_class(name, "images")(steps=int(steps) if steps else "auto", random_state=seed, verbose=False)
+    model = generator_named(args.generator, random_state=seed, verbose=False)
     model.fit(data.subset(train))
     positions = np.arange(len(data.classes)).repeat(PER_CLASS)
     drawn = np.asarray(model.sample(data.classes[positions], random_state=seed))

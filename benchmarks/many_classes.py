@@ -94,6 +94,12 @@ def halves(path: Path, n_classes: int, side: int, seed: int) -> tuple[Labelled, 
     return of_gan, of_judge
 
 
+def generator_named(generator: str, **options: Any) -> Any:
+    """A generator of images that is given as NAME or NAME:STEPS."""
+    name, _, steps = generator.partition(":")
+    return generator_class(name, "images")(steps=int(steps) if steps else "auto", **options)
+
+
 def trained_on_drawings(
     data: Labelled,
     config: ClassifierConfig,
@@ -116,10 +122,9 @@ def measured(
     args: argparse.Namespace, generator: str, of_gan: Labelled, judge: torch.nn.Module, n_classes: int, seed: int
 ) -> dict[str, Any]:
     """Train a generator, given as NAME or NAME:STEPS, and have the classifier look on."""
-    name, _, steps = generator.partition(":")
     readings = Consistency(judge, n_classes, args.readings, args.per_class)
-    options = {"steps": int(steps) if steps else "auto", "device": args.device, "random_state": seed}
-    model = generator_class(name, "images")(run=RunOptions(callbacks=[readings]), **options)
+    run = RunOptions(callbacks=[readings])
+    model = generator_named(generator, run=run, device=args.device, random_state=seed)
     images, labels = of_gan[0].transpose(0, 2, 3, 1), of_gan[1]
     auto = type(model)(device=args.device).resolve(images, labels)
     started = time.process_time()
@@ -129,7 +134,7 @@ def measured(
     seconds = time.process_time() - started
     config = model.config_.to_dict()
     return {
-        "generator": name,
+        "generator": generator.partition(":")[0],
         "classes": n_classes,
         "seed": seed,
         "auto_steps": auto.training.steps,

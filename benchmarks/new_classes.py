@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 import torch
 from joblib import Parallel, delayed
-from many_classes import trained_on_drawings
+from many_classes import generator_named, trained_on_drawings
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -41,7 +41,6 @@ from ganaug.classifiers.batches import Labelled
 from ganaug.classifiers.image_classifier import ClassifierConfig, class_consistency, predict_proba
 from ganaug.classifiers.networks import SmallCNN
 from ganaug.data.files import write_atomically
-from ganaug.generators import generator_class
 from ganaug.metrics.paired import paired_difference
 
 SHARES, SHARE_OF_RECOGNISED = (0.3, 0.6), 0.3
@@ -113,8 +112,7 @@ def trained(real: Labelled, steps: int, seed: int, *, start: nn.Module | None = 
 
 def drawn(data: Alphabet, generator: str, per_class: int, seed: int) -> NDArray[np.uint8]:
     """Synthetic images of the new classes, `per_class` of each in turn, by a generator given as NAME or NAME:STEPS."""
-    name, _, steps = generator.partition(":")
-    model = generator_class(name, "images")(steps=int(steps) if steps else "auto", random_state=seed, verbose=False)
+    model = generator_named(generator, random_state=seed, verbose=False)
     images, labels = data.both
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of steps that are too few, which consistency shows

@@ -74,7 +74,8 @@ def memory_kept() -> Iterator[None]:
     By default glibc gives each block of more than 32 MiB back to the system as soon as it is free, and the next one of
     that size comes with pages that the system clears one by one as they are touched. A step of a training takes and
     frees the same dozens of feature maps each time; where they are that large, a third of its time can be spent so.
-    With this they are reused, and the process holds some more memory meanwhile.
+    With this they are reused, and the process holds some more memory meanwhile
+    (``python benchmarks/speed/host_memory.py``).
 
     It applies to the process, may be nested and entered from several threads, and does nothing where the C library is
     not glibc, or the user has set its limits by ``MALLOC_...`` or ``GLIBC_TUNABLES`` in the environment.

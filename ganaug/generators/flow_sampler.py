@@ -126,6 +126,11 @@ class FlowSampler(nn.Module):
         x = integrate(lambda x, t: self._guided(x, t, conditions), noise, self.arch.sampling_steps)
         return self.velocity.decode(x, conditions)
 
+    def translated(self, x: Tensor, before: Tensor, after: Tensor, steps: int, turn: float) -> Tensor:
+        """Follow what the flow of some conditions ends at back to the time `turn`, and forward that of other ones."""
+        x = integrate(lambda x, t: self.velocity(x, t, before), x, steps, 1.0, turn)
+        return integrate(lambda x, t: self.velocity(x, t, after), x, steps, turn, 1.0)
+
     def _guided(self, x: Tensor, t: Tensor, conditions: Tensor) -> Tensor:
         asked = self.velocity(x, t, conditions)
         if self.arch.guidance == 1:

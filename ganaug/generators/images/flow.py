@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal
 
@@ -21,7 +20,7 @@ from ganaug.engine.devices import DeviceLike, RandomStateLike, auto_precision, r
 from ganaug.engine.run_options import RunOptions
 from ganaug.generators.config import GeneratorConfig
 from ganaug.generators.fitting import ENGINE_CONSTRAINTS, Fitting
-from ganaug.generators.flow_sampler import FLOW_CONSTRAINTS, FlowSampling, integrate
+from ganaug.generators.flow_sampler import FLOW_CONSTRAINTS, FlowSampling
 from ganaug.generators.images.auto import given, times_for_classes
 from ganaug.generators.images.base import NeuralImageGenerator
 from ganaug.generators.images.drawing import sampling_batch
@@ -244,16 +243,16 @@ class ImageFlow(FlowSampling, NeuralImageGenerator):
         if steps < 1:
             raise ValueError(f"steps must be at least 1, got {steps!r}")
         of, asked = self._judged(labels, groups), self._judged(labels, to_groups)
-        pixels, velocity, device = self._as_drawn(X, len(of)), self.generator_.velocity, self.device_
-        batch = sampling_batch(self.generator_.arch.largest_map, device)
-        drawn = [torch.empty(0, *self.image_shape_, dtype=pixels.dtype)]
+        pixels = self._as_drawn(X, len(of))
+        if len(of) == 0:
+            return pixels
+        sampler, device = self.generator_, self.device_
+        batch, drawn = sampling_batch(sampler.arch.largest_map, device), []
         for images, *conditions in zip(pixels.split(batch), of.split(batch), asked.split(batch), strict=True):
-            if len(images):
-                before, after = (part.to(device) for part in conditions)
-                x = velocity.encode(self.pixel_scale_.to_network(images.to(device)), before)
-                x = integrate(partial(_conditioned, velocity, before), x, steps, 1.0, 1.0 - strength)
-                x = integrate(partial(_conditioned, velocity, after), x, steps, 1.0 - strength, 1.0)
-                drawn.append(self.pixel_scale_.from_network(velocity.decode(x, after)).cpu())
+            before, after = (part.to(device) for part in conditions)
+            x = sampler.velocity.encode(self.pixel_scale_.to_network(images.to(device)), before)
+            x = sampler.translated(x, before, after, steps, turn=1.0 - strength)
+            drawn.append(self.pixel_scale_.from_network(sampler.velocity.decode(x, after)).cpu())
         return torch.cat(drawn)
 
     def _resolver(self, data: LabelledImages, n_images: int, n_groups: int) -> Callable[..., ImageFlowConfig]:
@@ -295,7 +294,3 @@ class ImageFlow(FlowSampling, NeuralImageGenerator):
     @classmethod
     def _networks(cls, architecture: ImageFlowArchitecture) -> dict[str, nn.Module]:
         return {"generator": build_sampler(architecture)}
-
-
-def _conditioned(velocity: Any, conditions: Tensor, x: Tensor, t: Tensor) -> Tensor:
-    return velocity(x, t, conditions)
