@@ -6,15 +6,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
 
-from ganaug.data import LabelledImages
-from ganaug.data.groups import cell_counts, check_groups, groups_from_array
+from ganaug.curation.transfer import NO_GROUPS, Transfer
 from ganaug.data.host_states import plain_states
-from ganaug.data.labels import class_positions, labels_from_array
+from ganaug.data.labels import labels_from_array
 from ganaug.data.tables.containers import is_frame
 from ganaug.data.tables.encoded import EncodedTable, encode_table
 from ganaug.data.tables.group_column import part_groups
@@ -24,10 +20,8 @@ from ganaug.generators.contract import SampleSpec
 
 __all__ = ["AdditiveTransfer", "group_effects"]
 
-KINDS = {4: "images", 2: "rows"}  # by the dimensions of all samples together
 
-
-class AdditiveTransfer(BaseEstimator):
+class AdditiveTransfer(Transfer):
     """Moves real samples of a class from one group into another, by what sets the groups apart on average.
 
     A sample of class ``c`` in group ``g`` is ``x - b[h] + b[g]``, with ``x`` a real sample of class ``c`` in a random
@@ -68,11 +62,7 @@ class AdditiveTransfer(BaseEstimator):
     True
     """
 
-    classes_: NDArray[Any]
-    groups_: NDArray[Any]
-    cell_counts_: NDArray[np.int64]
     group_effects_: NDArray[np.float64]
-    sample_spec_: SampleSpec
 
     @plain_states()
     def fit(self, X: Any, y: Any = None, groups: Any = None, *, layout: RowLayout | None = None) -> AdditiveTransfer:
@@ -102,29 +92,20 @@ class AdditiveTransfer(BaseEstimator):
             For other samples, another number of labels or groups than of samples, groups that no classes connect, and
             other groups that :func:`check_groups` refuses for conditioning.
         """
-        if isinstance(X, LabelledImages):
-            X, y, groups = X.images, X.labels, X.groups if groups is None else groups
-        if groups is None:
-            raise ValueError("groups are needed, got None; pass who or what each sample comes from")
         self._table: EncodedTable | None = None
         if isinstance(X, pd.DataFrame) or is_frame(X):
+            if groups is None:
+                raise ValueError(NO_GROUPS)
             X, groups = part_groups(X, groups)
             self._table = encode_table(X, labels_from_array(y, len(X), of="samples"))
             X, layout = self._table.rows, self._table.layout
-        samples = _samples(X)
-        labels = labels_from_array(y, len(samples), of="samples")
-        groups = groups_from_array(groups, len(samples), of="samples")
-        check_groups(labels, groups, use="conditioning", of="samples")
-        self.classes_, classes = np.unique(labels, return_inverse=True)
-        self.groups_, of = np.unique(groups, return_inverse=True)
-        self.cell_counts_ = cell_counts(labels, groups).to_numpy()
-        self._samples, self._cells = samples, np.stack([classes, of], axis=1)
+        self._keep(X, y, groups)
+        samples = self._samples
         self._movable = np.ones((len(samples), *[1] * (samples.ndim - 1)), dtype=bool)
         if layout is not None:
             self._movable = np.zeros(samples.shape, dtype=bool)
             self._movable[:, : layout.n_numbers] = layout.present(samples)
         self.group_effects_ = group_effects(samples, self._cells, np.broadcast_to(self._movable, samples.shape))
-        self.sample_spec_ = SampleSpec(KINDS[samples.ndim], samples.shape[1:], str(samples.dtype))
         if self._table is not None:
             container = self._table.container
             self.sample_spec_ = SampleSpec("rows", (self._table.table.shape[1],), container.common_dtype)
@@ -132,7 +113,7 @@ class AdditiveTransfer(BaseEstimator):
 
     @plain_states()
     def sample(self, labels: Any, groups: Any = None, *, random_state: Any = None) -> Any:
-        """Draw one sample per label and group.
+        """Draw one sample per label and group, of a data frame as a data frame of the same kind.
 
         Parameters
         ----------
@@ -153,65 +134,13 @@ class AdditiveTransfer(BaseEstimator):
             For a label or a group that was not in the training data.
         """
         seed = seed_from(random_state)
-        samples, _ = self.sample_with_donors(labels, groups, random_state=seed)
-        if self._table is not None:
-            rows = self._table.encoder.inverse_transform(samples, self._positions(labels), seed)
-            return self._table.container.restore(rows)
-        return torch.from_numpy(samples) if samples.ndim == 4 else samples
-
-    def _positions(self, labels: Any) -> NDArray[np.int64]:
-        return class_positions(labels, self.classes_, "there are the classes")
-
-    @plain_states()
-    def sample_with_donors(
-        self, labels: Any, groups: Any = None, *, random_state: Any = None
-    ) -> tuple[NDArray[Any], NDArray[np.int64]]:
-        """As :meth:`sample`, as arrays, rows of data frames encoded, with the training sample that each was made of.
-
-        Donors are drawn from all other groups of their class alike, and at random within a group. Where a class occurs
-        in the group asked for alone, its samples are repeated as they are.
-        """
-        check_is_fitted(self)
-        randomness = np.random.default_rng(seed_from(random_state))
-        classes = self._positions(labels)
-        if groups is None:
-            of = self._draw_groups(classes, randomness)
-        else:
-            of = class_positions(groups, self.groups_, "there are the groups", what="group")
-        if len(classes) != len(of):
-            raise ValueError(
-                f"labels and groups must have the same length, got {len(classes)} labels and {len(of)} groups; pass a "
-                "group for each label"
-            )
-        drawn = np.empty((len(classes), *self._samples.shape[1:]), self._samples.dtype)
-        donors = np.empty(len(classes), dtype=np.int64)
-        for c, g in np.unique(np.stack([classes, of], 1), axis=0):
-            chosen = np.flatnonzero((classes == c) & (of == g))
-            donors[chosen], sources = self._draw_donors(c, g, len(chosen), randomness)
-            drawn[chosen] = self._moved(donors[chosen], sources, g)
-        return drawn, donors
-
-    def _draw_groups(self, classes: NDArray[np.int64], randomness: np.random.Generator) -> NDArray[np.int64]:
-        groups = np.empty(len(classes), dtype=np.int64)
-        for c in np.unique(classes):
-            shares = self.cell_counts_[c] / self.cell_counts_[c].sum()
-            groups[classes == c] = randomness.choice(len(shares), (classes == c).sum(), p=shares)
-        return groups
-
-    def _draw_donors(
-        self, c: int, g: int, n: int, randomness: np.random.Generator
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Indices of real samples of a class to be moved into a group, and the groups that they are from."""
-        others = np.setdiff1d(np.flatnonzero(self.cell_counts_[c]), g)
-        sources = randomness.choice(others if len(others) else np.array([g]), n)
-        donors = np.empty(n, dtype=np.int64)
-        for h in np.unique(sources):
-            members = np.flatnonzero((self._cells == (c, h)).all(1))
-            donors[sources == h] = randomness.choice(members, (sources == h).sum())
-        return donors, sources
+        samples = super().sample(labels, groups, random_state=seed)
+        if self._table is None:
+            return samples
+        rows = self._table.encoder.inverse_transform(samples, self._positions(labels), seed)
+        return self._table.container.restore(rows)
 
     def _moved(self, donors: NDArray[np.int64], sources: NDArray[np.int64], target: int) -> NDArray[Any]:
-        """Real samples out of the groups that they are from, as they would be in another."""
         samples = self._samples[donors]
         moved = samples + (self.group_effects_[target] - self.group_effects_[sources])
         if samples.dtype == np.uint8:
@@ -265,17 +194,3 @@ def _cell_means(
     by_class, n_by_class = (np.tensordot(of_class, sums, 1) for sums in (total, count))
     overall = total.sum(0) / count.sum(0).clip(1)
     return np.where(count > 0, total / count.clip(1), np.where(n_by_class > 0, by_class / n_by_class.clip(1), overall))
-
-
-def _samples(X: Any) -> NDArray[Any]:
-    samples = X.detach().cpu().numpy() if isinstance(X, torch.Tensor) else np.asarray(X)
-    if samples.ndim not in KINDS:
-        raise ValueError(
-            f"X must be images (n, channels, height, width) or encoded rows (n, width), got shape {samples.shape}; "
-            "convert it first"
-        )
-    if samples.ndim == 2 and not samples.shape[1]:
-        raise ValueError(f"X must have entries that vary, got encoded rows of shape {samples.shape}; add columns")
-    if samples.dtype != np.uint8 and not np.issubdtype(samples.dtype, np.floating):
-        raise TypeError(f"X must be uint8 or floating point, got {samples.dtype}; encode or convert it first")
-    return samples

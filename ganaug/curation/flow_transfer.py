@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from ganaug.curation.additive import AdditiveTransfer
+from ganaug.curation.transfer import Transfer
 from ganaug.data import LabelledImages, labelled_images
 from ganaug.engine.nested_params import NestedDefaults
 from ganaug.generators import ImageFlow
@@ -18,10 +18,10 @@ from ganaug.generators.pseudo_labels import labelled_part
 __all__ = ["FlowTransfer"]
 
 
-class FlowTransfer(NestedDefaults, AdditiveTransfer):
+class FlowTransfer(NestedDefaults, Transfer):
     """Moves real images of a class from one group into another by a flow that is trained on all of them.
 
-    As :class:`AdditiveTransfer`, but an image of a random other group is moved by :meth:`ganaug.ImageFlow.translate`.
+    An image of a random other group is moved by :meth:`ganaug.ImageFlow.translate`.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class FlowTransfer(NestedDefaults, AdditiveTransfer):
     flow_ : ImageFlow
         Fitted.
     classes_, groups_, cell_counts_, sample_spec_
-        As for :class:`AdditiveTransfer`.
+        As for :class:`ganaug.curation.AdditiveTransfer`.
 
     Examples
     --------
@@ -64,7 +64,7 @@ class FlowTransfer(NestedDefaults, AdditiveTransfer):
     def _defaults(self) -> dict[str, Any]:
         return {"flow": ImageFlow()}
 
-    def fit(self, X: Any, y: Any = None, groups: Any = None) -> FlowTransfer:  # type: ignore[override]
+    def fit(self, X: Any, y: Any = None, groups: Any = None) -> FlowTransfer:
         """Keep the images that have a label, and train the flow on all.
 
         Parameters
@@ -80,12 +80,12 @@ class FlowTransfer(NestedDefaults, AdditiveTransfer):
         Raises
         ------
         ValueError, TypeError
-            As :meth:`ganaug.ImageFlow.fit` and :meth:`AdditiveTransfer.fit`.
+            As :meth:`ganaug.ImageFlow.fit` and :meth:`ganaug.curation.AdditiveTransfer.fit`.
         """
         data: LabelledImages = labelled_images(X, y, groups=groups, dtype="auto")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # the flow says the same of the groups
-            super().fit(labelled_part(data))
+            self._keep(labelled_part(data))
         flow = ImageFlow() if self.flow is None else clone(self.flow)
         if self.random_state is not None:
             flow.set_params(random_state=self.random_state)

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganaug.curation import AdditiveTransfer
+from ganaug.curation.transfer import Transfer
 
 __all__ = ["HistogramMatching"]
 
 LEVELS = 256
 
 
-class HistogramMatching(AdditiveTransfer):
+class HistogramMatching(Transfer):
     """Gives real images of a class from one group the histogram of another group, channel by channel.
 
     The level of a pixel becomes the one of the same rank in the other group (Gonzalez and Woods, "Digital Image
@@ -29,15 +29,15 @@ class HistogramMatching(AdditiveTransfer):
     [60]
     """
 
-    def fit(self, X: Any, y: Any = None, groups: Any = None, **options: Any) -> HistogramMatching:
-        """Keep the images, and count the levels of each cell; see :meth:`AdditiveTransfer.fit`.
+    def fit(self, X: Any, y: Any = None, groups: Any = None) -> HistogramMatching:
+        """Keep the images, and count the levels of each cell; see :meth:`ganaug.curation.AdditiveTransfer.fit`.
 
         Raises
         ------
         TypeError
             For anything but images of bytes.
         """
-        super().fit(X, y, groups, **options)
+        self._keep(X, y, groups)
         if self._samples.ndim != 4 or self._samples.dtype != np.uint8:
             raise TypeError(f"X must be uint8 images, got {self._samples.dtype}; convert it first")
         self.levels_ = np.zeros((*self.cell_counts_.shape, self._samples.shape[1], LEVELS))
