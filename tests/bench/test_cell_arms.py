@@ -151,6 +151,50 @@ def test_the_gate_of_an_arm_withholds_cells_of_its_training_images_once_for_all_
     assert records[0][1]["gate"] == records[1][1]["gate"] != records[2][1]["gate"]
 
 
+class Brightest:
+    """Keeps candidates of a class that are brighter than a level, and in one group none at all."""
+
+    name, needs_real = "brightest", False
+
+    def __init__(self, level=0, never=None):
+        self.level, self.never = level, never
+
+    def fit(self, gan, real, randomness):
+        self.groups = gan.groups_.tolist()
+        return self
+
+    def accepts(self, images, position, group):
+        bright = images.reshape(len(images), -1).mean(1) >= self.level
+        return bright & (self.groups[group] != self.never)
+
+    def describe(self):
+        return {"name": self.name, "level": self.level, "never": self.never}
+
+
+def test_images_of_cells_pass_filters_that_may_have_arguments(tmp_path, quick_judge):
+    filled = {"synthetic": 1.0, "balanced": "cells", "cells": "empty", "generator": "additive-transfer"}
+    path = f"{__name__}.Brightest"
+    arms = (
+        ImageArm("plain", balanced="cells"),
+        ImageArm("all", **filled),
+        ImageArm("bright", keep={"class": path, "level": 50}, **filled),
+        ImageArm("but one group", keep=({"class": path, "never": "inverted"},), **filled),
+    )
+    suite = small(arms=arms, baselines=("plain",), splits=4)
+    assert run_suite(suite, tmp_path, jobs=1, verbose=False)["failed"] == []
+    case = make_case(suite, 0, Store(tmp_path))
+    for split in range(4):
+        every, bright, others = (case._fill(split, case.arms[n]) for n in (1, 2, 3))
+        of_every, of_bright, of_others = (
+            set(zip(part.labels.tolist(), case.group_names[part.groups].tolist(), strict=True))
+            for part in (every, bright, others)
+        )
+        assert len(of_every) == 10
+        assert bright.images.reshape(len(bright.images), -1).mean(1).min() >= 50
+        assert of_bright == of_every
+        assert of_others == {cell for cell in of_every if cell[1] != "inverted"}
+
+
 def test_what_a_gate_fills_is_found_by_class_and_group():
     cells = [("cat", "new"), ("dog", "old")]
     decision = CellGateDecision(1.0, dict.fromkeys(cells, 9), {}, GateDecision(1, 1, 1, 0, ""), (), (), ())
@@ -205,7 +249,10 @@ class Groupless:
     ("arm", "message"),
     [
         (ImageArm("x", cells="empty"), "arm 'x' fills cells but has no synthetic, how far; set it to 1"),
-        (ImageArm("x", 1.0, cells="empty", keep=("no copies",)), "fills cells but has filters, which know no cells"),
+        (
+            ImageArm("x", 1.0, cells="empty", balanced="cells", gate=True, keep=("no copies",)),
+            "has a gate by cells, which does not try keep; leave one of them out",
+        ),
         (ImageArm("x", 0.5, balanced="cells"), "its synthetic images must be of cells too; set cells to"),
         (
             ImageArm("x", 0.5, balanced="cells", gate=True),

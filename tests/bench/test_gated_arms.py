@@ -144,6 +144,15 @@ def test_by_default_an_arm_is_judged_against_its_like_without_synthetic_images(s
         ),
         (ImageArm("gan", 0.0, gate=True), r"arm 'gan' has a gate; its synthetic"),
         (ImageArm("gan", 0.5, keep=("collections.OrderedDict",)), "'collections.OrderedDict' is no filter for images"),
+        (
+            ImageArm("gan", 0.5, keep=({"class": "class consistency", "quantil": 0.1},)),
+            "class consistency.*quantil.*did you mean 'quantile'",
+        ),
+        (
+            ImageArm("gan", 0.5, keep=({"class": "class consistency", "quantile": 2},)),
+            r"class consistency.*quantile must be in \[0, 1\], got 2",
+        ),
+        (ImageArm("gan", 0.5, keep=(3,)), "keep of arm 'gan' must be"),
     ],
 )
 def test_mistakes_are_named(suite, arm, said):

@@ -139,8 +139,9 @@ def _check_image_arm(where: SourceLocation, arm: ImageArm) -> None:
             f"{where.at('transform')}: arm {short(arm.name)} must choose among two transforms at least, all "
             f"of different names, got {short([transform_name(one) for one in arm.transform], 200)}"
         )
-    for name in arm.keep:
-        located(where.at("keep").saying(f"arm {short(arm.name)}"), find_filter, str(name))
+    for step in arm.keep:
+        named = step if isinstance(step, Plugin) else str(step)
+        located(where.at("keep").saying(f"arm {short(arm.name)}"), find_filter, named)
     if arm.mix is not None and (not isinstance(arm.mix, str) or arm.mix not in MIXES):
         raise ValueError(
             f"{where.at('mix')}: arm {short(arm.name)} has an unknown mix {short(arm.mix)}{nearest(arm.mix, MIXES)}"

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from ganaug.bench.cases.case import global_states
 from ganaug.bench.cases.image_keys import INNER, ImageKeys, part_of
 from ganaug.bench.inputs.splits import copies
+from ganaug.bench.methods.arms import find_filter
 from ganaug.bench.methods.cells import Grouped, lacking_samples
 from ganaug.bench.methods.making import make_generator
 from ganaug.bench.records.store import Store
 from ganaug.bench.suite.plugins import construct
 from ganaug.bench.suite.schema import ImageArm, Suite
 from ganaug.classifiers.batches import Labelled
-from ganaug.curation.drawing import draw_filtered
+from ganaug.curation.drawing import draw_filtered, draw_filtered_cells
 from ganaug.curation.image_filters import ImageFilter
 from ganaug.curation.inner_validation import inner_split
 from ganaug.data import LabelledImages
@@ -36,7 +37,7 @@ class ImageDraws(ImageKeys):
     def __init__(self, suite: Suite, index: int, store: Store) -> None:
         super().__init__(suite, index, store)
         self._synthetic: dict[tuple[int, str, tuple[str, ...]], Labelled] = {}  # of one split
-        self._filling: dict[tuple[int, str, str, float, int], Grouped] = {}  # of one split
+        self._filling: dict[tuple[int, str, str], Grouped] = {}  # of one split
 
     def _training(self, split: int, part: str = "") -> LabelledImages:
         """The training images of a split, or those of them that its gate trains on."""
@@ -94,22 +95,39 @@ class ImageDraws(ImageKeys):
         if not len(cells):
             return None
         n = -(-self.experiment.synthetic_per_class // len(arm.sources))
-        labels, groups = np.repeat(cells, n, axis=0).T
         drawn = []
         for name in arm.sources:
-            place = split, name, arm.cells, arm.synthetic, n
+            place = split, name, repr((arm.cells, arm.synthetic, arm.keep, n))
             if place not in self._filling:
                 self._filling = {known: part for known, part in self._filling.items() if known[0] == split}
-                gan, seed = self._gan(split, part_of(name)), self.seed("sample cells", split, name)
-                of = group_indices(gan, self.group_names[groups])
-                images = draw_images(gan, labels, groups=of, random_state=seed).numpy()
-                self._refuse_test_images(images, split)
-                self._filling[place] = Grouped(images, labels, groups)
+                keep = tuple(find_filter(named) for named in arm.keep)
+                filling = self._drawn_of_cells(split, name, cells, n, keep)
+                self._refuse_test_images(filling.images, split)
+                self._filling[place] = filling
             drawn.append(self._filling[place])
         return Grouped(*(np.concatenate(parts) for parts in zip(*drawn, strict=True)))
 
+    def _drawn_of_cells(
+        self, split: int, name: str, cells: NDArray[np.int64], n: int, keep: tuple[ImageFilter, ...]
+    ) -> Grouped:
+        """Images by one generator, `n` for each cell, or fewer where too few candidates pass the filters."""
+        assert self.group_names is not None
+        gan, seed = self._gan(split, part_of(name)), self.seed("sample cells", split, name)
+        if not keep:
+            labels, groups = np.repeat(cells, n, axis=0).T
+            of = group_indices(gan, self.group_names[groups])
+            return Grouped(draw_images(gan, labels, groups=of, random_state=seed).numpy(), labels, groups)
+        wanted = {(self.classes.tolist()[c], self.group_names.tolist()[g]): n for c, g in cells.tolist()}
+        with warnings.catch_warnings(), global_states(seed, resolve_device(self.experiment.device)):
+            warnings.simplefilter("ignore", UserWarning)  # cells that stay short are shown fewer
+            images, positions, of_groups = draw_filtered_cells(
+                gan, None, wanted, real=self._training(split), keep=keep, random_state=seed
+            )
+        groups = np.asarray(getattr(gan, "groups_", ()))[of_groups]
+        return Grouped(images, positions, np.searchsorted(self.group_names, groups))
+
     def _of_generator(self, split: int, part: str, keep: tuple[ImageFilter, ...]) -> Labelled:
-        place = split, part, tuple(step.name for step in keep)
+        place = split, part, tuple(str(step.describe()) for step in keep)
         if place not in self._synthetic:
             drawn = self._draw(self._gan(split, part), split, keep)
             self._synthetic = {known: images for known, images in self._synthetic.items() if known[0] == split}

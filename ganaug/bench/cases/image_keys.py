@@ -44,8 +44,8 @@ class ImageKeys(Case):
         """A transform, filters, a network and a generator."""
         for named in arm.transforms:
             yield "transforms", named.target if isinstance(named, Plugin) else named, TRANSFORMS
-        for name in arm.keep:
-            yield "filters", name, FILTERS
+        for named in arm.keep:
+            yield "filters", named.target if isinstance(named, Plugin) else named, FILTERS
         yield "networks", classifier.target, NETWORKS
         for name in arm.sources if arm.synthetic > 0 else ():
             if "." in (path := self.experiment.generator(name).target):

@@ -164,17 +164,20 @@ def transform_name(transform: str | Plugin) -> str:
     return transform.name if isinstance(transform, Plugin) else transform
 
 
-def find_filter(name: str) -> ImageFilter:
-    """Make a filter for synthetic images by its name, or by the import path of a class that needs no arguments.
+def find_filter(named: str | Plugin) -> ImageFilter:
+    """Make a filter for synthetic images by its name, or by the import path of a class, with its arguments.
 
     Raises
     ------
     ValueError
-        If it is not there, or is no filter.
+        If it is not there, cannot be made, or is no filter.
     """
-    made = checked(f"filter {name!r}", resolve("filters", name, FILTERS), {})
+    plugin = named if isinstance(named, Plugin) else Plugin(named, named)
+    made = checked(f"filter {plugin.target!r}", resolve("filters", plugin.target, FILTERS), plugin.params)
     if not isinstance(made, ImageFilter):
-        raise ValueError(f"{name!r} is no filter for images: it lacks fit, accepts, describe, name or needs_real")
+        raise ValueError(
+            f"{plugin.target!r} is no filter for images: it lacks fit, accepts, describe, name or needs_real"
+        )
     return made
 
 

@@ -268,9 +268,8 @@ def _check_image_arm(where: SourceLocation, arm: ImageArm) -> None:
             f"{where}: arm {short(arm.name)} has a gate, which knows one generator, and cells only where it fills "
             "them; leave it out"
         )
-    if arm.cells is not None and (arm.synthetic == 0 or arm.keep):
-        what = "filters, which know no cells; leave keep out" if arm.keep else "no synthetic, how far; set it to 1"
-        raise ValueError(f"{where}: arm {short(arm.name)} fills cells but has {what}")
+    if arm.cells is not None and arm.synthetic == 0:
+        raise ValueError(f"{where}: arm {short(arm.name)} fills cells but has no synthetic, how far; set it to 1")
     if arm.by_cells and arm.cells is None and arm.synthetic > 0:
         raise ValueError(
             f"{where}: arm {short(arm.name)} goes by cells, so that its synthetic images must be of cells too; set "
@@ -287,7 +286,7 @@ def _check_cell_gate(where: SourceLocation, arm: ImageArm) -> None:
             f"{where}: arm {short(arm.name)} has a gate by cells, which decides if empty ones are filled; set cells "
             'to "empty", balanced to "cells" and synthetic to 1'
         )
-    for key in ("mix", "class_weight", "adapt"):
+    for key in ("keep", "mix", "class_weight", "adapt"):
         if getattr(arm, key):
             raise ValueError(
                 f"{where}: arm {short(arm.name)} has a gate by cells, which does not try {key}; leave one of them out"

@@ -79,9 +79,9 @@ class ImageArm(_Declared):
         Weigh the loss of each image by the inverse frequency of its class, or of its cell. Where all classes are of
         one size their weights are one: an arm that has a like without them is not run there, unless it is a baseline
         or an arm that is run is against it.
-    keep : tuple of str
+    keep : tuple of str or Plugin
         Filters that synthetic images pass, in this order: "discriminator rank", "class consistency",
-        "learning dynamics", "no copies".
+        "learning dynamics", "no copies", or import paths of classes; one with arguments is a plugin.
     gate : bool
         Choose by inner validation how much is synthetic, from nothing to `synthetic`, and through which filters
         (:func:`ganaug.choose_ratio`, with one split); or with ``cells = "empty"`` whether the empty cells are
@@ -116,7 +116,7 @@ class ImageArm(_Declared):
     mix: str | None = None
     balanced: types.FlagOrCells = False
     class_weight: types.FlagOrCells = False
-    keep: Annotated[tuple[str, ...], types.Several] = ()
+    keep: types.Filters = ()
     gate: types.Flag = False
     against: Annotated[tuple[str, ...], types.Several] = ()
     generator: types.Generators = DEFAULT_GENERATOR
@@ -124,9 +124,9 @@ class ImageArm(_Declared):
     adapt: types.Flag = False
 
     def __post_init__(self) -> None:
+        for key in ("transform", "keep"):
+            object.__setattr__(self, key, types.as_plugins(getattr(self, key)))
         super().__post_init__()
-        if isinstance(self.transform, list):
-            object.__setattr__(self, "transform", tuple(self.transform))
         if isinstance(self.generator, list):
             object.__setattr__(self, "generator", tuple(self.generator))
 

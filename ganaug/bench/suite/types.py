@@ -37,6 +37,13 @@ def as_tuple(value: Any) -> Any:
     return value if isinstance(value, tuple | dict | None) else (value,)
 
 
+def as_plugins(value: Any) -> Any:
+    """Tables of a class and its arguments, alone or among others in a list, as plugins; anything else as it is."""
+    if isinstance(value, list | tuple):
+        return tuple(map(as_plugins, value))
+    return Plugin.of(value) if isinstance(value, dict) else value
+
+
 def _whole(least: int, most: int = MOST_SAMPLES) -> Any:
     return Field(strict=True, ge=least, le=most)
 
@@ -59,6 +66,11 @@ def _transform(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return tuple(map(_transform, value))
     return value if value is None or (isinstance(value, str) and value) else Plugin.of(value)
+
+
+def _filters(value: Any) -> Any:
+    found = as_tuple(value)
+    return tuple(map(_transform, found if isinstance(found, tuple) else (found,)))
 
 
 def _flag_or_cells(value: Any) -> Any:
@@ -110,4 +122,5 @@ Several = BeforeValidator(as_tuple)
 Named = Annotated[Plugin, _plugin("class")]
 Dataset = Annotated[Plugin, _plugin("source")]
 Transform = Annotated[str | Plugin | tuple[str | Plugin, ...] | None, PlainValidator(_transform)]
+Filters = Annotated[tuple[str | Plugin, ...], PlainValidator(_filters)]
 Training = Annotated[ClassifierConfig, GetPydanticSchema(lambda _, make: make.generate_schema(_checked_training))]
