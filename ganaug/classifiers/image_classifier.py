@@ -299,7 +299,8 @@ def predict_proba(network: nn.Module, images: NDArray[Any], *, batch_size: int |
     """
     device = next(network.parameters()).device
     scale: Any = getattr(network, "pixel_range", BYTES)
-    batch = batch_size or _batch_size(device, images.shape[2] * images.shape[3])
+    side = getattr(network, "side", None)  # which it resizes images to
+    batch = batch_size or _batch_size(device, side**2 if side else images.shape[2] * images.shape[3])
     with computing_on(device, threads=None) if len(images) > batch else nullcontext():
         parts = [
             network(scale.unit(torch.from_numpy(images[start : start + batch]).to(device))).softmax(1).cpu()

