@@ -27,7 +27,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.stats
 from distillation import TABLES, area
 from lightgbm import LGBMClassifier
 from numpy.typing import NDArray
@@ -44,6 +43,7 @@ from ganaug.bench.methods.generators import Copula
 from ganaug.bench.results.stats import holm
 from ganaug.bench.suite.plugins import Plugin
 from ganaug.data.files import write_atomically
+from ganaug.metrics.paired import paired_difference
 from ganaug.resampling.encoded_columns import EncodedColumns
 
 SIZES = (50, 100, 200)
@@ -88,11 +88,11 @@ def table_of(size: int, found: dict[str, list[NDArray[np.float64]]]) -> list[str
     """Regrets by table, and differences over tables."""
     means = np.array([np.mean(splits, axis=0) for splits in found.values()])
     worse = means[:, 1:] - means[:, :1]
-    half = scipy.stats.sem(worse) * scipy.stats.t.ppf(0.975, len(worse) - 1)
-    corrected = holm(np.nan_to_num(scipy.stats.ttest_1samp(worse, 0).pvalue, nan=1.0))
+    differences = [paired_difference(column, rope=0.0) for column in worse.T]
+    corrected = holm([each.p for each in differences])
     against = [""] + [
-        f"{mean:+.2f} [{mean - width:+.2f}, {mean + width:+.2f}], p {p:.2f}"
-        for mean, width, p in zip(worse.mean(0), half, corrected, strict=True)
+        f"{each.mean:+.2f} [{each.low:+.2f}, {each.high:+.2f}], p {p:.2f}"
+        for each, p in zip(differences, corrected, strict=True)
     ]
     lines = [f"### {size} rows", "", f"| chosen by | {' | '.join(found)} | mean regret | against cross-validation |"]
     lines.append("|---" * (len(found) + 3) + "|")
