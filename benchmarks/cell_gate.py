@@ -10,8 +10,8 @@ so many steps where a third number says so, as in fsdd:3:750.
 
 `choose_cells` withholds other cells in turn, in up to eight rounds, and each rule decides by what was recognised in
 these. What filling changes is measured whatever a rule says, on other images of the groups that lack classes: points of
-accuracy on the unseen cells and on all, of two classifiers trained with and two trained without. Where a rule fills
-nothing, its effect is zero.
+accuracy on the unseen cells and on all, of two classifiers trained with and two trained without. All are shown the
+classes equally often, and the cells of a class. Where a rule fills nothing, its effect is zero.
 """
 
 from __future__ import annotations
@@ -131,17 +131,26 @@ def changes(
     n = SHOWN * cells.level(np.arange(len(real)))
     asked = np.repeat(np.array(cells.empty), n, axis=0)
     drawn = generator.fit(real).sample(cells.classes[asked[:, 0]], cells.groups[asked[:, 1]], random_state=0)
-    of_cell = cells.class_of * len(cells.groups) + cells.group_of
-    shown = np.concatenate([np.resize(np.flatnonzero(of_cell == cell), n) for cell in np.unique(of_cell)])
     targets = np.searchsorted(cells.classes, test.labels)
 
     def right(images: NDArray[Any], labels: NDArray[np.int64]) -> NDArray[np.float64]:
         models = [ImageClassifier(len(cells.classes), start, config).fit(images, labels) for start in STARTS]
         return np.mean([model.predict_proba(test.images).argmax(1) == targets for model in models], axis=0)
 
-    images, labels = real.images[shown], cells.class_of[shown]
-    filled = right(np.concatenate([images, np.asarray(drawn)]), np.concatenate([labels, asked[:, 0]]))
-    return filled - right(images, labels)
+    # Classes are shown equally often, with and without filling, and cells within a class.
+    there = cells.counts(np.arange(len(real))) > 0
+    times = len(cells.groups) / there.sum(1)
+    members = [(c, np.flatnonzero((cells.class_of == c) & (cells.group_of == g))) for c, g in np.argwhere(there)]
+
+    def shown(times: NDArray[np.float64]) -> NDArray[np.int64]:
+        return np.concatenate([np.resize(of_cell, round(n * times[c])) for c, of_cell in members])
+
+    without, beside = shown(times), shown(np.ones(len(times)))
+    filled = right(
+        np.concatenate([real.images[beside], np.asarray(drawn)]),
+        np.concatenate([cells.class_of[beside], asked[:, 0]]),
+    )
+    return filled - right(real.images[without], cells.class_of[without])
 
 
 def cases(asked: str) -> list[Case]:

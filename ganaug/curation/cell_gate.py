@@ -63,8 +63,9 @@ def choose_cells(
     images : LabelledImages or another source of labelled images with groups
         The training images, as :func:`ganaug.labelled_images` reads them with ``groups=``.
     ratios : iterable of float
-        Images of a filled cell per image of a median cell; 0 is always among them. A filled cell is shown to the
-        classifier with this weight, and each other cell with a weight of 1, however many images it has.
+        Images of a filled cell per image of a median cell; 0 is always among them. Classes are shown to the classifier
+        equally often, filled or not; within a class a filled cell has this weight, and each other cell a weight of 1,
+        however many images it has.
     classifier : str or callable, default="small-cnn"
         As for :func:`ganaug.choose_ratio`.
     transform : callable, optional
@@ -187,14 +188,13 @@ class _CellGate:
         """Images, classes and weights that a classifier is trained with."""
         images, targets = self.data.images[train], self.cells.class_of[train]
         weights = 1 / self.cells.counts(train)[targets, self.cells.group_of[train]]
-        if not len(synthetic):
-            return images, targets, weights
-        n = synthetic.shape[1]
-        return (
-            np.concatenate([images, synthetic.reshape(-1, *images.shape[1:])]),
-            np.concatenate([targets, np.repeat([c for c, _ in empty], n)]),
-            np.concatenate([weights, np.full(len(empty) * n, ratio / n)]),
-        )
+        if len(synthetic):
+            n = synthetic.shape[1]
+            images = np.concatenate([images, synthetic.reshape(-1, *images.shape[1:])])
+            targets = np.concatenate([targets, np.repeat([c for c, _ in empty], n)])
+            weights = np.concatenate([weights, np.full(len(empty) * n, ratio / n)])
+        # That a class lacks cells makes it no rarer: to show it as often as others takes no synthetic image.
+        return images, targets, weights / np.bincount(targets, weights)[targets]
 
     def _train(
         self,
