@@ -280,7 +280,7 @@ def _check_image_arm(where: SourceLocation, arm: ImageArm) -> None:
 
 
 def _check_cell_gate(where: SourceLocation, arm: ImageArm) -> None:
-    """The gate by cells validates classifiers that see all cells equally often, and empty ones filled or not."""
+    """The gate by cells validates classifiers that see classes equally often, and empty cells filled or not."""
     if arm.cells != "empty" or arm.balanced != "cells" or arm.synthetic != 1:
         raise ValueError(
             f"{where}: arm {short(arm.name)} has a gate by cells, which decides if empty ones are filled; set cells "
