@@ -106,7 +106,7 @@ def not_kept() -> AbstractContextManager[object]:
 
 def in_batches_of_500() -> AbstractContextManager[object]:
     """Draw as before."""
-    return patch.object(drawing, "CPU_SAMPLING_LEAST", drawing.SAMPLING_BATCH)
+    return patch.object(drawing, "samples_at_once", lambda numbers: drawing.SAMPLING_BATCH)
 
 
 def within(context: Callable[[], AbstractContextManager[object]], work: Callable[[], Taken]) -> Taken:

@@ -21,7 +21,7 @@ from ganaug.data.host_states import plain_states
 from ganaug.data.labels import like_first, shared_classes
 from ganaug.engine.config import PRECISIONS
 from ganaug.engine.devices import auto_precision, random_generator, resolve_device
-from ganaug.engine.host import computing_on
+from ganaug.engine.host import computing_on, samples_at_once
 from ganaug.engine.loop import cosine
 
 __all__ = [
@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 PREDICTION_BATCH = 1000
-CPU_PIXELS = 2**16  # of a batch on a CPU, where the C library takes memory for larger maps from the system each time
+CHANNELS = 32  # of the first feature map, which is the largest
 CLASSIFIER_PRECISIONS = (*PRECISIONS, "auto")
 
 
@@ -310,7 +310,7 @@ def predict_proba(network: nn.Module, images: NDArray[Any], *, batch_size: int |
 
 
 def _batch_size(device: torch.device, pixels: int) -> int:
-    return min(PREDICTION_BATCH, max(16, CPU_PIXELS // pixels)) if device.type == "cpu" else PREDICTION_BATCH
+    return min(PREDICTION_BATCH, samples_at_once(CHANNELS * pixels)) if device.type == "cpu" else PREDICTION_BATCH
 
 
 def class_consistency(

@@ -12,11 +12,13 @@ from threading import Lock
 
 import torch
 
-__all__ = ["computing_on", "memory_kept", "threads_limited"]
+__all__ = ["computing_on", "memory_kept", "samples_at_once", "threads_limited"]
 
 MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1  # as malloc.h has M_MMAP_THRESHOLD and M_TRIM_THRESHOLD
 LARGEST_KEPT, MOST_KEPT = 2**30, 2**31 - 1  # bytes of a block, and of free memory that is not given back
 LARGEST_USUAL = 2**25  # up to this glibc raises its threshold by itself
+LARGEST_MAP = 2**21  # numbers in a feature map of a batch: memory for larger ones is taken from the system each time
+LEAST_AT_ONCE = 16  # with fewer samples at a time products of matrices are slower than that
 USERS_OWN = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_MMAP_MAX_", "MALLOC_TRIM_THRESHOLD_")
 
 _lock = Lock()
@@ -40,6 +42,17 @@ def computing_on(device: torch.device | str, threads: int | None) -> Iterator[No
         return
     with threads_limited(threads), memory_kept():
         yield
+
+
+def samples_at_once(numbers: int) -> int:
+    """How many samples a CPU is fast with at a time, by the numbers in the largest feature map of each.
+
+    Examples
+    --------
+    >>> samples_at_once(32 * 32 * 32)
+    64
+    """
+    return max(LEAST_AT_ONCE, LARGEST_MAP // numbers)
 
 
 @contextmanager

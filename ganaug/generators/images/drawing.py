@@ -12,6 +12,7 @@ from torch import Generator, Tensor
 from ganaug.data.images.pictures import class_grid
 from ganaug.data.images.pixel_scale import PixelScale
 from ganaug.engine.devices import random_generator
+from ganaug.engine.host import samples_at_once
 from ganaug.engine.transfer import to_device
 
 __all__ = ["draw", "generate", "sampling_batch", "tensor_grid"]
@@ -19,8 +20,6 @@ __all__ = ["draw", "generate", "sampling_batch", "tensor_grid"]
 SAMPLING_BATCH = 500
 GPU_SAMPLING_BATCH = 4096  # so many that starting the operations takes less time than they do
 SAMPLING_MEMORY = 2**25  # numbers in the largest feature map of a batch: 128 MiB
-CPU_SAMPLING_MEMORY = 2**21  # the same where a CPU draws: memory for larger maps is taken from the system each time
-CPU_SAMPLING_LEAST = 16  # with fewer images at a time products of matrices are slower than that
 GPU_SAMPLING_SHARE = 1 / 32  # of the memory of a GPU for that map; free or not, or chance would decide the batch size
 RESULT_MEMORY = 2**27  # bytes of images that wait on a GPU: fetching them waits until all are drawn
 PIXELS = PixelScale()
@@ -74,7 +73,7 @@ def sampling_batch(largest_map: int, device: torch.device) -> int:
         whole = torch.cuda.get_device_properties(device).total_memory
         most, memory = GPU_SAMPLING_BATCH, max(memory, GPU_SAMPLING_SHARE * whole / 4)
     elif device.type == "cpu":
-        most = min(most, max(CPU_SAMPLING_LEAST, CPU_SAMPLING_MEMORY // largest_map))
+        most = min(most, samples_at_once(largest_map))
     return max(1, min(most, int(memory / largest_map)))
 
 
