@@ -196,7 +196,7 @@ def main() -> None:
     lines = [
         f"By `python benchmarks/cell_gate.py {' '.join(arguments.asked)}`.",
         "A rule fills where filling gained more than one standard error over rounds, enlarged for so few, and where it",
-        "says so for images that rounds share (overlap).",
+        "says so for images that rounds share (overlap). That of `choose_cells` is four rounds, without overlap.",
     ]
     for asked in arguments.asked:
         lines += ["", *table(asked, cases(asked))]

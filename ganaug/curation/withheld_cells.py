@@ -263,6 +263,7 @@ def cell_decision(
     ratios: Sequence[float],
     *,
     amounts: Mapping[tuple[Any, Any], int] | None = None,
+    overlap: bool = True,
     refused: str | None = None,
 ) -> CellGateDecision:
     """Decide from what was recognised in each round.
@@ -284,6 +285,8 @@ def cell_decision(
     amounts : mapping, optional
         Samples of a ratio of 1 by (class, group), for the empty cells that may be filled; by default the size of a
         median cell, for all of them.
+    overlap : bool, default=True
+        Whether the standard error is enlarged for training samples that rounds share.
     refused : str, optional
         Why nothing was tried; then `hits` is empty.
 
@@ -314,7 +317,7 @@ def cell_decision(
         # What one sample more that is recognised, of the smallest withheld cell, changes in the score of the round.
         counts = cells.counts(each.test)
         steps.append(1 / (2 * len(each.withheld) * min(counts[cell] for cell in each.withheld)))
-    share = float(np.mean([len(each.test) for each in rounds])) / len(cells)
+    share = float(np.mean([len(each.test) for each in rounds])) / len(cells) if overlap else 0.0
     decision = decide(of_rounds, ratios, share, names=names, few=True, resolution=float(np.mean(steps)))
     per_cell, left_out = {}, _all_left(cells, "as it did not pay")
     if decision.position:

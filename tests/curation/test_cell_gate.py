@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from ganaug import ImageGAN, LabelledImages
-from ganaug.classifiers.image_classifier import ClassifierConfig
-from ganaug.curation import AdditiveTransfer, choose_cells
+from ganaug.classifiers.image_classifier import ClassifierConfig, train_classifier
+from ganaug.curation import AdditiveTransfer, cell_gate, choose_cells
 from ganaug.curation.withheld_cells import Cells, cell_decision
 from ganaug.generators import SampleSpec
 
@@ -94,7 +94,7 @@ def test_of_groups_that_mean_nothing_no_cell_is_filled_where_classes_are_recogni
     assert choice.reason == "validation cannot decide: every ratio scored the same in every fold"
 
 
-def decided(gains, n=20):
+def decided(gains, n=20, **options):
     """A decision over rounds in which filling raises the share recognised in withheld cells by so much."""
     labels, groups = (part.ravel().repeat(n) for part in np.meshgrid(np.arange(8), np.arange(4)))
     kept = (labels > 0) | (groups > 0)
@@ -106,7 +106,7 @@ def decided(gains, n=20):
             (c, g) in each.withheld for c, g in zip(cells.class_of[each.test], cells.group_of[each.test], strict=True)
         ]
         hits.append(np.stack([np.full(len(after), 0.5), 0.5 + gain * np.array(after)], 1))
-    return cell_decision(cells, rounds, hits, [0, 1])
+    return cell_decision(cells, rounds, hits, [0, 1], **options)
 
 
 @pytest.mark.parametrize(
@@ -117,6 +117,25 @@ def test_what_differs_between_rounds_is_no_gain_of_their_cells(gains, ratio):
     assert len(choice.withheld) > 2 * len(gains)
     assert choice.ratio == ratio
     assert choice.decision.gain == pytest.approx(np.mean(gains) / 2)
+
+
+def test_the_error_of_rounds_may_allow_for_what_they_share():
+    gains = (0.0, 0.2, 0.0, 0.2)
+    assert [decided(gains, overlap=overlap).ratio for overlap in (True, False)] == [0, 1]
+
+
+def test_classes_are_shown_equally_often_filled_or_not(monkeypatch):
+    shown = []
+
+    def recording(draw, *args, **kwargs):
+        labels = draw(6000)[1]
+        shown.append(torch.bincount(labels, minlength=4).div(6000).tolist())
+        return train_classifier(draw, *args, **kwargs)
+
+    monkeypatch.setattr(cell_gate, "train_classifier", recording)
+    choose(Oracle(), data(), ratios=[0, 0.5, 1], training=ClassifierConfig(steps=1, batch_size=4))
+    assert len(shown) == 3 * 3
+    np.testing.assert_allclose(shown, 0.25, atol=0.03)
 
 
 def test_rounds_leave_every_class_and_group_and_withhold_no_cell_twice():
