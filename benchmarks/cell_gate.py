@@ -1,7 +1,7 @@
 """What rules of the gate by cells decide: where filling pays, where it does not, and where groups mean nothing.
 
     export GANAUG_DATA=FOLDER
-    python benchmarks/cell_gate.py random:40 fsdd:6 digit_scans:6 deeppcb:6 --output benchmarks/results/cell-gate.md
+    python benchmarks/cell_gate.py random:30 digit_scans:6 fsdd:6 deeppcb:6 --output benchmarks/results/cell-gate.md
 
 random:N are N draws of scikit-learn's digits, each digit in one of four groups at random, 15 a cell. Other names are
 those of npz files in FOLDER with their number of splits; their images are resized to 16x16, and there are 20 a cell.
