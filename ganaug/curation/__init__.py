@@ -12,6 +12,7 @@ from ganaug.curation.gaussian import GaussianSampler
 from ganaug.curation.generator_sampler import GeneratorSampler
 from ganaug.curation.image_filters import DiscriminatorRank, ImageConsistency, LearningDynamics, NoCopies
 from ganaug.curation.image_gate import ImageGateDecision, choose_ratio
+from ganaug.curation.image_mixture import ImageMixture
 from ganaug.curation.local import LocalSampler
 from ganaug.curation.mixture import Mixture, RowSampler
 from ganaug.curation.pool import SyntheticPool
@@ -32,6 +33,7 @@ __all__ = [
     "GeneratorSampler",
     "ImageConsistency",
     "ImageGateDecision",
+    "ImageMixture",
     "LearningDynamics",
     "LocalSampler",
     "Mixture",

@@ -13,7 +13,7 @@ from ganaug.bench.execution.workers import make_case
 from ganaug.bench.inputs.datasets import load_images
 from ganaug.bench.methods.adapted import adapted_proba
 from ganaug.bench.methods.arms import find_transform
-from ganaug.bench.methods.cell_gates import Together, filled_cells
+from ganaug.bench.methods.cell_gates import filled_cells
 from ganaug.bench.methods.cells import Grouped, cell_batches
 from ganaug.bench.methods.histograms import HistogramMatching
 from ganaug.bench.records.store import Store
@@ -21,7 +21,6 @@ from ganaug.bench.suite.plugins import Plugin
 from ganaug.classifiers.image_classifier import ClassifierConfig
 from ganaug.curation.gate import GateDecision
 from ganaug.curation.withheld_cells import CellGateDecision
-from ganaug.generators import SampleSpec
 
 # Pixels say class, group and whether an image is real; cell (1, 1) is empty.
 CELLS = [(0, 0)] * 8 + [(1, 0)] * 4 + [(0, 1)] * 4
@@ -200,24 +199,6 @@ def test_what_a_gate_fills_is_found_by_class_and_group():
     decision = CellGateDecision(1.0, dict.fromkeys(cells, 9), {}, GateDecision(1, 1, 1, 0, ""), (), (), ())
     found = filled_cells(decision, np.array(["cat", "cow", "dog"]), np.array(["new", "old"]))
     assert found.tolist() == [[True, False], [False, False], [False, True]]
-
-
-def test_generators_together_draw_in_turns():
-    class Level:
-        def __init__(self, level):
-            self.level = level
-
-        def fit(self, data):
-            self.classes_, self.groups_ = data.classes, np.unique(data.groups)
-            self.sample_spec_ = SampleSpec("images", data.image_shape, "uint8")
-            return self
-
-        def sample(self, labels, groups, *, random_state=None):
-            return torch.full((len(labels), 1, 8, 8), self.level, dtype=torch.uint8)
-
-    data = load_images(Plugin("digits", "ganaug.bench.inputs.datasets.grouped_digits")).subset(range(40))
-    both = Together([Level(3), Level(5)]).fit(data)
-    assert both.sample([1, 1, 1], ["plain"] * 3)[:, 0, 0, 0].tolist() == [3, 5, 3]
 
 
 def test_an_arm_adapts_where_the_network_can(tmp_path):

@@ -18,14 +18,14 @@ from ganaug.bench.cases.image_draws import ImageDraws
 from ganaug.bench.cases.image_keys import INNER, choice_of, part_of
 from ganaug.bench.methods.adapted import adapted_proba
 from ganaug.bench.methods.arms import arm_batches, find_filter, find_mix, make_transform, transform_name
-from ganaug.bench.methods.cell_gates import Together, filled_cells
+from ganaug.bench.methods.cell_gates import filled_cells
 from ganaug.bench.methods.scores import SMALLEST, checked_probabilities
 from ganaug.bench.suite.plugins import Plugin, construct, resolve
 from ganaug.bench.suite.schema import ImageArm
 from ganaug.classifiers.image_classifier import predict_proba, train_classifier
 from ganaug.classifiers.networks import NETWORKS
 from ganaug.classifiers.pixel_range import PixelRange
-from ganaug.curation import choose_cells, choose_ratio
+from ganaug.curation import ImageMixture, choose_cells, choose_ratio
 from ganaug.curation.image_filters import ImageFilter
 from ganaug.data import LabelledImages
 from ganaug.data.json_values import short
@@ -114,7 +114,7 @@ class ImageChoices(ImageDraws):
             arm = replace(arm, transform=arm.transforms[chosen])
         with global_states(seed, resolve_device(self.experiment.device)):
             decision = choose_cells(
-                lambda: Together([self._new(source, random_state=seed) for source in arm.sources]),
+                lambda: ImageMixture([self._new(source, random_state=seed) for source in arm.sources]),
                 self._training(split),
                 ratios=[1],
                 classifier=self._network(network),

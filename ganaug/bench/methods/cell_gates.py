@@ -1,55 +1,18 @@
-"""What arms with a gate by cells draw from: several generators as one, and a generator of rows as an over-sampler."""
+"""What arms with a gate by cells draw from: a generator of rows as an over-sampler."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Self
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from torch import Tensor
 
 from ganaug.curation.withheld_cells import CellGateDecision
-from ganaug.data import LabelledImages
-from ganaug.generators.contract import has_groups
 
-__all__ = ["CellFiller", "Together", "filled_cells"]
-
-
-class Together:
-    """Several generators of images as one: each draws an equal part, in turns.
-
-    Parameters
-    ----------
-    generators : sequence of generators that learn groups
-        Not fitted, at least one.
-    """
-
-    def __init__(self, generators: Sequence[Any]) -> None:
-        self._generators = list(generators)
-
-    def fit(self, data: LabelledImages) -> Self:
-        """Fit each."""
-        for number, generator in enumerate(self._generators):
-            self._generators[number] = fitted = generator.fit(data)
-            if not has_groups(fitted):
-                raise TypeError(f"{type(fitted).__name__} learns no groups, which cells need; name another generator")
-        first = self._generators[0]
-        self.classes_, self.groups_, self.sample_spec_ = first.classes_, first.groups_, first.sample_spec_
-        return self
-
-    def sample(self, labels: Any, groups: Any = None, *, random_state: Any = None) -> Tensor:
-        """Draw an image per label and group."""
-        labels, groups = np.asarray(labels), np.asarray(groups)
-        drawn = torch.empty((len(labels), *self.sample_spec_.shape), dtype=getattr(torch, self.sample_spec_.dtype))
-        for number, generator in enumerate(self._generators):
-            own = slice(number, None, len(self._generators))
-            if len(labels[own]):
-                drawn[own] = torch.as_tensor(generator.sample(labels[own], groups[own], random_state=random_state))
-        return drawn
+__all__ = ["CellFiller", "filled_cells"]
 
 
 class CellFiller(BaseEstimator):

@@ -1,0 +1,160 @@
+"""Several generators of images as one, of which each draws an equal part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, clone
+from torch import Tensor
+
+from ganaug.data import labelled_images
+from ganaug.data.labels import class_positions
+from ganaug.engine.devices import seed_from
+from ganaug.generators.contract import SampleSpec, check_generator, group_indices, has_groups, takes
+
+__all__ = ["ImageMixture"]
+
+
+class ImageMixture(BaseEstimator):
+    """Draws every class, and every cell of class and group, in equal parts from several generators.
+
+    What one of them draws badly another may draw well, and they err in different ways. It stands wherever a generator
+    of images does: in pools, transforms, datasets and gates.
+
+    Parameters
+    ----------
+    generators : sequence of generators of images
+        Such as ImageGAN, ImageFlow or AdditiveTransfer, of which copies are fitted; all with groups, or none.
+    random_state : int, RandomState, Generator or None, default=None
+        Of the training of those that have none of their own.
+
+    Attributes
+    ----------
+    generators_ : list of generators
+        Fitted.
+    classes_ : ndarray of shape (n_classes,)
+        Labels as they were given, sorted.
+    class_names_ : dict
+        Display names of classes, where the first generator has any.
+    groups_ : ndarray of shape (n_groups,) or None
+    cell_counts_ : ndarray of shape (n_classes, n_groups), int64, or None
+        As the first generator has them.
+    sample_spec_ : SampleSpec
+
+    Notes
+    -----
+    By ``python benchmarks/run.py cells-speakers`` a GAN and a flow fill what speakers never said better than either
+    alone; :doc:`/benchmarks` has the figures.
+
+    Examples
+    --------
+    >>> from ganaug import ImageFlow, ImageGAN, labelled_images
+    >>> from ganaug.curation import ImageMixture
+    >>> digits, pens = labelled_images("digits").subset(range(200)), ["thin", "thick"] * 100
+    >>> quick = {"steps": 5, "device": "cpu", "verbose": False}
+    >>> both = ImageMixture([ImageGAN(**quick), ImageFlow(**quick)], random_state=0).fit(digits, groups=pens)
+    >>> both.sample([3, 3, 8], ["thin", "thin", "thick"], random_state=0).shape
+    torch.Size([3, 1, 8, 8])
+    """
+
+    generators_: list[Any]
+    classes_: NDArray[Any]
+    class_names_: dict[Any, str]
+    groups_: NDArray[Any] | None
+    cell_counts_: NDArray[np.int64] | None
+    sample_spec_: SampleSpec
+
+    def __init__(self, generators: Sequence[Any], *, random_state: Any = None) -> None:
+        self.generators = generators
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any = None, groups: Any = None) -> Self:
+        """Fit a copy of each generator.
+
+        Parameters
+        ----------
+        X, y, groups
+            As for :meth:`ganaug.ImageGAN.fit`.
+
+        Returns
+        -------
+        ImageMixture
+            Itself, fitted.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For no generators, one that is no generator of images or learns no groups where others do, and bad input.
+        """
+        generators = list(self.generators)
+        if not generators:
+            raise ValueError("generators must hold at least one generator, got none; pass such as ImageGAN()")
+        data = labelled_images(X, y, groups=groups, dtype="auto")
+        for number, generator in enumerate(generators):
+            check_generator(generator, f"generators[{number}]", "images", fitted=False)
+            if data.groups is not None and not takes(generator.sample, "groups"):
+                raise TypeError(
+                    f"generators[{number}], a {type(generator).__name__}, draws no groups; pass another one, or "
+                    "images without groups"
+                )
+        seeds = np.random.default_rng(seed_from(self.random_state)).integers(2**31, size=len(generators))
+        self.generators_ = []
+        for generator, seed in zip(generators, seeds.tolist(), strict=True):
+            copy = clone(generator, safe=False)
+            if hasattr(copy, "get_params") and copy.get_params().get("random_state", 0) is None:
+                copy.set_params(random_state=seed)
+            self.generators_.append(copy.fit(data))
+        if len({has_groups(each) for each in self.generators_}) > 1:
+            without = next(each for each in self.generators_ if not has_groups(each))
+            raise TypeError(f"all generators must learn groups or none, got a {type(without).__name__} without groups_")
+        first = self.generators_[0]
+        self.classes_, self.sample_spec_ = first.classes_, first.sample_spec_
+        self.class_names_ = getattr(first, "class_names_", {})
+        self.groups_ = np.asarray(first.groups_) if has_groups(first) else None
+        self.cell_counts_ = first.cell_counts_ if has_groups(first) else None
+        return self
+
+    def sample(self, labels: Any, groups: Any = None, *, random_state: Any = None) -> Tensor:
+        """Draw one image per label; of each class, or cell of class and group, as many by each generator.
+
+        Parameters
+        ----------
+        labels : array-like of shape (n,)
+            Classes among ``classes_``; may be empty.
+        groups : array-like of shape (n,), optional
+            Groups among ``groups_``; by default each generator draws them as in its training.
+        random_state : int, RandomState, Generator or None
+
+        Returns
+        -------
+        Tensor of shape (n, channels, height, width)
+            In the dtype of the training images.
+
+        Raises
+        ------
+        ValueError
+            For a label or a group that was not in the training data, and another number of groups than of labels.
+        """
+        randomness = np.random.default_rng(seed_from(random_state))
+        places = [class_positions(labels, self.classes_, "there are the classes")]
+        if groups is not None:
+            places.append(group_indices(self, groups, len(places[0])))
+        # In turns within each cell, whatever the order of the labels.
+        order = np.lexsort([randomness.random(len(places[0])), *places])
+        by = np.empty(len(order), dtype=np.int64)
+        by[order] = (np.arange(len(order)) + randomness.integers(len(self.generators_))) % len(self.generators_)
+        drawn = torch.empty((len(order), *self.sample_spec_.shape), dtype=getattr(torch, self.sample_spec_.dtype))
+        for number, generator in enumerate(self.generators_):
+            own = np.flatnonzero(by == number)
+            if not len(own):
+                continue
+            asked = [self.classes_[places[0][own]]]
+            if groups is not None and self.groups_ is not None:
+                asked.append(self.groups_[places[1][own]])
+            seed = int(randomness.integers(2**31))
+            drawn[torch.from_numpy(own)] = torch.as_tensor(generator.sample(*asked, random_state=seed))
+        return drawn
