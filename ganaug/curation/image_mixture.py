@@ -47,8 +47,8 @@ class ImageMixture(BaseEstimator):
 
     Notes
     -----
-    In cells of speakers and words that the data lack, a GAN is worth 4 points of accuracy more with the additive transfer
-    beside it, and 6 with a flow, which is worth as much alone: by ``python benchmarks/run.py cells-speakers``.
+    In cells of speakers and words that the data lack, a GAN is worth 3.5 points of accuracy more with the additive
+    transfer beside it, and 6 with a flow, which is worth as much alone (``python benchmarks/run.py cells-speakers``).
 
     Examples
     --------
