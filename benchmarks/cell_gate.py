@@ -110,15 +110,11 @@ def case_of(
     choice = choose_cells(make(), real, **gate)
     cells = Cells(real.labels, real.groups)
     parts = cells.rounds(ROUNDS, split)
-    steps = []
-    for part in parts:
-        counts = cells.counts(part.test)
-        steps.append(1 / (2 * len(part.withheld) * min(counts[cell] for cell in part.withheld)))
     change = 100 * changes(real, test, make(), cells, config)
     return Case(
         [np.array([row["score"] for row in choice.withheld if row["round"] == n]) for n in range(len(parts))],
         np.array([len(part.test) for part in parts]) / len(real),
-        np.array(steps),
+        np.array([cells.smallest_step(part) for part in parts]),
         float(change[splits.unseen[split]].mean()),
         float(change.mean()),
     )

@@ -47,6 +47,12 @@ TEACHERS, PER_CLASS, SHARE = 5, 200, 0.3
 DEGREES, SHIFT, SCALE = 10.0, 0.1, 0.15  # of rotations, of the side, and around 1; the largest
 
 
+Measured = Callable[
+    [LabelledImages, NDArray[np.intp], NDArray[np.intp], argparse.Namespace, int],
+    dict[str, float],
+]
+
+
 class Told(NamedTuple):
     """Images, uint8 (n, channels, height, width), and the class probabilities that a classifier is told of them."""
 
@@ -152,9 +158,13 @@ def measured(
     found = {}
     for way, shown in ways(real, synthetic, config, seed).items():
         networks = [trained(shown, config, 1000 * seed + TEACHERS + i + 1) for i in range(args.starts)]
-        right = [(predict_proba(network, data.images[test]).argmax(1) == targets[test]).mean() for network in networks]
-        found[way] = 100 * float(np.mean(right))
+        found[way] = accuracy(networks, data.images[test], targets[test])
     return found
+
+
+def accuracy(networks: list[nn.Module], images: NDArray[np.uint8], targets: NDArray[np.integer]) -> float:
+    """Mean accuracy of classifiers, in percent."""
+    return 100 * float(np.mean([(predict_proba(each, images).argmax(1) == targets).mean() for each in networks]))
 
 
 def table(case: str, found: list[dict[str, float]]) -> list[str]:
@@ -175,21 +185,30 @@ def table(case: str, found: list[dict[str, float]]) -> list[str]:
     return [*lines, ""]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def report(description: str | None, generator: str, heading: Callable[[str], list[str]], measured: Measured) -> None:
+    """Read the command line, measure all splits of all cases, and print, or write, a table for each case.
+
+    Parameters
+    ----------
+    description : str
+        For ``--help``.
+    generator : str
+        The one that is taken where none is named.
+    heading : callable
+        Takes the generator; returns the lines above the tables.
+    measured : callable
+        What is measured in a split; see the function of that name.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--case", action="append", metavar="DATASET:N", help="default: digits:20, mnist5k:20")
-    parser.add_argument("--generator", default="image-flow", metavar="NAME[:STEPS]")
+    parser.add_argument("--generator", default=generator, metavar="NAME[:STEPS]")
     parser.add_argument("--splits", type=int, default=6)
     parser.add_argument("--starts", type=int, default=2)
     parser.add_argument("--steps", type=int, default=500, help="of classifiers")
     parser.add_argument("-o", "--output", type=Path, help="Markdown")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    lines = [
-        f"Ways to show synthetic images by {args.generator} to a classifier ({platform.machine()}, 1 thread, torch",
-        f"{torch.__version__}), by `python benchmarks/how_shown.py --generator {args.generator}`. Accuracy in percent.",
-        "",
-    ]
+    lines = heading(args.generator)
     for case in args.case or ["digits:20", "mnist5k:20"]:
         name, n = case.split(":")
         data, found = labelled_images(name), []
@@ -203,5 +222,14 @@ def main() -> None:
         write_atomically(args.output, text)
 
 
+def heading(generator: str) -> list[str]:
+    """What stands above the tables."""
+    return [
+        f"Ways to show synthetic images by {generator} to a classifier ({platform.machine()}, 1 thread, torch",
+        f"{torch.__version__}), by `python benchmarks/how_shown.py --generator {generator}`. Accuracy in percent.",
+        "",
+    ]
+
+
 if __name__ == "__main__":
-    main()
+    report(__doc__, "image-flow", heading, measured)

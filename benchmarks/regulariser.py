@@ -13,7 +13,7 @@ last hidden layer for two images of a pair, each moved in the same way by itself
 * "synthetic, near": two synthetic images of a class from noise vectors that are near each other.
 
 An `ImageGAN` is trained on the training images, and draws 200 pairs of each class. Splits, classifier and intervals are
-those of `how_shown.py`. On one thread; six minutes for a split of MNIST, two for one of digits.
+those of `how_shown.py`. On one thread.
 """
 
 from __future__ import annotations
@@ -21,20 +21,17 @@ from __future__ import annotations
 import argparse
 import platform
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from how_shown import moved, parts, table
+from how_shown import accuracy, moved, report
 from many_classes import generator_named
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganaug import LabelledImages, labelled_images
-from ganaug.classifiers.image_classifier import predict_proba
+from ganaug import LabelledImages
 from ganaug.classifiers.networks import SmallCNN
-from ganaug.data.files import write_atomically
 from ganaug.engine.loop import cosine
 from ganaug.generators.images.drawing import generate
 
@@ -103,38 +100,18 @@ def measured(
         networks = [
             trained(real, labels, n_classes, pairs, weight, args.steps, 1000 * seed + i) for i in range(args.starts)
         ]
-        right = [(predict_proba(network, data.images[test]).argmax(1) == targets[test]).mean() for network in networks]
-        found[way] = 100 * float(np.mean(right))
+        found[way] = accuracy(networks, data.images[test], targets[test])
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--case", action="append", metavar="DATASET:N", help="default: digits:20, mnist5k:20")
-    parser.add_argument("--generator", default="image-gan:1000", metavar="NAME[:STEPS]")
-    parser.add_argument("--splits", type=int, default=6)
-    parser.add_argument("--starts", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=500, help="of classifiers")
-    parser.add_argument("-o", "--output", type=Path, help="Markdown")
-    args = parser.parse_args()
-    torch.set_num_threads(1)
-    lines = [
+def heading(generator: str) -> list[str]:
+    """What stands above the tables."""
+    return [
         f"Pairs of images in the loss of a classifier ({platform.machine()}, 1 thread, torch {torch.__version__}), by",
-        f"`python benchmarks/regulariser.py --generator {args.generator}`. Accuracy in percent.",
+        f"`python benchmarks/regulariser.py --generator {generator}`. Accuracy in percent.",
         "",
     ]
-    for case in args.case or ["digits:20", "mnist5k:20"]:
-        name, n = case.split(":")
-        data, found = labelled_images(name), []
-        for seed, (train, test) in enumerate(parts(data, int(n), args.splits)):
-            found.append(measured(data, train, test, args, seed))
-            print(case, seed, found[-1], flush=True)
-        lines += table(case, found)
-    text = "\n".join(lines)
-    print(text)
-    if args.output:
-        write_atomically(args.output, text)
 
 
 if __name__ == "__main__":
-    main()
+    report(__doc__, "image-gan:1000", heading, measured)

@@ -20,7 +20,7 @@ from ganaug.data import LabelledImages
 from ganaug.data.groups import ignore_classes_in_one_group
 from ganaug.data.host_states import plain_states
 from ganaug.data.images.like import images_like
-from ganaug.engine.devices import global_states_seeded, random_generator, resolve_device, seed_from
+from ganaug.engine.devices import global_states_seeded, random_generator, resolve_device, seed_from, seeded
 from ganaug.generators.contract import Generator, class_indices, draw_images, group_indices, has_groups, takes
 
 __all__ = ["choose_cells"]
@@ -153,10 +153,8 @@ class _CellGate:
                 "AdditiveTransfer"
             )
         real = self.data.subset(part.train)
-        if hasattr(gan, "get_params") and gan.get_params().get("random_state", 0) is None:
-            gan.set_params(random_state=seed)
         with ignore_classes_in_one_group():
-            gan = gan.fit(real)
+            gan = seeded(gan, seed).fit(real)
         if not has_groups(gan):
             raise TypeError(
                 f"gan must learn groups, got a {type(gan).__name__} without groups_ after fit; pass another"

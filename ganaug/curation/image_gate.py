@@ -32,7 +32,7 @@ from ganaug.curation.inner_validation import (
 from ganaug.data import LabelledImages
 from ganaug.data.host_states import plain_states
 from ganaug.data.images.like import images_like
-from ganaug.engine.devices import global_states_seeded, random_generator, resolve_device, seed_from
+from ganaug.engine.devices import global_states_seeded, random_generator, resolve_device, seed_from, seeded
 from ganaug.generators.contract import Generator
 
 __all__ = ["ImageGateDecision", "choose_ratio"]
@@ -277,9 +277,7 @@ class _Gate:
     def hits(self, gan: Any, train: NDArray[np.int64], test: NDArray[np.int64], *, seed: int) -> NDArray[np.float64]:
         """How often each validation image is recognised: shape (n_test, n_candidates), in [0, 1]."""
         real = self.data.subset(train)
-        if hasattr(gan, "get_params") and gan.get_params().get("random_state", 0) is None:
-            gan.set_params(random_state=seed)
-        gan = gan.fit(real)
+        gan = seeded(gan, seed).fit(real)
         pools = {keep: self._pool(gan, real, keep, seed) for keep in dict.fromkeys(c.keep for c in self.candidates[1:])}
         shown = self.data.images[train], self.targets[train]
         columns = []

@@ -12,9 +12,8 @@ from sklearn.base import BaseEstimator, clone
 from torch import Tensor
 
 from ganaug.data import labelled_images
-from ganaug.data.labels import class_positions
-from ganaug.engine.devices import seed_from
-from ganaug.generators.contract import SampleSpec, check_generator, group_indices, has_groups, takes
+from ganaug.engine.devices import seed_from, seeded
+from ganaug.generators.contract import SampleSpec, check_generator, class_indices, group_indices, has_groups, takes
 
 __all__ = ["ImageMixture"]
 
@@ -104,12 +103,10 @@ class ImageMixture(BaseEstimator):
                     "images without groups"
                 )
         seeds = np.random.default_rng(seed_from(self.random_state)).integers(2**31, size=len(generators))
-        self.generators_ = []
-        for generator, seed in zip(generators, seeds.tolist(), strict=True):
-            copy = clone(generator, safe=False)
-            if hasattr(copy, "get_params") and copy.get_params().get("random_state", 0) is None:
-                copy.set_params(random_state=seed)
-            self.generators_.append(copy.fit(data))
+        self.generators_ = [
+            seeded(clone(generator, safe=False), seed).fit(data)
+            for generator, seed in zip(generators, seeds.tolist(), strict=True)
+        ]
         if len({has_groups(each) for each in self.generators_}) > 1:
             without = next(each for each in self.generators_ if not has_groups(each))
             raise TypeError(f"all generators must learn groups or none, got a {type(without).__name__} without groups_")
@@ -142,7 +139,7 @@ class ImageMixture(BaseEstimator):
             For a label or a group that was not in the training data, and another number of groups than of labels.
         """
         randomness = np.random.default_rng(seed_from(random_state))
-        places = [class_positions(labels, self.classes_, "there are the classes")]
+        places = [class_indices(self, labels)]
         if groups is not None:
             places.append(group_indices(self, groups, len(places[0])))
         # In turns within each cell, whatever the order of the labels.

@@ -94,6 +94,11 @@ class Cells:
         counts = self.counts(indices)
         return int(np.median(counts[counts > 0]))
 
+    def smallest_step(self, part: Round) -> float:
+        """What one sample more that is recognised, of the smallest withheld cell, changes in the score of a round."""
+        counts = self.counts(part.test)
+        return float(1 / (2 * len(part.withheld) * min(counts[cell] for cell in part.withheld)))
+
     def label(self, cell: Cell) -> tuple[Any, Any]:
         """Class and group of a cell, as they were given."""
         return self.classes.tolist()[cell[0]], self.groups.tolist()[cell[1]]
@@ -314,9 +319,7 @@ def cell_decision(
                 }
             )
         of_rounds.append(np.mean([row["score"] for row in rows[-len(each.withheld) :]], axis=0))
-        # What one sample more that is recognised, of the smallest withheld cell, changes in the score of the round.
-        counts = cells.counts(each.test)
-        steps.append(1 / (2 * len(each.withheld) * min(counts[cell] for cell in each.withheld)))
+        steps.append(cells.smallest_step(each))
     share = float(np.mean([len(each.test) for each in rounds])) / len(cells) if overlap else 0.0
     decision = decide(of_rounds, ratios, share, names=names, few=True, resolution=float(np.mean(steps)))
     per_cell, left_out = {}, _all_left(cells, "as it did not pay")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ __all__ = [
     "random_generator",
     "resolve_device",
     "seed_from",
+    "seeded",
 ]
 
 DeviceLike = str | torch.device
@@ -103,6 +105,13 @@ def seed_from(random_state: RandomStateLike) -> int:
     7
     """
     return _entropy(random_state) & LARGEST_SEED
+
+
+def seeded(estimator: Any, seed: int) -> Any:
+    """The estimator, given a seed if it has a parameter `random_state` that is None."""
+    if hasattr(estimator, "get_params") and estimator.get_params().get("random_state", 0) is None:
+        estimator.set_params(random_state=seed)
+    return estimator
 
 
 def _entropy(random_state: RandomStateLike) -> int:

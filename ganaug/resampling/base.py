@@ -26,7 +26,7 @@ from ganaug.engine.nested_params import NestedDefaults
 from ganaug.resampling.cells import RowGroups, cells_to_fill, row_groups
 from ganaug.resampling.table_tags import TableTags
 
-__all__ = ["TableOverSampler", "checked_labels", "copied", "labels_like", "rows_of", "seeded", "seeds"]
+__all__ = ["TableOverSampler", "checked_labels", "copied", "labels_like", "rows_of", "seeds"]
 
 Table = TypeVar("Table")  # what holds the rows: a data frame, an array, a sparse matrix
 Labels = TypeVar("Labels")
@@ -210,10 +210,3 @@ def seeds(random_state: Any, n: int) -> NDArray[np.int64]:
     """Independent seeds from what scikit-learn takes as `random_state`; None gives fresh ones."""
     words = np.random.SeedSequence(seed_from(random_state)).generate_state(n)
     return (words >> 1).astype(np.int64)
-
-
-def seeded(estimator: Any, seed: int) -> Any:
-    """The estimator, given a seed if it has a parameter `random_state` that is None."""
-    if estimator.get_params().get("random_state", 0) is None:
-        estimator.set_params(random_state=seed)
-    return estimator

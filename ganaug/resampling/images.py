@@ -11,8 +11,8 @@ from sklearn.base import clone
 from ganaug.curation.generator_sampler import check_takes_groups
 from ganaug.data.images.labelled import UNLABELLED
 from ganaug.data.images.sources import labelled_images
+from ganaug.engine.devices import seeded
 from ganaug.generators.images.gan import ImageGAN
-from ganaug.resampling.base import seeded
 
 __all__ = ["as_images", "fitted_image_gan", "like_images"]
 

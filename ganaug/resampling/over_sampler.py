@@ -26,13 +26,13 @@ from ganaug.data.labels import listed
 from ganaug.data.tables.containers import Container, as_table
 from ganaug.data.tables.encoded import EncodedTable, encode_table
 from ganaug.data.tables.wide import WideEncoder
-from ganaug.engine.devices import RandomStateLike
+from ganaug.engine.devices import RandomStateLike, seeded
 from ganaug.generators.auto import AUTO
 from ganaug.generators.contract import check_generator, draws_encoded, kind_of_samples
 from ganaug.generators.images.gan import ImageGAN
 from ganaug.generators.registry import generator_class
 from ganaug.generators.tables.gan import TableGAN
-from ganaug.resampling.base import TableOverSampler, copied, seeded, seeds
+from ganaug.resampling.base import TableOverSampler, copied, seeds
 from ganaug.resampling.cells import NewRows, RowGroups, extended, groups_as_trained
 from ganaug.resampling.images import as_images, fitted_image_gan, like_images
 

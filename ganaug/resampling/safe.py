@@ -21,8 +21,8 @@ from ganaug.curation.gate import GateDecision, decide
 from ganaug.curation.withheld_cells import CellGateDecision, Cells, Round, cell_decision, refusal
 from ganaug.data.groups import check_groups, ignore_classes_in_one_group
 from ganaug.data.tables.containers import as_table, is_frame
-from ganaug.engine.devices import RandomStateLike
-from ganaug.resampling.base import TableOverSampler, copied, rows_of, seeded, seeds
+from ganaug.engine.devices import RandomStateLike, seeded
+from ganaug.resampling.base import TableOverSampler, copied, rows_of, seeds
 from ganaug.resampling.cells import RowGroups
 from ganaug.resampling.encoded_columns import EncodedColumns
 from ganaug.resampling.over_sampler import GANOverSampler
