@@ -185,7 +185,9 @@ def table(case: str, found: list[dict[str, float]]) -> list[str]:
     return [*lines, ""]
 
 
-def report(description: str | None, generator: str, heading: Callable[[str], list[str]], measured: Measured) -> None:
+def report(
+    description: str | None, generator: str, heading: Callable[[argparse.Namespace], list[str]], measured: Measured
+) -> None:
     """Read the command line, measure all splits of all cases, and print, or write, a table for each case.
 
     Parameters
@@ -195,7 +197,7 @@ def report(description: str | None, generator: str, heading: Callable[[str], lis
     generator : str
         The one that is taken where none is named.
     heading : callable
-        Takes the generator; returns the lines above the tables.
+        Takes what the command line says; returns the lines above the tables.
     measured : callable
         What is measured in a split; see the function of that name.
     """
@@ -208,7 +210,7 @@ def report(description: str | None, generator: str, heading: Callable[[str], lis
     parser.add_argument("-o", "--output", type=Path, help="Markdown")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    lines = heading(args.generator)
+    lines = heading(args)
     for case in args.case or ["digits:20", "mnist5k:20"]:
         name, n = case.split(":")
         data, found = labelled_images(name), []
@@ -222,11 +224,12 @@ def report(description: str | None, generator: str, heading: Callable[[str], lis
         write_atomically(args.output, text)
 
 
-def heading(generator: str) -> list[str]:
+def heading(args: argparse.Namespace) -> list[str]:
     """What stands above the tables."""
     return [
-        f"Ways to show synthetic images by {generator} to a classifier ({platform.machine()}, 1 thread, torch",
-        f"{torch.__version__}), by `python benchmarks/how_shown.py --generator {generator}`. Accuracy in percent.",
+        f"Ways to show synthetic images by {args.generator} to a classifier ({platform.machine()}, 1 thread, torch",
+        f"{torch.__version__}), by `python benchmarks/how_shown.py --generator {args.generator} --starts {args.starts}`.",
+        "Accuracy in percent.",
         "",
     ]
 

@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ganaug import LabelledImages
+from ganaug.classifiers.image_classifier import ClassifierConfig
 from ganaug.classifiers.networks import SmallCNN
 from ganaug.engine.loop import cosine
 from ganaug.generators.images.drawing import generate
@@ -62,6 +63,7 @@ def trained(
     generator, of_pairs = (torch.Generator().manual_seed(each) for each in (seed, seed + 500))
     network = SmallCNN(tuple(images.shape[1:]), n_classes)  # type: ignore[arg-type]
     network.reset(generator)
+    dtype = ClassifierConfig(precision="auto").dtype("cpu")
     optimizer = torch.optim.Adam(network.parameters(), fused=True)
 
     def drawn(*pools: Tensor, generator: torch.Generator) -> Iterator[Tensor]:
@@ -71,11 +73,15 @@ def trained(
     for step in range(steps):
         optimizer.param_groups[0]["lr"] = cosine(LEARNING_RATE, 0.0, step / steps)
         shown, labels = drawn(images, targets, generator=generator)
-        loss = F.cross_entropy(network(moved(shown / 255, generator)), labels)
+        batches = [moved(shown / 255, generator)]
         if pairs is not None:
-            both = (moved(part / 255, of_pairs) for part in drawn(*pairs, generator=of_pairs))
-            first, second = map(network.describe, both)
-            loss = loss + weight * (1 - F.cosine_similarity(first, second)).mean()
+            batches += [moved(part / 255, of_pairs) for part in drawn(*pairs, generator=of_pairs)]
+        with torch.autocast("cpu", dtype, enabled=dtype != torch.float32, cache_enabled=False):
+            features, *of_pair = network.describe(torch.cat(batches)).split(BATCH)
+            logits = network.logits(features)
+        loss = F.cross_entropy(logits.float(), labels)
+        if pairs is not None:
+            loss = loss + weight * (1 - F.cosine_similarity(*(part.float() for part in of_pair))).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -104,11 +110,11 @@ def measured(
     return found
 
 
-def heading(generator: str) -> list[str]:
+def heading(args: argparse.Namespace) -> list[str]:
     """What stands above the tables."""
     return [
         f"Pairs of images in the loss of a classifier ({platform.machine()}, 1 thread, torch {torch.__version__}), by",
-        f"`python benchmarks/regulariser.py --generator {generator}`. Accuracy in percent.",
+        f"`python benchmarks/regulariser.py --generator {args.generator} --starts {args.starts}`. Accuracy in percent.",
         "",
     ]
 

@@ -37,7 +37,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier
 
 from ganaug import TableFlow, TableGAN
-from ganaug.bench.inputs.datasets import load_table
+from ganaug.bench.inputs.datasets import TableData, load_table
 from ganaug.bench.inputs.splits import balanced_splits
 from ganaug.bench.methods.generators import Copula
 from ganaug.bench.results.stats import holm
@@ -58,13 +58,18 @@ DRAWN = ["copula", "TableGAN", "TableFlow"]
 CHOICES = ["cross-validation", *DRAWN, *(f"cross-validation and {name}" for name in DRAWN), "none: a forest"]
 
 
+def balanced_rows(table: str, size: int, split: int) -> tuple[TableData, NDArray[np.intp], NDArray[np.intp]]:
+    """A table, whose names are strings, and the positions of training rows of equal classes and of test rows."""
+    data = load_table(Plugin.of(table))
+    data = TableData(data.X.astype(dict.fromkeys(data.nominal, str)), np.asarray(data.y), data.nominal)
+    splits = balanced_splits(data.y, size, split + 1, seed=0)
+    return data, splits.training[split], splits.test[split][:MOST_TESTED]
+
+
 def of_split(table: str, size: int, split: int) -> NDArray[np.float64]:
     """The regret of each choice."""
-    data = load_table(Plugin.of(table))
-    X, y = data.X.astype(dict.fromkeys(data.nominal, str)), np.asarray(data.y)
-    splits = balanced_splits(y, size, split + 1, seed=0)
-    train, test = splits.training[split], splits.test[split][:MOST_TESTED]
-    X, test_X, y, test_y = X.iloc[train].reset_index(drop=True), X.iloc[test], y[train], y[test]
+    data, train, test = balanced_rows(table, size, split)
+    X, y, test_X, test_y = data.X.iloc[train].reset_index(drop=True), data.y[train], data.X.iloc[test], data.y[test]
     options = {"random_state": split, "verbose": False, "device": "cpu"}
     generators = [Copula(nominal=tuple(data.nominal)), TableGAN(**options), TableFlow(**options)]
     labels = np.unique(y).repeat(PER_CLASS)
