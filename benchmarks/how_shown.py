@@ -228,8 +228,8 @@ def heading(args: argparse.Namespace) -> list[str]:
     """What stands above the tables."""
     return [
         f"Ways to show synthetic images by {args.generator} to a classifier ({platform.machine()}, 1 thread, torch",
-        f"{torch.__version__}), by `python benchmarks/how_shown.py --generator {args.generator} --starts {args.starts}`.",
-        "Accuracy in percent.",
+        f"{torch.__version__}), by `python benchmarks/how_shown.py --generator {args.generator} --starts",
+        f"{args.starts}`. Accuracy in percent.",
         "",
     ]
 
