@@ -3,14 +3,14 @@
     pip install ".[bench]"
     python benchmarks/chosen_together.py --output benchmarks/results/chosen-together.md
 
-Training sets of few rows of equal classes are drawn as in synthetic_validation.py, and at most 3,000 other rows are the
-test. There are two ways to spend the same number of candidates, each tried in the same five folds; the candidate with the
-largest mean area under the ROC curve is trained on all training rows:
+Training sets of few rows of equal classes are drawn as in synthetic_validation.py, and at most 3,000 other rows are
+the test. There are two ways to spend the same number of candidates, each tried in the same five folds; the candidate
+with the largest mean area under the ROC curve is trained on all training rows:
 
 * "24 classifiers": logistic regression, nearest neighbours, random forest, LightGBM and a network, each with several
   settings; those that are not of trees on standardised columns and on normal scores (a quantile transform);
-* "12 classifiers, and synthetic rows": half of these, and the four best of them once more with `GANOverSampler`, 50 rows
-  and 200 rows of each class, and with its local sampler alone, 200 rows of each class;
+* "12 classifiers, and synthetic rows": half of these, and the four best of them once more with `GANOverSampler`, 50
+  rows and 200 rows of each class, and with its local sampler alone, 200 rows of each class;
 * "12 classifiers": the control, half the budget.
 
 Areas on the test, and balanced accuracy, in percent: means over splits, and then over tables, with 95 % intervals of
