@@ -69,6 +69,8 @@ def test_images_have_the_quality_of_their_samples_beside_them(compare, image_sui
     )
     flow = Plugin("flow", "image-flow", {"steps": 2, "width": 8, "batch_size": 8})
     run_suite(with_arms(image_suite, "images", arms, generators=(flow,)), tmp_path / "run", jobs=1, verbose=False)
+    page = (tmp_path / "run" / "report.md").read_text()
+    assert "\nSynthetic images are drawn for 'both' from ImageGAN and flow; for 'flow' from flow.\n" in page
     (row,) = compare.rows_of(tmp_path / "run")
     assert (row.regime, row.family) == (("tiny", "4 a class, 8x8", "accuracy", "classical"), "ImageFlow")
     samples = [line.split(" | ")[1:3] for line in compare.quality(tmp_path / "run")]

@@ -289,7 +289,9 @@ def _render(root: Path, summary: dict[str, Any], unwritten: list[OSError] | None
     )
     templates.filters["line"] = _line
     templates.globals.update(reliability=reliability, less_is_better=_less_is_better, difference_text=difference_text)
-    templates.globals.update(points_text=_points_text, forest_ticks=forest_ticks, palette=palette)
+    templates.globals.update(
+        about_images=_about_images, points_text=_points_text, forest_ticks=forest_ticks, palette=palette
+    )
     experiments = [ExperimentResult.from_dict(experiment) for experiment in summary["experiments"]]
     sheets = {
         (case.index, place): base64.b64encode(read_regular(path)).decode()
@@ -313,6 +315,28 @@ def _render(root: Path, summary: dict[str, Any], unwritten: list[OSError] | None
         (root / FIGURES).mkdir(exist_ok=True)
     for name, picture in svg_files(templates, experiments, charts, summary["suite"]):
         _write(root / FIGURES / name, picture, unwritten)
+
+
+def _about_images(declared: dict[str, Any]) -> list[str]:
+    """What draws the synthetic images of each arm, where there are several generators, and what filters them."""
+    arms = [arm for arm in declared["arms"] if arm.get("synthetic")]
+    sentences = []
+    if declared.get("generators"):
+        drawn_by = [(arm["name"], arm.get("generator", "ImageGAN")) for arm in arms]
+        each = [f"for {name!r} from {by if isinstance(by, str) else ' and '.join(by)}" for name, by in drawn_by]
+        sentences.append(f"Synthetic images are drawn {'; '.join(each)}.")
+    kept = [f"for {arm['name']!r} {' and '.join(map(_filter_text, arm['keep']))}" for arm in arms if arm.get("keep")]
+    if kept:
+        sentences.append(f"Filters refuse some of them: {'; '.join(kept)}.")
+    return sentences
+
+
+def _filter_text(named: str | dict[str, Any]) -> str:
+    """The name of a filter, with its arguments."""
+    if isinstance(named, str):
+        return named
+    arguments = ", ".join(f"{key} = {value}" for key, value in named["params"].items())
+    return f"{named['name']} ({arguments})"
 
 
 def _visible(summary: dict[str, Any]) -> dict[str, Any]:
