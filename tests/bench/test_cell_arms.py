@@ -182,7 +182,8 @@ def test_images_of_cells_pass_filters_that_may_have_arguments(tmp_path, quick_ju
     suite = small(arms=arms, baselines=("plain",), splits=4)
     assert run_suite(suite, tmp_path, jobs=1, verbose=False)["failed"] == []
     page = (tmp_path / "report.md").read_text()
-    assert "\nFilters refuse some of them: for 'bright' Brightest (level = 50); for 'but one group' Brightest (never" in page
+    wanted = "for 'bright' Brightest (level = 50); for 'but one group' Brightest (never = inverted)."
+    assert f"\nFilters refuse some of them: {wanted}\n" in page
     case = make_case(suite, 0, Store(tmp_path))
     for split in range(4):
         every, bright, others = (case._fill(split, case.arms[n]) for n in (1, 2, 3))
