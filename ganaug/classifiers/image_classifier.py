@@ -32,6 +32,7 @@ __all__ = [
     "class_consistency",
     "classification_accuracy_score",
     "predict_proba",
+    "prediction_batch",
     "train_classifier",
 ]
 
@@ -299,8 +300,7 @@ def predict_proba(network: nn.Module, images: NDArray[Any], *, batch_size: int |
     """
     device = next(network.parameters()).device
     scale: Any = getattr(network, "pixel_range", BYTES)
-    side = getattr(network, "side", None)  # which it resizes images to
-    batch = batch_size or _batch_size(device, side**2 if side else images.shape[2] * images.shape[3])
+    batch = batch_size or prediction_batch(network, images)
     with computing_on(device, threads=None) if len(images) > batch else nullcontext():
         parts = [
             network(scale.unit(torch.from_numpy(images[start : start + batch]).to(device))).softmax(1).cpu()
@@ -309,8 +309,13 @@ def predict_proba(network: nn.Module, images: NDArray[Any], *, batch_size: int |
     return torch.cat(parts).numpy()
 
 
-def _batch_size(device: torch.device, pixels: int) -> int:
-    return min(PREDICTION_BATCH, samples_at_once(CHANNELS * pixels)) if device.type == "cpu" else PREDICTION_BATCH
+def prediction_batch(network: nn.Module, images: NDArray[Any]) -> int:
+    """How many images a network is shown at a time, by default."""
+    if next(network.parameters()).device.type != "cpu":
+        return PREDICTION_BATCH
+    side = getattr(network, "side", None)  # which it resizes images to
+    pixels = side**2 if side else images.shape[2] * images.shape[3]
+    return min(PREDICTION_BATCH, samples_at_once(CHANNELS * pixels))
 
 
 def class_consistency(

@@ -97,6 +97,23 @@ def test_adapted_statistics_do_not_depend_on_the_order_of_many_images():
     np.testing.assert_allclose([first, last], network[2](whole)[[0, -1]].softmax(1).detach(), atol=1e-3)
 
 
+def test_statistics_of_images_that_are_enlarged_come_from_smaller_batches():
+    network = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(4), nn.Linear(4, 2)).eval()
+    images = np.random.default_rng(0).integers(0, 256, (600, 4, 1, 1)).astype(np.uint8)
+    plain, groups, shown = adapted_proba(network, images, np.zeros(600, int)), np.arange(600) % 2, []
+    handle = nn.modules.module.register_module_forward_pre_hook(lambda module, given: shown.append(len(given[0])))
+    try:
+        adapted_proba(network, images, groups)
+        at_once, shown[:] = max(shown), []
+        network.side = 160  # that a network makes images larger is all that is known of it
+        enlarged = adapted_proba(network, images, np.zeros(600, int))
+    finally:
+        handle.remove()
+    assert at_once == 300
+    assert max(shown) < 50
+    np.testing.assert_allclose(enlarged, plain, atol=0.05)
+
+
 def test_masks_hide_one_band_of_rows_and_one_of_columns():
     torch.manual_seed(0)
     masked = torch.stack([find_transform("specaugment")(torch.rand(1, 20, 20) + 0.1) for _ in range(40)])

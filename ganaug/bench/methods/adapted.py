@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from ganaug.classifiers.image_classifier import PREDICTION_BATCH, predict_proba
+from ganaug.classifiers.image_classifier import PREDICTION_BATCH, predict_proba, prediction_batch
 
 __all__ = ["adapted_proba", "has_batch_norm"]
 
@@ -55,10 +55,12 @@ def adapted_proba(network: nn.Module, images: NDArray[np.uint8], groups: NDArray
             layer.momentum = None  # the mean over all batches
             layer.train()
         own = images[mine]
+        # Many at a time, so that the variance between batches is small; but images that are made larger take memory.
+        at_once = prediction_batch(adapted, own) if getattr(adapted, "side", None) else PREDICTION_BATCH
         # Batches of one size, each from all over the group: images often come in the order of their classes.
-        n_batches = -(-len(own) // PREDICTION_BATCH)
+        n_batches = -(-len(own) // at_once)
         for first in range(n_batches):
-            predict_proba(adapted, own[first::n_batches], batch_size=PREDICTION_BATCH)
+            predict_proba(adapted, own[first::n_batches], batch_size=at_once)
         probabilities = predict_proba(adapted.eval(), own)
         if found is None:
             found = np.empty((len(images), probabilities.shape[1]), np.float32)
