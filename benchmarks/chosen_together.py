@@ -19,16 +19,14 @@ Student's t over tables of the difference to the 24 classifiers, and Holm's corr
 
 from __future__ import annotations
 
-import argparse
 import platform
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from distillation import TABLES, area
+from distillation import area
 from lightgbm import LGBMClassifier
 from numpy.typing import NDArray
 from sklearn.base import clone
@@ -39,7 +37,7 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import StratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
-from synthetic_validation import balanced_rows
+from synthetic_validation import arguments, balanced_rows
 
 from ganaug import GANOverSampler
 from ganaug.bench.inputs.datasets import TableData
@@ -229,12 +227,7 @@ def report(found: dict[int, dict[str, list[tuple[NDArray[np.float64], str]]]]) -
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--splits", type=int, default=3)
-    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
-    parser.add_argument("--tables", nargs="+", default=TABLES)
-    parser.add_argument("--output", type=Path)
-    args = parser.parse_args()
+    args = arguments(__doc__, SIZES)
     found: dict[int, dict[str, list[tuple[NDArray[np.float64], str]]]] = {}
     for size in args.sizes:
         found[size] = {}

@@ -107,13 +107,18 @@ def table_of(size: int, found: dict[str, list[NDArray[np.float64]]]) -> list[str
     return [*lines, ""]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def arguments(description: str | None, sizes: tuple[int, ...]) -> argparse.Namespace:
+    """What the command line says: splits, sizes of training sets, tables and where the report goes."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--splits", type=int, default=3)
-    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--sizes", type=int, nargs="+", default=sizes)
     parser.add_argument("--tables", nargs="+", default=TABLES)
     parser.add_argument("--output", type=Path)
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = arguments(__doc__, SIZES)
     lines = [
         f"Synthetic rows as a validation set ({platform.machine()}, {args.splits} splits), by",
         "`python benchmarks/synthetic_validation.py`. Regret in points of AUC.",
