@@ -170,7 +170,7 @@ def test_features_are_computed_once(tmp_path, monkeypatch):
     ("source", "params", "message"),
     [
         ("keel:yeast44", {}, "there is no KEEL table 'yeast44'; did you mean 'yeast4'"),
-        ("keel:satimage", {}, "no KEEL table 'satimage'; known are 'abalone-17_vs_7-8-9-10', .*'bupa', .* and \\d+ more"),
+        ("keel:satimage", {}, "no KEEL table 'satimage'; known are 'abalone-17_vs_7-8-9-10', .* and \\d+ more"),
         ("wines", {}, "there is no dataset 'wines'; did you mean 'wine'"),
         ("clients.csv", {}, "clients.csv needs a target"),
         ("clients.csv", {"target": "satus"}, "did you mean 'status'"),
