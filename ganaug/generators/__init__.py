@@ -7,6 +7,7 @@ from ganaug.generators.images.vae import ImageVAE
 from ganaug.generators.model_folder import read_bundle, write_bundle
 from ganaug.generators.registry import generator_class, generator_names, load
 from ganaug.generators.tables.autoregressive import TableAutoregressive
+from ganaug.generators.tables.copula import TableCopula
 from ganaug.generators.tables.flow import TableFlow
 from ganaug.generators.tables.gan import TableGAN
 from ganaug.generators.tables.vae import TableVAE
@@ -19,6 +20,7 @@ __all__ = [
     "SampleSpec",
     "Scorer",
     "TableAutoregressive",
+    "TableCopula",
     "TableFlow",
     "TableGAN",
     "TableVAE",

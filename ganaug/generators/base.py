@@ -123,8 +123,12 @@ class NeuralGenerator(SavedNetworks):
             return classes
         if groups is not None:
             return torch.stack([classes, groups], dim=1)
-        trained = TrainedGroups(self.cell_counts_, self.config_.training.label_temperature)
-        return trained.complete(classes, randomness)
+        return TrainedGroups(self.cell_counts_, self._temperature).complete(classes, randomness)
+
+    @property
+    def _temperature(self) -> float:
+        """How often a class was shown in each group, as ``label_temperature`` says."""
+        return float(self.config_.training.label_temperature)
 
     def _positions(self, labels: Any, groups: Any) -> tuple[Tensor, Tensor | None]:
         """Labels and groups as positions in ``classes_`` and ``groups_``; groups may be None."""

@@ -192,7 +192,7 @@ def _settings(gan: Any, config: dict[str, Any]) -> dict[str, Any]:
         if "operations" in config:  # of a GAN
             settings |= {"preset": config["preset"], "augment": ", ".join(config["operations"])}
     weights = sum(weight.numel() for weight in next(iter(gan.networks_.values())).parameters())
-    return {**settings, **config["training"], "weights_of_the_generator": weights}
+    return {**settings, **config.get("training", {}), "weights_of_the_generator": weights}
 
 
 def _findings(health: list[dict[str, Any]]) -> str:

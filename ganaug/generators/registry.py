@@ -4,7 +4,7 @@ Those of this package are listed here; other packages register theirs as entry p
 ``ganaug.generators``, in their ``pyproject.toml``::
 
     [project.entry-points."ganaug.generators"]
-    table-copula = "their_package.copulas:TableCopula"
+    table-forest = "their_package.forests:TableForest"
 
 Names that begin with ``image-`` or ``table-`` have a short form where the kind is known: "gan" is "image-gan" where
 images are trained on, and "table-gan" where rows are. Entry points are looked for only when a name is asked for.
@@ -37,6 +37,7 @@ OWN = {
     "image-flow": "ganaug.generators.images.flow:ImageFlow",
     "image-gan": "ganaug.generators.images.gan:ImageGAN",
     "image-vae": "ganaug.generators.images.vae:ImageVAE",
+    "table-copula": "ganaug.generators.tables.copula:TableCopula",
     "table-autoregressive": "ganaug.generators.tables.autoregressive:TableAutoregressive",
     "table-flow": "ganaug.generators.tables.flow:TableFlow",
     "table-gan": "ganaug.generators.tables.gan:TableGAN",

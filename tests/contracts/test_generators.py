@@ -382,14 +382,18 @@ def test_missing_groups_are_one_of_their_own_and_another_grouping_is_not_resumed
     options = {"steps": 6, "checkpoint_every": 2}
     whole = family.made(steps=6).fit(X, y, groups)
     assert whole.groups_.tolist() == ["old", "older", "unknown"]
+    asked = ["light"] * 4, ["unknown"] * 4
+    drawn = whole.sample(*asked, random_state=0)
+    if not family.has("checkpoint_dir"):
+        assert len(drawn) == 4
+        return
     folder = tmp_path / "checkpoints"
     family.made(**options, checkpoint_dir=folder).fit(X, y, groups)
     for later in sorted(folder.glob("checkpoint-*"))[1:]:
         later.unlink()
     resumed = family.made(**options, checkpoint_dir=folder).fit(X, y, groups)
     assert resumed.resumed_from_ == 2
-    asked = ["light"] * 4, ["unknown"] * 4
-    assert same(resumed.sample(*asked, random_state=0), whole.sample(*asked, random_state=0))
+    assert same(resumed.sample(*asked, random_state=0), drawn)
     for other in (groups[::-1], None):
         with pytest.raises(ValueError, match="checkpoint_dir"):
             family.made(**options, checkpoint_dir=folder).fit(X, y, other)

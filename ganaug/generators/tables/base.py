@@ -259,9 +259,17 @@ class NeuralTableGenerator(NeuralGenerator, Generic[Table]):
         return self
 
     def _fit_rows(self, data: TrainingRows) -> Self:
+        n_groups = n_groups_of(data.grouping)
+        self._learn(data, self._config(data.encoder, len(data.classes), n_groups, len(data.rows)))
+        self.classes_ = data.classes
+        self.class_names_ = {}
+        self._set_columns(data.encoder, data.container)
+        return self
+
+    def _learn(self, data: TrainingRows, config: Any) -> None:
+        """Train, and set what a fitted generator has beside its classes and columns."""
         rows, indices, grouping = data.rows, data.indices, data.grouping
         fitting = self._fitting()
-        config = self._config(data.encoder, len(data.classes), n_groups_of(grouping), len(rows))
         real = Rows(torch.from_numpy(rows), fitting.device)
 
         def networks() -> dict[str, nn.Module]:
@@ -286,10 +294,6 @@ class NeuralTableGenerator(NeuralGenerator, Generic[Table]):
                 with_batch_size=lambda size: self._with_batch_size(config, size),
             ),
         )
-        self.classes_ = data.classes
-        self.class_names_ = {}
-        self._set_columns(data.encoder, data.container)
-        return self
 
     def _set_columns(self, encoder: Encoder, container: Container) -> None:
         self.encoder_, self.container_ = encoder, container
