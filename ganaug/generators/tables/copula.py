@@ -84,9 +84,9 @@ class TableCopula(TableScoring[Table]):
     Notes
     -----
     Numbers are known by 129 quantiles of each class, missing values, repeated numbers and names by their frequencies.
-    Each column is a standard normal number, by the ranks of its values, and a name by a point in its share of
-    probability. Their correlation is shrunk by the rule of Ledoit and Wolf; of more than 100 columns the 100 largest
-    principal components are kept.
+    Each column is a standard normal number, by the ranks of its values, and a name by a point drawn in its share of
+    probability, which weakens what it has to do with other columns. Their correlation is shrunk by the rule of Ledoit
+    and Wolf; of more than 256 columns and names the 256 largest principal components are kept.
 
     With groups the centre of a number is the sum of a part of the class and a part of the group, and so are the logits
     of the names, so that pairs which do not occur can be drawn; the correlation is that of the class.

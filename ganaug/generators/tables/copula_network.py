@@ -23,7 +23,7 @@ from ganaug.generators.tables.heads import RowHead
 __all__ = ["RowCopula", "TableCopulaArchitecture"]
 
 KNOTS = 129  # quantiles that a margin is known by
-MOST_FACTORS = 100
+MOST_FACTORS = 256
 SIZE = 2**24  # in descriptions that are read from files
 LAYOUT = frozenset(field.name for field in fields(RowLayout))
 LEAST_SPREAD = 1e-3  # of what is a column's own in its latent number, and of numbers between two quantiles

@@ -1,0 +1,177 @@
+"""What a copula of rows draws and says of rows, against what is known of both."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.stats
+import torch
+from sklearn.covariance import LedoitWolf
+
+import ganaug
+from ganaug import GANOverSampler, TableCopula
+from ganaug.data.tables.layout import RowLayout
+from ganaug.generators.tables.copula_network import (
+    KNOTS,
+    RowCopula,
+    TableCopulaArchitecture,
+    factors_of,
+    normal_scores,
+    quantiles,
+)
+
+RHO = 0.8
+
+
+def correlated(n, rho=RHO, seed=0):
+    """Two skewed columns whose ranks are those of normal numbers with a known correlation, and one beside them."""
+    normal = np.random.default_rng(seed).multivariate_normal([0, 0], [[1, rho], [rho, 1]], n)
+    other = np.random.default_rng(seed + 1).uniform(size=n)
+    return pd.DataFrame({"income": np.exp(normal[:, 0]), "age": normal[:, 1] ** 3, "other": other})
+
+
+def ranks_correlation(table):
+    return scipy.stats.spearmanr(table.to_numpy()).statistic
+
+
+def test_margins_and_correlations_of_each_class_come_back():
+    X = pd.concat([correlated(2000), correlated(2000, -RHO, seed=5)], ignore_index=True)
+    y = np.repeat(["up", "down"], 2000)
+    copula = TableCopula(random_state=0).fit(X, y)
+    for label, sign in (("up", 1), ("down", -1)):
+        real, drawn = X[y == label], copula.sample([label] * 4000, random_state=1)
+        found = ranks_correlation(drawn)
+        assert found[0, 1] == pytest.approx(sign * 6 / np.pi * np.arcsin(RHO / 2), abs=0.04)
+        assert abs(found[:2, 2]).max() < 0.05
+        for column in X:
+            assert scipy.stats.ks_2samp(real[column], drawn[column]).statistic < 0.04
+            assert drawn[column].between(real[column].min(), real[column].max()).all()
+
+
+def test_names_depend_on_numbers_and_on_what_is_missing():
+    rng, n = np.random.default_rng(0), 3000
+    age = rng.normal(size=n)
+    city = np.where(age + 0.3 * rng.normal(size=n) > 0.5, "Rome", "Oslo")
+    debt = np.where(city == "Oslo", np.nan, age + 5)
+    X = pd.DataFrame({"age": age, "city": city, "debt": debt, "rare": np.where(rng.random(n) < 0.01, "x", "y")})
+    drawn = TableCopula(random_state=0).fit(X, np.zeros(n, int)).sample([0] * n, random_state=1)
+    for part in ("Rome", "Oslo"):
+        assert (drawn.city == part).mean() == pytest.approx((X.city == part).mean(), abs=0.02)
+    gaps = [table.groupby("city").age.mean().diff().iloc[-1] for table in (X, drawn)]
+    assert 0.5 * gaps[0] < gaps[1] < 1.1 * gaps[0]
+    assert drawn.debt.isna().mean() == pytest.approx(X.debt.isna().mean(), abs=0.02)
+    by_chance = (X.city == "Oslo").mean() ** 2 + (X.city == "Rome").mean() ** 2
+    assert (drawn.debt.isna() == (drawn.city == "Oslo")).mean() > by_chance + 0.15
+    assert (drawn.rare == "x").mean() == pytest.approx(0.01, abs=0.006)
+
+
+def test_factors_give_the_shrunk_correlation_and_unit_variances():
+    latents = torch.from_numpy(np.random.default_rng(0).normal(size=(30, 6)) @ np.triu(np.ones((6, 6)))).float()
+    factors, own = factors_of(latents, 6)
+    covariance = LedoitWolf().fit(latents.numpy()).covariance_
+    scale = np.sqrt(np.diag(covariance))
+    expected = covariance / np.outer(scale, scale)
+    np.testing.assert_allclose(factors.T @ factors + torch.diag(own**2), expected, atol=1e-5)
+    few, own = factors_of(latents, 2)
+    found = (few.T @ few + torch.diag(own**2)).numpy()
+    np.testing.assert_allclose(np.diag(found), 1, atol=1e-5)
+    assert 0 < np.abs(found - expected).max() < 0.2
+    for n in (0, 1):
+        nothing, own = factors_of(latents[:n], 6)
+        assert not nothing.any()
+        assert (own == 1).all()
+
+
+def test_what_a_copula_says_of_correlated_numbers_is_their_density():
+    torch.manual_seed(0)
+    copula = RowCopula(TableCopulaArchitecture(RowLayout(4), n_classes=1))
+    copula.factors[0], copula.own[0] = factors_of(torch.randn(50, 4) @ torch.randn(4, 4), 4)
+    z = torch.randn(20, 4)
+    sigma = copula.factors[0].T @ copula.factors[0] + torch.diag(copula.own[0] ** 2)
+    joint = torch.distributions.MultivariateNormal(torch.zeros(4), sigma).log_prob(z)
+    alone = torch.distributions.Normal(0.0, 1.0).log_prob(z).sum(1)
+    torch.testing.assert_close(copula._correlation(0, z), joint - alone, atol=1e-4, rtol=1e-4)
+
+
+def test_the_density_of_a_number_and_a_name_sums_up_to_one():
+    rng, n = np.random.default_rng(0), 500
+    number = rng.normal(size=n)
+    name = np.where(number + rng.normal(size=n) > 0.3, "b", np.where(rng.random(n) < 0.5, "a", "c"))
+    X = pd.DataFrame({"number": number, "name": name})
+    copula = TableCopula(random_state=0).fit(X, np.zeros(n, int))
+    knots = copula.generator_.knots[0, 0] + copula.generator_.centre[0, 0]
+    grid = torch.linspace(float(knots[0]), float(knots[-1]), 8001)[:-1]
+    grid = grid + (grid[1] - grid[0]) / 2
+    total = 0.0
+    for level in range(copula.encoder_.layout_.blocks[0]):
+        rows = torch.zeros(len(grid), copula.encoder_.layout_.width)
+        rows[:, 0], rows[:, 1 + level] = grid, 1
+        density = copula.generator_.log_likelihood(rows, torch.zeros(len(grid), dtype=torch.int64)).exp()
+        total += float(density.sum() * (grid[1] - grid[0]))
+    assert total == pytest.approx(1, abs=0.02)
+
+
+def test_quantiles_and_normal_scores():
+    knots = quantiles(torch.tensor([3.0, 1.0, 2.0]))
+    assert knots[[0, KNOTS // 2, -1]].tolist() == [1, 2, 3]
+    assert quantiles(torch.tensor([7.0])).unique().tolist() == [7]
+    randomness = torch.Generator().manual_seed(0)
+    scores = normal_scores(torch.tensor([5.0, 1.0, 5.0, 9.0]), randomness)
+    assert scores.sort().values.tolist() == pytest.approx(scipy.stats.norm.ppf([0.125, 0.375, 0.625, 0.875]), abs=1e-5)
+    assert scores[1] < min(scores[0], scores[2]) < max(scores[0], scores[2]) < scores[3]
+
+
+@pytest.mark.filterwarnings("error")
+def test_small_classes_and_columns_that_a_class_does_not_vary_or_know():
+    X = pd.DataFrame({"a": [1.5, 2.5, 3.5, 9.0], "b": [np.nan, np.nan, np.nan, 2.0], "c": ["x", "x", "x", "y"]})
+    copula = TableCopula(random_state=0).fit(X, [0, 0, 0, 1])
+    one = copula.sample([1] * 5, random_state=0)
+    assert (one.a == 9).all()
+    assert (one.b == 2).all()
+    assert (one.c == "y").all()
+    three = copula.sample([0] * 50, random_state=0)
+    assert three.a.between(1.5, 3.5).all()
+    assert three.b.isna().all()
+    assert (three.c == "x").all()
+    assert np.isfinite(copula.score_samples(X, [0, 0, 0, 1])).all()
+    strange = X.assign(a=[-1e6, 1e6, 0, 0], c="z")
+    scores = copula.score_samples(strange, [0] * 4)
+    assert np.isfinite(scores).all()
+    assert scores.max() < copula.score_samples(X[:3], [0] * 3).min()
+
+
+def test_tables_of_many_columns_keep_their_correlations():
+    rng = np.random.default_rng(0)
+    common = rng.normal(size=(300, 3)) @ rng.normal(size=(3, 150))
+    X = common + rng.normal(size=common.shape)
+    copula = TableCopula(random_state=0).fit(X, np.arange(300) % 2)
+    assert copula.generator_.factors.shape == (2, 128, 128)  # which the encoder makes of them
+    drawn = copula.sample([0] * 3000, random_state=0)
+    apart = np.corrcoef(X.T) - np.corrcoef(drawn.T)
+    assert np.abs(apart).mean() < 0.12
+    assert np.corrcoef(np.corrcoef(X.T).ravel(), np.corrcoef(drawn.T).ravel())[0, 1] > 0.95
+
+
+def test_it_takes_the_place_of_a_network_everywhere(tmp_path):
+    X, y = correlated(120), np.repeat([0, 1], [100, 20])
+    sampler = GANOverSampler(generator=TableCopula(), random_state=0)
+    new, labels = sampler.fit_resample(X, y)
+    assert np.bincount(labels).tolist() == [100, 100]
+    assert sampler.fallback_ == {}
+    path = tmp_path / "rows.parquet"
+    X.assign(y=y).to_parquet(path)
+    streamed = TableCopula(random_state=0).fit_parquet(path, "y")
+    pd.testing.assert_frame_equal(
+        streamed.sample(y, random_state=0), TableCopula(random_state=0).fit(X, y).sample(y, random_state=0)
+    )
+    saved = streamed.save(tmp_path / "model")
+    assert "a `TableCopula`" in (saved / "README.md").read_text().replace("A `", "a `")
+    assert ganaug.load(saved).run is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [({"label_temperature": 2}, "'label_temperature' parameter"), ({"device": "tpu9"}, "device")],
+)
+def test_wrong_parameters_are_refused(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        TableCopula(**wrong).fit([[0.1], [0.2], [0.3], [0.4]], [0, 0, 1, 1])
