@@ -115,7 +115,7 @@ class TableCopula(TableScoring[Table]):
     family: ClassVar[str] = "copula"
     network_names: ClassVar[tuple[str, ...]] = ("generator",)
     config_class: ClassVar[Any] = TableCopulaConfig
-    run: ClassVar[Any] = None  # there is no training to have options of
+    run: RunOptions | None = None  # there is no training to have options of
     generator_: RowCopula
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
