@@ -183,7 +183,7 @@ def test_a_suite_compares_it_with_another_generator_of_images(image_experiment, 
     for text in (
         "| gan (ImageGAN) |",
         "| normal (toy) |",
-        "for gan from ImageGAN, for normal from toy",
+        "for 'gan' from ImageGAN; for 'normal' from toy",
         "#### Generator toy",
         "images of toy](samples-1-2.png)",
     ):
