@@ -35,7 +35,7 @@ from ganaug.bench.suite.schema import DEFAULT_GENERATOR, Experiment, ImageArm, T
 from ganaug.data.files import write_atomically
 from ganaug.generators import generator_class
 
-UNTRAINED = ("copula", "kde", "gaussian")  # peers that train no network
+UNTRAINED = ("copula", "table-copula", "kde", "gaussian")  # which train no network
 
 
 class Row(NamedTuple):
@@ -74,7 +74,7 @@ def family(experiment: Experiment, arm: Any) -> str | None:
 
 
 def _class_name(target: str, kind: str) -> str | None:
-    if kind == "rows" and target in PEERS:
+    if kind == "rows" and target in (*PEERS, *UNTRAINED):
         return None if target in UNTRAINED else target
     try:
         return generator_class(target, kind).__name__

@@ -34,9 +34,8 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 
-from ganaug import DistilledClassifier, GANOverSampler, TableFlow
+from ganaug import DistilledClassifier, GANOverSampler, TableCopula, TableFlow
 from ganaug.bench.inputs.datasets import load_table
-from ganaug.bench.methods.generators import Copula
 from ganaug.bench.results.stats import holm
 from ganaug.bench.suite.plugins import Plugin
 from ganaug.data.files import write_atomically
@@ -84,13 +83,12 @@ def of_split(table: str, seed: int, rows: int) -> dict[str, list[float]]:
         return GANOverSampler(generator=generator, local_share=0.0, selection=False, random_state=seed)
 
     near = GANOverSampler(local_share=1.0, selection=False, random_state=seed)
-    copula = Copula(nominal=tuple(data.nominal))
     flow = TableFlow(verbose=False, device="cpu")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "column .* holds (a different|values of several)", UserWarning)
         lessons = [
             Lesson(X, y, default_teacher(seed), sampler, ratio, seed)
-            for ratio, sampler in zip(RATIOS, [near, near, drawn_by(copula), drawn_by(flow)], strict=True)
+            for ratio, sampler in zip(RATIOS, [near, near, drawn_by(TableCopula()), drawn_by(flow)], strict=True)
         ]
         found: dict[str, list[float]] = {}
         for name, student in STUDENTS.items():

@@ -36,10 +36,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier
 
-from ganaug import TableFlow, TableGAN
+from ganaug import TableCopula, TableFlow, TableGAN
 from ganaug.bench.inputs.datasets import TableData, load_table
 from ganaug.bench.inputs.splits import balanced_splits
-from ganaug.bench.methods.generators import Copula
 from ganaug.bench.results.stats import holm
 from ganaug.bench.suite.plugins import Plugin
 from ganaug.data.files import write_atomically
@@ -71,7 +70,7 @@ def of_split(table: str, size: int, split: int) -> NDArray[np.float64]:
     data, train, test = balanced_rows(table, size, split)
     X, y, test_X, test_y = data.X.iloc[train].reset_index(drop=True), data.y[train], data.X.iloc[test], data.y[test]
     options = {"random_state": split, "verbose": False, "device": "cpu"}
-    generators = [Copula(nominal=tuple(data.nominal)), TableGAN(**options), TableFlow(**options)]
+    generators = [TableCopula(random_state=split), TableGAN(**options), TableFlow(**options)]
     labels = np.unique(y).repeat(PER_CLASS)
     drawn = [generator.fit(X, y).sample(labels, random_state=split) for generator in generators]
     folds = list(StratifiedKFold(FOLDS, shuffle=True, random_state=split).split(X, y))

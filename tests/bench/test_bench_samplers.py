@@ -9,7 +9,7 @@ from imblearn.over_sampling import RandomOverSampler
 
 from ganaug.bench.inputs.datasets import TableData, load_table
 from ganaug.bench.methods.classifiers import Columns
-from ganaug.bench.methods.generators import Copula, CTGANGenerator, Gaussian, Kernel
+from ganaug.bench.methods.generators import CTGANGenerator, Gaussian, Kernel
 from ganaug.bench.methods.peers import PACKAGES
 from ganaug.bench.methods.samplers import SAMPLERS, check_sampler, resample
 from ganaug.bench.suite.plugins import Plugin
@@ -135,7 +135,7 @@ def test_dates_missing_values_and_empty_columns_are_no_obstacle(name, gaps):
         assert len(np.unique(X[80:], axis=0)) > 20
 
 
-@pytest.mark.parametrize("make", [Copula, Kernel])
+@pytest.mark.parametrize("make", [Kernel])
 def test_generators_give_back_dates_and_gaps(make, gaps):
     labels = np.repeat([0, 1], 200)
     rows = make(nominal=gaps.nominal).fit(gaps.X, gaps.y).sample(labels, random_state=0)
@@ -146,7 +146,7 @@ def test_generators_give_back_dates_and_gaps(make, gaps):
     assert rows["since"].nunique() > 100
 
 
-@pytest.mark.parametrize("make", [Copula, Kernel])
+@pytest.mark.parametrize("make", [Kernel])
 def test_a_generator_of_a_table_without_gaps_fills_in_nothing(make):
     data = mixed((60, 20))
     generator = make(nominal=data.nominal).fit(data.X, data.y)
@@ -188,7 +188,7 @@ def test_missing_generators_are_told_before_anything_runs(monkeypatch):
         check_sampler(Plugin("gan", "gan", {"generator": "cpula"}))
 
 
-@pytest.mark.parametrize("make", [Copula, Kernel])
+@pytest.mark.parametrize("make", [Kernel])
 def test_generators_know_the_classes_and_keep_what_the_columns_are(make):
     rng = np.random.default_rng(0)
     y = np.repeat(["no", "yes"], [400, 300])

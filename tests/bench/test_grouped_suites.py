@@ -235,8 +235,8 @@ def test_the_gate_of_an_arm_of_tables_fills_cells_where_that_pays(tmp_path, effe
         ),
         (TableArm("x", cells="empty"), "arm 'x' fills cells, which takes a sampler with a"),
         (
-            TableArm("x", Plugin("copula", "copula"), cells="empty"),
-            "sampler 'copula' learns no groups, which an arm with",
+            TableArm("x", Plugin("kde", "kde"), cells="empty"),
+            "sampler 'kde' learns no groups, which an arm with",
         ),
         (
             TableArm("x", Plugin("random", "random"), class_weight="cells"),

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import scipy.stats
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from sklearn.covariance import LedoitWolf
 from sklearn.neighbors import KernelDensity
 from sklearn.preprocessing import StandardScaler
 
@@ -18,7 +15,7 @@ from ganaug._text import visible
 from ganaug.bench.suite.plugins import require
 from ganaug.curation import GaussianSampler
 
-__all__ = ["ByClass", "CTGANGenerator", "Copula", "Gaussian", "Kernel", "global_numpy"]
+__all__ = ["ByClass", "CTGANGenerator", "Gaussian", "Kernel", "global_numpy"]
 
 DRAWS = 200  # times that a generator which cannot be conditioned may draw as many rows as are wanted
 
@@ -87,56 +84,6 @@ def _in_order(rows: pd.DataFrame, labels: NDArray[Any]) -> pd.DataFrame:
     place = np.empty(len(labels), dtype=int)
     place[np.argsort(labels, kind="stable")] = np.arange(len(labels))
     return rows.iloc[place].reset_index(drop=True)
-
-
-class Copula(ByClass):
-    """Gaussian copula of each class with Ledoit-Wolf correlation and empirical margins.
-
-    Parameters
-    ----------
-    nominal : tuple of str
-        Columns of names.
-    """
-
-    def _draw(self, label: Any, part: pd.DataFrame, n: int, randomness: np.random.Generator) -> pd.DataFrame:
-        margins = [
-            _names(part[name], randomness) if name in self.nominal else _numbers(part[name], randomness)
-            for name in part.columns
-        ]
-        uniform = np.stack([values for values, _ in margins], axis=1)
-        normal = scipy.stats.norm.ppf(np.clip(uniform, 1e-4, 1 - 1e-4))
-        covariance = LedoitWolf().fit(normal).covariance_
-        scale = np.sqrt(np.diag(covariance))
-        drawn = randomness.multivariate_normal(
-            np.zeros(len(scale)), covariance / np.outer(scale, scale), n, check_valid="ignore"
-        )
-        columns = scipy.stats.norm.cdf(drawn).T
-        inverses = zip(part.columns, margins, columns, strict=True)
-        return pd.DataFrame({name: inverse(values) for name, (_, inverse), values in inverses})
-
-
-Margin = tuple[NDArray[np.float64], Callable[[NDArray[np.float64]], NDArray[Any]]]
-
-
-def _numbers(values: pd.Series, randomness: np.random.Generator) -> Margin:
-    """Numbers as quantiles, and the way back."""
-    ranks = scipy.stats.rankdata(values + 1e-12 * randomness.normal(size=len(values)))
-    ordered = np.sort(values.to_numpy())
-    return (ranks - 0.5) / len(values), lambda uniform: np.quantile(ordered, uniform)
-
-
-def _names(values: pd.Series, randomness: np.random.Generator) -> Margin:
-    """Names, ordered by frequency, as places within their shares of [0, 1], and the way back."""
-    shares = values.value_counts(normalize=True)
-    ends = np.concatenate([[0.0], np.cumsum(shares)])
-    place = values.map({value: i for i, value in enumerate(shares.index)}).to_numpy()
-    uniform = ends[place] + randomness.random(len(values)) * (ends[place + 1] - ends[place])
-    levels = shares.index.to_numpy()
-
-    def inverse(uniform: NDArray[np.float64]) -> NDArray[Any]:
-        return levels[np.clip(np.searchsorted(ends, uniform, "right") - 1, 0, len(levels) - 1)]
-
-    return uniform, inverse
 
 
 class Kernel(ByClass):

@@ -27,9 +27,10 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from ganaug._text import visible
-from ganaug.bench.methods.generators import ByClass, Copula, CTGANGenerator, Gaussian, Kernel, global_numpy
+from ganaug.bench.methods.generators import ByClass, CTGANGenerator, Gaussian, Kernel, global_numpy
 from ganaug.bench.suite.plugins import require
 from ganaug.engine.devices import global_states_seeded
+from ganaug.generators import TableCopula
 
 __all__ = ["GENERATORS", "AdversarialForest", "ForestDiffusion", "TabularARGN", "require_package"]
 
@@ -292,7 +293,7 @@ def _few(numbers: pd.Series) -> bool:
 
 
 GENERATORS: dict[str, Callable[..., Any]] = {
-    "copula": Copula,
+    "copula": TableCopula,
     "kde": Kernel,
     "gaussian": Gaussian,
     "ctgan": CTGANGenerator,
