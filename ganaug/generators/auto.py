@@ -2,14 +2,14 @@
 
 The rule, by what is drawn:
 
-* rows: ``TableGAN``. In the mixture of :class:`ganaug.GANOverSampler` no family differs from another, nor from a
-  Gaussian copula: on the 12 KEEL tables for choosing settings (suite "keel-families"; five splits, four classifiers)
-  average precision is above that of a mixture with a copula by -0.2 [-2.0, +1.3] points with TableGAN, +0.2 [-1.0,
-  +1.4] with TableVAE, +0.4 [-1.2, +2.4] with TableFlow and +0.4 [-1.0, +2.2] with TableAutoregressive (95 % intervals
-  over tables, ``python benchmarks/run.py keel-families``; every p-value is 1 after Holm's correction). Later it was
-  found to be the same on 20 to 500 rows of eight other tables (suite "few-rows"). Where nothing is to be gained the
-  rule takes what is cheap and the default anyway: of 50,000 rows and 15 columns TableGAN learns in 3.7 s, the others in
-  4.0 to 23.7 s (``python benchmarks/families.py rows``), and it draws by one call of its network.
+* rows: ``TableCopula``. In the mixture of :class:`ganaug.GANOverSampler` no family of networks differs from another,
+  nor from a Gaussian copula: on the 12 KEEL tables for choosing settings (suite "keel-families"; five splits, four
+  classifiers) average precision is above that of a mixture with a copula by -0.2 [-2.0, +1.3] points with TableGAN,
+  +0.2 [-1.0, +1.4] with TableVAE, +0.4 [-1.2, +2.4] with TableFlow and +0.4 [-1.0, +2.2] with TableAutoregressive (95
+  % intervals over tables, ``python benchmarks/run.py keel-families``; every p-value is 1 after Holm's correction).
+  Later it was found to be the same on 20 to 500 rows of eight other tables (suite "few-rows"), and on sixteen more.
+  Where nothing is to be gained the rule takes what is cheap: a copula of 50,000 rows and 15 columns takes less than a
+  second, the networks 3.7 to 23.7 s (``python benchmarks/families.py rows``).
 * images: ``ImageGAN``. With 20 real images a class of five data sets and the same time of training, no family adds
   anything to the best classical transform, and none differs from another there. Of samples alone a classifier learns
   most from ImageFlow, by 8.4 points more than from ImageGAN (+1.8 to +14.9 over the data sets), and from ImageVAE by
@@ -28,7 +28,7 @@ from __future__ import annotations
 __all__ = ["AUTO", "automatic_name"]
 
 AUTO = "auto"
-CHOSEN = {"images": "image-gan", "rows": "table-gan"}
+CHOSEN = {"images": "image-gan", "rows": "table-copula"}
 
 
 def automatic_name(kind: str | None) -> str:
@@ -51,7 +51,7 @@ def automatic_name(kind: str | None) -> str:
     Examples
     --------
     >>> automatic_name("images"), automatic_name("rows")
-    ('image-gan', 'table-gan')
+    ('image-gan', 'table-copula')
     """
     if kind not in CHOSEN:
         known = " or ".join(CHOSEN)
