@@ -22,6 +22,7 @@ from ganaug import (
     SyntheticMix,
     SyntheticPool,
     TableAutoregressive,
+    TableCopula,
     TableFlow,
     TableGAN,
     TableVAE,
@@ -40,6 +41,7 @@ def rows(frame: pl.DataFrame, X: NDArray[np.int64], y: list[str]) -> None:
     assert_type(TableVAE(steps="auto").fit(X, y).sample(y), NDArray[np.int64])
     assert_type(TableFlow().fit(X, y).score_samples(X, y), NDArray[np.float32])
     assert_type(TableAutoregressive().fit(frame, y, groups="site").sample(y), pl.DataFrame)
+    assert_type(TableCopula().fit(frame, y).sample(y), pl.DataFrame)
 
 
 def resampled(frame: pl.DataFrame, X: NDArray[np.int64], y: list[str]) -> None:

@@ -84,6 +84,8 @@ class TableCopula(TableScoring[Table]):
     Notes
     -----
     Numbers are known by 129 quantiles of each class, missing values, repeated numbers and names by their frequencies.
+    Of a class of fewer rows these are the values themselves, which a saved model holds.
+
     Each column is a standard normal number, by the ranks of its values, and a name by a point drawn in its share of
     probability, which weakens what it has to do with other columns. Their correlation is shrunk by the rule of Ledoit
     and Wolf; of more than 256 columns and names the 256 largest principal components are kept.
