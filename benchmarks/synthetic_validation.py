@@ -113,7 +113,10 @@ def arguments(description: str | None, sizes: tuple[int, ...]) -> argparse.Names
     parser.add_argument("--sizes", type=int, nargs="+", default=sizes)
     parser.add_argument("--tables", nargs="+", default=TABLES)
     parser.add_argument("--output", type=Path)
-    return parser.parse_args()
+    args = parser.parse_args()
+    if len(args.tables) < 2:
+        parser.error("--tables must name at least two, over which intervals are made")
+    return args
 
 
 def main() -> None:
