@@ -128,7 +128,7 @@ class Trial:
         nominal: tuple[Any, ...],
         seed: int,
     ) -> None:
-        self._y, self._other_y = y, other_y
+        self._other_y = other_y
         self._rows = {"none": (X, y)}
         for name, (params, amounts) in SAMPLERS.items():
             counts = {label: int((y == label).sum()) + max(amounts) for label in np.unique(y)}

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,9 +14,9 @@ from torch import Tensor, nn
 from torch.special import ndtr, ndtri
 
 from ganaug.data.json_values import whole
-from ganaug.data.tables.layout import RowLayout
 from ganaug.engine.conditioning import ConditionEmbedding, split_conditions
 from ganaug.engine.layers import Linear
+from ganaug.generators.tables.architecture import LAYERS, SIZE, RowArchitecture
 
 __all__ = ["AnyOrderNetwork", "AutoregressiveArchitecture"]
 
@@ -32,12 +31,10 @@ SMOOTHNESS = 3  # from which wave on they weigh less
 WAVES = 12  # of which the logits of bins are sums
 NARROW = 24  # the counts of bins are smoothed by a kernel that is as wide as all bins by this
 CHUNK = 4096  # rows that are counted at once
-MOST, MOST_LAYERS = 2**24, 64  # in descriptions that are read from files
-LAYOUT = frozenset(field.name for field in fields(RowLayout))
 
 
 @dataclass(frozen=True)
-class AutoregressiveArchitecture:
+class AutoregressiveArchitecture(RowArchitecture):
     """What the network needs to know to be built.
 
     A *column* here is what is drawn at once: a number together with the block that says whether it is present, or a
@@ -59,13 +56,12 @@ class AutoregressiveArchitecture:
     --------
     A number that may be missing, a number that always is there, and three names:
 
+    >>> from ganaug.data.tables.layout import RowLayout
     >>> arch = AutoregressiveArchitecture(RowLayout(2, blocks=(2, 3), gates=(0, -1)), n_classes=2, bins=8)
     >>> arch.n_columns, arch.sizes
     (3, (9, 8, 3))
     """
 
-    layout: RowLayout
-    n_classes: int
     bins: int
     width: int = 128
     depth: int = 2
@@ -104,23 +100,13 @@ class AutoregressiveArchitecture:
         """Length of the input noise: the order, and for each column its level and the place inside a bin."""
         return 1 + 2 * self.n_columns
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, as written to ``config.json``; those of the layout stand beside the others."""
-        values = asdict(self)
-        return values.pop("layout") | values
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> AutoregressiveArchitecture:
-        """Inverse of :meth:`to_dict`, also after a trip through JSON; ``ValueError`` for what cannot be."""
-        rest = {key: value for key, value in values.items() if key not in LAYOUT}
-        arch = cls(RowLayout.from_dict(values), **rest)
+    def _check(self) -> None:
         for name in ("n_classes", "width"):
-            whole(getattr(arch, name), name, 1, MOST)
-        whole(arch.bins, "bins", 2, MOST)
-        whole(arch.n_groups, "n_groups", 0, MOST)
-        whole(arch.depth, "depth", 1, MOST_LAYERS)
-        whole(arch.n_columns * max(arch.sizes, default=0), "levels, all columns having as many,", 1, MOST)
-        return arch
+            whole(getattr(self, name), name, 1, SIZE)
+        whole(self.bins, "bins", 2, SIZE)
+        whole(self.n_groups, "n_groups", 0, SIZE)
+        whole(self.depth, "depth", 1, LAYERS)
+        whole(self.n_columns * max(self.sizes, default=0), "levels, all columns having as many,", 1, SIZE)
 
 
 class AnyOrderNetwork(nn.Module):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -16,23 +16,21 @@ from torch import Generator, Tensor, nn
 from torch.special import ndtr, ndtri
 
 from ganaug.data.json_values import whole
-from ganaug.data.tables.layout import RowLayout
 from ganaug.engine.conditioning import split_conditions
+from ganaug.generators.tables.architecture import SIZE, RowArchitecture
 from ganaug.generators.tables.heads import RowHead
 
 __all__ = ["RowCopula", "TableCopulaArchitecture"]
 
 KNOTS = 129  # quantiles that a margin is known by
 MOST_FACTORS = 256
-SIZE = 2**24  # in descriptions that are read from files
-LAYOUT = frozenset(field.name for field in fields(RowLayout))
 LEAST_SPREAD = 1e-3  # of what is a column's own in its latent number, and of numbers between two quantiles
 LEAST_SHARE = 1e-6  # of a level that a class does not show, so that its logarithm is finite
 EDGE = 1e-5  # probabilities this near to 0 and 1 count as this near
 
 
 @dataclass(frozen=True)
-class TableCopulaArchitecture:
+class TableCopulaArchitecture(RowArchitecture):
     """What a copula of rows needs to know to be built.
 
     Attributes
@@ -44,8 +42,6 @@ class TableCopulaArchitecture:
         Groups that rows are conditioned on beside their class; 0 for none.
     """
 
-    layout: RowLayout
-    n_classes: int
     n_groups: int = 0
 
     temperature: ClassVar[float] = 1.0  # of soft levels, which nothing is trained by here
@@ -65,21 +61,10 @@ class TableCopulaArchitecture:
         """Standard normal numbers that a row is drawn from."""
         return self.n_factors + self.n_latents
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, as written to ``config.json``; those of the layout stand beside the others."""
-        values = asdict(self)
-        return values.pop("layout") | values
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> TableCopulaArchitecture:
-        """Inverse of :meth:`to_dict`, also after a trip through JSON; ``ValueError`` for what cannot be."""
-        rest = {key: value for key, value in values.items() if key not in LAYOUT}
-        arch = cls(RowLayout.from_dict(values), **rest)
-        whole(arch.n_classes, "n_classes", 1, SIZE)
-        whole(arch.n_groups, "n_groups", 0, SIZE)
-        blocks = arch.layout.blocks
-        whole(len(blocks) * max(blocks, default=0), "levels, all blocks being as wide as the widest,", 0, SIZE)
-        return arch
+    def _check(self) -> None:
+        whole(self.n_classes, "n_classes", 1, SIZE)
+        whole(self.n_groups, "n_groups", 0, SIZE)
+        self._check_blocks()
 
 
 class RowCopula(RowHead):
@@ -131,8 +116,8 @@ class RowCopula(RowHead):
         layout = self.arch.layout
         for c in range(self.arch.n_classes):
             chosen = labels == c
-            part = torch.from_numpy(rows[chosen])
-            there = torch.from_numpy(layout.present(rows[chosen]))
+            picked = rows[chosen]
+            part, there = torch.from_numpy(picked), torch.from_numpy(layout.present(picked))
             if groups is None:
                 self.level_logits[c] = part[:, layout.n_numbers :].mean(0).clamp(min=LEAST_SHARE).log()
             of_groups = None if groups is None else torch.from_numpy(groups[chosen])
@@ -168,12 +153,7 @@ class RowCopula(RowHead):
         ends = self._by_block(logits).softmax(2).cumsum(2)
         widest = ends.shape[2]
         place = (probabilities[:, layout.n_numbers :, None] > ends[:, :, : widest - 1]).sum(2)
-        levels = F.one_hot(place, widest).to(numbers.dtype).flatten(1)[:, self.place]
-        if len(self.gated):
-            keep = torch.ones_like(numbers)
-            keep[:, self.gated] = levels[:, self.first]
-            numbers = numbers * keep
-        return torch.cat([numbers, levels], dim=1)
+        return self.joined(numbers, F.one_hot(place, widest).to(numbers.dtype).flatten(1)[:, self.place])
 
     def log_likelihood(self, rows: Tensor, conditions: Tensor) -> Tensor:
         """Logarithms of the densities of encoded rows, (n,), in nats.
@@ -185,9 +165,7 @@ class RowCopula(RowHead):
         labels, groups = split_conditions(conditions)
         centre, _, logits = self._statistics(labels, groups)
         numbers, levels = rows.split([layout.n_numbers, layout.n_levels], dim=1)
-        there = torch.ones_like(numbers)
-        if len(self.gated):
-            there[:, self.gated] = levels[:, self.first]
+        there = self.there(numbers, levels)
         total, latents = rows.new_zeros(len(rows)), rows.new_zeros(len(rows), self.arch.n_latents)
         if layout.blocks:
             before, after = self._shares(logits, levels)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganaug.data.json_values import number, whole
-from ganaug.data.tables.layout import RowLayout
 from ganaug.engine.conditioning import ConditionEmbedding, split_conditions
 from ganaug.engine.layers import Linear
 from ganaug.generators.flow_sampler import FlowSampler
+from ganaug.generators.tables.architecture import LAYERS, SIZE, RowArchitecture
 from ganaug.generators.tables.heads import RowHead
 from ganaug.objectives.flow_matching import gaussian_velocity
 
@@ -23,12 +22,10 @@ __all__ = ["RowVelocity", "TableFlowArchitecture", "build_sampler"]
 FREQUENCIES = 16
 LEVEL = 2.0  # what a level that is there has in place of 0
 LEVEL_NOISE = 0.2  # standard deviation of what is added to levels in training
-MOST, MOST_LAYERS = 2**24, 64  # in descriptions that are read from files
-LAYOUT = frozenset(field.name for field in fields(RowLayout))
 
 
 @dataclass(frozen=True)
-class TableFlowArchitecture:
+class TableFlowArchitecture(RowArchitecture):
     """What the network needs to know to be built, and how it is sampled.
 
     Attributes
@@ -45,8 +42,6 @@ class TableFlowArchitecture:
         1 draws from what was learnt of the conditions, more exaggerates what distinguishes them.
     """
 
-    layout: RowLayout
-    n_classes: int
     n_groups: int = 0
     width: int = 128
     depth: int = 2
@@ -63,24 +58,13 @@ class TableFlowArchitecture:
         """Of the softmax of a :class:`RowHead`, through which no gradient goes here."""
         return 1.0
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, as written to ``config.json``; those of the layout stand beside the others."""
-        values = asdict(self)
-        return values.pop("layout") | values
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> TableFlowArchitecture:
-        """Inverse of :meth:`to_dict`, also after a trip through JSON; ``ValueError`` for what cannot be."""
-        rest = {key: value for key, value in values.items() if key not in LAYOUT}
-        arch = cls(RowLayout.from_dict(values), **rest)
+    def _check(self) -> None:
         for name in ("n_classes", "width", "sampling_steps"):
-            whole(getattr(arch, name), name, 1, MOST)
-        whole(arch.n_groups, "n_groups", 0, MOST)
-        whole(arch.depth, "depth", 1, MOST_LAYERS)
-        number(arch.guidance, "guidance", 0, MOST)
-        blocks = arch.layout.blocks
-        whole(len(blocks) * max(blocks, default=0), "levels, all blocks being as wide as the widest,", 0, MOST)
-        return arch
+            whole(getattr(self, name), name, 1, SIZE)
+        whole(self.n_groups, "n_groups", 0, SIZE)
+        whole(self.depth, "depth", 1, LAYERS)
+        number(self.guidance, "guidance", 0, SIZE)
+        self._check_blocks()
 
 
 class _Block(nn.Module):

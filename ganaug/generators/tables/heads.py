@@ -165,12 +165,20 @@ class RowHead(nn.Module):
             return numbers
         # The Gumbel variable of a standard normal one, by way of the uniform.
         gumbel = -torch.log(-log_ndtr(noise))
-        levels = self._choose(logits + gumbel)
+        return self.joined(numbers, self._choose(logits + gumbel))
+
+    def joined(self, numbers: Tensor, levels: Tensor) -> Tensor:
+        """Rows of numbers and levels, with numbers of 0 where the levels say that they are missing."""
         if len(self.gated):
-            keep = torch.ones_like(numbers)
-            keep[:, self.gated] = levels[:, self.first]
-            numbers = numbers * keep
+            numbers = numbers * self.there(numbers, levels)
         return torch.cat([numbers, levels], dim=1)
+
+    def there(self, numbers: Tensor, levels: Tensor) -> Tensor:
+        """1 for numbers that the levels say are present, and those that always are, 0 for others; shaped as numbers."""
+        there = torch.ones_like(numbers)
+        if len(self.gated):
+            there[:, self.gated] = levels[:, self.first]
+        return there
 
     def _statistics(self, labels: Tensor, groups: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Centre and scale of the numbers and logits of the levels of each row."""

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from ganaug.data.json_values import number, whole
-from ganaug.data.tables.layout import RowLayout
 from ganaug.engine.conditioning import split_conditions
 from ganaug.engine.layers import ParallelLinear
+from ganaug.generators.tables.architecture import LAYERS, SIZE, RowArchitecture
 from ganaug.generators.tables.heads import RowHead, indicators
 
 __all__ = ["TableArchitecture", "TableDiscriminator", "TableGenerator", "build_networks"]
 
 SLOPE = 0.2
-MOST, MOST_LAYERS = 2**24, 64  # in descriptions that are read from files
-LAYOUT = frozenset(field.name for field in fields(RowLayout))
 
 
 @dataclass(frozen=True)
-class TableArchitecture:
+class TableArchitecture(RowArchitecture):
     """What both networks need to know to be built.
 
     Attributes
@@ -43,8 +40,6 @@ class TableArchitecture:
         Groups that rows are conditioned on beside their class; 0 for none.
     """
 
-    layout: RowLayout
-    n_classes: int
     members: int = 1
     width: int = 128
     depth: int = 2
@@ -57,24 +52,13 @@ class TableArchitecture:
         """Length of the generator's input noise: the noise vector, and one number for each level."""
         return self.latent_dim + self.layout.n_levels
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, as written to ``config.json``; those of the layout stand beside the others."""
-        values = asdict(self)
-        return values.pop("layout") | values
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> TableArchitecture:
-        """Inverse of :meth:`to_dict`, also after a trip through JSON; ``ValueError`` for what cannot be."""
-        rest = {key: value for key, value in values.items() if key not in LAYOUT}
-        arch = cls(RowLayout.from_dict(values), **rest)
+    def _check(self) -> None:
         for name in ("n_classes", "members", "width", "latent_dim"):
-            whole(getattr(arch, name), name, 1, MOST)
-        whole(arch.n_groups, "n_groups", 0, MOST)
-        whole(arch.depth, "depth", 1, MOST_LAYERS)
-        number(arch.temperature, "temperature", least=1e-6)
-        blocks = arch.layout.blocks
-        whole(len(blocks) * max(blocks, default=0), "levels, all blocks being as wide as the widest,", 0, MOST)
-        return arch
+            whole(getattr(self, name), name, 1, SIZE)
+        whole(self.n_groups, "n_groups", 0, SIZE)
+        whole(self.depth, "depth", 1, LAYERS)
+        number(self.temperature, "temperature", least=1e-6)
+        self._check_blocks()
 
 
 def _hidden(arch: TableArchitecture, inputs: int) -> nn.Sequential:

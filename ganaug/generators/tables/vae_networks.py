@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from ganaug.data.json_values import number, whole
-from ganaug.data.tables.layout import RowLayout
 from ganaug.engine.conditioning import split_conditions
 from ganaug.engine.layers import Linear
+from ganaug.generators.tables.architecture import LAYERS, SIZE, RowArchitecture
 from ganaug.generators.tables.heads import RARE, RowHead, indicators
 from ganaug.objectives.likelihoods import gaussian
 
 __all__ = ["RowDecoder", "RowEncoder", "TableVAEArchitecture", "build_vae_networks"]
 
 SLOPE = 0.2
-SIZE, LAYERS = 2**24, 64  # in descriptions that are read from files
-LAYOUT = frozenset(field.name for field in fields(RowLayout))
 # Logarithms of standard deviations: of normal scores at the start, and limits, of those of latent numbers too.
 START, LEAST, MOST = -1.0, -5.0, 2.0
 
 
 @dataclass(frozen=True)
-class TableVAEArchitecture:
+class TableVAEArchitecture(RowArchitecture):
     """What both networks need to know to be built.
 
     Attributes
@@ -46,8 +42,6 @@ class TableVAEArchitecture:
         Groups that rows are conditioned on beside their class; 0 for none.
     """
 
-    layout: RowLayout
-    n_classes: int
     width: int = 128
     depth: int = 2
     latent_dim: int = 32
@@ -59,24 +53,13 @@ class TableVAEArchitecture:
         """Numbers that a row is drawn from: the latent vector, and one for each number and level."""
         return self.latent_dim + self.layout.width
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, as written to ``config.json``; those of the layout stand beside the others."""
-        values = asdict(self)
-        return values.pop("layout") | values
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> TableVAEArchitecture:
-        """Inverse of :meth:`to_dict`, also after a trip through JSON; ``ValueError`` for what cannot be."""
-        rest = {key: value for key, value in values.items() if key not in LAYOUT}
-        arch = cls(RowLayout.from_dict(values), **rest)
+    def _check(self) -> None:
         for name in ("n_classes", "width", "latent_dim"):
-            whole(getattr(arch, name), name, 1, SIZE)
-        whole(arch.n_groups, "n_groups", 0, SIZE)
-        whole(arch.depth, "depth", 1, LAYERS)
-        number(arch.temperature, "temperature", least=1e-6)
-        blocks = arch.layout.blocks
-        whole(len(blocks) * max(blocks, default=0), "levels, all blocks being as wide as the widest,", 0, SIZE)
-        return arch
+            whole(getattr(self, name), name, 1, SIZE)
+        whole(self.n_groups, "n_groups", 0, SIZE)
+        whole(self.depth, "depth", 1, LAYERS)
+        number(self.temperature, "temperature", least=1e-6)
+        self._check_blocks()
 
 
 def _hidden(arch: TableVAEArchitecture, inputs: int) -> nn.Sequential:
@@ -135,9 +118,7 @@ class RowDecoder(RowHead):
         if not layout.blocks:
             return of_numbers.sum(1)
         if len(self.gated):
-            there = torch.ones_like(numbers)
-            there[:, self.gated] = levels[:, self.first]
-            of_numbers = of_numbers * there
+            of_numbers = of_numbers * self.there(numbers, levels)
         unknown = len(layout.blocks) - levels.sum(1)
         return of_numbers.sum(1) + (levels * self.log_probabilities(logits)).sum(1) + math.log(RARE) * unknown
 
