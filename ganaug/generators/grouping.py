@@ -16,7 +16,7 @@ from ganaug.data.groups import cell_counts, check_groups
 from ganaug.engine.conditioning import TrainedGroups, split_conditions
 from ganaug.generators.model_folder import labels_to_json
 
-__all__ = ["Grouping", "mean_over_groups", "n_groups_of"]
+__all__ = ["Grouping", "likelihood_over_groups", "mean_over_groups", "n_groups_of"]
 
 
 @dataclass(frozen=True)
@@ -150,11 +150,52 @@ def mean_over_groups(
     >>> [mean_over_groups(lambda each: 10.0 * each[:, 1], asked, counts, t).tolist() for t in (0, 1)]
     [[5.0, 20.0], [2.5, 20.0]]
     """
+    if (asked := _each_group(conditions, cell_counts, temperature)) is None:
+        return score(conditions)
+    return torch.stack([share * score(each) for each, share in asked]).sum(0)
+
+
+def likelihood_over_groups(
+    log_likelihood: Callable[[Tensor], Tensor],
+    conditions: Tensor,
+    cell_counts: NDArray[np.int64] | None,
+    temperature: float,
+) -> Tensor:
+    """Log-likelihoods by the class alone under a model that was always given a group, too.
+
+    Parameters
+    ----------
+    log_likelihood : callable
+        Takes conditions of shape (n, 2), and returns logarithms of densities of shape (n,), or bounds of them.
+    conditions, cell_counts, temperature
+        As for :func:`mean_over_groups`; `cell_counts` is None for a model without groups.
+
+    Returns
+    -------
+    Tensor of shape (n,)
+        Where no group is given: of the mixture of the groups that training showed the class in, as often as it did.
+
+    Examples
+    --------
+    >>> densities = torch.tensor([0.5, 0.1, 9.0])
+    >>> counts = np.array([[3, 1, 0]])
+    >>> asked = torch.tensor([[0, -1]])
+    >>> mixed = likelihood_over_groups(lambda each: densities[each[:, 1]].log(), asked, counts, temperature=1)
+    >>> round(float(mixed.exp()), 4)
+    0.4
+    """
+    if cell_counts is None or (asked := _each_group(conditions, cell_counts, temperature)) is None:
+        return log_likelihood(conditions)
+    return torch.logsumexp(torch.stack([share.log() + log_likelihood(each) for each, share in asked]), dim=0)
+
+
+def _each_group(
+    conditions: Tensor, cell_counts: NDArray[np.int64], temperature: float
+) -> list[tuple[Tensor, Tensor]] | None:
+    """For conditions without a group those with each, and how often training showed the class in it; else None."""
     classes, groups = split_conditions(conditions)
     if groups is None or bool((groups >= 0).all()):
-        return score(conditions)
+        return None
     shares = TrainedGroups(cell_counts, temperature).shares.float().to(classes.device)[classes]
-    total = shares.new_zeros(len(classes))
-    for group in shares.any(0).nonzero().flatten().tolist():
-        total += shares[:, group] * score(torch.stack([classes, torch.full_like(classes, group)], dim=1))
-    return total
+    found = shares.any(0).nonzero().flatten().tolist()
+    return [(torch.stack([classes, torch.full_like(classes, group)], dim=1), shares[:, group]) for group in found]

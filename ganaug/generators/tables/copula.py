@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,6 +20,7 @@ from ganaug.data.tables.encoder import Encoder
 from ganaug.engine.devices import DeviceLike, RandomStateLike, random_generator, resolve_device
 from ganaug.engine.run_options import RunOptions
 from ganaug.generators.card import NO_LICENSE
+from ganaug.generators.grouping import likelihood_over_groups
 from ganaug.generators.tables.base import Table, TableScoring, TakenTable
 from ganaug.generators.tables.copula_network import RowCopula, TableCopulaArchitecture
 from ganaug.generators.tables.training_rows import TrainingRows, shown_first
@@ -63,7 +65,7 @@ class TableCopula(TableScoring[Table]):
     device : str, default="cpu"
         "cpu", "cuda", "cuda:N", "mps" or "auto": where rows are drawn.
     random_state : int, RandomState, Generator or None, default=None
-        Source of what is drawn in `fit`: where in its share of probability a level lies.
+        Source of what is drawn in `fit`: where in its share of probability a name lies.
 
     Attributes
     ----------
@@ -83,22 +85,30 @@ class TableCopula(TableScoring[Table]):
 
     Notes
     -----
-    Numbers are known by 129 quantiles of each class, missing values, repeated numbers and names by their frequencies.
-    Of a class of fewer rows these are the values themselves, which a saved model holds.
+    Numbers are known by 129 quantiles of each class, closer together in the tails (at equal steps of the normal score,
+    from -4 to 4), missing values, repeated numbers and names by their frequencies. Of a class of few rows these are
+    the values themselves, which a saved model holds.
 
-    Each column is a standard normal number, by the ranks of its values, and a name by a point drawn in its share of
-    probability, which weakens what it has to do with other columns. Their correlation is shrunk by the rule of Ledoit
-    and Wolf; of more than 256 columns and names the 256 largest principal components are kept.
+    Each column is a standard normal number, by the ranks of its values. Of a name it is known only that it lies in the
+    share of probability of that name, and of a missing value nothing; there it is drawn given the other columns, in
+    rounds (Hoff 2007). Names are in an order in which neighbours go with similar other columns (the first axis of a
+    correspondence analysis), so that a column of names says one thing of the others, not two. The correlation is shrunk
+    by the rule of Ledoit and Wolf. It is taken from 20,000 rows of a class if there are more. Of more than 256 columns
+    the 256 largest principal components are kept, and names are drawn without regard to the others, which weakens what
+    they have to do with them.
 
     With groups the centre of a number is the sum of a part of the class and a part of the group, and so are the logits
     of the names, so that pairs which do not occur can be drawn; the correlation is that of the class.
 
-    `score_samples` gives the logarithm of the density in nats, of normal scores and levels, in which a name enters the
-    correlation by the middle of its share.
+    `score_samples` gives the logarithm of the density in nats, of normal scores and levels, in which a name or a
+    repeated number enters the correlation by the middle of its share, and what is missing not at all. Without groups it
+    is of the mixture of the groups that the class was seen in.
 
     References
     ----------
     Sklar, "Fonctions de répartition à n dimensions et leurs marges", 1959.
+    Hoff, "Extending the rank likelihood for semiparametric copula estimation", Annals of Applied Statistics 1,
+    2007.
     Ledoit and Wolf, "A well-conditioned estimator for large-dimensional covariance matrices", Journal of Multivariate
     Analysis 88 (2), 2004.
 
@@ -179,4 +189,5 @@ class TableCopula(TableScoring[Table]):
         return float(self.config_.label_temperature)
 
     def _scores(self, rows: Tensor, conditions: Tensor) -> Tensor:
-        return self.generator_.log_likelihood(rows, conditions)
+        density = partial(self.generator_.log_likelihood, rows)
+        return likelihood_over_groups(density, conditions, self.cell_counts_, self._temperature)

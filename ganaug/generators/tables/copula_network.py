@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -22,10 +23,19 @@ from ganaug.generators.tables.heads import RowHead
 
 __all__ = ["RowCopula", "TableCopulaArchitecture"]
 
-KNOTS = 129  # quantiles that a margin is known by
+KNOTS = 129  # quantiles that a margin is known by,
+REACH = 4.0  # between this normal score below and above the median, in equal steps; the first and last are the ends
+STEP = 2 * REACH / (KNOTS - 1)
 MOST_FACTORS = 256
-LEAST_SPREAD = 1e-3  # of what is a column's own in its latent number, and of numbers between two quantiles
+LEAST_SPREAD = 1e-3  # of what is a column's own in its latent number
+ATOM = 1e-3  # width of a number that is repeated,
+LEAST_WIDTH = 1e-6  # and between two quantiles of others, for their densities
+LEAST_FREQUENCY, SHRINKAGE = 1e-3, 0.98  # of levels of classes and groups: see RowHead.set_statistics
 LEAST_SHARE = 1e-6  # of a level that a class does not show, so that its logarithm is finite
+LEAST_ROWS = 3  # of a class, of two of which any two columns are correlated
+MOST_ROWS = 20_000  # of a class that its correlation is taken from
+ROUNDS = 20  # in which latent numbers of names, and of equal and missing values, are drawn
+SMALLEST, FARTHEST = 1e-15, 8.0  # probability and distance of a latent number
 EDGE = 1e-5  # probabilities this near to 0 and 1 count as this near
 
 
@@ -80,13 +90,18 @@ class RowCopula(RowHead):
     :func:`split_conditions` does, and returns (batch, ``arch.layout.width``).
 
     With ``factors`` L of shape (n_classes, n_factors, n_latents) and ``own`` s of shape (n_classes, n_latents), latent
-    numbers are z = e L + s * d for noise (e, d): of unit variance and with the correlation L'L + diag(s^2). Their
-    normal distribution function goes through the quantiles of a class, ``knots`` of shape (n_classes, n_numbers, 129),
-    linear in between, and chooses the level of a block by the running sum of its probabilities.
+    numbers are z = e L + s * d for noise (e, d): of unit variance and with the correlation L'L + diag(s^2). The number
+    that belongs to z is read off the quantiles of the class, ``knots`` of shape (n_classes, n_numbers, 129), at normal
+    scores from -4 to 4, linear in between. The normal distribution function of z chooses the level of a block by the
+    running sum of its probabilities, which is of the levels in an order of the class: ``order`` of shape (n_classes,
+    n_blocks, levels of the largest block).
     """
+
+    order: Tensor
 
     def __init__(self, arch: TableCopulaArchitecture) -> None:
         super().__init__(arch)
+        self.register_buffer("order", torch.arange(self.padded.shape[1]).repeat(arch.n_classes, len(self.padded), 1))
         numbers, latents = arch.layout.n_numbers, arch.n_latents
         self.knots = nn.Parameter(torch.zeros(arch.n_classes, numbers, KNOTS), requires_grad=False)
         self.factors = nn.Parameter(torch.zeros(arch.n_classes, arch.n_factors, latents), requires_grad=False)
@@ -112,7 +127,8 @@ class RowCopula(RowHead):
         randomness : torch.Generator
             Where in its share of probability a level lies, and what stands for numbers that are missing.
         """
-        self.set_statistics(rows, labels, groups)
+        # Nothing is trained after it, so that what is added to frequencies stays.
+        self.set_statistics(rows, labels, groups, rare=LEAST_FREQUENCY, shrinkage=SHRINKAGE)
         layout = self.arch.layout
         for c in range(self.arch.n_classes):
             chosen = labels == c
@@ -123,16 +139,20 @@ class RowCopula(RowHead):
             of_groups = None if groups is None else torch.from_numpy(groups[chosen])
             centre, _, logits = self._statistics(torch.full((len(part),), c), of_groups)
             left = part[:, : layout.n_numbers] - centre
-            latents = torch.randn(len(part), self.arch.n_latents, generator=randomness)
+            before = torch.zeros(len(part), self.arch.n_latents)
+            after = torch.ones_like(before)  # of a missing number nothing is known
             for j in range(layout.n_numbers):
                 known = there[:, j]
                 if known.any():
                     self.knots[c, j] = quantiles(left[known, j])
-                    latents[known, j] = normal_scores(left[known, j], randomness)
+                    before[known, j], after[known, j] = shares_of_ranks(left[known, j])
             if layout.blocks:
-                before, after = self._shares(logits, part[:, layout.n_numbers :])
-                within = torch.rand(before.shape, generator=randomness)
-                latents[:, layout.n_numbers :] = _ndtri(before + (after - before) * within)
+                numbers, levels = _ndtri((before + after) / 2)[:, : layout.n_numbers], part[:, layout.n_numbers :]
+                for k, places in enumerate(orders_of_levels(numbers, levels, layout.blocks)):
+                    self.order[c, k, : len(places)] = places
+                shares = self._shares(logits, levels, torch.full((len(part),), c))
+                before[:, layout.n_numbers :], after[:, layout.n_numbers :] = shares
+            latents = latent_numbers(before, after, randomness)
             self.factors[c], self.own[c] = factors_of(latents, self.arch.n_factors)
 
     def forward(self, noise: Tensor, conditions: Tensor) -> Tensor:
@@ -146,20 +166,24 @@ class RowCopula(RowHead):
         for c, chosen in _by_class(labels):
             z = common[chosen] @ self.factors[c] + own[chosen] * self.own[c]
             probabilities[chosen] = ndtr(z).clamp(EDGE, 1 - EDGE)
-            numbers[chosen] = _between(self.knots[c], probabilities[chosen, : layout.n_numbers])
+            numbers[chosen] = _between(self.knots[c], (z[:, : layout.n_numbers] + REACH) / STEP)
         numbers = numbers + centre
         if not layout.blocks:
             return numbers
-        ends = self._by_block(logits).softmax(2).cumsum(2)
+        order = self.order[labels]
+        ends = self._by_block(logits).softmax(2).gather(2, order).cumsum(2)
         widest = ends.shape[2]
-        place = (probabilities[:, layout.n_numbers :, None] > ends[:, :, : widest - 1]).sum(2)
+        place = (probabilities[:, layout.n_numbers :, None] > ends[:, :, : widest - 1]).sum(2, keepdim=True)
+        place = order.gather(2, place)[:, :, 0]
         return self.joined(numbers, F.one_hot(place, widest).to(numbers.dtype).flatten(1)[:, self.place])
 
     def log_likelihood(self, rows: Tensor, conditions: Tensor) -> Tensor:
         """Logarithms of the densities of encoded rows, (n,), in nats.
 
-        A number beyond the range of its class counts as at the end of it, less the distance. A level enters the
-        correlation by the middle of its share of probability, and a missing number not at all.
+        Beyond the range of its class the density of a number falls off exponentially. Of a number that is repeated the
+        probability is spread over a thousandth. A level enters the correlation by the middle of its share of
+        probability, as does a repeated number, and a missing number, or a level that was not there in training, not at
+        all.
         """
         layout = self.arch.layout
         labels, groups = split_conditions(conditions)
@@ -167,34 +191,47 @@ class RowCopula(RowHead):
         numbers, levels = rows.split([layout.n_numbers, layout.n_levels], dim=1)
         there = self.there(numbers, levels)
         total, latents = rows.new_zeros(len(rows)), rows.new_zeros(len(rows), self.arch.n_latents)
+        known = torch.ones_like(latents, dtype=torch.bool)
+        known[:, : layout.n_numbers] = there > 0
         if layout.blocks:
-            before, after = self._shares(logits, levels)
+            before, after = self._shares(logits, levels, labels)
             total += (after - before).clamp(min=LEAST_SHARE).log().sum(1)
             latents[:, layout.n_numbers :] = _ndtri((before + after) / 2)
+            known[:, layout.n_numbers :] = after > before
         left = numbers - centre
         for c, chosen in _by_class(labels):
-            probabilities, logs = _margins(self.knots[c], left[chosen])
-            latents[chosen, : layout.n_numbers] = _ndtri(probabilities) * there[chosen]
-            total[chosen] += (logs * there[chosen]).sum(1) + self._correlation(c, latents[chosen])
+            latents[chosen, : layout.n_numbers], logs = _margins(self.knots[c], left[chosen])
+            total[chosen] += (logs * there[chosen]).sum(1) + self._correlation(c, latents[chosen], known[chosen])
         return total
 
-    def _correlation(self, c: int, z: Tensor) -> Tensor:
-        """Logarithm of the density of the copula of a class: of correlated normal numbers over that of others."""
-        scaled, factors = z / self.own[c], self.factors[c] / self.own[c]
-        inner = torch.eye(len(factors), device=z.device) + factors @ factors.T
-        root = torch.linalg.cholesky(inner)
-        explained = torch.linalg.solve_triangular(root, factors @ scaled.T, upper=False)
-        squares = scaled.square().sum(1) - explained.square().sum(0)
-        determinant = 2 * (root.diagonal().log().sum() + self.own[c].log().sum())
-        return (z.square().sum(1) - squares - determinant) / 2
+    def _correlation(self, c: int, latents: Tensor, known: Tensor) -> Tensor:
+        """Logarithm of the density of the copula of a class: of correlated normal numbers over that of others.
 
-    def _shares(self, logits: Tensor, levels: Tensor) -> tuple[Tensor, Tensor]:
+        Of each row only the numbers that are `known`, of shape (n, n_latents), count.
+        """
+        total = latents.new_zeros(len(latents))
+        patterns, of_rows = known.unique(dim=0, return_inverse=True)
+        for k, pattern in enumerate(patterns):
+            chosen = of_rows == k
+            own = self.own[c, pattern].double()
+            z, factors = latents[chosen][:, pattern].double(), self.factors[c][:, pattern].double() / own
+            inner = torch.eye(len(factors), device=z.device, dtype=z.dtype) + factors @ factors.T
+            root = torch.linalg.cholesky(inner)
+            scaled = z / own
+            explained = torch.linalg.solve_triangular(root, factors @ scaled.T, upper=False)
+            squares = scaled.square().sum(1) - explained.square().sum(0)
+            determinant = 2 * (root.diagonal().log().sum() + own.log().sum())
+            total[chosen] = ((z.square().sum(1) - squares - determinant) / 2).to(total.dtype)
+        return total
+
+    def _shares(self, logits: Tensor, levels: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Where the share of probability of each row's levels begins and ends: two of shape (n, n_blocks).
 
         A level that the training data lack has none: it begins and ends in the middle.
         """
-        ends = self._by_block(logits).softmax(2).cumsum(2)
-        padded = F.pad(levels, (0, 1))[:, self.padded]
+        order = self.order[labels]
+        ends = self._by_block(logits).softmax(2).gather(2, order).cumsum(2)
+        padded = F.pad(levels, (0, 1))[:, self.padded].gather(2, order)
         place, known = padded.argmax(2, keepdim=True), padded.sum(2) > 0
         after = ends.gather(2, place)[:, :, 0]
         before = F.pad(ends, (1, 0)).gather(2, place)[:, :, 0]
@@ -202,17 +239,105 @@ class RowCopula(RowHead):
 
 
 def quantiles(values: Tensor) -> Tensor:
-    """Smallest to largest value in 128 equal steps of probability."""
-    ordered = values.sort().values
-    return _between(ordered[None], torch.linspace(0, 1, KNOTS)[:, None])[:, 0]
+    """Quantiles of values at normal scores from -4 to 4, of which the first and last are the ends."""
+    scores = torch.linspace(-REACH, REACH, KNOTS, dtype=torch.float64)
+    probabilities = ndtr(scores)
+    probabilities[0], probabilities[-1] = 0, 1
+    positions = probabilities * (len(values) - 1)
+    return _between(values.sort().values[None], positions[:, None].to(values.dtype))[:, 0]
 
 
-def normal_scores(values: Tensor, randomness: Generator) -> Tensor:
-    """Standard normal numbers of the ranks of values; equal values are in an order that is drawn."""
-    drawn = torch.randperm(len(values), generator=randomness)
-    ranks = torch.empty(len(values))
-    ranks[drawn[values[drawn].argsort(stable=True)]] = torch.arange(len(values), dtype=torch.float32)
-    return ndtri((ranks + 0.5) / len(values))
+def shares_of_ranks(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Probabilities between which values lie by their ranks: of smaller ones, and of those that are not larger."""
+    _, place, times = values.unique(return_inverse=True, return_counts=True)
+    after = times.cumsum(0)
+    before, after = (counts[place].to(values.dtype) / len(values) for counts in (after - times, after))
+    return before, after
+
+
+def orders_of_levels(numbers: Tensor, levels: Tensor, blocks: Sequence[int]) -> list[Tensor]:
+    """For each block an order of its levels in which what comes after each other goes with similar other columns.
+
+    Parameters
+    ----------
+    numbers : Tensor of shape (n_rows, n_numbers)
+        Normal scores.
+    levels : Tensor of shape (n_rows, n_levels)
+        One-hot, block by block.
+    blocks : sequence of int
+        Levels of each.
+
+    Returns
+    -------
+    list of Tensor of shape (n_levels_of_block,), int64
+        By the first axis of a correspondence analysis of the block and all other columns.
+    """
+    shares = levels.mean(0).clamp(min=LEAST_SHARE).sqrt()
+    every = torch.cat([numbers, levels / shares], dim=1).double()
+    every -= every.mean(0)
+    orders, start = [], numbers.shape[1]
+    for width in blocks:
+        own = slice(start, start + width)
+        common = every[:, own].T @ every
+        common[:, own] = 0
+        axis = torch.linalg.svd(common, full_matrices=False).U
+        position = axis[:, 0] / shares[own.start - numbers.shape[1] : own.stop - numbers.shape[1]]
+        orders.append(position.argsort(stable=True))
+        start += width
+    return orders
+
+
+def latent_numbers(before: Tensor, after: Tensor, randomness: Generator) -> Tensor:
+    """Correlated normal numbers of which it is known between which probabilities they lie.
+
+    Parameters
+    ----------
+    before, after : Tensor of shape (n_rows, n_latents)
+        Where the share of probability of each value begins and ends; 0 and 1 of one that is missing.
+    randomness : torch.Generator
+
+    Returns
+    -------
+    Tensor of shape (n_rows, n_latents)
+        Of 20,000 rows if there are more.
+
+    Notes
+    -----
+    A column whose values are all different has its normal scores. Of others numbers are drawn anew in rounds, each from
+    its normal distribution given the other numbers of its row, within its share, and the correlation of all is
+    estimated from them: the extended rank likelihood of Hoff (2007), with the correlation shrunk in the place of a
+    prior. Drawn without regard to the others, as they are first, they would be less correlated than what they stand
+    for. So they stay beyond 256 columns, where this would take long.
+    """
+    if len(before) > MOST_ROWS:
+        kept = torch.randperm(len(before), generator=randomness)[:MOST_ROWS]
+        before, after = before[kept], after[kept]
+    n, width = before.shape
+    latents = _ndtri(before + (after - before) * torch.rand(before.shape, generator=randomness))
+    wide = (after - before > 1.5 / n).any(0)
+    latents[:, ~wide] = _ndtri((before + after) / 2)[:, ~wide]
+    if n < LEAST_ROWS or width > MOST_FACTORS:
+        return latents
+    low, high = (ndtri(probabilities.double().clamp(0, 1)) for probabilities in (before, after))
+    drawn, prior = latents.double(), (width + 1) * torch.eye(width, dtype=torch.float64)
+    for _ in range(ROUNDS if width > 1 else 0):
+        precision = torch.linalg.inv((drawn.T @ drawn + prior) / (n + width + 1))
+        for j in wide.nonzero()[:, 0].tolist():
+            spread = precision[j, j] ** -0.5
+            mean = drawn[:, j] - drawn @ precision[:, j] * spread.square()
+            least, most = ((bound[:, j] - mean) / spread for bound in (low, high))
+            drawn[:, j] = mean + spread * _truncated(least, most, randomness)
+    return drawn.float()
+
+
+def _truncated(low: Tensor, high: Tensor, randomness: Generator) -> Tensor:
+    """Standard normal numbers between bounds, drawn in the lower tail, where probabilities are exact."""
+    flipped = low + high > 0
+    low, high = torch.where(flipped, -high, low), torch.where(flipped, -low, high)
+    share = torch.rand(len(low), generator=randomness, dtype=torch.float64)
+    begin, end = ndtr(low), ndtr(high)
+    found = ndtri((begin + (end - begin) * share).clamp(min=SMALLEST)).clamp(low, high).clamp(-FARTHEST, FARTHEST)
+    return torch.where(flipped, -found, found)
 
 
 def factors_of(latents: Tensor, n_factors: int) -> tuple[Tensor, Tensor]:
@@ -232,7 +357,7 @@ def factors_of(latents: Tensor, n_factors: int) -> tuple[Tensor, Tensor]:
     """
     n, width = latents.shape
     factors, own = torch.zeros(n_factors, width), torch.ones(width)
-    if n < 2:
+    if n < LEAST_ROWS:
         return factors, own
     centred = (latents - latents.mean(0)).double()
     with warnings.catch_warnings():
@@ -254,26 +379,50 @@ def _by_class(labels: Tensor) -> Iterator[tuple[int, Tensor]]:
         yield c, labels == c
 
 
-def _between(knots: Tensor, probabilities: Tensor) -> Tensor:
-    """Quantiles (n, n_columns) at probabilities of that shape, by knots (n_columns, n_knots), linear in between."""
+def _between(knots: Tensor, positions: Tensor) -> Tensor:
+    """Values (n, n_columns) at positions of that shape among knots (n_columns, n_knots), linear in between."""
     steps = knots.shape[1] - 1
     if steps == 0:
-        return knots[:, 0].expand(probabilities.shape)
-    position = probabilities.T * steps
+        return knots[:, 0].expand(positions.shape)
+    position = positions.T.clamp(0, steps)
     below = position.long().clamp(max=steps - 1)
     low, high = knots.gather(1, below), knots.gather(1, below + 1)
     return (low + (high - low) * (position - below)).T
 
 
 def _margins(knots: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-    """Probabilities of smaller values than these, and logarithms of their densities: two of shape (n, n_columns)."""
-    steps, columns = knots.shape[1] - 1, values.T.contiguous()
+    """Normal scores of values, and logarithms of their densities: two of shape (n, n_columns)."""
+    knots, columns = knots.double().contiguous(), values.T.double().contiguous()
     inside = columns.clamp(knots[:, :1], knots[:, -1:])
-    above = torch.searchsorted(knots.contiguous(), inside).clamp(1, steps)
+    scores, logs = _densities(knots, inside)
+    # On either side it goes on as exp(-distance), and all is divided by what that adds.
+    beyond = torch.logsumexp(_densities(knots, knots[:, [0, -1]])[1], dim=1, keepdim=True)
+    logs = logs - (columns - inside).abs() - F.softplus(beyond)
+    return scores.T.to(values.dtype), logs.T.to(values.dtype)
+
+
+def _densities(knots: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+    """The same of values in the range of the knots, by column: two of shape (n_columns, n)."""
+    steps = knots.shape[1] - 1
+    first, after = (torch.searchsorted(knots, values.contiguous(), right=right) for right in (False, True))
+    above = first.clamp(1, steps)
     low, high = knots.gather(1, above - 1), knots.gather(1, above)
-    width = (high - low).clamp(min=LEAST_SPREAD)
-    probabilities = (above - 1 + ((inside - low) / width).clamp(0, 1)) / steps
-    return probabilities.T, (-(steps * width).log() - (columns - inside).abs()).T
+    width = high - low
+    scores = (above - 1 + ((values - low) / width.clamp(min=LEAST_WIDTH)).clamp(0, 1)) * STEP - REACH
+    logs = -scores.square() / 2 - math.log(2 * math.pi) / 2 + math.log(STEP) - width.clamp(min=LEAST_WIDTH).log()
+    # A number that is repeated is at several quantiles.
+    before, until = _probability(first), _probability(after - 1)
+    repeated = after - first > 1
+    return (
+        torch.where(repeated, ndtri(((before + until) / 2).clamp(EDGE, 1 - EDGE)), scores),
+        torch.where(repeated, (until - before).clamp(min=LEAST_SHARE).log() - math.log(ATOM), logs),
+    )
+
+
+def _probability(knot: Tensor) -> Tensor:
+    """Of smaller numbers than the quantile with that index."""
+    found = ndtr(knot.double() * STEP - REACH)
+    return found.masked_fill(knot == 0, 0).masked_fill(knot == KNOTS - 1, 1)
 
 
 def _ndtri(probabilities: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from ganaug.engine.devices import log_ndtr
 __all__ = ["RowHead", "indicators"]
 
 ROUNDS = 20  # in which the parts of classes and groups are fitted to each other
-SHRINKAGE = 0.9  # of their logits of levels, in each round
+SHRINKAGE = 0.9  # of their logits of levels, in each round, where a network is trained after it
 RARE = 0.02  # added to the frequencies of levels, so that none starts out impossible
 
 
@@ -75,7 +75,13 @@ class RowHead(nn.Module):
 
     @torch.no_grad()
     def set_statistics(
-        self, rows: NDArray[np.float32], labels: NDArray[np.integer], groups: NDArray[np.integer] | None = None
+        self,
+        rows: NDArray[np.float32],
+        labels: NDArray[np.integer],
+        groups: NDArray[np.integer] | None = None,
+        *,
+        rare: float = RARE,
+        shrinkage: float = SHRINKAGE,
     ) -> None:
         """Let outputs be relative to mean and spread of the numbers of each class, and its frequencies of levels.
 
@@ -89,10 +95,14 @@ class RowHead(nn.Module):
             Class of each row; each occurs.
         groups : ndarray of shape (n_rows,), optional
             Group of each row; each occurs, and -1 stands for an unknown one.
+        rare : float
+            Added to the frequencies of levels, so that none is impossible.
+        shrinkage : float
+            By which the logits of levels are multiplied in each round of the fit of a sum.
         """
         encoded, present = torch.from_numpy(rows), torch.from_numpy(self.arch.layout.present(rows)).float()
         if groups is not None:
-            self._fit_sums(encoded, present, torch.from_numpy(np.stack([labels, groups], 1)))
+            self._fit_sums(encoded, present, torch.from_numpy(np.stack([labels, groups], 1)), rare, shrinkage)
             return
         n_numbers = self.arch.layout.n_numbers
         for c in range(self.arch.n_classes):
@@ -101,9 +111,9 @@ class RowHead(nn.Module):
             count = there.sum(0).clamp(min=1)
             self.centre[c] = (part[:, :n_numbers] * there).sum(0) / count
             self.scale[c] = (((part[:, :n_numbers] - self.centre[c]) ** 2 * there).sum(0) / count).sqrt() + 0.1
-            self.level_logits[c] = (part[:, n_numbers:].mean(0) + RARE).log()
+            self.level_logits[c] = (part[:, n_numbers:].mean(0) + rare).log()
 
-    def _fit_sums(self, encoded: Tensor, present: Tensor, conditions: Tensor) -> None:
+    def _fit_sums(self, encoded: Tensor, present: Tensor, conditions: Tensor, rare: float, shrinkage: float) -> None:
         """Fit the parts of classes and groups in turn to what their sum leaves of numbers and levels."""
         layout, (labels, groups) = self.arch.layout, conditions.unbind(1)
         numbers, levels = encoded.split([layout.n_numbers, layout.n_levels], dim=1)
@@ -115,9 +125,9 @@ class RowHead(nn.Module):
             for k in range(len(centre)):
                 chosen = indices == k
                 centre[k] += left[chosen].sum(0) / present[chosen].sum(0).clamp(min=1)
-                missing = ((levels[chosen].mean(0) + RARE) / (expected[chosen].mean(0) + RARE)).log()
+                missing = ((levels[chosen].mean(0) + rare) / (expected[chosen].mean(0) + rare)).log()
                 # Shrunk, for a level that a pair never shows may lack in the class as well as in the group.
-                level_logits[k] = SHRINKAGE * (level_logits[k] + missing)
+                level_logits[k] = shrinkage * (level_logits[k] + missing)
         left = (numbers - self._statistics(labels, groups)[0]) * present
         for c in range(self.arch.n_classes):
             chosen = labels == c
