@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.metrics import f1_score
 from sklearn.svm import LinearSVC
 
 from ganaug.bench.inputs.datasets import TableData
@@ -44,6 +45,20 @@ def test_a_threshold_changes_predictions_and_no_probability():
     np.testing.assert_array_equal(probabilities, predict(TableArm("none"))[0])
     assert predicted.mean() > (probabilities[:, 1] >= 0.5).mean()
     assert set(predicted) == {0, 1}
+
+
+def test_a_threshold_is_tuned_for_the_metric_that_is_asked_for():
+    X, y = rows((4000, 200), gap=0.8)
+    asked = {metric: TableArm("tuned", threshold=metric) for metric in (True, "balanced accuracy", "F1", "MCC")}
+    found = {
+        metric: fit_predict(arm, Plugin("logistic", "logistic", {}), (X, y), rows((4000, 200), 1, 0.8)[0], 2, 0)[1]
+        for metric, arm in asked.items()
+    }
+    np.testing.assert_array_equal(found[True], found["balanced accuracy"])
+    scores = {metric: f1_score(y, predicted) for metric, predicted in found.items()}
+    assert scores["F1"] > scores["balanced accuracy"]
+    assert scores["MCC"] > scores["balanced accuracy"]
+    assert found["F1"].mean() < found["balanced accuracy"].mean()
 
 
 def test_constant_predictions_have_no_threshold_and_that_is_told():

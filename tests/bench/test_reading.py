@@ -267,6 +267,11 @@ def test_a_file_of_ones_own(suite_file):
             "arm 'over' must either tune a threshold or correct for priors",
         ),
         ('against = "none"', "threshold = true", "arm 'over' tunes a threshold on rows of its sampler"),
+        (
+            'against = "none"',
+            'threshold = "AUC"',
+            "threshold of arm 'over' must be true or false, or one of .*, \"MCC\", got 'AUC'",
+        ),
         ('["real"]', '"real"', "line 10: images: baselines must be a list"),
         ("k_neighbors = 3", "k_neighbours = 3", "arm 'over': sampler 'smote' has an unknown parameter 'k_neighbours'"),
         (

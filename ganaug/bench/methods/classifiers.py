@@ -19,6 +19,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassif
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score, make_scorer
 from sklearn.model_selection import StratifiedKFold, TunedThresholdClassifierCV
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -39,6 +40,12 @@ CLASSIFIERS: dict[str, Callable[..., Any]] = {
     "knn": KNeighborsClassifier,
     "forest": functools.partial(RandomForestClassifier, n_estimators=200),
     "boosting": HistGradientBoostingClassifier,
+}
+_SCORING: dict[bool | str, Any] = {
+    True: "balanced_accuracy",
+    "balanced accuracy": "balanced_accuracy",
+    "F1": make_scorer(f1_score, zero_division=0),
+    "MCC": "matthews_corrcoef",
 }
 THRESHOLD_FOLDS = CALIBRATION_FOLDS = 5
 MOST_NAMES = 100  # of a column that have an input of their own; all others share one
@@ -279,7 +286,7 @@ class Trained:
             self.note = "a class has a single row, so that no threshold was tuned"
         elif arm.threshold:
             cv = StratifiedKFold(max(2, min(THRESHOLD_FOLDS, smallest)), shuffle=True, random_state=seed)
-            tuned = TunedThresholdClassifierCV(_WithCopies(model), scoring="balanced_accuracy", cv=cv)
+            tuned = TunedThresholdClassifierCV(_WithCopies(model), scoring=_SCORING[arm.threshold], cv=cv)
             try:
                 return tuned.fit(X.copy(), y.copy())
             except ValueError as error:

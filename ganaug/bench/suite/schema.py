@@ -189,8 +189,9 @@ class TableArm(_Declared):
     class_weight : bool or "cells"
         Give classifiers that take it ``class_weight="balanced"``; or those that take sample weights the inverse
         frequency of the cell of class and group of each row.
-    threshold : bool
-        Tune the decision threshold for balanced accuracy on the training rows; for two classes.
+    threshold : bool or {"balanced accuracy", "F1", "MCC"}
+        Tune the decision threshold for this metric, by default for balanced accuracy, on the training rows; for two
+        classes.
     prior_correction : bool
         Divide predicted probabilities by the class frequencies that the classifier was trained on.
     raw : bool
@@ -222,7 +223,7 @@ class TableArm(_Declared):
     fill_to: types.Amount = 0
     per_class: types.Amount = 0
     class_weight: types.FlagOrCells = False
-    threshold: types.Flag = False
+    threshold: types.Threshold = False
     prior_correction: types.Flag = False
     raw: types.Flag = False
     gate: types.Flag = False

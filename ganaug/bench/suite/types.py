@@ -23,6 +23,7 @@ from ganaug.classifiers.image_classifier import ClassifierConfig
 from ganaug.data.json_values import short
 
 CELLS = "cells"  # beside true and false: by cells of class and group
+THRESHOLDS = ("balanced accuracy", "F1", "MCC")  # what a decision threshold is tuned for; true is the first
 CHECKED = ConfigDict(extra="forbid", revalidate_instances="always")
 MOST = 10_000  # splits, folds and so on: a grid of them must be made before anything runs
 MOST_SAMPLES = 10**9
@@ -79,6 +80,13 @@ def _flag_or_cells(value: Any) -> Any:
     raise ValueError(f'must be true or false, or "{CELLS}", got {short(value)}')
 
 
+def _threshold(value: Any) -> Any:
+    if isinstance(value, bool) or (isinstance(value, str) and value in THRESHOLDS):
+        return value
+    metrics = ", ".join(f'"{metric}"' for metric in THRESHOLDS)
+    raise ValueError(f"must be true or false, or one of {metrics}, got {short(value)}")
+
+
 def _generators(value: Any) -> Any:
     names = value if isinstance(value, list | tuple) else (value,)
     if not all(isinstance(name, str) and name.strip() for name in names) or not names or len({*names}) < len(names):
@@ -107,6 +115,7 @@ _checked_training = Annotated[
 
 Flag = StrictBool
 FlagOrCells = Annotated[bool | str, PlainValidator(_flag_or_cells)]
+Threshold = Annotated[bool | str, PlainValidator(_threshold)]
 Generators = Annotated[str | tuple[str, ...], PlainValidator(_generators)]
 Name = Annotated[str, Field(pattern=r"\S")]
 SuiteName = Annotated[str, Field(pattern=r"^\w[\w.+-]{0,99}$")]
