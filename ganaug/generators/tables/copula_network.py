@@ -150,8 +150,7 @@ class RowCopula(RowHead):
                 numbers, levels = _ndtri((before + after) / 2)[:, : layout.n_numbers], part[:, layout.n_numbers :]
                 for k, places in enumerate(orders_of_levels(numbers, levels, layout.blocks)):
                     self.order[c, k, : len(places)] = places
-                shares = self._shares(logits, levels, torch.full((len(part),), c))
-                before[:, layout.n_numbers :], after[:, layout.n_numbers :] = shares
+                before[:, layout.n_numbers :], after[:, layout.n_numbers :] = self._shares(c, logits, levels)
             latents = latent_numbers(before, after, randomness)
             self.factors[c], self.own[c] = factors_of(latents, self.arch.n_factors)
 
@@ -161,21 +160,18 @@ class RowCopula(RowHead):
         labels, groups = split_conditions(conditions)
         centre, _, logits = self._statistics(labels, groups)
         common, own = noise.split([self.arch.n_factors, self.arch.n_latents], dim=1)
-        probabilities = torch.empty_like(own)
-        numbers = torch.empty_like(centre)
+        numbers, levels = torch.empty_like(centre), torch.empty_like(logits)
         for c, chosen in _by_class(labels):
             z = common[chosen] @ self.factors[c] + own[chosen] * self.own[c]
-            probabilities[chosen] = ndtr(z).clamp(EDGE, 1 - EDGE)
             numbers[chosen] = _between(self.knots[c], (z[:, : layout.n_numbers] + REACH) / STEP)
+            if layout.blocks:
+                order, ends = self._ends(c, logits[chosen])
+                widest = ends.shape[2]
+                probabilities = ndtr(z[:, layout.n_numbers :, None]).clamp(EDGE, 1 - EDGE)
+                place = order.gather(2, (probabilities > ends[:, :, : widest - 1]).sum(2, keepdim=True))[:, :, 0]
+                levels[chosen] = F.one_hot(place, widest).to(levels.dtype).flatten(1)[:, self.place]
         numbers = numbers + centre
-        if not layout.blocks:
-            return numbers
-        order = self.order[labels]
-        ends = self._by_block(logits).softmax(2).gather(2, order).cumsum(2)
-        widest = ends.shape[2]
-        place = (probabilities[:, layout.n_numbers :, None] > ends[:, :, : widest - 1]).sum(2, keepdim=True)
-        place = order.gather(2, place)[:, :, 0]
-        return self.joined(numbers, F.one_hot(place, widest).to(numbers.dtype).flatten(1)[:, self.place])
+        return self.joined(numbers, levels) if layout.blocks else numbers
 
     def log_likelihood(self, rows: Tensor, conditions: Tensor) -> Tensor:
         """Logarithms of the densities of encoded rows, (n,), in nats.
@@ -193,13 +189,13 @@ class RowCopula(RowHead):
         total, latents = rows.new_zeros(len(rows)), rows.new_zeros(len(rows), self.arch.n_latents)
         known = torch.ones_like(latents, dtype=torch.bool)
         known[:, : layout.n_numbers] = there > 0
-        if layout.blocks:
-            before, after = self._shares(logits, levels, labels)
-            total += (after - before).clamp(min=LEAST_SHARE).log().sum(1)
-            latents[:, layout.n_numbers :] = _ndtri((before + after) / 2)
-            known[:, layout.n_numbers :] = after > before
         left = numbers - centre
         for c, chosen in _by_class(labels):
+            if layout.blocks:
+                before, after = self._shares(c, logits[chosen], levels[chosen])
+                total[chosen] += (after - before).clamp(min=LEAST_SHARE).log().sum(1)
+                latents[chosen, layout.n_numbers :] = _ndtri((before + after) / 2)
+                known[chosen, layout.n_numbers :] = after > before
             latents[chosen, : layout.n_numbers], logs = _margins(self.knots[c], left[chosen])
             total[chosen] += (logs * there[chosen]).sum(1) + self._correlation(c, latents[chosen], known[chosen])
         return total
@@ -213,8 +209,8 @@ class RowCopula(RowHead):
         patterns, of_rows = known.unique(dim=0, return_inverse=True)
         for k, pattern in enumerate(patterns):
             chosen = of_rows == k
-            own = self.own[c, pattern].double()
-            z, factors = latents[chosen][:, pattern].double(), self.factors[c][:, pattern].double() / own
+            own = _exact(self.own[c, pattern])
+            z, factors = _exact(latents[chosen][:, pattern]), _exact(self.factors[c][:, pattern]) / own
             inner = torch.eye(len(factors), device=z.device, dtype=z.dtype) + factors @ factors.T
             root = torch.linalg.cholesky(inner)
             scaled = z / own
@@ -224,13 +220,17 @@ class RowCopula(RowHead):
             total[chosen] = ((z.square().sum(1) - squares - determinant) / 2).to(total.dtype)
         return total
 
-    def _shares(self, logits: Tensor, levels: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Where the share of probability of each row's levels begins and ends: two of shape (n, n_blocks).
+    def _ends(self, c: int, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """Levels of a class in its order, and where their shares of probability end: (n, n_blocks, most levels)."""
+        order = self.order[c].expand(len(logits), -1, -1)
+        return order, self._by_block(logits).softmax(2).gather(2, order).cumsum(2)
+
+    def _shares(self, c: int, logits: Tensor, levels: Tensor) -> tuple[Tensor, Tensor]:
+        """Where the share of probability of the levels of rows of a class begins and ends: two of shape (n, n_blocks).
 
         A level that the training data lack has none: it begins and ends in the middle.
         """
-        order = self.order[labels]
-        ends = self._by_block(logits).softmax(2).gather(2, order).cumsum(2)
+        order, ends = self._ends(c, logits)
         padded = F.pad(levels, (0, 1))[:, self.padded].gather(2, order)
         place, known = padded.argmax(2, keepdim=True), padded.sum(2) > 0
         after = ends.gather(2, place)[:, :, 0]
@@ -392,7 +392,7 @@ def _between(knots: Tensor, positions: Tensor) -> Tensor:
 
 def _margins(knots: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
     """Normal scores of values, and logarithms of their densities: two of shape (n, n_columns)."""
-    knots, columns = knots.double().contiguous(), values.T.double().contiguous()
+    knots, columns = _exact(knots).contiguous(), _exact(values.T).contiguous()
     inside = columns.clamp(knots[:, :1], knots[:, -1:])
     scores, logs = _densities(knots, inside)
     # On either side it goes on as exp(-distance), and all is divided by what that adds.
@@ -421,8 +421,13 @@ def _densities(knots: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
 
 def _probability(knot: Tensor) -> Tensor:
     """Of smaller numbers than the quantile with that index."""
-    found = ndtr(knot.double() * STEP - REACH)
+    found = ndtr(_exact(knot.float()) * STEP - REACH)
     return found.masked_fill(knot == 0, 0).masked_fill(knot == KNOTS - 1, 1)
+
+
+def _exact(values: Tensor) -> Tensor:
+    """In double precision, where the device has it."""
+    return values if values.device.type == "mps" else values.double()
 
 
 def _ndtri(probabilities: Tensor) -> Tensor:
