@@ -13,9 +13,20 @@ from torch import Generator, Tensor
 from ganaug.classifiers.pixel_range import PixelRange
 from ganaug.engine.label_embedding import ClassBalancedSampler
 
-__all__ = ["Labelled", "batch_drawer", "cell_drawer"]
+__all__ = ["Labelled", "batch_drawer", "cell_drawer", "transformed"]
 
 Labelled = tuple[NDArray[Any], NDArray[np.integer]]
+
+
+def transformed(images: Tensor, transform: Callable[[Tensor], Tensor]) -> Tensor:
+    """Images (n, channels, height, width), each transformed by random numbers of its own.
+
+    A transform with a true attribute ``of_batches`` does so itself, when it is called with a batch; others are called
+    with each image.
+    """
+    if getattr(transform, "of_batches", False):
+        return transform(images)
+    return torch.stack([transform(image) for image in images])
 
 
 def batch_drawer(
@@ -44,8 +55,8 @@ def batch_drawer(
     balanced : bool
         Draw all classes equally often, as if the images of rare classes were duplicated.
     transform : callable, optional
-        Takes a float image (channels, height, width) and returns one; [0, 1] is the range of uint8, or that of the
-        values of real images of float32.
+        Takes a float image (channels, height, width) and returns one, or a batch of them (:func:`transformed`); [0, 1]
+        is the range of uint8, or that of the values of real images of float32.
 
     Returns
     -------
@@ -87,7 +98,7 @@ def batch_drawer(
             batch = torch.where(replaced[:, None, None, None], pools[targets, which], batch)
         batch = scale.unit(batch)
         if transform is not None:
-            batch = torch.stack([transform(image) for image in batch])
+            batch = transformed(batch, transform)
         return batch, targets
 
     return draw

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
+from ganaug.bench.methods.batch_transforms import Crop, CropFlip, Flip, Identity, RandomAffine, SpecAugment
 from ganaug.bench.suite.plugins import Plugin, checked, resolve
 from ganaug.bench.suite.schema import ImageArm
 from ganaug.classifiers.batches import batch_drawer
@@ -27,49 +27,9 @@ __all__ = [
 ]
 
 
-def _none() -> Callable[[Tensor], Tensor]:
-    from torchvision.transforms import v2
-
-    return v2.Identity()
-
-
 def _affine() -> Callable[[Tensor], Tensor]:
-    from torchvision.transforms import v2
-
     # Chosen on other splits of MNIST: the strongest simple baseline at 5 to 20 images a class.
-    return v2.RandomAffine(
-        degrees=15, translate=(0.1, 0.1), scale=(0.85, 1.15), interpolation=v2.InterpolationMode.BILINEAR
-    )
-
-
-def _crop() -> Callable[[Tensor], Tensor]:
-    from torchvision.transforms import v2
-
-    class Crop(torch.nn.Module):
-        def forward(self, image: Tensor) -> Tensor:
-            height, width = image.shape[1:]
-            return v2.RandomCrop((height, width), padding=[max(1, width // 8), max(1, height // 8)])(image)
-
-    return Crop()
-
-
-def _flip() -> Callable[[Tensor], Tensor]:
-    from torchvision.transforms import v2
-
-    return v2.RandomHorizontalFlip()
-
-
-def _crop_flip() -> Callable[[Tensor], Tensor]:
-    # The coin is tossed before the crop, in the order in which the random numbers have always been drawn.
-    from torchvision.transforms import v2
-
-    crop = _crop()
-
-    class CropFlip(torch.nn.Module):
-        def forward(self, image: Tensor) -> Tensor:
-            return v2.functional.horizontal_flip(crop(image)) if torch.rand(()) < 0.5 else crop(image)
-
-    return CropFlip()
+    return RandomAffine(degrees=15, translate=(0.1, 0.1), scale=(0.85, 1.15))
 
 
 def _trivial_augment() -> Callable[[Tensor], Tensor]:
@@ -103,35 +63,17 @@ def _style() -> Callable[[Tensor], Tensor]:
     )
 
 
-def _spec_augment() -> Callable[[Tensor], Tensor]:
-    class SpecAugment(torch.nn.Module):
-        """One band of rows (frequencies) and one of columns (times) become the least value, each of up to a fifth.
-
-        The masks of Park et al., "SpecAugment: A Simple Data Augmentation Method for ASR", Interspeech 2019.
-        """
-
-        def forward(self, image: Tensor) -> Tensor:
-            masked, least = image.clone(), float(image.min())
-            for side, size in enumerate(image.shape[1:], start=1):
-                width = int(torch.randint(max(1, size // 5) + 1, ()))
-                start = int(torch.randint(size - width + 1, ()))
-                masked.narrow(side, start, width).fill_(least)
-            return masked
-
-    return SpecAugment()
-
-
 TRANSFORMS: dict[str, Callable[[], Callable[[Tensor], Tensor]]] = {
-    "none": _none,
+    "none": Identity,
     "affine": _affine,
-    "crop": _crop,
-    "flip": _flip,
-    "crop+flip": _crop_flip,
+    "crop": Crop,
+    "flip": Flip,
+    "crop+flip": CropFlip,
     "trivialaugment": _trivial_augment,
     "randaugment": _rand_augment,
     "augmix": _augmix,
     "style": _style,
-    "specaugment": _spec_augment,
+    "specaugment": SpecAugment,
 }
 MIXES = {"mixup": "MixUp", "cutmix": "CutMix"}  # classes of torchvision.transforms.v2
 

@@ -13,6 +13,7 @@ from torch import Generator, Tensor
 
 from ganaug.bench.methods.arms import find_mix, make_transform
 from ganaug.bench.suite.schema import ImageArm
+from ganaug.classifiers.batches import transformed
 from ganaug.classifiers.pixel_range import PixelRange
 
 __all__ = ["Grouped", "cell_batches", "lacking_samples"]
@@ -116,7 +117,7 @@ def cell_batches(
         chosen = torch.multinomial(chances, batch_size, replacement=True, generator=generator)
         batch, of_batch = scale.unit(pixels[chosen]), targets[chosen]
         if transform is not None:
-            batch = torch.stack([transform(image) for image in batch])
+            batch = transformed(batch, transform)
         if weights is not None:
             # The cross-entropy with a multiple of a one-hot vector is that multiple of the cross-entropy.
             return batch, weights[chosen][:, None] * F.one_hot(of_batch, n_classes)
