@@ -24,6 +24,7 @@ def test_images_are_turned_moved_and_enlarged_as_by_torchvision(shape):
             scale=float(scales[k]),
             shear=[0.0],
             interpolation=v2.InterpolationMode.BILINEAR,
+            fill=0,
         )
         torch.testing.assert_close(found, expected, atol=2e-5, rtol=0)
 

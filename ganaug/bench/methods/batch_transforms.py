@@ -105,7 +105,10 @@ def affine(images: Tensor, angles: Tensor, moves: Tensor, scales: Tensor) -> Ten
     offset = -(inverse @ moves[:, :, None])[:, :, 0]
     theta = torch.cat([inverse * half / half[:, None], (offset / half)[:, :, None]], dim=2)
     grid = F.affine_grid(theta.to(images), list(images.shape), align_corners=False)
-    return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    # As with torchvision, pixels partly beyond the edge are multiplied by their part within it once more.
+    framed = torch.cat([images, torch.ones_like(images[:, :1])], dim=1)
+    moved = F.grid_sample(framed, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return moved[:, :-1] * moved[:, -1:]
 
 
 class Crop(BatchTransform):
