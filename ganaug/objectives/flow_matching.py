@@ -178,8 +178,9 @@ class FlowMatchingObjective(Objective):
         """Draw noise and pair it with the samples, times, and whose conditions are left out."""
         n, dim = len(batch.labels), self._config.latent_dim
         noise = torch.randn(n, dim, generator=randomness)
-        # Times are uniform, and those of a batch evenly spread.
-        times = (torch.arange(n) + torch.rand((), generator=randomness)) / n
+        # Times are uniform, those of a batch evenly spread, and in an order of their own: among equal samples the noise
+        # is paired in the order of the batch, and must not tell the time.
+        times = (torch.randperm(n, generator=randomness) + torch.rand((), generator=randomness)) / n
         given = without_conditions(batch.known_labels, torch.rand(n, generator=randomness), self._config.label_dropout)
         own = [torch.randn(n, dim, generator=randomness)] if self._config.encoding_noise else []
         noise, times, known, given, *own = map(self._processes.share, (noise, times, batch.known_labels, given, *own))

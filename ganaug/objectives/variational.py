@@ -91,13 +91,15 @@ def evidence(
         As for :func:`evidence_terms`.
     latent_dim : int
     draws : int
-        Even: every draw of noise is taken with both signs.
+        Even: every draw of noise is taken with both signs, and all are scaled to unit variance.
 
     Returns
     -------
     Tensor of shape (n,)
     """
-    noise = torch.randn(draws // 2, latent_dim, generator=Generator().manual_seed(0)).to(samples.device)
+    noise = torch.randn(draws // 2, latent_dim, generator=Generator().manual_seed(0))
+    # So few draws would otherwise have another variance, and their mean would not be below the log-likelihood.
+    noise = (noise / noise.square().mean(0).sqrt()).to(samples.device)
     bounds = []
     for draw in torch.cat([noise, -noise]):
         log_likelihood, divergence = evidence_terms(encoder, generator, samples, conditions, draw)

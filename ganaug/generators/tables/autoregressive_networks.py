@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.special
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
@@ -29,6 +30,7 @@ BEYOND = 1e5  # a normal score that no number has
 LARGEST_UNIFORM = 1 - 2**-20
 SMOOTHNESS = 3  # from which wave on they weigh less
 WAVES = 12  # of which the logits of bins are sums
+FARTHEST = 4.75  # normal score beyond which less than a millionth lies
 NARROW = 24  # the counts of bins are smoothed by a kernel that is as wide as all bins by this
 CHUNK = 4096  # rows that are counted at once
 
@@ -248,8 +250,11 @@ class AnyOrderNetwork(nn.Module):
             bins = np.unique((shares * most).astype(int), return_inverse=True)[1]
         first = np.flatnonzero(np.diff(bins, prepend=-1))
         last = np.append(first[1:], len(values)) - 1
-        between = (values[first[1:]] + values[last[:-1]]) / 2
-        low, high = np.concatenate([values[:1], between]), np.concatenate([between, values[-1:]])
+        # Between bins lies the share of smaller numbers. What is drawn beyond the outermost number is decoded to it.
+        shares = scipy.special.ndtri(np.cumsum(counts)[last[:-1]] / n)
+        between = np.clip(shares, values[last[:-1]], values[first[1:]])
+        ends = np.minimum(values[0], -FARTHEST), np.maximum(values[-1], FARTHEST)
+        low, high = np.concatenate([ends[:1], between]), np.concatenate([between, ends[1:]])
         single = (first == last) & (counts[first] >= REPEATED)
         found = {"edges": between, "low": np.where(single, values[first], low)}
         found["high"] = np.where(single, values[first], high)
@@ -270,6 +275,9 @@ class AnyOrderNetwork(nn.Module):
         for column, bins in enumerate(used):
             place = torch.arange(bins, dtype=torch.float64)
             kernel = (-0.5 * ((place[:, None] - place) * NARROW / max(1, bins)) ** 2).exp()
+            single = (self.low[column, :bins] == self.high[column, :bins]).double()
+            # What a repeated number has of its own is no matter of its neighbours.
+            kernel = kernel * (1 - single) * (1 - single[:, None]) + torch.diag(single)
             found[:, column, :bins] = found[:, column, :bins] @ (kernel / kernel.sum(1, keepdim=True))
         return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -21,6 +22,7 @@ from ganaug.engine.run_options import RunOptions
 from ganaug.generators.config import GeneratorConfig
 from ganaug.generators.fitting import ENGINE_CONSTRAINTS, Fitting
 from ganaug.generators.flow_sampler import FLOW_CONSTRAINTS, FlowSampling, log_likelihood
+from ganaug.generators.grouping import likelihood_over_groups
 from ganaug.generators.tables.base import Table, TableScoring, TakenTable
 from ganaug.generators.tables.flow_networks import RowVelocity, TableFlowArchitecture, build_sampler
 from ganaug.objectives.flow_matching import FlowMatchingConfig, FlowMatchingObjective
@@ -222,6 +224,13 @@ class TableFlow(FlowSampling, TableScoring[Table]):
         )
 
     def _scores(self, rows: Tensor, conditions: Tensor) -> Tensor:
+        density = partial(self._log_likelihood, rows)
+        if self.config_.objective.label_dropout:
+            return density(conditions)
+        # It was never trained by the class alone.
+        return likelihood_over_groups(density, conditions, self.cell_counts_, self._temperature)
+
+    def _log_likelihood(self, rows: Tensor, conditions: Tensor) -> Tensor:
         velocity: RowVelocity = self.generator_.velocity
         width = self.config_.architecture.layout.width
         if width <= EXACT:

@@ -29,7 +29,9 @@ from ganaug.data.typed_values import from_json, to_json
 
 __all__ = ["NumericColumn"]
 
-MAX_KNOTS = 1000  # of the quantile map of a column
+MAX_KNOTS = 1000  # of the quantile map of a column, at equal steps of the normal score,
+REPEATED_SHARE = 1e-3  # beside values as frequent as this, which come back as they are
+ROWS_PER_VALUE = 10  # from which on a column of few values is taken to have no others in between
 ATOM_SHARE = 0.2  # a value as frequent as this ...
 ATOM_REST = 20  # ... in a column of more values than this is a level of its own
 MAX_DECIMALS = 6
@@ -67,6 +69,8 @@ class NumericColumn:
         How the objects of a column are counted that are no numbers themselves, such as dates.
     scalar : str
         Name of the dtype of numpy whose scalars the numbers in an object column are; empty for those of Python.
+    discrete : bool
+        Whether there are no numbers but those of the training data: a few values, each of many rows.
     """
 
     kind: ClassVar[str] = "numeric"
@@ -84,6 +88,7 @@ class NumericColumn:
     missing_value: Any = None
     objects: OrderedObjects | None = None
     scalar: str = ""
+    discrete: bool = False
 
     @property
     def has_number(self) -> bool:
@@ -115,7 +120,8 @@ class NumericColumn:
         frequent = counts >= ATOM_SHARE * len(numbers) if len(values) > ATOM_REST else np.zeros(len(values), bool)
         column.atoms, values, counts = values[frequent], values[~frequent], counts[~frequent]
         middle = (np.cumsum(counts) - counts / 2) / max(1, counts.sum())
-        chosen = np.unique(np.linspace(0, len(values) - 1, min(len(values), MAX_KNOTS)).astype(int))
+        chosen = _knots(middle, counts)
+        column.discrete = len(values) <= ATOM_REST and counts.sum() >= ROWS_PER_VALUE * len(values)
         column.knots = values[chosen]
         # As networks see them, so that a knot that is encoded is decoded to the same value.
         column.scores = scipy.special.ndtri(middle[chosen]).astype(np.float32).astype(np.float64)
@@ -144,7 +150,9 @@ class NumericColumn:
         numbers = np.full(len(scores), np.nan)
         if self.has_number:
             numbers = np.interp(scores, self.scores, self.knots)
-            if self.step:
+            if self.discrete:
+                numbers = self.knots[np.searchsorted((self.scores[1:] + self.scores[:-1]) / 2, scores)]
+            elif self.step:
                 numbers = np.rint(numbers)
             elif self.decimals >= 0:
                 numbers = np.clip(np.round(numbers, self.decimals), self.knots[0], self.knots[-1])
@@ -228,7 +236,7 @@ class NumericColumn:
     def to_state(self) -> dict[str, Any]:
         """JSON values."""
         arrays = {key: getattr(self, key).tolist() for key in ("knots", "scores", "atoms")}
-        numbers = {key: getattr(self, key) for key in ("offset", "step", "last", "decimals", "missing")}
+        numbers = {key: getattr(self, key) for key in ("offset", "step", "last", "decimals", "missing", "discrete")}
         return {
             "kind": self.kind,
             "name": to_json(self.name),
@@ -268,9 +276,30 @@ class NumericColumn:
         whole(column.step, "step", 0, most)
         whole(column.last, "last", 0, (most - column.offset) // max(1, column.step))
         whole(column.decimals, "decimals", -1, MAX_DECIMALS)
+        if not isinstance(column.discrete, bool):
+            raise TypeError(f"discrete must be true or false, got {short(column.discrete)}")
         if not isinstance(column.missing, bool) or not len(knots) + len(column.atoms) + column.missing:
             raise ValueError("a column must have values, or say that they are missing")
         return column
+
+
+def _knots(middle: Floats, counts: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Which values the quantile map goes through: few, but the outermost and those that are often repeated.
+
+    Parameters
+    ----------
+    middle : ndarray of shape (n_values,)
+        Shares of smaller rows, and of half of the equal ones.
+    counts : ndarray of shape (n_values,)
+    """
+    if len(middle) <= MAX_KNOTS:
+        return np.arange(len(middle))
+    lowest, highest = scipy.special.ndtri(middle[[0, -1]])
+    even = np.searchsorted(middle, scipy.special.ndtr(np.linspace(lowest, highest, MAX_KNOTS)))
+    repeated = np.flatnonzero(counts >= max(2, REPEATED_SHARE * counts.sum()))
+    # A repeated value takes a range of scores, so that its neighbours lie half of that away from it.
+    around = np.concatenate([repeated - 1, repeated, repeated + 1])
+    return np.unique(np.concatenate([even, around, [0]]).clip(0, len(middle) - 1))
 
 
 def _objects(known: pd.Series) -> OrderedObjects | None:
