@@ -29,6 +29,19 @@ def drawn(n, d=1, seed=0):
     return torch.randn(n, d, generator=torch.Generator().manual_seed(seed))
 
 
+def test_times_do_not_depend_on_the_place_in_the_batch():
+    """Noise is handed to equal samples in the order of the batch: were times, too, one would tell of the other."""
+    objective = FlowMatchingObjective(FlowSampler(Velocity(), Arch()), FlowMatchingConfig(latent_dim=1))
+    labels = torch.zeros(64, dtype=torch.int64)
+    batch, randomness = Batch(torch.ones(64, 1), labels, labels), torch.Generator().manual_seed(0)
+    found = []
+    for step in range(200):
+        _, (_, _, _, noise, times) = objective.draw(batch, step, 0.5, randomness)
+        np.testing.assert_allclose(np.diff(times.sort().values), 1 / 64, atol=1e-6)
+        found.append(np.corrcoef(noise[:, 0], times)[0, 1])
+    assert abs(np.mean(found)) < 4 / (64 * 200) ** 0.5
+
+
 def test_the_velocity_of_normal_numbers_is_the_mean_of_what_passes_there():
     """E[x1 - x0 | x_t = x] and the spread around it, by regression over many pairs."""
     x0, x1, t = drawn(200_000), MEAN + SCALE * drawn(200_000, seed=1), 0.7

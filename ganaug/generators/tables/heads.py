@@ -111,8 +111,9 @@ class RowHead(nn.Module):
             count = there.sum(0).clamp(min=1)
             self.centre[c] = (part[:, :n_numbers] * there).sum(0) / count
             self.scale[c] = (((part[:, :n_numbers] - self.centre[c]) ** 2 * there).sum(0) / count).sqrt() + 0.1
-            # No more than half a row has: many levels that a class lacks would be drawn often together.
-            self.level_logits[c] = (part[:, n_numbers:].mean(0) + min(rare, 0.5 / len(part))).log()
+            # All levels together no more than half a row: many that a class lacks would be drawn often.
+            most = 0.5 / (len(part) * max(self.arch.layout.blocks, default=1))
+            self.level_logits[c] = (part[:, n_numbers:].mean(0) + min(rare, most)).log()
 
     def _fit_sums(self, encoded: Tensor, present: Tensor, conditions: Tensor, rare: float, shrinkage: float) -> None:
         """Fit the parts of classes and groups in turn to what their sum leaves of numbers and levels."""
