@@ -40,6 +40,14 @@ def test_an_autoregressive_model_draws_heaped_numbers_and_outermost_ones_as_ofte
     assert 0.006 < (found == 99).mean() < 0.014
 
 
+@pytest.mark.parametrize(("family", "steps"), [(TableGAN, 300), (TableVAE, 300), (TableFlow, 300)])
+def test_columns_of_two_numbers_are_drawn_as_often_as_they_occur(family, steps):
+    column = (np.random.default_rng(0).random(N) < 0.1) * 2.5
+    found = drawn(family, column, steps=steps)
+    assert set(found) == {0, 2.5}
+    assert (found == 2.5).mean() == pytest.approx(0.1, abs=0.03)
+
+
 @pytest.mark.parametrize("family", [TableGAN, TableVAE])
 def test_of_a_few_values_of_many_rows_no_others_are_drawn(family):
     prices = np.random.default_rng(0).choice([0.99, 1.49, 4.99], N)

@@ -31,6 +31,7 @@ __all__ = ["NumericColumn"]
 
 MAX_KNOTS = 1000  # of the quantile map of a column, at equal steps of the normal score,
 REPEATED_SHARE = 1e-3  # beside values as frequent as this, which come back as they are
+PAIR = 2  # values of many rows are levels: there is no order to lose
 ROWS_PER_VALUE = 10  # from which on a column of few values is taken to have no others in between
 ATOM_SHARE = 0.2  # a value as frequent as this ...
 ATOM_REST = 20  # ... in a column of more values than this is a level of its own
@@ -60,7 +61,7 @@ class NumericColumn:
     decimals : int
         Numbers are rounded to so many decimals; -1 for no rounding.
     atoms : ndarray
-        Numbers that are levels.
+        Numbers that are levels: both of a column of two, and those that a fifth of the rows have beside many others.
     missing : bool
         Whether the last level means a missing value.
     missing_value : object
@@ -117,11 +118,14 @@ class NumericColumn:
         values, counts = np.unique(numbers, return_counts=True)
         if not step:
             column.decimals = _decimals(values, series.dtype)
-        frequent = counts >= ATOM_SHARE * len(numbers) if len(values) > ATOM_REST else np.zeros(len(values), bool)
+        many_rows = len(numbers) >= ROWS_PER_VALUE * len(values)
+        frequent = np.full(len(values), len(values) == PAIR and many_rows)
+        if len(values) > ATOM_REST:
+            frequent = counts >= ATOM_SHARE * len(numbers)
         column.atoms, values, counts = values[frequent], values[~frequent], counts[~frequent]
         middle = (np.cumsum(counts) - counts / 2) / max(1, counts.sum())
         chosen = _knots(middle, counts)
-        column.discrete = len(values) <= ATOM_REST and counts.sum() >= ROWS_PER_VALUE * len(values)
+        column.discrete = len(values) <= ATOM_REST and many_rows
         column.knots = values[chosen]
         # As networks see them, so that a knot that is encoded is decoded to the same value.
         column.scores = scipy.special.ndtri(middle[chosen]).astype(np.float32).astype(np.float64)
