@@ -23,7 +23,7 @@ def main() -> None:
     if arguments.scheduler is None:
         from distributed import LocalCluster
 
-        with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
             summary = run(suite, arguments, cluster.scheduler_address)
     else:
         summary = run(suite, arguments, arguments.scheduler)

@@ -75,7 +75,7 @@ class Family:
     """A class of generators with the data of its kind."""
 
     def __init__(self, name):
-        self.cls = generator_class(name)
+        self.name, self.cls = name, generator_class(name)
         self.kind = self.cls.sample_kind
 
     def made(self, size=SMALL, **options):
@@ -306,7 +306,8 @@ def test_samples_of_a_class_score_higher_in_it_than_others(family, trained):
 def with_groups(family):
     if not takes(family.cls.fit, "groups"):
         pytest.skip("it learns no groups")
-    steps = {"images": 250, "rows": 80}[family.kind]
+    # What a flow makes of a cell without images differs from seed to seed after fewer.
+    steps = 500 if family.name == "image-flow" else {"images": 250, "rows": 80}[family.kind]
     return family.made({"steps": steps, "batch_size": 16, "width": 32}).fit(*grouped(family.kind))
 
 
