@@ -96,3 +96,16 @@ def test_models_of_before_patches_had_sizes_have_those_of_2x2():
     for wrong in ({"patch": 3}, {"patch": 4, "image_shape": (1, 8, 8)}):
         with pytest.raises(ValueError, match="patch must be 2, or 4 for sides of at least 16, got"):
             ImageFlowArchitecture.from_dict({**before, **wrong})
+
+
+def test_a_flow_that_always_knew_the_group_scores_a_class_by_the_mixture_of_its_groups():
+    rng, groups = np.random.default_rng(0), np.repeat(["a", "b"], 40)
+    X = (rng.normal(size=80) + 3 * (groups == "b"))[:, None]
+    labels = np.zeros(80, int)
+    scores = []
+    for dropout in (0.0, 0.1):
+        flow = TableFlow(label_dropout=dropout, steps=60, random_state=0, verbose=False).fit(X, labels, groups)
+        each = [flow.score_samples(X, labels, [group] * 80) for group in "ab"]
+        scores.append(np.abs(flow.score_samples(X, labels) - np.logaddexp(*each) + np.log(2)).max())
+    assert scores[0] < 1e-4
+    assert scores[1] > 1e-3  # one that was trained by the class alone, too, says so itself
