@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from typing_extensions import override
 
-__all__ = ["BatchTransform", "Crop", "CropFlip", "Flip", "Identity", "RandomAffine", "SpecAugment"]
+__all__ = ["BatchTransform", "Crop", "CropFlip", "Flip", "Identity", "RandomAffine", "SpecAugment", "affine"]
 
 
 class BatchTransform(nn.Module):

@@ -74,17 +74,16 @@ def _filters(value: Any) -> Any:
     return tuple(map(_transform, found if isinstance(found, tuple) else (found,)))
 
 
-def _flag_or_cells(value: Any) -> Any:
-    if isinstance(value, bool) or (isinstance(value, str) and value == CELLS):
-        return value
-    raise ValueError(f'must be true or false, or "{CELLS}", got {short(value)}')
+def _flag_or(*names: str) -> PlainValidator:
+    """True, false, or one of some names."""
 
+    def check(value: Any) -> Any:
+        if isinstance(value, bool) or (isinstance(value, str) and value in names):
+            return value
+        known = "one of " * (len(names) > 1) + ", ".join(f'"{name}"' for name in names)
+        raise ValueError(f"must be true or false, or {known}, got {short(value)}")
 
-def _threshold(value: Any) -> Any:
-    if isinstance(value, bool) or (isinstance(value, str) and value in THRESHOLDS):
-        return value
-    metrics = ", ".join(f'"{metric}"' for metric in THRESHOLDS)
-    raise ValueError(f"must be true or false, or one of {metrics}, got {short(value)}")
+    return PlainValidator(check)
 
 
 def _generators(value: Any) -> Any:
@@ -114,8 +113,8 @@ _checked_training = Annotated[
 ]
 
 Flag = StrictBool
-FlagOrCells = Annotated[bool | str, PlainValidator(_flag_or_cells)]
-Threshold = Annotated[bool | str, PlainValidator(_threshold)]
+FlagOrCells = Annotated[bool | str, _flag_or(CELLS)]
+Threshold = Annotated[bool | str, _flag_or(*THRESHOLDS)]
 Generators = Annotated[str | tuple[str, ...], PlainValidator(_generators)]
 Name = Annotated[str, Field(pattern=r"\S")]
 SuiteName = Annotated[str, Field(pattern=r"^\w[\w.+-]{0,99}$")]

@@ -251,8 +251,8 @@ class AnyOrderNetwork(nn.Module):
         first = np.flatnonzero(np.diff(bins, prepend=-1))
         last = np.append(first[1:], len(values)) - 1
         # Between bins lies the share of smaller numbers. What is drawn beyond the outermost number is decoded to it.
-        shares = scipy.special.ndtri(np.cumsum(counts)[last[:-1]] / n)
-        between = np.clip(shares, values[last[:-1]], values[first[1:]])
+        scores = scipy.special.ndtri(np.cumsum(counts)[last[:-1]] / n)
+        between = np.clip(scores, values[last[:-1]], values[first[1:]])
         ends = np.minimum(values[0], -FARTHEST), np.maximum(values[-1], FARTHEST)
         low, high = np.concatenate([ends[:1], between]), np.concatenate([between, ends[1:]])
         single = (first == last) & (counts[first] >= REPEATED)
