@@ -8,9 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["discretised_logistic", "gaussian", "logistic"]
+__all__ = ["FAR", "discretised_logistic", "gaussian", "logistic", "logistic_between"]
 
 HALF_LEVEL = 1 / 255  # of pixels 0 to 255, which lie in [-1, 1]
+FAR = 1e4  # no distribution has anything beyond; infinity would leave no gradient
 
 
 def discretised_logistic(x: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
@@ -41,13 +42,28 @@ def discretised_logistic(x: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
     >>> round(probabilities.sum().item(), 4)
     1.0
     """
-    inverse = torch.exp(-log_scale)
-    upper, lower = (x - mean + HALF_LEVEL) * inverse, (x - mean - HALF_LEVEL) * inverse
-    # sigmoid(u) - sigmoid(l) = sigmoid(u) sigmoid(-l) (1 - exp(l - u)), without the cancellation.
-    below, above = F.logsigmoid(upper), F.logsigmoid(-lower)
-    inside = below + above + torch.log(-torch.expm1(-2 * HALF_LEVEL * inverse))
     end = 1 - HALF_LEVEL
-    return torch.where(x < -end, below, torch.where(x > end, above, inside))
+    lower, upper = (x - HALF_LEVEL).where(x >= -end, -FAR), (x + HALF_LEVEL).where(x <= end, FAR)
+    return logistic_between(lower, upper, mean, log_scale)
+
+
+def logistic_between(lower: Tensor, upper: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
+    """Log-probability of what lies between two numbers under a logistic distribution.
+
+    Parameters
+    ----------
+    lower, upper, mean, log_scale : Tensor
+        Of shapes that broadcast to one another; bounds of -`FAR` and `FAR` are as good as none.
+
+    Examples
+    --------
+    >>> logistic_between(torch.tensor(0.0), torch.tensor(FAR), torch.tensor(0.0), torch.tensor(0.0)).exp()
+    tensor(0.5000)
+    """
+    inverse = torch.exp(-log_scale)
+    # sigmoid(u) - sigmoid(l) = sigmoid(u) sigmoid(-l) (1 - exp(l - u)), without the cancellation.
+    inside = torch.log(-torch.expm1((lower - upper) * inverse))
+    return F.logsigmoid((upper - mean) * inverse) + F.logsigmoid((mean - lower) * inverse) + inside
 
 
 def logistic(x: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:

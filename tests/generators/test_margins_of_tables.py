@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ganaug import TableAutoregressive, TableFlow, TableGAN, TableVAE
+from ganaug import TableAutoregressive, TableCopula, TableFlow, TableGAN, TableVAE
 from ganaug.data.tables.encoder import TableEncoder
 
 N = 2000
@@ -13,9 +13,8 @@ Y = np.arange(N) % 2
 
 def drawn(family, column, **params):
     """A column, drawn by a generator that learnt it alone."""
-    generator = family(random_state=0, verbose=False, **params).fit(
-        pd.DataFrame({"x": column}), np.arange(len(column)) % 2
-    )
+    quiet = {} if family is TableCopula else {"verbose": False}
+    generator = family(random_state=0, **quiet, **params).fit(pd.DataFrame({"x": column}), np.arange(len(column)) % 2)
     return generator.sample(np.arange(4 * N) % 2, random_state=1).x.to_numpy()
 
 
@@ -38,6 +37,27 @@ def test_an_autoregressive_model_draws_heaped_numbers_and_outermost_ones_as_ofte
     assert {found.min(), found.max()} == {0, 99}
     assert 0.006 < (found == 0).mean() < 0.014
     assert 0.006 < (found == 99).mean() < 0.014
+
+
+@pytest.mark.parametrize("family", [TableGAN, TableVAE, TableFlow, TableCopula])
+def test_repeated_numbers_among_others_are_drawn_as_often_as_they_occur(family):
+    rng = np.random.default_rng(0)
+    steps = {} if family is TableCopula else {"steps": 300}
+    minutes = np.round(rng.normal(60, 12, N))
+    round_ones = rng.random(N) < 0.65
+    minutes[round_ones] = 5 * np.round(minutes[round_ones] / 5)
+    assert (drawn(family, minutes, **steps) % 5 == 0).mean() == pytest.approx((minutes % 5 == 0).mean(), abs=0.06)
+    rain = np.where(rng.random(N) < 0.15, 0.0, rng.exponential(size=N))
+    found = drawn(family, rain, **steps)
+    assert (found == 0).mean() == pytest.approx(0.15, abs=0.06)
+    assert ((found > 0) & (found < 0.01)).mean() < 0.03  # 0.8 % of the rows
+
+
+def test_rare_ones_of_a_few_numbers_are_drawn_by_a_vae_as_often_as_they_occur():
+    column = np.random.default_rng(0).choice([1, 2, 3], N, p=[0.9, 0.06, 0.04])
+    found = pd.Series(drawn(TableVAE, column, steps=300)).value_counts(normalize=True)
+    assert found[2] == pytest.approx(0.06, abs=0.02)
+    assert found[3] == pytest.approx(0.04, abs=0.02)
 
 
 @pytest.mark.parametrize(("family", "steps"), [(TableGAN, 300), (TableVAE, 300), (TableFlow, 300)])

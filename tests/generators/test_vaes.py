@@ -83,6 +83,29 @@ def test_probabilities_of_all_rows_of_levels_sum_to_one():
     assert (density * width).sum().item() == pytest.approx(1.0, abs=1e-3)
 
 
+@torch.no_grad()
+def test_numbers_of_a_few_values_are_drawn_as_often_as_their_probabilities_say():
+    scores = (-0.4, 1.1, 2.0)
+    layout = RowLayout(n_numbers=3, few_scores=((), scores, (-1.0, 1.0)))
+    decoder = RowDecoder(TableVAEArchitecture(layout, n_classes=1, width=4, latent_dim=2))
+    initialise(decoder, torch.Generator().manual_seed(0))
+    decoder.spread.bias[1:] = torch.tensor([1.0, 0.5])
+    latents, labels = torch.tensor([[0.3, -1.0]]), torch.zeros(20_000, dtype=torch.int64)
+    rows = torch.tensor(list(itertools.product(np.linspace(-20, 20, 4001), scores, (-1.0, 1.0))), dtype=torch.float32)
+    probability = 0.01 * decoder.log_likelihood(rows, latents.expand(len(rows), -1), labels[:1].expand(len(rows))).exp()
+    assert probability.sum().item() == pytest.approx(1.0, abs=1e-3)
+    noise = torch.cat(
+        [latents.expand(20_000, -1), torch.randn(20_000, 3, generator=torch.Generator().manual_seed(1))], 1
+    )
+    drawn = decoder(noise, labels)[:, 1:]
+    for column, values in enumerate((scores, (-1.0, 1.0))):
+        nearest = (drawn[:, column, None] - torch.tensor(values)).abs().argmin(1)
+        for k, value in enumerate(values):
+            share = probability[rows[:, 1 + column] == value].sum().item()
+            assert 0.02 < share < 0.98
+            assert (nearest == k).float().mean().item() == pytest.approx(share, abs=0.015)
+
+
 def test_rows_with_values_that_no_training_row_has_score_low():
     X = pd.DataFrame({"a": RNG.normal(size=40) + 3 * Y, "b": np.where(RNG.random(40) < 0.9, "x", "y")})
     vae = TableVAE(**SMALL).fit(X, Y)

@@ -12,7 +12,7 @@ from ganaug.engine.config import TrainingConfig
 from ganaug.engine.label_embedding import ClassBalancedSampler
 from ganaug.engine.loop import train
 from ganaug.engine.objective import Batch
-from ganaug.objectives.likelihoods import discretised_logistic, gaussian, logistic
+from ganaug.objectives.likelihoods import FAR, discretised_logistic, gaussian, logistic, logistic_between
 from ganaug.objectives.variational import VariationalConfig, VariationalObjective, evidence, evidence_terms
 
 # x = W z + b + noise, with z and noise normal: what is known in closed form of x, and of z given x.
@@ -135,6 +135,16 @@ def test_a_discretised_logistic_distribution_sums_to_one(mean, log_scale):
     found = discretised_logistic(pixels, torch.tensor(mean), torch.tensor(log_scale)).exp()
     assert found.sum().item() == pytest.approx(1.0, abs=1e-5)
     np.testing.assert_allclose(found, np.diff(cumulative), atol=1e-5)
+
+
+def test_probabilities_between_two_numbers_are_those_of_scipy():
+    bounds = torch.tensor([-FAR, -40.0, -0.3, -0.2, 1.5, 60.0, FAR], dtype=torch.float64)
+    mean, log_scale = torch.tensor(0.5).requires_grad_(), torch.tensor(0.3).log().requires_grad_()
+    found = logistic_between(bounds[:-1], bounds[1:], mean, log_scale)
+    expected = np.diff(scipy_logistic(0.5, 0.3).cdf(bounds))
+    np.testing.assert_allclose(found.exp().detach(), expected, atol=1e-7)
+    found.sum().backward()
+    assert torch.isfinite(torch.stack([mean.grad, log_scale.grad])).all()
 
 
 def test_densities_are_those_of_scipy():

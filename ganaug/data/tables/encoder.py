@@ -109,6 +109,7 @@ class TableEncoder:
 
     def _set_layout(self) -> None:
         block = np.cumsum([bool(column.n_levels) for column in self.columns_]) - 1
+        few = tuple(column.few_scores for column in self.columns_ if column.has_number)
         self.layout_ = RowLayout(
             n_numbers=sum(column.has_number for column in self.columns_),
             blocks=tuple(column.n_levels for column in self.columns_ if column.n_levels),
@@ -117,6 +118,7 @@ class TableEncoder:
                 for column, k in zip(self.columns_, block, strict=True)
                 if column.has_number
             ),
+            few_scores=few if any(few) else (),
         )
 
     @plain_states()

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganaug.data.json_values import whole
+from ganaug.data.json_values import floats, whole
 
 __all__ = ["RowLayout"]
 
@@ -30,6 +30,9 @@ class RowLayout:
     gates : tuple of int
         For each number the block whose first level says that the number is present, -1 for a number that always is.
         Empty if all of them always are.
+    few_scores : tuple of tuple of float
+        For each number all that it can be, ascending, where that are a few normal scores; else an empty tuple. Empty if
+        all can be any number.
 
     Examples
     --------
@@ -47,6 +50,7 @@ class RowLayout:
     n_numbers: int
     blocks: tuple[int, ...] = ()
     gates: tuple[int, ...] = ()
+    few_scores: tuple[tuple[float, ...], ...] = ()
 
     @property
     def n_levels(self) -> int:
@@ -99,7 +103,8 @@ class RowLayout:
         ValueError, TypeError, KeyError
             For values that describe no layout.
         """
-        layout = cls(values["n_numbers"], tuple(values["blocks"]), tuple(values["gates"]))
+        few = tuple(tuple(scores) for scores in values.get("few_scores", ()))  # absent before version 0.2
+        layout = cls(values["n_numbers"], tuple(values["blocks"]), tuple(values["gates"]), few)
         whole(layout.n_numbers, "n_numbers", 0, MOST)
         for block in layout.blocks:
             whole(block, "a block", 2, MOST)
@@ -107,4 +112,9 @@ class RowLayout:
             whole(gate, "a gate", -1, len(layout.blocks) - 1)
         if len(layout.gates) not in (0, layout.n_numbers):
             raise ValueError(f"there must be a gate for each of {layout.n_numbers} numbers, got {len(layout.gates)}")
+        if len(few) not in (0, layout.n_numbers):
+            raise ValueError(f"there must be scores for each of {layout.n_numbers} numbers, or none, got {len(few)}")
+        for scores in few:
+            if len(scores) == 1 or (np.diff(floats(scores, "few_scores", -1)) <= 0).any():
+                raise ValueError("few_scores must be empty, or two and more that ascend")
         return layout

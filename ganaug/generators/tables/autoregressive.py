@@ -32,6 +32,7 @@ __all__ = ["TableAutoregressive", "TableAutoregressiveConfig"]
 LEVELS = 8192  # of all columns together, by which bins are chosen
 LEAST_BINS, MOST_BINS = 8, 32
 LEAST_STEPS, MOST_STEPS = 500, 3000
+MOST_DECAY, DECAY_TIMES_ROWS = 5.0, 500.0
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,10 @@ class TableAutoregressive(TableScoring[Table]):
         Units in each of the two hidden layers.
     learning_rate : float, default=2e-3
         At the start of a cosine schedule that ends at a tenth of it.
-    weight_decay : float, default=5.0
-        Of AdamW, which multiplies weights by one minus the product of this and the learning rate at each step.
+    weight_decay : float or "auto", default="auto"
+        Of AdamW, which multiplies weights by one minus the product of this and the learning rate at each step; "auto"
+        takes 500 divided by the number of rows, and no more than 5: what little data say of a dependence is believed
+        less.
     bins : int or "auto", default="auto"
         Most bins of a number; "auto" takes 32, and fewer, but at least 8, where there are more than 256 columns.
     temperature : float, default=1.0
@@ -137,7 +140,7 @@ class TableAutoregressive(TableScoring[Table]):
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "width": [Interval(Integral, 1, None, closed="left")],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "weight_decay": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
         "bins": [Interval(Integral, 2, 4096, closed="both"), StrOptions({"auto"})],
         "temperature": [Interval(Real, 0, None, closed="neither")],
         "categorical_features": [StrOptions({"auto"}), "array-like", None],
@@ -157,7 +160,7 @@ class TableAutoregressive(TableScoring[Table]):
         batch_size: int = 128,
         width: int = 128,
         learning_rate: float = 2e-3,
-        weight_decay: float = 5.0,
+        weight_decay: float | Literal["auto"] = "auto",
         bins: int | Literal["auto"] = "auto",
         temperature: float = 1.0,
         categorical_features: ArrayLike | None = "auto",
@@ -193,6 +196,7 @@ class TableAutoregressive(TableScoring[Table]):
         columns = layout.n_numbers + len(layout.blocks)
         bins = min(MOST_BINS, max(LEAST_BINS, LEVELS // max(1, columns))) if self.bins == "auto" else int(self.bins)
         steps = min(MOST_STEPS, max(LEAST_STEPS, math.isqrt(100 * n_rows))) if self.steps == "auto" else self.steps
+        decay = min(MOST_DECAY, DECAY_TIMES_ROWS / n_rows) if self.weight_decay == "auto" else float(self.weight_decay)
         architecture = AutoregressiveArchitecture(
             layout=layout,
             n_classes=n_classes,
@@ -201,7 +205,7 @@ class TableAutoregressive(TableScoring[Table]):
             n_groups=n_groups,
         )
         training = self._training_config(steps=steps, batch_size=self.batch_size, learning_rate=self.learning_rate)
-        return TableAutoregressiveConfig(architecture, training, AutoregressiveConfig(float(self.weight_decay)))
+        return TableAutoregressiveConfig(architecture, training, AutoregressiveConfig(decay))
 
     @classmethod
     def _networks(cls, architecture: AutoregressiveArchitecture) -> dict[str, nn.Module]:

@@ -92,17 +92,20 @@ class RowCopula(RowHead):
     With ``factors`` L of shape (n_classes, n_factors, n_latents) and ``own`` s of shape (n_classes, n_latents), latent
     numbers are z = e L + s * d for noise (e, d): of unit variance and with the correlation L'L + diag(s^2). The number
     that belongs to z is read off the quantiles of the class, ``knots`` of shape (n_classes, n_numbers, 129), at normal
-    scores from -4 to 4, linear in between. The normal distribution function of z chooses the level of a block by the
-    running sum of its probabilities, which is of the levels in an order of the class: ``order`` of shape (n_classes,
-    n_blocks, levels of the largest block).
+    scores from -4 to 4, linear in between; where ``jumps``, of shape (n_classes, n_numbers, 128), say so, the nearer
+    quantile counts: both are repeated values, and the class has none in between. The normal distribution function of z
+    chooses the level of a block by the running sum of its probabilities, which is of the levels in an order of the
+    class: ``order`` of shape (n_classes, n_blocks, levels of the largest block).
     """
 
     order: Tensor
+    jumps: Tensor
 
     def __init__(self, arch: TableCopulaArchitecture) -> None:
         super().__init__(arch)
         self.register_buffer("order", torch.arange(self.padded.shape[1]).repeat(arch.n_classes, len(self.padded), 1))
         numbers, latents = arch.layout.n_numbers, arch.n_latents
+        self.register_buffer("jumps", torch.zeros(arch.n_classes, numbers, KNOTS - 1, dtype=torch.bool))
         self.knots = nn.Parameter(torch.zeros(arch.n_classes, numbers, KNOTS), requires_grad=False)
         self.factors = nn.Parameter(torch.zeros(arch.n_classes, arch.n_factors, latents), requires_grad=False)
         self.own = nn.Parameter(torch.ones(arch.n_classes, latents), requires_grad=False)
@@ -145,6 +148,7 @@ class RowCopula(RowHead):
                 known = there[:, j]
                 if known.any():
                     self.knots[c, j] = quantiles(left[known, j])
+                    self.jumps[c, j] = jumps_between(self.knots[c, j], left[known, j])
                     before[known, j], after[known, j] = shares_of_ranks(left[known, j])
             if layout.blocks:
                 numbers, levels = _ndtri((before + after) / 2)[:, : layout.n_numbers], part[:, layout.n_numbers :]
@@ -163,7 +167,9 @@ class RowCopula(RowHead):
         numbers, levels = torch.empty_like(centre), torch.empty_like(logits)
         for c, chosen in _by_class(labels):
             z = common[chosen] @ self.factors[c] + own[chosen] * self.own[c]
-            numbers[chosen] = _between(self.knots[c], (z[:, : layout.n_numbers] + REACH) / STEP)
+            positions = ((z[:, : layout.n_numbers] + REACH) / STEP).clamp(0, KNOTS - 1)
+            jumps = self.jumps[c].gather(1, positions.T.long().clamp(max=KNOTS - 2)).T
+            numbers[chosen] = _between(self.knots[c], torch.where(jumps, positions.round(), positions))
             if layout.blocks:
                 order, ends = self._ends(c, logits[chosen])
                 widest = ends.shape[2]
@@ -245,6 +251,20 @@ def quantiles(values: Tensor) -> Tensor:
     probabilities[0], probabilities[-1] = 0, 1
     positions = probabilities * (len(values) - 1)
     return _between(values.sort().values[None], positions[:, None].to(values.dtype))[:, 0]
+
+
+def jumps_between(knots: Tensor, values: Tensor) -> Tensor:
+    """Find between which quantiles, (n_knots,), there is nothing but the ends of two values that are both repeated.
+
+    Examples
+    --------
+    >>> jumps_between(torch.tensor([1.0, 1.0, 2.0, 4.0]), torch.tensor([1.0, 1.0, 2.0, 2.0, 3.0, 4.0, 4.0]))
+    tensor([False,  True, False])
+    """
+    distinct, times = values.unique(return_counts=True)
+    place = torch.searchsorted(distinct, knots.contiguous()).clamp(max=len(distinct) - 1)
+    repeated = (distinct[place] == knots) & (times[place] > 1)
+    return repeated[1:] & repeated[:-1] & (place.diff() == 1)
 
 
 def shares_of_ranks(values: Tensor) -> tuple[Tensor, Tensor]:

@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 from ganaug.data.json_values import number, whole
 from ganaug.engine.conditioning import split_conditions
+from ganaug.engine.devices import log_ndtr
 from ganaug.engine.layers import Linear
 from ganaug.generators.tables.architecture import LAYERS, SIZE, RowArchitecture
 from ganaug.generators.tables.heads import RARE, RowHead, indicators
-from ganaug.objectives.likelihoods import gaussian
+from ganaug.objectives.likelihoods import FAR, gaussian, logistic_between
 
 __all__ = ["RowDecoder", "RowEncoder", "TableVAEArchitecture", "build_vae_networks"]
 
@@ -90,24 +91,39 @@ class RowDecoder(RowHead):
     ``forward(noise, conditions)`` takes standard normal numbers of shape (batch, ``arch.noise_dim``) and conditions as
     :func:`split_conditions` does, and returns (batch, ``arch.layout.width``). Given the latent vector the columns are
     independent: numbers are normal, with a standard deviation that is learnt for each, and levels have the
-    probabilities of a softmax over their block, among them those that say whether a number is present.
+    probabilities of a softmax over their block, among them those that say whether a number is present. Numbers of a few
+    values are logistic, cut half-way between the values: a density would be unbounded there, and learnt at the cost of
+    all other columns.
     """
+
+    few: Tensor
+    cuts: Tensor
 
     def __init__(self, arch: TableVAEArchitecture) -> None:
         super().__init__(arch)
         self.hidden = _hidden(arch, arch.latent_dim)
         self.out = Linear(arch.width, arch.layout.width, init_gain=0.5)
         self.spread = Linear(arch.width, arch.layout.n_numbers, init_gain=0.1)
+        # Numbers of a few values, and where these are cut, filled up to the longest.
+        few = {number: scores for number, scores in enumerate(arch.layout.few_scores) if scores}
+        cuts = torch.full((len(few), max(map(len, few.values()), default=1) - 1), FAR)
+        for row, scores in zip(cuts, few.values(), strict=True):
+            row[: len(scores) - 1] = torch.tensor([(a + b) / 2 for a, b in itertools.pairwise(scores)])
+        self.register_buffer("few", torch.tensor(list(few), dtype=torch.int64), persistent=False)
+        self.register_buffer("cuts", cuts, persistent=False)
 
     def forward(self, noise: Tensor, conditions: Tensor) -> Tensor:
         """Draw rows; shapes are in the notes of the class."""
         layout = self.arch.layout
         latents, of_numbers, of_levels = noise.split([self.arch.latent_dim, layout.n_numbers, layout.n_levels], dim=1)
         means, log_std, logits = self._given(latents, conditions)
+        if len(self.few):
+            of_few = of_numbers[:, self.few]
+            of_numbers = of_numbers.index_copy(1, self.few, log_ndtr(of_few) - log_ndtr(-of_few))  # logistic
         return self.rows(means + log_std.exp() * of_numbers, logits, of_levels)
 
     def log_likelihood(self, rows: Tensor, latents: Tensor, conditions: Tensor) -> Tensor:
-        """Give log p(x|z,c) of each encoded row, (n,), in nats: densities of normal scores, probabilities of levels.
+        """Give log p(x|z,c) of each encoded row, (n,), in nats: densities of normal scores, probabilities of others.
 
         Numbers that are missing have no part in it, and levels that the training data lack count as rare ones.
         """
@@ -115,12 +131,23 @@ class RowDecoder(RowHead):
         means, log_std, logits = self._given(latents, conditions)
         numbers, levels = rows.split([layout.n_numbers, layout.n_levels], dim=1)
         of_numbers = gaussian(numbers, means, log_std)
+        if len(self.few):
+            of_few = (part[:, self.few] for part in (numbers, means, log_std))
+            of_numbers = of_numbers.index_copy(1, self.few, self._of_few(*of_few))
         if not layout.blocks:
             return of_numbers.sum(1)
         if len(self.gated):
             of_numbers = of_numbers * self.there(numbers, levels)
         unknown = len(layout.blocks) - levels.sum(1)
         return of_numbers.sum(1) + (levels * self.log_probabilities(logits)).sum(1) + math.log(RARE) * unknown
+
+    def _of_few(self, numbers: Tensor, means: Tensor, log_scale: Tensor) -> Tensor:
+        """Log-probabilities of numbers of a few values, all of shape (n, len(few))."""
+        place = (numbers[..., None] > self.cuts).sum(2)
+        ends = self.cuts.new_full((len(self.cuts), 1), FAR)
+        bounds = torch.cat([-ends, self.cuts, ends], dim=1).expand(len(numbers), -1, -1)
+        lower, upper = (bounds.gather(2, (place + k)[..., None])[..., 0] for k in range(2))
+        return logistic_between(lower, upper, means, log_scale)
 
     def _given(self, latents: Tensor, conditions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Means and logarithms of standard deviations of the numbers, and logits of the levels."""

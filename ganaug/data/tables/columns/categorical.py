@@ -42,6 +42,7 @@ class CategoricalColumn:
 
     kind: ClassVar[str] = "categorical"
     has_number: ClassVar[bool] = False
+    few_scores: ClassVar[tuple[float, ...]] = ()
 
     name: Any
     dtype: Any

@@ -55,6 +55,8 @@ class NumericColumn:
     knots, scores : ndarray of shape (n_knots,)
         Quantile map to normal scores: the mid-ranks of the training values through the inverse normal distribution,
         linear in between.
+    least, most : ndarray of shape (n_knots,)
+        Scores that come back as the value of a knot, wider apart the more often it is repeated.
     offset, step, last : int
         Whole numbers and dates are ``offset + step * number`` with numbers from 0 to `last`, so that large ones keep
         their last digits and dates stay whole days; `step` is 0 for columns of any number.
@@ -80,6 +82,8 @@ class NumericColumn:
     dtype: Any
     knots: Floats
     scores: Floats
+    least: Floats
+    most: Floats
     offset: int = 0
     step: int = 0
     last: int = 0
@@ -97,6 +101,11 @@ class NumericColumn:
         return len(self.knots) > 1
 
     @property
+    def few_scores(self) -> tuple[float, ...]:
+        """Normal scores of all its numbers, where there are a few and no others in between; else none."""
+        return tuple(self.scores.tolist()) if self.discrete and self.has_number else ()
+
+    @property
     def n_levels(self) -> int:
         """Levels: the number where there is any, each atom, and missing; 0 if there is but one."""
         count = self._first_atom + len(self.atoms) + int(self.missing)
@@ -112,7 +121,8 @@ class NumericColumn:
         known = series.notna().to_numpy()
         objects = _objects(series[known])
         offset, step, last = _grid(_whole_numbers(series[known], objects), series.name)
-        column = cls(series.name, series.dtype, np.empty(0), np.empty(0), offset, step, last, objects=objects)
+        none = np.empty(0)
+        column = cls(series.name, series.dtype, none, none, none, none, offset, step, last, objects=objects)
         column.scalar = _scalar(series[known])
         numbers = column._numbers(series)[known]
         values, counts = np.unique(numbers, return_counts=True)
@@ -127,8 +137,11 @@ class NumericColumn:
         chosen = _knots(middle, counts)
         column.discrete = len(values) <= ATOM_REST and many_rows
         column.knots = values[chosen]
+        # What is in between is left half of a row at each end of a value, of which one that occurs once has no more.
+        half = (counts - 1) / (2 * max(1, counts.sum()))
+        shares = np.stack([middle - half, middle, middle + half])[:, chosen]
         # As networks see them, so that a knot that is encoded is decoded to the same value.
-        column.scores = scipy.special.ndtri(middle[chosen]).astype(np.float32).astype(np.float64)
+        column.least, column.scores, column.most = scipy.special.ndtri(shares).astype(np.float32).astype(np.float64)
         column.missing = not known.all()
         column.missing_value = None if known.all() else series[~known].iloc[0]
         return column
@@ -153,7 +166,7 @@ class NumericColumn:
         """Inverse of :meth:`encode`; numbers stay within the range of the training data."""
         numbers = np.full(len(scores), np.nan)
         if self.has_number:
-            numbers = np.interp(scores, self.scores, self.knots)
+            numbers = np.interp(scores, np.stack([self.least, self.most], 1).ravel(), self.knots.repeat(2))
             if self.discrete:
                 numbers = self.knots[np.searchsorted((self.scores[1:] + self.scores[:-1]) / 2, scores)]
             elif self.step:
@@ -239,7 +252,7 @@ class NumericColumn:
 
     def to_state(self) -> dict[str, Any]:
         """JSON values."""
-        arrays = {key: getattr(self, key).tolist() for key in ("knots", "scores", "atoms")}
+        arrays = {key: getattr(self, key).tolist() for key in ("knots", "scores", "least", "most", "atoms")}
         numbers = {key: getattr(self, key) for key in ("offset", "step", "last", "decimals", "missing", "discrete")}
         return {
             "kind": self.kind,
@@ -257,8 +270,10 @@ class NumericColumn:
         """Inverse of :meth:`to_state`; ``ValueError`` or ``TypeError`` for what cannot be."""
         knots = floats(state["knots"], "knots", -1)
         arrays = {"knots": knots, "atoms": floats(state["atoms"], "atoms", -1)}
-        arrays["scores"] = floats(state["scores"], "scores", len(knots))
-        if (np.diff(knots) <= 0).any() or (np.diff(arrays["scores"]) < 0).any():
+        for key in ("scores", "least", "most"):  # only the first before version 0.2
+            arrays[key] = floats(state.get(key, state["scores"]), key, len(knots))
+        spans = np.stack([arrays[key] for key in ("least", "scores", "most")], 1)
+        if (np.diff(knots) <= 0).any() or (np.diff(spans.ravel()) < 0).any():
             raise ValueError("knots and scores must ascend")
         dtype, objects = dtype_from_name(state["dtype"]), state.get("objects")
         if objects is None:

@@ -59,6 +59,11 @@ class TextColumn:
         return self.number.has_number
 
     @property
+    def few_scores(self) -> tuple[float, ...]:
+        """As of the numbers."""
+        return self.number.few_scores
+
+    @property
     def n_levels(self) -> int:
         """As of the numbers."""
         return self.number.n_levels
