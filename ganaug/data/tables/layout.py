@@ -103,7 +103,7 @@ class RowLayout:
         ValueError, TypeError, KeyError
             For values that describe no layout.
         """
-        few = tuple(tuple(scores) for scores in values.get("few_scores", ()))  # absent before version 0.2
+        few = tuple(tuple(scores) for scores in values.get("few_scores", ()))  # older files have none
         layout = cls(values["n_numbers"], tuple(values["blocks"]), tuple(values["gates"]), few)
         whole(layout.n_numbers, "n_numbers", 0, MOST)
         for block in layout.blocks:

@@ -99,11 +99,12 @@ class TableVAE(TableScoring[Table]):
     -----
     The networks see numbers as normal scores, and levels of categories, missing values and repeated numbers as blocks
     of which one entry is 1. Given the latent vector all are independent: numbers are normal, with mean and standard
-    deviation from the decoder, relative to those of their class; levels have the probabilities of a softmax over their
-    block; and a number counts only where it is present. All of them are drawn when rows are.
+    deviation from the decoder, relative to those of their class; columns of a few numbers, each of many rows, have the
+    probabilities of a logistic distribution that is cut half-way between their normal scores; levels have those of a
+    softmax over their block; and a number counts only where it is present. All of them are drawn when rows are.
 
-    `score_samples` gives the evidence lower bound in nats, of normal scores and levels, the mean over eight draws of
-    the latent vector, the same in each call and for each row.
+    `score_samples` gives the evidence lower bound in nats: densities of normal scores, and probabilities of levels and
+    of columns of a few numbers, the mean over eight draws of the latent vector, the same in each call and for each row.
 
     With groups encoder and decoder are conditioned on class and group; a tenth of each batch is shown without its
     class, and another without its group. One sample costs one pass through the decoder, as it does through the

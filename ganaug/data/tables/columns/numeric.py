@@ -270,7 +270,7 @@ class NumericColumn:
         """Inverse of :meth:`to_state`; ``ValueError`` or ``TypeError`` for what cannot be."""
         knots = floats(state["knots"], "knots", -1)
         arrays = {"knots": knots, "atoms": floats(state["atoms"], "atoms", -1)}
-        for key in ("scores", "least", "most"):  # only the first before version 0.2
+        for key in ("scores", "least", "most"):  # older files have the first only
             arrays[key] = floats(state.get(key, state["scores"]), key, len(knots))
         spans = np.stack([arrays[key] for key in ("least", "scores", "most")], 1)
         if (np.diff(knots) <= 0).any() or (np.diff(spans.ravel()) < 0).any():
