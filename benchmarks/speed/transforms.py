@@ -36,6 +36,8 @@ def of_torchvision(name: str, shape: tuple[int, int, int]) -> Callable[[Tensor],
         "crop": v2.RandomCrop(shape[1:], padding=sides),
         "flip": v2.RandomHorizontalFlip(),
         "crop+flip": v2.Compose([v2.RandomCrop(shape[1:], padding=sides), v2.RandomHorizontalFlip()]),
+        "trivialaugment": v2.TrivialAugmentWide(interpolation=v2.InterpolationMode.BILINEAR),
+        "randaugment": v2.RandAugment(interpolation=v2.InterpolationMode.BILINEAR),
     }[name]
 
 
@@ -72,7 +74,7 @@ def main() -> None:
     rows = []
     for size, shape in SHAPES.items():
         images = torch.rand(BATCH, *shape)
-        for name in ("affine", "crop", "flip", "crop+flip"):
+        for name in ("affine", "crop", "flip", "crop+flip", "trivialaugment", "randaugment"):
             ways = of_torchvision(name, shape), find_transform(name)
             for what, measure in (("alone", alone), ("in a step of training", in_training)):
                 taken = [[measure(way, images) for way in ways] for _ in range(arguments.rounds)]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
+from ganaug.bench.methods.augmentation_policies import RandAugment, TrivialAugment
 from ganaug.bench.methods.batch_transforms import Crop, CropFlip, Flip, Identity, RandomAffine, SpecAugment
 from ganaug.bench.suite.plugins import Plugin, checked, resolve
 from ganaug.bench.suite.schema import ImageArm
@@ -30,18 +31,6 @@ __all__ = [
 def _affine() -> Callable[[Tensor], Tensor]:
     # Chosen on other splits of MNIST: the strongest simple baseline at 5 to 20 images a class.
     return RandomAffine(degrees=15, translate=(0.1, 0.1), scale=(0.85, 1.15))
-
-
-def _trivial_augment() -> Callable[[Tensor], Tensor]:
-    from torchvision.transforms import v2
-
-    return v2.TrivialAugmentWide(interpolation=v2.InterpolationMode.BILINEAR)
-
-
-def _rand_augment() -> Callable[[Tensor], Tensor]:
-    from torchvision.transforms import v2
-
-    return v2.RandAugment(interpolation=v2.InterpolationMode.BILINEAR)
 
 
 def _augmix() -> Callable[[Tensor], Tensor]:
@@ -69,8 +58,8 @@ TRANSFORMS: dict[str, Callable[[], Callable[[Tensor], Tensor]]] = {
     "crop": Crop,
     "flip": Flip,
     "crop+flip": CropFlip,
-    "trivialaugment": _trivial_augment,
-    "randaugment": _rand_augment,
+    "trivialaugment": TrivialAugment,
+    "randaugment": RandAugment,
     "augmix": _augmix,
     "style": _style,
     "specaugment": SpecAugment,

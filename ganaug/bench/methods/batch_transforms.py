@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from typing_extensions import override
 
-__all__ = ["BatchTransform", "Crop", "CropFlip", "Flip", "Identity", "RandomAffine", "SpecAugment", "affine"]
+__all__ = ["BatchTransform", "Crop", "CropFlip", "Flip", "Identity", "RandomAffine", "SpecAugment", "affine", "warp"]
 
 
 class BatchTransform(nn.Module):
@@ -98,17 +98,32 @@ def affine(images: Tensor, angles: Tensor, moves: Tensor, scales: Tensor) -> Ten
     >>> affine(image, torch.zeros(1), torch.tensor([[1.0, 0.0]]), torch.ones(1)).tolist()
     [[[[0.0, 0.0], [0.0, 2.0]]]]
     """
-    half = torch.tensor([images.shape[3], images.shape[2]]) / 2
     cosine, sine = torch.cos(angles * math.pi / 180) / scales, torch.sin(angles * math.pi / 180) / scales
-    # Where in the image the middle of each pixel of the result comes from, both counted from the middle of the image.
     inverse = torch.stack([torch.stack([cosine, sine], dim=1), torch.stack([-sine, cosine], dim=1)], dim=1)
-    offset = -(inverse @ moves[:, :, None])[:, :, 0]
-    theta = torch.cat([inverse * half / half[:, None], (offset / half)[:, :, None]], dim=2)
-    grid = F.affine_grid(theta.to(images), list(images.shape), align_corners=False)
     # As with torchvision, pixels partly beyond the edge are multiplied by their part within it once more.
     framed = torch.cat([images, torch.ones_like(images[:, :1])], dim=1)
-    moved = F.grid_sample(framed, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    moved = warp(framed, inverse, -(inverse @ moves[:, :, None])[:, :, 0])
     return moved[:, :-1] * moved[:, -1:]
+
+
+def warp(images: Tensor, matrices: Tensor, offsets: Tensor) -> Tensor:
+    """Take each pixel from another place of its image, bilinear, with zeros around.
+
+    Parameters
+    ----------
+    images : Tensor of shape (n, channels, height, width)
+    matrices : Tensor of shape (n, 2, 2)
+    offsets : Tensor of shape (n, 2)
+        The pixel at (x, y) is taken from ``matrix @ (x, y) + offset``, both counted from the middle of the image.
+
+    Returns
+    -------
+    Tensor of the shape of `images`
+    """
+    half = torch.tensor([images.shape[3], images.shape[2]]) / 2
+    theta = torch.cat([matrices * half / half[:, None], (offsets / half)[:, :, None]], dim=2)
+    grid = F.affine_grid(theta.to(images), list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
 class Crop(BatchTransform):
