@@ -12,7 +12,7 @@ from ganaug.bench.cases.case import CELLS, CHOICE, GAN, GENERATOR, Case, Task, p
 from ganaug.bench.methods.arms import TRANSFORMS
 from ganaug.bench.records.provenance import code_of
 from ganaug.bench.suite.plugins import Plugin
-from ganaug.bench.suite.schema import DEFAULT_GENERATOR, ImageArm, ImageExperiment, digest, plain_values
+from ganaug.bench.suite.schema import DEFAULT_GENERATOR, ImageArm, ImageExperiment, arm_values, digest
 from ganaug.classifiers.networks import NETWORKS
 from ganaug.curation.image_filters import FILTERS
 from ganaug.data import LabelledImages
@@ -66,7 +66,7 @@ class ImageKeys(Case):
                         several = isinstance(arm.transform, tuple)
                         cell = {
                             **self.shared(split, self.data.fingerprint()),
-                            "arm": plain_values(arm),
+                            "arm": arm_values(arm),
                             "repeat": repeat,
                             "network": asdict(network),
                             "training": self._training_config(),
@@ -132,7 +132,7 @@ class ImageKeys(Case):
         return digest(
             {
                 **self.shared(split, self.data.fingerprint()),
-                "arm": plain_values(arm),
+                "arm": arm_values(arm),
                 "gans": self._gan_keys(split, arm),
                 "network": asdict(network),
                 "training": self._training_config(),

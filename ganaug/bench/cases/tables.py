@@ -21,7 +21,7 @@ from ganaug.bench.methods.drawn import Exchanged, Rows, leaked_rows, recombined
 from ganaug.bench.methods.samplers import known_samplers, make_gate, resample, table_generator
 from ganaug.bench.records.store import Store
 from ganaug.bench.suite.plugins import Plugin
-from ganaug.bench.suite.schema import Suite, TableArm, TableExperiment, digest, plain_values
+from ganaug.bench.suite.schema import Suite, TableArm, TableExperiment, arm_values, digest
 
 __all__ = ["TableCase"]
 
@@ -84,7 +84,7 @@ class TableCase(Case):
                     cells = [
                         {
                             **shared,
-                            "arm": plain_values(arm),
+                            "arm": arm_values(arm),
                             "repeat": repeat,
                             "classifier": asdict(classifier),
                             "components": self.experiment.components,

@@ -25,6 +25,7 @@ __all__ = [
     "Suite",
     "TableArm",
     "TableExperiment",
+    "arm_values",
     "digest",
     "plain_values",
     "weighted_variants",
@@ -499,6 +500,17 @@ SUITES = TypeAdapter(Suite)
 def plain_values(declared: Any) -> dict[str, Any]:
     """A suite, or a part of one, as a dict; its digest does not depend on keys that it leaves at their default."""
     return asdict(declared, dict_factory=lambda pairs: {k: v for k, v in pairs if k not in LATER or v != LATER[k]})
+
+
+def arm_values(arm: Arm) -> dict[str, Any]:
+    """All of an arm that its results depend on, as a dict: not what it is compared with.
+
+    Examples
+    --------
+    >>> arm_values(ImageArm("affine", against=("real",))) == arm_values(ImageArm("affine"))
+    True
+    """
+    return {key: value for key, value in plain_values(arm).items() if key != "against"}
 
 
 def weighted_variants(arms: Sequence[ImageArm]) -> tuple[ImageArm, ...]:
