@@ -212,7 +212,9 @@ def _report(
     synthetic, train = sides[:2]
     alike = repeats(train.keys) if len(sides) == 2 else np.isin(sides[2].keys, train.keys)
     compared = np.isin(sides[-1].names, classes)
-    exact = exact_copies(np.isin(synthetic.keys, train.keys), alike[compared])
+    exact = exact_copies(
+        np.isin(synthetic.keys, train.keys), alike[compared], synthetic.names, sides[-1].names[compared]
+    )
     if len(sides) == 2:
         asked = points[0].queries(np.unique(points[0].cells), randomness)
         nearest, distances = closest(measure, points[0].values[asked], points[1].values)
@@ -261,7 +263,7 @@ def _figures(found: Nearness, points: list[Points], n_compared: int, randomness:
     copying = data_copying(found, real_cells, len(points[1]), randomness)
     enough = n_compared >= FEWEST_HOLDOUT
     attack = membership_attack(points[0], points[1], points[2], randomness) if enough else None
-    return near_copies(found), copying, attack
+    return near_copies(found, real_cells, len(points[1]), randomness), copying, attack
 
 
 def _judge(figure: DataCopying | Membership | None, n_holdout: int | None = None) -> Finding:

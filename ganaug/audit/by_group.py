@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ganaug.audit.copying import near_copies
+from ganaug.audit.copying import near_counts
 from ganaug.audit.inputs import NO_LABEL, Side, read_side
 from ganaug.data.groups import has_group
 from ganaug.generators.contract import Generator, class_name
@@ -111,8 +111,8 @@ def copies_by_group(synthetic: Side, train: Side, found: Nearness | None) -> lis
                 continue
             row = {"class": name, "group": group, "n": int(own.sum()), "copies": int(copied[own].sum())}
             if found is not None and own[found.asked].sum() >= FEWEST:
-                near = near_copies(_among(found, own[found.asked]))
-                row |= {"near": near.rate, "near expected": near.expected}
+                counts = near_counts(_among(found, own[found.asked]))
+                row |= {"near": float(counts.near.mean()), "near expected": counts.expected}
             rows.append(row)
     return rows
 

@@ -13,7 +13,16 @@ from sklearn.neighbors import KernelDensity
 from ganaug.audit.copying import copying_z
 from ganaug.metrics.nearest_neighbors import Cells, Points
 
-__all__ = ["FEWEST_HOLDOUT", "Membership", "Strata", "attack_scores", "effective_size", "membership_attack", "roc"]
+__all__ = [
+    "FEWEST_HOLDOUT",
+    "FPR",
+    "Membership",
+    "Strata",
+    "attack_scores",
+    "effective_size",
+    "membership_attack",
+    "roc",
+]
 
 COMPONENTS = 20
 FPR = 0.01

@@ -12,7 +12,7 @@ from PIL import Image
 
 from ganaug._text import visible
 from ganaug.audit.copying import DataCopying, NearCopies
-from ganaug.audit.membership import Membership
+from ganaug.audit.membership import FPR, Membership
 from ganaug.data.fingerprints import ExactCopies
 from ganaug.metrics.group_consistency import GroupConsistency
 from ganaug.metrics.modalities import modality_for
@@ -218,9 +218,11 @@ class AuditReport:
         rate = f"not assessable, {found.n_others} holdout {self.kind} cannot tell 1 %"
         if found.tpr is not None and found.tpr_low is not None and found.tpr_high is not None:
             rate = _percent(found.tpr, found.tpr_low, found.tpr_high)
+        # The bound is one of the scores of those that were not trained on: with few it cannot leave 1 % above it.
+        chance = (int(FPR * found.n_others) + 1) / (found.n_others + 1)
         return [
             ("AUC, 0.5 by chance", f"{found.auc:.3f} [{found.auc_low:.3f}, {found.auc_high:.3f}]"),
-            ("found at 1 % false alarms, 1 % by chance", rate),
+            (f"found at 1 % false alarms, {_percent(chance)} by chance", rate),
         ]
 
     def sheet(self) -> Image.Image:

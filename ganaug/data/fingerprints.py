@@ -27,6 +27,7 @@ __all__ = [
 # p-value below which other rows repeat training rows more than these repeat each other: far smaller than for a test,
 # since training rows that repeat each other come in groups.
 FAR_MORE = 1e-6
+WIDTHS = 12  # standard deviations around the mean of a distribution, beyond which there is nothing
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ class ExactCopies:
         Share of real samples of the same classes that equal a training sample: of the holdout, or where there is none
         of the training samples, another one.
     p_value : float
-        That synthetic samples do so more often, by Fisher's exact test.
+        That synthetic samples do so more often than real ones of their class, by an exact test; with one class it is
+        Fisher's.
     """
 
     count: int
@@ -126,8 +128,13 @@ def check_holdout(
         )
 
 
-def exact_copies(copied: NDArray[np.bool_], real: NDArray[np.bool_]) -> ExactCopies:
-    """Count the synthetic samples that equal a training sample, and compare with real samples.
+def exact_copies(
+    copied: NDArray[np.bool_], real: NDArray[np.bool_], classes: NDArray[Any], real_classes: NDArray[Any]
+) -> ExactCopies:
+    """Count the synthetic samples that equal a training sample, and compare with real samples of the same classes.
+
+    If synthetic samples are like the real ones of their class, the number of those that equal a training sample follows
+    the hypergeometric distribution in each class, and is the sum over classes, in whatever number each was drawn.
 
     Parameters
     ----------
@@ -135,11 +142,25 @@ def exact_copies(copied: NDArray[np.bool_], real: NDArray[np.bool_]) -> ExactCop
         Whether each synthetic sample does.
     real : ndarray of shape (n_real,), bool
         The same of real samples.
+    classes, real_classes : ndarray of shape (n,) and (n_real,)
     """
-    count, n, n_real = int(copied.sum()), len(copied), len(real)
+    count, n = int(copied.sum()), len(copied)
+    chances, first, rate = np.ones(1), 0, 0.0
+    for name in np.unique(classes):
+        own, others = copied[classes == name], real[real_classes == name]
+        both, alike = len(own) + len(others), int(own.sum()) + int(others.sum())
+        # Only where there is any probability, which matters for classes of many samples.
+        middle = len(own) * alike / both
+        variance = middle * (both - alike) / both * len(others) / max(1, both - 1)
+        reach = WIDTHS * variance**0.5 + WIDTHS
+        least = max(0, len(own) + alike - both, int(middle - reach))
+        values = np.arange(least, min(len(own), alike, int(middle + reach) + 1) + 1)
+        chances = np.convolve(chances, scipy.stats.hypergeom(both, alike, len(own)).pmf(values))
+        first += least
+        rate += len(own) / n * (others.mean() if len(others) else own.mean())
     interval = scipy.stats.binomtest(count, n).proportion_ci(method="wilson")
-    p_value = _more(count, n, int(real.sum()), n_real)
-    return ExactCopies(count, n, count / n, float(interval.low), float(interval.high), float(real.mean()), p_value)
+    p_value = min(1.0, float(chances[max(0, count - first) :].sum()))
+    return ExactCopies(count, n, count / n, float(interval.low), float(interval.high), float(rate), p_value)
 
 
 def repeats(keys: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -12,6 +12,8 @@ from ganaug.metrics.feature_pairs import feature_pair
 
 __all__ = ["prdc"]
 
+ROUNDING = 1e-7  # of the distances of rows of norm 1
+
 
 @plain_states()
 def prdc(real: ArrayLike, synthetic: ArrayLike, *, k: int = 5) -> dict[str, float]:
@@ -53,7 +55,11 @@ def prdc(real: ArrayLike, synthetic: ArrayLike, *, k: int = 5) -> dict[str, floa
     if k < 1:
         raise ValueError(f"k must be at least 1, got {k}")
     x, y = feature_pair(real, synthetic, at_least=k + 1, metric=f"a neighbourhood of k={k}")
-    x_radii, y_radii = _radii(x, k), _radii(y, k)
+    middle = x.mean(0)
+    x, y = x - middle, y - middle
+    # Distances by inner products are as exact as this: rows that repeat are not at 0, nor at the same from each other.
+    slack = ROUNDING * np.sqrt(max(np.square(rows).sum(1).max() for rows in (x, y)))
+    x_radii, y_radii = _radii(x, k) + slack, _radii(y, k) + slack
     balls_around: list[NDArray[np.int64]] = []  # each synthetic sample
     recalled, nearest = np.zeros(len(x), dtype=bool), np.full(len(x), np.inf)
     start = 0

@@ -146,9 +146,9 @@ def augment_dataset(
     if gate is not None and not gated:
         raise ValueError("gate holds arguments for per_class='auto' only; leave it out")
     plain = _plain(dataset)
-    labels = _labels(plain, label_column)
+    labels, labelled = _labels(plain, label_column)
     names = getattr(dataset.features[label_column], "names", None)
-    groups = None if group_column is None else _groups(plain, group_column, len(labels))
+    groups = None if group_column is None else _groups(plain, group_column, len(labelled))
     if gated:
         if not isinstance(dataset, Dataset):
             raise ValueError("per_class='auto' takes a Dataset, got a stream; pass a number")
@@ -162,7 +162,8 @@ def augment_dataset(
             per_class = {by_name.get(key, key): n for key, n in per_class.items()}
         where = Source(source, names, missing=missing)
         called = dict(enumerate(names or ()))
-        new = new_samples(per_class, per_cell, labels, groups, where, called, remedy="pass group_column=")
+        of_labels = None if groups is None else groups[labelled]
+        new = new_samples(per_class, per_cell, labels, of_labels, where, called, remedy="pass group_column=")
         new_labels, new_groups = new.labels, new.groups
         shape, images = where.image_shape, _drawn(where, new, random_state)
         dtype = where.dtype
@@ -220,8 +221,8 @@ def _in_format(dataset: Any, like: Any, flag_column: str) -> Any:
     )
 
 
-def _labels(plain: Any, column: str) -> NDArray[Any]:
-    """Labels of all rows, -1 for those without one."""
+def _labels(plain: Any, column: str) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Labels, and of which rows they are: of all, -1 standing for none, or, where they are text, of those with one."""
     labels = [label for batch in plain.select_columns([column]).iter(BATCH) for label in batch[column]]
     if not labels:
         raise ValueError("the dataset is empty")
@@ -230,9 +231,10 @@ def _labels(plain: Any, column: str) -> NDArray[Any]:
     known = labels_from_array([label for label in labels if label is not None], len(labels) - labels.count(None))
     if not len(known):
         raise ValueError(f"column {column!r} holds no labels")
-    if len(known) == len(labels):
-        return known
-    return known if known.dtype.kind != "i" else np.array([UNLABELLED if label is None else label for label in labels])
+    if len(known) < len(labels) and known.dtype.kind == "i":
+        known = np.array([UNLABELLED if label is None else label for label in labels])
+    every = len(known) == len(labels)
+    return known, np.array([every or label is not None for label in labels])
 
 
 def _groups(plain: Any, column: str, n: int) -> NDArray[Any]:

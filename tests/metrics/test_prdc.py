@@ -37,6 +37,12 @@ def test_samples_on_the_border_are_inside():
     assert prdc(LINE[:2], np.array([[2.0], [3.0]]), k=1)["precision"] == 0.5
 
 
+def test_repeated_rows_are_in_the_balls_around_each_other():
+    rows = np.random.default_rng(0).normal(100, 1, size=(20, 128))
+    found = prdc(np.repeat(rows, 10, axis=0), np.repeat(rows, 8, axis=0))
+    assert found == {"precision": 1, "recall": 1, "density": 2, "coverage": 1}  # ten balls, by k = 5
+
+
 def test_distances_in_parts_change_nothing():
     import sklearn
 

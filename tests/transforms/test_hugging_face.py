@@ -7,6 +7,7 @@ import torch
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, IterableDatasetDict, Value
 
 from ganaug import AugmentedDataset, ImageGAN, SyntheticPool, augment_dataset, labelled_images
+from ganaug.curation import AdditiveTransfer
 from ganaug.data.images.pictures import picture
 from ganaug.transforms import hugging_face
 
@@ -200,6 +201,19 @@ def test_rows_without_a_label_are_kept_and_get_no_companions(digits, pool, none,
     dataset = from_images(digits.images[:4], [none, 0, 0, 1])
     augmented = list(augment_dataset(dataset.to_iterable_dataset() if stream else dataset, pool, per_class=1))
     assert [row["label"] for row in augmented] == [none, 0, 0, 1, 0, 1]
+
+
+def test_rows_without_a_name_of_a_class_are_kept_beside_groups():
+    images = [PIL.Image.fromarray(np.full((8, 8), 10 * k, dtype=np.uint8)) for k in range(5)]
+    rows = {"image": images, "label": ["b", None, "a", "a", "b"], "site": ["x", "x", "y", "x", "y"]}
+    shown = np.stack([np.asarray(image) for image in images])[[0, 2, 3, 4]]
+    transfer = AdditiveTransfer().fit(labelled_images(shown, [*"baab"], groups=[*"xyxy"]))
+    augmented = list(
+        augment_dataset(Dataset.from_dict(rows), transfer, per_cell=1, label_column="label", group_column="site")
+    )
+    assert [row["label"] for row in augmented[:5]] == rows["label"]
+    new = [(row["label"], row["site"]) for row in augmented[5:]]
+    assert sorted(new) == [("a", "x"), ("a", "y"), ("b", "x"), ("b", "y")]
 
 
 def of_mode(mode, seed=0):
