@@ -108,9 +108,10 @@ def seed_from(random_state: RandomStateLike) -> int:
 
 
 def seeded(estimator: Any, seed: int) -> Any:
-    """The estimator, given a seed if it has a parameter `random_state` that is None."""
-    if hasattr(estimator, "get_params") and estimator.get_params().get("random_state", 0) is None:
-        estimator.set_params(random_state=seed)
+    """The estimator, given a seed for each `random_state` that is None, its own or of what it is made of."""
+    for key, value in estimator.get_params().items() if hasattr(estimator, "get_params") else ():
+        if key.rpartition("__")[2] == "random_state" and value is None:
+            estimator.set_params(**{key: seed})
     return estimator
 
 

@@ -21,7 +21,7 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validat
 
 from ganaug.curation.gate import GateDecision, decide
 from ganaug.data.tables.containers import is_frame
-from ganaug.engine.devices import RandomStateLike
+from ganaug.engine.devices import RandomStateLike, seeded
 from ganaug.engine.nested_params import NestedDefaults
 from ganaug.resampling.base import checked_labels, rows_of, seeds
 from ganaug.resampling.encoded_columns import EncodedColumns
@@ -252,11 +252,7 @@ class DistilledClassifier(MetaEstimatorMixin, ClassifierMixin, NestedDefaults, B
     def _new(self, name: str, seed: int) -> Any:
         """The student, teacher or sampler to fit."""
         given = getattr(self, name)
-        fresh = self._defaults()[name] if given is None else clone(given)
-        for key, value in fresh.get_params().items():
-            if key.rpartition("__")[2] == "random_state" and value is None:
-                fresh.set_params(**{key: seed})
-        return fresh
+        return seeded(self._defaults()[name] if given is None else clone(given), seed)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

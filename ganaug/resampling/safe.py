@@ -299,7 +299,7 @@ class SafeOverSampler(TableOverSampler):
             added = [members[: round(ratio * len(members))] for members in by_key if len(members)]
             kept = np.sort(np.concatenate([np.arange(len(y)), *added])).astype(int)
             estimator = self._defaults()["estimator"] if self.estimator is None else clone(self.estimator)
-            yield estimator.fit(rows_of(X_new, kept), y_new[kept])
+            yield seeded(estimator, seed).fit(rows_of(X_new, kept), y_new[kept])
 
     def _sampler(self, seed: int) -> Any:
         return seeded(self._defaults()["sampler"] if self.sampler is None else clone(self.sampler), seed)

@@ -2,11 +2,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.metrics import f1_score
+from sklearn.metrics import balanced_accuracy_score, f1_score, matthews_corrcoef
 from sklearn.svm import LinearSVC
 
 from ganaug.bench.inputs.datasets import TableData
-from ganaug.bench.methods.classifiers import CLASSIFIERS, Columns, fit_predict
+from ganaug.bench.methods.classifiers import CLASSIFIERS, Columns, best_threshold, fit_predict
 from ganaug.bench.suite.plugins import Plugin
 from ganaug.bench.suite.schema import TableArm
 
@@ -59,6 +59,36 @@ def test_a_threshold_is_tuned_for_the_metric_that_is_asked_for():
     assert scores["F1"] > scores["balanced accuracy"]
     assert scores["MCC"] > scores["balanced accuracy"]
     assert found["F1"].mean() < found["balanced accuracy"].mean()
+
+
+@pytest.mark.parametrize("metric", ["balanced accuracy", "F1", "MCC"])
+def test_the_best_threshold_is_that_of_all(metric):
+    score = {"balanced accuracy": balanced_accuracy_score, "F1": f1_score, "MCC": matthews_corrcoef}[metric]
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        positive = rng.random(60) < 0.2
+        scores = (rng.normal(size=60) + positive).round(1)
+        best = max(score(positive, scores >= cut) for cut in np.unique(scores)[1:])
+        found = best_threshold(scores, positive, metric)
+        assert score(positive, scores >= found) == pytest.approx(best)
+        assert found not in scores
+    assert best_threshold(np.ones(5), np.arange(5) > 3, metric) is None
+
+
+def test_the_rarer_class_is_what_a_threshold_is_tuned_for():
+    X, y = rows((4000, 200), gap=0.8)
+    tested = rows((4000, 200), 1, 0.8)[0]
+    arm, logistic = TableArm("tuned", threshold="F1"), Plugin("logistic", "logistic", {})
+    found = fit_predict(arm, logistic, (X, y), tested, 2, 0)[1]
+    exchanged = fit_predict(arm, logistic, (X, 1 - y), tested, 2, 0)[1]
+    assert np.mean(exchanged == 1 - found) > 0.999
+
+
+def test_neighbours_of_a_few_rare_rows_get_a_threshold():
+    X, y = rows((80, 4))
+    _, predicted, note = fit_predict(TableArm("t", threshold=True), Plugin("knn", "knn", {}), (X, y), X, 2, 0)
+    assert note is None
+    assert predicted.sum() > 0
 
 
 def test_constant_predictions_have_no_threshold_and_that_is_told():

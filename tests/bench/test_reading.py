@@ -266,6 +266,11 @@ def test_a_file_of_ones_own(suite_file):
             "threshold = true\nprior_correction = true",
             "arm 'over' must either tune a threshold or correct for priors",
         ),
+        (
+            'against = "none"',
+            "class_weight = true\nprior_correction = true",
+            "arm 'over' must either weigh classes or correct for priors",
+        ),
         ('against = "none"', "threshold = true", "arm 'over' tunes a threshold on rows of its sampler"),
         (
             'against = "none"',

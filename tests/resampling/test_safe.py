@@ -8,8 +8,11 @@ from imblearn.over_sampling import SMOTE, RandomOverSampler
 from imblearn.pipeline import make_pipeline
 from sklearn.base import clone
 from sklearn.datasets import make_classification
+from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline as make_sklearn_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from ganaug import GANOverSampler, SafeOverSampler, TableGAN
 
@@ -142,3 +145,10 @@ def test_prefit_generators_are_refused(rare):
 def test_samplers_that_remove_rows_are_refused(rare):
     with pytest.raises(ValueError, match="sampler must return the original rows first"):
         safe(SMOTEENN(random_state=0)).fit_resample(*rare)
+
+
+def test_a_seed_decides_whatever_the_estimator_draws(rare):
+    forest = ExtraTreesClassifier(10, max_depth=4)
+    found = [safe(estimator=make_sklearn_pipeline(StandardScaler(), forest)).fit_resample(*rare)[1] for _ in range(4)]
+    assert len({y.tobytes() for y in found}) == 1
+    assert forest.random_state is None

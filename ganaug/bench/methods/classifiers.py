@@ -19,8 +19,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassif
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import f1_score, make_scorer
-from sklearn.model_selection import StratifiedKFold, TunedThresholdClassifierCV
+from sklearn.model_selection import FixedThresholdClassifier, StratifiedKFold, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -33,7 +32,7 @@ from ganaug.bench.suite.plugins import Plugin, checked, construct, resolve
 from ganaug.bench.suite.schema import TableArm
 from ganaug.data.json_values import short
 
-__all__ = ["CLASSIFIERS", "Columns", "Trained", "check_classifier", "fit_predict"]
+__all__ = ["CLASSIFIERS", "Columns", "Trained", "best_threshold", "check_classifier", "fit_predict"]
 
 CLASSIFIERS: dict[str, Callable[..., Any]] = {
     "logistic": functools.partial(LogisticRegression, max_iter=2000),
@@ -41,13 +40,8 @@ CLASSIFIERS: dict[str, Callable[..., Any]] = {
     "forest": functools.partial(RandomForestClassifier, n_estimators=200),
     "boosting": HistGradientBoostingClassifier,
 }
-_SCORING: dict[bool | str, Any] = {
-    True: "balanced_accuracy",
-    "balanced accuracy": "balanced_accuracy",
-    "F1": make_scorer(f1_score, zero_division=0),
-    "MCC": "matthews_corrcoef",
-}
 THRESHOLD_FOLDS = CALIBRATION_FOLDS = 5
+EQUAL = 1e-12  # values of a metric that differ by less
 MOST_NAMES = 100  # of a column that have an input of their own; all others share one
 
 
@@ -286,13 +280,18 @@ class Trained:
             self.note = "a class has a single row, so that no threshold was tuned"
         elif arm.threshold:
             cv = StratifiedKFold(max(2, min(THRESHOLD_FOLDS, smallest)), shuffle=True, random_state=seed)
-            tuned = TunedThresholdClassifierCV(_WithCopies(model), scoring=_SCORING[arm.threshold], cv=cv)
-            try:
+            method = "predict_proba" if hasattr(model, "predict_proba") else "decision_function"
+            found = np.asarray(cross_val_predict(_WithCopies(model), X.copy(), y.copy(), cv=cv, method=method))
+            # The rarer class is the positive one, as it is for the metrics.
+            positive = int(np.bincount(y, minlength=2).argmin()) if np.ptp(np.bincount(y)) else 1
+            scores = found[:, positive] if found.ndim == 2 else found if positive else -found
+            threshold = best_threshold(scores, y == positive, arm.threshold)
+            if threshold is not None and any(np.ptp(scores[part]) for _, part in cv.split(X, y)):
+                tuned = FixedThresholdClassifier(
+                    _WithCopies(model), threshold=threshold, pos_label=positive, response_method=method
+                )
                 return tuned.fit(X.copy(), y.copy())
-            except ValueError as error:
-                if "constant" not in str(error):
-                    raise
-                self.note = f"the predictions of {name} are constant, so that no threshold was tuned"
+            self.note = f"the predictions of {name} are constant, so that no threshold was tuned"
         weights = {} if self._weights is None else {"sample_weight": self._weights.copy()}
         model.fit(X.copy(), y.copy(), **weights)
         return model
@@ -309,6 +308,47 @@ class Trained:
                 f"fit, got {'none' if found is None else short(known.tolist())}"
             )
         return known.astype(np.int64)
+
+
+def best_threshold(scores: NDArray[np.floating], positive: NDArray[np.bool_], metric: bool | str) -> float | None:
+    """The score from which on samples are best taken for positive ones.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n,)
+        Higher for what is likelier positive; of samples that the classifier has not seen.
+    positive : ndarray of shape (n,), bool
+    metric : {True, "balanced accuracy", "F1", "MCC"}
+        What is best; True stands for balanced accuracy.
+
+    Returns
+    -------
+    float or None
+        Half-way between two scores, and of several such places that are equally good the one in the middle. None where
+        all scores are the same.
+
+    Examples
+    --------
+    >>> scores, positive = np.array([0.1, 0.2, 0.3, 0.4, 0.6]), np.array([False, False, True, False, True])
+    >>> [round(best_threshold(scores, positive, metric), 2) for metric in ("balanced accuracy", "MCC")]
+    [0.25, 0.5]
+    """
+    order = np.argsort(-scores, kind="stable")
+    ordered, found = scores[order].astype(np.float64), positive[order]
+    places = np.flatnonzero(ordered[:-1] > ordered[1:])
+    if not len(places):
+        return None
+    tp, fp = (np.cumsum(part)[places].astype(np.float64) for part in (found, ~found))
+    fn, tn = found.sum() - tp, (~found).sum() - fp
+    if metric == "F1":
+        values = 2 * tp / (2 * tp + fp + fn)
+    elif metric == "MCC":
+        values = (tp * tn - fp * fn) / np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))
+    else:
+        values = (tp / (tp + fn) + tn / (tn + fp)) / 2
+    best = places[np.flatnonzero(values >= values.max() - EQUAL)]
+    place = best[len(best) // 2]
+    return float(ordered[place] + ordered[place + 1]) / 2
 
 
 def _cell_weights(y: NDArray[np.integer], groups: NDArray[Any]) -> NDArray[np.float64]:

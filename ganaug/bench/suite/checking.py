@@ -322,6 +322,8 @@ def _check_table_arm(where: SourceLocation, arm: TableArm) -> None:
             f"{where}: arm {short(arm.name)} has a gate, which takes the sampler 'gan', or one by its import path with "
             "raw = true"
         )
+    if arm.class_weight is True and arm.prior_correction:
+        raise ValueError(f"{where}: arm {short(arm.name)} must either weigh classes or correct for priors, not both")
     if arm.threshold and arm.prior_correction:
         raise ValueError(f"{where}: arm {short(arm.name)} must either tune a threshold or correct for priors")
     if arm.threshold and arm.sampler is not None:
