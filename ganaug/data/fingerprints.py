@@ -198,7 +198,8 @@ def far_more(count: int, n: int, other: int, n_other: int) -> bool:
     >>> far_more(30, 30, 1, 120), far_more(3, 30, 1, 120)
     (True, False)
     """
-    return _more(count, n, other, n_other) < FAR_MORE
+    table = [[count, n - count], [other, n_other - other]]
+    return bool(scipy.stats.fisher_exact(table, alternative="greater").pvalue < FAR_MORE)
 
 
 def far_more_pairs(count: int, n: int, other: int, n_other: int) -> bool:
@@ -211,8 +212,3 @@ def far_more_pairs(count: int, n: int, other: int, n_other: int) -> bool:
     """
     found = scipy.stats.binomtest(count, count + other, n / (n + n_other), alternative="greater")
     return float(found.pvalue) < FAR_MORE
-
-
-def _more(count: int, n: int, other: int, n_other: int) -> float:
-    table = [[count, n - count], [other, n_other - other]]
-    return float(scipy.stats.fisher_exact(table, alternative="greater").pvalue)

@@ -6,7 +6,6 @@ that is drawn or given. Images that drew the same operation are transformed toge
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -15,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.transforms import v2
 
-from ganaug.bench.methods.batch_transforms import BatchTransform, warp
+from ganaug.bench.methods.batch_transforms import BatchTransform, rotations, warp
 
 __all__ = ["OPERATIONS", "RandAugment", "TrivialAugment"]
 
@@ -46,9 +45,7 @@ def _translated(axis: int) -> Operation:
 
 
 def _rotated(images: Tensor, magnitudes: Tensor) -> Tensor:
-    cosine, sine = torch.cos(magnitudes * math.pi / 180), torch.sin(magnitudes * math.pi / 180)
-    matrix = torch.stack([torch.stack([cosine, -sine], dim=1), torch.stack([sine, cosine], dim=1)], dim=1)
-    return warp(images, matrix, torch.zeros(len(images), 2))
+    return warp(images, rotations(-magnitudes), torch.zeros(len(images), 2))
 
 
 def _blended(other: Callable[[Tensor], Tensor]) -> Operation:
@@ -106,15 +103,13 @@ OPERATIONS: dict[str, Operation] = {
 class _Policy(BatchTransform):
     """Base: operations at random, by magnitudes that rise with a level from 0 to 1.
 
-    Parameters
+    Attributes
     ----------
     fewest_bits : int
         Of "Posterize" at level 1; at level 0 there are eight.
     """
 
-    def __init__(self, fewest_bits: int) -> None:
-        super().__init__()
-        self.fewest_bits = fewest_bits
+    fewest_bits: ClassVar[int]
 
     def _operated(self, images: Tensor, levels: Tensor, largest: dict[str, float]) -> Tensor:
         """Each image by one operation at its level, of shape (n,); `largest` are magnitudes that have a random sign."""
@@ -149,9 +144,7 @@ class TrivialAugment(_Policy):
         **{"ShearX": 0.99, "ShearY": 0.99, "TranslateX": 32.0, "TranslateY": 32.0, "Rotate": 135.0},
         **dict.fromkeys(BLENDS, 0.99),
     }
-
-    def __init__(self) -> None:
-        super().__init__(fewest_bits=2)
+    fewest_bits = 2
 
     def _of_batch(self, images: Tensor) -> Tensor:
         levels = torch.randint(LEVELS, (len(images),)) / (LEVELS - 1)
@@ -170,9 +163,7 @@ class RandAugment(_Policy):
     """
 
     largest: ClassVar[dict[str, float]] = {"ShearX": 0.3, "ShearY": 0.3, "Rotate": 30.0, **dict.fromkeys(BLENDS, 0.9)}
-
-    def __init__(self) -> None:
-        super().__init__(fewest_bits=4)
+    fewest_bits = 4
 
     def _of_batch(self, images: Tensor) -> Tensor:
         farthest = {"TranslateX": 150 / 331 * images.shape[3], "TranslateY": 150 / 331 * images.shape[2]}

@@ -13,7 +13,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from typing_extensions import override
 
-__all__ = ["BatchTransform", "Crop", "CropFlip", "Flip", "Identity", "RandomAffine", "SpecAugment", "affine", "warp"]
+__all__ = [
+    "BatchTransform",
+    "Crop",
+    "CropFlip",
+    "Flip",
+    "Identity",
+    "RandomAffine",
+    "SpecAugment",
+    "affine",
+    "rotations",
+    "warp",
+]
 
 
 class BatchTransform(nn.Module):
@@ -98,12 +109,17 @@ def affine(images: Tensor, angles: Tensor, moves: Tensor, scales: Tensor) -> Ten
     >>> affine(image, torch.zeros(1), torch.tensor([[1.0, 0.0]]), torch.ones(1)).tolist()
     [[[[0.0, 0.0], [0.0, 2.0]]]]
     """
-    cosine, sine = torch.cos(angles * math.pi / 180) / scales, torch.sin(angles * math.pi / 180) / scales
-    inverse = torch.stack([torch.stack([cosine, sine], dim=1), torch.stack([-sine, cosine], dim=1)], dim=1)
+    inverse = rotations(angles) / scales[:, None, None]
     # As with torchvision, pixels partly beyond the edge are multiplied by their part within it once more.
     framed = torch.cat([images, torch.ones_like(images[:, :1])], dim=1)
     moved = warp(framed, inverse, -(inverse @ moves[:, :, None])[:, :, 0])
     return moved[:, :-1] * moved[:, -1:]
+
+
+def rotations(angles: Tensor) -> Tensor:
+    """Matrices (n, 2, 2) for :func:`warp` that turn images clockwise by angles in degrees, (n,)."""
+    cosine, sine = torch.cos(angles * math.pi / 180), torch.sin(angles * math.pi / 180)
+    return torch.stack([torch.stack([cosine, sine], dim=1), torch.stack([-sine, cosine], dim=1)], dim=1)
 
 
 def warp(images: Tensor, matrices: Tensor, offsets: Tensor) -> Tensor:

@@ -282,14 +282,10 @@ class Trained:
             cv = StratifiedKFold(max(2, min(THRESHOLD_FOLDS, smallest)), shuffle=True, random_state=seed)
             method = "predict_proba" if hasattr(model, "predict_proba") else "decision_function"
             found = np.asarray(cross_val_predict(_WithCopies(model), X.copy(), y.copy(), cv=cv, method=method))
-            # The rarer class is the positive one, as it is for the metrics.
-            positive = int(np.bincount(y, minlength=2).argmin()) if np.ptp(np.bincount(y)) else 1
-            scores = found[:, positive] if found.ndim == 2 else found if positive else -found
-            threshold = best_threshold(scores, y == positive, arm.threshold)
+            scores = found[:, 1] if found.ndim == 2 else found
+            threshold = best_threshold(scores, y == 1, arm.threshold)
             if threshold is not None and any(np.ptp(scores[part]) for _, part in cv.split(X, y)):
-                tuned = FixedThresholdClassifier(
-                    _WithCopies(model), threshold=threshold, pos_label=positive, response_method=method
-                )
+                tuned = FixedThresholdClassifier(_WithCopies(model), threshold=threshold, response_method=method)
                 return tuned.fit(X.copy(), y.copy())
             self.note = f"the predictions of {name} are constant, so that no threshold was tuned"
         weights = {} if self._weights is None else {"sample_weight": self._weights.copy()}
