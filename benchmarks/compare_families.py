@@ -116,17 +116,16 @@ def rows_of(folder: Path) -> Iterator[Row]:
 def _compared(scores: Scores, arm: Any, base: Any) -> tuple[int, float, float, float, float] | None:
     """Data sets, mean, ends of the interval and p; None with nothing to compare."""
     metric = scores.experiment.metrics[0]
-    of_each = {i: scores.better(arm.name, base.name, metric, i) for i, _ in scores.cases}
-    found = {i: values for i, values in of_each.items() if len(values)}
-    if not found:
+    finished = [i for i, _ in scores.cases if len(scores.better(arm.name, base.name, metric, i))]
+    if not finished:
         return None
-    means = np.array([values.mean() for values in found.values()])
-    if len(found) == 1:
-        difference = scores.difference(arm.name, base.name, *found)
+    if len(finished) == 1:
+        difference = scores.difference(arm.name, base.name, *finished)
         if difference is None:
             return None
         return 1, difference.mean, difference.low, difference.high, difference.p
-    low, high = bootstrap_interval(list(found.values()))
+    means = np.array([np.mean([*found.values()]) for found in scores.of_origins(arm.name, base.name, metric).values()])
+    low, high = bootstrap_interval(means)
     few = len(means) < ENOUGH_DATASETS
     p = float(scipy.stats.ttest_1samp(means, 0).pvalue) if few and means.std() > 0 else wilcoxon(means)
     return len(means), float(means.mean()), low, high, p

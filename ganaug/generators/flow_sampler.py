@@ -6,6 +6,7 @@ import copy
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -28,7 +29,10 @@ FLOW_CONSTRAINTS: dict[str, list[Any]] = {
 def integrate(
     velocity: Callable[[Tensor, Tensor], Tensor], x: Tensor, steps: int, start: float = 0.0, end: float = 1.0
 ) -> Tensor:
-    """Follow dx/dt = velocity(x, t) by the midpoint method, of second order, in steps of one length.
+    """Follow dx/dt = velocity(x, t) by the midpoint method, of second order, in steps that are short near t = 1.
+
+    They are equal in the square root of 1 - t. A direction in which samples vary little, by s, gets its spread between
+    t = 1 - s and 1: of s = 0.05 four steps of one length keep half, and these keep 0.94.
 
     Parameters
     ----------
@@ -49,9 +53,11 @@ def integrate(
     >>> round(integrate(lambda x, t: x, torch.ones(1, 1), 100).item(), 4)
     2.7182
     """
-    length = (end - start) / steps
-    for step in range(steps):
-        t = x.new_full(x.shape[:1], start + step * length)  # len(x) would be a constant in an exported program
+    first, last = math.sqrt(1 - start), math.sqrt(1 - end)
+    times = [1 - (first + (last - first) * step / steps) ** 2 for step in range(steps + 1)]
+    for begin, until in pairwise(times):
+        length = until - begin
+        t = x.new_full(x.shape[:1], begin)  # len(x) would be a constant in an exported program
         middle = x + length / 2 * velocity(x, t)
         x = x + length * velocity(middle, t + length / 2)
     return x

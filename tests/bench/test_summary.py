@@ -214,6 +214,31 @@ def test_over_datasets_equal_samplers_are_called_different_as_seldom_as_alpha_sa
     assert 0.3 < np.mean(p_values) < 0.7
 
 
+def test_datasets_of_one_origin_count_as_one():
+    """Six tables cut from one origin and twelve others: the six alone must not make a gain."""
+    summary, experiment = table_summary(np.random.default_rng(0), 0.0, n_datasets=18)
+    cut = tuple(Plugin(f"t{i}", f"t{i}", {"origin": "one"} if i < 6 else {}) for i in range(18))
+    records = [
+        cell(arm, split, 0.6 + (0.05 if arm == "gan" and case < 6 else 0.001 * split), case, c)
+        for case in range(18)
+        for split in range(3)
+        for arm in ("none", "SMOTE", "gan")
+        for c in ("a", "b")
+    ]
+    data = [about(f"t{i}", "tables", None, 0.2) for i in range(18)]
+    whole, together = (
+        summarise(Suite("s", "S", tables=dataclasses.replace(experiment, datasets=datasets)), records, data)
+        for datasets in (experiment.datasets, cut)
+    )
+    apart, joined = (found["experiments"][0]["tests"][0] for found in (whole, together))
+    assert (apart["datasets"], apart["origins"]) == (18, 18)
+    assert (joined["datasets"], joined["origins"], joined["won"]) == (18, 13, 6)
+    assert apart["mean"] == pytest.approx(6 * 4.9 / 18, abs=0.01)
+    assert joined["mean"] == pytest.approx(4.9 / 13, abs=0.01)
+    assert (apart["p"] < 0.05, joined["p"] < 0.05) == (True, False)
+    assert "over 18 datasets of 13 origins: " in together["verdicts"][0]
+
+
 def test_harm_counts_pairs_of_dataset_and_classifier():
     summary, _ = table_summary(np.random.default_rng(4), -0.05)
     assert summary["experiments"][0]["tests"][0]["harm"] > 0.9

@@ -67,6 +67,13 @@ def test_the_known_velocity_leads_to_the_known_distribution():
     torch.testing.assert_close(integrate(known, noise, 16), MEAN + SCALE * noise, atol=1e-3, rtol=0)
 
 
+@pytest.mark.parametrize(("scale", "steps"), [(0.05, 4), (0.02, 8), (0.3, 4), (1.5, 4)])
+def test_a_few_steps_keep_the_spread_of_directions_in_which_samples_vary_little(scale, steps):
+    start = torch.ones(1, 1, dtype=torch.float64)
+    ends = integrate(lambda x, t: gaussian_velocity(x, t[:, None], 0.0, scale)[0], start, steps)
+    assert ends.item() / scale == pytest.approx(1, abs=0.07)
+
+
 @pytest.mark.parametrize("probes", [torch.eye(2), torch.tensor([[1.0, -1.0], [1.0, 1.0]]) / 2**0.5])
 def test_the_likelihood_is_the_known_density(probes):
     x = MEAN + SCALE * drawn(20, 2)

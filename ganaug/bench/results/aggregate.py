@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ganaug.bench.cases.case import prepared
+from ganaug.bench.inputs.datasets.sources import origin
 from ganaug.bench.methods.scores import METRICS
 from ganaug.bench.results.comparisons import Scores
 from ganaug.bench.results.curves import amount_curves, learning_curves
@@ -124,7 +125,7 @@ def _failure(record: dict[str, Any], case: str) -> Failure:
 
 def _experiment(scores: Scores) -> ExperimentResult:
     """Everything that the report shows of images or of tables."""
-    several = len({about["dataset"] for _, about in scores.cases}) >= ENOUGH_DATASETS
+    several = len({origin(dataset) for dataset in scores.experiment.datasets}) >= ENOUGH_DATASETS
     tests = _tests(scores) if several else ()
     overall = _overall(scores) if len(scores.cases) > 1 else ()
     return ExperimentResult(
@@ -236,31 +237,31 @@ def _tests(scores: Scores) -> tuple[DatasetsTest, ...]:
 def _test(scores: Scores, arm: str, base: str, metric: str) -> dict[str, Any] | None:
     """What there is to be said before the number of tests is known; None with too few finished datasets."""
     rope = scores.experiment.rope
-    of_splits: dict[str, list[float]] = {}
+    of_origins = scores.of_origins(arm, base, metric)
+    if len(of_origins) < ENOUGH_DATASETS:
+        return None
     clear: Counter[str] = Counter()
     pairs = []
-    for index, about in scores.cases:
-        of_splits.setdefault(about["dataset"], []).extend(scores.better(arm, base, metric, index))
+    for index, _ in scores.cases:
         for classifier in scores.experiment.classifiers:
             pairs.append(_mean(scores.better(arm, base, metric, index, classifier.name)))
         if (difference := scores.difference(arm, base, index, metric=metric)) is not None:
             clear[difference.verdict] += 1
-    finished = [values for values in of_splits.values() if values]
-    if len(finished) < ENOUGH_DATASETS:
-        return None
-    means = np.array([np.mean(values) for values in finished])
-    low, high = bootstrap_interval(finished)
+    of_datasets = np.array([mean for found in of_origins.values() for mean in found.values()])
+    means = np.array([np.mean([*found.values()]) for found in of_origins.values()])
+    low, high = bootstrap_interval(means)
     chances = bayesian_signed_rank(means, rope=rope)
     return {
         "arm": arm,
         "base": base,
         "metric": metric,
-        "datasets": len(means),
+        "datasets": len(of_datasets),
+        "origins": len(means),
         "mean": float(means.mean()),
         "low": low,
         "high": high,
-        "won": int((means > 0).sum()),
-        "lost": int((means < 0).sum()),
+        "won": int((of_datasets > 0).sum()),
+        "lost": int((of_datasets < 0).sum()),
         "clear_gain": clear["gain"],
         "clear_harm": clear["harm"],
         "p": wilcoxon(means),

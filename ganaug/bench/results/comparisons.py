@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ganaug.bench.inputs.datasets.sources import origin
 from ganaug.bench.methods.group_scores import GROUP_METRICS
 from ganaug.bench.methods.scores import METRICS, MINORITY
 from ganaug.bench.suite.schema import Arm, Experiment
@@ -51,6 +52,20 @@ class Scores:
         self.by_split = 100 * done.groupby(keys)[self.metrics].mean() if len(done) else pd.DataFrame()
         self.records = [r for r in records if r["case"] in {i for i, _ in cases}]
         self._cached: dict[tuple[str, int], NDArray[np.float64]] = {}
+
+    def of_origins(self, arm: str, base: str, metric: str) -> dict[str, dict[str, float]]:
+        """By how many points an arm is better: of each origin, the mean of each of its datasets over their cases.
+
+        Datasets without a finished split are left out. Those of one origin are cut from the same rows, and independent
+        results only together.
+        """
+        names = {dataset.name: origin(dataset) for dataset in self.experiment.datasets}
+        of_cases: dict[str, dict[str, list[float]]] = {}
+        for index, about in self.cases:
+            if len(better := self.better(arm, base, metric, index)):
+                name = about["dataset"]
+                of_cases.setdefault(names.get(name, name), {}).setdefault(name, []).append(float(better.mean()))
+        return {name: {of: float(np.mean(v)) for of, v in found.items()} for name, found in of_cases.items()}
 
     def runs(self, arm: Arm, about: dict[str, Any]) -> bool:
         """Whether a case has an arm: one with class weights may be left out where they would change nothing."""

@@ -256,6 +256,8 @@ class DatasetsTest(Record):
     arm, base, metric : str
     datasets : int
         Those with a finished split.
+    origins : int
+        What those come from; datasets that are cut from one count as one in all but `won` and `lost`.
     mean, low, high : float
         Mean difference and its bootstrap interval.
     won, lost, clear_gain, clear_harm : int
@@ -274,6 +276,7 @@ class DatasetsTest(Record):
     base: str
     metric: str
     datasets: int
+    origins: int
     mean: float
     low: float
     high: float

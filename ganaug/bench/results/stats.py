@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,17 +102,18 @@ def bayesian_signed_rank(differences: ArrayLike, *, rope: float, seed: int = 0) 
 
 
 def bootstrap_interval(
-    differences: Sequence[ArrayLike], *, confidence: float = 0.95, seed: int = 0, samples: int = 5000
+    differences: ArrayLike, *, confidence: float = 0.95, seed: int = 0, samples: int = 5000
 ) -> tuple[float, float]:
-    """Interval of the mean over datasets: datasets are drawn with replacement, then splits within each.
+    """Interval of the mean over datasets, which are drawn with replacement.
 
+    The means of datasets differ by what their splits happen to be as well: to draw splits too would count that twice.
     The percentiles are those of an expanded interval: plain ones cover too seldom where datasets are few (Hesterberg,
     "What Teachers Should Know About the Bootstrap", The American Statistician 2015).
 
     Parameters
     ----------
-    differences : sequence of array-like
-        Of each dataset, one per split.
+    differences : array-like of shape (n_datasets,)
+        The mean of each, at least two.
     confidence : float
     seed, samples : int
 
@@ -123,17 +123,13 @@ def bootstrap_interval(
 
     Examples
     --------
-    >>> low, high = bootstrap_interval([[1.0, 1.2], [0.8, 1.0], [1.1, 0.9]])
+    >>> low, high = bootstrap_interval([1.1, 0.9, 1.0])
     >>> 0.7 < low < 1 < high < 1.3
     True
     """
-    randomness = np.random.default_rng(seed)
-    of_each = [np.asarray(values, dtype=float) for values in differences]
-    if len(of_each) < 2 or not all(map(len, of_each)):
-        raise ValueError(f"at least two datasets are needed for an interval, none without splits, got {len(of_each)}")
-    means = np.stack([v[randomness.integers(len(v), size=(samples, len(v)))].mean(1) for v in of_each], axis=1)
-    drawn = means[np.arange(samples)[:, None], randomness.integers(len(of_each), size=(samples, len(of_each)))].mean(1)
-    n = len(of_each)
+    values = paired_values(differences)
+    n = len(values)
+    drawn = values[np.random.default_rng(seed).integers(n, size=(samples, n))].mean(1)
     outside = scipy.stats.norm.sf(scipy.stats.t.ppf(0.5 + confidence / 2, n - 1) * np.sqrt(n / (n - 1)))
     low, high = np.quantile(drawn, [outside, 1 - outside])
     return float(low), float(high)

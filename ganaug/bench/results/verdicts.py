@@ -139,7 +139,8 @@ def _datasets(scores: Scores, test: DatasetsTest) -> str:
     lacking = [lacking for index, _ in scores.cases if (lacking := scores.lacking(test.arm, test.base, index))]
     pairs = dict.fromkeys(f"{name} with {arm}" for found in lacking for name, arm in found.items())
     without = f" ({len(lacking)} of them without what has not finished: {', '.join(pairs)})" if lacking else ""
-    return f"{n} of {of} datasets{without}" if n < of else f"{n} datasets{without}"
+    cut = f" of {test.origins} origins" if test.origins < n else ""
+    return f"{f'{n} of {of}' if n < of else n} datasets{cut}{without}"
 
 
 def _word(scores: Scores, test: DatasetsTest) -> str:

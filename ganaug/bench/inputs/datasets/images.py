@@ -29,7 +29,7 @@ def load_images(source: Plugin) -> LabelledImages:
         What :func:`ganaug.labelled_images` reads from a string, with the parameters `size`, `groups` and
         `split_columns`; a folder of sounds, with `sample_rate`, `duration`, `mel` and `groups` of
         :func:`ganaug.labelled_audio` and `split_columns`; or the import path of a function, whose result it reads, with
-        its groups.
+        its groups. `origin` is what its images come from, as two datasets that are cut from one must say.
 
     Returns
     -------

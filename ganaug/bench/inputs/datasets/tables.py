@@ -35,7 +35,7 @@ def load_table(source: Plugin) -> TableData:
         the import path of a function that returns features and labels. The parameter `categorical` lists columns of
         numbers that are only names; `groups` is the column of what each row comes from, which is then no feature unless
         `keep_groups` is true. `split_columns` names one or several that say what is trained and tested on, which are
-        no features either.
+        no features either. `origin` is what its rows come from, as two datasets that are cut from one must say.
 
     Returns
     -------
