@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from torch import Generator, Tensor, nn
@@ -136,6 +136,16 @@ class Objective(Protocol):
             What was done; None leaves it to the engine, which lowers the learning rate.
         """
         return None
+
+    def finish(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """Learn what asks for the final averages; by default there is nothing.
+
+        Parameters
+        ----------
+        batches : iterable of (Tensor, Tensor)
+            The training samples that have a class, once each, or where a class has very many a part of them, and their
+            classes, or rows of class and group, both on the device.
+        """
 
     def state_dict(self) -> dict[str, Any]:
         """What :meth:`answer` has changed so far, as JSON values."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
@@ -38,6 +38,7 @@ from ganaug.generators.grouping import Grouping
 
 __all__ = ["ENGINE_CONSTRAINTS", "Fitting", "TrainingData", "TrainingTask"]
 
+MOST_OF_CLASS = 2**16  # samples that an objective looks at once the training has ended
 ENGINE_CONSTRAINTS: dict[str, list[Any]] = {
     "device": [str, torch.device],
     "random_state": ["random_state", np.random.Generator],
@@ -260,6 +261,7 @@ class Fitting:
             processes=self.processes,
             runner=runner,
         )
+        objective.finish(self._batches(kept))
         self.history, self.findings = state.history, state.findings
         self.validation = [] if selection is None else selection.readings
         return objective
@@ -269,6 +271,21 @@ class Fitting:
         grouping = self._data.grouping
         of_groups = None if grouping is None else grouping.indices
         return held_out(self._data.class_indices, config.validation_fraction, of_groups)
+
+    def _batches(self, kept: NDArray[np.int64]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Samples that are trained on and have a class, with their conditions, for :meth:`Objective.finish`."""
+        data, grouping, size = self._data, self._data.grouping, self._batch_size()
+        trained_on = np.ones(len(data.class_indices), dtype=bool)
+        trained_on[kept] = False
+        chosen = []
+        for which in range(len(data.class_names)):
+            mine = np.flatnonzero(trained_on & (data.class_indices == which))
+            chosen.append(mine[:: -(-len(mine) // MOST_OF_CLASS) or 1])
+        for places in np.array_split(found := np.concatenate(chosen), -(-len(found) // size)):
+            conditions = torch.from_numpy(data.class_indices[places].astype(np.int64))
+            if grouping is not None:
+                conditions = torch.stack([conditions, torch.from_numpy(grouping.indices[places])], dim=1)
+            yield data.real_samples(torch.from_numpy(places)), conditions.to(self.device)
 
     def _cell_counts(self, config: TrainingConfig) -> NDArray[np.int64] | None:
         """Samples of each class in each group that are trained on."""

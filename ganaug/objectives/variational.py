@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +15,7 @@ from torch import Generator, Tensor, nn
 from ganaug.data.json_values import number, whole
 from ganaug.engine.distributed import ALONE, DistributedContext
 from ganaug.engine.objective import Batch, Objective
+from ganaug.objectives.latent_prior import LatentPrior
 
 __all__ = ["DROPPED", "VariationalConfig", "VariationalObjective", "evidence", "evidence_terms"]
 
@@ -52,11 +53,16 @@ class VariationalConfig:
 
 
 def evidence_terms(
-    encoder: nn.Module, generator: Any, samples: Tensor, conditions: Tensor, noise: Tensor
+    encoder: nn.Module,
+    generator: Any,
+    samples: Tensor,
+    conditions: Tensor,
+    noise: Tensor,
+    prior: LatentPrior | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Both terms of the evidence lower bound, log p(x|c) >= E_q[log p(x|z,c)] - KL(q(z|x,c) || p(z)), for each sample.
 
-    q(z|x,c) is a normal distribution of independent numbers, p(z) the standard one; the expectation is estimated by one
+    q(z|x,c) is a normal distribution of independent numbers, p(z) the standard one, or p(z|c) of `prior`; the expectation is estimated by one
     draw of z = mean + standard deviation * noise. Divergence: Kingma and Welling 2014, appendix B.
 
     Parameters
@@ -68,6 +74,7 @@ def evidence_terms(
     samples : Tensor of shape (n, ...)
     conditions : Tensor of shape (n,) or (n, 2), int64
     noise : Tensor of shape (n, latent_dim)
+    prior : LatentPrior, optional
 
     Returns
     -------
@@ -76,12 +83,21 @@ def evidence_terms(
     """
     mean, log_std = (part.float() for part in encoder(samples, conditions))
     latents = mean + log_std.exp() * noise
-    divergence = 0.5 * (mean.square() + (2 * log_std).exp() - 1).sum(1) - log_std.sum(1)
+    if prior is None:
+        divergence = 0.5 * (mean.square() + (2 * log_std).exp() - 1).sum(1) - log_std.sum(1)
+    else:
+        divergence = prior.divergence(mean, log_std, conditions)
     return generator.log_likelihood(samples, latents, conditions), divergence
 
 
 def evidence(
-    encoder: nn.Module, generator: Any, samples: Tensor, conditions: Tensor, latent_dim: int, draws: int = 8
+    encoder: nn.Module,
+    generator: Any,
+    samples: Tensor,
+    conditions: Tensor,
+    latent_dim: int,
+    draws: int = 8,
+    prior: LatentPrior | None = None,
 ) -> Tensor:
     """The evidence lower bound of each sample in nats, the mean over draws that are the same for all samples.
 
@@ -92,6 +108,8 @@ def evidence(
     latent_dim : int
     draws : int
         Even: every draw of noise is taken with both signs, and all are scaled to unit variance.
+    prior : LatentPrior, optional
+        By default the standard normal distribution.
 
     Returns
     -------
@@ -102,7 +120,7 @@ def evidence(
     noise = (noise / noise.square().mean(0).sqrt()).to(samples.device)
     bounds = []
     for draw in torch.cat([noise, -noise]):
-        log_likelihood, divergence = evidence_terms(encoder, generator, samples, conditions, draw)
+        log_likelihood, divergence = evidence_terms(encoder, generator, samples, conditions, draw, prior)
         bounds.append(log_likelihood - divergence)
     return torch.stack(bounds).mean(0)
 
@@ -117,7 +135,8 @@ class VariationalObjective(Objective):
     Parameters
     ----------
     latent_encoder, generator : Module
-        On their device; see :func:`evidence_terms`. ``generator(noise, conditions)`` draws samples.
+        On their device; see :func:`evidence_terms`. ``generator(noise, conditions)`` draws samples from its `prior`, a
+        :class:`LatentPrior`, which is standard normal in the training and fitted after it.
     config : VariationalConfig
     noise_dim : int
         Length of the noise that samples are drawn from.
@@ -201,6 +220,14 @@ class VariationalObjective(Objective):
         noise = torch.randn(len(labels), self._noise_dim, generator=randomness)
         parts = zip(noise.split(batch_size), conditions.split(batch_size), strict=True)
         return torch.cat([average(z.to(device), asked.to(device)).flatten(1) for z, asked in parts])
+
+    def finish(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """Fit the prior to the latent vectors of the training samples, by the averaged encoder."""
+        encoder, found = self.ema["latent_encoder"], []
+        for samples, conditions in batches:
+            with torch.no_grad():
+                found.append((*(part.float() for part in encoder(samples, conditions)), conditions))
+        self.ema["generator"].prior.fit(*(torch.cat(parts) for parts in zip(*found, strict=True)))
 
     def findings(
         self, history: Sequence[Mapping[str, float]], found: Sequence[Mapping[str, Any]]

@@ -259,7 +259,8 @@ class ImageVAE(ImageScoring, NeuralImageGenerator):
 
     def _scores(self, images: Tensor, conditions: Tensor) -> Tensor:
         latent_dim = self.config_.objective.latent_dim
-        return evidence(self.latent_encoder_, self.generator_, images, conditions, latent_dim)
+        prior = self.generator_.prior
+        return evidence(self.latent_encoder_, self.generator_, images, conditions, latent_dim, prior=prior)
 
     @classmethod
     def _networks(cls, architecture: ImageVAEArchitecture) -> dict[str, nn.Module]:

@@ -14,6 +14,7 @@ from ganaug.data.json_values import number, short
 from ganaug.engine.conditioning import ConditionEmbedding
 from ganaug.engine.layers import Linear
 from ganaug.generators.images.networks import SLOPE, ImageArchitecture, ImageBody, ImageGenerator
+from ganaug.objectives.latent_prior import LatentPrior
 from ganaug.objectives.likelihoods import discretised_logistic, logistic
 
 __all__ = ["ImageDecoder", "ImageEncoder", "ImageVAEArchitecture", "build_vae_networks"]
@@ -114,11 +115,12 @@ class ImageDecoder(nn.Module):
         self.arch = arch
         self.network = ImageGenerator(arch.network)
         self.scale = _LogScale(arch.image_shape)
+        self.prior = LatentPrior(arch.n_classes, arch.n_groups, arch.network.latent_dim)
 
     def forward(self, noise: Tensor, conditions: Tensor) -> Tensor:
         """Draw images; shapes are in the notes of the class."""
         arch = self.arch
-        latents = arch.temperature * noise[:, : arch.network.latent_dim]
+        latents = self.prior(arch.temperature * noise[:, : arch.network.latent_dim], conditions)
         images = self.network.unbounded(latents, conditions)
         if arch.decoder_noise:
             uniform = torch.special.ndtr(noise[:, arch.network.latent_dim :]).clamp(TAIL, 1 - TAIL)

@@ -208,4 +208,5 @@ class TableVAE(TableScoring[Table]):
         )
 
     def _scores(self, rows: Tensor, conditions: Tensor) -> Tensor:
-        return evidence(self.latent_encoder_, self.generator_, rows, conditions, self.config_.objective.latent_dim)
+        latent_dim, prior = self.config_.objective.latent_dim, self.generator_.prior
+        return evidence(self.latent_encoder_, self.generator_, rows, conditions, latent_dim, prior=prior)

@@ -15,6 +15,7 @@ from ganaug.engine.devices import log_ndtr
 from ganaug.engine.layers import Linear
 from ganaug.generators.tables.architecture import LAYERS, SIZE, RowArchitecture
 from ganaug.generators.tables.heads import RARE, RowHead, indicators
+from ganaug.objectives.latent_prior import LatentPrior
 from ganaug.objectives.likelihoods import FAR, gaussian, logistic_between
 
 __all__ = ["RowDecoder", "RowEncoder", "TableVAEArchitecture", "build_vae_networks"]
@@ -102,6 +103,7 @@ class RowDecoder(RowHead):
     def __init__(self, arch: TableVAEArchitecture) -> None:
         super().__init__(arch)
         self.hidden = _hidden(arch, arch.latent_dim)
+        self.prior = LatentPrior(arch.n_classes, arch.n_groups, arch.latent_dim)
         self.out = Linear(arch.width, arch.layout.width, init_gain=0.5)
         self.spread = Linear(arch.width, arch.layout.n_numbers, init_gain=0.1)
         # Numbers of a few values, and where these are cut, filled up to the longest.
@@ -116,7 +118,7 @@ class RowDecoder(RowHead):
         """Draw rows; shapes are in the notes of the class."""
         layout = self.arch.layout
         latents, of_numbers, of_levels = noise.split([self.arch.latent_dim, layout.n_numbers, layout.n_levels], dim=1)
-        means, log_std, logits = self._given(latents, conditions)
+        means, log_std, logits = self._given(self.prior(latents, conditions), conditions)
         if len(self.few):
             of_few = of_numbers[:, self.few]
             of_numbers = of_numbers.index_copy(1, self.few, log_ndtr(of_few) - log_ndtr(-of_few))  # logistic
