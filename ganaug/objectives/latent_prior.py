@@ -9,7 +9,7 @@ from ganaug.engine.conditioning import split_conditions
 
 __all__ = ["LatentPrior"]
 
-SHRINKAGE = 5.0  # samples of a class, or of a class in a group, that what is common to all counts as
+SHRINKAGE = 2.0  # samples of a class, or of a class in a group, that what is common to all counts as
 MOST_NUMBERS = 2**22  # in the covariances of all classes; where these would have more, they share one
 ROUNDS = 20  # in which the parts of class and group are found in turn
 
@@ -34,7 +34,7 @@ class LatentPrior(nn.Module):
     Autoencoders", ICLR 2020, section 4). The bound holds for any prior, and this one makes it higher.
 
     Covariances are shrunk towards that within all classes, as in regularised discriminant analysis (Friedman, JASA
-    1989), by the weight of five samples; the mean of a class in a group likewise towards the sum of a part of the class
+    1989), by the weight of two samples; the mean of a class in a group likewise towards the sum of a part of the class
     and one of the group, which is all that there is where a class lacks a group. The covariance is that of the class.
 
     Examples
@@ -46,7 +46,7 @@ class LatentPrior(nn.Module):
     >>> means = torch.tensor([[3.0], [5.0], [-4.0], [-4.0]])
     >>> prior.fit(means, torch.full((4, 1), -3.0), torch.tensor([0, 0, 1, 1]))
     >>> [round(value, 1) for value in prior(noise, classes).flatten().tolist()]
-    [4.8, -3.4]
+    [4.9, -3.5]
     """
 
     centre: Tensor

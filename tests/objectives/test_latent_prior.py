@@ -77,7 +77,7 @@ def test_the_covariance_of_a_few_samples_is_close_to_that_within_all_classes():
     mean = torch.cat([drawn(500), torch.tensor([[9.0, 9.0]])])
     prior = LatentPrior(3, 0, 2)
     prior.fit(mean, torch.full_like(mean, -3.0), torch.cat([torch.zeros(500, dtype=torch.int64), torch.tensor([1])]))
-    torch.testing.assert_close(prior.root[1] @ prior.root[1].T, 5 / 6 * torch.eye(2), atol=0.15, rtol=0)
+    torch.testing.assert_close(prior.root[1] @ prior.root[1].T, 2 / 3 * torch.eye(2), atol=0.15, rtol=0)
     torch.testing.assert_close(prior.root[2], torch.eye(2))  # a class that does not occur
     assert prior.centre[2].abs().max() == 0
 
