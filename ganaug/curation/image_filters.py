@@ -69,7 +69,8 @@ class DiscriminatorRank:
 
     Logits have no absolute meaning (a relativistic loss fixes differences only), so candidates are ranked among those
     of their class that were drawn together, and of their group where the generator has groups. A generator of another
-    family ranks them by what it scores with, such as a likelihood; one without ``score_samples`` is refused.
+    family ranks them by what it scores with, such as a likelihood, at the cost of their variety; one without
+    ``score_samples`` is refused.
 
     Parameters
     ----------
@@ -304,16 +305,18 @@ def default_filters(gan: Any = None, share: float = 0.5) -> list[ImageFilter]:
     """What "auto" stands for where there are real images to compare with.
 
     Rank and class consistency together were the only filters that beat none of them on MNIST, at 10 to 200 real images
-    a class (suite "images-small").
+    a class (suite "images-small"), with a GAN. A likelihood ranks another way: what it puts first is like the middle of
+    the class, and images that are kept by it vary half as much.
 
     Parameters
     ----------
     gan : generator, optional
-        What draws the images, fitted or not; one without ``score_samples`` goes without the rank.
+        What draws the images, fitted or not; one without ``score_samples`` goes without the rank, as one whose scores
+        are a likelihood does (:class:`~ganaug.generators.Scorer`).
     share : float in (0, 1]
         For :class:`DiscriminatorRank`.
     """
-    ranks = gan is None or isinstance(gan, Scorer)
+    ranks = gan is None or (isinstance(gan, Scorer) and not getattr(gan, "likelihood_scores", False))
     return [*([DiscriminatorRank(share)] if ranks else []), ImageConsistency(), NoCopies()]
 
 

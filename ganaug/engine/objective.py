@@ -146,6 +146,7 @@ class Objective(Protocol):
             The training samples that have a class, once each, or where a class has very many a part of them, and their
             classes, or rows of class and group, both on the device.
         """
+        return
 
     def state_dict(self) -> dict[str, Any]:
         """What :meth:`answer` has changed so far, as JSON values."""

@@ -154,6 +154,9 @@ class Generator(Protocol):
 class Scorer(Protocol):
     """A generator that can say how well samples fit its classes: by logits, a likelihood or a bound of it.
 
+    An attribute ``likelihood_scores = True`` says that it is one of the last two. Its highest values are then those of
+    the samples nearest to the middle of a class, so that default filters do not keep samples by it.
+
     Examples
     --------
     >>> from ganaug import TableAutoregressive

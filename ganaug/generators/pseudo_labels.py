@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.neighbors import kneighbors_graph
 from sklearn.semi_supervised import LabelSpreading
 
 from ganaug.data import LabelledImages
@@ -20,6 +21,7 @@ __all__ = ["guessed_indices", "labelled_part", "pseudo_labels"]
 
 COMPONENTS = 50
 NEIGHBOURS = 7
+HIDDEN_PARTS = 5  # in which known labels are hidden
 CLAMPING = 0.5  # how far neighbours may overrule a label
 ITERATIONS = 100
 
@@ -89,7 +91,11 @@ def guessed_indices(
 
 
 def pseudo_labels(images: NDArray[Any], indices: NDArray[np.int64], confidence: float, seed: int) -> NDArray[np.int64]:
-    """Spread class indices over a graph of neighbours, and keep those that are confident.
+    """Spread class indices over a graph of neighbours, and keep those that are confident, and rightly so.
+
+    Where classes overlap such a graph is surer than it is right. So labels are hidden, a fifth of each class at a time,
+    and guessed as if they were not known: a guess counts from the confidence on at which as large a share of these is
+    right as is asked for, with one more right one, if there is any.
 
     Parameters
     ----------
@@ -97,7 +103,7 @@ def pseudo_labels(images: NDArray[Any], indices: NDArray[np.int64], confidence: 
     indices : ndarray of shape (n,), int64
         Class indices, -1 for images without a label.
     confidence : float in [0, 1]
-        Probability of the class from which a guess counts.
+        Least probability of the class of a guess, and least share of right ones among guesses at hidden labels.
     seed : int
         Of the reduction to principal components.
 
@@ -128,14 +134,47 @@ def pseudo_labels(images: NDArray[Any], indices: NDArray[np.int64], confidence: 
         rows = PixelScale.of(images).to_network(torch.from_numpy(images)).flatten(1).numpy()
     width = min(COMPONENTS, *rows.shape)
     rows = PCA(width, svd_solver="randomized", random_state=seed).fit_transform(rows)
-    model = LabelSpreading(
-        kernel="knn", n_neighbors=min(NEIGHBOURS, len(rows) - 1), alpha=CLAMPING, max_iter=ITERATIONS
-    )
+    # The graph is made once; it is what LabelSpreading makes of "knn".
+    graph = kneighbors_graph(rows, min(NEIGHBOURS, len(rows) - 1), mode="connectivity", include_self=True)
+    model = LabelSpreading(kernel=lambda *_: graph, alpha=CLAMPING, max_iter=ITERATIONS)
+    guessed, certainty = _spread(model, rows, indices)
+    least = _least_certainty(model, rows, indices, confidence)
+    return np.where(unknown & (certainty >= least), guessed, indices)
+
+
+def _spread(
+    model: LabelSpreading, rows: NDArray[Any], indices: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Guess a class for each image, with its probability, 0 for one that no label reaches."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         # Images that no label reaches divide zero by zero.
         warnings.simplefilter("ignore", RuntimeWarning)
         model.fit(rows, indices)
     certainty = np.nan_to_num(model.label_distributions_)
-    guessed = model.classes_[certainty.argmax(1)]
-    return np.where(unknown & (certainty.max(1) >= confidence), guessed, indices)
+    return model.classes_[certainty.argmax(1)], certainty.max(1)
+
+
+def _least_certainty(model: LabelSpreading, rows: NDArray[Any], indices: NDArray[np.int64], confidence: float) -> float:
+    """From which probability on guesses are right as often as `confidence` says; infinite where that is never so."""
+    known = np.flatnonzero(indices != UNLABELLED)
+    # In turn within each class, so that parts have as much of each, and all but one of a class are never hidden.
+    order = known[np.argsort(indices[known], kind="stable")]
+    place = np.arange(len(order)) - np.searchsorted(indices[order], indices[order])
+    found = []
+    for part in range(HIDDEN_PARTS):
+        hidden = order[(place % HIDDEN_PARTS == part) & (np.bincount(indices[known])[indices[order]] > 1)]
+        if not len(hidden):
+            continue
+        rest = indices.copy()
+        rest[hidden] = UNLABELLED
+        guessed, certainty = _spread(model, rows, rest)
+        found.append((certainty[hidden], guessed[hidden] == indices[hidden]))
+    if not found:
+        return np.inf
+    certainty, right = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    for least in np.unique([confidence, *certainty[certainty > confidence]]):
+        among = right[certainty >= least]
+        if len(among) and (among.sum() + 1) / (len(among) + 1) >= confidence:
+            return float(least)
+    return np.inf

@@ -62,8 +62,8 @@ def evidence_terms(
 ) -> tuple[Tensor, Tensor]:
     """Both terms of the evidence lower bound, log p(x|c) >= E_q[log p(x|z,c)] - KL(q(z|x,c) || p(z)), for each sample.
 
-    q(z|x,c) is a normal distribution of independent numbers, p(z) the standard one, or p(z|c) of `prior`; the expectation is estimated by one
-    draw of z = mean + standard deviation * noise. Divergence: Kingma and Welling 2014, appendix B.
+    q(z|x,c) is a normal distribution of independent numbers, p(z) the standard one, or that of `prior`; the expectation
+    is estimated by one draw of z = mean + standard deviation * noise. Divergence: Kingma and Welling 2014, appendix B.
 
     Parameters
     ----------

@@ -10,7 +10,16 @@ from torch.utils.data import TensorDataset
 from toys import GaussianImages, GaussianRows
 
 import ganaug
-from ganaug import AugmentedDataset, GANOverSampler, ImageGAN, SyntheticMix, SyntheticPool, TableGAN, augment_dataset
+from ganaug import (
+    AugmentedDataset,
+    GANOverSampler,
+    ImageGAN,
+    ImageVAE,
+    SyntheticMix,
+    SyntheticPool,
+    TableGAN,
+    augment_dataset,
+)
 from ganaug.audit import audit, explain, interpolation_sheet
 from ganaug.bench import ImageArm, ImageExperiment, Suite, TableArm, TableExperiment, run_suite
 from ganaug.bench.cases.checking import check_suite
@@ -140,6 +149,8 @@ def test_one_without_scores_goes_without_the_rank(digits):
     assert choice.candidates == ("nothing", "ratio 1 through no copies", "ratio 1")
     assert [step.name for step in default_filters(Mute())] == ["class consistency", "no copies"]
     assert default_filters(GaussianImages())[0].name == DiscriminatorRank.name
+    for by_likelihood in (ImageVAE(), type("Dense", (GaussianImages,), {"likelihood_scores": True})()):
+        assert [step.name for step in default_filters(by_likelihood)] == ["class consistency", "no copies"]
 
 
 def suite_of(images=None, tables=None):

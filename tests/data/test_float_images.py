@@ -75,6 +75,21 @@ def test_without_being_asked_for_floats_become_pixels_as_ever():
         labelled_images(VALUES, LABELS)
 
 
+def test_floats_that_pixels_would_lose_are_kept():
+    """Such as a raw sensor scaled by its full range: 0.5 to 0.52 would be six grey levels."""
+    faint = (0.5 + 0.02 * SHADES).astype(np.float32)
+    data = labelled_images(faint, LABELS, dtype="auto")
+    assert data.images.dtype == np.float32
+    np.testing.assert_array_equal(data.images[:, 0], faint)
+    assert labelled_images(faint, LABELS).images.dtype == np.uint8  # where pixels are asked for
+    flat = np.stack([SHADES, np.full_like(SHADES, 0.4321)], axis=-1)  # a channel without differences has none to lose
+    few = np.rint(9 * SHADES) / 255  # ten of the values of pixels
+    for kept_as_pixels in (flat, few):
+        assert labelled_images(kept_as_pixels, LABELS, dtype="auto").images.dtype == np.uint8
+    one = np.stack([SHADES, faint], axis=-1)
+    assert labelled_images(one, LABELS, dtype="auto").images.dtype == np.float32
+
+
 def test_all_numbers_are_kept_where_that_is_asked_for(tmp_path):
     np.testing.assert_array_equal(labelled_images(SHADES, LABELS, dtype="float32").images[:, 0], SHADES)
     assert labelled_images("digits", dtype="float32").images.max() == 255

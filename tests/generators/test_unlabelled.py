@@ -74,6 +74,30 @@ def test_guesses_are_right_where_they_are_sure():
     assert (sure != -1).sum() < (guessed != -1).sum()
 
 
+@pytest.mark.parametrize(("gap", "most"), [(0, 0.1), (20, 0.45)])
+def test_where_classes_overlap_few_are_guessed(gap, most):
+    """Two classes that differ by less than they vary: a graph of neighbours is sure of half of them and more."""
+    counts = np.zeros(3)
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        shades = 100 + rng.normal(0, 15, 600) + np.repeat([0, gap], 300)
+        images = np.clip(shades[:, None, None, None] + rng.normal(0, 8, (600, 1, 8, 8)), 0, 255).astype(np.uint8)
+        truth, known = np.repeat([0, 1], 300), np.full(600, -1)
+        known[:20], known[300:320] = 0, 1
+        guessed = pseudo_labels(images, known, 0.9, seed=0)
+        new = (known == -1) & (guessed != -1)
+        counts += new.sum(), (guessed == truth)[new].sum(), (known == -1).sum()
+    assert counts[0] < most * counts[2]
+    assert gap == 0 or counts[1] > 0.78 * counts[0]
+
+
+def test_without_labels_to_hide_nothing_is_guessed():
+    images, labels = shades()
+    known = np.full(len(labels), -1)
+    known[np.flatnonzero(labels == 4)[0]], known[np.flatnonzero(labels == 7)[0]] = 0, 1
+    assert np.array_equal(pseudo_labels(images, known, 0.5, seed=0), known)
+
+
 def test_batches_hold_them_as_often_as_they_occur():
     labels = np.array([0] * 6 + [1] * 6 + [-1] * 4)
     sampler = ClassBalancedSampler(labels)

@@ -7,11 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.base import clone
 
 from ganaug import ImageVAE, RunOptions, TableVAE
 from ganaug.data.tables.layout import RowLayout
 from ganaug.engine.layers import initialise
 from ganaug.generators.tables.vae_networks import RowDecoder, TableVAEArchitecture
+from ganaug.objectives.latent_prior import LatentPrior
 
 QUICK = {"device": "cpu", "verbose": False, "random_state": 0}
 SMALL = {**QUICK, "steps": 30, "batch_size": 16, "width": 8, "latent_dim": 4}
@@ -36,6 +38,41 @@ def test_noise_of_the_decoder_and_temperature_say_how_much_images_vary(images):
     assert images.config_.architecture.temperature == 1.2
     assert grainy.config_.architecture.temperature == 1.0
     np.testing.assert_array_equal(images.score_samples(IMAGES[:, None], Y), grainy.score_samples(IMAGES[:, None], Y))
+
+
+def test_images_of_a_class_vary_as_those_that_it_was_trained_on():
+    """Two classes of one brightness each, which vary by other amounts: a standard normal prior gives both the same."""
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1], 200)
+    level = np.where(y == 0, rng.normal(150, 30, 400), rng.normal(60, 5, 400))
+    X = np.clip(level[:, None, None] + rng.normal(0, 8, (400, 8, 8)), 0, 255).astype(np.uint8)
+    vae = ImageVAE(**QUICK, steps=400, width=8, latent_dim=8, temperature=1.0).fit(X, y)
+    drawn = vae.sample(np.repeat([0, 1], 500), random_state=1).float().mean((1, 2, 3)).reshape(2, 500)
+    means, spreads = drawn.mean(1).tolist(), drawn.std(1).tolist()
+    assert means == pytest.approx([150, 60], abs=6)
+    assert 20 < spreads[0] < 36
+    assert 2 < spreads[1] < 9
+    scores = vae.score_samples(X[:, None], y)
+    fitted = vae.generator_.prior
+    vae.generator_.prior = LatentPrior(2, 0, 8)  # as in the training
+    assert scores.mean() > vae.score_samples(X[:, None], y).mean()
+    vae.generator_.prior = fitted
+
+
+@pytest.mark.parametrize("kind", [ImageVAE, TableVAE])
+def test_the_prior_is_that_of_the_training_samples_also_where_some_are_held_out(kind, tmp_path):
+    X, groups = (IMAGES if kind is ImageVAE else IMAGES.reshape(40, -1)[:, :5]), np.tile(["a", "b", "b", "c"], 10)
+    run = RunOptions(validation_fraction=0.25, checkpoint_dir=tmp_path / "run")
+    vae = kind(**SMALL, run=run).fit(X, Y, groups=groups)
+    prior = vae.generator_.prior
+    assert prior.centre.shape == (3, 4, 4)
+    assert (prior.centre[:2, :3] != 0).all()
+    again = clone(vae).fit(X, Y, groups=groups)  # from the checkpoint of its last step
+    assert again.resumed_from_ == 30
+    for name, tensor in vae.tensors().items():
+        assert torch.equal(again.tensors()[name], tensor), name
+    loaded = kind.load(vae.save(tmp_path / "m"), device="cpu")
+    assert torch.equal(loaded.generator_.prior.root, prior.root)
 
 
 def test_strokes_on_black_are_learnt():

@@ -13,7 +13,7 @@ def drawn(n, seed=0):
 
 
 def fitted(n=4000, n_groups=0):
-    """Class 0 around (3, -1) with covariance ROOT ROOT', class 1 around 0 with a tenth of it; all with variance 0.04."""
+    """Class 0 around (3, -1) with covariance ROOT ROOT', class 1 around 0, a tenth as wide; variances of 0.04."""
     classes = torch.arange(2).repeat_interleave(n)
     mean = torch.cat([torch.tensor([3.0, -1.0]) + drawn(n) @ ROOT.T, 0.1 * drawn(n, 1) @ ROOT.T])
     prior = LatentPrior(2, n_groups, 2)

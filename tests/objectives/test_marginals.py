@@ -43,6 +43,22 @@ def test_what_is_left_out_is_any_and_the_rest_is_that_of_the_real_sample(share, 
     torch.testing.assert_close(shares, torch.full((3, n), 1 / n), rtol=0, atol=0.04)
 
 
+@pytest.mark.parametrize(("share", "left_out", "n"), [((1, 0), 1, 4), ((0, 1), 0, 3)])
+def test_where_samples_are_shown_as_often_as_they_occur_so_is_what_is_left_out(share, left_out, n):
+    """Real samples of a class are of the groups that occur; generated ones of other groups would be told by that."""
+    cells = CELLS[
+        torch.arange(N) % 6 % 5
+    ]  # classes 0 and 1 more often than 2, group 0 less often than 1, 2 and 3 never
+    marginals = Marginals.of_share(1.0, 3, 4, label_temperature=0.5)
+    assert marginals == Marginals(3, 4, 0.5, 0.5, as_shown=True)
+    asked, _ = Marginals(3, 4, *share, as_shown=True).draw(cells, cells, torch.Generator().manual_seed(0))
+    expected = cells[:, left_out].bincount(minlength=n) / N
+    for which in range(3):
+        mine = asked[cells[:, 0] == which, left_out]
+        torch.testing.assert_close(mine.bincount(minlength=n) / len(mine), expected, rtol=0, atol=0.04)
+    assert not Marginals.of_share(1.0, 3, 4).as_shown
+
+
 def test_what_a_real_sample_lacks_stays_unknown():
     known = CELLS.clone()
     known[::3, 0], known[1::3, 1] = -1, -1

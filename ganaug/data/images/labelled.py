@@ -20,6 +20,8 @@ __all__ = ["DTYPES", "SPECTROGRAM", "LabelledImages", "images_from_array"]
 MIN_SIDE = 8
 UNLABELLED = -1  # scikit-learn's mark
 MAX_SIDE = 128
+FEW_VALUES = 16  # of the 256 of pixels: floats between fewer would lose their differences to rounding
+ROUNDED = 0.01  # of what the floats of a channel span
 MOST_NAMED = 10  # classes
 DTYPES = ("uint8", "float32", "auto")  # that images can be read as
 SPECTROGRAM = "spectrogram"  # the fact of images of sounds: parameters of ganaug.MelSpectrogram, in JSON
@@ -213,7 +215,8 @@ def images_from_array(images: Any, dtype: str = "uint8") -> NDArray[Any]:
         first.
     dtype : {"uint8", "float32", "auto"}
         "uint8" makes pixels of floats in [0, 1] and refuses others. "float32" keeps the values of any number, up to
-        single precision. "auto" keeps floats that leave [0, 1], and makes pixels of others.
+        single precision. "auto" keeps floats that leave [0, 1], or that span less than 16 of the 256 values of pixels
+        and are none of them, and makes pixels of others.
 
     Returns
     -------
@@ -282,7 +285,7 @@ def _converted(array: NDArray[Any], dtype: str) -> NDArray[Any]:
         )
     _check_finite(array)
     low, high = float(array.min()), float(array.max())
-    if low >= 0 and high <= 1:
+    if low >= 0 and high <= 1 and not (dtype == "auto" and _lost_as_pixels(array)):
         return np.rint(array * 255).astype(np.uint8)
     if dtype == "auto":
         return _to_float32(array)
@@ -290,6 +293,19 @@ def _converted(array: NDArray[Any], dtype: str) -> NDArray[Any]:
         f"floating-point images must have values in [0, 1], got [{low:g}, {high:g}]; undo the normalisation, convert "
         "to uint8 if the values run from 0 to 255, or keep them with labelled_images(..., dtype='float32')"
     )
+
+
+def _lost_as_pixels(array: NDArray[Any]) -> bool:
+    """Whether floats in [0, 1] of a channel lie between so few of the 256 values of pixels that these would be others.
+
+    The array is of shape (n, channels, height, width).
+    """
+    spans = 255 * np.ptp(array, axis=(0, 2, 3))
+    for channel in np.flatnonzero((spans > 0) & (spans < FEW_VALUES)):
+        values = 255 * array[:, channel]
+        if (np.abs(values - np.rint(values)) > ROUNDED * spans[channel]).any():
+            return True
+    return False
 
 
 def _to_float32(array: NDArray[Any]) -> NDArray[np.float32]:

@@ -122,7 +122,8 @@ class NeuralImageGenerator(ImageSampling):
         X : array, Tensor, dataset, LabelledImages, str or path-like
             Images of one size: a numpy array (n, height, width[, channels]) or torch tensor (n, channels, height,
             width), uint8 or floating point; or any other source that :func:`ganaug.labelled_images` reads, which
-            carries its own labels. Floats in [0, 1] become pixels, uint8. Other floats, and images read with
+            carries its own labels. Floats in [0, 1] become pixels, uint8, but for such as would lose their
+            differences (``dtype="auto"`` of :func:`ganaug.labelled_images`). Other floats, and images read with
             ``dtype="float32"``, are learnt by the range of each channel, and drawn as float32 within it.
         y : array-like of shape (n,), optional
             Class labels beside an array or a tensor: integers, strings or booleans; at least two classes of two images.

@@ -209,7 +209,9 @@ def resolve_image_config(
             penalty_every=preset.penalty_every,
             augment_p=float(chosen.get("augment_p", _auto_augment_p(counts.mean()))),
             latent_dim=64,
-            marginals=Marginals.of_share(float(params["marginal_share"]), len(counts), n_groups),
+            marginals=Marginals.of_share(
+                float(params["marginal_share"]), len(counts), n_groups, float(params["label_temperature"])
+            ),
         ),
         operations=tuple(chosen.get("augment", operations)),
     )

@@ -153,6 +153,7 @@ class ImageVAE(ImageScoring, NeuralImageGenerator):
     family: ClassVar[str] = "VAE"
     network_names: ClassVar[tuple[str, ...]] = ("generator", "latent_encoder")
     config_class: ClassVar[Any] = ImageVAEConfig
+    likelihood_scores: ClassVar[bool] = True
     generator_: ImageDecoder
     latent_encoder_: ImageEncoder
 

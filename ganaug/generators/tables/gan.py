@@ -203,7 +203,9 @@ class TableGAN(TableScoring[Table]):
                 penalty_every=1,
                 augment_p=0.0,
                 latent_dim=architecture.noise_dim,
-                marginals=Marginals.of_share(float(self.marginal_share), n_classes, n_groups),
+                marginals=Marginals.of_share(
+                    float(self.marginal_share), n_classes, n_groups, float(self.label_temperature)
+                ),
             ),
         )
 

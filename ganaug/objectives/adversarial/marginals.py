@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from ganaug.data.json_values import number, whole
+from ganaug.data.json_values import number, short, whole
 
 __all__ = ["Marginals"]
 
@@ -32,6 +32,9 @@ class Marginals:
     class_share, group_share : float
         Of the samples that are judged by their class, and by their group, alone: the expected shares of a batch,
         together at most 1. The rest is judged by both.
+    as_shown : bool
+        Whether random classes and groups are as frequent as those of the batch. Otherwise all are equally frequent, as
+        real ones are where every cell is shown equally often.
 
     Examples
     --------
@@ -46,6 +49,7 @@ class Marginals:
     n_groups: int
     class_share: float = 0.25
     group_share: float = 0.25
+    as_shown: bool = False
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Marginals:
@@ -55,18 +59,22 @@ class Marginals:
             whole(values[name], name, 1, MOST)
         number(marginals.class_share, "class_share", least=0, most=1)
         number(marginals.group_share, "group_share", least=0, most=1 - marginals.class_share)
+        if not isinstance(marginals.as_shown, bool):
+            raise ValueError(f"as_shown must be true or false, got {short(marginals.as_shown)}")
         return marginals
 
     @classmethod
-    def of_share(cls, share: float, n_classes: int, n_groups: int) -> Marginals | None:
+    def of_share(cls, share: float, n_classes: int, n_groups: int, label_temperature: float = 0.0) -> Marginals | None:
         """Half of a share for the classes and half for the groups; None where there is no share, or are no groups.
+
+        Unless every cell is shown equally often (``label_temperature=0``), what is asked for is as frequent as shown.
 
         Examples
         --------
         >>> Marginals.of_share(0.5, n_classes=10, n_groups=3)
-        Marginals(n_classes=10, n_groups=3, class_share=0.25, group_share=0.25)
+        Marginals(n_classes=10, n_groups=3, class_share=0.25, group_share=0.25, as_shown=False)
         """
-        return cls(n_classes, n_groups, share / 2, share / 2) if n_groups and share else None
+        return cls(n_classes, n_groups, share / 2, share / 2, label_temperature > 0) if n_groups and share else None
 
     def draw(self, asked: Tensor, known: Tensor, randomness: Generator) -> tuple[Tensor, Tensor]:
         """Draw which samples of a batch are judged by what, and what the generator is asked for.
@@ -90,7 +98,10 @@ class Marginals:
         n = len(asked)
         place = torch.rand(n, generator=randomness)
         by_class, by_group = place < self.class_share, place >= 1 - self.group_share
-        any_class = torch.randint(self.n_classes, (n,), generator=randomness)
-        any_group = torch.randint(self.n_groups, (n,), generator=randomness)
+        if self.as_shown:
+            any_class, any_group = (of[torch.randperm(n, generator=randomness)] for of in (classes, groups))
+        else:
+            any_class = torch.randint(self.n_classes, (n,), generator=randomness)
+            any_group = torch.randint(self.n_groups, (n,), generator=randomness)
         asked = torch.stack([torch.where(by_group, any_class, classes), torch.where(by_class, any_group, groups)], 1)
         return asked, known.masked_fill(torch.stack([by_group, by_class], 1), -1)
