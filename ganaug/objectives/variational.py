@@ -223,11 +223,12 @@ class VariationalObjective(Objective):
 
     def finish(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
         """Fit the prior to the latent vectors of the training samples, by the averaged encoder."""
+        generator: Any = self.ema["generator"]
         encoder, found = self.ema["latent_encoder"], []
         for samples, conditions in batches:
             with torch.no_grad():
                 found.append((*(part.float() for part in encoder(samples, conditions)), conditions))
-        self.ema["generator"].prior.fit(*(torch.cat(parts) for parts in zip(*found, strict=True)))
+        generator.prior.fit(*(torch.cat(parts) for parts in zip(*found, strict=True)))
 
     def findings(
         self, history: Sequence[Mapping[str, float]], found: Sequence[Mapping[str, Any]]
