@@ -306,7 +306,7 @@ def default_filters(gan: Any = None, share: float = 0.5) -> list[ImageFilter]:
 
     Rank and class consistency together were the only filters that beat none of them on MNIST, at 10 to 200 real images
     a class (suite "images-small"), with a GAN. A likelihood ranks another way: what it puts first is like the middle of
-    the class, and images that are kept by it vary half as much.
+    the class, and images that are kept by it vary less.
 
     Parameters
     ----------

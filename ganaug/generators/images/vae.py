@@ -122,8 +122,12 @@ class ImageVAE(ImageScoring, NeuralImageGenerator):
     networks, where the range of each channel is [-1, 1]. The scale of the distribution is learnt for each place and
     channel (compare Rybkin et al. 2021), so that neither term of the bound has a weight to be chosen.
 
-    `score_samples` gives the evidence lower bound in nats, the mean over eight draws of the latent vector, the same in
-    each call and for each image.
+    In the training the prior of latent vectors is standard normal. After it, it is replaced by the normal distribution
+    nearest to the latent vectors of the training images of each class, with groups around a mean for each class and
+    group (:class:`~ganaug.objectives.latent_prior.LatentPrior`): a class fills but a part of the standard normal one.
+
+    `score_samples` gives the evidence lower bound in nats for that prior, the mean over eight draws of the latent
+    vector, the same in each call and for each image.
 
     With groups encoder and decoder are conditioned on the sum of an embedding of the class and one of the group; a
     tenth of each batch is shown without its class, and another without its group. One sample costs one pass through the

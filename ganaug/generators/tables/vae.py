@@ -103,8 +103,12 @@ class TableVAE(TableScoring[Table]):
     probabilities of a logistic distribution that is cut half-way between their normal scores; levels have those of a
     softmax over their block; and a number counts only where it is present. All of them are drawn when rows are.
 
-    `score_samples` gives the evidence lower bound in nats: densities of normal scores, and probabilities of levels and
-    of columns of a few numbers, the mean over eight draws of the latent vector, the same in each call and for each row.
+    In the training the prior of latent vectors is standard normal; after it, it is the normal distribution nearest to
+    the latent vectors of the training rows of each class (:class:`~ganaug.objectives.latent_prior.LatentPrior`).
+
+    `score_samples` gives the evidence lower bound for that prior in nats: densities of normal scores, and probabilities
+    of levels and of columns of a few numbers, the mean over eight draws of the latent vector, the same in each call and
+    for each row.
 
     With groups encoder and decoder are conditioned on class and group; a tenth of each batch is shown without its
     class, and another without its group. One sample costs one pass through the decoder, as it does through the
