@@ -193,6 +193,12 @@ def test_features_are_computed_once(tmp_path, monkeypatch):
         ("clients.csv", {"target": "status", "sep": ";;"}, "sep must be one character such as ';', or tab, got ';;'"),
         ("breast_cancer", {"target": "y"}, "dataset 'breast_cancer' comes with its labels; leave the target out"),
         ("digits", {"foo": 1}, "dataset 'digits' has an unknown key 'foo'; known are 'categorical'"),
+        ("digits", {"origin": 3}, "dataset 'digits': origin must be a name, got 3"),
+        (
+            "sklearn.datasets.load_wine",
+            {"origin": " "},
+            "dataset 'sklearn.datasets.load_wine': origin must be a name, got ' '",
+        ),
         (
             "sklearn.datasets.load_wine",
             {"as_fram": True},
@@ -207,6 +213,11 @@ def test_bad_input_is_named(clients, monkeypatch, source, params, message):
     monkeypatch.chdir(clients)
     with pytest.raises(ValueError, match=message):
         table(source, **params)
+
+
+@pytest.mark.parametrize("source", ["digits", "keel:yeast1", "sklearn.datasets.load_wine"])
+def test_an_origin_changes_nothing_of_the_data(source):
+    pd.testing.assert_frame_equal(table(source, origin="one").X, table(source).X)
 
 
 def own_data(kind):

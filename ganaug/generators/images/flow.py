@@ -76,7 +76,8 @@ class ImageFlow(FlowSampling, NeuralImageGenerator):
         combinations of class and group that occur.
     pseudo_label_confidence : float in (0, 1] or None, default=0.9
         Images labelled -1 get the class that label spreading over nearest neighbours of pixels (Zhou et al., NeurIPS
-        2003) gives at least this probability; None gives none of them a class.
+        2003) gives at least this probability, and where that is right less often, as hidden labels show, so high a one
+        that it is right so often; None gives none of them a class.
     device : str, default="auto"
         "cpu", "cuda", "cuda:N" or "mps"; "auto" takes CUDA, else MPS, else the CPU.
     random_state : int, RandomState, Generator or None, default=None
