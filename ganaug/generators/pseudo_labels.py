@@ -159,11 +159,12 @@ def _least_certainty(model: LabelSpreading, rows: NDArray[Any], indices: NDArray
     """From which probability on guesses are right as often as `confidence` says; infinite where that is never so."""
     known = np.flatnonzero(indices != UNLABELLED)
     # In turn within each class, so that parts have as much of each, and all but one of a class are never hidden.
+    known = known[np.bincount(indices[known])[indices[known]] > 1]
     order = known[np.argsort(indices[known], kind="stable")]
     place = np.arange(len(order)) - np.searchsorted(indices[order], indices[order])
     found = []
     for part in range(HIDDEN_PARTS):
-        hidden = order[(place % HIDDEN_PARTS == part) & (np.bincount(indices[known])[indices[order]] > 1)]
+        hidden = order[place % HIDDEN_PARTS == part]
         if not len(hidden):
             continue
         rest = indices.copy()

@@ -53,17 +53,12 @@ class VariationalConfig:
 
 
 def evidence_terms(
-    encoder: nn.Module,
-    generator: Any,
-    samples: Tensor,
-    conditions: Tensor,
-    noise: Tensor,
-    prior: LatentPrior | None = None,
+    encoder: nn.Module, generator: Any, samples: Tensor, conditions: Tensor, noise: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Both terms of the evidence lower bound, log p(x|c) >= E_q[log p(x|z,c)] - KL(q(z|x,c) || p(z)), for each sample.
 
-    q(z|x,c) is a normal distribution of independent numbers, p(z) the standard one, or that of `prior`; the expectation
-    is estimated by one draw of z = mean + standard deviation * noise. Divergence: Kingma and Welling 2014, appendix B.
+    q(z|x,c) is a normal distribution of independent numbers, p(z) the standard one; the expectation is estimated by one
+    draw of z = mean + standard deviation * noise. Divergence: Kingma and Welling 2014, appendix B.
 
     Parameters
     ----------
@@ -74,7 +69,6 @@ def evidence_terms(
     samples : Tensor of shape (n, ...)
     conditions : Tensor of shape (n,) or (n, 2), int64
     noise : Tensor of shape (n, latent_dim)
-    prior : LatentPrior, optional
 
     Returns
     -------
@@ -83,11 +77,7 @@ def evidence_terms(
     """
     mean, log_std = (part.float() for part in encoder(samples, conditions))
     latents = mean + log_std.exp() * noise
-    if prior is None:
-        divergence = 0.5 * (mean.square() + (2 * log_std).exp() - 1).sum(1) - log_std.sum(1)
-    else:
-        divergence = prior.divergence(mean, log_std, conditions)
-    return generator.log_likelihood(samples, latents, conditions), divergence
+    return generator.log_likelihood(samples, latents, conditions), _divergence(mean, log_std)
 
 
 def evidence(
@@ -118,11 +108,18 @@ def evidence(
     noise = torch.randn(draws // 2, latent_dim, generator=Generator().manual_seed(0))
     # So few draws would otherwise have another variance, and their mean would not be below the log-likelihood.
     noise = (noise / noise.square().mean(0).sqrt()).to(samples.device)
-    bounds = []
-    for draw in torch.cat([noise, -noise]):
-        log_likelihood, divergence = evidence_terms(encoder, generator, samples, conditions, draw, prior)
-        bounds.append(log_likelihood - divergence)
-    return torch.stack(bounds).mean(0)
+    mean, log_std = (part.float() for part in encoder(samples, conditions))
+    of_draws = [
+        generator.log_likelihood(samples, mean + log_std.exp() * draw, conditions)
+        for draw in torch.cat([noise, -noise])
+    ]
+    divergence = _divergence(mean, log_std) if prior is None else prior.divergence(mean, log_std, conditions)
+    return torch.stack(of_draws).mean(0) - divergence
+
+
+def _divergence(mean: Tensor, log_std: Tensor) -> Tensor:
+    """KL(N(mean, std^2) || N(0, 1)) of each sample, (n,), in nats."""
+    return 0.5 * (mean.square() + (2 * log_std).exp() - 1).sum(1) - log_std.sum(1)
 
 
 class VariationalObjective(Objective):
