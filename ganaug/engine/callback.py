@@ -72,6 +72,10 @@ class Callback:
     def on_step(self, state: TrainingState) -> None:
         """After each step, and after the reading that was taken at it."""
 
+    def draws(self, state: TrainingState) -> bool:
+        """Whether :meth:`on_reading` will draw samples at this reading, which takes some preparing; by default not."""
+        return False
+
     def on_reading(self, state: TrainingState) -> None:
         """When losses and weights were found finite; the last entry of ``state.history`` is new."""
 

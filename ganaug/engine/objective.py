@@ -137,13 +137,15 @@ class Objective(Protocol):
         """
         return None
 
-    def finish(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
-        """Learn what asks for the final averages; by default there is nothing.
+    def before_drawing(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """Learn what is fitted to the averages, when the training has ended or samples are looked at in it.
+
+        By default there is nothing. It must not change what is trained.
 
         Parameters
         ----------
         batches : iterable of (Tensor, Tensor)
-            The training samples that have a class, once each, or where a class has very many a part of them, and their
+            The training samples that have a class, once each, or where a class has many a part of them, and their
             classes, or rows of class and group, both on the device.
         """
         return

@@ -7,6 +7,7 @@ import json
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral
 from typing import Any
 
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 
 from ganaug.data.images.labelled import UNLABELLED
 from ganaug.engine.callbacks.checkpoints import Checkpoints
+from ganaug.engine.callbacks.drawing import BeforeDrawing
 from ganaug.engine.callbacks.health import Health
 from ganaug.engine.callbacks.monitor import Monitor
 from ganaug.engine.callbacks.validation import Selection, held_out
@@ -39,6 +41,7 @@ from ganaug.generators.grouping import Grouping
 __all__ = ["ENGINE_CONSTRAINTS", "Fitting", "TrainingData", "TrainingTask"]
 
 MOST_OF_CLASS = 2**16  # samples that an objective looks at once the training has ended
+SEEN_OF_CLASS = 2**8  # and before samples are looked at in it
 ENGINE_CONSTRAINTS: dict[str, list[Any]] = {
     "device": [str, torch.device],
     "random_state": ["random_state", np.random.Generator],
@@ -249,19 +252,20 @@ class Fitting:
         if len(kept):
             known = (data.class_indices, data.class_names, data.real_samples, training, self.processes)
             selection = Selection(kept, *known)
-        own = [self._monitor(training), self._health(training, kept), selection]
-        callbacks = [*own, *self._options.callbacks, self._checkpoints]
+        given = [self._monitor(training), self._health(training, kept), selection, *self._options.callbacks]
+        observers = [callback for callback in given if callback is not None]
+        callbacks = [BeforeDrawing(partial(self._batches, kept, SEEN_OF_CLASS), observers), *observers]
         state = train(
             objective,
             training,
             self._sampler(training),
             data.real_samples,
             self.randomness,
-            callbacks=[callback for callback in callbacks if callback is not None],
+            callbacks=callbacks if self._checkpoints is None else [*callbacks, self._checkpoints],
             processes=self.processes,
             runner=runner,
         )
-        objective.finish(self._batches(kept))
+        objective.before_drawing(self._batches(kept, MOST_OF_CLASS))
         self.history, self.findings = state.history, state.findings
         self.validation = [] if selection is None else selection.readings
         return objective
@@ -272,15 +276,15 @@ class Fitting:
         of_groups = None if grouping is None else grouping.indices
         return held_out(self._data.class_indices, config.validation_fraction, of_groups)
 
-    def _batches(self, kept: NDArray[np.int64]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Samples that are trained on and have a class, with their conditions, for :meth:`Objective.finish`."""
+    def _batches(self, kept: NDArray[np.int64], most: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Up to `most` samples of a class that are trained on, with conditions, for `Objective.before_drawing`."""
         data, grouping, size = self._data, self._data.grouping, self._batch_size()
         trained_on = np.ones(len(data.class_indices), dtype=bool)
         trained_on[kept] = False
         chosen = []
         for which in range(len(data.class_names)):
             mine = np.flatnonzero(trained_on & (data.class_indices == which))
-            chosen.append(mine[:: -(-len(mine) // MOST_OF_CLASS) or 1])
+            chosen.append(mine[:: -(-len(mine) // most) or 1])
         for places in np.array_split(found := np.concatenate(chosen), -(-len(found) // size)):
             conditions = torch.from_numpy(data.class_indices[places].astype(np.int64))
             if grouping is not None:

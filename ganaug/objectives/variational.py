@@ -218,7 +218,7 @@ class VariationalObjective(Objective):
         parts = zip(noise.split(batch_size), conditions.split(batch_size), strict=True)
         return torch.cat([average(z.to(device), asked.to(device)).flatten(1) for z, asked in parts])
 
-    def finish(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
+    def before_drawing(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
         """Fit the prior to the latent vectors of the training samples, by the averaged encoder."""
         generator: Any = self.ema["generator"]
         encoder, found = self.ema["latent_encoder"], []
@@ -226,6 +226,9 @@ class VariationalObjective(Objective):
             with torch.no_grad():
                 found.append((*(part.float() for part in encoder(samples, conditions)), conditions))
         generator.prior.fit(*(torch.cat(parts) for parts in zip(*found, strict=True)))
+        # In the training it says nothing; without it the average would move back towards the standard normal one.
+        trained: Any = self.networks["generator"]
+        trained.prior.load_state_dict(generator.prior.state_dict())
 
     def findings(
         self, history: Sequence[Mapping[str, float]], found: Sequence[Mapping[str, Any]]

@@ -9,7 +9,7 @@ import pytest
 import torch
 from sklearn.base import clone
 
-from ganaug import ImageVAE, RunOptions, TableVAE
+from ganaug import Callback, ImageVAE, RunOptions, TableVAE
 from ganaug.data.tables.layout import RowLayout
 from ganaug.engine.layers import initialise
 from ganaug.generators.tables.vae_networks import RowDecoder, TableVAEArchitecture
@@ -73,6 +73,43 @@ def test_the_prior_is_that_of_the_training_samples_also_where_some_are_held_out(
         assert torch.equal(again.tensors()[name], tensor), name
     loaded = kind.load(vae.save(tmp_path / "m"), device="cpu")
     assert torch.equal(loaded.generator_.prior.root, prior.root)
+
+
+class Watched(Callback):
+    """Says at each reading where latent vectors are drawn around, having drawn samples itself at some."""
+
+    name = "watched"
+
+    def __init__(self, at=()):
+        self.at, self.seen = at, {}
+
+    def draws(self, state):
+        return state.step in self.at
+
+    def on_reading(self, state):
+        self.seen[state.step] = state.objective.ema["generator"].prior.centre.clone()
+
+
+@pytest.mark.parametrize("kind", [ImageVAE, TableVAE])
+def test_samples_that_are_looked_at_in_the_training_are_drawn_as_those_after_it(kind, tmp_path):
+    X = IMAGES if kind is ImageVAE else IMAGES.reshape(40, -1)[:, :5]
+    found = {}
+    for at in ((), (100,)):
+        watched = Watched(at)
+        run = RunOptions(callbacks=[watched])
+        found[at] = kind(**{**SMALL, "steps": 150}, run=run).fit(X, Y), watched.seen
+    (unseen, seen), (vae, looked) = found.values()
+    assert not seen[50].any()
+    assert not seen[100].any()
+    assert not looked[50].any()
+    assert looked[100][:2, 0].all()
+    torch.testing.assert_close(looked[150], looked[100])  # the average keeps what was learnt
+    for name, tensor in unseen.tensors().items():  # and what comes out is the same
+        assert torch.equal(vae.tensors()[name], tensor), name
+
+    watched = Watched()
+    kind(**SMALL, run=RunOptions(callbacks=[watched], validation_fraction=0.25)).fit(X, Y)
+    assert watched.seen[30][:2, 0].all()  # for the held-out samples are compared with drawn ones
 
 
 def test_strokes_on_black_are_learnt():

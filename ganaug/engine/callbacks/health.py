@@ -110,11 +110,15 @@ class Health(Callback):
         self._processes = processes
         self._real: dict[int, tuple[Tensor, float, float]] = {}
 
+    def draws(self, state: TrainingState) -> bool:
+        """Whether a look at samples is due."""
+        last = self.looks[-1]["step"] if self.looks else 0
+        return any(last < due <= state.step for due in self._due)
+
     def on_reading(self, state: TrainingState) -> None:
         """Look at a run after a reading that was finite; record and report what is found."""
         found = state.objective.findings(state.history, state.findings)
-        last = self.looks[-1]["step"] if self.looks else 0
-        looked = any(last < due <= state.step for due in self._due)
+        looked = self.draws(state)
         if looked:
             found += self._samples(state)
         for finding in found:

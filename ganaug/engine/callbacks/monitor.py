@@ -116,6 +116,11 @@ class Monitor(Callback):
                     sink.close()
         self._lines = self._board = None
 
+    def draws(self, state: TrainingState) -> bool:
+        """Whether a sample grid is due."""
+        due = state.step - self._last_grid >= GRID_EVERY or state.step == self._steps
+        return due and self._board is not None and self._sample_grid is not None
+
     def on_reading(self, state: TrainingState) -> None:
         """Record one reading of the losses, and now and then a sample grid."""
         values = state.history[-1]
@@ -126,9 +131,8 @@ class Monitor(Callback):
             return
         step = int(values["step"])
         scalars = {name: value for name, value in values.items() if name not in ("step", "seconds")}
-        due = step - self._last_grid >= GRID_EVERY or step == self._steps
         grid = None
-        if self._sample_grid is not None and due:
+        if self._sample_grid is not None and self.draws(state):
             self._last_grid = step
             grid = self._sample_grid(state.objective.ema)
         try:

@@ -136,10 +136,14 @@ class Selection(Callback):
                 "folder"
             )
 
+    def draws(self, state: TrainingState) -> bool:
+        """Whether a measurement is due."""
+        last = self.readings[-1]["step"] if self.readings else 0
+        return state.step >= self._config.steps or state.step - last >= self._config.steps / READINGS
+
     def on_reading(self, state: TrainingState) -> None:
         """Measure the run's average at a reading, if that is due, and keep it if it is the best so far."""
-        last = self.readings[-1]["step"] if self.readings else 0
-        if state.step < self._config.steps and state.step - last < self._config.steps / READINGS:
+        if not self.draws(state):
             return
         classes = self.measure(state.objective.samples)
         score = float(np.mean(list(classes.values())))
