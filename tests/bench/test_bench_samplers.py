@@ -75,12 +75,14 @@ def test_tables_of_one_kind(name, kinds):
     assert abs(int((y == 1).sum()) - 40) < 8
 
 
-@pytest.mark.parametrize("name", ["random", "smoothed-bootstrap", "smote", "borderline", "adasyn", "gan"])
+@pytest.mark.parametrize("name", ["random", "smoothed-bootstrap", "smote", "smotenc", "borderline", "adasyn", "gan"])
+@pytest.mark.parametrize("numeric", [True, False])
 @pytest.mark.filterwarnings("ignore:class 2 has a single row")
-def test_a_class_of_one_row(name):
-    (_, y), note = drawn(name, mixed((30, 12, 1)))
+def test_a_class_of_one_row(name, numeric):
+    (X, y), note = drawn(name, mixed((30, 12, 1), numeric=numeric))
+    assert len(X) == len(y)
     assert abs(int((y == 2).sum()) - 30) < 8
-    if name in ("smote", "borderline", "adasyn"):
+    if name in ("smote", "smotenc", "borderline", "adasyn"):
         assert "classes of one row were duplicated" in note or "SMOTE in its place" in note
 
 
@@ -91,6 +93,16 @@ def test_a_table_that_a_sampler_refuses_is_left_to_smote_and_told():
     (_, labels), note = drawn("adasyn", apart)
     assert note.startswith("SMOTE in its place, for it refused: ")
     assert np.bincount(labels).tolist() == [60, 60]
+
+
+def test_a_sampler_that_finds_nothing_to_add_says_so():
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1], [60, 20])
+    apart = TableData(pd.DataFrame(rng.normal(size=(80, 2)) + 100 * y[:, None], columns=["a", "b"]), y, ())
+    (_, labels), note = drawn("borderline", apart)  # which looks at rows that have others of their class around
+    assert np.bincount(labels).tolist() == [60, 20]
+    assert note == "classes that it found no rows to add to: 1"
+    assert drawn("smote", apart)[1] is None
 
 
 @pytest.mark.parametrize(

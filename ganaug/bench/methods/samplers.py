@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from imblearn.over_sampling import ADASYN, SMOTE, SMOTEN, SMOTENC, BorderlineSMOTE, RandomOverSampler
+from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 
 from ganaug.bench.inputs.datasets import TableData
@@ -251,15 +252,13 @@ def _interpolating(cls: Any, neighbours: str) -> Callable[..., Any]:
     def apply(data: TableData, encode: Columns, strategy: Any, seed: int, params: dict[str, Any]) -> Any:
         counts = np.bincount(data.y)
         few = max(1, min(NEIGHBOURS, int(counts.min()) - 1))
-        X, y, note = encode(data.X), data.y, None
-        if counts.min() < 2:
-            # Two copies of an only row, between which there is nothing but copies.
-            alone = np.flatnonzero(counts[y] == 1)
-            X, y = np.concatenate([X, X[alone]]), np.concatenate([y, y[alone]])
-            note = "classes of one row were duplicated"
+        places, note = _without_single_rows(data.y)
+        X, y = encode(data.X)[places], data.y[places]
         options = {"sampling_strategy": strategy, "random_state": seed, neighbours: few, **params}
         try:
-            return cls(**options).fit_resample(X, y), note
+            sampler = cls(**options)
+            resampled = sampler.fit_resample(X, y)
+            return resampled, note or _not_filled(sampler, y, resampled[1])
         except (ValueError, RuntimeError) as error:
             # What is wrong with parameters is no reason to run another sampler under the name of this one.
             if cls is SMOTE or (params and not str(error).startswith(REFUSALS)):
@@ -270,23 +269,40 @@ def _interpolating(cls: Any, neighbours: str) -> Callable[..., Any]:
     return apply
 
 
+def _without_single_rows(y: NDArray[np.integer]) -> tuple[NDArray[np.intp], str | None]:
+    """Positions of all rows, and of only rows of a class once more: between the two there is nothing but copies."""
+    alone = np.flatnonzero(np.bincount(y)[y] == 1)
+    places = np.concatenate([np.arange(len(y)), alone])
+    return places, "classes of one row were duplicated" if len(alone) else None
+
+
+def _not_filled(sampler: Any, before: NDArray[np.integer], after: NDArray[np.integer]) -> str | None:
+    """What is to be said where some classes got none of the rows that were asked for, which is no error."""
+    n_classes = int(before.max()) + 1
+    added = np.bincount(after, minlength=n_classes) - np.bincount(before, minlength=n_classes)
+    empty = [c for c, asked in sampler.sampling_strategy_.items() if asked and not added[c]]
+    return f"classes that it found no rows to add to: {len(empty)}" if empty else None
+
+
 def _smotenc(data: TableData, encode: Columns, strategy: Any, seed: int, params: dict[str, Any]) -> Any:
     if not data.nominal:
         return SAMPLERS["smote"](data, encode, strategy, seed, params)
     numeric = data.numeric
     few = max(1, min(NEIGHBOURS, int(np.bincount(data.y).min()) - 1))
     options = {"sampling_strategy": strategy, "random_state": seed, "k_neighbors": few, **params}
+    places, note = _without_single_rows(data.y)
+    y = data.y[places]
     # As SMOTE does it sees a missing number as the median, and a missing name as a name of its own.
-    plain = encode.plain(data.X)[data.X.columns]
+    plain = encode.plain(data.X)[data.X.columns].iloc[places].reset_index(drop=True)
     if not numeric:
-        X, y = SMOTEN(**options).fit_resample(plain, data.y)
-        return (encode(pd.DataFrame(X, columns=data.X.columns)), y), None
+        X, y = SMOTEN(**options).fit_resample(plain, y)
+        return (encode(pd.DataFrame(X, columns=data.X.columns)), y), note
     plain = plain.fillna(plain[numeric].median()).fillna(0.0)
     scaler = StandardScaler().fit(plain[numeric])
     plain[numeric] = scaler.transform(plain[numeric])
-    X, y = SMOTENC(list(data.nominal), **options).fit_resample(plain, data.y)
+    X, y = SMOTENC(list(data.nominal), **options).fit_resample(plain, y)
     X[numeric] = scaler.inverse_transform(X[numeric])
-    return (encode(X), y), None
+    return (encode(X), y), note
 
 
 def _generator_alone(name: str) -> Callable[..., Any]:
