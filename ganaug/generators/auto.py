@@ -8,8 +8,8 @@ The rule, by what is drawn:
   +0.6 [-0.3, +1.7] with TableVAE, +0.5 [-0.9, +2.2] with TableFlow and +0.7 [-0.5, +2.4] with TableAutoregressive (95
   % intervals over tables, ``python benchmarks/run.py keel-families``; every p-value is 1 after Holm's correction).
   Later it was found to be the same on 20 to 500 rows of eight other tables (suite "few-rows"), and on sixteen more.
-  Where nothing is to be gained the rule takes what is cheap: a copula of 50,000 rows and 15 columns takes 1.2 s,
-  the networks 3.5 to 21 s (``python benchmarks/families.py rows``).
+  Where nothing is to be gained the rule takes what is cheap: a copula of 50,000 rows and 15 columns takes 1.3 s,
+  the networks 3.2 to 25 s (``python benchmarks/families.py rows``).
 * images: ``ImageGAN``. With 20 real images a class of five data sets and the same time of training, no family adds
   anything to the best classical transform, and none differs from another there. Of samples alone a classifier learns
   most from ImageFlow, by 8.4 points more than from ImageGAN (+1.8 to +14.9 over the data sets), and from ImageVAE by
