@@ -129,8 +129,8 @@ class ImageFlow(FlowSampling, NeuralImageGenerator):
     The network reads and writes images in patches of 2x2 pixels, and of 4x4 where both sides have 32 or more: there a
     step costs about half and a sample about a quarter of what it costs with 2x2, and twice as many steps are made.
 
-    On 60 images of each class of scikit-learn's digits a default training takes 16 seconds of a CPU core. A classifier
-    of its samples alone is right on 96.8 % of other real images, and one of those of :class:`ImageGAN` on 87.8 %, by
+    On 60 images of each class of scikit-learn's digits a default training takes 24 seconds of a CPU core. A classifier
+    of its samples alone is right on 96.7 % of other real images, and one of those of :class:`ImageGAN` on 87.8 %, by
     ``python benchmarks/families.py images`` (three seeds).
 
     There is no ``score_samples``: the likelihood of an image would be an estimate from random directions, of a network
