@@ -13,7 +13,16 @@ from torch import Tensor
 
 from ganaug.data import labelled_images
 from ganaug.engine.devices import seed_from, seeded
-from ganaug.generators.contract import SampleSpec, check_generator, class_indices, group_indices, has_groups, takes
+from ganaug.generators.contract import (
+    SampleSpec,
+    check_generator,
+    class_indices,
+    device_of,
+    draw_images,
+    group_indices,
+    has_groups,
+    takes,
+)
 
 __all__ = ["ImageMixture"]
 
@@ -43,6 +52,8 @@ class ImageMixture(BaseEstimator):
     cell_counts_ : ndarray of shape (n_classes, n_groups), int64, or None
         As the first generator has them.
     sample_spec_ : SampleSpec
+    device_ : torch.device
+        Where it draws: a GPU if one of its generators does.
 
     Notes
     -----
@@ -117,6 +128,12 @@ class ImageMixture(BaseEstimator):
         self.cell_counts_ = first.cell_counts_ if has_groups(first) else None
         return self
 
+    @property
+    def device_(self) -> torch.device:
+        """Where it draws."""
+        devices = [device_of(generator) for generator in self.generators_]
+        return next((device for device in devices if device.type != "cpu"), devices[0])
+
     def sample(self, labels: Any, groups: Any = None, *, random_state: Any = None) -> Tensor:
         """Draw one image per label; of each class, or cell of class and group, as many by each generator.
 
@@ -138,22 +155,33 @@ class ImageMixture(BaseEstimator):
         ValueError
             For a label or a group that was not in the training data, and another number of groups than of labels.
         """
-        randomness = np.random.default_rng(seed_from(random_state))
         places = [class_indices(self, labels)]
         if groups is not None:
             places.append(group_indices(self, groups, len(places[0])))
+        return self.sample_positions(*map(torch.from_numpy, places), random_state=random_state)
+
+    def sample_positions(
+        self,
+        positions: Tensor,
+        groups: Tensor | None = None,
+        *,
+        random_state: Any = None,
+        device: str | torch.device = "cpu",
+    ) -> Tensor:
+        """As :meth:`sample`, for positions in ``classes_`` and ``groups_``, with the result on `device`."""
+        randomness = np.random.default_rng(seed_from(random_state))
+        places = [asked.cpu().numpy() for asked in (positions, groups) if asked is not None]
         # In turns within each cell, whatever the order of the labels.
         order = np.lexsort([randomness.random(len(places[0])), *places])
         by = np.empty(len(order), dtype=np.int64)
         by[order] = (np.arange(len(order)) + randomness.integers(len(self.generators_))) % len(self.generators_)
-        drawn = torch.empty((len(order), *self.sample_spec_.shape), dtype=getattr(torch, self.sample_spec_.dtype))
+        dtype = getattr(torch, self.sample_spec_.dtype)
+        drawn = torch.empty((len(order), *self.sample_spec_.shape), dtype=dtype, device=device)
         for number, generator in enumerate(self.generators_):
             own = np.flatnonzero(by == number)
             if not len(own):
                 continue
-            asked = [self.classes_[places[0][own]]]
-            if groups is not None and self.groups_ is not None:
-                asked.append(self.groups_[places[1][own]])
             seed = int(randomness.integers(2**31))
-            drawn[torch.from_numpy(own)] = torch.as_tensor(generator.sample(*asked, random_state=seed))
+            asked = [place[own] for place in places]
+            drawn[torch.from_numpy(own)] = draw_images(generator, *asked, random_state=seed, device=device)
         return drawn

@@ -273,7 +273,8 @@ class SavedNetworks(NestedDefaults):
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
         for name in (f"{part}_" for part in self.network_names):
-            if name in state:
-                # Plain data travels between machines: weights leave the GPU in the copy only.
+            if name in state and any(tensor.device.type != "cpu" for tensor in state[name].state_dict().values()):
+                # Plain data travels between machines: weights leave the GPU in the copy only. Without need there is no
+                # copy, for worker processes are given tensors that must be there until they have started.
                 state[name] = copy.deepcopy(state[name]).cpu()
         return state

@@ -8,6 +8,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, TensorDataset, default_collate
 
 from ganaug import AugmentedDataset, RandomSynthetic, SyntheticMix
+from ganaug.curation import ImageMixture
 
 N, BATCH = 64, 16
 
@@ -90,8 +91,9 @@ def test_workers_and_epochs_differ_and_a_seed_repeats(pool, of_class, where, con
     assert torch.equal(first, again)
 
 
-def test_a_gan_on_the_cpu_draws_in_workers(gan):
-    loader = loader_of(Pairs(), "fork", 2, False, collate_fn=Collate(SyntheticMix(gan, 1.0)))
+@pytest.mark.parametrize("context", ["fork", "forkserver"])
+def test_a_gan_on_the_cpu_draws_in_workers(gan, context):
+    loader = loader_of(Pairs(), context, 2, False, collate_fn=Collate(SyntheticMix(gan, 1.0)))
     first, second = epochs(loader)
     assert not torch.equal(first, second)
     assert not torch.equal(first[:BATCH], first[BATCH : 2 * BATCH])
@@ -109,8 +111,14 @@ class OnAGpu:
         raise NotImplementedError
 
 
-def test_a_gan_on_a_gpu_in_a_worker_is_refused_with_the_remedy(gan):
-    loader = loader_of(Pairs(), "fork", 1, False, collate_fn=Collate(SyntheticMix(OnAGpu(gan), 1.0)))
+@pytest.mark.parametrize("mixed", [False, True])
+def test_a_gan_on_a_gpu_in_a_worker_is_refused_with_the_remedy(gan, mixed):
+    source = OnAGpu(gan)
+    if mixed:
+        source = ImageMixture([gan, source])
+        source.generators_, source.classes_ = source.generators, gan.classes_
+        source.sample_spec_, source.class_names_, source.groups_ = gan.sample_spec_, {}, None
+    loader = loader_of(Pairs(), "fork", 1, False, collate_fn=Collate(SyntheticMix(source, 1.0)))
     with pytest.raises(RuntimeError, match="cannot draw inside a DataLoader worker; apply the transform to batches"):
         epochs(loader, 1)
 
