@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganaug.cli.common import SYNTHETIC, Device, Seed, app
-from ganaug.cli.image_files import as_fitted, marked_images
+from ganaug.cli.common import Device, Seed, app
+from ganaug.cli.image_files import as_fitted
 from ganaug.cli.models import ModelClass, open_model
 from ganaug.cli.outputs import Overwrite, check_output, is_audit
 from ganaug.cli.sound_files import images_or_sounds
@@ -152,11 +152,15 @@ def _audit_images(
     asked: dict[str, Any],
 ) -> AuditReport:
     from ganaug.audit import audit as run_audit
+    from ganaug.data.synthetic_marks import check_images_real
     from ganaug.generators.contract import training_data
 
     made = None if gan is not None else _synthetic_images(source, size, groups)
     facts = training_data(gan) if made is None else made.facts
-    sides = [_images(path, size, groups, facts, source) for path in (train, holdout) if path is not None]
+    paths = [path for path in (train, holdout) if path is not None]
+    sides = [_images(path, size, groups, facts, source) for path in paths]
+    for path, side in zip(paths, sides, strict=True):
+        check_images_real(Path(path), side)
     if made is None:
         return run_audit(gan, *(as_fitted(side, gan) for side in sides), **asked)
     return run_audit(made, *sides, **asked)
@@ -185,6 +189,7 @@ def _rows(
 
     The first of the names is that of the column of labels; the others are those of categorical columns.
     """
+    from ganaug.data.synthetic_marks import SYNTHETIC
     from ganaug.data.tables.files.csv_format import CsvOptions, file_kind
     from ganaug.data.tables.files.table_files import split_target
 
@@ -214,6 +219,7 @@ def _synthetic_images(path: str, size: str | None, groups: str | None) -> Labell
     from ganaug.curation import SyntheticPool
     from ganaug.curation.pool import HEADER
     from ganaug.data import LabelledImages
+    from ganaug.data.synthetic_marks import marked_images
 
     if (Path(path) / HEADER).is_file():
         pool = SyntheticPool(path)

@@ -12,7 +12,6 @@ from typing import Annotated, Any
 import typer
 
 __all__ = [
-    "SYNTHETIC",
     "BatchSize",
     "CheckpointEvery",
     "Checkpoints",
@@ -57,7 +56,6 @@ app.add_typer(fit_app, name="fit")
 app.add_typer(augment_app, name="augment")
 app.add_typer(bench_app, name="bench")
 
-SYNTHETIC = "is_synthetic"  # the column that says which samples are
 LogDir = Annotated[
     Path | None, typer.Option(help="Folder for metrics.jsonl and TensorBoard files; default OUTPUT/log.")
 ]

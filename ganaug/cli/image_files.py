@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import itertools
-import os
 import re
 import warnings
 from collections import Counter
@@ -15,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from ganaug._text import visible
-from ganaug.cli.common import SYNTHETIC, check_writable
+from ganaug.cli.common import check_writable
 from ganaug.cli.outputs import check_apart, check_output, is_marked, remember
 
 if TYPE_CHECKING:
@@ -27,12 +26,9 @@ if TYPE_CHECKING:
 __all__ = [
     "ImageFormat",
     "as_fitted",
-    "check_all_real",
     "check_holds",
     "check_image_output",
     "folder_names",
-    "marked_images",
-    "marked_in_folder",
     "unique_names",
     "without_label",
     "write_images",
@@ -44,7 +40,6 @@ UNSAFE_IN_NAME = re.compile(r"[^\w.@ +-]|^\.|^$")
 WITHOUT_LABEL = "unlabelled"  # folder of the images labelled -1
 
 
-METADATA = "metadata.csv"
 GROUP = "group"
 
 
@@ -152,6 +147,7 @@ def write_images(
     import numpy as np
 
     from ganaug.data.images.labelled import SPECTROGRAM
+    from ganaug.data.synthetic_marks import SYNTHETIC
 
     check_holds(kind, images)
     names = unique_names({label: name for label, name in names.items() if not _is_unlabelled(label, labels)})
@@ -184,6 +180,7 @@ def _write_folder(
     groups: NDArray[Any] | None,
 ) -> None:
     from ganaug.data.images.pictures import picture
+    from ganaug.data.synthetic_marks import SYNTHETIC
 
     folders = folder_names(names)
     inner = {} if groups is None else folder_names({group: str(group) for group in sorted(set(groups.tolist()))})
@@ -205,22 +202,23 @@ def _write_folder(
     counters: Counter[tuple[Any, str]] = Counter()
     places: list[str] = []
     taken: set[str] = set()
-    for index, (image, label, prefix, group) in enumerate(zip(images, labels.tolist(), prefixes, of, strict=True)):
+    for index, (label, prefix, group) in enumerate(zip(labels.tolist(), prefixes, of, strict=True)):
         inside = f"{group}{prefix}{counters[label, group]:06d}"
         if index < len(files):
             inside = PurePosixPath(*PurePosixPath(files[index]).parts[1:]).with_suffix("").as_posix()
-        place = _free(f"{folders[label]}/{inside}", taken)
-        (output / place).parent.mkdir(parents=True, exist_ok=True)
-        picture(image).save(output / place)
-        places.append(place)
+        places.append(_free(f"{folders[label]}/{inside}", taken))
         counters[label, group] += 1
-    if synthetic is not None:
+    output.mkdir(parents=True, exist_ok=True)
+    if synthetic is not None:  # first, so that no one takes synthetic images for real where the writing was interrupted
         columns = {"label": [names.get(label, "") for label in labels.tolist()], SYNTHETIC: synthetic.tolist()}
         if groups is not None:
             columns[GROUP] = groups.tolist()
         if files:
             columns["original_file"] = [*files, *[""] * (len(places) - len(files))]
         _write_metadata(output, {"file_name": places, **columns})
+    for image, place in zip(images, places, strict=True):
+        (output / place).parent.mkdir(parents=True, exist_ok=True)
+        picture(image).save(output / place)
 
 
 def folder_names(names: dict[Any, str]) -> dict[Any, str]:
@@ -242,73 +240,13 @@ def _free(place: str, taken: set[str]) -> str:
 def _write_metadata(output: Path, columns: dict[str, list[Any]]) -> None:
     """Write what load_dataset("imagefolder") reads beside the images."""
     from ganaug.data.files import write_atomically
+    from ganaug.data.images.metadata import METADATA
 
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows(zip(*columns.values(), strict=True))
     write_atomically(output / METADATA, buffer.getvalue())
-
-
-def check_all_real(source: Path, data: LabelledImages) -> None:
-    """Raise ``ValueError`` if a folder, by its metadata.csv, or a file says that some of its images are synthetic."""
-    if source.is_dir():
-        marked = marked_in_folder(source, data.files) if data.files else None
-    else:
-        marked = _marked(source, len(data))
-    if marked is not None and marked.any():
-        where = METADATA if source.is_dir() else SYNTHETIC
-        raise ValueError(f"{source} holds {marked.sum():,} synthetic images already ({where}); pass real ones only")
-
-
-def marked_images(source: Path, data: LabelledImages) -> NDArray[Any] | None:
-    """Which images are synthetic, as the folder or file that they were read from says; None if it does not say."""
-    marked = marked_in_folder(source, data.files) if data.files else None
-    return _marked(source, len(data)) if marked is None else marked
-
-
-def marked_in_folder(root: Path, files: Sequence[str]) -> NDArray[Any] | None:
-    """Which images of a folder are synthetic by its metadata.csv; None if it does not say."""
-    import numpy as np
-
-    from ganaug.data.files import read_regular
-
-    path = root / METADATA
-    if path.is_dir() or not os.path.lexists(path):  # a class may have any name
-        return None
-    try:
-        rows = csv.DictReader(io.StringIO(read_regular(path).decode("utf-8-sig"), newline=""))
-        if not {"file_name", SYNTHETIC} <= set(rows.fieldnames or ()):
-            return None
-        synthetic = {row["file_name"] for row in rows if (row[SYNTHETIC] or "").lower() in ("true", "1")}
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{path} cannot be read as CSV ({error}); write it again") from None
-    return np.array([name in synthetic for name in files], dtype=bool)
-
-
-def _marked(path: Path, n: int) -> NDArray[Any] | None:
-    """Which images of a file that ``ganaug augment images`` wrote are synthetic; None if it does not say."""
-    from ganaug.data.images.array_files import read_npz
-
-    if path.is_dir() and next(path.glob(f"*/{SYNTHETIC.removeprefix('is_')}_*.png"), None):
-        raise ValueError(f"{path} holds real and synthetic images; write them to an .npz or .parquet file, or apart")
-    if path.suffix == ".npz":
-        return _flags(path, read_npz(path, [SYNTHETIC], all_of_them=False).get(SYNTHETIC), n)
-    if path.suffix == ".parquet":
-        import pyarrow.parquet
-
-        if SYNTHETIC in pyarrow.parquet.read_schema(path).names:
-            return _flags(path, pyarrow.parquet.read_table(path, columns=[SYNTHETIC])[SYNTHETIC].to_numpy(), n)
-    return None
-
-
-def _flags(path: Path, marked: NDArray[Any] | None, n: int) -> NDArray[Any] | None:
-    if marked is not None and (marked.dtype != bool or marked.shape != (n,)):
-        raise ValueError(
-            f"{path}: {SYNTHETIC} must hold {n:,} booleans, one for each image, got {marked.dtype} of shape "
-            f"{marked.shape}; write it again"
-        )
-    return marked
 
 
 def _write_npz(

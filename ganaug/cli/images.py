@@ -32,7 +32,6 @@ from ganaug.cli.common import (
 from ganaug.cli.image_files import (
     ImageFormat,
     as_fitted,
-    check_all_real,
     check_holds,
     check_image_output,
     without_label,
@@ -183,6 +182,8 @@ def fit_and_save(
     dry_run: bool,
 ) -> None:
     """Train a generator on what is read, and save it; `asked` are parameters by name, None for what was not given."""
+    from ganaug.data.synthetic_marks import check_images_real
+
     cls = found_class(generator, "images")
     check_savable(cls, license)
     check_learns_groups(cls, groups)
@@ -193,7 +194,7 @@ def fit_and_save(
     data = read()
     if data.groups is not None and len(names := {*data.groups.tolist()}) < 2:
         raise ValueError(f"--groups needs at least two groups, got {names.pop()!r} for all samples; leave it out")
-    check_all_real(Path(source), data)
+    check_images_real(Path(source), data)
     if unlabelled is not None:
         _check_keeps(gan)
         data = without_label(data, unlabelled)
@@ -293,13 +294,15 @@ def augment_and_write(
     more : AugmentedImages
         With labels as they were read.
     """
+    from ganaug.data.synthetic_marks import check_images_real
+
     if model is not None:
         _check_nothing_trains(asked, flip, param)
     written_as = check_image_output(output, output_format, [source, model], overwrite=overwrite)
     gan, groups = _made_or_opened(model, generator, groups, asked, param)
     _check_what_is_added(per_class, per_cell, keep_all, groups)
     whole = read(gan, groups)
-    check_all_real(Path(source), whole)
+    check_images_real(Path(source), whole)
     check_holds(written_as, whole.images)
     data = _as_trained_on(whole, None if model is None else gan, model, unlabelled, source)
     if flip:

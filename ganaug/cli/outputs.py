@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ganaug.cli.common import SYNTHETIC, check_writable
+from ganaug.cli.common import check_writable
 
 __all__ = [
     "Overwrite",
@@ -186,6 +186,7 @@ def is_marked(path: Path) -> bool:
     """Whether a table or images in a file say which of them are synthetic."""
     from ganaug.data.files import check_regular
     from ganaug.data.images.array_files import read_npz
+    from ganaug.data.synthetic_marks import SYNTHETIC
     from ganaug.data.tables.files.table_files import read_table
 
     check_regular(path)

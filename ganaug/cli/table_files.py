@@ -7,11 +7,9 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-
-from ganaug.cli.common import SYNTHETIC
 
 if TYPE_CHECKING:
     from ganaug.data.tables.files.csv_format import CsvOptions
@@ -67,22 +65,6 @@ def report_reading(path: str | Path, file: TableFile, *, categorical: bool = Tru
     if file.notes:
         remedy = "--encoding, --na-values or --categorical" if categorical else "--encoding or --na-values"
         print(f"Note: {path}: {'; '.join(file.notes)}. Change it with --sep, --decimal, {remedy}.", file=sys.stderr)
-
-
-def check_rows_real(path: Path, table: Any) -> None:
-    """Raise ``ValueError`` if a column of a table, or of a parquet file where it is None, says some are synthetic."""
-    if table is None:
-        import pyarrow.parquet
-
-        try:
-            if SYNTHETIC not in pyarrow.parquet.read_schema(path).names:
-                return
-            table = pyarrow.parquet.read_table(path, columns=[SYNTHETIC]).to_pandas()
-        except (pyarrow.ArrowException, OSError):  # which the reading of all columns reports
-            return
-    marked = table.get(SYNTHETIC)
-    if marked is not None and marked.ndim == 1 and marked.dtype.kind == "b" and marked.any():
-        raise ValueError(f"{path} holds {marked.sum():,} synthetic rows already ({SYNTHETIC}); pass real ones only")
 
 
 def keep_format(model: Path, form: TableFormat | None) -> None:

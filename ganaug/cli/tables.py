@@ -12,7 +12,6 @@ import typer
 
 from ganaug._text import visible
 from ganaug.cli.common import (
-    SYNTHETIC,
     BatchSize,
     CheckpointEvery,
     Checkpoints,
@@ -50,7 +49,6 @@ from ganaug.cli.table_files import (
     Encoding,
     NaValues,
     Separator,
-    check_rows_real,
     csv_options,
     keep_format,
     known_format,
@@ -106,6 +104,7 @@ def fit_table(
     dry_run: DryRun = False,
 ) -> None:
     """Train a class-conditional generator, by default a GAN, on a table with labels."""
+    from ganaug.data.synthetic_marks import check_rows_real
     from ganaug.data.tables.files.table_files import split_target
     from ganaug.data.tables.group_column import part_groups
 
@@ -229,6 +228,7 @@ def augment_table(
 
     A CSV file is written like the one that was read: its rows as they stand there, new ones in the same format.
     """
+    from ganaug.data.synthetic_marks import SYNTHETIC
     from ganaug.data.tables.files.csv_format import TABLE_KINDS, file_kind
     from ganaug.data.tables.files.table_files import split_target, write_table
     from ganaug.resampling import GANOverSampler

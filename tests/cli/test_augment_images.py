@@ -95,6 +95,35 @@ def test_what_was_augmented_is_not_augmented_again_and_its_audit_knows_what_is_s
     assert "holds 5 synthetic images already (metadata.csv); pass real ones only" in said
     for real in ("--real", "--train"):  # too few for an audit, and the real ones do not count
         assert "synthetic holds 5 samples of class 'light'" in refused("audit", out, real, folder)
+    whole = labelled_images(out)
+    flags = np.array(["synthetic_" in file for file in whole.files])
+    np.savez(tmp_path / "out.npz", images=whole.images[:, 0], labels=whole.labels, is_synthetic=flags)
+    for source, where in ((out, "metadata.csv"), (tmp_path / "out.npz", "is_synthetic")):
+        marked = f"holds 5 synthetic images already ({where}); pass real ones only"
+        assert marked in refused("audit", model, "--real", source)
+        assert marked in refused("audit", model, "--real", folder, "--holdout", source)
+        assert marked in refused("bench", "run", "--data", source, "--dry-run")
+
+
+def test_a_folder_that_was_left_half_written_is_not_taken_for_real_images(
+    folder, model, tmp_path, refused, monkeypatch
+):
+    out, saved = tmp_path / "out", []
+    plain = Image.Image.save
+
+    def interrupted(image, path, *args, **kwargs):
+        if len(saved) == 14:
+            raise KeyboardInterrupt
+        saved.append(path)
+        plain(image, path, *args, **kwargs)
+
+    monkeypatch.setattr(Image.Image, "save", interrupted)
+    augment = ("augment", "images", folder, "-o", out, "--keep-all", "--model", model, "--device", "cpu")
+    assert run(*augment) == 130
+    monkeypatch.undo()
+    assert len(list(out.rglob("*.png"))) == 14
+    said = refused("fit", "images", out, "-o", tmp_path / "other", *QUICK)
+    assert "holds 3 synthetic images already (metadata.csv); pass real ones only" in said
 
 
 def test_parquet_gets_a_column(folder, tmp_path):

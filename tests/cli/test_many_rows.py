@@ -102,3 +102,4 @@ def test_files_with_synthetic_rows_are_not_fitted(tmp_path, refused, suffix, how
     rows.to_csv(source, index=False) if suffix == "csv" else rows.to_parquet(source)
     said = refused("fit", "table", source, "--target", "left", "-o", tmp_path / "model", *how)
     assert "holds 3 synthetic rows already (is_synthetic); pass real ones only" in said
+    assert said.split(": ")[-1] in refused("bench", "run", "--data", source, "--target", "left", "--dry-run")

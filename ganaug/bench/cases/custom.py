@@ -28,6 +28,7 @@ from ganaug.data.files import user_path
 from ganaug.data.images.labelled import SPECTROGRAM
 from ganaug.data.images.sources import EMBEDDED
 from ganaug.data.labels import listed
+from ganaug.data.synthetic_marks import check_images_real, check_rows_real
 from ganaug.data.tables.files.csv_format import TABLE_KINDS, CsvOptions, file_kind
 
 __all__ = ["custom_suite"]
@@ -105,7 +106,8 @@ def custom_suite(
     Raises
     ------
     ValueError
-        If there are no such data, or no classes can be learnt from them.
+        If there are no such data, or no classes can be learnt from them; and for data that say that some of them are
+        synthetic, which must be no test data.
 
     Examples
     --------
@@ -139,6 +141,8 @@ def custom_suite(
         named = {} if target is None else {"target": target}
         source = Plugin.of({"source": data, **known, **named, **of_groups, **given}, "source")
         table = load_table(source)
+        if not is_named:
+            check_rows_real(Path(data), table.X)
         assert suite.tables is not None
         experiment = _of_classes(replace(suite.tables, datasets=(source,)), len(set(table.y.tolist())))
         experiment = _by_groups(experiment, TABLE_ARMS, table.groups, withhold_cells, folds)
@@ -150,6 +154,7 @@ def custom_suite(
     keys = {"source": data, "size": size, "groups": groups, **(audio or {}), **given}
     source = Plugin.of({key: value for key, value in keys.items() if value is not None}, "source")
     found = load_images(source)
+    check_images_real(user_path(data), found)
     assert suite.images is not None
     images = replace(suite.images, datasets=(source,))
     if SPECTROGRAM in found.facts:

@@ -15,7 +15,7 @@ from ganaug.data.images.array_files import DAMAGED
 from ganaug.data.json_values import clip, short
 from ganaug.data.labels import listed
 
-__all__ = ["groups_from_metadata"]
+__all__ = ["METADATA", "groups_from_metadata"]
 
 METADATA, FILE = "metadata.csv", "file_name"
 
