@@ -70,9 +70,9 @@ class GroupConsistency:
     groups : list of dict
         For each "group": "n" samples, the share "recognised" as this group, "others" that of samples asked for other
         groups, "real" and "real others" the same of real samples, and "follows", where the shares lie between those of
-        samples that ignore the group, 0, and real ones, 1, with its standard "error"; None where real samples of the
-        group cannot be told from others, by two standard errors. All are means over classes that the group has real
-        samples of.
+        samples that ignore the group, 0, and real ones, 1, with a standard "error", that of a half where it is less;
+        both None where real samples of the group cannot be told from others, by two standard errors. All are means over
+        classes that the group has real samples of.
     cells : list of dict
         For each "class" and "group" with enough samples: "n", "n real" of training, the shares "group recognised" and
         "class recognised", and "real class", that of real samples of the class: in all groups, or in this one if it is
@@ -343,7 +343,9 @@ def _group_row(group: Any, n: int, *shares: tuple[float, float] | None) -> dict[
         (shown, told), (of_shown, of_told) = known[::2, 0] - known[1::2, 0], known[::2, 1] + known[1::2, 1]
         if told >= max(TOLD, ERRORS * np.sqrt(of_told)):
             follows = float(shown / told)
-            error = float(np.sqrt(of_shown + follows**2 * of_told) / told)
+            # Of samples that just follow the group at least: of those that seem not to at all, it would leave out what
+            # is not known of the difference between real ones.
+            error = float(np.sqrt(of_shown + max(follows, FOLLOWED) ** 2 * of_told) / told)
     return {
         "group": group,
         "n": n,

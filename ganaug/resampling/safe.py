@@ -16,6 +16,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.model_selection import RepeatedStratifiedKFold, check_cv
 from sklearn.utils._param_validation import HasMethods, StrOptions
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.validation import has_fit_parameter
 
 from ganaug.curation.gate import GateDecision, decide
 from ganaug.curation.withheld_cells import CellGateDecision, Cells, Round, cell_decision, refusal
@@ -45,7 +47,9 @@ class SafeOverSampler(TableOverSampler):
     Groups of the rows are passed to the sampler, and a sampler with ``balance="cells"`` is asked for cells of class and
     group. The inner folds split rows as they do without groups, so that they say what rows do for cells that occur.
     With ``cv="cells"`` cells that have no rows are filled, and nothing else is added, if that pays for cells that do:
-    several of these are withheld at once, as :func:`ganaug.curation.choose_cells` does it.
+    several of these are withheld at once, as :func:`ganaug.curation.choose_cells` does it. Classes then have one weight
+    each, or as many rows by repeating some, with each ratio alike, unless the `estimator` has a `class_weight`: rows
+    that only make a class less rare are no gain.
 
     Parameters
     ----------
@@ -265,7 +269,8 @@ class SafeOverSampler(TableOverSampler):
         def right(estimator: Any) -> NDArray[np.float64]:
             return (np.asarray(estimator.predict(test[0])) == test[1]).astype(np.float64)
 
-        return np.stack([right(fitted) for fitted in self._fitted(*train, asked, ratios, seed)], axis=1)
+        fitted = self._fitted(*train, asked, ratios, seed, balanced=True)
+        return np.stack([right(each) for each in fitted], axis=1)
 
     def _scores_of_fold(
         self,
@@ -290,6 +295,7 @@ class SafeOverSampler(TableOverSampler):
         asked: dict[Any, int],
         ratios: list[float],
         seed: int,
+        balanced: bool = False,
     ) -> Iterator[Any]:
         """An estimator for each ratio, trained on these rows and what the sampler adds to them."""
         X_new, y_new, new_groups = self._resample(self._sampler(seed), X, y, groups, asked, 1.0)
@@ -299,7 +305,8 @@ class SafeOverSampler(TableOverSampler):
             added = [members[: round(ratio * len(members))] for members in by_key if len(members)]
             kept = np.sort(np.concatenate([np.arange(len(y)), *added])).astype(int)
             estimator = self._defaults()["estimator"] if self.estimator is None else clone(self.estimator)
-            yield seeded(estimator, seed).fit(rows_of(X_new, kept), y_new[kept])
+            fit = _fit_balanced if balanced else _fit
+            yield fit(seeded(estimator, seed), rows_of(X_new, kept), y_new[kept], seed)
 
     def _sampler(self, seed: int) -> Any:
         return seeded(self._defaults()["sampler"] if self.sampler is None else clone(self.sampler), seed)
@@ -339,9 +346,9 @@ class _EncodedLogisticRegression(ClassifierMixin, BaseEstimator):
         self.class_weight = class_weight
         self.max_iter = max_iter
 
-    def fit(self, X: Any, y: Any) -> _EncodedLogisticRegression:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> _EncodedLogisticRegression:
         self.columns_ = EncodedColumns().fit(X)
-        self.model_ = LogisticRegression(**self.get_params()).fit(self.columns_.transform(X), y)
+        self.model_ = LogisticRegression(**self.get_params()).fit(self.columns_.transform(X), y, sample_weight)
         self.classes_ = self.model_.classes_
         return self
 
@@ -350,6 +357,26 @@ class _EncodedLogisticRegression(ClassifierMixin, BaseEstimator):
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         return self.model_.predict_proba(self.columns_.transform(X))
+
+
+def _fit(estimator: Any, X: Any, y: NDArray[Any], seed: int) -> Any:
+    return estimator.fit(X, y)
+
+
+def _fit_balanced(estimator: Any, X: Any, y: NDArray[Any], seed: int) -> Any:
+    """Fit with classes of one weight, or as many rows, unless the estimator weighs classes by itself.
+
+    That a class lacks cells makes it no rarer: to show it as often as others takes no synthetic row.
+    """
+    if getattr(estimator, "class_weight", None) is not None:
+        return estimator.fit(X, y)
+    if has_fit_parameter(estimator, "sample_weight"):
+        return estimator.fit(X, y, sample_weight=compute_sample_weight("balanced", y))
+    members = [np.flatnonzero(y == label) for label in np.unique(y)]
+    randomness, most = np.random.default_rng(seed), max(map(len, members))
+    again = [np.resize(randomness.permutation(each), most - len(each)) for each in members]
+    kept = np.sort(np.concatenate([np.arange(len(y)), *again]))
+    return estimator.fit(rows_of(X, kept), y[kept])
 
 
 def _nothing_added(reason: str, n_ratios: int) -> tuple[GateDecision, NDArray[np.float64]]:

@@ -74,6 +74,26 @@ def test_a_number_and_the_level_that_says_there_is_one_stay_together():
     assert (drawn[drawn[:, 1] == 1, 0] > 5).all()
 
 
+def test_numbers_that_may_be_missing_move_with_the_others():
+    rng = np.random.default_rng(0)
+    along, ones = rng.normal(size=(20, 1)), np.ones((20, 1))
+    data = np.hstack([along + 0.1 * rng.normal(size=(20, 2)), ones, 0 * ones, ones, 0 * ones]).astype(np.float32)
+    s = LocalSampler().fit(data, np.zeros(20, int), RowLayout(2, blocks=(2, 2), gates=(0, 1)))
+    drawn, _ = s.sample(np.zeros(500, int), rng)
+    assert np.corrcoef(drawn[:, :2].T)[0, 1] > 0.97
+    assert not np.isin(drawn[:, 0], data[:, 0]).any()
+
+
+@pytest.mark.parametrize("n", [2, 3, 9])
+def test_a_small_class_varies_as_much_as_is_said(n):
+    data = np.random.default_rng(n).normal(size=(n, 3)).astype(np.float32)
+    drawn, _ = (
+        LocalSampler(spread=0.7).fit(data, np.zeros(n, int)).sample(np.zeros(9000, int), np.random.default_rng(0))
+    )
+    expected = 1 - 1 / n + 2 * 0.7**2
+    np.testing.assert_allclose(drawn.var(0) / data.var(0, ddof=1), expected, rtol=0.06)
+
+
 def test_same_seed_same_rows():
     one, two, other = (sampler().sample(np.zeros(9, int), np.random.default_rng(s))[0] for s in (0, 0, 1))
     assert np.array_equal(one, two)

@@ -63,6 +63,9 @@ def test_inception_score_is_the_formula():
     expected = np.exp((p * np.log(p / p.mean(0))).sum(1).mean())
     assert inception_score(logits, splits=1) == pytest.approx(expected, rel=1e-6)
     assert inception_score(logits, splits=4, random_state=0) != inception_score(logits, splits=4, random_state=1)
+    # Ten parts of 11 samples: one of two, which may be of two classes, and nine whose score is 1.
+    certain = 50 * np.eye(2)[np.arange(11) % 2]
+    assert {round(inception_score(certain, splits=10, random_state=s), 3) for s in range(9)} == {1.0, 1.1}
 
 
 def test_tensors_are_taken_as_they_come_from_a_network():

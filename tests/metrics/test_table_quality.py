@@ -6,7 +6,7 @@ import pytest
 
 from ganaug.data.fingerprints import check_holdout, row_keys
 from ganaug.data.kinds import KINDS
-from ganaug.metrics import table_report, two_sample
+from ganaug.metrics import pair_distances, table_report, two_sample
 
 
 @pytest.fixture(autouse=True)
@@ -61,6 +61,17 @@ def test_broken_relations_show_in_pairs_only():
     assert broken.overall["column distance"] == pytest.approx(good.overall["column distance"])
     assert broken.overall["pair distance"] > good.overall["pair distance"] + 0.1
     assert broken.overall["C2ST AUC"] > 0.8
+
+
+def test_names_of_which_most_occur_once_do_not_tell_rows_of_one_source_apart():
+    """Numbered in the order in which they come, names that only synthetic rows have would be behind all others."""
+    rng = np.random.default_rng(0)
+    towns = np.array([f"town {i}" for i in range(300)])
+    first, second = (pd.DataFrame({"x": rng.normal(size=150), "town": rng.choice(towns, 150)}) for _ in range(2))
+    y = np.zeros(150, int)
+    assert table_report(first, y, second, y).overall["C2ST AUC"] < 0.6
+    turned = second[::-1].reset_index(drop=True)
+    assert pair_distances(first, turned).equals(pair_distances(first, second))
 
 
 def test_it_is_seeded_and_plain_data():

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from imblearn.over_sampling import RandomOverSampler
+from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
 from ganaug import GANOverSampler, SafeOverSampler
@@ -102,6 +103,29 @@ def test_nothing_is_filled_where_that_harms():
     assert s.ratio_ == 0
     assert len(X_new) == len(X)
     assert s.decision_.left_out.keys() == HOLES
+
+
+class Unweighted(LogisticRegression):
+    """Takes no weights."""
+
+    def fit(self, X, y):
+        return super().fit(X, y)
+
+
+@pytest.mark.parametrize("estimator", [LogisticRegression(), Unweighted()])
+def test_rare_classes_are_not_filled_for_being_rare(estimator):
+    """Groups mean nothing; with these seeds and without equal weights, the cells of rare classes are filled each time."""
+    filled = []
+    for seed in (0, 5, 6, 7):
+        rng = np.random.default_rng(seed)
+        y, groups = rng.choice(3, 400, p=[0.6, 0.2, 0.2]), rng.integers(5, size=400)
+        X = 0.7 * rng.normal(size=(3, 5))[y] + rng.normal(size=(400, 5))
+        there = ~((y == 1) & (groups == 0) | (y == 2) & (groups == 1))
+        inner = GANOverSampler(generator=AdditiveTransfer(), balance="cells", local_share=0.0, selection=False)
+        s = SafeOverSampler(inner, estimator=estimator, ratios=[1], cv="cells", random_state=seed)
+        s.fit_resample(X[there], y[there], groups=groups[there])
+        filled.append(s.ratio_ > 0)
+    assert sum(filled) <= 1
 
 
 @pytest.mark.parametrize(
