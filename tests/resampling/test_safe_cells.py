@@ -114,7 +114,7 @@ class Unweighted(LogisticRegression):
 
 @pytest.mark.parametrize("estimator", [LogisticRegression(), Unweighted()])
 def test_rare_classes_are_not_filled_for_being_rare(estimator):
-    """Groups mean nothing; with these seeds and without equal weights, the cells of rare classes are filled each time."""
+    """Groups mean nothing; with these seeds, cells of rare classes were filled each time for want of equal weights."""
     filled = []
     for seed in (0, 5, 6, 7):
         rng = np.random.default_rng(seed)
