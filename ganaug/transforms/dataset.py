@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -49,9 +50,9 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
         Of a pool the first images of each class are taken, none twice. A GAN draws all images now and keeps them.
     per_class : int, float, "balance", "auto" or dict, optional
         By default "balance", unless there is `per_cell`. Synthetic images of each class: a number; a share of the real
-        ones (a float); as many as the class has fewer than the largest; a number for each label; or "auto", as many as
-        inner validation says, which may be none (:func:`ganaug.choose_ratio`). That trains a clone of the GAN on a part
-        of the images; `source` is then an ImageGAN, fitted on the real images or not fitted.
+        ones (a float); as many as the class has fewer than the largest; a number for each label or name of a class; or
+        "auto", as many as inner validation says, which may be none (:func:`ganaug.choose_ratio`). That trains a clone
+        of the GAN on a part of the images; `source` is then an ImageGAN, fitted on the real images or not fitted.
     per_cell : int, "balance", dict or DataFrame, optional
         In place of `per_class`, where the real images and the source have groups: synthetic images of each cell, a
         combination of class and group, also of those without real ones; as many as each has fewer than the largest; or
@@ -199,8 +200,9 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
         return as_fitted(image, channels, self._pixels.dtype)
 
     def is_synthetic(self, index: int) -> bool:
-        """Whether the item at `index` is synthetic."""
-        return self._position(index) >= len(self.real)
+        """Whether the item at `index` is synthetic, here or in a dataset inside."""
+        index = self._position(index)
+        return index >= len(self.real) or _is_synthetic(self.real, index)
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -213,9 +215,11 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
             image = image if self._channels is None else self._as_fitted(image, self._channels)
         else:
             image, label = self._synthetic(index - len(self.real)), self.targets[index]
-            if isinstance(self._label_example, Tensor):  # a batch is made of labels of one type
-                like = self._label_example
+            like = self._label_example  # a batch is made of labels of one type
+            if isinstance(like, Tensor):
                 label = torch.tensor(label, dtype=like.dtype, device=like.device).reshape(like.shape)
+            elif isinstance(like, np.ndarray):
+                label = np.full_like(like, label)
         return (image if self.transform is None else self.transform(image)), label
 
     def _position(self, index: int) -> int:
@@ -324,9 +328,12 @@ def _raw(chain: list[Any], index: int) -> tuple[Any, Any]:
         elif isinstance(link, AugmentedDataset):
             index = min(index, len(link.real) - 1)
     innermost = chain[-1]
-    if getattr(innermost, "transform", None) is not None:
+    if (transform := getattr(innermost, "transform", None)) is not None:
         innermost = copy.copy(innermost)
         innermost.transform = _unchanged
+        # Some of torchvision's datasets, and wrap_dataset_for_transforms_v2, apply it by way of this object.
+        if getattr(getattr(innermost, "transforms", None), "transform", None) is transform:
+            innermost.transforms = None
     try:
         item = innermost[index]
     except LookupError as error:
@@ -373,12 +380,27 @@ def _groups(dataset: Any) -> list[Any] | None:
     return dataset.groups if isinstance(dataset, LabelledPairs | AugmentedDataset) else None
 
 
+def _is_synthetic(dataset: Any, index: int) -> bool:
+    """Whether an item comes from an augmented dataset, and is synthetic there."""
+    if isinstance(dataset, ConcatDataset):
+        part = bisect.bisect_right(dataset.cumulative_sizes, index)
+        before = dataset.cumulative_sizes[part - 1] if part else 0
+        return _is_synthetic(dataset.datasets[part], index - before)
+    if isinstance(dataset, Subset):
+        return _is_synthetic(dataset.dataset, dataset.indices[index])
+    return isinstance(dataset, AugmentedDataset) and dataset.is_synthetic(index)
+
+
 def _targets(dataset: Any) -> list[Any]:
     """Label of every item, without loading images where the dataset knows its labels."""
+    return [label[0] if isinstance(label, list) and len(label) == 1 else label for label in _as_written(dataset)]
+
+
+def _as_written(dataset: Any) -> list[Any]:
     if isinstance(dataset, ConcatDataset):
-        return [label for part in dataset.datasets for label in _targets(part)]
+        return [label for part in dataset.datasets for label in _as_written(part)]
     if isinstance(dataset, Subset):
-        inner = _targets(dataset.dataset)
+        inner = _as_written(dataset.dataset)
         return [inner[index] for index in dataset.indices]
     for name in ("targets", "labels"):
         known = getattr(dataset, name, None)
@@ -387,4 +409,4 @@ def _targets(dataset: Any) -> list[Any]:
     if isinstance(dataset, torch.utils.data.TensorDataset) and len(dataset.tensors) > 1:
         return dataset.tensors[1].tolist()
     labels = [_raw([dataset], index)[1] for index in range(len(dataset))]
-    return [label.tolist() if isinstance(label, Tensor | np.generic) else label for label in labels]
+    return [label.tolist() if isinstance(label, Tensor | np.generic | np.ndarray) else label for label in labels]

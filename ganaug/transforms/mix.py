@@ -23,7 +23,7 @@ from ganaug.data.labels import listed
 from ganaug.generators.contract import Generator
 from ganaug.transforms.pixels import Pixels, as_fitted
 from ganaug.transforms.samples import find_image, groups_finder, label_finder
-from ganaug.transforms.source import Source
+from ganaug.transforms.source import KEEP, Source
 
 __all__ = ["RandomSynthetic", "SyntheticMix"]
 
@@ -52,7 +52,8 @@ class _Synthetic(v2.Transform):
         self._source.check_names()
         self._pixels = Pixels(mean, std, resize=resize, dtype=self._source.dtype)
         self._find_label = label_finder(labels_getter)
-        self._find_groups = groups_finder(groups_getter)
+        finder = groups_finder(groups_getter)
+        self._find_groups = finder if self._source.groups is not None else groups_finder(None)
 
     @property
     def source(self) -> SyntheticPool | Generator:
@@ -102,12 +103,13 @@ class SyntheticMix(_Synthetic):
         Probability with which each image is replaced.
     balance : None, "uniform" or sequence of float, default=None
         None replaces an image by one of its class. Otherwise the classes of the synthetic images are drawn, all equally
-        often or with these weights (of the source's classes in their order), and the labels change with them: batches
-        of imbalanced data become less so.
+        often or with these weights (of the source's classes in their order), and the labels change with them, as do the
+        groups of a batch that holds them: batches of imbalanced data become less so.
     cells : None or "balance", default=None
         "balance" draws class and group of the synthetic images such that batches show all cells, the combinations of
         both, equally often: see Notes. Labels change with them, as by `balance`, and so do the groups of a batch that
-        holds them. By default groups come as often as in training, or in the pool.
+        holds them. By default they stay: a batch that holds groups gets images of the class in the group of the image
+        that is replaced, and without groups they come as often as in training, or in the pool.
     mean, std : sequence of float, optional
         What images were normalised with, if they were: see Notes.
     resize : bool, default=False
@@ -120,10 +122,10 @@ class SyntheticMix(_Synthetic):
         source; without it integer labels are the source's own, or count its classes where these are strings. That
         there are images of all of them is checked at once, and not only when a batch holds such a label.
     groups_getter : "default", callable or None, default="default"
-        With `cells`, finds the groups in the input: a tensor of integers or booleans, or a list or array of groups. By
-        default the third of three inputs if it is such a one, or of a mapping the key "groups", else the first that
-        contains "group"; None if the input holds none. A tensor of integers beside groups that are strings counts
-        these, sorted, from 0.
+        With a source that knows groups, finds them in the input: a tensor of integers or booleans, or a list or array
+        of groups. By default the third of three inputs if it is such a one, or of a mapping the key "groups", else the
+        first that contains "group"; without `cells` only where all of them are groups of the source. None if the input
+        holds none. A tensor of integers beside groups that are strings counts these, sorted, from 0.
     missing : {"error", "keep"}, default="error"
         What is done about a label that the source, such as a pool of rare classes only, holds no images of: "keep"
         leaves its images real. With `balance` such classes are never drawn, and with `cells` such cells.
@@ -133,7 +135,8 @@ class SyntheticMix(_Synthetic):
     ValueError
         When called with a label that the source does not have, soft labels, images of another size or number of
         channels, floats outside [0, 1] without `mean` and `std`, or uint8 images beside a source that draws floats. For
-        `cells` with a source that knows no groups, or beside `balance` or `classes`.
+        `cells` with a source that knows no groups, or beside `balance` or `classes`; for `classes` that lack one that
+        `balance` draws.
 
     See Also
     --------
@@ -179,10 +182,8 @@ class SyntheticMix(_Synthetic):
         groups_getter: str | Callable[[Any], Any] | None = "default",
         missing: Literal["error", "keep"] = "error",
     ) -> None:
-        getter = groups_finder(groups_getter) if cells is not None else None
-        super().__init__(source, p, mean, std, resize, labels_getter, classes, missing, getter)
-        if balance is not None and classes is not None:
-            raise ValueError("balance and classes exclude each other; train the GAN on the labels of the data")
+        super().__init__(source, p, mean, std, resize, labels_getter, classes, missing, groups_getter)
+        self._groups_are_said = cells is not None or callable(groups_getter)
         if cells is not None and (balance is not None or classes is not None):
             other = "balance" if balance is not None else "classes"
             raise ValueError(f"cells and {other} exclude each other, got both; pass one of them")
@@ -191,11 +192,18 @@ class SyntheticMix(_Synthetic):
         self.balance = balance
         self._weights = _weights(balance, len(self._source.classes))
         if self._weights is not None and missing == "keep":
-            self._weights = self._weights * torch.from_numpy(self._source.available())
+            known = self._source.available() & (self._source.labels() >= 0)
+            self._weights = self._weights * torch.from_numpy(known)
             if not self._weights.any():
                 raise ValueError(f"balance gives no weight to a class that there are images of, got {balance}")
         if self._weights is not None:
-            self._source.check_available(np.flatnonzero(self._weights.numpy() > 0))
+            drawn = np.flatnonzero(self._weights.numpy() > 0)
+            self._source.check_available(drawn)
+            nameless = self._source.classes[drawn[self._source.labels()[drawn] < 0]].tolist()
+            if classes is not None and nameless:
+                raise ValueError(
+                    f"classes has no name of the source's class {listed(nameless)}, which balance draws; {KEEP}"
+                )
 
     def _balanced(self, cells: str) -> Tensor:
         """Weight of each cell among the synthetic images, class by class."""
@@ -236,29 +244,34 @@ class SyntheticMix(_Synthetic):
                 "SyntheticMix takes images (batch, channels, height, width) with labels (batch,) or (batch, classes), "
                 f"got {tuple(images.shape)} with {tuple(labels.shape)}"
             )
-        if groups is not None:
-            self._check_groups(groups, len(images))
+        grouped = groups is not None and self._are_groups(groups, len(images))
         self._pixels.check(images, self._source.image_shape)
         hard = _hard(labels.detach().cpu())  # all that is asked about labels waits for a GPU once
         chosen = torch.nonzero(torch.rand(len(images), dtype=torch.float32, device="cpu") < self.p)[:, 0]
+        # All labels are looked at, so that a wrong one is found in the first batch that holds it.
+        places = self._source.positions(hard)
         new_labels, new_groups, of = labels, groups, None
         if self._cell_weights is not None and self._source.groups is not None and len(chosen):
             drawn = torch.multinomial(self._cell_weights, len(chosen), replacement=True)
             positions, of = np.divmod(drawn.numpy(), len(self._source.groups))
             new_labels = labels.clone()
             new_labels[chosen.to(labels.device)] = self._as_labels(torch.from_numpy(positions), labels)
-            new_groups = groups if groups is None else self._with_groups(groups, chosen, of)
+            new_groups = self._with_groups(groups, chosen, of) if grouped else groups
         elif self._weights is not None and len(chosen):
             drawn = torch.multinomial(self._weights, len(chosen), replacement=True)
             positions = drawn.numpy()
             new_labels = labels.clone()
             new_labels[chosen.to(labels.device)] = self._as_labels(drawn, labels)
+            if grouped and self._source.cell_counts is not None:
+                shares = torch.from_numpy(self._source.cell_counts.astype(np.float64))
+                of = torch.multinomial(shares[drawn], 1)[:, 0].numpy()
+                new_groups = self._with_groups(groups, chosen, of)
         else:
-            # All labels are looked at, so that a wrong one is found in the first batch that holds it.
-            places = self._source.positions(hard)
+            at = self._positions_of_groups(groups, places) if grouped else None
             if self._source.missing == "keep":
-                chosen = chosen[torch.from_numpy(places[chosen.numpy()] >= 0)]
-            positions = places[chosen.numpy()]
+                there = places if at is None else np.minimum(places, at)
+                chosen = chosen[torch.from_numpy(there[chosen.numpy()] >= 0)]
+            positions, of = places[chosen.numpy()], None if at is None else at[chosen.numpy()]
         if len(chosen) == 0:
             return images, new_labels, new_groups
         synthetic = self._pixels.like(self._source.draw(positions, images.device, of), images)
@@ -271,14 +284,20 @@ class SyntheticMix(_Synthetic):
         mixed = tv_tensors.wrap(mixed, like=images) if isinstance(images, tv_tensors.Image) else mixed
         return mixed, new_labels, new_groups
 
-    def _check_groups(self, groups: Any, n: int) -> None:
-        """Find out whether what seems to be groups is that."""
+    def _known_groups(self, groups: Any) -> tuple[list[Any], list[Any]]:
+        """Groups of a batch, and those of the source as they are written there."""
         known = self._source.groups
         assert known is not None
         counted = isinstance(groups, Tensor) and known.dtype.kind in "UO"
-        there = range(len(known)) if counted else known.tolist()
         found = groups.tolist() if isinstance(groups, Tensor | np.ndarray) else list(groups)
+        return found, list(range(len(known))) if counted else known.tolist()
+
+    def _are_groups(self, groups: Any, n: int) -> bool:
+        """Whether what seems to be groups is that; where a user says so, ``ValueError`` if it is not."""
+        found, there = self._known_groups(groups)
         strange = [group for group in dict.fromkeys(found) if group not in there]
+        if not self._groups_are_said:
+            return not strange and len(found) == n
         if strange:
             raise ValueError(
                 f"groups must be among {listed(list(map(repr, there)))}, got {strange[0]!r}; pass those of the "
@@ -286,6 +305,23 @@ class SyntheticMix(_Synthetic):
             )
         if len(found) != n:
             raise ValueError(f"a batch must hold a group for each image, got {len(found)} groups and {n} images")
+        return True
+
+    def _positions_of_groups(self, groups: Any, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Positions of the groups of a batch; -1 where there are no images of the class, given by position, in one."""
+        found, there = self._known_groups(groups)
+        at = np.array([there.index(group) for group in found], dtype=np.int64)
+        held = np.zeros(len(at), dtype=bool)
+        held[places >= 0] = self._source.holds(places[places >= 0], at[places >= 0])
+        lacking = np.flatnonzero(~held & (places >= 0))
+        if len(lacking) and self._source.missing == "error":
+            label = self._source.classes[places[lacking[0]]]
+            group = self._source.groups.tolist()[at[lacking[0]]] if self._source.groups is not None else None
+            raise ValueError(
+                f"the pool holds no image of class {label} in group {group!r}; build it with per_cell=, {KEEP}, or "
+                "groups_getter=None to draw of any group"
+            )
+        return np.where(held, at, -1)
 
     def _with_groups(self, groups: Any, chosen: Tensor, of: NDArray[np.int64]) -> Any:
         """Groups of a batch with those of the synthetic images, as they are written there."""
@@ -302,13 +338,11 @@ class SyntheticMix(_Synthetic):
 
     def _as_labels(self, positions: Tensor, labels: Tensor) -> Tensor:
         """Positions among the source's classes as labels of the batch."""
-        classes = self._source.classes
-        values = positions if classes.dtype.kind in "UO" else torch.from_numpy(classes.astype(np.int64))[positions]
+        values = torch.from_numpy(self._source.labels())[positions]
         if labels.ndim == 2:
             if int(values.max()) >= labels.shape[1]:
-                raise ValueError(
-                    f"labels have {labels.shape[1]} columns, too few for the source's classes {listed(classes)}"
-                )
+                classes = listed(self._source.classes)
+                raise ValueError(f"labels have {labels.shape[1]} columns, too few for the source's classes {classes}")
             values = torch.nn.functional.one_hot(values, labels.shape[1])
         return values.to(labels.device, labels.dtype)
 
@@ -318,7 +352,8 @@ class RandomSynthetic(_Synthetic):
 
     Called on a pair ``(image, label)``, or on any sample that holds one image and its label. Most torchvision datasets
     show a transform the image only: for these there is :class:`AugmentedDataset`. Of a source with groups they come as
-    often as in training, or in the pool; since the label stays, cells are balanced by :class:`SyntheticMix` alone.
+    often as in training, or in the pool, whatever group the sample is of: groups are kept, and cells balanced, by
+    :class:`SyntheticMix` alone.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from ganaug.curation import images_to_add
 from ganaug.curation.cells import cells_to_add, repeated, spread_over_groups
 from ganaug.data.groups import cell_counts, check_groups, groups_from_array, groups_like
 from ganaug.data.images.labelled import UNLABELLED
-from ganaug.data.labels import NO_NAMES
+from ganaug.data.labels import NO_NAMES, listed
 from ganaug.transforms.source import Source
 
 __all__ = ["NewSamples", "joined_groups", "new_samples"]
@@ -68,7 +68,7 @@ def new_samples(
     source : Source
         A class -1 of its own is one.
     names : mapping
-        Of classes, which keys of `per_cell` may be.
+        Of classes, which keys of `per_class` and `per_cell` may be.
     remedy : str
         What to do where `per_cell` lacks groups.
 
@@ -91,6 +91,8 @@ def new_samples(
             raise ValueError(f"per_cell needs the group of each real image, got none; {remedy}")
         return _of_cells(per_cell, labels, groups, source, names)
     distinct, counts = np.unique(labels, return_counts=True)
+    if isinstance(per_class, Mapping):
+        per_class = _by_label(per_class, distinct.tolist(), names)
     added = images_to_add(
         "balance" if per_class is None else per_class, dict(zip(distinct.tolist(), counts.tolist(), strict=True))
     )
@@ -103,6 +105,15 @@ def new_samples(
     of = np.empty(len(positions), dtype=np.int64)
     of[np.argsort(positions, kind="stable")] = repeated(spread)[1]
     return NewSamples(new_labels, positions, groups_like(source.groups[of], groups), of)
+
+
+def _by_label(per_class: Mapping[Any, int], labels: list[Any], names: Mapping[Any, str]) -> dict[Any, int]:
+    """Numbers of classes by their labels, where they are asked for by their names."""
+    known = {name: label for label, name in names.items() if label in labels}
+    asked = {key if key in labels else known.get(key, key): n for key, n in per_class.items()}
+    if len(asked) < len(per_class):
+        raise ValueError(f"per_class asks for a class by its label and its name, got {listed(list(per_class))}")
+    return asked
 
 
 def _of_cells(

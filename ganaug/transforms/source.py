@@ -243,6 +243,13 @@ class Source:
         places = [self._by_name.get(names[label], -1) if label in names else -1 for label in distinct.tolist()]
         return np.array(places, dtype=np.int64)[inverse.reshape(-1)]
 
+    def labels(self) -> NDArray[np.int64]:
+        """Integer label of each of ``classes`` in the user's data, as :meth:`positions` finds it; -1 for none."""
+        if self._names is not None:
+            known = {name: label for label, name in self._names.items()}
+            return np.array([known.get(name, -1) for name in self._called.values()], dtype=np.int64)
+        return np.arange(len(self.classes)) if self.classes.dtype.kind in "UO" else self.classes.astype(np.int64)
+
     def check_available(self, positions: NDArray[np.int64]) -> None:
         """Raise ``ValueError`` if a pool holds no image of one of these classes."""
         if isinstance(self.origin, SyntheticPool):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch.utils.data import ConcatDataset, Dataset, Subset, TensorDataset, WeightedRandomSampler
-from torchvision.datasets import ImageFolder
+from torch.utils.data import ConcatDataset, DataLoader, Dataset, Subset, TensorDataset, WeightedRandomSampler
+from torchvision.datasets import ImageFolder, wrap_dataset_for_transforms_v2
 from torchvision.transforms import v2
 
 from ganaug import AugmentedDataset, ImageGAN, LabelledImages, SyntheticPool, labelled_images
@@ -46,6 +46,41 @@ def test_real_items_come_first_and_unchanged(tensors, pool):
     assert dataset.is_synthetic(-1)
 
 
+def test_synthetic_items_of_datasets_inside_are_known(tensors, pool):
+    inner = AugmentedDataset(tensors, pool, per_class=1)
+    for real, flags in (
+        (inner, [False] * 100 + [True] * 10),
+        (Subset(inner, [105, 3]), [True, False]),
+        (ConcatDataset([tensors, inner]), [False] * 200 + [True] * 10),
+    ):
+        dataset = AugmentedDataset(real, pool, per_class={3: 1})
+        assert [dataset.is_synthetic(index) for index in range(len(dataset))] == [*flags, True]
+
+
+class OneLabelARow(Dataset):
+    """Labels in arrays of one, as MedMNIST has them."""
+
+    def __init__(self, digits):
+        self.digits, self.labels = digits, digits.labels[:, None]
+
+    def __len__(self):
+        return len(self.labels)
+
+    def __getitem__(self, index):
+        return torch.from_numpy(self.digits.images[index]), self.labels[index].astype(int)
+
+
+@pytest.mark.parametrize("written", [np.asarray, list])
+def test_labels_in_arrays_of_one(digits, pool, written):
+    real = OneLabelARow(digits)
+    real.labels = written(real.labels)
+    dataset = AugmentedDataset(real, pool, per_class=2)
+    assert dataset.targets == [*digits.labels.tolist(), *np.repeat(range(10), 2).tolist()]
+    images, labels = next(iter(DataLoader(dataset, len(dataset))))
+    assert (images.shape[0], labels.shape, labels.dtype) == (120, (120, 1), torch.int64)
+    assert labels[:, 0].tolist() == dataset.targets
+
+
 def test_synthetic_items_are_the_first_of_the_pool_none_twice(tensors, pool, of_class):
     dataset = AugmentedDataset(tensors, pool, per_class=6)
     items = [dataset[index] for index in range(100, 160)]
@@ -78,6 +113,7 @@ def test_a_gan_draws_once_and_by_its_seed(tensors, gan):
         (0.5, [3, 2, 0]),
         (0, [0, 0, 0]),
         ({2: 5}, [0, 0, 5]),
+        ({"fox": 5, 0: 1}, [1, 0, 5]),
     ],
 )
 def test_how_many_are_added(folder, colour_pool, per_class, added):
@@ -87,9 +123,22 @@ def test_how_many_are_added(folder, colour_pool, per_class, added):
     assert len(dataset) == 10 + sum(added)
 
 
-def test_an_image_folder_with_a_transform(folder, colour_pool):
+class Jointly(ImageFolder):
+    """Calls its transform by way of the joint one, as some of torchvision's datasets do."""
+
+    def __getitem__(self, index):
+        path, label = self.samples[index]
+        image = self.loader(path)
+        return self.transforms(image, label) if self.transforms is not None else (image, label)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [ImageFolder, Jointly, lambda *args, **options: wrap_dataset_for_transforms_v2(ImageFolder(*args, **options))],
+)
+def test_an_image_folder_with_a_transform(folder, colour_pool, make):
     flip = v2.Compose([ToFloat(), v2.Normalize([0.5] * 3, [0.5] * 3)])
-    dataset = AugmentedDataset(ImageFolder(folder, transform=flip), colour_pool, transform=torch.neg)
+    dataset = AugmentedDataset(make(folder, transform=flip), colour_pool, transform=torch.neg)
     assert dataset.classes == ["cat", "dog", "fox"]
     image, label = dataset[len(dataset) - 1]
     assert label == 2

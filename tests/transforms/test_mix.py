@@ -239,6 +239,24 @@ def test_names_tie_integer_labels_to_classes(colour_pool):
         SyntheticMix(colour_pool, 1.0, classes=["cat"])(images, labels)
 
 
+def test_classes_that_are_drawn_get_the_labels_of_the_data(colour_pool):
+    images, labels = torch.zeros(90, 3, 8, 8, dtype=torch.uint8), torch.arange(90) % 4
+    of = {image.numpy().tobytes(): name for image, name in colour_pool}
+    names = ["ant", "cat", "dog", "fox"]  # there are no images of the first
+    mix = SyntheticMix(colour_pool, 0.9, "uniform", classes=names, missing="keep")
+    mixed, new = mix(images, labels)
+    assert all(of.get(image.numpy().tobytes(), names[c]) == names[c] for image, c in zip(mixed, new, strict=True))
+    assert set(new[replaced(images, mixed)].tolist()) == {1, 2, 3}
+    for source, called, said in (
+        (colour_pool, {}, "integer labels count the 3 classes cat, dog, fox from 0, got 0 to 3"),
+        (colour_pool, {"classes": names[1:]}, "labels must be 0 to 2"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            SyntheticMix(source, 0.9, "uniform", **called)(images, labels)
+    with pytest.raises(ValueError, match="classes has no name of the source's class cat, dog, which balance draws"):
+        SyntheticMix(colour_pool, balance="uniform", classes=["fox"])
+
+
 def test_integers_beside_numbers_in_another_order_are_refused():
     images = LabelledImages(np.zeros((6, 1, 8, 8), np.uint8), np.array(["0", "1", "10"] * 2))
     gan = ImageGAN(steps=2, device="cpu", verbose=False).fit(images)
@@ -332,7 +350,6 @@ def test_samples_without_labels_or_images_are_refused(pool):
         ({"p": "often"}, "p must be in"),
         ({"balance": {0: 1}}, "a weight for each class, got {0: 1}"),
         ({"balance": [float("inf")] * 10}, "a weight for each of the 10 classes"),
-        ({"balance": "uniform", "classes": list("abcdefghij")}, "balance and classes exclude each other"),
         ({"balance": "equal"}, "balance must be None, 'uniform' or a weight for each class, got 'equal'"),
         ({"balance": [1, 2]}, "a weight for each of the 10 classes"),
         ({"balance": [-1] + [1] * 9}, "none negative"),

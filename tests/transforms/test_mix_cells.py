@@ -88,6 +88,32 @@ def test_a_batch_needs_no_groups_and_other_items_stay(pool):
         mix(images, labels, ["new", "old"])
 
 
+@pytest.mark.parametrize("kind", ["pool", "generator"])
+@pytest.mark.parametrize("balance", [None, "uniform"])
+def test_without_cells_images_and_groups_stay_together(pool, kind, balance):
+    images, labels, groups = epochs(10)
+    mix = SyntheticMix(pool if kind == "pool" else transfer(), 0.7, balance)
+    for given in (groups, [GROUPS[g] for g in groups.tolist()]):
+        mixed, new_labels, new = mix(images, labels, given)
+        at = new.tolist() if isinstance(new, torch.Tensor) else [GROUPS.index(g) for g in new]
+        assert cells_of(mixed) == list(zip(new_labels.tolist(), at, strict=True))
+        assert (new is given) == (balance is None)
+        assert (mixed != images).flatten(1).any(1).float().mean() > 0.5
+    mixed, new_labels = mix(images, labels)
+    assert [c for c, _ in cells_of(mixed)] == new_labels.tolist()
+
+
+def test_a_cell_that_a_pool_lacks_is_named_or_kept(tmp_path):
+    few = SyntheticPool.build(transfer(), tmp_path / "few", per_cell={(c, "old"): 4 for c in range(3)}, random_state=0)
+    with pytest.raises(ValueError, match="the pool holds no image of class 0 in group 'new'; build it with per_cell="):
+        SyntheticMix(few, 1.0)(*epochs(1))
+    images, labels, groups = epochs(1)
+    mixed, *_ = SyntheticMix(few, 1.0, missing="keep")(images, labels, groups)
+    assert torch.equal((mixed != images).flatten(1).any(1), groups == 1)
+    mixed, *_ = SyntheticMix(few, 1.0, groups_getter=None)(images, labels, groups)
+    assert {g for _, g in cells_of(mixed)} == {1}
+
+
 def test_numbers_are_groups_by_themselves_and_unknown_ones_are_not_drawn():
     images, labels, groups = epochs(20)
     numbers = torch.tensor([-1, 3, 7])[groups]
