@@ -88,6 +88,8 @@ def _run(arguments: list[str]) -> None:
         _fail_usage(error)
     except (ValueError, TypeError, OSError) as error:
         _fail(error, BAD_INPUT)
+    except MemoryError as error:
+        _fail(ValueError(f"there is not enough memory for what is asked for ({error or 'none is left'})"), BAD_INPUT)
     except RuntimeError as error:
         # Only what the package itself raises is a message to the user; the rest keeps its traceback.
         if not type(error).__module__.startswith("ganaug"):

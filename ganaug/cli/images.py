@@ -490,9 +490,9 @@ def _as_read(labels: NDArray[Any], data: LabelledImages, whole: LabelledImages) 
 
 
 def _number(text: str) -> Any:
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+    try:
+        value = float(text)
+    except ValueError:
+        return text
+    # A share has a point: 1e2 is a hundred, and 1.0 as many as there are real ones.
+    return int(value) if value.is_integer() and "." not in text else value

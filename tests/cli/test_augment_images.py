@@ -135,6 +135,16 @@ def test_parquet_gets_a_column(folder, tmp_path):
     assert rows.features["label"].names == ["dark", "light"]
 
 
+def test_numbers_a_class_may_be_written_with_an_exponent_and_cannot_be_endless(
+    folder, model, tmp_path, refused, capsys
+):
+    augment = ("augment", "images", folder, "-o", tmp_path / "more", "--keep-all", "--model", model, "--device", "cpu")
+    assert run(*augment, "--per-class", "1e1") == 0
+    assert "20 of them synthetic" in capsys.readouterr().out
+    said = refused("sample", model, "-o", tmp_path / "x.npz", "--per-class", "1000000000000", "--device", "cpu")
+    assert "there is not enough memory for what is asked for" in said
+
+
 def test_npz_gets_an_array_and_the_same_seed_the_same_file(folder, tmp_path):
     for name in ("a.npz", "b.npz"):
         command = ("augment", "images", folder, "-o", tmp_path / name, "--keep-all", "--per-class", "0.5", *QUICK)
