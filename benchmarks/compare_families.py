@@ -10,7 +10,7 @@ trained: a Gaussian copula in the place of the generator for tables, the best cl
 additive transfer for unseen cells. A regime is a suite at one size of training sets and, for images, of images.
 
 Differences are points of the first metric of the suite: means over data sets of means over splits, with a 95 % interval
-(bootstrap over data sets and splits; for a single data set the paired t-interval over splits). p is of the signed-rank
+(bootstrap over means of data sets; for a single data set the paired t-interval over splits). p is of the signed-rank
 test over at least six data sets, of a t-test over fewer, and of one over the splits of a single one, Holm-corrected
 over the arms of the regime. Seconds are those of fitting, or with over-samplers of resampling, of a training set.
 """
