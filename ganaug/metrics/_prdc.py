@@ -55,26 +55,28 @@ def prdc(real: ArrayLike, synthetic: ArrayLike, *, k: int = 5) -> dict[str, floa
     if k < 1:
         raise ValueError(f"k must be at least 1, got {k}")
     x, y = feature_pair(real, synthetic, at_least=k + 1, metric=f"a neighbourhood of k={k}")
-    middle = x.mean(0)
+    middle = np.median(x, axis=0)  # near most rows, also where a few are far from all others
     x, y = x - middle, y - middle
     # Distances by inner products are as exact as this: rows that repeat are not at 0, nor at the same from each other.
-    slack = ROUNDING * np.sqrt(max(np.square(rows).sum(1).max() for rows in (x, y)))
-    x_radii, y_radii = _radii(x, k) + slack, _radii(y, k) + slack
+    x_slack, y_slack = (ROUNDING * np.linalg.norm(rows, axis=1) for rows in (x, y))
+    x_radii, y_radii = _radii(x, k), _radii(y, k)
     balls_around: list[NDArray[np.int64]] = []  # each synthetic sample
-    recalled, nearest = np.zeros(len(x), dtype=bool), np.full(len(x), np.inf)
+    recalled, covered = np.zeros((2, len(x)), dtype=bool)
     start = 0
-    for distances in pairwise_distances_chunked(y, x):  # not all of them at once
-        stop = start + len(distances)
-        balls_around.append((distances <= x_radii).sum(1))
+    for part in pairwise_distances_chunked(y, x):  # not all of them at once
+        stop = start + len(part)
+        distances = part - np.maximum(y_slack[start:stop, None], x_slack)
+        within = distances <= x_radii
+        balls_around.append(within.sum(1))
+        covered |= within.any(0)
         recalled |= (distances <= y_radii[start:stop, None]).any(0)
-        nearest = np.minimum(nearest, distances.min(0))
         start = stop
     around = np.concatenate(balls_around)
     return {
         "precision": float((around > 0).mean()),
         "recall": float(recalled.mean()),
         "density": float(around.mean() / k),
-        "coverage": float((nearest <= x_radii).mean()),
+        "coverage": float(covered.mean()),
     }
 
 

@@ -92,6 +92,10 @@ class DistilledClassifier(MetaEstimatorMixin, ClassifierMixin, NestedDefaults, B
     neural network", 2015. A real row counts half by its own label and half by the probabilities of teachers that were
     trained on four fifths of the rows, without it.
 
+    A student that takes weights sees a row once for each class that is likely enough. What it counts in rows, such as
+    ``min_samples_leaf``, is then reached by fewer real ones: limit its size by ``max_leaf_nodes``, ``max_depth`` or
+    ``min_weight_fraction_leaf``.
+
     Examples
     --------
     >>> from sklearn.datasets import load_breast_cancer

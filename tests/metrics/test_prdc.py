@@ -43,6 +43,13 @@ def test_repeated_rows_are_in_the_balls_around_each_other():
     assert found == {"precision": 1, "recall": 1, "density": 2, "coverage": 1}  # ten balls, by k = 5
 
 
+def test_a_row_far_from_all_others_does_not_blur_distances():
+    real, apart = (np.random.default_rng(seed).normal(size=(80, 6)) for seed in (0, 1))
+    real[0] = 1e9
+    scores = prdc(real, apart + 50)
+    assert (scores["recall"], scores["coverage"]) == (0, 1 / 80)  # the ball around the far row holds everything
+
+
 def test_distances_in_parts_change_nothing():
     import sklearn
 
