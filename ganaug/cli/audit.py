@@ -152,7 +152,7 @@ def _audit_images(
     asked: dict[str, Any],
 ) -> AuditReport:
     from ganaug.audit import audit as run_audit
-    from ganaug.data.synthetic_marks import check_images_real
+    from ganaug.data.images.synthetic_marks import check_images_real
     from ganaug.generators.contract import training_data
 
     made = None if gan is not None else _synthetic_images(source, size, groups)
@@ -189,7 +189,7 @@ def _rows(
 
     The first of the names is that of the column of labels; the others are those of categorical columns.
     """
-    from ganaug.data.synthetic_marks import SYNTHETIC
+    from ganaug.data.synthetic_rows import SYNTHETIC
     from ganaug.data.tables.files.csv_format import CsvOptions, file_kind
     from ganaug.data.tables.files.table_files import split_target
 
@@ -219,7 +219,7 @@ def _synthetic_images(path: str, size: str | None, groups: str | None) -> Labell
     from ganaug.curation import SyntheticPool
     from ganaug.curation.pool import HEADER
     from ganaug.data import LabelledImages
-    from ganaug.data.synthetic_marks import marked_images
+    from ganaug.data.images.synthetic_marks import marked_images
 
     if (Path(path) / HEADER).is_file():
         pool = SyntheticPool(path)

@@ -147,7 +147,7 @@ def write_images(
     import numpy as np
 
     from ganaug.data.images.labelled import SPECTROGRAM
-    from ganaug.data.synthetic_marks import SYNTHETIC
+    from ganaug.data.synthetic_rows import SYNTHETIC
 
     check_holds(kind, images)
     names = unique_names({label: name for label, name in names.items() if not _is_unlabelled(label, labels)})
@@ -180,7 +180,7 @@ def _write_folder(
     groups: NDArray[Any] | None,
 ) -> None:
     from ganaug.data.images.pictures import picture
-    from ganaug.data.synthetic_marks import SYNTHETIC
+    from ganaug.data.synthetic_rows import SYNTHETIC
 
     folders = folder_names(names)
     inner = {} if groups is None else folder_names({group: str(group) for group in sorted(set(groups.tolist()))})

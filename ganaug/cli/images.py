@@ -182,7 +182,7 @@ def fit_and_save(
     dry_run: bool,
 ) -> None:
     """Train a generator on what is read, and save it; `asked` are parameters by name, None for what was not given."""
-    from ganaug.data.synthetic_marks import check_images_real
+    from ganaug.data.images.synthetic_marks import check_images_real
 
     cls = found_class(generator, "images")
     check_savable(cls, license)
@@ -294,7 +294,7 @@ def augment_and_write(
     more : AugmentedImages
         With labels as they were read.
     """
-    from ganaug.data.synthetic_marks import check_images_real
+    from ganaug.data.images.synthetic_marks import check_images_real
 
     if model is not None:
         _check_nothing_trains(asked, flip, param)

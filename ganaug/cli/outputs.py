@@ -186,7 +186,7 @@ def is_marked(path: Path) -> bool:
     """Whether a table or images in a file say which of them are synthetic."""
     from ganaug.data.files import check_regular
     from ganaug.data.images.array_files import read_npz
-    from ganaug.data.synthetic_marks import SYNTHETIC
+    from ganaug.data.synthetic_rows import SYNTHETIC
     from ganaug.data.tables.files.table_files import read_table
 
     check_regular(path)

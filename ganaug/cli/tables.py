@@ -104,7 +104,7 @@ def fit_table(
     dry_run: DryRun = False,
 ) -> None:
     """Train a class-conditional generator, by default a GAN, on a table with labels."""
-    from ganaug.data.synthetic_marks import check_rows_real
+    from ganaug.data.synthetic_rows import check_rows_real
     from ganaug.data.tables.files.table_files import split_target
     from ganaug.data.tables.group_column import part_groups
 
@@ -228,7 +228,7 @@ def augment_table(
 
     A CSV file is written like the one that was read: its rows as they stand there, new ones in the same format.
     """
-    from ganaug.data.synthetic_marks import SYNTHETIC
+    from ganaug.data.synthetic_rows import SYNTHETIC
     from ganaug.data.tables.files.csv_format import TABLE_KINDS, file_kind
     from ganaug.data.tables.files.table_files import split_target, write_table
     from ganaug.resampling import GANOverSampler

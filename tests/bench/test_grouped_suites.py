@@ -218,7 +218,7 @@ def test_the_gate_of_an_arm_of_tables_fills_cells_where_that_pays(tmp_path, effe
     arms = (TableArm("none"), TableArm("gated", named, cells="empty", gate=True, against=("none",)))
     classifiers = (Plugin("knn", "knn"),)
     suite = table_suite(
-        str(tmp_path / "t.csv"), split="cells", splits=2, n_per_cell=10, arms=arms, classifiers=classifiers
+        str(tmp_path / "t.csv"), split="cells", splits=2, n_per_cell=20, arms=arms, classifiers=classifiers
     )
     summary = run_suite(suite, tmp_path / "run", jobs=1, verbose=False)
     assert summary["failed"] == []

@@ -27,8 +27,9 @@ from ganaug.data.audio.sources import holds_sounds
 from ganaug.data.files import user_path
 from ganaug.data.images.labelled import SPECTROGRAM
 from ganaug.data.images.sources import EMBEDDED
+from ganaug.data.images.synthetic_marks import check_images_real
 from ganaug.data.labels import listed
-from ganaug.data.synthetic_marks import check_images_real, check_rows_real
+from ganaug.data.synthetic_rows import check_rows_real
 from ganaug.data.tables.files.csv_format import TABLE_KINDS, CsvOptions, file_kind
 
 __all__ = ["custom_suite"]

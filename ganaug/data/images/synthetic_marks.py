@@ -1,4 +1,4 @@
-"""Which samples of a folder, a file or a table are synthetic, as "ganaug augment" marks them."""
+"""Which images of a folder or a file are synthetic, as "ganaug augment" marks them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ from ganaug.data.files import read_regular
 from ganaug.data.images.array_files import read_npz
 from ganaug.data.images.labelled import LabelledImages
 from ganaug.data.images.metadata import METADATA
+from ganaug.data.synthetic_rows import SYNTHETIC
 
-__all__ = ["SYNTHETIC", "check_images_real", "check_rows_real", "marked_images"]
-
-SYNTHETIC = "is_synthetic"  # the column or array that says which samples are
+__all__ = ["check_images_real", "marked_images"]
 
 
 def check_images_real(source: Path, data: LabelledImages) -> None:
@@ -75,19 +74,3 @@ def _flags(path: Path, marked: NDArray[Any] | None, n: int) -> NDArray[Any] | No
             f"{marked.shape}; write it again"
         )
     return marked
-
-
-def check_rows_real(path: Path, table: Any) -> None:
-    """Raise ``ValueError`` if a column of a table, or of a parquet file where it is None, says some are synthetic."""
-    if table is None:
-        import pyarrow.parquet
-
-        try:
-            if SYNTHETIC not in pyarrow.parquet.read_schema(path).names:
-                return
-            table = pyarrow.parquet.read_table(path, columns=[SYNTHETIC]).to_pandas()
-        except (pyarrow.ArrowException, OSError):  # which the reading of all columns reports
-            return
-    marked = table.get(SYNTHETIC)
-    if marked is not None and marked.ndim == 1 and marked.dtype.kind == "b" and marked.any():
-        raise ValueError(f"{path} holds {marked.sum():,} synthetic rows already ({SYNTHETIC}); pass real ones only")
