@@ -248,8 +248,9 @@ class SyntheticMix(_Synthetic):
         self._pixels.check(images, self._source.image_shape)
         hard = _hard(labels.detach().cpu())  # all that is asked about labels waits for a GPU once
         chosen = torch.nonzero(torch.rand(len(images), dtype=torch.float32, device="cpu") < self.p)[:, 0]
+        balanced = self._cell_weights is not None or self._weights is not None
         # All labels are looked at, so that a wrong one is found in the first batch that holds it.
-        places = self._source.positions(hard)
+        places = self._source.positions(hard, all_classes=balanced)
         new_labels, new_groups, of = labels, groups, None
         if self._cell_weights is not None and self._source.groups is not None and len(chosen):
             drawn = torch.multinomial(self._cell_weights, len(chosen), replacement=True)
@@ -266,7 +267,7 @@ class SyntheticMix(_Synthetic):
                 shares = torch.from_numpy(self._source.cell_counts.astype(np.float64))
                 of = torch.multinomial(shares[drawn], 1)[:, 0].numpy()
                 new_groups = self._with_groups(groups, chosen, of)
-        else:
+        elif not balanced:
             at = self._positions_of_groups(groups, places) if grouped else None
             if self._source.missing == "keep":
                 there = places if at is None else np.minimum(places, at)

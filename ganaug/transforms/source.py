@@ -166,8 +166,10 @@ class Source:
         if self._expected and self.missing == "error":
             self.positions(np.array(self._expected))
 
-    def positions(self, labels: Any) -> NDArray[np.int64]:
+    def positions(self, labels: Any, *, all_classes: bool = False) -> NDArray[np.int64]:
         """Translate labels into positions in ``classes``; with ``missing="keep"`` -1 where there are no images.
+
+        With `all_classes` those that a pool holds no images of have positions too.
 
         Tensors cannot hold strings: where classes are strings and there are no `names`, integers are positions already,
         as torchvision's ``ImageFolder`` counts sorted folder names.
@@ -180,7 +182,7 @@ class Source:
         """
         asked = labels.detach().cpu().numpy() if isinstance(labels, Tensor) else np.asarray(labels)
         places = self._places(asked)
-        if self._any_empty and len(places):
+        if self._any_empty and len(places) and not all_classes:
             empty = (places >= 0) & ~self._available[places]
             if empty.any() and self.missing == "error":
                 lacking = dict.fromkeys(self.classes[places[empty]].tolist())

@@ -416,6 +416,17 @@ def test_classes_that_a_pool_lacks_are_known_when_the_transform_is_made(rare, co
         make(rare, missing="real")
 
 
+def test_classes_without_weight_need_no_images(rare):
+    weights = [float(c in (1, 4)) for c in range(10)]
+    images, labels = torch.full((60, 1, 8, 8), 7, dtype=torch.uint8), torch.arange(60) % 10
+    mixed, new = SyntheticMix(rare, 0.5, weights)(images, labels)
+    changed = replaced(images, mixed)
+    assert set(new[changed].tolist()) == {1, 4}
+    assert torch.equal(new[~changed], labels[~changed])
+    with pytest.raises(ValueError, match="cannot sample class 10: the pool holds the classes"):
+        SyntheticMix(rare, 0.0, weights)(images, labels + 2)
+
+
 @pytest.mark.parametrize("classes", [None, NAMES])
 @pytest.mark.parametrize("one_hot", [False, True])
 def test_images_of_classes_that_a_pool_lacks_stay_real(rare, batch, classes, one_hot):
