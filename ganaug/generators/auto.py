@@ -4,8 +4,8 @@ The rule, by what is drawn:
 
 * rows: ``TableCopula``. In the mixture of :class:`ganaug.GANOverSampler` no family of networks differs from another,
   nor from a Gaussian copula: on the 12 KEEL tables for choosing settings (suite "keel-families"; five splits, four
-  classifiers) average precision is above that of a mixture with a copula by +0.3 [-0.5, +1.2] points with TableGAN,
-  +0.6 [-0.3, +1.7] with TableVAE, +0.5 [-0.9, +2.2] with TableFlow and +0.7 [-0.5, +2.4] with TableAutoregressive (95
+  classifiers) average precision is above that of a mixture with a copula by +0.4 [-0.5, +1.3] points with TableGAN,
+  +0.4 [-0.4, +1.5] with TableVAE, +0.2 [-1.1, +1.9] with TableFlow and +0.5 [-0.5, +2.3] with TableAutoregressive (95
   % intervals over tables, ``python benchmarks/run.py keel-families``; every p-value is 1 after Holm's correction).
   Later it was found to be the same on 20 to 500 rows of eight other tables (suite "few-rows"), and on sixteen more.
   Where nothing is to be gained the rule takes what is cheap: a copula of 50,000 rows and 15 columns takes 1.3 s,
