@@ -305,8 +305,8 @@ class SafeOverSampler(TableOverSampler):
             added = [members[: round(ratio * len(members))] for members in by_key if len(members)]
             kept = np.sort(np.concatenate([np.arange(len(y)), *added])).astype(int)
             estimator = self._defaults()["estimator"] if self.estimator is None else clone(self.estimator)
-            fit = _fit_balanced if balanced else _fit
-            yield fit(seeded(estimator, seed), rows_of(X_new, kept), y_new[kept], seed)
+            estimator, rows, labels = seeded(estimator, seed), rows_of(X_new, kept), y_new[kept]
+            yield _fit_balanced(estimator, rows, labels, seed) if balanced else estimator.fit(rows, labels)
 
     def _sampler(self, seed: int) -> Any:
         return seeded(self._defaults()["sampler"] if self.sampler is None else clone(self.sampler), seed)
@@ -357,10 +357,6 @@ class _EncodedLogisticRegression(ClassifierMixin, BaseEstimator):
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         return self.model_.predict_proba(self.columns_.transform(X))
-
-
-def _fit(estimator: Any, X: Any, y: NDArray[Any], seed: int) -> Any:
-    return estimator.fit(X, y)
 
 
 def _fit_balanced(estimator: Any, X: Any, y: NDArray[Any], seed: int) -> Any:

@@ -157,9 +157,6 @@ def augment_dataset(
         shape, images = tuple(drawn.shape[1:]), iter(drawn)
         dtype = str(drawn.dtype).removeprefix("torch.")
     else:
-        if names is not None and isinstance(per_class, Mapping):
-            by_name = {name: index for index, name in enumerate(names)}
-            per_class = {by_name.get(key, key): n for key, n in per_class.items()}
         where = Source(source, names, missing=missing)
         called = dict(enumerate(names or ()))
         of_labels = None if groups is None else groups[labelled]

@@ -244,7 +244,7 @@ class SyntheticMix(_Synthetic):
                 "SyntheticMix takes images (batch, channels, height, width) with labels (batch,) or (batch, classes), "
                 f"got {tuple(images.shape)} with {tuple(labels.shape)}"
             )
-        grouped = groups is not None and self._are_groups(groups, len(images))
+        at = None if groups is None else self._group_positions(groups, len(images))
         self._pixels.check(images, self._source.image_shape)
         hard = _hard(labels.detach().cpu())  # all that is asked about labels waits for a GPU once
         chosen = torch.nonzero(torch.rand(len(images), dtype=torch.float32, device="cpu") < self.p)[:, 0]
@@ -257,18 +257,18 @@ class SyntheticMix(_Synthetic):
             positions, of = np.divmod(drawn.numpy(), len(self._source.groups))
             new_labels = labels.clone()
             new_labels[chosen.to(labels.device)] = self._as_labels(torch.from_numpy(positions), labels)
-            new_groups = self._with_groups(groups, chosen, of) if grouped else groups
+            new_groups = groups if at is None else self._with_groups(groups, chosen, of)
         elif self._weights is not None and len(chosen):
             drawn = torch.multinomial(self._weights, len(chosen), replacement=True)
             positions = drawn.numpy()
             new_labels = labels.clone()
             new_labels[chosen.to(labels.device)] = self._as_labels(drawn, labels)
-            if grouped and self._source.cell_counts is not None:
+            if at is not None and self._source.cell_counts is not None:
                 shares = torch.from_numpy(self._source.cell_counts.astype(np.float64))
                 of = torch.multinomial(shares[drawn], 1)[:, 0].numpy()
                 new_groups = self._with_groups(groups, chosen, of)
         elif not balanced:
-            at = self._positions_of_groups(groups, places) if grouped else None
+            at = None if at is None else self._held(places, at)
             if self._source.missing == "keep":
                 there = places if at is None else np.minimum(places, at)
                 chosen = chosen[torch.from_numpy(there[chosen.numpy()] >= 0)]
@@ -285,20 +285,17 @@ class SyntheticMix(_Synthetic):
         mixed = tv_tensors.wrap(mixed, like=images) if isinstance(images, tv_tensors.Image) else mixed
         return mixed, new_labels, new_groups
 
-    def _known_groups(self, groups: Any) -> tuple[list[Any], list[Any]]:
-        """Groups of a batch, and those of the source as they are written there."""
+    def _group_positions(self, groups: Any, n: int) -> NDArray[np.int64] | None:
+        """Positions of a batch's groups among the source's; None for what are none, or ``ValueError`` if said to be."""
         known = self._source.groups
         assert known is not None
         counted = isinstance(groups, Tensor) and known.dtype.kind in "UO"
+        there = list(range(len(known))) if counted else known.tolist()
         found = groups.tolist() if isinstance(groups, Tensor | np.ndarray) else list(groups)
-        return found, list(range(len(known))) if counted else known.tolist()
-
-    def _are_groups(self, groups: Any, n: int) -> bool:
-        """Whether what seems to be groups is that; where a user says so, ``ValueError`` if it is not."""
-        found, there = self._known_groups(groups)
-        strange = [group for group in dict.fromkeys(found) if group not in there]
-        if not self._groups_are_said:
-            return not strange and len(found) == n
+        place = {group: at for at, group in enumerate(there)}
+        strange = [group for group in dict.fromkeys(found) if group not in place]
+        if not self._groups_are_said and (strange or len(found) != n):
+            return None
         if strange:
             raise ValueError(
                 f"groups must be among {listed(list(map(repr, there)))}, got {strange[0]!r}; pass those of the "
@@ -306,18 +303,16 @@ class SyntheticMix(_Synthetic):
             )
         if len(found) != n:
             raise ValueError(f"a batch must hold a group for each image, got {len(found)} groups and {n} images")
-        return True
+        return np.array([place[group] for group in found], dtype=np.int64)
 
-    def _positions_of_groups(self, groups: Any, places: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Positions of the groups of a batch; -1 where there are no images of the class, given by position, in one."""
-        found, there = self._known_groups(groups)
-        at = np.array([there.index(group) for group in found], dtype=np.int64)
+    def _held(self, places: NDArray[np.int64], at: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Positions of groups; -1 where there are no images of the class, given by its position, in one."""
         held = np.zeros(len(at), dtype=bool)
         held[places >= 0] = self._source.holds(places[places >= 0], at[places >= 0])
         lacking = np.flatnonzero(~held & (places >= 0))
         if len(lacking) and self._source.missing == "error":
-            label = self._source.classes[places[lacking[0]]]
-            group = self._source.groups.tolist()[at[lacking[0]]] if self._source.groups is not None else None
+            assert self._source.groups is not None
+            label, group = self._source.classes[places[lacking[0]]], self._source.groups.tolist()[at[lacking[0]]]
             raise ValueError(
                 f"the pool holds no image of class {label} in group {group!r}; build it with per_cell=, {KEEP}, or "
                 "groups_getter=None to draw of any group"

@@ -109,7 +109,7 @@ def new_samples(
 
 def _by_label(per_class: Mapping[Any, int], labels: list[Any], names: Mapping[Any, str]) -> dict[Any, int]:
     """Numbers of classes by their labels, where they are asked for by their names."""
-    known = {name: label for label, name in names.items() if label in labels}
+    known = {name: label for label, name in names.items()}
     asked = {key if key in labels else known.get(key, key): n for key, n in per_class.items()}
     if len(asked) < len(per_class):
         raise ValueError(f"per_class asks for a class by its label and its name, got {listed(list(per_class))}")
