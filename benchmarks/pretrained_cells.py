@@ -53,6 +53,7 @@ PROBE, SCRATCH = "EfficientNet-lite0", "small network"
 REAL, GENERATOR = "real", "generator"
 
 Cells = tuple[NDArray[np.int64], NDArray[np.int64]]  # class and group of each sample
+Describe = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
 class Split:
@@ -73,8 +74,8 @@ class Split:
     def accuracy(self, predicted: NDArray[np.integer]) -> float:
         """Percent of right predictions of unseen cells, the mean over cells."""
         right = predicted == self.test_cells[0]
-        cells, place = np.unique(np.stack(self.test_cells, 1), axis=0, return_inverse=True)
-        return 100 * float((np.bincount(place.ravel(), right) / np.bincount(place.ravel(), minlength=len(cells))).mean())
+        _, place = np.unique(np.stack(self.test_cells, 1), axis=0, return_inverse=True)
+        return 100 * float((np.bincount(place.ravel(), right) / np.bincount(place.ravel())).mean())
 
     def probe(self, added: NDArray[np.float32] | None = None, cells: Cells | None = None) -> float:
         """Accuracy of a logistic regression of features, with rows added to those of the real images."""
@@ -101,9 +102,9 @@ class Split:
         model = ImageClassifier(len(self.classes), self.number, TRAINING).fit(images, classes, groups)
         return self.accuracy(model.predict_proba(self.test).argmax(1))
 
-    def measure(self, generator: str, described: Callable[[NDArray[np.uint8]], NDArray[np.float32]]) -> dict[str, float]:
+    def measure(self, generator: str, described: Describe) -> dict[str, float]:
         """Accuracy of each arm."""
-        labels, groups = (self.real.labels, np.asarray(self.real.groups))
+        labels, groups = self.real.labels, np.asarray(self.real.groups)
         asked = self.classes[self.asked[0]], self.groups[self.asked[1]]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.number)
