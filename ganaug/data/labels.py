@@ -65,12 +65,7 @@ def labels_from_array(labels: Any, n: int, *, of: str = "images", called: str = 
         labels = labels.detach().cpu().numpy()
     if isinstance(labels, Sequence) and not isinstance(labels, str):
         labels = list(labels)  # numpy asks columns of datasets for one label after the other, which is slow
-    array = np.asarray(labels)
-    if array.dtype.kind == "U" and isinstance(labels, list | tuple) and not all(isinstance(v, str) for v in labels):
-        # numpy has made strings of the numbers and missing values among them.
-        array = np.array(labels, dtype=object)
-    if array.dtype == object:
-        array = np.frompyfunc(lambda value: value.item() if isinstance(value, np.generic) else value, 1, 1)(array)
+    array = _plain(labels)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
@@ -95,6 +90,19 @@ def labels_from_array(labels: Any, n: int, *, of: str = "images", called: str = 
     except TypeError:
         kinds = sorted({type(value).__name__ for value in array.tolist()})
         raise TypeError(f"{called} must be of one type, got {listed(kinds)}; convert them to strings") from None
+    return array
+
+
+def _plain(labels: Any) -> NDArray[Any]:
+    """An array of labels, of objects only where they are of several types."""
+    array = np.asarray(labels)
+    if array.dtype.kind == "U" and isinstance(labels, list | tuple) and not all(isinstance(v, str) for v in labels):
+        # numpy has made strings of the numbers and missing values among them.
+        array = np.array(labels, dtype=object)
+    if array.dtype == object:
+        array = np.frompyfunc(lambda value: value.item() if isinstance(value, np.generic) else value, 1, 1)(array)
+        if array.size and all(type(value) is int for value in array.ravel().tolist()):
+            array = np.array(array.tolist())  # as of a column of a table that has names too
     return array
 
 

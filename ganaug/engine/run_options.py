@@ -43,7 +43,8 @@ class RunOptions(BaseEstimator):
     validation_fraction : float in [0, 1), default=0.0
         Share of the samples of each class that the validation callback holds out: they are not trained on, but used to
         choose among the moving averages of the training the one whose samples are nearest to them, class by class, by
-        energy distance. 0 trains on all and takes the last.
+        energy distance. What values the columns of a table have is learnt from all rows. 0 trains on all and takes the
+        last.
     precision : {"auto", "fp32", "bf16"}, default="auto"
         What the networks compute in while they are trained: bfloat16 nearly halves the time on a processor that has
         it. "auto" takes it for images on CPUs with AVX512-BF16 or AMX and on NVIDIA's GPUs from Ampere on, never for

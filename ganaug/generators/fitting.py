@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sklearn.utils._param_validation import StrOptions
 from torch import Tensor, nn
 
+from ganaug.data.counting_sort import parts
 from ganaug.data.images.labelled import UNLABELLED
 from ganaug.engine.callbacks.checkpoints import Checkpoints
 from ganaug.engine.callbacks.drawing import BeforeDrawing
@@ -296,8 +297,12 @@ class Fitting:
         grouping = self._data.grouping
         if grouping is None:
             return None
-        kept, counts = self._held_out(config), grouping.cell_counts.copy()
-        np.subtract.at(counts, (self._data.class_indices[kept], grouping.indices[kept]), 1)
+        labels, kept = self._data.class_indices, self._held_out(config)
+        counts = np.zeros_like(grouping.cell_counts)  # of those with a guessed label too
+        for part in parts(len(labels)):
+            known = labels[part] != UNLABELLED
+            np.add.at(counts, (labels[part][known], grouping.indices[part][known]), 1)
+        np.subtract.at(counts, (labels[kept], grouping.indices[kept]), 1)
         return counts
 
     def _monitor(self, config: TrainingConfig) -> Monitor:

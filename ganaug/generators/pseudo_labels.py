@@ -55,7 +55,7 @@ def labelled_part(data: LabelledImages) -> LabelledImages:
 
 
 def guessed_indices(
-    data: LabelledImages, known: LabelledImages, confidence: float | None, seed: int
+    data: LabelledImages, known: LabelledImages, confidence: float | None
 ) -> tuple[NDArray[np.int64], dict[str, int]]:
     """Class indices of all images, guessed where there is no label.
 
@@ -63,7 +63,7 @@ def guessed_indices(
     ----------
     data, known : LabelledImages
         All images, and their labelled part.
-    confidence, seed
+    confidence
         As for :func:`pseudo_labels`; with None nothing is guessed.
 
     Returns
@@ -76,7 +76,7 @@ def guessed_indices(
     Examples
     --------
     >>> data = LabelledImages(np.zeros((5, 1, 8, 8), np.uint8), np.array([3, 3, -1, 7, 7]))
-    >>> indices, counts = guessed_indices(data, labelled_part(data), None, seed=0)
+    >>> indices, counts = guessed_indices(data, labelled_part(data), None)
     >>> indices.tolist(), counts
     ([0, 0, -1, 1, 1], {'n_unlabelled': 1, 'n_pseudo_labelled': 0})
     """
@@ -85,12 +85,12 @@ def guessed_indices(
         return places, {}
     indices = np.where(data.labels == UNLABELLED, UNLABELLED, places)
     if confidence is not None:
-        indices = pseudo_labels(data.images, indices, confidence, seed)
+        indices = pseudo_labels(data.images, indices, confidence)
     n_guessed = int((indices != UNLABELLED).sum()) - len(known)
     return indices, {"n_unlabelled": len(data) - len(known), "n_pseudo_labelled": n_guessed}
 
 
-def pseudo_labels(images: NDArray[Any], indices: NDArray[np.int64], confidence: float, seed: int) -> NDArray[np.int64]:
+def pseudo_labels(images: NDArray[Any], indices: NDArray[np.int64], confidence: float) -> NDArray[np.int64]:
     """Spread class indices over a graph of neighbours, and keep those that are confident, and rightly so.
 
     Where classes overlap such a graph is surer than it is right. So labels are hidden, a fifth of each class at a time,
@@ -104,8 +104,6 @@ def pseudo_labels(images: NDArray[Any], indices: NDArray[np.int64], confidence: 
         Class indices, -1 for images without a label.
     confidence : float in [0, 1]
         Least probability of the class of a guess, and least share of right ones among guesses at hidden labels.
-    seed : int
-        Of the reduction to principal components.
 
     Returns
     -------
@@ -122,7 +120,7 @@ def pseudo_labels(images: NDArray[Any], indices: NDArray[np.int64], confidence: 
     >>> images = (level + np.random.default_rng(0).integers(50, size=(60, 1, 8, 8))).astype(np.uint8)
     >>> known = np.full(60, -1)
     >>> known[:5], known[-5:] = 0, 1
-    >>> pseudo_labels(images, known, 0.9, seed=0)[[10, 40]].tolist()
+    >>> pseudo_labels(images, known, 0.9)[[10, 40]].tolist()
     [0, 1]
     """
     unknown = indices == UNLABELLED
@@ -133,7 +131,8 @@ def pseudo_labels(images: NDArray[Any], indices: NDArray[np.int64], confidence: 
     else:  # so that no channel outweighs the others by its units
         rows = PixelScale.of(images).to_network(torch.from_numpy(images)).flatten(1).numpy()
     width = min(COMPONENTS, *rows.shape)
-    rows = PCA(width, svd_solver="randomized", random_state=seed).fit_transform(rows)
+    # The same for the same data whatever the seed, so that a run that is resumed has the guesses it was started with.
+    rows = PCA(width, svd_solver="randomized", random_state=0).fit_transform(rows)
     # The graph is made once; it is what LabelSpreading makes of "knn".
     graph = kneighbors_graph(rows, min(NEIGHBOURS, len(rows) - 1), mode="connectivity", include_self=True)
     model = LabelSpreading(kernel=lambda *_: graph, alpha=CLAMPING, max_iter=ITERATIONS)

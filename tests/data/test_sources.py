@@ -123,6 +123,7 @@ def test_labels_of_minus_one_are_unlabelled_whatever_holds_them(tmp_path):
     for given in [
         (images, labels),
         (images, torch.tensor(labels)),
+        (images, np.array(labels, dtype=object)),
         (list(images), pd.Series(labels)),
         (dataset,),
         (dataset["image"], dataset["label"]),

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import scipy.sparse
 
-from ganaug.data.tables.encoder import TableEncoder, as_table
+from ganaug.data.tables.encoder import TableEncoder, as_table, declared_columns
 from ganaug.data.tables.layout import RowLayout
 
 N = 120
@@ -280,17 +280,34 @@ def test_bad_tables_are_refused_in_one_sentence(X, error, message):
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        ({"x": [1.0], "s": ["c"]}, "column 's' holds 'c', which was not in the training data"),
-        ({"x": [1.0], "s": [None]}, "column 's' holds a missing value"),
-        ({"x": [np.nan], "s": ["a"]}, "column 'x' has missing values"),
-        ({"x": ["a"], "s": ["a"]}, "column 'x' held numbers"),
-        ({"s": ["a"], "x": [1.0]}, "the columns must be 'x', 's'"),
+        ({"x": [1.0], "s": ["c"], "pair": [0.0]}, "column 's' holds 'c', which was not in the training data"),
+        ({"x": [1.0], "s": [None], "pair": [0.0]}, "column 's' holds a missing value"),
+        ({"x": [np.nan], "s": ["a"], "pair": [0.0]}, "column 'x' has missing values"),
+        ({"x": ["a"], "s": ["a"], "pair": [0.0]}, "column 'x' held numbers"),
+        ({"x": [7.0], "s": ["a"], "pair": [2.0]}, "column 'pair' holds 2.0, which was not in the training data"),
+        ({"s": ["a"], "x": [1.0], "pair": [0.0]}, "the order of the training data: column 0 must be 'x', got 's'"),
+        ({"x": [1.0], "s": ["a"], "z": [0.0]}, "the 3 of the training data; the table lacks 'pair' and has 'z' too"),
     ],
 )
 def test_what_was_not_in_the_training_data_is_refused(other, message):
-    encoder = TableEncoder().fit(pd.DataFrame({"x": [1.0, 2.0], "s": ["a", "b"]}))
+    n = np.arange(20)
+    encoder = TableEncoder().fit(pd.DataFrame({"x": n / 2, "s": np.where(n % 2, "a", "b"), "pair": n % 2.0}))
     with pytest.raises(ValueError, match=message):
         encoder.transform(pd.DataFrame(other))
+
+
+def test_what_was_never_seen_is_no_level_where_it_is_not_refused():
+    n = np.arange(40)
+    text = [f"{1000 + 7 * i:,}" if i % 4 else "?" for i in n]
+    encoder = TableEncoder().fit(pd.DataFrame({"pair": n % 2.0, "text": text}))
+    coded = encoder.transform(pd.DataFrame({"pair": [1.0, 7.0], "text": ["?", "abc"]}), strict=False)
+    assert [int(coded[:, block].sum(1)[row]) for block in encoder.layout_.slices for row in (0, 1)] == [1, 0, 1, 0]
+
+
+def test_columns_are_named_by_numbers_of_numpy_too():
+    table = pd.DataFrame({"flag": [0.0, 1.0] * 30, "v": np.arange(60.0)})
+    for features in (list(np.flatnonzero([True, False])), [np.True_, np.False_]):
+        assert declared_columns(features, table) == {"flag"}
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,11 @@
 import copy
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
-from ganaug import Callback, ImageGAN, RunOptions, TableGAN
+from ganaug import Callback, ImageGAN, RunOptions, TableAutoregressive, TableGAN
 from ganaug.data.tables.encoder import as_table
 from ganaug.engine.callbacks.validation import held_out
 from ganaug.engine.label_embedding import ClassBalancedSampler
@@ -37,6 +38,20 @@ def test_held_out_rows_are_never_trained_on(monkeypatch):
     encoded = torch.from_numpy(gan.encoder_.transform(as_table(ROWS)[0]))
     nearest = torch.cdist(encoded, torch.cat(seen)).min(1).values
     assert np.flatnonzero(nearest > 1e-3).tolist() == held_out(INDICES, 0.3).tolist()
+
+
+def test_what_networks_are_shown_before_they_are_trained_has_none_of_them():
+    labels, rng = np.arange(100) % 2, np.random.default_rng(0)
+    names, numbers = rng.choice(["u", "v"], 100), rng.normal(size=100)
+    others = names.copy()
+    others[held_out(labels, 0.3)] = "u"
+    shares = []
+    for column in (names, others):
+        table = pd.DataFrame({"name": column, "number": numbers})
+        untrained = {"steps": 1, "learning_rate": 1e-12, "random_state": 0, "verbose": False}
+        model = TableAutoregressive(**untrained, **HELD_OUT).fit(table, labels)
+        shares.append((model.sample([0] * 400, random_state=0)["name"] == "u").mean())
+    assert shares[0] == shares[1]
 
 
 def test_one_row_held_out_in_all_is_enough():

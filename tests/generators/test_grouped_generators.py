@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 import ganaug
-from ganaug import ImageGAN, RunOptions, TableGAN, labelled_images
+from ganaug import ImageGAN, ImageVAE, RunOptions, TableGAN, labelled_images
 from ganaug.generators.images.export import METADATA
 
 QUICK = {"batch_size": 8, "random_state": 0, "verbose": False}
@@ -130,6 +130,23 @@ def test_images_without_a_label_teach_their_group(tmp_path):
     assert gan.cell_counts_[:, 2].tolist() == [0, 0]
     for one in (gan, ganaug.load(gan.save(tmp_path / "m"), device="cpu")):
         assert len(one.sample([0, 1, 1], ["c", "c", "a"], random_state=0)) == 3
+
+
+def test_counts_of_cells_are_of_what_is_trained_on_guessed_labels_and_all(tmp_path):
+    n, rng = 90, np.random.default_rng(0)
+    truth = np.repeat([0, 1], n // 2)
+    images = (np.where(truth == 0, 60, 180)[:, None, None] + rng.integers(0, 40, (n, 8, 8))).astype(np.uint8)
+    labels = np.where(np.random.default_rng(4).random(n) < 0.7, -1, truth)
+    for share in (0.0, 0.2):
+        run = RunOptions(validation_fraction=share)
+        gan = ImageVAE(steps=2, width=8, batch_size=8, device="cpu", verbose=False, run=run).fit(
+            images, labels, rng.choice(["p", "q", "r"], n)
+        )
+        n_known = (labels >= 0).sum() + gan.training_data_["n_pseudo_labelled"]
+        assert n_known > 60
+        assert gan.cell_counts_.min() > 0
+        assert gan.cell_counts_.sum() == n_known - round(share * n_known)
+        assert ganaug.load(gan.save(tmp_path / f"{share}")).cell_counts_.tolist() == gan.cell_counts_.tolist()
 
 
 def test_rows_that_are_encoded_already_have_groups_too(rows):

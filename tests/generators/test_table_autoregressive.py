@@ -107,6 +107,21 @@ def test_a_cell_stays_missing_only_where_no_value_of_the_column_was_seen():
     assert np.isnan(model.impute(X, y, random_state=0)).sum(0).tolist() == [40, 0, 0]
 
 
+def test_what_cannot_be_read_is_left_as_it_is_and_tells_nothing(fitted):
+    rng = np.random.default_rng(0)
+    flag = rng.integers(0, 2, 200).astype(float)
+    text = np.array([f"{v:,}" for v in rng.integers(500, 5000, 200)], dtype=object)
+    text[::10] = "?"
+    X = pd.DataFrame({"flag": flag, "text": text, "v": 10 * flag + rng.normal(size=200)})
+    with pytest.warns(UserWarning, match="are read as numbers"):
+        model = TableAutoregressive(**QUICK | {"steps": 400}).fit(X, rng.integers(0, 2, 200))
+    asked = pd.DataFrame({"flag": np.repeat([0.0, 1.0, 7.0], 60), "text": "abc", "v": np.nan})
+    filled = model.impute(asked, [0] * 180, random_state=0)
+    assert (filled["text"] == "abc").all()
+    low, high, unknown = filled.groupby("flag")["v"].mean()
+    assert low < 2 < 3 < unknown < 7 < 8 < high
+
+
 def test_what_cannot_be_imputed_is_refused_in_a_sentence(fitted):
     X, y = table(20)
     with pytest.raises(ValueError, match="must have the same length, got 20 rows and 19 labels; pass a label for each"):

@@ -5,7 +5,16 @@ import pytest
 import torch
 from sklearn.base import clone
 
-from ganaug import GANOverSampler, ImageGAN, LabelledImages, SyntheticPool, choose_ratio, labelled_images
+from ganaug import (
+    GANOverSampler,
+    ImageGAN,
+    ImageVAE,
+    LabelledImages,
+    RunOptions,
+    SyntheticPool,
+    choose_ratio,
+    labelled_images,
+)
 from ganaug.curation import LearningDynamics, NoCopies, image_filters
 from ganaug.engine.label_embedding import ClassBalancedSampler
 from ganaug.generators.images.networks import build_networks
@@ -65,12 +74,12 @@ def test_guesses_are_right_where_they_are_sure():
     for c in range(10):
         first = np.flatnonzero(digits.labels == c)[:20]
         known[first] = c
-    guessed = pseudo_labels(digits.images, known, 0.9, seed=0)
+    guessed = pseudo_labels(digits.images, known, 0.9)
     new = (known == -1) & (guessed != -1)
     assert new.sum() > 1000
     assert (guessed == digits.labels)[new].mean() > 0.95
     assert np.array_equal(guessed[known != -1], known[known != -1])
-    sure = pseudo_labels(digits.images, known, 0.999, seed=0)
+    sure = pseudo_labels(digits.images, known, 0.999)
     assert (sure != -1).sum() < (guessed != -1).sum()
 
 
@@ -84,18 +93,30 @@ def test_where_classes_overlap_few_are_guessed(gap, most):
         images = np.clip(shades[:, None, None, None] + rng.normal(0, 8, (600, 1, 8, 8)), 0, 255).astype(np.uint8)
         truth, known = np.repeat([0, 1], 300), np.full(600, -1)
         known[:20], known[300:320] = 0, 1
-        guessed = pseudo_labels(images, known, 0.9, seed=0)
+        guessed = pseudo_labels(images, known, 0.9)
         new = (known == -1) & (guessed != -1)
         counts += new.sum(), (guessed == truth)[new].sum(), (known == -1).sum()
     assert counts[0] < most * counts[2]
     assert gap == 0 or counts[1] > 0.78 * counts[0]
 
 
+def test_a_run_without_a_seed_of_its_own_is_resumed_with_the_same_guesses(tmp_path):
+    rng = np.random.default_rng(1)
+    truth = rng.integers(0, 3, 300)
+    images = (np.array([100, 112, 124])[truth][:, None, None] + rng.normal(0, 30, (300, 12, 12))).clip(0, 255)
+    labels = np.where(rng.random(300) < 0.6, -1, truth)
+    run = RunOptions(checkpoint_dir=tmp_path / "run", checkpoint_every=2)
+    of = {"steps": 4, "width": 8, "batch_size": 8, "verbose": False, "device": "cpu", "pseudo_label_confidence": 0.5}
+    first, again = (ImageVAE(**of, run=run).fit(images.astype(np.uint8), labels) for _ in range(2))
+    assert first.training_data_ == again.training_data_
+    assert torch.equal(first.sample([0, 1, 2], random_state=0), again.sample([0, 1, 2], random_state=0))
+
+
 def test_without_labels_to_hide_nothing_is_guessed():
     images, labels = shades()
     known = np.full(len(labels), -1)
     known[np.flatnonzero(labels == 4)[0]], known[np.flatnonzero(labels == 7)[0]] = 0, 1
-    assert np.array_equal(pseudo_labels(images, known, 0.5, seed=0), known)
+    assert np.array_equal(pseudo_labels(images, known, 0.5), known)
 
 
 def test_batches_hold_them_as_often_as_they_occur():

@@ -269,6 +269,7 @@ def declared_columns(features: Any, table: pd.DataFrame) -> set[Any]:
         return set()
     names = list(table.columns)
     chosen = features.tolist() if isinstance(features, np.ndarray | pd.Index | pd.Series) else list(features)
+    chosen = [feature.item() if isinstance(feature, np.generic) else feature for feature in chosen]
     if chosen and all(isinstance(feature, bool) for feature in chosen):
         if len(chosen) != len(names):
             raise ValueError(f"categorical_features has {len(chosen)} entries for {len(names)} columns")

@@ -20,6 +20,7 @@ __all__ = ["WideEncoder", "check_columns", "is_wide"]
 
 WIDE = 64  # columns from which a table of numbers is taken for an embedding
 MAX_COMPONENTS = 128
+MOST = float(np.finfo(np.float64).max)
 MOST_IN_FULL = 1000  # rows or columns, up to which all components are computed
 
 
@@ -31,9 +32,20 @@ def is_wide(table: pd.DataFrame) -> bool:
 
 def check_columns(table: pd.DataFrame, names: list[Any]) -> None:
     """Raise ``ValueError`` unless a table has the columns of the training data, in their order."""
-    if list(table.columns) != names:
-        asked, got = (listed(list(map(repr, found))) for found in (names, table.columns))
-        raise ValueError(f"the columns must be {asked} as in the training data, got {got}")
+    given = list(table.columns)
+    if given == names:
+        return
+    absent, more = ([name for name in own if name not in other] for own, other in ((names, given), (given, names)))
+    if absent or more or len(given) != len(names):
+        found = [f"lacks {listed(list(map(repr, absent)))}"] if absent else []
+        found += [f"has {listed(list(map(repr, more)))} too"] if more else []
+        what = " and ".join(found) or f"has {len(given)}"
+        raise ValueError(f"the columns must be the {len(names)} of the training data; the table {what}")
+    place = next(i for i, (name, own) in enumerate(zip(names, given, strict=True)) if name != own)
+    raise ValueError(
+        f"the columns must have the order of the training data: column {place} must be {names[place]!r}, got "
+        f"{given[place]!r}"
+    )
 
 
 class WideEncoder:
@@ -42,7 +54,8 @@ class WideEncoder:
     Columns are standardised and the first components kept, all divided by the deviation of the first, so that distances
     keep their proportions. Beyond 1,000 rows and 1,000 columns these are found by a randomised method (Halko,
     Martinsson, Tropp, SIAM Review 2011), in a time proportional to rows times columns. On the way back each column gets
-    independent noise of the variance that the other components had.
+    independent noise of the variance that the other components had; then it is brought into the range that it had in
+    training, and rounded where it held whole numbers.
 
     Attributes
     ----------
@@ -67,6 +80,9 @@ class WideEncoder:
     centre_: NDArray[np.float64]
     components_: NDArray[np.float64]
     residual_: NDArray[np.float64]
+    least_: NDArray[np.float64]
+    most_: NDArray[np.float64]
+    whole_: NDArray[np.float64]
 
     @property
     def width_(self) -> int:
@@ -84,6 +100,8 @@ class WideEncoder:
         self.names_ = table.columns
         self.dtypes_ = [str(dtype) for dtype in table.dtypes]
         self.centre_ = values.mean(0)
+        self.least_, self.most_ = values.min(0), values.max(0)
+        self.whole_ = (values == np.rint(values)).all(0).astype(np.float64)
         scale = values.std(0)
         scale[scale == 0] = 1.0
         standard = (values - self.centre_) / scale
@@ -115,6 +133,7 @@ class WideEncoder:
         """Decode rows; `random_state` draws what was lost."""
         noise = np.random.default_rng(random_state).normal(size=(len(encoded), len(self.names_)))
         values = encoded @ self.components_ + self.centre_ + noise * self.residual_
+        values = np.where(self.whole_ > 0, np.rint(values), values).clip(self.least_, self.most_)
         table = pd.DataFrame(values).astype(dict(enumerate(self.dtypes_)))
         table.columns = self.names_
         return table
@@ -129,7 +148,8 @@ class WideEncoder:
 
     def to_state(self) -> dict[str, Any]:
         """JSON values from which :meth:`from_state` makes the fitted encoder."""
-        arrays = {key: getattr(self, key).tolist() for key in ("centre_", "scale_", "components_", "residual_")}
+        keys = ("centre_", "scale_", "components_", "residual_", "least_", "most_", "whole_")
+        arrays = {key: getattr(self, key).tolist() for key in keys}
         return {"kind": self.kind, **names_to_state(self.names_, "names_"), "dtypes_": self.dtypes_, **arrays}
 
     @classmethod
@@ -138,8 +158,11 @@ class WideEncoder:
         encoder = cls()
         encoder.names_ = names_from_state(state, "names_")
         encoder.dtypes_ = [str(dtype_from_name(dtype)) for dtype in state["dtypes_"]]
-        for key in ("centre_", "scale_", "residual_"):
-            setattr(encoder, key, floats(state[key], key, len(encoder.names_)))
+        n = len(encoder.names_)
+        # Older files do not hold the ranges of columns, nor which are of whole numbers.
+        older = {"least_": [-MOST] * n, "most_": [MOST] * n, "whole_": [0.0] * n}
+        for key in ("centre_", "scale_", "residual_", *older):
+            setattr(encoder, key, floats({**older, **state}[key], key, n))
         encoder.components_ = floats(state["components_"], "components_", -1, len(encoder.names_))
         if not (encoder.scale_ > 0).all() or not np.square(encoder.components_).sum(1).all():
             raise ValueError("columns and components must vary")

@@ -158,13 +158,13 @@ class NeuralImageGenerator(ImageSampling):
         resolve = self._resolver(known, len(data), n_groups_of(grouping))
         fitting = self._fitting()
         resolve = partial(resolve, **self._open_values(fitting, resolve))
-        config, seed = resolve(), fitting.randomness.initial_seed() % 2**32
+        config = resolve()
 
         remark = self._remark(config)
         if remark is not None and fitting.processes.first:
             warnings.warn(remark, stacklevel=3)
         classes = known.classes
-        indices, guessed = guessed_indices(data, known, self.pseudo_label_confidence, seed)
+        indices, guessed = guessed_indices(data, known, self.pseudo_label_confidence)
         scale = PixelScale.of(data.images)
         names = [data.name(label) for label in classes]
         pixels = Rows(torch.from_numpy(data.images), fitting.device)

@@ -22,6 +22,7 @@ from ganaug.data.tables.containers import Container, as_table
 from ganaug.data.tables.encoder import Encoder, TableEncoder, encoder_from_state, fit_encoder
 from ganaug.data.tables.files.encoded_parquet import encoded_parquet
 from ganaug.data.tables.group_column import part_groups
+from ganaug.engine.callbacks.validation import held_out
 from ganaug.engine.devices import RandomStateLike, random_generator, resolve_device
 from ganaug.engine.objective import Objective
 from ganaug.engine.transfer import Rows
@@ -274,7 +275,9 @@ class NeuralTableGenerator(NeuralGenerator, Generic[Table]):
 
         def networks() -> dict[str, nn.Module]:
             built = self._networks(config.architecture)
-            self._start(built, *shown_first(rows, indices, None if grouping is None else grouping.indices))
+            groups = None if grouping is None else grouping.indices
+            without = held_out(indices, config.training.validation_fraction, groups)
+            self._start(built, *shown_first(rows, indices, groups, without))
             return built
 
         self._train(

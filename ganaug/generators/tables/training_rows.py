@@ -41,11 +41,19 @@ def shown_first(
     rows: NDArray[np.float32],
     classes: NDArray[np.integer],
     groups: NDArray[np.integer] | None,
+    without: NDArray[np.integer] | None = None,
     most_numbers: int = MOST_SHOWN,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64] | None]:
-    """What networks are shown before they are trained: all rows, but of those in a file a sample of each cell."""
+    """What networks are shown before they are trained: all rows, but of those in a file a sample of each cell.
+
+    Rows at the positions `without`, which are not trained on, are left out.
+    """
+    without = np.empty(0, dtype=np.int64) if without is None else without
     most = max(1, most_numbers // rows.shape[1])
     if not isinstance(rows, np.memmap) or len(rows) <= most:
+        if len(without):
+            kept = np.setdiff1d(np.arange(len(rows)), without)
+            rows, classes, groups = rows[kept], classes[kept], None if groups is None else groups[kept]
         return (
             rows,
             classes.astype(np.int64, copy=False),
@@ -57,7 +65,7 @@ def shown_first(
     for start, end in itertools.pairwise([0, *ends.tolist()]):
         size = min(end - start, max(FEW_SHOWN, most * (end - start) // len(rows)))
         chosen.append(order[start + randomness.choice(end - start, size, replace=False, shuffle=False)])
-    positions = np.sort(np.concatenate(chosen))
+    positions = np.setdiff1d(np.concatenate(chosen), without)
     of_groups = None if groups is None else groups[positions].astype(np.int64)
     return np.asarray(rows[positions]), classes[positions].astype(np.int64), of_groups
 

@@ -152,9 +152,14 @@ class NumericColumn:
         if not known.all() and not self.missing and strict:
             raise ValueError(f"column {self.name!r} has missing values, but had none in the training data")
         numbers = self._numbers(series)
-        levels = np.zeros(len(numbers), dtype=np.int64)
+        # Without numbers beside the levels, a value that is none of these was never seen.
+        levels = np.full(len(numbers), 0 if self._first_atom else -1, dtype=np.int64)
         for position, atom in enumerate(self.atoms):
             levels[numbers == atom] = self._first_atom + position
+        if strict and (strange := known & (levels < 0)).any():
+            raise ValueError(
+                f"column {self.name!r} holds {series[strange].tolist()[0]!r}, which was not in the training data"
+            )
         levels[~known] = self._first_atom + len(self.atoms) if self.missing else -1
         scores = np.zeros(len(numbers))
         if self.has_number:

@@ -76,7 +76,10 @@ class TextColumn:
             raise ValueError(
                 f"column {self.name!r} held {self.form} in the training data and holds {series[unread].iloc[0]!r} now"
             )
-        return self.number.encode(values, strict=strict)
+        scores, levels = self.number.encode(values, strict=strict)
+        if not self.form.unread:  # what cannot be read is not a missing value, but one that was never seen
+            levels[unread.to_numpy()] = -1
+        return scores, levels
 
     def decode(self, scores: Floats, levels: Levels, *_: Any) -> pd.Series:
         """Inverse of :meth:`encode`."""
