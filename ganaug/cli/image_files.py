@@ -35,7 +35,9 @@ __all__ = [
 ]
 
 # Also no leading dot and no empty name: a class called ".." must not leave the folder, nor ".x" be hidden in it.
-UNSAFE_IN_NAME = re.compile(r"[^\w.@ +-]|^\.|^$")
+UNSAFE_IN_NAME = re.compile(r'[\\/:*?"<>|\x00-\x1f\x7f\ud800-\udfff]|^\.|[. ]$|^$')
+PLAIN_IN_NAME = re.compile(r"[^\w.@ +-]")  # what is replaced too in a name that does not read as it looks
+NO_TEXT = re.compile("[\ud800-\udfff]")  # of file names that are not UTF-8
 
 WITHOUT_LABEL = "unlabelled"  # folder of the images labelled -1
 
@@ -206,6 +208,7 @@ def _write_folder(
         inside = f"{group}{prefix}{counters[label, group]:06d}"
         if index < len(files):
             inside = PurePosixPath(*PurePosixPath(files[index]).parts[1:]).with_suffix("").as_posix()
+            inside = NO_TEXT.sub("_", inside)
         places.append(_free(f"{folders[label]}/{inside}", taken))
         counters[label, group] += 1
     output.mkdir(parents=True, exist_ok=True)
@@ -214,16 +217,22 @@ def _write_folder(
         if groups is not None:
             columns[GROUP] = groups.tolist()
         if files:
-            columns["original_file"] = [*files, *[""] * (len(places) - len(files))]
+            columns["original_file"] = [*map(_text, files), *[""] * (len(places) - len(files))]
         _write_metadata(output, {"file_name": places, **columns})
     for image, place in zip(images, places, strict=True):
         (output / place).parent.mkdir(parents=True, exist_ok=True)
         picture(image).save(output / place)
 
 
+def _text(name: str) -> str:
+    """A file name as text, with escapes for bytes that are none."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def folder_names(names: dict[Any, str]) -> dict[Any, str]:
     """A folder of its own for each."""
     folders = {key: UNSAFE_IN_NAME.sub("_", name) for key, name in names.items()}
+    folders = {key: name if visible(name) == name else PLAIN_IN_NAME.sub("_", name) for key, name in folders.items()}
     if len(set(folders.values())) < len(folders):
         folders = {key: f"{index}_{folder}" for index, (key, folder) in enumerate(folders.items())}
     return folders

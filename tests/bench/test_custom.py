@@ -94,6 +94,50 @@ def test_a_budget_leaves_out_what_it_must_says_so_and_is_resumed(clients, tmp_pa
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "cells").iterdir()} == made
 
 
+@pytest.mark.usefixtures("quick")
+def test_another_question_is_not_answered_by_a_run_with_the_same_budget(clients, tmp_path, capsys):
+    table = pd.read_csv(clients)
+    table.assign(site=np.arange(len(table)) % 5).to_csv("sites.csv", index=False)
+    asked = (
+        "--data",
+        "sites.csv",
+        "--target",
+        "status",
+        "--groups",
+        "site",
+        "--jobs",
+        1,
+        "--budget",
+        "0.2s",
+        "-o",
+        "out",
+    )
+    assert run(*asked) == 0
+    for other in (("--folds", 4), ("--withhold-cells", 0.25)):
+        capsys.readouterr()
+        assert run(*asked, *other) == 2
+        assert "holds a run of suite 'custom' with another content" in capsys.readouterr().err
+    assert run(*asked) == 0
+
+
+def test_a_budget_takes_the_steps_of_all_gans_of_tables(clients):
+    suite = custom_suite(str(clients), target="status", groups="town", withhold_cells=0.25)
+    smaller, _ = within_budget(suite, 1e-3)
+    assert smaller.reduced[-1] == "100 steps of each GAN in place of 1000"
+    (of_cells,) = [arm.sampler for arm in smaller.tables.arms if arm.name == "cells by gan"]
+    assert of_cells.params == {"steps": 100}
+
+
+def test_images_of_other_channels_are_not_changed_as_colours_are(tmp_path):
+    rng = np.random.default_rng(0)
+    for n in (3, 5):
+        np.savez(tmp_path / f"{n}.npz", images=rng.integers(0, 255, (60, 8, 8, n), np.uint8), labels=np.arange(60) % 2)
+        suite = custom_suite(str(tmp_path / f"{n}.npz"))
+        tried = {name for arm in suite.images.arms for name in arm.transforms}
+        assert ("trivialaugment" in tried) == (n == 3)
+        assert {"crop", "affine"} < tried
+
+
 def test_a_large_budget_leaves_nothing_out(clients):
     suite, expected = within_budget(custom_suite(str(clients), target="status"), 1e9)
     assert (suite.tables, suite.reduced, suite.budget) == (custom_suite(str(clients), target="status").tables, (), 1e9)
@@ -180,6 +224,7 @@ def test_a_folder_of_images(tmp_path, capsys):
         (("--data", "none.csv", "--target", "y"), "none.csv does not exist"),
         (("--data", "none.csv"), "none.csv does not exist; pass a .csv or .parquet file with --target"),
         (("--data", "nowhere"), "nowhere does not exist"),
+        (("--data", "clients.cvs", "--target", "status"), "clients.cvs does not exist; a table must end in .csv"),
         (("--data", "rare.csv", "--target", "y"), "class b has 2 samples, too few for 5 folds"),
         (("quick", "--backend", "sparc"), "there is no backend 'sparc'"),
         (("quick", "--shard", "0/2"), "shard must be i/n"),

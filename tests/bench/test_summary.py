@@ -10,7 +10,8 @@ from ganaug.bench.methods.scores import METRICS, MINORITY
 from ganaug.bench.records.store import Store
 from ganaug.bench.results import aggregate
 from ganaug.bench.results.curves import equivalent_real_samples
-from ganaug.bench.results.report import write_report
+from ganaug.bench.results.records import ExperimentResult
+from ganaug.bench.results.report import _ranked, write_report
 from ganaug.bench.suite.plugins import Plugin
 from ganaug.metrics.paired import Difference
 
@@ -26,6 +27,7 @@ def about(name, kind="images", n=20, share=None, dataset=None, n_rarest=500):
         "correlation": share,
         "classes": ["a", "b"],
         "n_rarest": n_rarest,
+        "n_test": 2 * n_rarest,
     }
 
 
@@ -237,6 +239,59 @@ def test_datasets_of_one_origin_count_as_one():
     assert joined["mean"] == pytest.approx(4.9 / 13, abs=0.01)
     assert (apart["p"] < 0.05, joined["p"] < 0.05) == (True, False)
     assert "over 18 datasets of 13 origins: " in together["verdicts"][0]
+
+
+@pytest.mark.parametrize(
+    ("effects", "said"),
+    [
+        ([*np.linspace(0.008, 0.016, 20), -0.35], "a gain on most datasets, but not clearly in the mean"),
+        (
+            [*np.linspace(0.003, 0.009, 40), *np.linspace(-0.2, -0.14, 6)],
+            "harm in the mean, but a gain on most datasets",
+        ),
+    ],
+)
+def test_what_most_datasets_show_may_be_the_opposite_of_the_mean(effects, said):
+    experiment = TableExperiment(
+        tuple(Plugin(f"t{i}", f"t{i}") for i in range(len(effects))),
+        TABLE_ARMS,
+        ("none",),
+        (Plugin("a", "a"),),
+        ("AP",),
+        rope=0.1,
+    )
+    records = [
+        cell(arm, split, 0.6 + (effect if arm == "gan" else 0), case, "a")
+        for case, effect in enumerate(effects)
+        for split in range(2)
+        for arm in ("none", "SMOTE", "gan")
+    ]
+    data = [about(f"t{i}", "tables", None, 0.2) for i in range(len(effects))]
+    (verdict,) = summarise(Suite("s", "S", tables=experiment), records, data)["verdicts"]
+    assert f"datasets: {said}, -" in verdict
+
+
+@pytest.mark.parametrize(("metric", "step"), [("accuracy", 100 / 1000), ("balanced accuracy", 100 / 30), ("AUC", 0)])
+def test_intervals_are_no_narrower_than_one_answer_is_worth_in_the_metric(metric, step):
+    scores = {"real": [0.8, 0.8, 0.8, 0.8], "gan": [0.82, 0.82, 0.82, 0.82]}
+    records = [cell(arm, split, score) for arm, of in scores.items() for split, score in enumerate(of)]
+    data = [about("d", n_rarest=15) | {"n_test": 1000}]
+    suite = image_suite(GAN_ARMS[::2], metrics=(metric,))
+    found = summarise(suite, records, data)["experiments"][0]["cases"][0]["arms"][1]["differences"]["real"]
+    half = 3.182446 * step / np.sqrt(12 * 4)  # Student's t with three degrees of freedom
+    assert [found["low"], found["high"]] == pytest.approx([2 - half, 2 + half], abs=1e-4)
+
+
+def test_the_diagram_of_ranks_counts_datasets_of_one_origin_once():
+    summary, _ = table_summary(np.random.default_rng(0), 0.03)
+    cut = [{"name": f"t{i}", "target": f"t{i}", "params": {"origin": "one"} if i < 4 else {}} for i in range(12)]
+    for case in summary["experiments"][0]["cases"]:
+        case["splits"] = 5
+    of_tables = ExperimentResult.from_dict(summary["experiments"][0])
+    ranked = _ranked(of_tables, {"datasets": cut})
+    assert sorted(ranked.index) == sorted(["one", *(f"t{i}" for i in range(4, 12))])
+    alone = _ranked(of_tables, {"datasets": [dict(of, params={}) for of in cut]})
+    assert ranked.loc["one"].to_numpy() == pytest.approx(alone.loc[["t0", "t1", "t2", "t3"]].mean().to_numpy())
 
 
 def test_harm_counts_pairs_of_dataset_and_classifier():

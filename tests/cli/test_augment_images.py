@@ -1,4 +1,5 @@
 import gc
+import os
 import re
 import shutil
 import warnings
@@ -83,6 +84,22 @@ def test_a_folder_says_to_datasets_what_is_synthetic_and_keeps_names(model, fold
     again = labelled_images(tmp_path / "out")
     assert (len(again), again.skipped) == (20, ())
     assert rows.class_encode_column("label").features["label"].names == ["dark", "light"]
+
+
+def test_odd_names_of_classes_and_files_are_written_and_audited(folder, tmp_path, capsys):
+    source, out = tmp_path / "photos", tmp_path / "out"
+    for name, new in (("dark", "dog (small), & king's"), ("light", "dogs")):
+        shutil.copytree(folder / name, source / new)
+    shutil.copy(source / "dogs" / "0.png", os.fsencode(source / "dogs") + b"/\xff\xfe.png")
+    model = tmp_path / "model"
+    assert run("fit", "images", source, "-o", model, *QUICK) == 0
+    assert run("augment", "images", source, "-o", out, "--keep-all", "--model", model, "--device", "cpu") == 0
+    assert labelled_images(out).class_names == labelled_images(source).class_names
+    assert len(labelled_images(out)) == 16
+    assert "dogs/\\udcff\\udcfe.png" in (out / "metadata.csv").read_text()
+    assert run("sample", model, "-o", tmp_path / "drawn", "--per-class", 20, "--device", "cpu") == 0
+    capsys.readouterr()
+    assert run("audit", tmp_path / "drawn", "--real", source, "--device", "cpu") in (0, 1)
 
 
 def test_what_was_augmented_is_not_augmented_again_and_its_audit_knows_what_is_synthetic(

@@ -36,7 +36,12 @@ PROBES = (4, 12)  # training steps whose times are compared
 RESERVE = 1.5  # what a probe does not see: data that are read, processes that start, a report
 GAN_OVERHEAD = 5.0  # seconds that a GAN of images takes besides training: sampling, saving, an audit
 TUNING = 6.0  # fits of a classifier whose threshold is tuned
-TABLE_GANS = {"gan", "safe"}  # samplers that train a TableGAN
+# Samplers that train a TableGAN, and their parameters for a number of steps.
+TABLE_GANS: dict[str, Callable[[int], dict[str, Any]]] = {
+    "gan": lambda steps: {"generator": {"steps": steps}},
+    "safe": lambda steps: {"sampler": {"generator": {"steps": steps}}},
+    "table-gan": lambda steps: {"steps": steps},
+}
 
 
 def read_duration(text: str) -> float:
@@ -103,6 +108,8 @@ def within_budget(suite: Suite, seconds: float, jobs: int = 1) -> tuple[Suite, f
 def reduced_before(suite: Suite, seconds: float, root: Path) -> Suite | None:
     """The suite of a run that was begun in a folder with the same budget, so that it can be resumed; None without one.
 
+    It must be what the suite is reduced to by one of the plans: another question is not answered by an old run.
+
     Parameters
     ----------
     suite : Suite
@@ -119,8 +126,13 @@ def reduced_before(suite: Suite, seconds: float, root: Path) -> Suite | None:
         before = Suite.from_dict(declared["suite"])
     except ValueError:  # of another version: that it cannot be resumed is said later
         return None
-    same = [(e.kind, e.datasets, e.classifiers) for s in (suite, before) for e in s.experiments]
-    return before if before.budget == seconds and same[: len(same) // 2] == same[len(same) // 2 :] else None
+    (experiment,) = suite.experiments
+    reductions = (_reduced(experiment, plan) for plan in _plans(experiment) if before.budget == seconds)
+    for smaller, reduced in reductions:
+        changed = {experiment.kind: smaller, "budget": seconds, "reduced": tuple(reduced)}
+        if replace(suite, **changed).to_dict() == before.to_dict():
+            return before
+    return None
 
 
 def _plans(experiment: Any) -> Iterator[_Plan]:
@@ -169,9 +181,7 @@ def _reduced(experiment: Any, plan: _Plan) -> tuple[Any, list[str]]:
 def _with_steps(arm: TableArm, steps: int) -> TableArm:
     if arm.sampler is None or arm.sampler.target not in TABLE_GANS:
         return arm
-    params: dict[str, Any] = {"generator": {"steps": steps}}
-    if arm.sampler.target == "safe":
-        params = {"sampler": params}
+    params = TABLE_GANS[arm.sampler.target](steps)
     return replace(arm, sampler=Plugin(arm.sampler.name, arm.sampler.target, params))
 
 
@@ -257,7 +267,8 @@ def _table_cost(experiment: TableExperiment, seed: int) -> Callable[[_Plan], flo
     step, fixed = _per_step(lambda n: resample(_with_steps(TableArm("gan", Plugin("gan", "gan")), n), data, encode, 0))
     fits = sum(TUNING if arm.threshold else 1.0 for arm in experiment.arms)
     targets_of = [arm.sampler.target for arm in experiment.arms if arm.sampler is not None]
-    gans = targets_of.count("gan") + targets_of.count("safe") * (1 + REPEATS * int(SafeOverSampler().cv))
+    gans = targets_of.count("gan") + targets_of.count("table-gan")
+    gans += targets_of.count("safe") * (1 + REPEATS * int(SafeOverSampler().cv))
 
     def cost(plan: _Plan) -> float:
         return plan.repeats * (gans * (_steps(_table_steps(), plan.share) * step + fixed) + fits * classify)

@@ -27,9 +27,7 @@ from ganaug.data.audio.sources import holds_sounds
 from ganaug.data.files import user_path
 from ganaug.data.images.labelled import SPECTROGRAM
 from ganaug.data.images.sources import EMBEDDED
-from ganaug.data.images.synthetic_marks import check_images_real
 from ganaug.data.labels import listed
-from ganaug.data.synthetic_rows import check_rows_real
 from ganaug.data.tables.files.csv_format import TABLE_KINDS, CsvOptions, file_kind
 
 __all__ = ["custom_suite"]
@@ -129,9 +127,11 @@ def custom_suite(
         raise ValueError(f"{data} does not exist; pass a .csv or .parquet file with --target, or labelled images")
     if target is None and is_table:
         raise ValueError(f"{data} is a table; name its column of labels with --target")
+    is_named = data.startswith("keel:") or data in TABLES.keys() - EMBEDDED.keys()
+    if target is not None and not is_named and file_kind(data) is None and not user_path(data).exists():
+        raise ValueError(f"{data} does not exist; a table must end in {TABLE_KINDS}")
     if target is None and user_path(data).is_file() and Path(data).suffix.lower() in OTHER_FILES:
         raise ValueError(f"{data}: a table must end in {TABLE_KINDS}, with --target; convert it")
-    is_named = data.startswith("keel:") or data in TABLES.keys() - EMBEDDED.keys()
     if target is not None or is_named:
         if size is not None or audio:
             what = "size belongs to images" if size is not None else f"{', '.join(audio or ())} belong to sounds"
@@ -142,8 +142,6 @@ def custom_suite(
         named = {} if target is None else {"target": target}
         source = Plugin.of({"source": data, **known, **named, **of_groups, **given}, "source")
         table = load_table(source)
-        if not is_named:
-            check_rows_real(Path(data), table.X)
         assert suite.tables is not None
         experiment = _of_classes(replace(suite.tables, datasets=(source,)), len(set(table.y.tolist())))
         experiment = _by_groups(experiment, TABLE_ARMS, table.groups, withhold_cells, folds)
@@ -155,18 +153,25 @@ def custom_suite(
     keys = {"source": data, "size": size, "groups": groups, **(audio or {}), **given}
     source = Plugin.of({key: value for key, value in keys.items() if value is not None}, "source")
     found = load_images(source)
-    check_images_real(user_path(data), found)
     assert suite.images is not None
     images = replace(suite.images, datasets=(source,))
     if SPECTROGRAM in found.facts:
         images = replace(
             images, arms=tuple(replace(arm, transform=OF_SOUNDS) if arm.transform else arm for arm in images.arms)
         )
+    if found.image_shape[0] not in (1, 3):  # grey or colour, which changes of colours are made for
+        images = replace(images, arms=tuple(map(_without_colours, images.arms)))
     images = _by_groups(images, IMAGE_ARMS, found.groups, withhold_cells, folds)
     images = _as_given(images, image_split_columns(source), found.labels, found.groups)
     if groups is not None:
         images = replace(images, generators=(*images.generators, Plugin.of(TRANSFER)))
     return replace(suite, title=_title(data), images=images, tables=None)
+
+
+def _without_colours(arm: ImageArm) -> ImageArm:
+    if not isinstance(arm.transform, tuple):
+        return arm
+    return replace(arm, transform=tuple(name for name in arm.transform if name != "trivialaugment"))
 
 
 def _check_sounds(data: str, size: int | None, audio: Mapping[str, Any]) -> None:

@@ -17,14 +17,14 @@ from ganaug.data.images.array_files import read_npz
 
 __all__ = ["decoded_images"]
 
-FORMAT = 1  # to be raised where the same file would be decoded to something else
+FORMAT = 2  # to be raised where the same file would be decoded to something else
 LEAST, MOST = 2**20, 2**31  # bytes of pixels that are kept of one file
 ROOM = 2**32  # bytes of all that is kept
 PREFIX = "images-"
 
 
 def decoded_images(source: str, size: int | tuple[int, int] | None = None, groups: str | None = None) -> LabelledImages:
-    """Read images as :func:`ganaug.labelled_images` does; those of a large parquet file are kept decoded.
+    """Read images as ``ganaug fit images`` does; those of a large parquet file are kept decoded.
 
     Decoding CIFAR-10 takes half a minute, and each process of a benchmark needs it. What is kept lies in the user's
     cache folder under the SHA-256 of the file, so that an edited file is decoded anew. Processes may write at the same
@@ -42,14 +42,14 @@ def decoded_images(source: str, size: int | tuple[int, int] | None = None, group
     """
     file_path = user_path(source)
     if not (source.endswith(".parquet") and file_path.is_file()):
-        return labelled_images(source, size=size, groups=groups)
+        return labelled_images(source, size=size, groups=groups, dtype="auto")
     with open(file_path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256")
     digest.update(repr((FORMAT, size, *([] if groups is None else [groups]))).encode())
     path = cache_folder() / f"{PREFIX}{digest.hexdigest()[:32]}.npz"
     with contextlib.suppress(OSError, ValueError, TypeError):
         return _read(path, groups is not None)
-    data = labelled_images(source, size=size, groups=groups)
+    data = labelled_images(source, size=size, groups=groups, dtype="auto")
     if LEAST <= data.images.nbytes <= MOST:
         with contextlib.suppress(OSError):
             _write(path, data)

@@ -16,6 +16,8 @@ from ganaug.metrics.paired import Difference, corrected_resampled_difference, pa
 
 __all__ = ["Scores"]
 
+CONTINUOUS = {"AUC", "AP", "log-loss", "Brier", "ECE"}  # metrics of probabilities, not of how many answers are right
+
 
 class Scores:
     """The scores of images or of tables, in points.
@@ -137,7 +139,7 @@ class Scores:
         about = dict(self.cases)[case]
         share, rope = about["correlation"], self.experiment.rope
         averaged = self.experiment.repeats * (1 if classifier is not None else len(self.experiment.classifiers))
-        resolution = 100 / (len(about["classes"]) * about["n_rarest"] * averaged)
+        resolution = _step(metric or self.experiment.metrics[0], about) / averaged
         if share is None:
             return paired_difference(better, rope=rope, resolution=resolution)
         return corrected_resampled_difference(better, correlation=share, rope=rope, resolution=resolution)
@@ -158,3 +160,15 @@ class Scores:
             for name, (with_arm, with_base) in by_place
             if not (with_arm and with_base)
         }
+
+
+def _step(metric: str, about: dict[str, Any]) -> float:
+    """Points of a metric that one right answer more is worth at most, in a case with such data.
+
+    That is an answer on the rarest class for those that classes count alike in, and for those of the rare class.
+    """
+    if metric in CONTINUOUS:
+        return 0.0
+    if metric == "accuracy":
+        return 100 / float(about["n_test"])
+    return 100 / (len(about["classes"]) * float(about["n_rarest"]))

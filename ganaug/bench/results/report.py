@@ -19,6 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, UndefinedError
 from ganaug._text import visible, visible_values
 from ganaug.bench.cases.case import Task, heading
 from ganaug.bench.execution.progress import duration_text
+from ganaug.bench.inputs.datasets.sources import origin
 from ganaug.bench.methods.group_scores import GROUP_METRICS
 from ganaug.bench.methods.scores import METRICS, MINORITY
 from ganaug.bench.records.store import Store
@@ -27,6 +28,7 @@ from ganaug.bench.results.aggregate import cell_table, generators_of, summarise
 from ganaug.bench.results.figures import critical_difference, curve_chart, forest, forest_ticks, reliability
 from ganaug.bench.results.records import CaseResult, DatasetsTest, ExperimentResult, LearningCurve
 from ganaug.bench.results.svg_files import svg_files
+from ganaug.bench.suite.plugins import Plugin
 from ganaug.bench.suite.schema import Suite, digest
 from ganaug.data.files import read_regular, user_path, write_atomically
 from ganaug.data.json_values import parsed
@@ -407,7 +409,7 @@ def _charts(experiment: ExperimentResult, declared: dict[str, Any]) -> dict[str,
             {"arm": arm, "base": base, "rows": _forest_over_datasets(experiment.cases, arm, base, rope)}
             for arm, base in dict.fromkeys((test.arm, test.base) for test in experiment.tests)
         ],
-        "critical_difference": critical_difference(_ranked(experiment)) if experiment.tests else None,
+        "critical_difference": critical_difference(_ranked(experiment, declared)) if experiment.tests else None,
         "curves": [
             {**vars(curve), "chart": curve_chart(curve.points, logarithmic=True), "gains": _gain_charts(curve)}
             for curve in experiment.curves
@@ -459,11 +461,13 @@ def _forest_over_datasets(cases: Sequence[CaseResult], arm: str, base: str, rope
     )
 
 
-def _ranked(experiment: ExperimentResult) -> pd.DataFrame:
-    """Of each dataset, how good arms are, more being better; without cases that an arm has not finished."""
+def _ranked(experiment: ExperimentResult, declared: dict[str, Any]) -> pd.DataFrame:
+    """Of each origin of datasets, how good arms are, more being better; without cases that an arm has not finished."""
+    origins = {dataset.name: origin(dataset) for dataset in map(Plugin.of, declared["datasets"])}
     values = pd.DataFrame(
         [
-            {arm.name: arm.mean for arm in case.arms} | {"": case.about["dataset"]}
+            {arm.name: arm.mean for arm in case.arms}
+            | {"": case.about["dataset"], "origin": origins.get(case.about["dataset"], case.about["dataset"])}
             for case in experiment.cases
             if all(arm.splits in (0, case.splits) for arm in case.arms)
         ]
@@ -471,8 +475,12 @@ def _ranked(experiment: ExperimentResult) -> pd.DataFrame:
     # Arms that a case leaves out are no part of the comparison.
     left_out = {name for case in experiment.cases for name in case.left_out}
     values = values[[name for name in values if name not in left_out]]
-    by_dataset = values.groupby("").mean().dropna(axis=1, how="all").dropna() if len(values) else values
-    return -by_dataset if _less_is_better(experiment.compared[0]) else by_dataset
+    if not len(values):
+        return values
+    # Datasets of an origin, which are cut from the same rows, count as one.
+    of_datasets = values.groupby(["origin", ""]).mean().dropna(axis=1, how="all").dropna()
+    of_origins = of_datasets.groupby("origin").mean()
+    return -of_origins if _less_is_better(experiment.compared[0]) else of_origins
 
 
 def _gain_charts(curve: LearningCurve) -> list[dict[str, Any]]:

@@ -146,13 +146,14 @@ def _datasets(scores: Scores, test: DatasetsTest) -> str:
 def _word(scores: Scores, test: DatasetsTest) -> str:
     """The interval is of the mean, the signed-rank test of what most datasets show: both count."""
     side = WORDS["gain" if test.mean > 0 else "harm"]
+    most = WORDS["gain" if (test.better, test.won) > (test.worse, test.lost) else "harm"]
     in_mean, in_most = test.low > 0 or test.high < 0, test.p_holm <= SIGNIFICANT
     if in_mean and in_most:
-        return side
+        return side if side == most else f"{side} in the mean, but {most} on most datasets"
     if in_mean:
         return side + AFTER_CORRECTION
     if in_most:
-        return f"{side} on most datasets, but not clearly in the mean"
+        return f"{most} on most datasets, but not clearly in the mean"
     rope = scores.experiment.rope
     return WORDS["equal" if -rope < test.low and test.high < rope else "unclear"]
 

@@ -13,6 +13,7 @@ from ganaug.data import LabelledImages, labelled_audio, labelled_images
 from ganaug.data.audio.sources import holds_sounds
 from ganaug.data.files import user_path
 from ganaug.data.images.sources import EMBEDDED
+from ganaug.data.images.synthetic_marks import check_images_real
 from ganaug.data.json_values import short
 
 __all__ = ["image_split_columns", "load_images"]
@@ -38,7 +39,7 @@ def load_images(source: Plugin) -> LabelledImages:
     Raises
     ------
     ValueError
-        If there are no such images, or a GAN cannot be trained on them.
+        If there are no such images, a GAN cannot be trained on them, or they say that some are synthetic.
     """
     module = source.target.rpartition(".")[0]
     if source.target not in EMBEDDED and not user_path(source.target).exists() and is_module(module):
@@ -51,6 +52,7 @@ def load_images(source: Plugin) -> LabelledImages:
         )
     data = _images_of(source, groups)
     data.check_trainable()
+    check_images_real(user_path(source.target), data)
     return data
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ganaug.bench.suite.plugins import Plugin
 from ganaug.data.files import sha256_of
 from ganaug.data.labels import labels_from_array
+from ganaug.data.tables.columns.column import as_numbers
 from ganaug.data.tables.containers import as_table
 
 __all__ = ["TableData", "table_of"]
@@ -55,11 +56,15 @@ class TableData:
         return sha256_of(values.tobytes() + f"{kinds}|{','.join(self.nominal)}".encode() + groups)
 
 
-def table_of(source: Plugin, X: Any, y: Any) -> TableData:
-    """Take features of any kind; what is neither a number nor a date is a name."""
+def table_of(source: Plugin, X: Any, y: Any, names: Collection[str] = ()) -> TableData:
+    """Take features of any kind; what is neither a number nor a date, nor stands for one, is a name.
+
+    Columns called one of `names` are left as they are.
+    """
     try:
         plain = pd.DataFrame(X.toarray() if scipy.sparse.issparse(X) else X).rename(columns=str)
         table, _ = as_table(plain)
+        table = table.assign(**{str(name): _plain(table[name]) for name in table.columns if name not in names})
         labels = labels_from_array(y, len(table), of="rows")
         _check_values(table)
     except (ValueError, TypeError) as error:
@@ -71,6 +76,19 @@ def table_of(source: Plugin, X: Any, y: Any) -> TableData:
     ]
     nominal = tuple(name for name, is_number in zip(table.columns, number, strict=True) if not is_number)
     return TableData(table, labels, nominal)
+
+
+def _plain(column: pd.Series) -> pd.Series:
+    """Numbers of decimals, dates of Python, times, durations, periods and text that stands for numbers."""
+    types = pd.api.types
+    if types.is_numeric_dtype(column.dtype) or types.is_datetime64_any_dtype(column.dtype):
+        return column
+    (found,) = as_numbers(column)
+    if types.is_timedelta64_dtype(found.dtype):
+        found = found.dt.total_seconds()
+    if not types.is_numeric_dtype(found.dtype) or types.is_bool_dtype(found.dtype):
+        return found if types.is_datetime64_any_dtype(found.dtype) else column
+    return found.astype("Float64").astype(float)
 
 
 def _check_values(table: pd.DataFrame) -> None:

@@ -13,6 +13,7 @@ from ganaug.bench.suite.plugins import Plugin, known_names
 from ganaug.data.files import user_path
 from ganaug.data.json_values import short
 from ganaug.data.suggestions import nearest
+from ganaug.data.synthetic_rows import check_rows_real
 from ganaug.data.tables.files.csv_format import TABLE_KINDS, CsvOptions, file_kind
 from ganaug.data.tables.files.table_files import read_table, split_target
 from ganaug.data.tables.group_column import part_groups
@@ -44,7 +45,7 @@ def load_table(source: Plugin) -> TableData:
     Raises
     ------
     ValueError
-        If there is no such table, or its target cannot be predicted by class.
+        If there is no such table, its target cannot be predicted by class, or it says that some rows are synthetic.
     """
     categorical = source.params.get("categorical", ())
     if not isinstance(categorical, list | tuple):
@@ -63,11 +64,14 @@ def load_table(source: Plugin) -> TableData:
         options = CsvOptions(**{key: source.params[key] for key in CSV_KEYS if key in source.params})
         groups = [name for name in [source.params.get("groups")] if isinstance(name, str)]
         table = read_table(source.target, options, text=[target, *categorical, *groups])
-        data = table_of(source, *split_target(table, target, source.target))
+        X, y = split_target(table, target, source.target)
+        check_rows_real(user_path(source.target), X)
+        data = table_of(source, X, y, names=[*categorical, *groups, *split_columns(source)])
     elif _is_other_file(source.target):
         raise ValueError(f"{source.target}: a table must end in {TABLE_KINDS}; convert it")
     else:
-        data = table_of(source, *_made(source))
+        groups = [name for name in [source.params.get("groups")] if isinstance(name, str)]
+        data = table_of(source, *_made(source), names=[*categorical, *groups, *split_columns(source)])
     if unknown := [name for name in categorical if name not in data.X.columns]:
         raise ValueError(f"{source.name} has no column {unknown[0]!r}{nearest(unknown[0], data.X.columns)}")
     nominal = tuple(n for n in data.X.columns if n in data.nominal or n in categorical)
