@@ -464,13 +464,10 @@ def _forest_over_datasets(cases: Sequence[CaseResult], arm: str, base: str, rope
 def _ranked(experiment: ExperimentResult, declared: dict[str, Any]) -> pd.DataFrame:
     """Of each origin of datasets, how good arms are, more being better; without cases that an arm has not finished."""
     origins = {dataset.name: origin(dataset) for dataset in map(Plugin.of, declared["datasets"])}
+    cases = [case for case in experiment.cases if all(arm.splits in (0, case.splits) for arm in case.arms)]
+    names = [case.about["dataset"] for case in cases]
     values = pd.DataFrame(
-        [
-            {arm.name: arm.mean for arm in case.arms}
-            | {"": case.about["dataset"], "origin": origins.get(case.about["dataset"], case.about["dataset"])}
-            for case in experiment.cases
-            if all(arm.splits in (0, case.splits) for arm in case.arms)
-        ]
+        [{arm.name: arm.mean for arm in case.arms} for case in cases], index=[[origins.get(n, n) for n in names], names]
     )
     # Arms that a case leaves out are no part of the comparison.
     left_out = {name for case in experiment.cases for name in case.left_out}
@@ -478,8 +475,8 @@ def _ranked(experiment: ExperimentResult, declared: dict[str, Any]) -> pd.DataFr
     if not len(values):
         return values
     # Datasets of an origin, which are cut from the same rows, count as one.
-    of_datasets = values.groupby(["origin", ""]).mean().dropna(axis=1, how="all").dropna()
-    of_origins = of_datasets.groupby("origin").mean()
+    of_datasets = values.groupby(level=[0, 1]).mean().dropna(axis=1, how="all").dropna()
+    of_origins = of_datasets.groupby(level=0).mean()
     return -of_origins if _less_is_better(experiment.compared[0]) else of_origins
 
 

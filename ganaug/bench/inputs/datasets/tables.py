@@ -50,6 +50,7 @@ def load_table(source: Plugin) -> TableData:
     categorical = source.params.get("categorical", ())
     if not isinstance(categorical, list | tuple):
         raise ValueError(f"dataset {source.name!r}: categorical must be a list of columns, got {short(categorical)}")
+    groups = [name for name in [source.params.get("groups")] if isinstance(name, str)]
     if source.target.startswith("keel:"):
         check_keys(source, *OF_TABLES)
         data = keel_table(source.target.removeprefix("keel:"))
@@ -62,7 +63,6 @@ def load_table(source: Plugin) -> TableData:
         if not isinstance(target, str):
             raise ValueError(f"{source.target} needs a target: the name of its column of labels")
         options = CsvOptions(**{key: source.params[key] for key in CSV_KEYS if key in source.params})
-        groups = [name for name in [source.params.get("groups")] if isinstance(name, str)]
         table = read_table(source.target, options, text=[target, *categorical, *groups])
         X, y = split_target(table, target, source.target)
         check_rows_real(user_path(source.target), X)
@@ -70,7 +70,6 @@ def load_table(source: Plugin) -> TableData:
     elif _is_other_file(source.target):
         raise ValueError(f"{source.target}: a table must end in {TABLE_KINDS}; convert it")
     else:
-        groups = [name for name in [source.params.get("groups")] if isinstance(name, str)]
         data = table_of(source, *_made(source), names=[*categorical, *groups, *split_columns(source)])
     if unknown := [name for name in categorical if name not in data.X.columns]:
         raise ValueError(f"{source.name} has no column {unknown[0]!r}{nearest(unknown[0], data.X.columns)}")
