@@ -207,8 +207,7 @@ def _write_folder(
     for index, (label, prefix, group) in enumerate(zip(labels.tolist(), prefixes, of, strict=True)):
         inside = f"{group}{prefix}{counters[label, group]:06d}"
         if index < len(files):
-            inside = PurePosixPath(*PurePosixPath(files[index]).parts[1:]).with_suffix("").as_posix()
-            inside = NO_TEXT.sub("_", inside)
+            inside = _inside(files[index])
         places.append(_free(f"{folders[label]}/{inside}", taken))
         counters[label, group] += 1
     output.mkdir(parents=True, exist_ok=True)
@@ -222,6 +221,11 @@ def _write_folder(
     for image, place in zip(images, places, strict=True):
         (output / place).parent.mkdir(parents=True, exist_ok=True)
         picture(image).save(output / place)
+
+
+def _inside(file: str) -> str:
+    """A file's place in the folder of its class, without its ending, as text."""
+    return PurePosixPath(*PurePosixPath(NO_TEXT.sub("_", file)).parts[1:]).with_suffix("").as_posix()
 
 
 def _text(name: str) -> str:
