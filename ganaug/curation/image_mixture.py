@@ -58,9 +58,7 @@ class ImageMixture(BaseEstimator):
     Notes
     -----
     In cells of scanners and digits that the data lack, a GAN and a flow together are worth 3 points of accuracy more
-    than the GAN alone (``python benchmarks/run.py cells-mixed``). In cells of speakers and words, a GAN is worth 3.5
-    points more with the additive transfer beside it, and 6 with a flow, which is worth as much alone
-    (``python benchmarks/run.py cells-speakers``).
+    than the GAN alone (``python benchmarks/run.py cells-mixed``).
 
     Examples
     --------
