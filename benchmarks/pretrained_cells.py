@@ -77,12 +77,15 @@ class Split:
         _, place = np.unique(np.stack(self.test_cells, 1), axis=0, return_inverse=True)
         return 100 * float((np.bincount(place.ravel(), right) / np.bincount(place.ravel())).mean())
 
+    def _with(self, cells: Cells) -> Cells:
+        """Cells of the real images, and of what is added."""
+        return np.concatenate([self.cells[0], cells[0]]), np.concatenate([self.cells[1], cells[1]])
+
     def probe(self, added: NDArray[np.float32] | None = None, cells: Cells | None = None) -> float:
         """Accuracy of a logistic regression of features, with rows added to those of the real images."""
         rows, (classes, groups) = self.features, self.cells
         if added is not None and cells is not None:
-            rows = np.concatenate([rows, added])
-            classes, groups = (np.concatenate(both) for both in zip(self.cells, cells, strict=True))
+            rows, (classes, groups) = np.concatenate([rows, added]), self._with(cells)
         of_cell = classes * len(self.groups) + groups
         weights = 1 / np.bincount(of_cell)[of_cell]
         weights *= len(weights) / weights.sum()
@@ -97,8 +100,7 @@ class Split:
         """Accuracy of a network from a random start, with images added to the real ones."""
         images, (classes, groups) = self.real.images, self.cells
         if added is not None:
-            images = np.concatenate([images, added])
-            classes, groups = (np.concatenate(both) for both in zip(self.cells, self.asked, strict=True))
+            images, (classes, groups) = np.concatenate([images, added]), self._with(self.asked)
         model = ImageClassifier(len(self.classes), self.number, TRAINING).fit(images, classes, groups)
         return self.accuracy(model.predict_proba(self.test).argmax(1))
 

@@ -100,9 +100,7 @@ def within_budget(suite: Suite, seconds: float, jobs: int = 1) -> tuple[Suite, f
         expected = RESERVE * plan.folds * cost(plan) / jobs
         if expected <= seconds:
             break
-    smaller, reduced = _reduced(experiment, plan)
-    changed = {experiment.kind: smaller, "budget": seconds, "reduced": tuple(reduced)}
-    return replace(suite, **changed), expected
+    return _planned(suite, plan, seconds), expected
 
 
 def reduced_before(suite: Suite, seconds: float, root: Path) -> Suite | None:
@@ -126,13 +124,19 @@ def reduced_before(suite: Suite, seconds: float, root: Path) -> Suite | None:
         before = Suite.from_dict(declared["suite"])
     except ValueError:  # of another version: that it cannot be resumed is said later
         return None
+    if before.budget != seconds:
+        return None
     (experiment,) = suite.experiments
-    reductions = (_reduced(experiment, plan) for plan in _plans(experiment) if before.budget == seconds)
-    for smaller, reduced in reductions:
-        changed = {experiment.kind: smaller, "budget": seconds, "reduced": tuple(reduced)}
-        if replace(suite, **changed).to_dict() == before.to_dict():
-            return before
-    return None
+    known = before.to_dict()
+    return before if any(_planned(suite, plan, seconds).to_dict() == known for plan in _plans(experiment)) else None
+
+
+def _planned(suite: Suite, plan: _Plan, seconds: float) -> Suite:
+    """The suite of a plan, which says its budget and what is less in it."""
+    (experiment,) = suite.experiments
+    smaller, reduced = _reduced(experiment, plan)
+    changed = {experiment.kind: smaller, "budget": seconds, "reduced": tuple(reduced)}
+    return replace(suite, **changed)
 
 
 def _plans(experiment: Any) -> Iterator[_Plan]:
