@@ -97,6 +97,26 @@ def test_levels_and_missing_numbers_of_encoded_rows_are_those_of_the_donor():
     assert np.unique(drawn.round(4), axis=0).tolist() == [[0, 0, 1], [11, 1, 0]]
 
 
+def test_columns_of_levels_that_describe_groups_are_those_of_the_group_asked_for():
+    """Groups 0 and 1 are of country "n", 2 of "s"; the plan varies within groups, and stays with the donor."""
+    groups = np.array([0, 0, 1, 1, 2, 2])
+    table = pd.DataFrame({"age": np.arange(6.0), "country": [*"nnnnss"], "plan": [*"pqpqpq"]})
+    transfer = AdditiveTransfer().fit(table, [0, 1, 0, 1, 0, 0], groups)
+    drawn = transfer.sample([1] * 20, [2] * 20, random_state=0)
+    assert drawn["country"].unique().tolist() == ["s"]
+    assert drawn["plan"].unique().tolist() == ["q"]
+
+
+def test_numbers_that_a_group_never_has_are_missing_there_but_none_is_made_up():
+    table = pd.DataFrame({"lab": [1.0, 2.0, 3.0, 4.0, np.nan, np.nan], "age": np.arange(6.0)})
+    classes, groups = np.array([0, 1, 0, 1, 0, 0]), np.array([0, 0, 1, 1, 2, 2])
+    drawn = AdditiveTransfer().fit(table, classes, groups).sample([1] * 20, [2] * 20, random_state=0)
+    assert drawn["lab"].isna().all()
+    classes = np.array([0, 0, 0, 0, 0, 1])
+    drawn = AdditiveTransfer().fit(table, classes, groups).sample([1] * 20, [1] * 20, random_state=0)
+    assert drawn["lab"].isna().all()
+
+
 def test_the_same_seed_draws_the_same():
     transfer = AdditiveTransfer().fit(*cells(WITH_HOLES))
     first, second, other = (transfer.sample_with_donors(["a"] * 50, random_state=seed)[1] for seed in (0, 0, 1))
