@@ -14,6 +14,7 @@ from ganaug.data.labels import labels_from_array
 from ganaug.data.tables.containers import is_frame
 from ganaug.data.tables.encoded import EncodedTable, encode_table
 from ganaug.data.tables.group_column import part_groups
+from ganaug.data.tables.group_values import GroupValues
 from ganaug.data.tables.layout import RowLayout
 from ganaug.engine.devices import seed_from
 from ganaug.generators.contract import SampleSpec
@@ -45,8 +46,8 @@ class AdditiveTransfer(Transfer):
     that occur, each with the same weight. With two groups, ``b[g] - b[h]`` is the mean of ``m[c, g] - m[c, h]`` over
     the classes that both have; if each group has all classes, it is the difference of their class-balanced means.
 
-    A column of levels that has one level in every group, such as the country of a hospital, describes the groups: its
-    level is the one of the group asked for. In other columns of levels it is that of the real sample.
+    Columns of a table that describe the groups, such as the country of a hospital (:class:`GroupValues` says which do),
+    are those of the group that is asked for. In other columns of levels a row keeps the level of the real one.
 
     Examples
     --------
@@ -109,10 +110,9 @@ class AdditiveTransfer(Transfer):
         if layout is not None:
             self._movable = np.zeros(samples.shape, dtype=bool)
             self._movable[:, : layout.n_numbers] = layout.present(samples)
-        self._shared = np.zeros((len(self.groups_), *[1] * (samples.ndim - 1)), dtype=bool)
-        self._example = samples[np.unique(self._cells[:, 1], return_index=True)[1]]
+        self._described = GroupValues.none()
         if layout is not None:
-            self._shared = _shared(samples, self._cells[:, 1], self._example, layout)
+            self._described = GroupValues.of(samples, self._cells[:, 1], len(self.groups_), layout)
         self.group_effects_ = group_effects(samples, self._cells, np.broadcast_to(self._movable, samples.shape))
         if self._table is not None:
             container = self._table.container
@@ -153,8 +153,8 @@ class AdditiveTransfer(Transfer):
         moved = samples + (self.group_effects_[target] - self.group_effects_[sources])
         if samples.dtype == np.uint8:
             moved = moved.round().clip(0, 255)
-        moved = np.where(self._movable[donors], moved, samples)
-        return np.where(self._shared[target], self._example[target], moved).astype(samples.dtype)
+        moved = np.where(self._movable[donors], moved, samples).astype(samples.dtype)
+        return self._described.put(moved, np.full(len(moved), target))
 
 
 def group_effects(
@@ -190,34 +190,6 @@ def group_effects(
     design[np.arange(len(occurring)), n_classes + occurring[:, 1]] = 1
     effects = np.linalg.pinv(design)[n_classes:] @ means.reshape(len(occurring), -1)
     return effects.reshape(n_groups, *means.shape[1:])
-
-
-def _shared(
-    samples: NDArray[Any], groups: NDArray[np.int64], examples: NDArray[Any], layout: RowLayout
-) -> NDArray[np.bool_]:
-    """Entries of encoded rows that all rows of a group share, in columns that have one level in every group.
-
-    Parameters
-    ----------
-    samples : ndarray of shape (n, width)
-    groups : ndarray of shape (n,), int64
-        Positions of groups.
-    examples : ndarray of shape (n_groups, width)
-        A sample of each group.
-    layout : RowLayout
-
-    Returns
-    -------
-    ndarray of shape (n_groups, width), bool
-        False where the level says that there is a number, which a sample without one cannot be given.
-    """
-    shared = np.zeros(examples.shape, dtype=bool)
-    for block, entries in enumerate(layout.slices):
-        if (samples[:, entries] == examples[groups][:, entries]).all():
-            numbers = [number for number, gate in enumerate(layout.gates) if gate == block]
-            settled = examples[:, entries.start] == 0 if numbers else np.ones(len(examples), dtype=bool)
-            shared[:, [*numbers, *range(entries.start, entries.stop)]] = settled[:, None]
-    return shared
 
 
 def _cell_means(

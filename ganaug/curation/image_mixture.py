@@ -58,7 +58,7 @@ class ImageMixture(BaseEstimator):
     Notes
     -----
     In cells of scanners and digits that the data lack, a GAN and a flow together are worth 3 points of accuracy more
-    than the GAN alone (``python benchmarks/run.py cells-mixed``).
+    than the GAN alone (``python benchmarks/run.py cells-scanners``).
 
     Examples
     --------

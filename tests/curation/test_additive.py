@@ -97,23 +97,20 @@ def test_levels_and_missing_numbers_of_encoded_rows_are_those_of_the_donor():
     assert np.unique(drawn.round(4), axis=0).tolist() == [[0, 0, 1], [11, 1, 0]]
 
 
-def test_columns_of_levels_that_describe_groups_are_those_of_the_group_asked_for():
-    """Groups 0 and 1 are of country "n", 2 of "s"; the plan varies within groups, and stays with the donor."""
-    groups = np.array([0, 0, 1, 1, 2, 2])
-    table = pd.DataFrame({"age": np.arange(6.0), "country": [*"nnnnss"], "plan": [*"pqpqpq"]})
-    transfer = AdditiveTransfer().fit(table, [0, 1, 0, 1, 0, 0], groups)
-    drawn = transfer.sample([1] * 20, [2] * 20, random_state=0)
+def test_columns_that_describe_groups_are_those_of_the_group_asked_for():
+    """Groups 0 and 1 are of country "n" and have a lab, 2 is of "s" and has none; the plan stays with the donor."""
+    groups = np.repeat([0, 1, 2], 20)
+    country, plan = np.repeat([*"nns"], 20), np.resize([*"pq"], 60)
+    table = pd.DataFrame({"age": np.arange(60.0), "country": country, "plan": plan})
+    table["lab"] = np.where(groups == 2, np.nan, table["age"] ** 2)
+    classes = np.where((plan == "q") & (groups != 2), 1, 0)
+    drawn = AdditiveTransfer().fit(table, classes, groups).sample([1] * 20, [2] * 20, random_state=0)
     assert drawn["country"].unique().tolist() == ["s"]
     assert drawn["plan"].unique().tolist() == ["q"]
-
-
-def test_numbers_that_a_group_never_has_are_missing_there_but_none_is_made_up():
-    table = pd.DataFrame({"lab": [1.0, 2.0, 3.0, 4.0, np.nan, np.nan], "age": np.arange(6.0)})
-    classes, groups = np.array([0, 1, 0, 1, 0, 0]), np.array([0, 0, 1, 1, 2, 2])
-    drawn = AdditiveTransfer().fit(table, classes, groups).sample([1] * 20, [2] * 20, random_state=0)
     assert drawn["lab"].isna().all()
-    classes = np.array([0, 0, 0, 0, 0, 1])
-    drawn = AdditiveTransfer().fit(table, classes, groups).sample([1] * 20, [1] * 20, random_state=0)
+    classes = np.where((plan == "q") & (groups == 2), 1, 0)  # no number is made up where the donor has none
+    drawn = AdditiveTransfer().fit(table, classes, groups).sample([1] * 20, [0] * 20, random_state=0)
+    assert drawn["country"].unique().tolist() == ["n"]
     assert drawn["lab"].isna().all()
 
 

@@ -10,7 +10,17 @@ import torch
 from PIL import Image
 
 import ganaug
-from ganaug import ImageGAN, ImageVAE, RunOptions, TableGAN, labelled_images
+from ganaug import (
+    ImageGAN,
+    ImageVAE,
+    RunOptions,
+    TableAutoregressive,
+    TableCopula,
+    TableFlow,
+    TableGAN,
+    TableVAE,
+    labelled_images,
+)
 from ganaug.generators.images.export import METADATA
 
 QUICK = {"batch_size": 8, "random_state": 0, "verbose": False}
@@ -205,3 +215,29 @@ def test_groups_that_are_not_those_of_the_networks_are_refused(rows, tmp_path, c
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(ValueError, match="is damaged"):
         TableGAN.load(tmp_path / "m")
+
+
+@pytest.mark.parametrize("family", [TableGAN, TableVAE, TableFlow, TableAutoregressive, TableCopula])
+def test_what_describes_the_groups_is_in_samples_that_of_their_group(family, tmp_path):
+    """Of every family, hardly trained: levels, a number, and one that a group never has; also read from a folder."""
+    groups = np.resize(["a", "b", "c"], 120)
+    table = pd.DataFrame({"x": np.random.default_rng(0).normal(size=120), "colour": np.resize([*"rrg"], 120)})
+    table["beds"] = np.resize([100.0, 250.0, 430.0], 120)
+    table["lab"] = np.where(groups == "b", np.nan, table["x"] ** 2)
+    kept = (groups != "c") | (np.arange(120) % 2 == 0)
+    labels = np.where(groups == "c", 0, np.arange(120) % 2)  # class 1 lacks group "c"
+    options = {} if family is TableCopula else {"steps": 1, "verbose": False}
+    fitted = family(random_state=0, **options).fit(table[kept], labels[kept], groups[kept])
+    fitted.save(tmp_path / "model")
+    for generator in (fitted, ganaug.load(tmp_path / "model")):
+        asked = np.resize(["a", "b", "c"], 60)
+        drawn = generator.sample(np.ones(60, int), asked, random_state=0)
+        assert drawn["colour"].tolist() == np.resize([*"rrg"], 60).tolist()
+        assert drawn["beds"].tolist() == np.resize([100.0, 250.0, 430.0], 60).tolist()
+        assert drawn["lab"][asked == "b"].isna().all()
+    config = tmp_path / "model" / "config.json"
+    content = json.loads(config.read_text())
+    content["group_values"]["values"].pop()
+    config.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match="group values"):
+        ganaug.load(tmp_path / "model")

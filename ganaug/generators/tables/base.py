@@ -22,7 +22,9 @@ from ganaug.data.tables.containers import Container, as_table
 from ganaug.data.tables.encoder import Encoder, TableEncoder, encoder_from_state, fit_encoder
 from ganaug.data.tables.files.encoded_parquet import encoded_parquet
 from ganaug.data.tables.group_column import part_groups
+from ganaug.data.tables.group_values import GroupValues
 from ganaug.engine.callbacks.validation import held_out
+from ganaug.engine.conditioning import split_conditions
 from ganaug.engine.devices import RandomStateLike, random_generator, resolve_device
 from ganaug.engine.objective import Objective
 from ganaug.engine.transfer import Rows
@@ -63,6 +65,7 @@ class NeuralTableGenerator(NeuralGenerator, Generic[Table]):
     generator_: Any
     encoder_: Encoder
     container_: Container
+    _described: GroupValues
 
     def _config(self, encoder: Encoder, n_classes: int, n_groups: int, n_rows: int) -> Any:
         """The configuration of a training on so many rows of these columns; there may be 0 groups."""
@@ -135,7 +138,8 @@ class NeuralTableGenerator(NeuralGenerator, Generic[Table]):
         groups : array-like of shape (n_rows,), str or int, optional
             Customer, site, device or whatever else each row comes from; or the name or position of their column, which
             is then no feature (pass it as an array, such as ``X["site"]``, to keep it as one). Missing ones are a group
-            of their own.
+            of their own. Columns that describe the groups, such as the country of a site, have in samples the value of
+            their group (:class:`GroupValues` says which do).
         metadata : dict of str to str, number or bool, optional
             Facts about the rows to keep in ``training_data_``.
 
@@ -261,6 +265,9 @@ class NeuralTableGenerator(NeuralGenerator, Generic[Table]):
 
     def _fit_rows(self, data: TrainingRows) -> Self:
         n_groups = n_groups_of(data.grouping)
+        self._described = GroupValues.none()
+        if data.grouping is not None:
+            self._described = GroupValues.of(data.rows, data.grouping.indices, n_groups, data.encoder.layout_)
         self._learn(data, self._config(data.encoder, len(data.classes), n_groups, len(data.rows)))
         self.classes_ = data.classes
         self.class_names_ = {}
@@ -375,11 +382,13 @@ class NeuralTableGenerator(NeuralGenerator, Generic[Table]):
             rows[start : start + batch] = network(noise.to(device), full.to(device))[: len(part)].cpu()
         if not torch.isfinite(rows).all():
             raise ValueError("the weights of the generator give numbers that are not finite; fit it again")
-        return rows.numpy()
+        _, of_groups = split_conditions(conditions)
+        return rows.numpy() if of_groups is None else self._described.put(rows.numpy(), of_groups.numpy())
 
     def _description(self) -> dict[str, Any]:
         columns = {"encoder": self.encoder_.to_state(), "container": self.container_.to_state()}
-        return self.config_.to_dict() | columns
+        described = {"group_values": self._described.to_state()} if len(self._described.entries) else {}
+        return self.config_.to_dict() | columns | described
 
     def _restore(self, description: dict[str, Any]) -> Callable[[], dict[str, nn.Module]]:
         self.config_ = self.config_class.from_dict(description)
@@ -387,6 +396,10 @@ class NeuralTableGenerator(NeuralGenerator, Generic[Table]):
         arch = self.config_.architecture
         if self.encoder_.layout_ != arch.layout:
             raise ValueError("the architecture is not that of the columns")
+        self._described = GroupValues.none()
+        if "group_values" in description:
+            state = description["group_values"]
+            self._described = GroupValues.from_state(state, arch.n_groups, arch.layout.width)
         # What cannot be given back is refused now, not when rows are drawn.
         nothing = np.zeros((1, arch.layout.width), dtype=np.float32)
         learnt, kind = self.encoder_.inverse_transform(nothing), self.container_.kind
