@@ -74,6 +74,11 @@ class TrainingData:
     facts: dict[str, Any]
     grouping: Grouping | None = None
 
+    def held_out(self, validation_fraction: float) -> NDArray[np.int64]:
+        """Positions of the samples that are not trained on, as :func:`held_out` says."""
+        of_groups = None if self.grouping is None else self.grouping.indices
+        return held_out(self.class_indices, validation_fraction, of_groups)
+
 
 @dataclass(frozen=True)
 class TrainingTask:
@@ -247,7 +252,7 @@ class Fitting:
         alone = self.processes.count == 1
         runner = runner_for(self.device, cuda_graph=alone and bool(self._options.cuda_graph))
         objective = self._objective(self._networks, self.config, recorded=runner.records)
-        kept = self._held_out(training)
+        kept = data.held_out(training.validation_fraction)
         self.cell_counts = self._cell_counts(training)
         selection = None
         if len(kept):
@@ -271,12 +276,6 @@ class Fitting:
         self.validation = [] if selection is None else selection.readings
         return objective
 
-    def _held_out(self, config: TrainingConfig) -> NDArray[np.int64]:
-        """Positions of the samples that are not trained on."""
-        grouping = self._data.grouping
-        of_groups = None if grouping is None else grouping.indices
-        return held_out(self._data.class_indices, config.validation_fraction, of_groups)
-
     def _batches(self, kept: NDArray[np.int64], most: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Up to `most` samples of a class that are trained on, with conditions, for `Objective.before_drawing`."""
         data, grouping, size = self._data, self._data.grouping, self._batch_size()
@@ -297,7 +296,7 @@ class Fitting:
         grouping = self._data.grouping
         if grouping is None:
             return None
-        labels, kept = self._data.class_indices, self._held_out(config)
+        labels, kept = self._data.class_indices, self._data.held_out(config.validation_fraction)
         counts = np.zeros_like(grouping.cell_counts)  # of those with a guessed label too
         for part in parts(len(labels)):
             known = labels[part] != UNLABELLED
@@ -324,7 +323,7 @@ class Fitting:
 
     def _sampler(self, config: TrainingConfig) -> ClassBalancedSampler:
         labels, grouping = self._data.class_indices, self._data.grouping
-        without = self._held_out(config)
+        without = self._data.held_out(config.validation_fraction)
         if grouping is None:
             return ClassBalancedSampler(labels, config.label_temperature, without)
         return CellBalancedSampler(np.stack([labels, grouping.indices], 1), config.label_temperature, without)

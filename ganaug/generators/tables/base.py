@@ -23,7 +23,6 @@ from ganaug.data.tables.encoder import Encoder, TableEncoder, encoder_from_state
 from ganaug.data.tables.files.encoded_parquet import encoded_parquet
 from ganaug.data.tables.group_column import part_groups
 from ganaug.data.tables.group_values import GroupValues
-from ganaug.engine.callbacks.validation import held_out
 from ganaug.engine.conditioning import split_conditions
 from ganaug.engine.devices import RandomStateLike, random_generator, resolve_device
 from ganaug.engine.objective import Objective
@@ -280,22 +279,24 @@ class NeuralTableGenerator(NeuralGenerator, Generic[Table]):
         fitting = self._fitting()
         real = Rows(torch.from_numpy(rows), fitting.device)
 
+        training = TrainingData(
+            class_indices=indices,
+            class_names=[str(label) for label in data.classes.tolist()],
+            real_samples=real.__getitem__,
+            facts={"n_rows": len(rows), "sha256": data.fingerprint},
+            grouping=grouping,
+        )
+
         def networks() -> dict[str, nn.Module]:
             built = self._networks(config.architecture)
             groups = None if grouping is None else grouping.indices
-            without = held_out(indices, config.training.validation_fraction, groups)
+            without = training.held_out(config.training.validation_fraction)
             self._start(built, *shown_first(rows, indices, groups, without))
             return built
 
         self._train(
             fitting,
-            TrainingData(
-                class_indices=indices,
-                class_names=[str(label) for label in data.classes.tolist()],
-                real_samples=real.__getitem__,
-                facts={"n_rows": len(rows), "sha256": data.fingerprint},
-                grouping=grouping,
-            ),
+            training,
             TrainingTask(
                 config=config,
                 networks=networks,
@@ -428,7 +429,8 @@ class TableScoring(NeuralTableGenerator[Table]):
         Parameters
         ----------
         X : DataFrame, ndarray or sparse matrix
-            Rows with the columns of the training data.
+            Rows with the columns of the training data. A level that was never seen counts as none, a number that is
+            missing and never was so in the training data as the median.
         labels : array-like of shape (n_rows,)
         groups : array-like of shape (n_rows,), optional
             As for :meth:`sample`: rows are compared with those of the group, too. By default by their class alone.
