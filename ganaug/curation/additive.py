@@ -110,7 +110,7 @@ class AdditiveTransfer(Transfer):
         if layout is not None:
             self._movable = np.zeros(samples.shape, dtype=bool)
             self._movable[:, : layout.n_numbers] = layout.present(samples)
-        self._described = GroupValues.none()
+        self._described = GroupValues.none(len(self.groups_))
         if layout is not None:
             self._described = GroupValues.of(samples, self._cells[:, 1], len(self.groups_), layout)
         self.group_effects_ = group_effects(samples, self._cells, np.broadcast_to(self._movable, samples.shape))
@@ -147,6 +147,10 @@ class AdditiveTransfer(Transfer):
             return samples
         rows = self._table.encoder.inverse_transform(samples, self._positions(labels), seed)
         return self._table.container.restore(rows)
+
+    def _can_give(self, sources: NDArray[np.int64], target: int) -> NDArray[np.bool_]:
+        lacks = self._described.lacks_numbers
+        return ~(lacks[sources] & ~lacks[target]).any(1)
 
     def _moved(self, donors: NDArray[np.int64], sources: NDArray[np.int64], target: int) -> NDArray[Any]:
         samples = self._samples[donors]

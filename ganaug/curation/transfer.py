@@ -85,6 +85,10 @@ class Transfer(BaseEstimator):
             Position of the group that is asked for.
         """
 
+    def _can_give(self, sources: NDArray[np.int64], target: int) -> NDArray[np.bool_]:
+        """Which of these groups have all that samples of another need; of shape (n_sources,)."""
+        return np.ones(len(sources), dtype=bool)
+
     @plain_states()
     def sample(self, labels: Any, groups: Any = None, *, random_state: Any = None) -> Any:
         """Draw one sample per label and group.
@@ -119,8 +123,9 @@ class Transfer(BaseEstimator):
     ) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """As :meth:`sample`, as arrays, with the training sample that each was made of.
 
-        Donors are drawn from all other groups of their class alike, and at random within a group. Where a class occurs
-        in the group asked for alone, its samples are repeated as they are.
+        Donors are drawn from all other groups of their class alike, and at random within a group; of tables from those
+        groups alone that lack no number which the group asked for has, where there are any. Where a class occurs in the
+        group asked for alone, its samples are repeated as they are.
         """
         check_is_fitted(self)
         randomness = np.random.default_rng(seed_from(random_state))
@@ -154,6 +159,8 @@ class Transfer(BaseEstimator):
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Indices of real samples of a class to be moved into a group, and the groups that they are from."""
         others = np.setdiff1d(np.flatnonzero(self.cell_counts_[c]), g)
+        fitting = others[self._can_give(others, g)]
+        others = fitting if len(fitting) else others
         sources = randomness.choice(others if len(others) else np.array([g]), n)
         donors = np.empty(n, dtype=np.int64)
         for h in np.unique(sources):

@@ -108,6 +108,8 @@ def test_columns_that_describe_groups_are_those_of_the_group_asked_for():
     assert drawn["country"].unique().tolist() == ["s"]
     assert drawn["plan"].unique().tolist() == ["q"]
     assert drawn["lab"].isna().all()
+    drawn = AdditiveTransfer().fit(table, plan, groups).sample(["q"] * 20, [0] * 20, random_state=0)
+    assert drawn["lab"].notna().all()  # of group 1, not of 2
     classes = np.where((plan == "q") & (groups == 2), 1, 0)  # no number is made up where the donor has none
     drawn = AdditiveTransfer().fit(table, classes, groups).sample([1] * 20, [0] * 20, random_state=0)
     assert drawn["country"].unique().tolist() == ["n"]

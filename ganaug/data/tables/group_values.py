@@ -51,6 +51,12 @@ class GroupValues:
     entries: NDArray[np.int64]
     values: NDArray[np.floating]
 
+    @property
+    def lacks_numbers(self) -> NDArray[np.bool_]:
+        """Where a group has no number in a column in which others have different ones; (n_groups, n_entries)."""
+        known = ~np.isnan(self.values)
+        return known & ~known.all(0)
+
     @classmethod
     def none(cls, n_groups: int = 0) -> GroupValues:
         """No column describes the groups."""
