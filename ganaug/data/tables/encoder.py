@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 import pandas as pd
@@ -14,9 +14,17 @@ from pandas.api import types
 
 from ganaug.data.host_states import plain_states
 from ganaug.data.labels import listed
-from ganaug.data.tables.columns.column import Column, TextColumn, column_from_state, fit_column, is_numeric
+from ganaug.data.tables.columns.column import (
+    CategoricalColumn,
+    Column,
+    TextColumn,
+    column_from_state,
+    fit_column,
+    is_numeric,
+)
 from ganaug.data.tables.columns.names import names_from_state, names_to_state
 from ganaug.data.tables.containers import as_table
+from ganaug.data.tables.dependencies import Dependency, dependencies_of
 from ganaug.data.tables.layout import RowLayout
 from ganaug.data.tables.seen_values import SeenValues
 from ganaug.data.tables.wide import WideEncoder, check_columns, is_wide
@@ -46,6 +54,8 @@ class TableEncoder:
         of the columns.
     width_ : int
         Entries of an encoded row.
+    dependencies_ : tuple of Dependency
+        Columns that follow from others, such as the country from the city, and are decoded so.
 
     Examples
     --------
@@ -99,6 +109,7 @@ class TableEncoder:
             if doubt := _doubt(column, table[name]):
                 warnings.warn(f"column {name!r} holds {doubt}", UserWarning, stacklevel=2)
             self.columns_.append(column)
+        self.dependencies_ = dependencies_of(table, self.columns_)
         self._set_layout()
         return self
 
@@ -156,7 +167,7 @@ class TableEncoder:
         classes: NDArray[np.int64] | None = None,
         random_state: int | np.random.Generator = 0,
     ) -> pd.DataFrame:
-        """Decode rows; of each block the largest entry counts.
+        """Decode rows; of each block the largest entry counts, but in columns that follow from others.
 
         Parameters
         ----------
@@ -173,7 +184,8 @@ class TableEncoder:
         """
         randomness = np.random.default_rng(random_state)
         classes = np.zeros(len(encoded), dtype=np.int64) if classes is None else classes
-        number, blocks, series = 0, iter(self.layout_.slices), []
+        number, blocks = 0, iter(self.layout_.slices)
+        parts: list[tuple[NDArray[np.float64], NDArray[np.int64]]] = []
         nothing = np.zeros(len(encoded)), np.zeros(len(encoded), dtype=np.int64)
         for column in self.columns_:
             scores, levels = nothing
@@ -182,8 +194,25 @@ class TableEncoder:
                 number += 1
             if column.n_levels:
                 levels = encoded[:, next(blocks)].argmax(1)
-            series.append(column.decode(scores, levels, classes, randomness))
-        table = pd.concat(series, axis=1)
+            parts.append((scores, levels))
+        follow = {each.target: each for each in self.dependencies_}
+        series: dict[int, pd.Series] = {}
+        # What follows comes after what it follows from.
+        for place in sorted(range(len(parts)), key=lambda place: place in follow):
+            column, (scores, levels) = self.columns_[place], parts[place]
+            if place not in follow:
+                series[place] = column.decode(scores, levels, classes, randomness)
+                continue
+            each = follow[place]
+            names = cast("CategoricalColumn", self.columns_[each.source])
+            of_source = names.places(series[each.source])
+            places = each.places[of_source]
+            if isinstance(column, CategoricalColumn):
+                series[place] = column.put(column.decode(scores, levels, classes, randomness), places)
+            else:
+                scores = np.where(places >= 0, each.scores[of_source], scores)
+                series[place] = column.decode(scores, np.where(places >= 0, places, levels), classes, randomness)
+        table = pd.concat([series[place] for place in range(len(series))], axis=1)
         table.columns = self.names_
         return table
 
@@ -195,7 +224,8 @@ class TableEncoder:
                 columns.append(column.to_state())
             except ValueError as error:
                 raise ValueError(f"column {column.name!r} cannot be saved: {error}") from None
-        return {"kind": self.kind, "columns": columns, **names}
+        follow = [each.to_state() for each in self.dependencies_]
+        return {"kind": self.kind, "columns": columns, **names, **({"dependencies": follow} if follow else {})}
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Self:
@@ -206,6 +236,11 @@ class TableEncoder:
         encoder.names_ = names_from_state({"names": names, **state})
         if list(encoder.names_) != [column.name for column in encoder.columns_]:
             raise ValueError("the names are not those of the columns")
+        found = state.get("dependencies", ())  # older files have none
+        encoder.dependencies_ = tuple(Dependency.from_state(each, encoder.columns_) for each in found)
+        targets = [each.target for each in encoder.dependencies_]
+        if len(set(targets)) < len(targets) or {each.source for each in encoder.dependencies_} & set(targets):
+            raise ValueError("a column must follow from one that follows from none")
         encoder._set_layout()
         return encoder
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ganaug.data.json_values import floats, whole
 from ganaug.data.tables.layout import RowLayout
 
-__all__ = ["GroupValues"]
+__all__ = ["GroupValues", "not_by_chance"]
 
 CHANCE = 1e-4  # with which a column that has nothing to do with groups would look as if it described them
 PART = 2**22  # numbers that are looked at at a time
@@ -88,7 +88,7 @@ class GroupValues:
         sizes = np.bincount(groups, minlength=n_groups)
         values = np.full(examples.shape, np.nan, dtype=examples.dtype)
         for number, gate in enumerate(layout.gates or [-1] * layout.n_numbers):
-            if gate < 0 and same[number] and _not_by_chance(examples[:, number : number + 1], sizes):
+            if gate < 0 and same[number] and not_by_chance(examples[:, number : number + 1], sizes):
                 values[:, number] = examples[:, number]
         for block, entries in enumerate(layout.slices):
             if not same[entries].all():
@@ -96,7 +96,7 @@ class GroupValues:
             own = [number for number, gate in enumerate(layout.gates) if gate == block]
             columns = [*own, *range(entries.start, entries.stop)]
             constant = bool(same[own].all())
-            if not _not_by_chance(examples[:, columns if constant else entries], sizes):
+            if not not_by_chance(examples[:, columns if constant else entries], sizes):
                 continue
             settled = np.full(n_groups, constant) | (examples[:, entries.start] == 0 if own else True)
             values[np.ix_(settled, columns)] = examples[np.ix_(settled, columns)]
@@ -153,8 +153,21 @@ def _same_in_groups(
     return same
 
 
-def _not_by_chance(values: NDArray[np.floating], sizes: NDArray[np.integer]) -> bool:
-    """Whether a column with one value in each group is too unlikely to have so in a random order of its rows."""
+def not_by_chance(values: NDArray[Any], sizes: NDArray[np.integer]) -> bool:
+    """Whether a column with one value in each group is too unlikely to have so in a random order of its rows.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_groups, n_entries)
+        The value of each group.
+    sizes : ndarray of shape (n_groups,), integer
+        Its rows.
+
+    Examples
+    --------
+    >>> not_by_chance(np.array([[0], [1]]), np.array([3, 3])), not_by_chance(np.array([[0], [1]]), np.array([9, 9]))
+    (False, True)
+    """
     _, of = np.unique(values, axis=0, return_inverse=True)
     shares = np.bincount(of.reshape(-1), weights=sizes) / sizes.sum()
     different, times = np.unique(sizes, return_counts=True)

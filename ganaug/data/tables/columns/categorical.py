@@ -53,6 +53,11 @@ class CategoricalColumn:
     missing_value: Any = None
 
     @property
+    def values(self) -> list[Any]:
+        """All values, with a level of their own or not."""
+        return [*self.levels, *self.others]
+
+    @property
     def n_levels(self) -> int:
         """Levels; 0 if there is but one."""
         return self._n_levels if self._n_levels > 1 else 0
@@ -122,6 +127,18 @@ class CategoricalColumn:
                 chosen = np.flatnonzero(rare & (classes == label))
                 weights = self.weights[label] if self.weights[label].any() else self.weights.sum(0)
                 values[chosen] = others[randomness.choice(len(others), len(chosen), p=weights / weights.sum())]
+        return from_objects(values, self.dtype, self.name)
+
+    def places(self, series: pd.Series) -> Levels:
+        """Positions of values among all values; -1 for one never seen, the number of values for a missing one."""
+        codes, values = factorize(series)
+        place = {value: position for position, value in enumerate(self.values)}
+        return np.array([*(place.get(value, -1) for value in values), len(place)], dtype=np.int64)[codes]
+
+    def put(self, series: pd.Series, places: Levels) -> pd.Series:
+        """Values of a decoded column, with those at such positions in their place where they are not -1."""
+        values, chosen = boxed(series.tolist()), places >= 0
+        values[chosen] = boxed([*self.values, self.missing_value])[places[chosen]]
         return from_objects(values, self.dtype, self.name)
 
     def to_state(self) -> dict[str, Any]:
