@@ -62,9 +62,9 @@ def dependencies_of(table: pd.DataFrame, columns: Sequence[Column]) -> tuple[Dep
     """Find which columns of a table follow from others.
 
     A column follows from a column of names if it has one value wherever that has one, which a column of the same values
-    in a random order would have with a probability below 1 in 10,000 (:class:`GroupValues`), and if there are five rows
-    a value. Of two that follow from each other the second follows from the first, and nothing follows from what follows
-    itself.
+    in a random order would have with a probability below 1 in 10,000, divided by the number of pairs of columns
+    (:func:`not_by_chance`), and if there are five rows a value. Of two that follow from each other the second follows
+    from the first, and nothing follows from what follows itself.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def dependencies_of(table: pd.DataFrame, columns: Sequence[Column]) -> tuple[Dep
         likely = likely[_follow(few[source], few[likely])]
         for target in likely[_follow(looked_at[source], looked_at[likely])].tolist():
             of, followed = (_codes(columns[i], table[columns[i].name]) for i in (source, target))
-            if (dependency := _dependency(source, target, of, followed)) is not None:
+            if (dependency := _dependency(source, target, of, followed, len(names) * len(columns))) is not None:
                 found.append(dependency)
                 free[target] = False
         free[source] = True
@@ -148,11 +148,11 @@ def _follow(source: NDArray[np.int64], targets: NDArray[np.int64]) -> NDArray[np
     return (targets == targets[:, first[of]]).all(1)
 
 
-def _dependency(source: int, target: int, of: _Codes, followed: _Codes) -> Dependency | None:
+def _dependency(source: int, target: int, of: _Codes, followed: _Codes, n_pairs: int) -> Dependency | None:
     if not _follow(of.of_rows, followed.of_rows[None])[0]:
         return None
     values, first, sizes = np.unique(of.of_rows, return_index=True, return_counts=True)
-    if not not_by_chance(followed.of_rows[first, None], sizes):
+    if not not_by_chance(followed.of_rows[first, None], sizes, n_pairs):
         return None
     scores, places = np.zeros(of.n_values + 1), np.full(of.n_values + 1, -1)
     scores[values], places[values] = followed.scores[first], followed.places[first]

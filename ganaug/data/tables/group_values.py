@@ -24,9 +24,11 @@ class GroupValues:
     """Columns that describe groups, such as the country of a hospital, and their values in each group.
 
     A column describes the groups if it has one value in every group, and a column of the same values in a random order
-    would have so with a probability below 1 in 10,000, which is ``prod_g sum_v p_v**n_g`` with shares ``p_v`` of
-    values and ``n_g`` rows of a group. A column that is always missing in some groups, always there in others and
-    varies in these describes the groups in which it is missing.
+    would have so with a probability below 1 in 10,000, divided by the number of columns. That probability is
+    ``prod_g sum_v p_v**n_g`` with shares ``p_v`` of values and ``n_g`` rows of a group.
+
+    A column that is always missing in some groups, and always there and varies in others, describes the groups in which
+    it is missing.
 
     Attributes
     ----------
@@ -86,9 +88,10 @@ class GroupValues:
         examples = np.asarray(rows[first], dtype=np.result_type(rows.dtype, np.float32))
         same = _same_in_groups(rows, groups, examples)
         sizes = np.bincount(groups, minlength=n_groups)
+        n_columns = sum(gate < 0 for gate in layout.gates or [-1] * layout.n_numbers) + len(layout.blocks)
         values = np.full(examples.shape, np.nan, dtype=examples.dtype)
         for number, gate in enumerate(layout.gates or [-1] * layout.n_numbers):
-            if gate < 0 and same[number] and not_by_chance(examples[:, number : number + 1], sizes):
+            if gate < 0 and same[number] and not_by_chance(examples[:, [number]], sizes, n_columns):
                 values[:, number] = examples[:, number]
         for block, entries in enumerate(layout.slices):
             if not same[entries].all():
@@ -96,7 +99,7 @@ class GroupValues:
             own = [number for number, gate in enumerate(layout.gates) if gate == block]
             columns = [*own, *range(entries.start, entries.stop)]
             constant = bool(same[own].all())
-            if not not_by_chance(examples[:, columns if constant else entries], sizes):
+            if not not_by_chance(examples[:, columns if constant else entries], sizes, n_columns):
                 continue
             settled = np.full(n_groups, constant) | (examples[:, entries.start] == 0 if own else True)
             values[np.ix_(settled, columns)] = examples[np.ix_(settled, columns)]
@@ -153,7 +156,7 @@ def _same_in_groups(
     return same
 
 
-def not_by_chance(values: NDArray[Any], sizes: NDArray[np.integer]) -> bool:
+def not_by_chance(values: NDArray[Any], sizes: NDArray[np.integer], looked_at: int = 1) -> bool:
     """Whether a column with one value in each group is too unlikely to have so in a random order of its rows.
 
     Parameters
@@ -162,6 +165,8 @@ def not_by_chance(values: NDArray[Any], sizes: NDArray[np.integer]) -> bool:
         The value of each group.
     sizes : ndarray of shape (n_groups,), integer
         Its rows.
+    looked_at : int
+        Columns, or pairs of columns, that were looked at: of many, some are unlikely.
 
     Examples
     --------
@@ -172,4 +177,4 @@ def not_by_chance(values: NDArray[Any], sizes: NDArray[np.integer]) -> bool:
     shares = np.bincount(of.reshape(-1), weights=sizes) / sizes.sum()
     different, times = np.unique(sizes, return_counts=True)
     log_chances = scipy.special.logsumexp(different[:, None] * np.log(shares), axis=1)
-    return bool(times @ log_chances < np.log(CHANCE))
+    return bool(times @ log_chances < np.log(CHANCE / looked_at))
