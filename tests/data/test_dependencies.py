@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ganaug import TableAutoregressive
+from ganaug.data.tables.dependencies import fill_consistently
 from ganaug.data.tables.encoder import TableEncoder
 
 N = 600
@@ -71,6 +73,43 @@ def test_nothing_follows_from_what_follows_and_codes_follow_from_the_first_of_tw
     assert pairs(TableEncoder().fit(table[["age", "code", "country"]])) == {("code", "country")}
 
 
+def test_filled_cells_agree_with_those_that_were_given():
+    table = cities(region=np.array([*"abc"])[PLACE % 7 % 3])
+    encoder = TableEncoder().fit(table)
+    known = table.drop_duplicates("city").set_index("city")
+    truth = table.iloc[:300].set_axis(np.arange(300) * 2)
+    names = list(table.columns)
+    cells = np.zeros((300, len(names)), dtype=bool)
+    cells[:100, names.index("country")] = True  # follows from the city
+    cells[100:200, names.index("city")] = True  # one of several that fit the country, and by founded the only one
+    cells[200:, [names.index(name) for name in ("city", "founded", "people")]] = True
+    drawn = truth.sample(frac=1, random_state=0).set_axis(truth.index)
+    filled = truth.copy()
+    for position, name in enumerate(names):
+        filled[name] = truth[name].where(~cells[:, position], drawn[name])
+    randomness = np.random.default_rng(0)
+    filled = fill_consistently(filled, cells, encoder.columns_, encoder.dependencies_, randomness)
+    assert filled.dtypes.equals(truth.dtypes)
+    assert filled[:200].equals(truth[:200])
+    for name in ("country", "founded", "people", "region"):
+        assert (filled[name].to_numpy() == known[name].loc[filled["city"]].to_numpy()).all()
+    assert filled["country"].equals(truth["country"])
+    assert filled["city"][200:].nunique() > 20
+
+
+def test_what_was_never_seen_or_fits_nothing_stays():
+    encoder = TableEncoder().fit(cities())
+    filled = cities().iloc[:2].copy()
+    filled["city"] = ["Atlantis", CITIES[3]]
+    filled["country"] = ["country 1", "country 6"]  # given, and of two things that no city has together
+    filled["people"] = [7.0, 7.0]
+    cells = np.zeros((2, filled.shape[1]), dtype=bool)
+    cells[0, 0] = cells[1, 1] = True
+    assert fill_consistently(filled, cells, encoder.columns_, encoder.dependencies_, np.random.default_rng(0)).equals(
+        filled
+    )
+
+
 def test_dependencies_survive_json_and_wrong_ones_are_refused():
     encoder = TableEncoder().fit(cities())
     state = json.loads(json.dumps(encoder.to_state()))
@@ -90,3 +129,16 @@ def test_dependencies_survive_json_and_wrong_ones_are_refused():
             TableEncoder.from_state(state | {"dependencies": [first | wrong]})
     with pytest.raises(ValueError, match="must follow from one that follows from none"):
         TableEncoder.from_state(state | {"dependencies": [first, first]})
+
+
+def test_impute_fills_what_follows_and_what_it_follows_from():
+    table = cities()[["country", "city", "age"]]
+    filler = TableAutoregressive(steps=2, random_state=0, verbose=False).fit(table, np.arange(N) % 2)
+    gaps = table.set_axis(np.arange(N) + 7)
+    gaps.loc[gaps.index[::2], "country"] = None
+    gaps.loc[gaps.index[1::2], "city"] = None
+    filled = filler.impute(gaps, np.arange(N) % 2, random_state=0)
+    assert filled["country"].tolist() == table["country"].tolist()
+    known = table.drop_duplicates("city").set_index("city")["country"]
+    assert known[filled["city"]].tolist() == table["country"].tolist()
+    assert filled.index.equals(gaps.index)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from ganaug.data.json_values import floats, whole
 from ganaug.data.tables.columns.column import CategoricalColumn, Column
 from ganaug.data.tables.group_values import not_by_chance
 
-__all__ = ["Dependency", "dependencies_of"]
+__all__ = ["Dependency", "dependencies_of", "fill_consistently"]
 
 ROWS_PER_VALUE = 5  # on average, below which values are too rare to say what follows from them
 LOOKED_AT_FIRST, LOOKED_AT = 64, 2_000  # rows by which most pairs of columns are told apart
@@ -39,6 +39,35 @@ class Dependency:
     scores: NDArray[np.float64]
     places: NDArray[np.int64]
 
+    def put(
+        self, column: Column, series: pd.Series, of_source: NDArray[np.int64], chosen: NDArray[np.bool_] | None = None
+    ) -> pd.Series:
+        """Values of the target with those that follow in their place.
+
+        Parameters
+        ----------
+        column : Column
+            The target.
+        series : Series
+            Its values.
+        of_source : ndarray of shape (n_rows,), int64
+            Positions of the values of the source.
+        chosen : ndarray of shape (n_rows,), bool, optional
+            In which rows; by default in all.
+
+        Returns
+        -------
+        Series
+            Values are left as they are where nothing follows.
+        """
+        places = self.places[of_source]
+        known = places >= 0 if chosen is None else (places >= 0) & chosen
+        if isinstance(column, CategoricalColumn):
+            return column.put(series, np.where(known, places, -1)).set_axis(series.index)
+        values = column.decode(self.scores[of_source], places.clip(min=0))
+        values.index = series.index
+        return values if known.all() else series.where(~known, values)
+
     def to_state(self) -> dict[str, Any]:
         """JSON values."""
         values = {"scores": self.scores.tolist(), "places": self.places.tolist()}
@@ -56,6 +85,66 @@ class Dependency:
         if len(places) != n:
             raise ValueError(f"places must be those of {n} values, got {len(places)}")
         return cls(source, target, floats(state["scores"], "scores", n), np.array(places, dtype=np.int64))
+
+
+def fill_consistently(
+    table: pd.DataFrame,
+    cells: NDArray[np.bool_],
+    columns: Sequence[Column],
+    dependencies: Sequence[Dependency],
+    randomness: np.random.Generator,
+) -> pd.DataFrame:
+    """A table whose filled cells agree with those that were given.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With all cells filled.
+    cells : ndarray of shape (n_rows, n_columns), bool
+        Which of them were filled.
+    columns : sequence of Column
+    dependencies : sequence of Dependency
+        Of these columns.
+    randomness : numpy.random.Generator
+
+    Returns
+    -------
+    DataFrame
+        A filled name from which other things follow than were given is drawn anew among those from which they do, if
+        there are any; then filled cells that follow from a name follow from it.
+
+    Examples
+    --------
+    >>> from ganaug.data.tables.encoder import TableEncoder
+    >>> table = pd.DataFrame({"country": ["NO", "NO", "FI"] * 10, "city": ["Oslo", "Oslo", "Turku"] * 10})
+    >>> encoder = TableEncoder().fit(table)
+    >>> filled = pd.DataFrame({"country": ["FI", "NO"], "city": ["Oslo", "Turku"]})
+    >>> cells = np.array([[False, True], [True, False]])
+    >>> randomness = np.random.default_rng(0)
+    >>> fill_consistently(filled, cells, encoder.columns_, encoder.dependencies_, randomness).to_numpy().tolist()
+    [['FI', 'Turku'], ['FI', 'Turku']]
+    """
+    filled = table.copy()
+    for source in sorted({each.source for each in dependencies}):
+        names = cast("CategoricalColumn", columns[source])
+        following = [each for each in dependencies if each.source == source]
+        given = {each.target: _codes(columns[each.target], filled.iloc[:, each.target]) for each in following}
+        places = names.places(filled.iloc[:, source])
+        for row in np.flatnonzero(cells[:, source]).tolist():
+            fits = np.arange(len(names.values))
+            for each in following:
+                if not cells[row, each.target]:
+                    own = given[each.target]
+                    same = (each.places[fits] == own.places[row]) & (each.scores[fits] == own.scores[row])
+                    fits = fits[same | (each.places[fits] < 0)]
+            if len(fits) and places[row] not in fits:
+                places[row] = randomness.choice(fits)
+        drawn = names.put(filled.iloc[:, source], np.where(cells[:, source], places, -1))
+        filled.isetitem(source, drawn.set_axis(filled.index))
+        for each in following:
+            chosen, of_source = cells[:, each.target] & (places >= 0), places.clip(min=0)
+            filled.isetitem(each.target, each.put(columns[each.target], filled.iloc[:, each.target], of_source, chosen))
+    return filled
 
 
 def dependencies_of(table: pd.DataFrame, columns: Sequence[Column]) -> tuple[Dependency, ...]:

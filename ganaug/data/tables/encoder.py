@@ -184,8 +184,7 @@ class TableEncoder:
         """
         randomness = np.random.default_rng(random_state)
         classes = np.zeros(len(encoded), dtype=np.int64) if classes is None else classes
-        number, blocks = 0, iter(self.layout_.slices)
-        parts: list[tuple[NDArray[np.float64], NDArray[np.int64]]] = []
+        number, blocks, series = 0, iter(self.layout_.slices), []
         nothing = np.zeros(len(encoded)), np.zeros(len(encoded), dtype=np.int64)
         for column in self.columns_:
             scores, levels = nothing
@@ -194,25 +193,11 @@ class TableEncoder:
                 number += 1
             if column.n_levels:
                 levels = encoded[:, next(blocks)].argmax(1)
-            parts.append((scores, levels))
-        follow = {each.target: each for each in self.dependencies_}
-        series: dict[int, pd.Series] = {}
-        # What follows comes after what it follows from.
-        for place in sorted(range(len(parts)), key=lambda place: place in follow):
-            column, (scores, levels) = self.columns_[place], parts[place]
-            if place not in follow:
-                series[place] = column.decode(scores, levels, classes, randomness)
-                continue
-            each = follow[place]
-            names = cast("CategoricalColumn", self.columns_[each.source])
-            of_source = names.places(series[each.source])
-            places = each.places[of_source]
-            if isinstance(column, CategoricalColumn):
-                series[place] = column.put(column.decode(scores, levels, classes, randomness), places)
-            else:
-                scores = np.where(places >= 0, each.scores[of_source], scores)
-                series[place] = column.decode(scores, np.where(places >= 0, places, levels), classes, randomness)
-        table = pd.concat([series[place] for place in range(len(series))], axis=1)
+            series.append(column.decode(scores, levels, classes, randomness))
+        for each in self.dependencies_:
+            of_source = cast("CategoricalColumn", self.columns_[each.source]).places(series[each.source])
+            series[each.target] = each.put(self.columns_[each.target], series[each.target], of_source)
+        table = pd.concat(series, axis=1)
         table.columns = self.names_
         return table
 

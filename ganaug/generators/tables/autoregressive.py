@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 import numpy as np
 import torch
@@ -17,7 +17,8 @@ from typing_extensions import override
 
 from ganaug.data.host_states import plain_states
 from ganaug.data.tables.containers import as_table
-from ganaug.data.tables.encoder import Encoder
+from ganaug.data.tables.dependencies import fill_consistently
+from ganaug.data.tables.encoder import Encoder, TableEncoder
 from ganaug.engine.devices import DeviceLike, RandomStateLike, random_generator
 from ganaug.engine.run_options import RunOptions
 from ganaug.generators.config import GeneratorConfig
@@ -244,7 +245,8 @@ class TableAutoregressive(TableScoring[Table]):
         -------
         DataFrame, ndarray or sparse matrix
             `X` with no cell missing but in columns of which no value was in the training data, in the same container
-            and dtypes. What is present is unchanged.
+            and dtypes. What is present is unchanged. What follows from a name of its row (``encoder_.dependencies_``) is
+            filled so.
 
         Raises
         ------
@@ -277,7 +279,12 @@ class TableAutoregressive(TableScoring[Table]):
             rows[part] = network.complete(*(tensor.to(self.device_) for tensor in given)).cpu()
         classes = (conditions if conditions.ndim == 1 else conditions[:, 0]).numpy()
         drawn = self.encoder_.inverse_transform(rows.numpy(), classes, randomness.initial_seed())
-        filled = container.restore(fill_cells(table, drawn, cells))
+        filled = fill_cells(table, drawn, cells)
+        encoder = cast("TableEncoder", self.encoder_)  # missing_levels refuses others
+        if encoder.dependencies_:
+            seed = np.random.default_rng(randomness.initial_seed())
+            filled = fill_consistently(filled, cells, encoder.columns_, encoder.dependencies_, seed)
+        filled = container.restore(filled)
         if container.kind == "dataframe":
             filled.index = X.index
         return filled
