@@ -245,8 +245,8 @@ class TableAutoregressive(TableScoring[Table]):
         -------
         DataFrame, ndarray or sparse matrix
             `X` with no cell missing but in columns of which no value was in the training data, in the same container
-            and dtypes. What is present is unchanged. What follows from a name of its row (``encoder_.dependencies_``) is
-            filled so.
+            and dtypes. What is present is unchanged, and what follows from it is filled so: see
+            ``encoder_.dependencies_``.
 
         Raises
         ------
