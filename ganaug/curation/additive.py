@@ -115,6 +115,7 @@ class AdditiveTransfer(Transfer):
             self._described = GroupValues.of(samples, self._cells[:, 1], len(self.groups_), layout)
         self.group_effects_ = group_effects(samples, self._cells, np.broadcast_to(self._movable, samples.shape))
         if self._table is not None:
+            self._table.encoder.know_groups(self._described)
             container = self._table.container
             self.sample_spec_ = SampleSpec("rows", (self._table.table.shape[1],), container.common_dtype)
         return self

@@ -4,13 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ganaug import TableAutoregressive
-from ganaug.data.tables.dependencies import fill_consistently
+import ganaug
+from ganaug import GANOverSampler, TableAutoregressive, TableCopula
+from ganaug.curation import AdditiveTransfer
+from ganaug.data.tables.dependencies import agreeing
 from ganaug.data.tables.encoder import TableEncoder
 
 N = 600
 CITIES = np.array([f"city {i:02d}" for i in range(50)])  # of which 18 share a level
 PLACE = np.random.default_rng(0).integers(0, 50, N)
+AGE = np.random.default_rng(1).normal(size=N)
 
 
 def cities(**more):
@@ -19,7 +22,7 @@ def cities(**more):
         "city": CITIES[PLACE],
         "founded": pd.to_datetime("1200-01-01") + pd.to_timedelta(PLACE * 31, unit="D"),
         "people": 1000.0 * PLACE + 7,
-        "age": np.random.default_rng(1).normal(size=N),
+        "age": AGE,
     }
     return pd.DataFrame(columns | more)
 
@@ -88,7 +91,7 @@ def test_filled_cells_agree_with_those_that_were_given():
     for position, name in enumerate(names):
         filled[name] = truth[name].where(~cells[:, position], drawn[name])
     randomness = np.random.default_rng(0)
-    filled = fill_consistently(filled, cells, encoder.columns_, encoder.dependencies_, randomness)
+    filled = agreeing(filled, cells, encoder.columns_, encoder.dependencies_, randomness)
     assert filled.dtypes.equals(truth.dtypes)
     assert filled[:200].equals(truth[:200])
     for name in ("country", "founded", "people", "region"):
@@ -105,9 +108,8 @@ def test_what_was_never_seen_or_fits_nothing_stays():
     filled["people"] = [7.0, 7.0]
     cells = np.zeros((2, filled.shape[1]), dtype=bool)
     cells[0, 0] = cells[1, 1] = True
-    assert fill_consistently(filled, cells, encoder.columns_, encoder.dependencies_, np.random.default_rng(0)).equals(
-        filled
-    )
+    found = agreeing(filled, cells, encoder.columns_, encoder.dependencies_, np.random.default_rng(0))
+    assert found.equals(filled)
 
 
 def test_dependencies_survive_json_and_wrong_ones_are_refused():
@@ -127,6 +129,8 @@ def test_dependencies_survive_json_and_wrong_ones_are_refused():
     ):
         with pytest.raises((ValueError, TypeError)):
             TableEncoder.from_state(state | {"dependencies": [first | wrong]})
+    with pytest.raises(ValueError, match="given must be a whole number"):
+        TableEncoder.from_state(state | {"given": [99]})
     with pytest.raises(ValueError, match="must follow from one that follows from none"):
         TableEncoder.from_state(state | {"dependencies": [first, first]})
 
@@ -142,3 +146,59 @@ def test_impute_fills_what_follows_and_what_it_follows_from():
     known = table.drop_duplicates("city").set_index("city")["country"]
     assert known[filled["city"]].tolist() == table["country"].tolist()
     assert filled.index.equals(gaps.index)
+
+
+def test_a_column_and_its_filled_copy_make_no_chain(tmp_path):
+    raw = pd.Series(np.random.default_rng(0).choice(["x", "y", "z", None], N).astype(object))
+    filled = raw.fillna("x")
+    table = pd.DataFrame({"filled": filled, "region": filled.map({"x": "U", "y": "U", "z": "V"}), "raw": raw, "v": AGE})
+    copula = TableCopula(random_state=0).fit(table, np.arange(N) % 2)
+    assert pairs(copula.encoder_) == {("raw", "filled"), ("raw", "region")}
+    copula.save(tmp_path / "model")
+    drawn = ganaug.load(tmp_path / "model").sample(np.zeros(300, int), random_state=0)
+    assert (drawn["region"] == drawn["filled"].map({"x": "U", "y": "U", "z": "V"})).all()
+
+
+def test_impute_leaves_what_is_there_in_its_dtype():
+    names = pd.Series(np.random.default_rng(0).choice([*"abc"], N))
+    table = pd.DataFrame({"city": names.astype("category"), "v": AGE})
+    table["country"] = names.map({"a": "N", "b": "M", "c": "M"}).astype("category")
+    filler = TableAutoregressive(steps=2, random_state=0, verbose=False).fit(table, np.arange(N) % 2)
+    gaps = pd.DataFrame({"city": ["a", "new", "b", None], "v": 1.0, "country": ["N", "M", None, "Q"]}, dtype=object)
+    filled = filler.impute(gaps.astype({"v": float}), [0] * 4, random_state=0)
+    assert filled["city"].tolist()[:3] == ["a", "new", "b"]
+    assert filled["country"].tolist() == ["N", "M", "M", "Q"]
+    assert filled.dtypes.tolist() == [object, float, object]
+
+
+def test_impute_leaves_nothing_missing_where_a_name_has_nothing():
+    names = pd.Series(np.random.default_rng(0).choice([*"abc"], N))
+    table = pd.DataFrame({"city": names, "country": names.map({"a": "N", "b": "M", "c": None}), "v": AGE})
+    table["number"] = names.map({"a": 1.5, "b": 2.5, "c": np.nan})
+    filler = TableAutoregressive(steps=2, random_state=0, verbose=False).fit(table, np.arange(N) % 2)
+    assert pairs(filler.encoder_) == {("city", "country"), ("city", "number")}
+    assert not filler.impute(table, np.arange(N) % 2, random_state=0).isna().any().any()
+    drawn = filler.sample([0] * 100, random_state=0)
+    assert drawn["country"].isna().equals(drawn["city"] == "c")
+
+
+@pytest.mark.parametrize("cities_of_a_country", [4, 20])
+def test_names_are_of_what_the_group_says(cities_of_a_country, tmp_path):
+    """Hospitals are in one country each, and cities too; many of the latter share a level."""
+    rng = np.random.default_rng(0)
+    hospital, classes = rng.integers(0, 6, N), rng.integers(0, 2, N)
+    country = np.array([*"AABBCC"])
+    city = [f"{c}{i}" for c, i in zip(country[hospital], rng.integers(0, cities_of_a_country, N), strict=True)]
+    table = pd.DataFrame({"city": city, "country": country[hospital], "v": AGE})
+    asked = rng.integers(0, 6, 200)
+    fitted = TableCopula(random_state=0).fit(table, classes, hospital)
+    fitted.save(tmp_path / "model")
+    for each in (AdditiveTransfer().fit(table, classes, hospital), fitted, ganaug.load(tmp_path / "model")):
+        drawn = each.sample(np.zeros(200, int), asked, random_state=0)
+        assert drawn["country"].tolist() == country[asked].tolist()
+        assert drawn["city"].str[0].tolist() == country[asked].tolist()
+    kept = (hospital != 5) | (classes == 0)
+    sampler = GANOverSampler(generator=AdditiveTransfer(), balance="cells", random_state=0)
+    rows, _ = sampler.fit_resample(table[kept], classes[kept], groups=hospital[kept])
+    assert rows["country"].tolist() == country[sampler.groups_resampled_].tolist()
+    assert rows["city"].str[0].tolist() == rows["country"].tolist()

@@ -14,13 +14,13 @@ from ganaug.data.json_values import floats, whole
 from ganaug.data.tables.columns.column import CategoricalColumn, Column
 from ganaug.data.tables.group_values import not_by_chance
 
-__all__ = ["Dependency", "dependencies_of", "fill_consistently"]
+__all__ = ["Dependency", "agreeing", "dependencies_of"]
 
 ROWS_PER_VALUE = 5  # on average, below which values are too rare to say what follows from them
 LOOKED_AT_FIRST, LOOKED_AT = 64, 2_000  # rows by which most pairs of columns are told apart
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dependency:
     """A column whose value follows from that of a column of names: a functional dependency, as databases call it.
 
@@ -87,64 +87,71 @@ class Dependency:
         return cls(source, target, floats(state["scores"], "scores", n), np.array(places, dtype=np.int64))
 
 
-def fill_consistently(
-    table: pd.DataFrame,
+def agreeing(
+    drawn: pd.DataFrame,
     cells: NDArray[np.bool_],
     columns: Sequence[Column],
     dependencies: Sequence[Dependency],
     randomness: np.random.Generator,
+    known: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """A table whose filled cells agree with those that were given.
+    """Drawn cells that agree with each other, and with those that were given.
 
     Parameters
     ----------
-    table : DataFrame
-        With all cells filled.
+    drawn : DataFrame
     cells : ndarray of shape (n_rows, n_columns), bool
-        Which of them were filled.
+        Which of them are drawn; the others were given.
     columns : sequence of Column
     dependencies : sequence of Dependency
         Of these columns.
     randomness : numpy.random.Generator
+    known : DataFrame, optional
+        The same rows with what was given, in any dtypes; by default `drawn`, of which only drawn cells are changed.
 
     Returns
     -------
     DataFrame
-        A filled name from which other things follow than were given is drawn anew among those from which they do, if
-        there are any; then filled cells that follow from a name follow from it.
+        A drawn name from which other things follow than were given is drawn anew among those from which they do, if
+        there are any; then drawn cells that follow from a name follow from it. Where known rows are passed, none
+        becomes missing.
 
     Examples
     --------
     >>> from ganaug.data.tables.encoder import TableEncoder
     >>> table = pd.DataFrame({"country": ["NO", "NO", "FI"] * 10, "city": ["Oslo", "Oslo", "Turku"] * 10})
     >>> encoder = TableEncoder().fit(table)
-    >>> filled = pd.DataFrame({"country": ["FI", "NO"], "city": ["Oslo", "Turku"]})
+    >>> drawn = pd.DataFrame({"country": ["FI", "NO"], "city": ["Oslo", "Turku"]})
     >>> cells = np.array([[False, True], [True, False]])
-    >>> randomness = np.random.default_rng(0)
-    >>> fill_consistently(filled, cells, encoder.columns_, encoder.dependencies_, randomness).to_numpy().tolist()
+    >>> agreeing(drawn, cells, encoder.columns_, encoder.dependencies_, np.random.default_rng(0)).to_numpy().tolist()
     [['FI', 'Turku'], ['FI', 'Turku']]
     """
-    filled = table.copy()
+    shown, found = drawn if known is None else known, drawn.copy()
     for source in sorted({each.source for each in dependencies}):
         names = cast("CategoricalColumn", columns[source])
         following = [each for each in dependencies if each.source == source]
-        given = {each.target: _codes(columns[each.target], filled.iloc[:, each.target]) for each in following}
-        places = names.places(filled.iloc[:, source])
-        for row in np.flatnonzero(cells[:, source]).tolist():
+        places = names.places(shown.iloc[:, source])
+        # For each row and each thing that was given which names it follows from.
+        given = {each: _codes(columns[each.target], shown.iloc[:, each.target]) for each in following}
+        apart = np.zeros(len(places), dtype=bool)
+        for each, own in given.items():
+            other = (each.places[places] != own.places) | (each.scores[places] != own.scores)
+            apart |= cells[:, source] & ~cells[:, each.target] & (places >= 0) & (each.places[places] >= 0) & other
+        for row in np.flatnonzero(apart).tolist():
             fits = np.arange(len(names.values))
-            for each in following:
+            for each, own in given.items():
                 if not cells[row, each.target]:
-                    own = given[each.target]
-                    same = (each.places[fits] == own.places[row]) & (each.scores[fits] == own.scores[row])
-                    fits = fits[same | (each.places[fits] < 0)]
-            if len(fits) and places[row] not in fits:
+                    fits = fits[(each.places[fits] == own.places[row]) & (each.scores[fits] == own.scores[row])]
+            if len(fits):
                 places[row] = randomness.choice(fits)
-        drawn = names.put(filled.iloc[:, source], np.where(cells[:, source], places, -1))
-        filled.isetitem(source, drawn.set_axis(filled.index))
+        found.isetitem(source, names.put(found.iloc[:, source], np.where(apart, places, -1)).set_axis(found.index))
         for each in following:
-            chosen, of_source = cells[:, each.target] & (places >= 0), places.clip(min=0)
-            filled.isetitem(each.target, each.put(columns[each.target], filled.iloc[:, each.target], of_source, chosen))
-    return filled
+            column = columns[each.target]
+            of_source, chosen = places.clip(min=0), cells[:, each.target] & (places >= 0)
+            if known is not None:
+                chosen &= ~column.stands_for_missing(each.places[of_source])
+            found.isetitem(each.target, each.put(column, found.iloc[:, each.target], of_source, chosen))
+    return found
 
 
 def dependencies_of(table: pd.DataFrame, columns: Sequence[Column]) -> tuple[Dependency, ...]:
@@ -183,7 +190,7 @@ def dependencies_of(table: pd.DataFrame, columns: Sequence[Column]) -> tuple[Dep
     n_values, partition = np.array(sizes), np.array(partitions)
     free = n_values > 1
     found: list[Dependency] = []
-    for source in sorted(names, key=lambda i: (-len(names[i].values), i)):
+    for source in sorted(names, key=lambda i: (-len(names[i].values) - names[i].missing, i)):
         if not free[source]:
             continue
         free[source] = False
@@ -197,7 +204,7 @@ def dependencies_of(table: pd.DataFrame, columns: Sequence[Column]) -> tuple[Dep
             if (dependency := _dependency(source, target, of, followed, len(names) * len(columns))) is not None:
                 found.append(dependency)
                 free[target] = False
-        free[source] = True
+        free[source] = not any(each.source == source for each in found)
     return tuple(found)
 
 

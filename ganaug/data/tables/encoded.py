@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ganaug.data.tables.containers import Container, as_table
 from ganaug.data.tables.encoder import Encoder, fit_encoder
 from ganaug.data.tables.group_column import part_groups
+from ganaug.data.tables.group_values import GroupValues
 from ganaug.data.tables.layout import RowLayout
 
 __all__ = ["EncodedTable", "encode_table"]
@@ -109,7 +110,9 @@ def encode_table(
     if len(labels) != len(table):
         raise ValueError(f"y must have a label for each of the {len(table)} rows of X, got {len(labels)}")
     classes, targets = np.unique(labels, return_inverse=True)
-    encoder = fit_encoder(table, targets, categorical_features) if encoder is None else encoder
-    rows = encoder.transform(table)
+    fitted = fit_encoder(table, targets, categorical_features) if encoder is None else encoder
+    rows = fitted.transform(table)
     known, group_targets = (None, None) if of_rows is None else np.unique(of_rows, return_inverse=True)
-    return EncodedTable(table, container, labels, encoder, rows, classes, targets, known, group_targets)
+    if encoder is None and known is not None and group_targets is not None:
+        fitted.know_groups(GroupValues.of(rows, group_targets, len(known), fitted.layout_))
+    return EncodedTable(table, container, labels, fitted, rows, classes, targets, known, group_targets)

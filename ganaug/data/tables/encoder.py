@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from pandas.api import types
 
 from ganaug.data.host_states import plain_states
+from ganaug.data.json_values import whole
 from ganaug.data.labels import listed
 from ganaug.data.tables.columns.column import (
-    CategoricalColumn,
     Column,
     TextColumn,
     column_from_state,
@@ -24,7 +24,8 @@ from ganaug.data.tables.columns.column import (
 )
 from ganaug.data.tables.columns.names import names_from_state, names_to_state
 from ganaug.data.tables.containers import as_table
-from ganaug.data.tables.dependencies import Dependency, dependencies_of
+from ganaug.data.tables.dependencies import Dependency, agreeing, dependencies_of
+from ganaug.data.tables.group_values import GroupValues
 from ganaug.data.tables.layout import RowLayout
 from ganaug.data.tables.seen_values import SeenValues
 from ganaug.data.tables.wide import WideEncoder, check_columns, is_wide
@@ -56,6 +57,8 @@ class TableEncoder:
         Entries of an encoded row.
     dependencies_ : tuple of Dependency
         Columns that follow from others, such as the country from the city, and are decoded so.
+    given_ : tuple of int
+        Positions of columns that follow from the group of a row: a name that does not agree with them is drawn anew.
 
     Examples
     --------
@@ -110,6 +113,7 @@ class TableEncoder:
                 warnings.warn(f"column {name!r} holds {doubt}", UserWarning, stacklevel=2)
             self.columns_.append(column)
         self.dependencies_ = dependencies_of(table, self.columns_)
+        self.given_: tuple[int, ...] = ()
         self._set_layout()
         return self
 
@@ -117,6 +121,26 @@ class TableEncoder:
     def width_(self) -> int:
         """Entries of an encoded row."""
         return self.layout_.width
+
+    def know_groups(self, values: GroupValues) -> None:
+        """Take columns that have one value in each group as given by the group.
+
+        Parameters
+        ----------
+        values : GroupValues
+            Of rows that it has encoded.
+        """
+        settled = set(values.entries[~np.isnan(values.values).any(0)].tolist())
+        number, blocks, given = 0, iter(self.layout_.slices), []
+        for place, column in enumerate(self.columns_):
+            entries = [number] if column.has_number else []
+            number += column.has_number
+            if column.n_levels:
+                block = next(blocks)
+                entries += range(block.start, block.stop)
+            if entries and settled.issuperset(entries):
+                given.append(place)
+        self.given_ = tuple(given)
 
     def _set_layout(self) -> None:
         block = np.cumsum([bool(column.n_levels) for column in self.columns_]) - 1
@@ -166,6 +190,8 @@ class TableEncoder:
         encoded: NDArray[np.floating],
         classes: NDArray[np.int64] | None = None,
         random_state: int | np.random.Generator = 0,
+        *,
+        follow: bool = True,
     ) -> pd.DataFrame:
         """Decode rows; of each block the largest entry counts, but in columns that follow from others.
 
@@ -176,6 +202,8 @@ class TableEncoder:
             Class of each row, if the encoder was fitted with classes.
         random_state : int or Generator
             Chooses among rare categories that share a level.
+        follow : bool
+            Whether columns that follow from others are decoded so.
 
         Returns
         -------
@@ -194,10 +222,11 @@ class TableEncoder:
             if column.n_levels:
                 levels = encoded[:, next(blocks)].argmax(1)
             series.append(column.decode(scores, levels, classes, randomness))
-        for each in self.dependencies_:
-            of_source = cast("CategoricalColumn", self.columns_[each.source]).places(series[each.source])
-            series[each.target] = each.put(self.columns_[each.target], series[each.target], of_source)
         table = pd.concat(series, axis=1)
+        if follow and self.dependencies_:
+            cells = np.ones(table.shape, dtype=bool)
+            cells[:, list(self.given_)] = False
+            table = agreeing(table, cells, self.columns_, self.dependencies_, randomness)
         table.columns = self.names_
         return table
 
@@ -210,7 +239,12 @@ class TableEncoder:
             except ValueError as error:
                 raise ValueError(f"column {column.name!r} cannot be saved: {error}") from None
         follow = [each.to_state() for each in self.dependencies_]
-        return {"kind": self.kind, "columns": columns, **names, **({"dependencies": follow} if follow else {})}
+        return {
+            "kind": self.kind,
+            "columns": columns,
+            **names,
+            **({"dependencies": follow, "given": list(self.given_)} if follow else {}),
+        }
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Self:
@@ -226,6 +260,8 @@ class TableEncoder:
         targets = [each.target for each in encoder.dependencies_]
         if len(set(targets)) < len(targets) or {each.source for each in encoder.dependencies_} & set(targets):
             raise ValueError("a column must follow from one that follows from none")
+        last = len(encoder.columns_) - 1
+        encoder.given_ = tuple(whole(place, "given", 0, last) for place in state.get("given", ()))
         encoder._set_layout()
         return encoder
 

@@ -129,8 +129,10 @@ class WideEncoder:
         encoded: NDArray[np.floating],
         classes: NDArray[np.int64] | None = None,
         random_state: int | np.random.Generator = 0,
+        *,
+        follow: bool = True,
     ) -> pd.DataFrame:
-        """Decode rows; `random_state` draws what was lost."""
+        """Decode rows; `random_state` draws what was lost. No column follows from another."""
         noise = np.random.default_rng(random_state).normal(size=(len(encoded), len(self.names_)))
         values = encoded @ self.components_ + self.centre_ + noise * self.residual_
         values = np.where(self.whole_ > 0, np.rint(values), values).clip(self.least_, self.most_)
@@ -145,6 +147,9 @@ class WideEncoder:
             name = table.columns[bad.argmax()]
             raise ValueError(f"column {name!r} holds infinite or missing values; remove or replace them first")
         return values
+
+    def know_groups(self, values: Any) -> None:
+        """As of :class:`TableEncoder`; changes nothing."""
 
     def to_state(self) -> dict[str, Any]:
         """JSON values from which :meth:`from_state` makes the fitted encoder."""

@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from ganaug.data.host_states import plain_states
 from ganaug.data.tables.containers import as_table
-from ganaug.data.tables.dependencies import fill_consistently
+from ganaug.data.tables.dependencies import agreeing
 from ganaug.data.tables.encoder import Encoder, TableEncoder
 from ganaug.engine.devices import DeviceLike, RandomStateLike, random_generator
 from ganaug.engine.run_options import RunOptions
@@ -278,12 +278,13 @@ class TableAutoregressive(TableScoring[Table]):
             given = (rows[part], torch.from_numpy(known)[part], noise, conditions[part], refused)
             rows[part] = network.complete(*(tensor.to(self.device_) for tensor in given)).cpu()
         classes = (conditions if conditions.ndim == 1 else conditions[:, 0]).numpy()
-        drawn = self.encoder_.inverse_transform(rows.numpy(), classes, randomness.initial_seed())
+        drawn = self.encoder_.inverse_transform(rows.numpy(), classes, randomness.initial_seed(), follow=False)
         filled = fill_cells(table, drawn, cells)
         encoder = cast("TableEncoder", self.encoder_)  # missing_levels refuses others
         if encoder.dependencies_:
             seed = np.random.default_rng(randomness.initial_seed())
-            filled = fill_consistently(filled, cells, encoder.columns_, encoder.dependencies_, seed)
+            drawn = agreeing(drawn, cells, encoder.columns_, encoder.dependencies_, seed, known=filled)
+            filled = fill_cells(table, drawn, cells)
         filled = container.restore(filled)
         if container.kind == "dataframe":
             filled.index = X.index

@@ -267,6 +267,7 @@ class NeuralTableGenerator(NeuralGenerator, Generic[Table]):
         self._described = GroupValues.none()
         if data.grouping is not None:
             self._described = GroupValues.of(data.rows, data.grouping.indices, n_groups, data.encoder.layout_)
+            data.encoder.know_groups(self._described)
         self._learn(data, self._config(data.encoder, len(data.classes), n_groups, len(data.rows)))
         self.classes_ = data.classes
         self.class_names_ = {}

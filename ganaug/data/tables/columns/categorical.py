@@ -135,6 +135,10 @@ class CategoricalColumn:
         place = {value: position for position, value in enumerate(self.values)}
         return np.array([*(place.get(value, -1) for value in values), len(place)], dtype=np.int64)[codes]
 
+    def stands_for_missing(self, places: Levels) -> NDArray[np.bool_]:
+        """Which positions are that of a missing value."""
+        return places == len(self.values)
+
     def put(self, series: pd.Series, places: Levels) -> pd.Series:
         """Values of a decoded column, with those at such positions in their place where they are not -1."""
         values, chosen = boxed(series.tolist()), places >= 0

@@ -167,6 +167,10 @@ class NumericColumn:
             scores[inside] = np.interp(numbers[inside], self.knots, self.scores)
         return scores, levels
 
+    def stands_for_missing(self, levels: Levels) -> NDArray[np.bool_]:
+        """Which levels are that of a missing value."""
+        return (levels == self.n_levels - 1) & self.missing if self.n_levels else np.full(len(levels), False)
+
     def decode(self, scores: Floats, levels: Levels, *_: Any) -> pd.Series:
         """Inverse of :meth:`encode`; numbers stay within the range of the training data."""
         numbers = np.full(len(scores), np.nan)

@@ -81,6 +81,10 @@ class TextColumn:
             levels[unread.to_numpy()] = -1
         return scores, levels
 
+    def stands_for_missing(self, levels: Levels) -> NDArray[np.bool_]:
+        """As of the numbers."""
+        return self.number.stands_for_missing(levels)
+
     def decode(self, scores: Floats, levels: Levels, *_: Any) -> pd.Series:
         """Inverse of :meth:`encode`."""
         written = self.form.write(self.number.decode(scores, levels))
