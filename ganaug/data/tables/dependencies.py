@@ -131,8 +131,8 @@ def agreeing(
         names = cast("CategoricalColumn", columns[source])
         following = [each for each in dependencies if each.source == source]
         places = names.places(shown.iloc[:, source])
-        # For each row and each thing that was given which names it follows from.
-        given = {each: _codes(columns[each.target], shown.iloc[:, each.target]) for each in following}
+        somewhere_given = [each for each in following if not cells[:, each.target].all()]
+        given = {each: _codes(columns[each.target], shown.iloc[:, each.target]) for each in somewhere_given}
         apart = np.zeros(len(places), dtype=bool)
         for each, own in given.items():
             other = (each.places[places] != own.places) | (each.scores[places] != own.scores)
