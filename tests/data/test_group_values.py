@@ -73,3 +73,7 @@ def test_states_come_back_and_wrong_ones_are_refused():
     ):
         with pytest.raises((ValueError, TypeError)):
             GroupValues.from_state(state | wrong, 3, width)
+
+
+def test_rows_without_entries_say_nothing():
+    assert GroupValues.of(np.empty((90, 0), np.float32), GROUPS, 3, RowLayout(0)).values.shape == (3, 0)

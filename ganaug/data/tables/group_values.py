@@ -83,6 +83,8 @@ class GroupValues:
         -------
         GroupValues
         """
+        if not layout.width:
+            return cls.none(n_groups)
         first = np.full(n_groups, len(rows))
         np.minimum.at(first, groups, np.arange(len(rows)))
         examples = np.asarray(rows[first], dtype=np.result_type(rows.dtype, np.float32))
