@@ -107,11 +107,10 @@ class AdditiveTransfer(Transfer):
         self._keep(X, y, groups)
         samples = self._samples
         self._movable = np.ones((len(samples), *[1] * (samples.ndim - 1)), dtype=bool)
+        self._described = GroupValues.none(len(self.groups_))
         if layout is not None:
             self._movable = np.zeros(samples.shape, dtype=bool)
             self._movable[:, : layout.n_numbers] = layout.present(samples)
-        self._described = GroupValues.none(len(self.groups_))
-        if layout is not None:
             self._described = GroupValues.of(samples, self._cells[:, 1], len(self.groups_), layout)
         self.group_effects_ = group_effects(samples, self._cells, np.broadcast_to(self._movable, samples.shape))
         if self._table is not None:

@@ -199,8 +199,13 @@ def dependencies_of(table: pd.DataFrame, columns: Sequence[Column]) -> tuple[Dep
             free & ((n_values < n_values[source]) | ((n_values == n_values[source]) & (partition == partition[source])))
         )
         likely = likely[_follow(few[source], few[likely])]
-        for target in likely[_follow(looked_at[source], looked_at[likely])].tolist():
-            of, followed = (_codes(columns[i], table[columns[i].name]) for i in (source, target))
+        likely = likely[_follow(looked_at[source], looked_at[likely])]
+        if not len(likely):
+            free[source] = True
+            continue
+        of = _codes(columns[source], table[columns[source].name])
+        for target in likely.tolist():
+            followed = _codes(columns[target], table[columns[target].name])
             if (dependency := _dependency(source, target, of, followed, len(names) * len(columns))) is not None:
                 found.append(dependency)
                 free[target] = False

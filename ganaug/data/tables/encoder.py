@@ -15,13 +15,7 @@ from pandas.api import types
 from ganaug.data.host_states import plain_states
 from ganaug.data.json_values import whole
 from ganaug.data.labels import listed
-from ganaug.data.tables.columns.column import (
-    Column,
-    TextColumn,
-    column_from_state,
-    fit_column,
-    is_numeric,
-)
+from ganaug.data.tables.columns.column import Column, TextColumn, column_from_state, fit_column, is_numeric
 from ganaug.data.tables.columns.names import names_from_state, names_to_state
 from ganaug.data.tables.containers import as_table
 from ganaug.data.tables.dependencies import Dependency, agreeing, dependencies_of
