@@ -6,7 +6,7 @@ from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 
-from ganaug import TableGAN
+from ganaug import GANOverSampler, TableGAN
 from ganaug.curation import (
     AdditiveSampler,
     ClassConsistency,
@@ -114,6 +114,15 @@ def test_a_generator_is_trained_when_it_is_drawn_from(generator):
     assert np.array_equal(*(prefit.sample(np.array([1, 0]), np.random.default_rng(s))[0] for s in (0, 1)))
     with pytest.raises(ValueError, match="must be those of the data"):
         sampler.fit(data.rows[1:], data.targets[1:])
+
+
+def test_a_generator_may_draw_numbers_between_the_two_of_a_column():
+    rows = pd.DataFrame({"a": np.arange(60.0), "flag": [0.5, 0.5, 1.0] * 20})
+    labels = np.repeat(["x", "y"], [45, 15])
+    assert Means().fit(rows, labels).sample(["y"])["flag"].item() == pytest.approx(2 / 3)
+    over = GANOverSampler(generator=Means(), local_share=0, selection=False, random_state=0)
+    made, _ = over.fit_resample(rows, labels)
+    assert made["flag"][60:].tolist() == [0.5] * 30
 
 
 @pytest.mark.parametrize("sampler", [Mixture([(LocalSampler(), 1)]), LocalSampler()])

@@ -158,8 +158,9 @@ class TableEncoder:
         ----------
         table : DataFrame
         strict : bool
-            Refuse values that cannot be decoded: levels that were not in the training data, and missing values where
-            none were. Otherwise their block of levels is left empty.
+            Refuse values that cannot be decoded: names that were not in the training data, and missing values where
+            none were; numbers that a column lacks which has but two count as the nearer of these. Otherwise the block
+            of levels of all of them is left empty.
 
         Returns
         -------

@@ -147,7 +147,10 @@ class NumericColumn:
         return column
 
     def encode(self, series: pd.Series, *, strict: bool = True) -> tuple[Floats, Levels]:
-        """Normal score (0 where a level stands for the value) and level of each value; -1 for one never seen."""
+        """Normal score (0 where a level stands for the value) and level of each value; -1 for one never seen.
+
+        Where `strict`, a number beside the two of a column of no others counts as the nearer one.
+        """
         known = series.notna().to_numpy()
         if not known.all() and not self.missing and strict:
             raise ValueError(f"column {self.name!r} has missing values, but had none in the training data")
@@ -157,9 +160,10 @@ class NumericColumn:
         for position, atom in enumerate(self.atoms):
             levels[numbers == atom] = self._first_atom + position
         if strict and (strange := known & (levels < 0)).any():
-            raise ValueError(
-                f"column {self.name!r} holds {series[strange].tolist()[0]!r}, which was not in the training data"
-            )
+            if not len(self.atoms):
+                value = series[strange].tolist()[0]
+                raise ValueError(f"column {self.name!r} holds {value!r}, but had no values in the training data")
+            levels[strange] = np.searchsorted((self.atoms[1:] + self.atoms[:-1]) / 2, numbers[strange])
         levels[~known] = self._first_atom + len(self.atoms) if self.missing else -1
         scores = np.zeros(len(numbers))
         if self.has_number:
