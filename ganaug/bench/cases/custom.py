@@ -122,36 +122,56 @@ def custom_suite(
         assert suite.images is not None
         assert suite.tables is not None
         suite = replace(suite, images=replace(suite.images, folds=folds), tables=replace(suite.tables, folds=folds))
-    is_table = file_kind(data) not in (None, "parquet")
-    if target is None and (is_table or Path(data).suffix.lower() in OTHER_FILES) and not user_path(data).exists():
-        raise ValueError(f"{data} does not exist; pass a .csv or .parquet file with --target, or labelled images")
-    if target is None and is_table:
-        raise ValueError(f"{data} is a table; name its column of labels with --target")
-    is_named = data.startswith("keel:") or data in TABLES.keys() - EMBEDDED.keys()
-    if target is not None and not is_named and file_kind(data) is None and not user_path(data).exists():
-        raise ValueError(f"{data} does not exist; a table must end in {TABLE_KINDS}")
-    if target is None and user_path(data).is_file() and Path(data).suffix.lower() in OTHER_FILES:
-        raise ValueError(f"{data}: a table must end in {TABLE_KINDS}, with --target; convert it")
-    if target is not None or is_named:
+    suite = replace(suite, title=f"Does augmentation help on {Path(data).name}?")
+    if _is_table(data, target):
         if size is not None or audio:
             what = "size belongs to images" if size is not None else f"{', '.join(audio or ())} belong to sounds"
             raise ValueError(f"{what}, but data is a table")
-        known = {key: value for key, value in asdict(csv or CsvOptions()).items() if value}
-        known |= {"na_values": list(known["na_values"])} if "na_values" in known else {}
-        of_groups = {} if groups is None else {"groups": groups}
-        named = {} if target is None else {"target": target}
-        source = Plugin.of({"source": data, **known, **named, **of_groups, **given}, "source")
-        table = load_table(source)
-        assert suite.tables is not None
-        experiment = _of_classes(replace(suite.tables, datasets=(source,)), len(set(table.y.tolist())))
-        experiment = _by_groups(experiment, TABLE_ARMS, table.groups, withhold_cells, folds)
-        experiment = _as_given(experiment, table.split_columns, table.y, table.groups)
-        return replace(suite, title=_title(data), images=None, tables=experiment)
+        keys = {"source": data, **_named_options(csv), "target": target, "groups": groups, **given}
+        return _of_rows(suite, keys, withhold_cells, folds)
     if csv is not None and csv != CsvOptions():
         raise ValueError("sep, decimal, encoding and na_values belong to CSV files, but data is images")
     _check_sounds(data, size, audio or {})
     keys = {"source": data, "size": size, "groups": groups, **(audio or {}), **given}
-    source = Plugin.of({key: value for key, value in keys.items() if value is not None}, "source")
+    return _of_images(suite, keys, withhold_cells, folds)
+
+
+def _is_table(data: str, target: str | None) -> bool:
+    """Whether data are rows, not images; ``ValueError`` where they are neither, or something is missing."""
+    kind, is_other = file_kind(data), Path(data).suffix.lower() in OTHER_FILES
+    if target is None:
+        is_table = kind not in (None, "parquet")
+        if (is_table or is_other) and not user_path(data).exists():
+            raise ValueError(f"{data} does not exist; pass a .csv or .parquet file with --target, or labelled images")
+        if is_table:
+            raise ValueError(f"{data} is a table; name its column of labels with --target")
+    is_named = data.startswith("keel:") or data in TABLES.keys() - EMBEDDED.keys()
+    if target is not None and not is_named and kind is None and not user_path(data).exists():
+        raise ValueError(f"{data} does not exist; a table must end in {TABLE_KINDS}")
+    if target is None and is_other and user_path(data).is_file():
+        raise ValueError(f"{data}: a table must end in {TABLE_KINDS}, with --target; convert it")
+    return target is not None or is_named
+
+
+def _named_options(csv: CsvOptions | None) -> dict[str, Any]:
+    """What is known of a CSV file, as keys of a dataset."""
+    known = {key: value for key, value in asdict(csv or CsvOptions()).items() if value}
+    return known | ({"na_values": list(known["na_values"])} if "na_values" in known else {})
+
+
+def _of_rows(suite: Suite, keys: Mapping[str, Any], withhold_cells: float | None, folds: int | None) -> Suite:
+    """The part for tables, on one."""
+    source = _source(keys)
+    table = load_table(source)
+    assert suite.tables is not None
+    experiment = _of_classes(replace(suite.tables, datasets=(source,)), len(set(table.y.tolist())))
+    experiment = _by_groups(experiment, TABLE_ARMS, table.groups, withhold_cells, folds)
+    return replace(suite, images=None, tables=_as_given(experiment, table.split_columns, table.y, table.groups))
+
+
+def _of_images(suite: Suite, keys: Mapping[str, Any], withhold_cells: float | None, folds: int | None) -> Suite:
+    """The part for images, with transforms that suit them."""
+    source = _source(keys)
     found = load_images(source)
     assert suite.images is not None
     images = replace(suite.images, datasets=(source,))
@@ -163,9 +183,14 @@ def custom_suite(
         images = replace(images, arms=tuple(map(_without_colours, images.arms)))
     images = _by_groups(images, IMAGE_ARMS, found.groups, withhold_cells, folds)
     images = _as_given(images, image_split_columns(source), found.labels, found.groups)
-    if groups is not None:
+    if keys["groups"] is not None:
         images = replace(images, generators=(*images.generators, Plugin.of(TRANSFER)))
-    return replace(suite, title=_title(data), images=images, tables=None)
+    return replace(suite, images=images, tables=None)
+
+
+def _source(keys: Mapping[str, Any]) -> Plugin:
+    """A dataset by those of its keys that are given."""
+    return Plugin.of({key: value for key, value in keys.items() if value is not None}, "source")
 
 
 def _without_colours(arm: ImageArm) -> ImageArm:
@@ -250,7 +275,3 @@ def _by_groups(
         class_share=share,
         metrics=("unseen cells", "worst group", "balanced over cells", *experiment.metrics),
     )
-
-
-def _title(data: str) -> str:
-    return f"Does augmentation help on {Path(data).name}?"
