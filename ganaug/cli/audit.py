@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ganaug.cli.common import Device, Seed, app
-from ganaug.cli.image_files import as_fitted
+from ganaug.cli.image_files import as_fitted, named_like
 from ganaug.cli.models import ModelClass, open_model
 from ganaug.cli.outputs import Overwrite, check_output, is_audit
 from ganaug.cli.sound_files import images_or_sounds
@@ -163,7 +163,7 @@ def _audit_images(
         check_images_real(Path(path), side)
     if made is None:
         return run_audit(gan, *(as_fitted(side, gan) for side in sides), **asked)
-    return run_audit(made, *sides, **asked)
+    return run_audit(named_like(made, sides[0]), *sides, **asked)
 
 
 def _is_table(source: str, target: str | None) -> bool:

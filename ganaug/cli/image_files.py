@@ -9,6 +9,7 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,8 @@ __all__ = [
     "check_holds",
     "check_image_output",
     "folder_names",
+    "named_like",
+    "tell_other_columns",
     "unique_names",
     "without_label",
     "write_images",
@@ -37,10 +40,11 @@ __all__ = [
 # Also no leading dot and no empty name: a class called ".." must not leave the folder, nor ".x" be hidden in it.
 UNSAFE_IN_NAME = re.compile(r'[\\/:*?"<>|\x00-\x1f\x7f\ud800-\udfff]|^\.|[. ]$|^$')
 PLAIN_IN_NAME = re.compile(r"[^\w.@ +-]")  # what is replaced too in a name that does not read as it looks
+WHOLE_NUMBER = re.compile(r"0|[1-9][0-9]{0,17}")
 NO_TEXT = re.compile("[\ud800-\udfff]")  # of file names that are not UTF-8
 
 WITHOUT_LABEL = "unlabelled"  # folder of the images labelled -1
-
+MOST_CLASSES = 10_000  # that are written with a name for each number up to the last
 
 GROUP = "group"
 
@@ -87,7 +91,10 @@ def check_holds(kind: ImageFormat, images: NDArray[Any]) -> None:
 
 
 def without_label(data: LabelledImages, name: str) -> LabelledImages:
-    """Take the label from the images of a class; the others are numbered in the order of their names."""
+    """Take the label from the images of a class; those of others become whole numbers, which they are already or name.
+
+    Where some names are none, all others are numbered in the order of their names.
+    """
     names = [data.name(label) for label in data.classes.tolist()]
     if name not in names:
         raise ValueError(
@@ -115,11 +122,35 @@ def _numbered(data: LabelledImages, unlabelled: str) -> LabelledImages:
     without = [
         n == unlabelled or not data.has_label[data.labels == c].any() for n, c in zip(names, data.classes, strict=True)
     ]
-    places = np.searchsorted(data.classes, data.labels)
-    others = [n for n, none in zip(names, without, strict=True) if not none]
-    numbers = np.array([UNLABELLED if none else others.index(n) for n, none in zip(names, without, strict=True)])
-    named = dict(enumerate(others))
-    return LabelledImages(data.images, numbers[places], named, data.skipped, groups=data.groups, facts=data.facts)
+    others = [name for name, none in zip(names, without, strict=True) if not none]
+    if data.labels.dtype.kind in "iu":
+        numbers = [label for label, none in zip(data.classes.tolist(), without, strict=True) if not none]
+    elif all(map(WHOLE_NUMBER.fullmatch, others)):
+        numbers = list(map(int, others))
+    else:
+        numbers = list(range(len(others)))
+    following = iter(numbers)
+    labels = np.array([UNLABELLED if none else next(following) for none in without], dtype=np.int64)
+    labels = labels[np.searchsorted(data.classes, data.labels)]
+    named = dict(zip(numbers, others, strict=True))
+    return LabelledImages(data.images, labels, named, data.skipped, groups=data.groups, facts=data.facts)
+
+
+def named_like(written: LabelledImages, real: LabelledImages) -> LabelledImages:
+    """Images that were read from folders, with the names that classes have among others in place of the folders'.
+
+    A folder may be called otherwise than its class, whose name need not suit one.
+    """
+    import numpy as np
+
+    if written.labels.dtype.kind not in "UO":
+        return written
+    folders = folder_names({label: real.name(label) for label in real.classes.tolist()})
+    called = {folder: real.name(label) for label, folder in folders.items()}
+    called |= {name: name for name in called.values()}
+    if not all(label in called for label in written.classes.tolist()):
+        return written
+    return replace(written, labels=np.array([called[label] for label in written.labels.tolist()]))
 
 
 def unique_names(names: dict[Any, str]) -> dict[Any, str]:
@@ -184,22 +215,9 @@ def _write_folder(
     from ganaug.data.images.pictures import picture
     from ganaug.data.synthetic_rows import SYNTHETIC
 
-    folders = folder_names(names)
+    folders = _folders_of_classes(output, labels, names)
     inner = {} if groups is None else folder_names({group: str(group) for group in sorted(set(groups.tolist()))})
     of = [""] * len(images) if groups is None else [f"{inner[group]}/" for group in groups.tolist()]
-    without = [label for label in set(labels.tolist()) if _is_unlabelled(label, labels)]
-    if without:
-        name = WITHOUT_LABEL
-        while name in folders.values():
-            name = f"{name}_"
-        folders = {**folders, without[0]: name}
-        n = int((labels == without[0]).sum())
-        warnings.warn(
-            f"the {n:,} images without a label are in {output / name}; pass --unlabelled {name} to 'ganaug fit images' "
-            "and 'ganaug augment images', which else take it for a class",
-            UserWarning,
-            stacklevel=3,
-        )
     prefixes = [""] * len(images) if synthetic is None else ["synthetic_" if flag else "" for flag in synthetic]
     counters: Counter[tuple[Any, str]] = Counter()
     places: list[str] = []
@@ -221,6 +239,34 @@ def _write_folder(
     for image, place in zip(images, places, strict=True):
         (output / place).parent.mkdir(parents=True, exist_ok=True)
         picture(image).save(output / place)
+
+
+def _folders_of_classes(output: Path, labels: NDArray[Any], names: dict[Any, str]) -> dict[Any, str]:
+    """The folder of each class, and of images without a label; a warning says which are called otherwise."""
+    folders = folder_names(names)
+    renamed = [label for label in dict.fromkeys(labels.tolist()) if label in names and folders[label] != names[label]]
+    if renamed:
+        more = f", and {len(renamed) - 1} more in such ones" if renamed[1:] else ""
+        warnings.warn(
+            f"class {visible(names[renamed[0]])!r} is in the folder {folders[renamed[0]]!r}{more}, since not every "
+            "system takes such a name for a folder; .npz and .parquet files keep the names of classes",
+            UserWarning,
+            stacklevel=4,
+        )
+    without = [label for label in set(labels.tolist()) if _is_unlabelled(label, labels)]
+    if not without:
+        return folders
+    name = WITHOUT_LABEL
+    while name in folders.values():
+        name = f"{name}_"
+    n = int((labels == without[0]).sum())
+    warnings.warn(
+        f"the {n:,} images without a label are in {output / name}; pass --unlabelled {name} to 'ganaug fit images' "
+        "and 'ganaug augment images', which else take it for a class",
+        UserWarning,
+        stacklevel=4,
+    )
+    return {**folders, without[0]: name}
 
 
 def _inside(file: str) -> str:
@@ -284,17 +330,17 @@ def _write_parquet(
 ) -> None:
     import io
 
-    from datasets import ClassLabel, Dataset, Features, Image, Value, disable_progress_bars
+    from datasets import Dataset, Features, Image, Value, disable_progress_bars
 
     from ganaug.data.files import write_atomically
     from ganaug.data.images.labelled import UNLABELLED
     from ganaug.data.images.pictures import picture
 
-    index = {label: position for position, label in enumerate(names)}
-    features = {"image": Image(), "label": ClassLabel(names=list(names.values()))}
+    kind, written = _label_column(names)
+    features = {"image": Image(), "label": kind}
     columns = {
         "image": [picture(image) for image in images],
-        "label": [index.get(label, UNLABELLED) for label in labels.tolist()],
+        "label": [written.get(label, UNLABELLED) for label in labels.tolist()],
     }
     for name, values in marks.items():
         columns[name] = values.tolist()
@@ -303,3 +349,36 @@ def _write_parquet(
     buffer = io.BytesIO()
     Dataset.from_dict(columns, features=Features(features)).to_parquet(buffer)
     write_atomically(output, buffer.getvalue())
+
+
+def tell_other_columns(source: str, groups: str | None, output: Path) -> None:
+    """Warn of columns of a .parquet file beside images, labels and groups, which are not written."""
+    import pyarrow.parquet
+    from datasets import Features
+
+    from ganaug.data.files import user_path
+    from ganaug.data.images.datasets import image_and_label_columns
+    from ganaug.data.labels import listed
+
+    path = user_path(source)
+    if path.suffix != ".parquet" or path.is_dir():
+        return
+    features = Features.from_arrow_schema(pyarrow.parquet.read_schema(path))
+    read = {*image_and_label_columns(features), groups}
+    if others := [name for name in features if name not in read]:
+        warnings.warn(
+            f"other columns of {source} are not in {output}: {listed(others)}; ganaug.augment_dataset keeps them",
+            UserWarning,
+            stacklevel=2,
+        )
+
+
+def _label_column(names: dict[Any, str]) -> tuple[Any, dict[Any, int]]:
+    """The feature of the labels, and what stands for each of them: whole numbers from 0 on stay as they are."""
+    from datasets import ClassLabel
+
+    if names and all(isinstance(label, int) and not isinstance(label, bool) and label >= 0 for label in names):
+        filled = {label: names.get(label, str(label)) for label in range(min(max(names), MOST_CLASSES) + 1)}
+        if max(names) < MOST_CLASSES and len(set(filled.values())) == len(filled):
+            return ClassLabel(names=list(filled.values())), {label: label for label in filled}
+    return ClassLabel(names=list(names.values())), {label: place for place, label in enumerate(names)}

@@ -34,6 +34,7 @@ from ganaug.cli.image_files import (
     as_fitted,
     check_holds,
     check_image_output,
+    tell_other_columns,
     without_label,
     write_images,
 )
@@ -243,7 +244,7 @@ def augment_images(
     With groups there is a column group as well, and synthetic images lie in class/group/.
 
     Images without a label are kept, and none are added to them; those marked -1 get a folder of their own, and stay -1
-    in .npz and .parquet files.
+    in .npz and .parquet files. Of other columns of a .parquet file a warning says that they are not written.
     """
     from ganaug.data import labelled_images
 
@@ -264,6 +265,7 @@ def augment_images(
         unlabelled=unlabelled,
         overwrite=overwrite,
     )
+    tell_other_columns(source, groups, output)
 
 
 def augment_and_write(
@@ -310,7 +312,7 @@ def augment_and_write(
     more = _augmented(data, gan, asked, per_class, per_cell, keep_all, prefit=model is not None)
     if more.reason:
         print(f"{more.reason[:1].upper()}{more.reason[1:]}.")
-    names = {label: whole.name(label) for label in whole.classes.tolist()}
+    names = {**whole.class_names, **{label: whole.name(label) for label in whole.classes.tolist()}}
     more = replace(more, labels=_as_read(more.labels, data, whole))
     write_images(
         output, written_as, more.images, more.labels, names, more.is_synthetic, whole.files, more.groups, whole.facts

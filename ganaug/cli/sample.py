@@ -138,10 +138,20 @@ def _write_images(
 
     labels, groups = asked.part()
     images, names, facts = _images(gan, labels, groups, seed), display_names(gan), training_data(gan)
-    write_images(output, kind, images, labels, names, groups=groups, facts=facts)
+    written = _named(labels, names) if kind is ImageFormat.npz and "unlabelled" in facts else labels
+    write_images(output, kind, images, written, names, groups=groups, facts=facts)
     _report(asked, "images", output)
     if wav is not None:
         write_sounds(wav, images, labels, names, facts, seed)
+
+
+def _named(labels: NDArray[Any], names: dict[Any, str]) -> NDArray[Any]:
+    """Names of classes, where --unlabelled numbered these in the order of their names."""
+    import numpy as np
+
+    if all(name == str(label) for label, name in names.items()):
+        return labels
+    return np.array([names[label] for label in labels.tolist()])
 
 
 def _images(gan: Any, labels: NDArray[Any], groups: NDArray[Any] | None, seed: int | None) -> NDArray[Any]:

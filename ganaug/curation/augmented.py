@@ -20,12 +20,13 @@ from ganaug.curation.image_filters import ImageFilter
 from ganaug.curation.image_gate import ImageGateDecision, choose_ratio
 from ganaug.data import LabelledImages, labelled_images
 from ganaug.data.groups import cell_counts, check_groups, groups_from_array, groups_like, ignore_classes_in_one_group
+from ganaug.data.images.labelled import UNLABELLED
 from ganaug.data.images.like import images_like
 from ganaug.engine.devices import RandomStateLike
 from ganaug.generators.contract import check_generator, takes
 from ganaug.generators.pseudo_labels import labelled_part
 
-__all__ = ["AugmentedImages", "augment_images"]
+__all__ = ["AugmentedImages", "augment_images", "check_all_have_labels"]
 
 
 @dataclass(frozen=True)
@@ -135,17 +136,23 @@ def augment_images(
     if isinstance(choice, str) and choice == "auto":
         if keep != "auto":
             raise ValueError("per_class 'auto' chooses filters too; leave keep out, or pass a number")
-        if len(known) < len(data):
-            raise ValueError(
-                f"per_class 'auto' validates with labels, which {len(data) - len(known)} images lack; pass a number, "
-                "or leave these out"
-            )
+        check_all_have_labels(data.labels)
         choice = choose_ratio(generator, data, device=device, random_state=random_state)
     if decided := isinstance(choice, ImageGateDecision):
         keep = choice.keep if keep == "auto" else keep
     added = choice.images_to_add(counts) if decided else images_to_add(choice, counts)
     reason = choice.reason if decided else ""
     return _augmented(data, added, None, generator, keep, prefit, random_state, reason)
+
+
+def check_all_have_labels(labels: NDArray[Any], n_missing: int = 0) -> None:
+    """Raise ``ValueError`` for ``per_class="auto"`` where labels are -1, or so many more are missing."""
+    n_without = n_missing + (int((labels == UNLABELLED).sum()) if labels.dtype.kind == "i" else 0)
+    if n_without:
+        lack = "1 image lacks" if n_without == 1 else f"{n_without:,} images lack"
+        raise ValueError(
+            f"per_class 'auto' validates with labels, which {lack}; pass a number, or leave out what has no label"
+        )
 
 
 def _augmented(

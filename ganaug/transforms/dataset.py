@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import ConcatDataset, Dataset, Subset
 
 from ganaug.curation import ImageGateDecision, SyntheticPool
+from ganaug.curation.augmented import check_all_have_labels
 from ganaug.data.groups import groups_from_array
 from ganaug.data.labels import labels_from_array
 from ganaug.engine.devices import RandomStateLike
@@ -45,7 +46,7 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
     real : Dataset, LabelledImages or datasets.Dataset
         Map-style, of ``(image, label)`` pairs; or labelled images as :func:`ganaug.labelled_images` returns them, or a
         Hugging Face dataset, of which the image and the label column are taken, without its format. Images with the
-        integer label -1 have none: they are kept, and none are added to them.
+        integer label -1 have none: they are kept, and none are added to them; ``per_class="auto"`` refuses them.
     source : SyntheticPool or generator of images, such as ImageGAN
         Of a pool the first images of each class are taken, none twice. A GAN draws all images now and keeps them.
     per_class : int, float, "balance", "auto" or dict, optional
@@ -144,11 +145,12 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
         gated = isinstance(per_class, str) and per_class == "auto" and per_cell is None
         if gate is not None and not gated:
             raise ValueError("gate holds arguments for per_class='auto' only; leave it out")
+        labels = labels_from_array(self.targets, len(real))
         if gated:
             self._shown = "the gate"
-            pairs = _Untransformed(chain, len(real), names)
+            check_all_have_labels(labels)
             self._images, new_labels, new_groups, self.decision = gated_images(
-                pairs, source, names, gate or {}, random_state, known_groups
+                _Untransformed(chain, len(real), names), source, names, gate or {}, random_state, known_groups
             )
             shape = tuple(self._images.shape[1:])
             self._pixels.dtype = str(self._images.dtype).removeprefix("torch.")
@@ -156,13 +158,12 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
             where = Source(source, names, missing=missing)
             self._shown, shape = repr(where), where.image_shape
             self._pixels.dtype = where.dtype
-            labels = labels_from_array(self.targets, len(real))
             new = new_samples(per_class, per_cell, labels, known_groups, where, _by_label(names))
-            new_labels, new_groups, chosen = new.labels, new.groups, (new.positions, new.group_positions)
+            new_labels, new_groups = new.labels, new.groups
             if isinstance(source, SyntheticPool):
-                self._pool, self._indices = source, source.first_of_each(*chosen)
+                self._pool, self._indices = source, source.first_of_each(new.positions, new.group_positions)
             else:
-                self._images = draw_images(source, *chosen, random_state=random_state)
+                self._images = draw_images(source, new.positions, new.group_positions, random_state=random_state)
         joined = joined_groups(known_groups, new_groups, len(new_labels))
         self.groups: list[Any] | None = None if joined is None else joined.tolist()
         self.targets = [*self.targets, *new_labels.tolist()]

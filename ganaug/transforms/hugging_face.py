@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from ganaug.curation import SyntheticPool
+from ganaug.curation.augmented import check_all_have_labels
 from ganaug.data.groups import groups_from_array, has_group
 from ganaug.data.images.datasets import image_and_label_columns
 from ganaug.data.images.labelled import UNLABELLED
@@ -61,7 +62,7 @@ def augment_dataset(
         With a column of images and one of labels; beside a source that draws float32 a column of arrays (Array2D or
         Array3D, channels first or last), or of images of mode F. Of several splits only "train" is augmented, the other
         splits get the flag alone. Of a streaming dataset the labels are read once, to count them. Rows with the label
-        -1 or None have none: they are kept, and none are added to them.
+        -1 or None have none: they are kept, and none are added to them; ``per_class="auto"`` refuses them.
     source : SyntheticPool or generator of images, such as ImageGAN
         Of a pool the first images of each class are taken, none twice.
     per_class, per_cell, random_state, gate, missing
@@ -152,6 +153,7 @@ def augment_dataset(
     if gated:
         if not isinstance(dataset, Dataset):
             raise ValueError("per_class='auto' takes a Dataset, got a stream; pass a number")
+        check_all_have_labels(labels, len(labelled) - len(labels))
         pairs = HuggingFacePairs(plain, image_column, label_column)
         drawn, new_labels, new_groups, _ = gated_images(pairs, source, names, gate or {}, random_state, groups)
         shape, images = tuple(drawn.shape[1:]), iter(drawn)
@@ -314,10 +316,8 @@ def _flagged(plain: Any, column: str, image_column: str | None = None, channels:
     feature = plain.features[image_column] if image_column is not None else None
     if not isinstance(plain, Dataset):
         # Images that were decoded would be encoded anew, JPEG with a loss; and a map with features decodes nothing.
-        encoded = {name: _encoded(kind) for name, kind in plain.features.items() if _is_image(kind)}
         change = {"column": column, "image_column": image_column, "channels": channels, "feature": feature}
-        rows = plain.cast(Features({**plain.features, **encoded}))
-        return rows.map(_real_row, fn_kwargs=change).cast(features)
+        return _with_encoded_images(plain).map(_real_row, fn_kwargs=change).cast(features)
     if image_column is not None and channels is not None:
         encoded = plain.select_columns([image_column]).cast_column(image_column, _encoded(feature))
         forms = {_form(row[image_column], feature, channels) for row in encoded}
@@ -328,6 +328,14 @@ def _flagged(plain: Any, column: str, image_column: str | None = None, channels:
             plain = plain.cast_column(image_column, _encoded(feature)).map(_converted, fn_kwargs=change)
             plain = plain.cast_column(image_column, feature)
     return plain.add_column(column, np.zeros(len(plain), dtype=bool))
+
+
+def _with_encoded_images(stream: Any) -> Any:
+    """A stream whose images are not decoded."""
+    from datasets import Features
+
+    encoded = {name: _encoded(kind) for name, kind in stream.features.items() if _is_image(kind)}
+    return stream.cast(Features({**stream.features, **encoded}))
 
 
 def _is_image(feature: Any) -> bool:
@@ -379,6 +387,13 @@ def _joined(real: Any, rows: dict[str, list[Any]]) -> Any:
 
     synthetic = Dataset.from_dict({name: rows[name] for name in real.features}, features=real.features)
     if not isinstance(real, Dataset):
-        return concatenate_datasets([real, synthetic.to_iterable_dataset()])
+        # Streams must be of one kind, as that of real rows is: of one that is not mapped, beside one that is, a worker
+        # that has nothing else yields a single row.
+        stream = _with_encoded_images(synthetic.to_iterable_dataset()).map(_same)
+        return concatenate_datasets([real, stream.cast(real.features)])
     joined = concatenate_datasets([real, synthetic])
     return Dataset(joined.data, info=joined.info, split=real.split)
+
+
+def _same(row: dict[str, Any]) -> dict[str, Any]:
+    return row

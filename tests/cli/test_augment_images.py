@@ -6,7 +6,8 @@ import warnings
 
 import numpy as np
 import pytest
-from datasets import Dataset, load_dataset
+from datasets import ClassLabel, Dataset, Features, Value, load_dataset
+from datasets import Image as ImageFeature
 from launch import start
 from PIL import Image
 from shell import run
@@ -152,6 +153,25 @@ def test_parquet_gets_a_column(folder, tmp_path):
     assert rows.features["label"].names == ["dark", "light"]
 
 
+@pytest.mark.filterwarnings("default")
+def test_parquet_keeps_the_numbers_and_names_of_classes(tmp_path, capsys):
+    shades = np.random.default_rng(0).integers(0, 256, (12, 8, 8)).astype(np.uint8)
+    names, labels = ["apple", "bear", "cat"], [1] * 8 + [2] * 4  # no apples
+    features = Features({"image": ImageFeature(), "label": ClassLabel(names=names), "patient": Value("string")})
+    rows = {"image": list(map(Image.fromarray, shades)), "label": labels, "patient": ["p"] * 12}
+    Dataset.from_dict(rows, features=features).to_parquet(tmp_path / "real.parquet")
+    out = tmp_path / "more.parquet"
+    assert run("augment", "images", tmp_path / "real.parquet", "-o", out, "--keep-all", *QUICK) == 0
+    assert re.search(r"other columns of .* are not in .*: patient; ganaug", capsys.readouterr().err)
+    found = Dataset.from_parquet(str(out), cache_dir=str(tmp_path / "cache"))
+    assert found.features["label"] == ClassLabel(names=names)
+    assert found["label"][:] == [*labels, *[2] * 4]
+
+    np.savez(tmp_path / "large.npz", images=shades, labels=np.repeat([7, 10**9], [8, 4]))
+    assert run("augment", "images", tmp_path / "large.npz", "-o", out, "--keep-all", "--overwrite", *QUICK) == 0
+    assert list(map(labelled_images(out).name, [0, 1])) == ["7", "1000000000"]
+
+
 def test_numbers_a_class_may_be_written_with_an_exponent_and_cannot_be_endless(
     folder, model, tmp_path, refused, capsys
 ):
@@ -219,14 +239,17 @@ def test_they_are_trained_on(partly, tmp_path, monkeypatch):
     monkeypatch.setattr(ImageGAN, "fit", lambda self, data: seen.append(data.labels.tolist()) or 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run("augment", "images", partly / "images.npz", "-o", tmp_path / "x.npz", "--unlabelled", "5", *QUICK)
-    assert seen == [[0] * 4 + [-1] * 6 + [1] * 2]
+    assert seen == [[3] * 4 + [-1] * 6 + [9] * 2]
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         (("--unlabelled", "6"), "--unlabelled must be the name of a class, got '6', there are 3, 5, 9"),
-        (("--unlabelled", "9", "--model", "MODEL"), "label 1 is '5' in"),
+        (
+            ("--unlabelled", "9", "--model", "MODEL"),
+            "cannot sample class 5: the generator was trained on",
+        ),
         (("--unlabelled", "5", "--per-class", "auto"), "validates with labels, which 6 images lack"),
         (("--model", "MODEL", "--per-class", "auto"), "validates with labels, which 6 images lack"),
     ],
@@ -358,8 +381,12 @@ def test_auto_with_too_few_images_adds_none_and_trains_nothing(folder, tmp_path,
 def test_images_without_a_label_stay_so_where_another_class_is_taken_for_unlabelled():
     images = np.zeros((5, 1, 8, 8), dtype=np.uint8)
     data = without_label(LabelledImages(images, np.array([-1, 0, 1, 2, 2]), {}), "1")
-    assert data.labels.tolist() == [-1, 0, -1, 1, 1]
-    assert data.class_names == {0: "0", 1: "2"}
+    assert data.labels.tolist() == [-1, 0, -1, 2, 2]
+    assert data.class_names == {0: "0", 2: "2"}
+    data = without_label(LabelledImages(images, np.array(["a", "2", "10", "10", "2"]), {}), "a")
+    assert data.labels.tolist() == [-1, 2, 10, 10, 2]
+    data = without_label(LabelledImages(images, np.array(["a", "02", "10", "10", "02"]), {}), "a")
+    assert (data.labels.tolist(), data.class_names) == ([-1, 0, 1, 1, 0], {0: "02", 1: "10"})
 
 
 @pytest.fixture(scope="module")
@@ -407,7 +434,8 @@ def test_images_without_a_label_are_no_class_when_they_are_written(partly, tmp_p
     command = ("augment", "images", partly / "marked.npz", "--keep-all", *QUICK)
     assert run(*command, "-o", tmp_path / "out.parquet") == 0
     data = labelled_images(tmp_path / "out.parquet")
-    assert (np.sum(~data.has_label), data.class_names) == (6, {0: "3", 1: "9"})
+    assert dict(zip(*np.unique(data.labels, return_counts=True), strict=True)) == {-1: 6, 3: 4, 9: 4}
+    assert (data.name(3), data.name(9)) == ("3", "9")
     capsys.readouterr()
     assert run(*command, "-o", tmp_path / "out") == 0
     assert re.search(r"the 6 images without a label are in .*; pass --unlabelled unlabelled", capsys.readouterr().err)

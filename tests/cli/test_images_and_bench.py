@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -279,13 +280,27 @@ def test_labels_keep_their_type_in_npz(tmp_path):
         assert found.tolist() == labels[:1]
 
 
+@pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("names", [["..", "../up", "/root", ".hidden", "", "é b"], [".", "", "_", "a/b", "a:b", "ab"]])
-def test_class_names_stay_inside_the_output_folder(tmp_path, names):
+def test_class_names_stay_inside_the_output_folder(tmp_path, capsys, names):
     path = write_model(tmp_path / "m", names)
     assert run("sample", path, "-o", tmp_path / "out", "--per-class", 2, *CPU) == 0
+    assert re.search(r"class '.*' is in the folder '.*', and [45] more in such ones", capsys.readouterr().err)
     assert sorted(os.listdir(tmp_path)) == ["m", "out"]
     data = labelled_images(tmp_path / "out")
     assert np.unique(data.labels, return_counts=True)[1].tolist() == [2] * len(names)
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_folder_that_is_called_otherwise_than_its_class_is_audited(tmp_path, capsys):
+    rows = np.random.default_rng(0).integers(0, 256, (40, 8, 8)).astype(np.uint8)
+    np.savez(tmp_path / "real.npz", images=rows, labels=np.repeat(["no", "yes?"], 20))
+    assert run("fit", "images", tmp_path / "real.npz", "-o", tmp_path / "model", "--steps", "2", *CPU) == 0
+    assert run("sample", tmp_path / "model", "-o", tmp_path / "out", "--per-class", "10", *CPU) == 0
+    assert sorted(os.listdir(tmp_path / "out")) == ["no", "yes_"]
+    capsys.readouterr()
+    assert run("audit", tmp_path / "out", "--real", tmp_path / "real.npz", *CPU) in (0, 1)
+    assert "yes_" not in capsys.readouterr().out
 
 
 def test_five_channels_go_into_npz_but_not_into_pngs(refused, tmp_path):
@@ -391,6 +406,8 @@ def test_a_folder_of_images_without_labels(tmp_path, capsys, monkeypatch):
     gan = ImageGAN.load(tmp_path / "model")
     assert [gan.class_name(label) for label in gan.classes_.tolist()] == ["cat", "dog"]
     assert gan.training_data_["n_unlabelled"] == 5
+    assert run("sample", tmp_path / "model", "-o", tmp_path / "x.npz", "--per-class", "1", "--seed", "0") == 0
+    assert labelled_images(tmp_path / "x.npz").labels.tolist() == ["cat", "dog"]
     pool = ("sample", tmp_path / "model", "-o", tmp_path / "pool", "--pool", "--per-class", "3", "--rank", "0.5")
     assert run(*pool, "--real", tmp_path / "photos", "--seed", "0") == 0
     assert "Wrote a pool of 6 images of 2 classes" in capsys.readouterr().out

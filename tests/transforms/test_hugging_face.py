@@ -5,6 +5,7 @@ import PIL.Image
 import pytest
 import torch
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, IterableDatasetDict, Value
+from torch.utils.data import DataLoader
 
 from ganaug import AugmentedDataset, ImageGAN, SyntheticPool, augment_dataset, labelled_images
 from ganaug.curation import AdditiveTransfer
@@ -81,6 +82,15 @@ def test_streams(dataset, pool, counts):
     assert {type(row["image"]).__name__ for row in rows} == {"PngImageFile"}
     assert np.bincount([row["label"] for row in rows]).tolist() == [counts.max()] * 10
     assert len(list(augmented.shuffle(seed=0, buffer_size=20).take(7))) == 7
+
+
+@pytest.mark.parametrize("form", ["torch", None])
+def test_workers_that_share_a_stream_lose_no_rows(dataset, pool, form):
+    rows = augment_dataset(dataset, pool)
+    stream = augment_dataset(dataset.to_iterable_dataset().with_format(form), pool)  # a worker has synthetic rows alone
+    batches = DataLoader(stream, 8, num_workers=2, collate_fn=list)
+    flags = [bool(row["is_synthetic"]) for batch in batches for row in batch]
+    assert (len(flags), sum(flags)) == (len(rows), sum(rows["is_synthetic"]))
 
 
 def test_the_format_is_kept(dataset, pool):
