@@ -41,7 +41,8 @@ def bench_run(
         int | None,
         typer.Option(
             min=2,
-            help="Folds of your own data; default 5, or one for each of fewer groups. A class needs as many samples.",
+            help="Folds of your own data; default 5, or one for each of fewer groups. A class needs as many samples, "
+            "and at least 3 images.",
         ),
     ] = None,
     groups: Annotated[

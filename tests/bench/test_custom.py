@@ -226,6 +226,10 @@ def test_a_folder_of_images(tmp_path, capsys):
         (("--data", "nowhere"), "nowhere does not exist"),
         (("--data", "clients.cvs", "--target", "status"), "clients.cvs does not exist; a table must end in .csv"),
         (("--data", "rare.csv", "--target", "y"), "class b has 2 samples, too few for 5 folds"),
+        (
+            ("--data", "rare.npz", "--folds", "2"),
+            "class '1' has 2 images, of which 1 is in the training part of a split",
+        ),
         (("quick", "--backend", "sparc"), "there is no backend 'sparc'"),
         (("quick", "--shard", "0/2"), "shard must be i/n"),
     ],
@@ -234,6 +238,7 @@ def test_bad_input_is_one_sentence(clients, tmp_path, monkeypatch, capsys, argum
     monkeypatch.chdir(tmp_path)
     pd.DataFrame({"x": range(9), "y": 1}).to_csv("one.csv", index=False)
     pd.DataFrame({"x": range(40), "y": ["a"] * 38 + ["b"] * 2}).to_csv("rare.csv", index=False)
+    np.savez("rare.npz", images=np.zeros((8, 8, 8), np.uint8), labels=np.repeat([0, 1], [6, 2]))
     pd.DataFrame({"x": range(40), "y": ["a"] * 20 + ["NA"] * 20}).to_csv("na.csv", index=False)
     Path("t.xls").write_text("x\ty\n1\ta\n2\tb\n")
     assert run(*arguments) == 2

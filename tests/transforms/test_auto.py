@@ -119,5 +119,8 @@ def test_bad_input_is_refused(tensors, pool, gan):
         AugmentedDataset(tensors, pool, "auto")
     with pytest.raises(ValueError, match="takes one dataset or a subset of it"):
         AugmentedDataset(ConcatDataset([tensors, tensors]), gan, "auto")
+    unlabelled = TensorDataset(tensors.tensors[0], torch.where(torch.arange(len(tensors)) < 3, -1, tensors.tensors[1]))
+    with pytest.raises(ValueError, match="per_class 'auto' validates with labels, which 3 images lack; pass a number"):
+        AugmentedDataset(unlabelled, gan, "auto")
     with pytest.raises(ValueError, match="gate holds arguments for per_class='auto' only"):
         AugmentedDataset(tensors, gan, 5, gate={"cv": 2})

@@ -365,3 +365,7 @@ def test_the_gate_decides(dataset, gan, monkeypatch):
         augment_dataset(dataset.to_iterable_dataset(), gan, "auto")
     with pytest.raises(ValueError, match="gate holds arguments for per_class='auto' only"):
         augment_dataset(dataset, gan, 1, gate={"cv": 2})
+    for none in (-1, None):
+        some = from_images([np.zeros((1, 8, 8), np.uint8)] * 3, [0, none, 1])
+        with pytest.raises(ValueError, match="per_class 'auto' validates with labels, which 1 image lacks"):
+            augment_dataset(some, gan, "auto")

@@ -37,6 +37,7 @@ from ganaug.metrics.sheets import comparison_sheet
 __all__ = ["ImageCase"]
 
 JUDGE_STEPS = 1000
+FEWEST = 2  # images of a class that a generator learns from
 
 
 class ImageCase(ImageChoices):
@@ -64,6 +65,8 @@ class ImageCase(ImageChoices):
         first = self.data.subset(self.splits.training[0])
         # Some check parameters and data before they train: what is wrong is found out now.
         made = {name: self._new(name) for name in self._parts.values()}
+        if any(hasattr(gan, "resolve") for gan in made.values()):
+            self._check_training_parts(sizes)
         self._configs = {
             name: gan.resolve(first).to_dict() if hasattr(gan, "resolve") else None for name, gan in made.items()
         }
@@ -80,6 +83,17 @@ class ImageCase(ImageChoices):
             for network in self.experiment.classifiers
         }
         self._judges: dict[int, nn.Module] = {}
+
+    def _check_training_parts(self, sizes: list[NDArray[np.signedinteger]]) -> None:
+        """Find out whether generators can be trained on as many images of each class."""
+        fewest = np.min([np.pad(size, (0, len(self.classes) - len(size))) for size in sizes], axis=0)
+        rare = int(fewest.argmin())
+        if fewest[rare] < FEWEST:
+            name, n = self.data.name(self.classes.tolist()[rare]), int((self.targets == rare).sum())
+            raise ValueError(
+                f"class {short(name)} has {n} images and {fewest[rare]} in the training part of a split, where a "
+                f"generator needs {FEWEST}; add images, or merge or drop the class"
+            )
 
     def _check_arms_by_group(self) -> None:
         """Find out whether the groups and networks are there that arms by group need.
