@@ -228,7 +228,7 @@ def test_a_folder_of_images(tmp_path, capsys):
         (("--data", "rare.csv", "--target", "y"), "class b has 2 samples, too few for 5 folds"),
         (
             ("--data", "rare.npz", "--folds", "2"),
-            "class '1' has 2 images, of which 1 is in the training part of a split",
+            "class '1' has 2 images and 1 in the training part of a split",
         ),
         (("quick", "--backend", "sparc"), "there is no backend 'sparc'"),
         (("quick", "--shard", "0/2"), "shard must be i/n"),
