@@ -248,7 +248,7 @@ def _folders_of_classes(output: Path, labels: NDArray[Any], names: dict[Any, str
     if renamed:
         more = f", and {len(renamed) - 1} more in such ones" if renamed[1:] else ""
         warnings.warn(
-            f"class {visible(names[renamed[0]])!r} is in the folder {folders[renamed[0]]!r}{more}, since not every "
+            f"class '{visible(names[renamed[0]])}' is in the folder '{folders[renamed[0]]}'{more}, since not every "
             "system takes such a name for a folder; .npz and .parquet files keep the names of classes",
             UserWarning,
             stacklevel=4,

@@ -87,6 +87,7 @@ def test_models_with_such_classes_are_saved_and_loaded(images):
     check_harmless(card.read_text(encoding="utf-8"))
 
 
+@pytest.mark.filterwarnings("default")  # of folders that are called otherwise
 def test_commands_on_images(images, tmp_path, capsys):
     model, source = images / "model", images / "i.npz"
     printed(capsys, "fit", "images", source, "-o", tmp_path / "m", "--steps", 1, "--device", "cpu")
@@ -94,7 +95,8 @@ def test_commands_on_images(images, tmp_path, capsys):
     assert r"\x1b[3J" in told
     told = printed(capsys, "fit", "images", source, "-o", tmp_path / "n", "--unlabelled", "\u202e", status=2)
     assert r"\u202e" in told
-    printed(capsys, "sample", model, "-o", tmp_path / "out", "--per-class", 1)
+    told = printed(capsys, "sample", model, "-o", tmp_path / "out", "--per-class", 1)
+    assert "more in such ones" in told
     for written in (tmp_path / "out").rglob("*"):
         check_harmless(str(written.relative_to(tmp_path)))
     written = tmp_path / "o.npz"
