@@ -119,18 +119,17 @@ def _numbered(data: LabelledImages, unlabelled: str) -> LabelledImages:
     from ganaug.data.images.labelled import UNLABELLED
 
     names = [data.name(label) for label in data.classes.tolist()]
-    without = [
-        n == unlabelled or not data.has_label[data.labels == c].any() for n, c in zip(names, data.classes, strict=True)
-    ]
+    known = set(data.labels[data.has_label].tolist())
+    without = np.array([n == unlabelled or c not in known for n, c in zip(names, data.classes.tolist(), strict=True)])
     others = [name for name, none in zip(names, without, strict=True) if not none]
     if data.labels.dtype.kind in "iu":
-        numbers = [label for label, none in zip(data.classes.tolist(), without, strict=True) if not none]
+        numbers = data.classes[~without].tolist()
     elif all(map(WHOLE_NUMBER.fullmatch, others)):
         numbers = list(map(int, others))
     else:
         numbers = list(range(len(others)))
-    following = iter(numbers)
-    labels = np.array([UNLABELLED if none else next(following) for none in without], dtype=np.int64)
+    labels = np.full(len(without), UNLABELLED, dtype=np.int64)
+    labels[~without] = numbers
     labels = labels[np.searchsorted(data.classes, data.labels)]
     named = dict(zip(numbers, others, strict=True))
     return LabelledImages(data.images, labels, named, data.skipped, groups=data.groups, facts=data.facts)
