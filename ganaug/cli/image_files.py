@@ -215,7 +215,7 @@ def _write_folder(
     from ganaug.data.synthetic_rows import SYNTHETIC
 
     folders = _folders_of_classes(output, labels, names)
-    inner = {} if groups is None else folder_names({group: str(group) for group in sorted(set(groups.tolist()))})
+    inner = {} if groups is None else _folders_of_groups(groups)
     of = [""] * len(images) if groups is None else [f"{inner[group]}/" for group in groups.tolist()]
     prefixes = [""] * len(images) if synthetic is None else ["synthetic_" if flag else "" for flag in synthetic]
     counters: Counter[tuple[Any, str]] = Counter()
@@ -243,15 +243,8 @@ def _write_folder(
 def _folders_of_classes(output: Path, labels: NDArray[Any], names: dict[Any, str]) -> dict[Any, str]:
     """The folder of each class, and of images without a label; a warning says which are called otherwise."""
     folders = folder_names(names)
-    renamed = [label for label in dict.fromkeys(labels.tolist()) if label in names and folders[label] != names[label]]
-    if renamed:
-        more = f", and {len(renamed) - 1} more in such ones" if renamed[1:] else ""
-        warnings.warn(
-            f"class '{visible(names[renamed[0]])}' is in the folder '{folders[renamed[0]]}'{more}, since not every "
-            "system takes such a name for a folder; .npz and .parquet files keep the names of classes",
-            UserWarning,
-            stacklevel=4,
-        )
+    present = [label for label in dict.fromkeys(labels.tolist()) if label in names]
+    _warn_of_renamed([(names[label], folders[label]) for label in present], "class", "classes")
     without = [label for label in set(labels.tolist()) if _is_unlabelled(label, labels)]
     if not without:
         return folders
@@ -266,6 +259,27 @@ def _folders_of_classes(output: Path, labels: NDArray[Any], names: dict[Any, str
         stacklevel=4,
     )
     return {**folders, without[0]: name}
+
+
+def _folders_of_groups(groups: NDArray[Any]) -> dict[Any, str]:
+    """The folder of each group inside that of a class; a warning says which are called otherwise."""
+    names = {group: str(group) for group in sorted(set(groups.tolist()))}
+    folders = folder_names(names)
+    _warn_of_renamed([(names[group], folders[group]) for group in names], "group", "groups")
+    return folders
+
+
+def _warn_of_renamed(called: Sequence[tuple[str, str]], kind: str, kinds: str) -> None:
+    """Say which folders are called otherwise than what is in them; pairs of name and folder."""
+    renamed = [(name, folder) for name, folder in called if folder != name]
+    if renamed:
+        more = f", and {len(renamed) - 1} more in such ones" if renamed[1:] else ""
+        warnings.warn(
+            f"{kind} '{visible(renamed[0][0])}' is in the folder '{renamed[0][1]}'{more}, since not every system takes "
+            f"such a name for a folder; .npz and .parquet files keep the names of {kinds}",
+            UserWarning,
+            stacklevel=5,
+        )
 
 
 def _inside(file: str) -> str:

@@ -9,7 +9,7 @@ from PIL import Image
 from shell import run
 
 import ganaug
-from ganaug import labelled_images
+from ganaug import ImageGAN, labelled_images
 from ganaug.data.groups import cell_counts
 
 QUICK = ("--steps", "3", "--seed", "0")
@@ -60,6 +60,17 @@ def test_images_of_each_cell_come_back_with_their_groups(model, tmp_path, name, 
     assert "Wrote 12 images of 2 classes in 3 groups" in capsys.readouterr().out
     read = labelled_images(tmp_path / name, groups="folder" if name == "out" else "group")
     assert cell_counts(read.labels, read.groups).to_numpy().tolist() == [[2, 2, 2], [2, 2, 2]]
+
+
+@pytest.mark.filterwarnings("default")
+def test_groups_whose_names_are_no_folders_are_named(tmp_path, capsys):
+    images = np.random.default_rng(0).integers(0, 256, (8, 8, 8), np.uint8)
+    gan = ImageGAN(steps=1, device="cpu", random_state=0)
+    gan.fit(images, ["dark", "light"] * 4, groups=["a/b", "a/b", "old", "old"] * 2).save(tmp_path / "m")
+    assert run("sample", tmp_path / "m", "-o", tmp_path / "out", "--per-cell", 1, "--device", "cpu") == 0
+    said = "group 'a/b' is in the folder 'a_b', since not every system takes such a name"
+    assert said in " ".join(capsys.readouterr().err.split())
+    assert sorted(labelled_images(tmp_path / "out", groups="folder").groups) == ["a_b", "a_b", "old", "old"]
 
 
 def test_groups_that_are_asked_for_share_the_samples_of_a_class(model, tmp_path):

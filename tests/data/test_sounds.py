@@ -1,5 +1,6 @@
 import io
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -80,6 +81,32 @@ def test_columns_of_hugging_face_are_read_without_a_decoder(tmp_path):
         assert [data.name(label) for label in data.labels[:3].tolist()] == ["low", "low", "high"]
         assert data.has_label.tolist() == [True, True, True, False]
         assert data.groups.tolist() == ["ann", "bob", "ann", "unknown"]
+
+
+@pytest.mark.filterwarnings("ignore:of 4 sounds in the Dataset, 4 resampled to 8,000 Hz:UserWarning")
+def test_columns_of_hugging_face_say_at_which_rate_sounds_are_read(tmp_path):
+    paths = [str(write(tmp_path / f"{i}.wav", sound)) for i, sound in enumerate(TONES)]
+    features = Features({"audio": Audio(sampling_rate=2 * RATE), "label": ClassLabel(names=["high", "low"])})
+    dataset = Dataset.from_dict({"audio": [{"bytes": None, "path": path} for path in paths], "label": [1, 1, 0, 0]})
+    dataset = dataset.cast(features)
+    assert MelSpectrogram.of(labelled_audio(dataset)).sample_rate == 2 * RATE
+    assert MelSpectrogram.of(labelled_audio(dataset, sample_rate=RATE)).sample_rate == RATE
+    dataset.to_parquet(tmp_path / "sounds.parquet")
+    with pytest.raises(ValueError, match=r"in row 0 names a file and does not hold it, .*embed_table_storage"):
+        labelled_audio(tmp_path / "sounds.parquet")
+
+
+def test_what_a_decoder_of_torchcodec_holds_is_read():
+    class AudioDecoder:
+        def __init__(self, sound):
+            self.sound = sound
+
+        def get_all_samples(self):
+            return SimpleNamespace(data=torch.from_numpy(np.stack([self.sound] * 2)), sample_rate=float(RATE))
+
+    with pytest.warns(UserWarning, match="4 of several channels"):
+        data = labelled_audio([AudioDecoder(sound) for sound in TONES], LABELS, mel=MEL)
+    np.testing.assert_allclose(data.images, read().images, atol=0.01)
 
 
 def test_what_is_done_to_sounds_is_counted(tmp_path):

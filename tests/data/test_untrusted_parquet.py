@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pytest
 from datasets import ClassLabel, Dataset, Features, Image
+from datasets.table import embed_table_storage
 from PIL import Image as PILImage
 
 from ganaug import labelled_images
@@ -45,8 +46,19 @@ def test_paths_are_not_followed(parquet, tmp_path):
     images[0] = {"bytes": None, "path": str(secret)}
     column = pa.array(images, type=table.schema.field("image").type)
     pq.write_table(table.set_column(table.schema.get_field_index("image"), table.schema.field("image"), column), path)
-    with pytest.raises(ValueError, match="row 0 of column 'image' holds no image data"):
+    with pytest.raises(ValueError, match=r"row 0 of column 'image' names a file .*embed_table_storage"):
         labelled_images(path)
+
+
+def test_files_of_an_image_folder_are_embedded_as_the_message_says(tmp_path):
+    (tmp_path / "x.png").write_bytes(encoded("PNG"))
+    features = Features({"image": Image(), "label": ClassLabel(names=["a", "b"])})
+    rows = Dataset.from_dict({"image": [str(tmp_path / "x.png")] * 2, "label": [0, 1]}, features=features)
+    rows.to_parquet(tmp_path / "rows.parquet")
+    with pytest.raises(ValueError, match="names a file"):
+        labelled_images(tmp_path / "rows.parquet")
+    rows.with_format("arrow").map(embed_table_storage, batched=True).to_parquet(tmp_path / "rows.parquet")
+    assert len(labelled_images(tmp_path / "rows.parquet")) == 2
 
 
 @pytest.mark.parametrize("file_format", ["EPS", "PDF", "SPIDER"])

@@ -29,6 +29,7 @@ from ganaug.data.files import user_path
 from ganaug.data.groups import check_groups, groups_from_array
 from ganaug.data.host_states import plain_states
 from ganaug.data.images.datasets import (
+    NOT_EMBEDDED,
     check_rows,
     column_of_groups,
     image_and_label_columns,
@@ -71,6 +72,7 @@ class _Found:
     skipped: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     groups: NDArray[Any] | None = None
+    sample_rate: int | None = None  # that the source asks for
 
 
 def holds_sounds(source: Any) -> bool:
@@ -112,11 +114,13 @@ def labelled_audio(
           :func:`ganaug.labelled_images` reads images; or of a ``.parquet`` file as Hugging Face writes them;
         * a Hugging Face ``Dataset`` with an Audio and a ClassLabel column, for which torchcodec is not needed;
         * with `labels`, an array (n, n_samples) or a list of arrays (n_samples,) or (n_samples, channels), with
-          `sample_rate`; paths of files or their bytes; or mappings as the package datasets decodes them.
+          `sample_rate`; paths of files or their bytes; or what the package datasets decodes: mappings, and decoders of
+          torchcodec.
     labels : array-like of shape (n_sounds,), optional
         Only beside sounds that carry none.
     sample_rate : int, optional
-        Samples per second that all are resampled to, by default what most of the files have. Of arrays, what they have.
+        Samples per second that all are resampled to, by default what most of the files have, or what an Audio column
+        asks for. Of arrays, what they have.
     duration : float, optional
         Seconds of each sound. By default 95 % of the sounds fit whole.
     mel : mapping, MelSpectrogram, LabelledImages or fitted generator, optional
@@ -151,7 +155,8 @@ def labelled_audio(
         raise ValueError("mel has a sample rate and a duration already; leave sample_rate and duration out")
     found = _found(source, labels, sample_rate, groups)
     if spectrogram is None:
-        spectrogram = _chosen(found.recordings, sample_rate, duration, known_parameters(mel or {}))
+        wanted = found.sample_rate if sample_rate is None else sample_rate
+        spectrogram = _chosen(found.recordings, wanted, duration, known_parameters(mel or {}))
     images = _images(found.recordings, spectrogram, _called(source))
     data = LabelledImages(
         images, found.labels, found.class_names, found.skipped, found.files, found.groups, spectrogram.facts()
@@ -277,7 +282,13 @@ def _of_dataset(dataset: Any, groups: str | re.Pattern[str] | None, *, embedded_
         _opened(row[column], f"in row {index}", None, embedded_only)
         for index, row in enumerate(rows.cast_column(column, Audio(decode=False)))
     ]
-    return _Found(recordings, labels, names, groups=None if groups is None else column_of_groups(dataset, groups))
+    return _Found(
+        recordings,
+        labels,
+        names,
+        groups=None if groups is None else column_of_groups(dataset, groups),
+        sample_rate=dataset.features[column].sampling_rate,
+    )
 
 
 def _of_sequence(source: Any, labels: Any, sample_rate: int | None) -> _Found:
@@ -293,14 +304,19 @@ def _of_sequence(source: Any, labels: Any, sample_rate: int | None) -> _Found:
 
 
 def _opened(sound: Any, where: str, sample_rate: int | None, embedded_only: bool = False) -> Recording:
-    if isinstance(sound, Mapping):
+    if hasattr(sound, "get_all_samples"):  # a decoder of torchcodec, whose samples have shape (channels, n_samples)
+        samples = sound.get_all_samples()
+        sound, sample_rate = samples.data.T, int(samples.sample_rate)
+    elif isinstance(sound, Mapping):
         if sound.get("array") is not None:
             sound, sample_rate = sound["array"], sound.get("sampling_rate", sample_rate)
         else:
             content = sound.get("bytes")
-            sound = content if content is not None or embedded_only else sound.get("path")
+            if content is None and embedded_only and sound.get("path") is not None:
+                raise ValueError(f"the sound {where} {NOT_EMBEDDED}")
+            sound = content if content is not None else sound.get("path")
     if sound is None:
-        raise ValueError(f"there is no sound {where}; remove it, or embed its file")
+        raise ValueError(f"there is no sound {where}; remove it")
     if isinstance(sound, str | Path | bytes):
         file = sound if isinstance(sound, bytes) else Path(sound).expanduser()
         try:

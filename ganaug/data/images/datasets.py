@@ -20,6 +20,7 @@ from ganaug.data.images.stacking import stack_images
 from ganaug.data.labels import labels_from_array, listed
 
 __all__ = [
+    "NOT_EMBEDDED",
     "check_rows",
     "column_of_groups",
     "image_and_label_columns",
@@ -32,6 +33,10 @@ __all__ = [
 # Not every module called "datasets" is theirs: many projects have one of their own.
 HUGGING_FACE_MODULES = frozenset({"datasets.arrow_dataset", "datasets.iterable_dataset", "datasets.dataset_dict"})
 HUGGING_FACE_DATASETS = frozenset({"Dataset", "DatasetDict", "IterableDataset", "IterableDatasetDict"})
+NOT_EMBEDDED = (  # files that data from elsewhere name are not opened
+    "names a file and does not hold it, and a .parquet file is read by itself; write it with the files in it, "
+    "which dataset.with_format('arrow').map(datasets.table.embed_table_storage, batched=True) puts there"
+)
 
 
 def is_hugging_face(source: Any) -> bool:
@@ -260,12 +265,13 @@ def _decoded(rows: Any, column: str, embedded_only: bool) -> Iterator[Image.Imag
             with warnings.catch_warnings():
                 warnings.simplefilter("error", Image.DecompressionBombWarning)
                 image = rows[index][column]
-                if embedded_only and image is not None:
-                    image = open_image(io.BytesIO(image["bytes"])) if image["bytes"] else None
+                if embedded_only and image is not None and image["bytes"]:
+                    image = open_image(io.BytesIO(image["bytes"]))
         except UNREADABLE as error:
             raise ValueError(
                 f"the image in row {index} of column {column!r} cannot be read ({error}); remove that row"
             ) from None
-        if image is None:
-            raise ValueError(f"row {index} of column {column!r} holds no image data; remove that row")
+        if image is None or isinstance(image, dict):
+            said = NOT_EMBEDDED if image and image["path"] else "holds no image data; remove that row"
+            raise ValueError(f"row {index} of column {column!r} {said}")
         yield image
