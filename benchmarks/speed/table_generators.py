@@ -3,10 +3,10 @@
     pip install ".[bench,peers]"
     python benchmarks/speed/table_generators.py [-o FILE.md]
 
-Half of each table, by three seeds, trains a generator with its defaults, in a process of its own on one thread; it draws
-as many rows of each class as there are. A random forest learns these alone, and is judged by its average precision (AP)
-on the other half. Times are of the processor: of ``fit``, and of drawing 1,000 rows; memory is what the process takes at
-most beyond what it takes before the fit.
+Half of each table, by three seeds, trains a generator with its defaults, in a process of its own on one thread; it
+draws as many rows of each class as there are. A random forest learns these alone, and is judged by its average
+precision (AP) on the other half. Times are of the processor: of ``fit``, and of drawing 1,000 rows; memory is what the
+process takes at most beyond what it took before the fit.
 
 `TableGAN` is trained with fewer steps too, which says when it is as good as another: the least time to fit and draw
 with which its AP, the mean over seeds, is not below that of the other.
@@ -48,7 +48,6 @@ OURS = {"TableGAN": "table-gan", "TableVAE": "table-vae", "TableFlow": "table-fl
 OURS |= {"TableAutoregressive": "table-autoregressive", "TableCopula": "table-copula"}
 PEERS = {"CTGAN": "ctgan", "TVAE": "tvae", "adversarial random forest": "arf", "TabularARGN": "tabular-argn"}
 STEPS = [100, 200, 500]
-SHOWN = ("fit", "draw", "memory", "AP")
 
 
 def generator(name: str, nominal: tuple[str, ...], seed: int) -> Any:
@@ -102,7 +101,7 @@ def measured(name: str, table: str, seeds: int) -> pd.DataFrame | None:
     found = []
     for seed in range(seeds):
         command = [sys.executable, __file__, "--one", name, table, str(seed)]
-        threads = {key: "1" for key in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **threads})
         if done.returncode:
             print(name, table, done.stderr.strip().splitlines()[-1], sep="; ", flush=True)
@@ -115,11 +114,9 @@ def measured(name: str, table: str, seeds: int) -> pd.DataFrame | None:
 def lines_of(table: str, seeds: int) -> list[str]:
     """What is shown of a table."""
     real = measured("real", table, seeds)
-    train, test = halves(table, 0)
-    lines = [
-        f"{table}, {len(train.y):,} rows of {train.X.shape[1]} columns, {int(train.y.sum())} of the rare class:",
-        "",
-    ]
+    train, _ = halves(table, 0)
+    size = f"{len(train.y):,} rows of {train.X.shape[1]} columns, {int(train.y.sum())} of the rare class"
+    lines = [f"{table}, {size}:", ""]
     lines += ["| generator | fit, s | draw 1,000, s | memory, MiB | AP, % | TableGAN as good after |", "|" + "---|" * 6]
     lines += [f"| real rows | | | | {real.AP.mean():.1f} | |"] if real is not None else []
     all_steps = {f"TableGAN, {steps} steps": f"table-gan:{steps}" for steps in STEPS}

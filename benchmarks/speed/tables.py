@@ -2,15 +2,14 @@
 
     python benchmarks/speed/tables.py [-o FILE.md]
 
-Cases, all on one thread: over-sampling a table of 1,000 rows and 20 columns, beside SMOTE and, where the package ctgan
-is installed, a CTGAN fit at its defaults (timed for a tenth of its 300 epochs); over-sampling 50,000 rows of 15 mixed
-columns, with the peak memory of a process of its own; and drawing rows from a fitted GAN.
+Cases, all on one thread: over-sampling a table of 1,000 rows and 20 columns, beside SMOTE; over-sampling 50,000 rows of
+15 mixed columns, with the peak memory of a process of its own; and drawing rows from a fitted GAN. Generators of other
+packages are in table_generators.py.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import resource
 import statistics
 import subprocess
@@ -56,19 +55,6 @@ def seconds(function: Callable[[], Any], rounds: int = ROUNDS) -> float:
     return statistics.median(taken)
 
 
-def ctgan_seconds(table: pd.DataFrame, y: np.ndarray) -> float | None:
-    """Estimated time of a fit at CTGAN's defaults, from the difference of a short and a shorter one."""
-    if importlib.util.find_spec("ctgan") is None:
-        return None
-    from ctgan import CTGAN
-
-    whole = table.assign(y=y.astype(str))
-    short, shorter = (
-        seconds(lambda e=epochs: CTGAN(epochs=e, enable_gpu=False).fit(whole, ["y"]), 1) for epochs in (31, 1)
-    )
-    return shorter + (short - shorter) / 30 * 299
-
-
 def memory() -> None:
     """Over-sample the large table and print seconds and peak memory; run in a process of its own."""
     table, y = large()
@@ -89,12 +75,7 @@ def main() -> None:
     table, y = small()
     ours = seconds(lambda: GANOverSampler(generator=TableGAN(verbose=False), random_state=0).fit_resample(table, y))
     smote = seconds(lambda: SMOTE(random_state=0).fit_resample(table, y))
-    peer = ctgan_seconds(table, y)
-    rows = [
-        ("over-sample 1,000 x 20", f"{ours:.2f} s", f"{ours / smote:,.0f} times SMOTE"),
-    ]
-    ctgan = (f"{peer:.0f} s", f"{peer / ours:.0f} times ours") if peer else ("not installed", "")
-    rows.append(("CTGAN fit on the same", *ctgan))
+    rows = [("over-sample 1,000 x 20", f"{ours:.2f} s", f"{ours / smote:,.0f} times SMOTE")]
     mixed, labels = large()
     gan = TableGAN(verbose=False, steps=50, random_state=0).fit(mixed[:2000], labels[:2000])
     drawn = seconds(lambda: gan.sample(np.zeros(100_000, dtype=int), random_state=0))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
 from imblearn.over_sampling.base import BaseOverSampler
+from joblib import effective_n_jobs
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.linear_model import LogisticRegression
@@ -17,6 +18,7 @@ from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.model_selection import RepeatedStratifiedKFold, check_cv
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import has_fit_parameter
 
 from ganaug.curation.gate import GateDecision, decide
@@ -70,6 +72,8 @@ class SafeOverSampler(TableOverSampler):
         What ratio 1 reaches, as in imbalanced-learn; with a sampler that balances cells as for
         :class:`GANOverSampler`.
     random_state : int, RandomState or None, default=None
+    n_jobs : int or None, default=None
+        Processes that try inner folds, or rounds with ``cv="cells"``, as in scikit-learn; the choice is the same.
 
     Attributes
     ----------
@@ -110,6 +114,7 @@ class SafeOverSampler(TableOverSampler):
         "scoring": [StrOptions(set(get_scorer_names())), callable],
         "cv": ["cv_object", StrOptions({CELLS})],
         "random_state": ["random_state"],
+        "n_jobs": [Integral, None],
     }
 
     decision_: GateDecision | CellGateDecision
@@ -124,6 +129,7 @@ class SafeOverSampler(TableOverSampler):
         cv: Any = 5,
         sampling_strategy: Any = "auto",
         random_state: RandomStateLike = None,
+        n_jobs: int | None = None,
     ) -> None:
         super().__init__(sampling_strategy=sampling_strategy)
         self.sampler = sampler
@@ -132,6 +138,7 @@ class SafeOverSampler(TableOverSampler):
         self.scoring = scoring
         self.cv = cv
         self.random_state = random_state
+        self.n_jobs = n_jobs
 
     def _defaults(self) -> dict[str, Any]:
         return {"sampler": GANOverSampler(), "estimator": _EncodedLogisticRegression()}
@@ -195,24 +202,20 @@ class SafeOverSampler(TableOverSampler):
         cv = self.cv
         if cv is None or isinstance(cv, Integral):
             cv = RepeatedStratifiedKFold(n_splits=min(cv or 5, rare), n_repeats=REPEATS, random_state=int(own_seeds[0]))
-        scores, shares = [], []
-        for fold, (train, test) in enumerate(check_cv(cv, y, classifier=True).split(X, y)):
-            fitted_on, scored = ((rows_of(X, part), y[part], groups and groups.part(part)) for part in (train, test))
-            seed = (int(own_seeds[2]) + fold) % 2**31
-            share = len(train) / len(y)
-            try:
-                scores.append(self._scores_of_fold(fitted_on, scored, wanted, ratios, share, seed))
-            except ValueError as error:
-                # Few rows are fewer still in the training part of a fold, and classes share fewer groups there.
-                if rare < ENOUGH:
-                    few = f"{rare} rows in a class"
-                elif groups is not None and not _separable(y[train], groups.part(train)):
-                    few = "classes that share few groups"
-                else:
-                    raise
-                return _nothing_added(f"with {few} an inner fold could not be tried ({error})", len(ratios))
-            shares.append(len(test) / len(y))
-        return decide(scores, ratios, float(np.mean(shares))), np.array(scores)
+        folds = list(check_cv(cv, y, classifier=True).split(X, y))
+        each = [(train, test, (int(own_seeds[2]) + fold) % 2**31) for fold, (train, test) in enumerate(folds)]
+        scores = []
+        for found in self._parallel(self._scores_of_fold, each, X, y, groups, wanted, ratios, rare):
+            if isinstance(found, str):
+                return _nothing_added(found, len(ratios))
+            scores.append(found)
+        return decide(scores, ratios, float(np.mean([len(test) / len(y) for _, test in folds]))), np.array(scores)
+
+    def _parallel(self, function: Callable[..., Any], each: Sequence[tuple[Any, ...]], *common: Any) -> Iterator[Any]:
+        """What a function finds for each, in order; one process tries no more than is asked for."""
+        if effective_n_jobs(self.n_jobs) == 1:
+            return (function(*own, *common) for own in each)
+        return iter(Parallel(n_jobs=self.n_jobs)(delayed(function)(*own, *common) for own in each))
 
     def _choose_cells(
         self,
@@ -236,32 +239,29 @@ class SafeOverSampler(TableOverSampler):
         refused = refusal(cells, rounds, ratios, FEWEST)
         if refused is None and not wanted:
             refused = "sampling_strategy asks for no row of an empty cell"
-        hits = []
-        for number, each in enumerate(rounds if refused is None else []):
-            seed = (int(own_seeds[2]) + number) % 2**31
-            try:
-                hits.append(self._hits(X, y, groups, cells, each, wanted, ratios, seed))
-            except ValueError as error:
-                if np.unique(y[each.train], return_counts=True)[1].min() >= ENOUGH:
-                    raise
-                refused, hits = f"without some of the cells the sampler could not be tried ({error})", []
+        own = [(each, (int(own_seeds[2]) + n) % 2**31) for n, each in enumerate(rounds)] if refused is None else []
+        hits: list[NDArray[np.float64]] = []
+        for found in self._parallel(self._hits, own, X, y, groups, cells, wanted, ratios):
+            if isinstance(found, str):
+                refused, hits = found, []
                 break
+            hits.append(found)
         if refused is not None:
             return cell_decision(cells, (), (), ratios, refused=refused)
         return cell_decision(cells, rounds, hits, ratios, amounts=wanted)
 
     def _hits(
         self,
+        each: Round,
+        seed: int,
         X: Any,
         y: NDArray[Any],
         groups: RowGroups,
         cells: Cells,
-        each: Round,
         wanted: dict[Any, int],
         ratios: list[float],
-        seed: int,
-    ) -> NDArray[np.float64]:
-        """Which validation rows are recognised with each ratio: shape (n_test, n_ratios), 0 or 1."""
+    ) -> NDArray[np.float64] | str:
+        """Which validation rows are recognised with each ratio: shape (n_test, n_ratios), 0 or 1; or why none is."""
         n = max(1, round(np.median(list(wanted.values())) * len(each.train) / len(y)))
         asked = {cells.label(cell): n for cell in cells.empty_among(each.train)}
         train, test = ((rows_of(X, part), y[part], groups.part(part)) for part in (each.train, each.test))
@@ -269,23 +269,46 @@ class SafeOverSampler(TableOverSampler):
         def right(estimator: Any) -> NDArray[np.float64]:
             return (np.asarray(estimator.predict(test[0])) == test[1]).astype(np.float64)
 
-        fitted = self._fitted(*train, asked, ratios, seed, balanced=True)
-        return np.stack([right(each) for each in fitted], axis=1)
+        try:
+            fitted = self._fitted(*train, asked, ratios, seed, balanced=True)
+            return np.stack([right(each) for each in fitted], axis=1)
+        except ValueError as error:
+            if np.unique(y[each.train], return_counts=True)[1].min() >= ENOUGH:
+                raise
+            return f"without some of the cells the sampler could not be tried ({error})"
 
     def _scores_of_fold(
         self,
-        train: tuple[Any, NDArray[Any], RowGroups | None],
-        test: tuple[Any, NDArray[Any], RowGroups | None],
+        train: NDArray[np.intp],
+        test: NDArray[np.intp],
+        seed: int,
+        X: Any,
+        y: NDArray[Any],
+        groups: RowGroups | None,
         wanted: dict[Any, int],
         ratios: list[float],
-        share: float,
-        seed: int,
-    ) -> list[float]:
-        """Score each ratio; the rows that a smaller one adds are among those of a larger one, which saves fits."""
-        _, y_train, groups = train
-        asked = {key: max(1, round(share * n)) for key, n in wanted.items() if _occurs(key, y_train, groups)}
-        scorer = get_scorer(self.scoring)
-        return [float(scorer(fitted, *test[:2])) for fitted in self._fitted(*train, asked, ratios, seed)]
+        rare: int,
+    ) -> list[float] | str:
+        """Score each ratio, or say why none can be.
+
+        The rows that a smaller ratio adds are among those of a larger one, which saves fits.
+        """
+        own = None if groups is None else groups.part(train)
+        share = len(train) / len(y)
+        asked = {key: max(1, round(share * n)) for key, n in wanted.items() if _occurs(key, y[train], own)}
+        scorer, X_test = get_scorer(self.scoring), rows_of(X, test)
+        try:
+            fitted = self._fitted(rows_of(X, train), y[train], own, asked, ratios, seed)
+            return [float(scorer(estimator, X_test, y[test])) for estimator in fitted]
+        except ValueError as error:
+            # Few rows are fewer still in the training part of a fold, and classes share fewer groups there.
+            if rare < ENOUGH:
+                few = f"{rare} rows in a class"
+            elif own is not None and not _separable(y[train], own):
+                few = "classes that share few groups"
+            else:
+                raise
+            return f"with {few} an inner fold could not be tried ({error})"
 
     def _fitted(
         self,

@@ -59,6 +59,18 @@ def test_it_adds_nothing_where_rows_are_harmful(rare):
     assert s.decision_.smallest_gain > 0
 
 
+def test_processes_find_what_one_finds(rare):
+    alone, together = (safe(SMOTE(random_state=0), n_jobs=n_jobs) for n_jobs in (None, 2))
+    expected = alone.fit_resample(*rare)
+    for one, other in zip(expected, together.fit_resample(*rare), strict=True):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(alone.scores_, together.scores_)
+    few = np.r_[np.flatnonzero(rare[1] == 0)[:40], np.flatnonzero(rare[1])[:4]]
+    with pytest.warns(UserWarning, match=r"nothing is added: with \d rows in a class an inner fold could not be tried"):
+        together.fit_resample(rare[0][few], rare[1][few])
+    assert together.ratio_ == 0
+
+
 def test_the_estimator_the_metric_and_the_ratios_are_the_users(rare):
     X, y = rare
     s = safe(estimator=KNeighborsClassifier(3), scoring="f1", ratios=(1, 0.1), cv=4)

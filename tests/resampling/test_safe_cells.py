@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from imblearn.over_sampling import RandomOverSampler
+from joblib import parallel_config
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
@@ -73,6 +74,16 @@ def test_empty_cells_are_filled_where_that_paid_for_withheld_ones():
     withheld = [{(row["class"], row["group"]) for row in s.decision_.withheld if row["round"] == n} for n in range(4)]
     assert SEEN[:4] == [everything - cells for cells in withheld]
     assert SEEN[4:] == [everything]  # the last one is what rows are drawn from
+
+
+def test_rounds_are_tried_side_by_side():
+    X, y, groups = cells()
+    alone, together = (safe(n_jobs=n_jobs) for n_jobs in (None, 2))
+    alone.fit_resample(X, y, groups=groups)
+    with parallel_config(backend="threading"):
+        together.fit_resample(X, y, groups=groups)
+    np.testing.assert_array_equal(alone.scores_, together.scores_)
+    assert len(alone.scores_) == len(alone.decision_.withheld) > 0
 
 
 def test_cells_that_nobody_asked_for_are_named():

@@ -79,7 +79,7 @@ class Gate:
             scoring=self._scoring,
             sampling_strategy=self._strategy,
             random_state=self._seed,
-            **({"cv": "cells"} if by_cells else {}),
+            cv="cells" if by_cells else 5,
         )
         of_groups = {"groups": self._data.groups} if by_cells else {}
         X, y = safe.fit_resample(self._data.X.copy(), self._data.y.copy(), **of_groups)
