@@ -189,17 +189,20 @@ def _rows(
 
     The first of the names is that of the column of labels; the others are those of categorical columns.
     """
-    from ganaug.data.synthetic_rows import SYNTHETIC
+    from ganaug.data.synthetic_rows import SYNTHETIC, marked_rows, real_rows
     from ganaug.data.tables.files.csv_format import CsvOptions, file_kind
     from ganaug.data.tables.files.table_files import split_target
 
     # The options are those of the CSV files among several.
     file = opened(path, CsvOptions() if file_kind(path) == "parquet" else options, names, formats=False)
     table = file.table
-    if SYNTHETIC in table.columns:
-        if not synthetic:
-            raise ValueError(f"{path} holds synthetic rows too (column {SYNTHETIC}); pass the real ones only")
-        table = table[table[SYNTHETIC].astype(bool)].drop(columns=SYNTHETIC).reset_index(drop=True)
+    if not synthetic:
+        table = real_rows(path, table)
+    elif SYNTHETIC in table.columns:
+        marked = marked_rows(path, table[SYNTHETIC])
+        if not marked.any():
+            raise ValueError(f"{path} holds no synthetic rows ({SYNTHETIC} is false in all), so there is none to audit")
+        table = table[marked].drop(columns=SYNTHETIC).reset_index(drop=True)
     parted = split_target(table, names[0], path, fewest=1)
     report_reading(path, file)
     return parted

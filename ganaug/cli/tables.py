@@ -104,7 +104,7 @@ def fit_table(
     dry_run: DryRun = False,
 ) -> None:
     """Train a class-conditional generator, by default a GAN, on a table with labels."""
-    from ganaug.data.synthetic_rows import check_rows_real
+    from ganaug.data.synthetic_rows import check_rows_real, real_rows
     from ganaug.data.tables.files.table_files import split_target
     from ganaug.data.tables.group_column import part_groups
 
@@ -127,13 +127,12 @@ def fit_table(
     options = csv_options(sep, decimal, encoding, na_values)
     if _is_streamed(gan, source, stream, options, dry_run):
         if source.is_file():
-            check_rows_real(source, None)
+            check_rows_real(source)
         if train_from(gan, source, target, groups):
             _keep(gan, output, checkpoints, license)
         return
     file = opened(source, options, [target, groups, *(categorical or ())])
-    check_rows_real(source, file.table)
-    table, labels = split_target(file.table, target, source)
+    table, labels = split_target(real_rows(source, file.table), target, source)
     table, given = part_groups(table, groups)
     report_reading(source, file)
     data = (table, labels) if given is None else (table, labels, given)
@@ -255,7 +254,7 @@ def augment_table(
     rows.insert(list(whole.columns).index(target), target, new_labels)
     rows[target] = rows[target].astype(whole[target].dtype)
     rows[SYNTHETIC] = sampler.synthetic_mask_
-    write_table(rows, output, like=file.format, originals=file.lines)
+    write_table(rows, output, like=file.format, originals=file.lines, schema=file.schema)
     remember(output)
     print(f"Wrote {len(rows):,} rows, {int(sampler.synthetic_mask_.sum()):,} of them synthetic, to {output}.")
     for key, instead in sampler.fallback_.items():

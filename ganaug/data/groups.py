@@ -42,7 +42,8 @@ def groups_from_array(groups: Any, n: int, *, of: str = "images", unknown: bool 
     """Check groups and return them as an array of shape (n,).
 
     Missing groups (None, NaN, NaT, NA and blank text) become a group of their own: "unknown" among strings and -1 among
-    numbers, as -1 marks missing labels. Since an array has no third truth value, booleans with missing values among
+    numbers, as -1 marks missing labels. Groups that are given so count as missing too; a warning says so where they are
+    put together with others. Since an array has no third truth value, booleans with missing values among
     them become 0, 1 and -1, which are equal to False and True; floats with missing values, as pandas makes of integers,
     become integers again. Without missing values groups stay as they are.
 
@@ -90,7 +91,15 @@ def groups_from_array(groups: Any, n: int, *, of: str = "images", unknown: bool 
     )
     if known.dtype.kind in "bf":
         known = known.astype(np.int64)
-    filled = np.full(n, _unknown_among(known), dtype=object)
+    unknown_is = _unknown_among(known)
+    if unknown_is in known.tolist():
+        warnings.warn(
+            f"group {unknown_is!r} is what groups that are missing are called, so that its {of} and the "
+            f"{missing.sum():,} without a group are one; rename it if it is another",
+            UserWarning,
+            stacklevel=3,
+        )
+    filled = np.full(n, unknown_is, dtype=object)
     filled[~missing] = known.tolist()
     return np.array(filled.tolist())
 
@@ -347,7 +356,9 @@ def check_groups(labels: NDArray[Any], groups: NDArray[Any], *, use: str, of: st
     known = has_group(groups)
     counts = cell_counts(labels, groups)
     if counts.shape[1] < 2:
-        raise ValueError(f"at least two groups are needed, got {_shown(counts.columns)}; pass groups=None")
+        raise ValueError(
+            f"at least two groups are needed, got one, {_shown(counts.columns)}, for all; pass groups=None"
+        )
     n_known = len(np.unique(groups[known]))
     if n_known == known.sum() and n_known > 1:
         raise ValueError(

@@ -78,8 +78,8 @@ class TableOverSampler(TableTags, NestedDefaults, BaseOverSampler):
             Class labels.
         groups : array-like of shape (n_rows,), or str or int, optional
             Who or what each row comes from, such as a site or a customer, or the column of `X` that says so; missing
-            ones are a group of their own. New rows are drawn for a group, which ``groups_resampled_`` says; the column
-            is no feature of theirs, but holds their group.
+            ones are a group of their own, called "unknown" or -1, of which cells are not filled. New rows are drawn for
+            a group, which ``groups_resampled_`` says; the column is no feature of theirs, but holds their group.
         **params : dict
             There must be none: rows have no weights that synthetic ones could get, nor other metadata.
 
@@ -154,7 +154,9 @@ class _Frame:
 
 
 def copied(X: Any) -> Any:
-    """A copy of rows in any container."""
+    """A copy of rows in any container; those of a frame of pandas are numbered from 0 on, as where rows are added."""
+    if isinstance(X, pd.DataFrame):
+        return X.reset_index(drop=True)
     return rows_at(X, np.arange(len(X))) if is_frame(X) else X.copy()
 
 

@@ -12,6 +12,8 @@ from PIL import Image
 from ganaug.bench.cases import budget, images
 from ganaug.bench.cases.budget import within_budget
 from ganaug.bench.cases.custom import custom_suite
+from ganaug.bench.cases.tables import TableCase
+from ganaug.bench.records.store import Store
 from ganaug.cli import main
 
 
@@ -126,6 +128,23 @@ def test_a_budget_takes_the_steps_of_all_gans_of_tables(clients):
     assert smaller.reduced[-1] == "100 steps of each GAN in place of 1000"
     (of_cells,) = [arm.sampler for arm in smaller.tables.arms if arm.name == "cells by gan"]
     assert of_cells.params == {"steps": 100}
+
+
+@pytest.mark.parametrize("rarer", ["late", "ok"])
+def test_cells_are_withheld_whichever_class_is_the_rarer(tmp_path, rarer):
+    rng = np.random.default_rng(0)
+    other = {"late": "ok", "ok": "late"}[rarer]
+    status = np.where(np.arange(120) % 4 == 0, rarer, other)
+    table = pd.DataFrame({"age": rng.normal(size=120), "town": np.repeat(["a", "b", "c"], 40), "status": status})
+    table.to_csv(tmp_path / "rows.csv", index=False)
+    suite = custom_suite(str(tmp_path / "rows.csv"), target="status", groups="town", withhold_cells=0.25)
+    case = TableCase(suite, 0, Store(tmp_path / "run"))
+    assert case.classes.tolist() == [other, rarer]
+    for split, train in enumerate(case.splits.training):
+        cells = set(zip(case.data.y[train], case.groups[train], strict=True))
+        held = {(np.unique(case.data.y)[k], g) for k, g in np.argwhere(case.splits.withheld[split])}
+        assert held
+        assert not cells & held
 
 
 def test_images_of_other_channels_are_not_changed_as_colours_are(tmp_path):

@@ -139,7 +139,15 @@ def test_of_an_augmented_table_only_the_synthetic_rows_are_audited(clients, caps
     assert "Memorisation audit of 20 synthetic rows" in printed
     assert "Without synthetic rows, and only searched for copies: keep." in printed
     message = refused("audit", "fresh.csv", "--train", "more.csv", "--holdout", "holdout.csv", "--target", "status")
-    assert "more.csv holds synthetic rows too" in message
+    assert "more.csv holds 20 synthetic rows already" in message
+    more = pd.read_csv("more.csv")
+    more.assign(is_synthetic=np.where(more["is_synthetic"], "yes", "no")).to_csv("more.csv", index=False)
+    run("audit", "more.csv", *known)
+    assert "Memorisation audit of 20 synthetic rows" in capsys.readouterr().out
+    more.assign(is_synthetic=False).to_csv("more.csv", index=False)
+    assert "more.csv holds no synthetic rows" in refused(
+        "audit", "more.csv", "--real", "more.csv", "--target", "status"
+    )
 
 
 def test_the_same_seed_writes_the_same_report(images):

@@ -1,7 +1,11 @@
 """Tables of many rows: ``ganaug fit table`` by parts of a file, ``ganaug sample`` of more than are drawn at a time."""
 
+import json
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from shell import run
@@ -95,11 +99,62 @@ def test_a_parquet_file_is_read_in_parts_where_that_is_asked_for(tmp_path, refus
     assert "--stream and --dry-run exclude each other" in refused(*fit, "--dry-run", *new)
 
 
+@pytest.mark.parametrize("marks", [[False, True], [0, 1], ["no", "Yes"]])
 @pytest.mark.parametrize(("suffix", "how"), [("csv", []), ("parquet", []), ("parquet", ["--stream"])])
-def test_files_with_synthetic_rows_are_not_fitted(tmp_path, refused, suffix, how):
-    rows = pd.DataFrame({"age": np.arange(20.0), "left": [0, 1] * 10, "is_synthetic": [False] * 17 + [True] * 3})
+def test_files_with_synthetic_rows_are_not_fitted(tmp_path, refused, suffix, how, marks):
+    marked = np.repeat(marks, [17, 3])
+    rows = pd.DataFrame({"age": np.arange(20.0), "left": [0, 1] * 10, "is_synthetic": marked})
     source = tmp_path / f"more.{suffix}"
     rows.to_csv(source, index=False) if suffix == "csv" else rows.to_parquet(source)
     said = refused("fit", "table", source, "--target", "left", "-o", tmp_path / "model", *how)
     assert "holds 3 synthetic rows already (is_synthetic); pass real ones only" in said
     assert said.split(": ")[-1] in refused("bench", "run", "--data", source, "--target", "left", "--dry-run")
+
+
+def test_a_column_that_says_that_all_rows_are_real_is_no_feature(tmp_path, refused, capsys):
+    rows = pd.DataFrame({"age": np.arange(20.0), "left": [0, 1] * 10, "is_synthetic": ["no"] * 20})
+    rows.to_parquet(tmp_path / "a.parquet")
+    fit = ("fit", "table", tmp_path / "a.parquet", "--target", "left", "--steps", 2, "-o", tmp_path / "model")
+    assert run(*fit) == 0
+    assert TableGAN.load(tmp_path / "model").encoder_.names_.tolist() == ["age"]
+    capsys.readouterr()
+    assert "has a column is_synthetic, which is no feature" in refused(*fit, "--stream", "--overwrite")
+    rows.assign(is_synthetic=["no"] * 19 + ["maybe"]).to_csv(tmp_path / "a.csv", index=False)
+    said = refused("fit", "table", tmp_path / "a.csv", "--target", "left", "-o", tmp_path / "other")
+    assert "must say true or false, 1 or 0, or yes or no of each row, got 'maybe' in row 20" in said
+
+
+def test_types_and_columns_of_parquet_files_stay(tmp_path):
+    large = [2**60 + k for k in range(1, 40)]
+    columns = {
+        "account": pa.array([None, *large], pa.int64()),
+        "kids": pa.array([None, *[k % 5 for k in range(39)]], pa.int8()),
+        "member": pa.array([None, *[k % 2 == 0 for k in range(39)]]),
+        "paid": pa.array([Decimal(k).scaleb(-2) for k in range(40)], pa.decimal128(9, 2)),
+        "left": pa.array([0] * 28 + [1] * 12),
+        "city": pa.array(["Bern", "Oslo"] * 20),
+    }
+    table = pa.table(columns)  # pandas calls its index city
+    noted = {"index_columns": ["city"], "columns": [], "column_indexes": [], "pandas_version": pd.__version__}
+    pq.write_table(table.replace_schema_metadata({"pandas": json.dumps(noted)}), tmp_path / "a.parquet")
+    source = (tmp_path / "a.parquet", "--target", "left", "--steps", 2, "--seed", 0)
+    assert run("augment", "table", *source, "-o", tmp_path / "more.parquet") == 0
+    more = pq.read_table(tmp_path / "more.parquet")
+    assert more.schema.remove_metadata() == table.schema.append(pa.field("is_synthetic", pa.bool_()))
+    assert more.slice(0, 40).drop_columns("is_synthetic").to_pylist() == table.to_pylist()
+    for how in ("--stream", "--no-stream"):
+        assert run("fit", "table", *source, how, "-o", tmp_path / how) == 0
+        assert run("sample", tmp_path / how, "-o", tmp_path / f"{how}.parquet", "--per-class", 9, "--seed", 0) == 0
+    streamed, whole = (pq.read_table(tmp_path / f"{how}.parquet") for how in ("--stream", "--no-stream"))
+    assert streamed.equals(whole)
+    learnt = ("account", "kids", "member", "left")
+    assert [whole.schema.field(name).type for name in learnt] == [columns[name].type for name in learnt]
+
+
+def test_columns_that_are_numbered_are_called_by_their_numbers(tmp_path):
+    rows = pd.DataFrame(np.arange(60.0).reshape(20, 3)).assign(**{"3": [0, 1] * 10})
+    rows.columns = range(4)
+    rows.set_index(pd.Index(range(7, 27))).to_parquet(tmp_path / "a.parquet")
+    fit = ("fit", "table", tmp_path / "a.parquet", "--target", "3", "--steps", 2, "-o", tmp_path / "model")
+    assert run(*fit) == 0
+    assert TableGAN.load(tmp_path / "model").encoder_.names_.tolist() == ["0", "1", "2"]

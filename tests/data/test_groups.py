@@ -70,6 +70,16 @@ def test_bad_groups_are_refused_in_one_sentence(groups, error, message):
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(("groups", "called"), [(["a", "unknown", None], "'unknown'"), ([3, -1, None], "-1")])
+def test_missing_groups_that_are_put_together_with_others_are_said(groups, called):
+    with pytest.warns(
+        UserWarning, match=f"group {called} is what groups that are missing are called, so that its rows"
+    ):
+        found = groups_from_array(groups, 3, of="rows")
+    assert len(np.unique(found)) == 2
+    groups_from_array(groups[:2], 2)
+
+
 def test_missing_groups_are_refused_where_each_must_be_known():
     with pytest.raises(ValueError, match="missing for 1 of 6 images, the first at index 3"):
         groups_from_array(SPEAKERS, 6, unknown=False)
@@ -243,7 +253,7 @@ def checked(labels, groups, use):
     ("labels", "groups", "use", "message"),
     [
         ("aabb", "xyyx", "neither", "use must be one of splits, conditioning, got 'neither'"),
-        ("aabb", "xxxx", "both", "at least two groups are needed, got 'x'"),
+        ("aabb", "xxxx", "both", "at least two groups are needed, got one, 'x', for all"),
         ("aabb", "wxyz", "both", "a different one for each of 4"),
         ("aabb", "xx z", "splits", "which 1 of 4 lack"),
         ("aabb", "yyxx", "both", "groups equal the labels, such as group 'y' for class 'a'"),

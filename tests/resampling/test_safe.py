@@ -114,6 +114,10 @@ def test_balanced_classes_and_single_rows_are_left_alone():
     s = safe()
     assert np.array_equal(s.fit_resample(X, y)[0], X)
     assert "nothing to add" in s.decision_.reason
+    frame, labels = pd.DataFrame(X, index=range(20, 40)), pd.Series(y, index=range(20, 40))
+    for sampler in (s, GANOverSampler(), RandomOverSampler()):  # rows are numbered as where some are added
+        X_same, y_same = sampler.fit_resample(frame, labels)
+        assert X_same.index.tolist() == y_same.index.tolist() == list(range(20))
     with pytest.warns(UserWarning, match="a class has a single row"):
         X_new, _ = s.fit_resample(X, np.repeat([0, 1], [19, 1]))
     assert np.array_equal(X_new, X)

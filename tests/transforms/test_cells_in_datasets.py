@@ -170,7 +170,7 @@ def said_of_all(real, source, message, groups=None, **options):
         (np.arange(60), "groups must be shared by images, got a different one for each of 60"),
         (np.repeat([0, 1, 2], [20, 24, 16]), "groups equal the labels, such as group 0 for class 0"),
         ([np.nan] * 60, "groups are missing for all 60 images"),
-        (["one"] * 60, "at least two groups are needed, got 'one'"),
+        (["one"] * 60, "at least two groups are needed, got one, 'one'"),
     ],
 )
 def test_groups_that_say_nothing_are_refused(real, groups, message):

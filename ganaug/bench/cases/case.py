@@ -221,8 +221,10 @@ class Case(ABC):
         unseen = self.splits.unseen[split] if isinstance(self.splits, CellSplits) else None
         return {"groups": self.groups[self.splits.test[split]], "unseen": unseen}
 
-    def check_apart(self, chance: bool) -> None:
+    def check_apart(self, targets: NDArray[np.integer], chance: bool) -> None:
         """Refuse splits by groups of which both sides hold the same samples; these may be equal by `chance`.
+
+        `targets` are positions among the sorted classes, by which cells are withheld.
 
         Raises
         ------
@@ -231,7 +233,7 @@ class Case(ABC):
         if self.groups is None or self.experiment.split == "samples":
             return
         try:
-            check_apart(self.splits, self.keys, self.targets, self.groups, chance=chance)
+            check_apart(self.splits, self.keys, targets, self.groups, chance=chance)
         except ValueError as error:
             raise ValueError(f"{self.spec.dataset.name}: {error}") from None
 

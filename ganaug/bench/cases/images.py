@@ -48,7 +48,7 @@ class ImageCase(ImageChoices):
         self.data = load_images(self.spec.dataset)
         self.classes, self.targets = np.unique(self.data.labels, return_inverse=True)
         self._splits = self.split(self.data.labels, self.data.groups, image_split_columns(self.spec.dataset))
-        self.check_apart(chance=False)
+        self.check_apart(self.targets, chance=False)
         self._check_arms_by_group()
         sizes = [np.bincount(self.targets[part]) for part in self.splits.training]
         if all(size.min() == size.max() for size in sizes):

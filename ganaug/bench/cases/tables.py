@@ -43,7 +43,7 @@ class TableCase(Case):
         self.targets = 1 - targets if swap else targets
         self.positive = 1 if len(classes) == 2 else None
         self._splits = self.split(self.data.y, self.data.groups, self.data.split_columns)
-        self.check_apart(chance=True)
+        self.check_apart(targets, chance=True)
         self._check_arms_by_group()
         if len(classes) > 2 and (arm := next((a for a in self.experiment.arms if a.threshold), None)):
             raise ValueError(

@@ -16,7 +16,7 @@ from ganaug.data.files import read_regular
 from ganaug.data.images.array_files import read_npz
 from ganaug.data.images.labelled import LabelledImages
 from ganaug.data.images.metadata import METADATA
-from ganaug.data.synthetic_rows import SYNTHETIC
+from ganaug.data.synthetic_rows import SYNTHETIC, YES
 
 __all__ = ["check_images_real", "marked_images"]
 
@@ -47,7 +47,7 @@ def _marked_in_folder(root: Path, files: Sequence[str]) -> NDArray[Any] | None:
         rows = csv.DictReader(io.StringIO(read_regular(path).decode("utf-8-sig"), newline=""))
         if not {"file_name", SYNTHETIC} <= set(rows.fieldnames or ()):
             return None
-        synthetic = {row["file_name"] for row in rows if (row[SYNTHETIC] or "").lower() in ("true", "1")}
+        synthetic = {row["file_name"] for row in rows if (row[SYNTHETIC] or "").casefold() in YES}
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path} cannot be read as CSV ({error}); write it again") from None
     return np.array([name in synthetic for name in files], dtype=bool)

@@ -1,7 +1,8 @@
-"""Arrow tables as data frames of pandas, for learning, and back to their schema."""
+"""Arrow tables as data frames of pandas, from files and for learning, and back to their schema."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-__all__ = ["from_pandas", "to_pandas"]
+__all__ = ["from_pandas", "in_schema", "of_file", "to_pandas"]
+
+UNNAMED = re.compile(r"__index_level_\d+__")  # an index of pandas without a name, in a parquet file
 
 NULLABLE = {  # pandas' own dtypes with missing values; float64 in place of what it has not
     pa.bool_(): pd.BooleanDtype(),
@@ -65,6 +68,63 @@ def from_pandas(rows: pd.DataFrame, schema: pa.Schema) -> pa.Table:
     """
     arrays = [_array(rows[field.name], field.type) for field in schema]
     return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def of_file(table: pa.Table) -> pd.DataFrame:
+    """Columns of a parquet file, in the dtypes in which they come back.
+
+    Whole numbers and booleans beside missing values get pandas' nullable dtypes, and stay such. What pandas notes for
+    itself in a file does not count: an index that has a name is a column, names of columns are texts.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+
+    Returns
+    -------
+    DataFrame
+
+    Examples
+    --------
+    >>> clients = pd.DataFrame({"id": [7, 8], "age": pd.array([30, None], "Int64")}).set_index("id")
+    >>> of_file(pa.Table.from_pandas(clients)).dtypes.astype(str).to_dict()
+    {'age': 'Int64', 'id': 'int64'}
+    """
+    noted = (table.schema.pandas_metadata or {}).get("index_columns", [])
+    table = table.drop_columns([name for name in noted if isinstance(name, str) and UNNAMED.fullmatch(name)])
+    frame = table.to_pandas(ignore_metadata=True)
+    for place, column in enumerate(table.columns):
+        if column.null_count and (types.is_integer(column.type) or types.is_boolean(column.type)):
+            frame.isetitem(place, column.to_pandas(types_mapper=NULLABLE.get))
+    return frame
+
+
+def in_schema(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Rows in the types that columns of the same names have in a schema, where these can hold them.
+
+    Parameters
+    ----------
+    rows : pyarrow.Table
+    schema : pyarrow.Schema
+
+    Returns
+    -------
+    pyarrow.Table
+
+    Examples
+    --------
+    >>> rows = pa.table({"age": [30, 300], "size": [1, 2]})
+    >>> in_schema(rows, pa.schema({"age": pa.int8(), "size": pa.int8()})).schema.types
+    [DataType(int64), DataType(int8)]
+    """
+    for place, field in enumerate(rows.schema):
+        if schema.get_field_index(field.name) >= 0 and field.type != (kind := schema.field(field.name).type):
+            try:
+                column = rows.column(place).cast(kind)
+            except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+                continue
+            rows = rows.set_column(place, field.name, column)
+    return rows
 
 
 def _series(column: pa.ChunkedArray, name: Any) -> pd.Series:

@@ -98,7 +98,7 @@ class SeenValues:
             kind = self._dtype.categories.dtype
             return pd.CategoricalDtype(pd.Index(list(self._categories), dtype=kind), self._dtype.ordered)
         if self.missing and isinstance(self._dtype, np.dtype) and self._dtype.kind in "iub":
-            return np.dtype(object if self._dtype.kind == "b" else np.float64)
+            return pd.array(np.zeros(0, self._dtype)).dtype  # pandas' own, that may be missing
         return self._dtype
 
     def in_its_dtype(self, series: pd.Series) -> pd.Series:

@@ -13,7 +13,7 @@ from ganaug.bench.suite.plugins import Plugin, known_names
 from ganaug.data.files import user_path
 from ganaug.data.json_values import short
 from ganaug.data.suggestions import nearest
-from ganaug.data.synthetic_rows import check_rows_real
+from ganaug.data.synthetic_rows import real_rows
 from ganaug.data.tables.files.csv_format import TABLE_KINDS, CsvOptions, file_kind
 from ganaug.data.tables.files.table_files import read_table, split_target
 from ganaug.data.tables.group_column import part_groups
@@ -64,8 +64,7 @@ def load_table(source: Plugin) -> TableData:
             raise ValueError(f"{source.target} needs a target: the name of its column of labels")
         options = CsvOptions(**{key: source.params[key] for key in CSV_KEYS if key in source.params})
         table = read_table(source.target, options, text=[target, *categorical, *groups])
-        X, y = split_target(table, target, source.target)
-        check_rows_real(user_path(source.target), X)
+        X, y = split_target(real_rows(user_path(source.target), table), target, source.target)
         data = table_of(source, X, y, names=[*categorical, *groups, *split_columns(source)])
     elif _is_other_file(source.target):
         raise ValueError(f"{source.target}: a table must end in {TABLE_KINDS}; convert it")

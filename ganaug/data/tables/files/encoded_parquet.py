@@ -22,6 +22,7 @@ from ganaug.data.groups import groups_from_array
 from ganaug.data.images.array_files import DAMAGED
 from ganaug.data.json_values import clip
 from ganaug.data.labels import labels_from_array
+from ganaug.data.tables.arrow_tables import of_file
 from ganaug.data.tables.columns.categorical import factorize
 from ganaug.data.tables.containers import Container, as_table
 from ganaug.data.tables.encoder import Encoder, declared_columns, fit_encoder
@@ -188,8 +189,7 @@ class _Reading:
     def _parts(self) -> Iterator[pd.DataFrame]:
         schema = self._file.schema_arrow
         for batch in self._file.iter_batches(self._at_a_time, use_threads=False):
-            table = pa.Table.from_batches([batch]).replace_schema_metadata(schema.metadata)
-            yield table.to_pandas().reset_index(drop=True)
+            yield of_file(pa.Table.from_batches([batch]).replace_schema_metadata(schema.metadata))
 
     def encoded(self, categorical_features: Any, most_sampled: int) -> EncodedParquet:
         size = min(self._n_rows, most_sampled, max(1, self._most_cells))

@@ -12,14 +12,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet
 from numpy.typing import NDArray
 from pandas.api import types
+from pyarrow import Schema
 from pyarrow.lib import ArrowException
 
 from ganaug.data.files import check_regular, user_path
 from ganaug.data.images.array_files import DAMAGED
 from ganaug.data.json_values import clip, short
 from ganaug.data.labels import labels_from_array, listed
+from ganaug.data.tables.arrow_tables import of_file
 from ganaug.data.tables.columns.text_values import TextFormat, read_text_column
 from ganaug.data.tables.files.csv_format import TABLE_KINDS, CsvOptions, file_kind
 from ganaug.data.tables.files.csv_text import CsvText, parse_csv_text, quoted_fields
@@ -44,12 +47,15 @@ class TableFile:
         Rows of a CSV file as they stand there.
     notes : tuple of str
         What was found out about the file, for whom it may surprise; a sentence each.
+    schema : pyarrow.Schema or None
+        Of a parquet file.
     """
 
     table: pd.DataFrame
     format: TableFormat | None = None
     lines: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    schema: Schema | None = None
 
 
 def read_table(path: str | Path, options: CsvOptions | None = None, *, text: Sequence[str] = ()) -> pd.DataFrame:
@@ -105,7 +111,7 @@ def open_table(
     if kind == "parquet":
         if options != CsvOptions():
             raise ValueError(f"{path} is no CSV file; leave sep, decimal, encoding and na_values out")
-        return TableFile(_parquet(path))
+        return _parquet(path)
     try:
         return _csv(path, kind, options, text, formats)
     except MemoryError:
@@ -115,15 +121,16 @@ def open_table(
         raise ValueError(f"{path} cannot be read as {kind}: {reason}") from None
 
 
-def _parquet(path: Path) -> pd.DataFrame:
+def _parquet(path: Path) -> TableFile:
     try:
-        table = pd.read_parquet(path)
+        rows = pyarrow.parquet.read_table(path)
+        table = of_file(rows)
     except (ArrowException, *DAMAGED) as error:
         reason = clip(str(error) or type(error).__name__, 200)
         raise ValueError(f"{path} cannot be read as parquet: {reason}; write it again") from None
     if table.empty:
         raise ValueError(f"{path} holds no rows; pass a table with at least two classes")
-    return table
+    return TableFile(table, schema=rows.schema)
 
 
 def _csv(path: Path, kind: str, options: CsvOptions, text: Sequence[str], formats: bool) -> TableFile:
@@ -246,6 +253,7 @@ def write_table(
     *,
     like: TableFormat | None = None,
     originals: Sequence[str] = (),
+    schema: Schema | None = None,
 ) -> None:
     """Write a table to a CSV or parquet file.
 
@@ -258,8 +266,10 @@ def write_table(
         How a CSV file is written. Its columns come in its order, then those that it does not know.
     originals : sequence of str
         For a CSV file like another: lines of the first rows, which are written just so.
+    schema : pyarrow.Schema, optional
+        For a parquet file: the types of its columns, where they can hold the rows.
     """
-    with TableWriter(path, like=like) as writer:
+    with TableWriter(path, like=like, schema=schema) as writer:
         writer.write(table, originals)
 
 

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from ganaug.data.files import opened_atomically
 from ganaug.data.json_values import clip
+from ganaug.data.tables.arrow_tables import in_schema
 from ganaug.data.tables.files.csv_format import file_kind
 from ganaug.data.tables.files.csv_text import csv_fields
 from ganaug.data.tables.files.table_format import TableFormat
@@ -39,6 +40,8 @@ class TableWriter:
         Ends in .csv, .tsv or .txt, each also with .gz, or in .parquet.
     like : TableFormat, optional
         How a CSV file is written. Its columns come in its order, then those that it does not know.
+    schema : pyarrow.Schema, optional
+        For a parquet file: the types of its columns, where they can hold the rows.
 
     Examples
     --------
@@ -52,15 +55,15 @@ class TableWriter:
 
     _file: BufferedRandom
 
-    def __init__(self, path: str | Path, *, like: TableFormat | None = None) -> None:
-        self._path, self._kind, self._like = path, file_kind(path), like
+    def __init__(self, path: str | Path, *, like: TableFormat | None = None, schema: pa.Schema | None = None) -> None:
+        self._path, self._kind, self._like, self._schema = path, file_kind(path), like, schema
         self._closing = ExitStack()
         self._rows: _ParquetRows | _CsvRows
 
     def __enter__(self) -> Self:
         file = self._closing.enter_context(opened_atomically(self._path))
         if self._kind == "parquet":
-            self._rows = self._closing.enter_context(_ParquetRows(file, Path(self._path)))
+            self._rows = self._closing.enter_context(_ParquetRows(file, Path(self._path), self._schema))
         else:
             # Without the time in it, the same rows give the same file.
             packed = Path(self._path).suffix.lower() == ".gz"
@@ -124,8 +127,8 @@ class _CsvRows:
 class _ParquetRows:
     """Row groups of a parquet file, whose schema is that of the first part until one needs another."""
 
-    def __init__(self, file: BufferedRandom, path: Path) -> None:
-        self._file, self._path = file, path
+    def __init__(self, file: BufferedRandom, path: Path, schema: pa.Schema | None) -> None:
+        self._file, self._path, self._schema = file, path, schema
         self._writer: pq.ParquetWriter | None = None
 
     def __enter__(self) -> Self:
@@ -140,6 +143,7 @@ class _ParquetRows:
     def write(self, table: pd.DataFrame, originals: Sequence[str]) -> None:
         try:
             rows = pa.Table.from_pandas(table, preserve_index=False)
+            rows = rows if self._schema is None else in_schema(rows, self._schema)
             if self._writer is None:
                 self._writer = pq.ParquetWriter(self._file, rows.schema)
             schema = self._writer.schema
