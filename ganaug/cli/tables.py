@@ -132,8 +132,8 @@ def fit_table(
             _keep(gan, output, checkpoints, license)
         return
     file = opened(source, options, [target, groups, *(categorical or ())])
-    table, labels = split_target(real_rows(source, file.table), target, source)
-    table, given = part_groups(table, groups)
+    table, labels = split_target(file.table, target, source)
+    table, given = part_groups(real_rows(source, table), groups)
     report_reading(source, file)
     data = (table, labels) if given is None else (table, labels, given)
     if dry_run:

@@ -64,7 +64,8 @@ def load_table(source: Plugin) -> TableData:
             raise ValueError(f"{source.target} needs a target: the name of its column of labels")
         options = CsvOptions(**{key: source.params[key] for key in CSV_KEYS if key in source.params})
         table = read_table(source.target, options, text=[target, *categorical, *groups])
-        X, y = split_target(real_rows(user_path(source.target), table), target, source.target)
+        X, y = split_target(table, target, source.target)
+        X = real_rows(user_path(source.target), X)
         data = table_of(source, X, y, names=[*categorical, *groups, *split_columns(source)])
     elif _is_other_file(source.target):
         raise ValueError(f"{source.target}: a table must end in {TABLE_KINDS}; convert it")

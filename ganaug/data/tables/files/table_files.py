@@ -123,7 +123,7 @@ def open_table(
 
 def _parquet(path: Path) -> TableFile:
     try:
-        rows = pyarrow.parquet.read_table(path)
+        rows = pyarrow.parquet.read_table(path, partitioning=None)  # folders in its path are no columns
         table = of_file(rows)
     except (ArrowException, *DAMAGED) as error:
         reason = clip(str(error) or type(error).__name__, 200)
