@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from pyarrow import Schema
+
     from ganaug.data.tables.files.csv_format import CsvOptions
     from ganaug.data.tables.files.table_files import TableFile
     from ganaug.data.tables.files.table_format import TableFormat
@@ -30,7 +32,7 @@ NaValues = Annotated[
     typer.Option("--na-values", help="What stands for a missing value in a CSV file, such as '?'; may be repeated."),
 ]
 
-FORMAT = "table_format.json"  # in the folder of a model
+FORMAT, SCHEMA = "table_format.json", "parquet_schema"  # in the folder of a model, and there
 MOST_BYTES = 2**24
 
 
@@ -67,19 +69,23 @@ def report_reading(path: str | Path, file: TableFile, *, categorical: bool = Tru
         print(f"Note: {path}: {'; '.join(file.notes)}. Change it with --sep, --decimal, {remedy}.", file=sys.stderr)
 
 
-def keep_format(model: Path, form: TableFormat | None) -> None:
-    """Write beside a model how the table is written that it was trained on."""
+def keep_format(model: Path, form: TableFormat | None, schema: Schema | None) -> None:
+    """Write beside a model how its training table is written: as a CSV file, or of which types a parquet file is."""
     from ganaug.data.files import write_atomically
+    from ganaug.data.tables.arrow_tables import schema_text
 
-    if form is None or _checksum(model) is None:
+    state = None if form is None else form.to_state()
+    if schema is not None:
+        state = {SCHEMA: schema_text(schema.remove_metadata())}
+    checksum = None if state is None else _checksum(model)
+    if state is None or checksum is None:
         (model / FORMAT).unlink(missing_ok=True)
         return
-    state = {"weights_sha256": _checksum(model), **form.to_state()}
-    write_atomically(model / FORMAT, json.dumps(state, indent=1, ensure_ascii=False))
+    write_atomically(model / FORMAT, json.dumps({"weights_sha256": checksum, **state}, indent=1, ensure_ascii=False))
 
 
-def known_format(model: Path) -> TableFormat | None:
-    """How the table was written that a model was trained on; None where that is not known.
+def known_format(model: Path) -> tuple[TableFormat | None, Schema | None]:
+    """How the table was written that a model was trained on, a CSV or parquet file; None where that is not known.
 
     Raises
     ------
@@ -87,17 +93,20 @@ def known_format(model: Path) -> TableFormat | None:
         For a damaged file.
     """
     from ganaug.data.json_values import clip, read_json
+    from ganaug.data.tables.arrow_tables import schema_of_text
     from ganaug.data.tables.files.table_format import TableFormat
 
     path = model / FORMAT
     if not os.path.lexists(path):
-        return None
+        return None, None
     try:
         state = read_json(path, finite=False, most=MOST_BYTES)  # an infinite cell has a spelling as well
         if state.pop("weights_sha256") != _checksum(model):
-            return None  # another model was saved over the one that it belongs to
-        return TableFormat.from_state(state)
-    except (LookupError, ValueError, TypeError, AttributeError, RecursionError, ArithmeticError) as error:
+            return None, None  # another model was saved over the one that it belongs to
+        if SCHEMA in state:
+            return None, schema_of_text(state[SCHEMA])
+        return TableFormat.from_state(state), None
+    except (LookupError, ValueError, TypeError, AttributeError, RecursionError, ArithmeticError, OSError) as error:
         reason = clip(str(error) or type(error).__name__, 200)
         raise ValueError(f"{path} is damaged ({reason}); delete it to have rows in a plain format") from None
 

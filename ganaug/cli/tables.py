@@ -104,6 +104,8 @@ def fit_table(
     dry_run: DryRun = False,
 ) -> None:
     """Train a class-conditional generator, by default a GAN, on a table with labels."""
+    import pyarrow.parquet
+
     from ganaug.data.synthetic_rows import check_rows_real, real_rows
     from ganaug.data.tables.files.table_files import split_target
     from ganaug.data.tables.group_column import part_groups
@@ -129,7 +131,7 @@ def fit_table(
         if source.is_file():
             check_rows_real(source)
         if train_from(gan, source, target, groups):
-            _keep(gan, output, checkpoints, license)
+            _keep(gan, output, checkpoints, license, pyarrow.parquet.read_schema(source))
         return
     file = opened(source, options, [target, groups, *(categorical or ())])
     table, labels = split_target(file.table, target, source)
@@ -141,15 +143,15 @@ def fit_table(
         print_plan(gan, {**about, "data": _found(*data)}, *data)
         return
     if train(gan, *data, target=target, groups=groups):
-        _keep(gan, output, checkpoints, license, file)
+        _keep(gan, output, checkpoints, license, file.schema, file)
 
 
-def _keep(gan: Any, output: Path, checkpoints: Path | None, license: str, file: Any = None) -> None:
+def _keep(gan: Any, output: Path, checkpoints: Path | None, license: str, schema: Any, file: Any = None) -> None:
     """Save what is trained on a table, or on a file that was read in parts, and say so."""
     n_rows = gan.training_data_["n_rows"] if file is None else len(file.table)
     with saving(output, checkpoints):
         save(gan, output, license)
-        keep_format(output, None if file is None else file.format)
+        keep_format(output, None if file is None else file.format, schema)
     report_training(gan, f"{n_rows:,} rows", output)
 
 
@@ -274,7 +276,7 @@ def write_rows(gan: Any, asked: SamplesAsked, output: Path, seed: int | None, mo
     from ganaug.data.tables.files.table_writer import TableWriter
     from ganaug.generators.parts import part_seed, rows_at_a_time
 
-    form, form_is_known = known_format(model), False
+    (form, schema), form_is_known = known_format(model), False
     at_a_time = rows_at_a_time(gan)
     console = Console(stderr=True)
     bar = Progress(
@@ -294,7 +296,7 @@ def write_rows(gan: Any, asked: SamplesAsked, output: Path, seed: int | None, mo
             rows = _drawn(gan, labels, groups, part_seed(seed, number))
             if not form_is_known:
                 form, form_is_known = form if form is not None and form.fits(rows) else None, True
-            writer = writer or stack.enter_context(TableWriter(output, like=form))
+            writer = writer or stack.enter_context(TableWriter(output, like=form, schema=schema))
             writer.write(rows)
             bar.advance(task, len(labels))
     remember(output)

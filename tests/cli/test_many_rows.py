@@ -124,7 +124,7 @@ def test_a_column_that_says_that_all_rows_are_real_is_no_feature(tmp_path, refus
     assert "must say true or false, 1 or 0, or yes or no of each row, got 'maybe' in row 20" in said
 
 
-def test_types_and_columns_of_parquet_files_stay(tmp_path):
+def test_types_and_columns_of_parquet_files_stay(tmp_path, refused, capsys):
     large = [2**60 + k for k in range(1, 40)]
     columns = {
         "account": pa.array([None, *large], pa.int64()),
@@ -147,8 +147,11 @@ def test_types_and_columns_of_parquet_files_stay(tmp_path):
         assert run("sample", tmp_path / how, "-o", tmp_path / f"{how}.parquet", "--per-class", 9, "--seed", 0) == 0
     streamed, whole = (pq.read_table(tmp_path / f"{how}.parquet") for how in ("--stream", "--no-stream"))
     assert streamed.equals(whole)
-    learnt = ("account", "kids", "member", "left")
-    assert [whole.schema.field(name).type for name in learnt] == [columns[name].type for name in learnt]
+    assert {field.name: field.type for field in whole.schema} == {name: kind.type for name, kind in columns.items()}
+    capsys.readouterr()
+    state = tmp_path / "--stream" / "table_format.json"
+    state.write_text(state.read_text().replace('"parquet_schema": "', '"parquet_schema": "?'))
+    assert "table_format.json is damaged" in refused("sample", tmp_path / "--stream", "-o", tmp_path / "new.parquet")
 
 
 def test_columns_that_are_numbered_are_called_by_their_numbers(tmp_path):

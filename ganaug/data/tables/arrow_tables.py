@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from typing import Any
 
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-__all__ = ["from_pandas", "in_schema", "of_file", "to_pandas"]
+__all__ = ["from_pandas", "in_schema", "of_file", "schema_of_text", "schema_text", "to_pandas"]
 
 UNNAMED = re.compile(r"__index_level_\d+__")  # an index of pandas without a name, in a parquet file
 
@@ -97,6 +98,22 @@ def of_file(table: pa.Table) -> pd.DataFrame:
         if column.null_count and (types.is_integer(column.type) or types.is_boolean(column.type)):
             frame.isetitem(place, column.to_pandas(types_mapper=NULLABLE.get))
     return frame
+
+
+def schema_text(schema: pa.Schema) -> str:
+    """A schema as text, for JSON."""
+    return base64.b64encode(schema.serialize()).decode()
+
+
+def schema_of_text(text: str) -> pa.Schema:
+    """Inverse of :func:`schema_text`; ``ValueError``, ``TypeError`` or ``OSError`` for what is none.
+
+    Examples
+    --------
+    >>> schema_of_text(schema_text(pa.schema({"age": pa.int8()}))).types
+    [DataType(int8)]
+    """
+    return pa.ipc.read_schema(pa.py_buffer(base64.b64decode(text, validate=True)))
 
 
 def in_schema(rows: pa.Table, schema: pa.Schema) -> pa.Table:

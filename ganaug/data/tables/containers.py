@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,11 +62,10 @@ class Container:
             "sparse_array": self.sparse_array,
         }
         if self.kind == "frame":
-            schema = _to_arrow(self.template).schema.serialize().to_pybytes()
             library = _library(self.template)
             state |= {
                 "library": library if library in LIBRARIES else "pyarrow",
-                "schema": base64.b64encode(schema).decode(),
+                "schema": arrow_tables.schema_text(_to_arrow(self.template).schema),
             }
         return state
 
@@ -275,7 +273,7 @@ def _template(library: Any, schema: Any) -> Any:
     """A frame without rows of a library and a schema that a file names."""
     if library not in LIBRARIES or not isinstance(schema, str):
         raise ValueError(f"there is no frame of {short(library)}")
-    empty = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(schema, validate=True))).empty_table()
+    empty = arrow_tables.schema_of_text(schema).empty_table()
     arrow_tables.to_pandas(empty)
     try:
         return _from_arrow(empty, library)
