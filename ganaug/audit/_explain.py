@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ganaug.audit.explanation import Explanation, Neighbour
-from ganaug.audit.inputs import NO_LABEL, Side, check_sides, read_side
+from ganaug.audit.inputs import NO_LABEL, Side, check_sides, read_side, sampled
 from ganaug.data.host_states import plain_states
 from ganaug.engine.devices import resolve_device, seed_from
 from ganaug.generators.contract import check_generator, class_name, scorer
@@ -213,7 +213,7 @@ def _ranks(gan: Any, made: Side, seed: int) -> NDArray[np.float64] | None:
     for name in np.unique(made.names):
         own = np.flatnonzero(made.names == name)
         labels = np.repeat(np.array([by_name[name]], dtype=gan.classes_.dtype), DRAWN)
-        drawn = score(gan.sample(labels, random_state=np.random.default_rng(seed)), labels)
+        drawn = score(sampled(gan, labels, None, seed), labels)
         scores = score(made.items_at(own), labels[:1].repeat(len(own)))
         ranks[own] = np.searchsorted(np.sort(drawn), scores) / DRAWN
     return ranks

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from ganaug.audit.copying import near_counts
-from ganaug.audit.inputs import NO_LABEL, Side, read_side
+from ganaug.audit.inputs import NO_LABEL, Side, read_side, sampled
 from ganaug.data.groups import has_group
 from ganaug.generators.contract import Generator, class_name
 from ganaug.metrics.group_consistency import FEWEST, GroupConsistency, Grouped, group_consistency, group_positions
@@ -31,7 +31,7 @@ def draw_cells(gan: Generator, train: Side, random_state: Any) -> Side:
     labels = np.repeat(gan.classes_, len(known) * n)
     asked = np.tile(np.repeat(known, n), len(gan.classes_))
     names = {label: class_name(gan, label) for label in gan.classes_.tolist()}
-    drawn = gan.sample(labels, asked, random_state=random_state)
+    drawn = sampled(gan, labels, asked, random_state)
     return read_side(drawn, labels, "synthetic", train, names=names, groups=asked)
 
 

@@ -10,12 +10,20 @@ from numpy.typing import NDArray
 
 from ganaug.data.groups import groups_from_array
 from ganaug.data.labels import label_matches, listed
-from ganaug.generators.contract import Generator, check_generator, class_names, has_groups
+from ganaug.generators.contract import (
+    Generator,
+    check_generator,
+    class_indices,
+    class_names,
+    draw_images,
+    group_indices,
+    has_groups,
+)
 from ganaug.metrics.matching import check_synthetic_labels
 from ganaug.metrics.modalities import Modality, Samples, modality_for, modality_of
 from ganaug.metrics.nearest_neighbors import SMALLEST
 
-__all__ = ["NO_LABEL", "Side", "audited_classes", "check_sides", "draw", "read_side", "with_keys"]
+__all__ = ["NO_LABEL", "Side", "audited_classes", "check_sides", "draw", "read_side", "sampled", "with_keys"]
 
 DRAWN = 2000  # samples that are drawn from a model, in all
 FEWEST_TRAIN = 2  # of a class
@@ -131,9 +139,17 @@ def draw(gan: Generator, train: Side, per_class: int | None, random_state: Any) 
     n = per_class or max(SMALLEST, DRAWN // len(gan.classes_))
     labels = np.repeat(gan.classes_, n)
     groups = _groups_as_trained(gan, n, random_state) if has_groups(gan) and train.groups is not None else None
-    drawn = gan.sample(labels, *([] if groups is None else [groups]), random_state=random_state)
+    drawn = sampled(gan, labels, groups, random_state)
     names = {label: _name(label, class_names(gan)) for label in gan.classes_.tolist()}
     return read_side(drawn, labels, "synthetic", train, names=names, groups=groups)
+
+
+def sampled(gan: Generator, labels: NDArray[Any], groups: NDArray[Any] | None, random_state: Any) -> Any:
+    """What a generator draws of these classes, and of groups if they are given; images are checked, as a tensor."""
+    if gan.sample_spec_.kind != "images":
+        return gan.sample(labels, *([] if groups is None else [groups]), random_state=random_state)
+    of = None if groups is None else group_indices(gan, groups)
+    return draw_images(gan, class_indices(gan, labels), of, random_state=random_state)
 
 
 def _groups_as_trained(gan: Any, n: int, random_state: Any) -> NDArray[Any]:

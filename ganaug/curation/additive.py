@@ -29,6 +29,10 @@ class AdditiveTransfer(Transfer):
     other group ``h``. It needs no training, and is what a conditional generator has to beat where classes are missing
     in groups; where groups differ by more than an offset, it gains nothing.
 
+    Numbers of a data frame are moved as quantiles of their column, by which it is encoded, and stay within its range.
+    Where groups are further apart than a group is wide, that is not the same offset, and what is moved is spread wider
+    than it was; pass an array of numbers, which are moved as they are.
+
     Attributes
     ----------
     classes_, groups_ : ndarray of shape (n_classes,), (n_groups,)

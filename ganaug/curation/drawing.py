@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganaug.curation.cells import cells_to_add, check_cells, spread_over_groups, training_cells
-from ganaug.curation.image_filters import ImageFilter, filters_for
+from ganaug.curation.image_filters import ImageFilter, NoCopies, filters_for
 from ganaug.data import LabelledImages
 from ganaug.data.images.like import images_like
 from ganaug.data.labels import listed
@@ -100,7 +100,21 @@ class FilteredDraws:
         """Raise ``NothingPassedError`` if nothing that was drawn so far has an image."""
         if not any(record["kept"] for record in self.records):
             self.warn_of_short_classes()
-            raise NothingPassedError("not a single image passed the filters; train the GAN longer, or keep more")
+            raise NothingPassedError(f"not a single image passed the filters{self._strictest()}")
+
+    def _strictest(self) -> str:
+        """Which filter refused most of what it saw, and what to do about it."""
+        rates: dict[str, list[float]] = {}
+        for record in self.records:
+            for name, rate in record["passed"].items():
+                if rate is not None:
+                    rates.setdefault(name, []).append(rate)
+        if not rates:
+            return "; train the GAN longer, or keep more"
+        name = min(rates, key=lambda each: np.mean(rates[each]))
+        remedy = "it copies training images, of which more help, and fewer steps" if name == NoCopies.name else ""
+        remedy = remedy or "train the GAN longer, or keep more"
+        return f', of which "{name}" let {np.mean(rates[name]):.0%} pass; {remedy}'
 
     def warn_of_short_classes(self) -> None:
         """Warn the caller of the function that calls this of classes or cells that could not be filled."""

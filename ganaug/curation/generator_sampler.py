@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from ganaug.data.groups import ignore_classes_in_one_group
-from ganaug.data.tables.containers import as_table
+from ganaug.data.labels import listed
+from ganaug.data.tables.containers import as_table, is_frame
 from ganaug.data.tables.encoded import EncodedTable
 from ganaug.data.tables.layout import RowLayout
 from ganaug.generators.contract import draws_encoded, group_indices, has_groups, takes
@@ -160,14 +162,30 @@ class GeneratorSampler:
                 group = {"groups": group_indices(self.generator_, group["groups"])}
             return self.generator_.sample_encoded(np.full(n, c), random_state=random_state, **group)
         labels = np.repeat(self.data.classes[c], n)
-        drawn, _ = as_table(self.generator_.sample(labels, random_state=random_state, **group))
+        rows = self.generator_.sample(labels, random_state=random_state, **group)
+        drawn, _ = as_table(rows)
         if len(drawn) != n:
             raise ValueError(
                 f"generator must draw one row per label, got {len(drawn)} rows for {n} labels; correct the sample "
                 f"method of {type(self.generator_).__name__}"
             )
-        drawn.columns = self.data.table.columns
-        return self.data.encoder.transform(drawn)
+        return self.data.encoder.transform(
+            self._in_order(drawn, named=isinstance(rows, pd.DataFrame) or is_frame(rows))
+        )
+
+    def _in_order(self, drawn: pd.DataFrame, *, named: bool) -> pd.DataFrame:
+        """Drawn rows with the columns of the training data, by their names where they have some."""
+        known = self.data.table.columns
+        named = named and not isinstance(drawn.columns, pd.RangeIndex)
+        if len(drawn.columns) != len(known) or (named and set(map(str, drawn.columns)) != set(map(str, known))):
+            own, wanted = (listed(list(map(repr, names))) for names in (drawn.columns, known))
+            raise ValueError(
+                f"generator must draw the columns that it was fitted to, {wanted}, got {own}; correct the sample "
+                f"method of {type(self.generator_).__name__}"
+            )
+        if named:
+            drawn = drawn.set_axis(list(map(str, drawn.columns)), axis=1)[list(map(str, known))]
+        return drawn.set_axis(known, axis=1)
 
 
 def check_takes_groups(generator: Any, *, prefit: bool) -> None:

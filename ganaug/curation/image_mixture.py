@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, clone
 from torch import Tensor
 
 from ganaug.data import labelled_images
+from ganaug.data.json_values import short
 from ganaug.engine.devices import seed_from, seeded
 from ganaug.generators.contract import (
     SampleSpec,
@@ -98,7 +99,8 @@ class ImageMixture(BaseEstimator):
         Raises
         ------
         ValueError, TypeError
-            For no generators, one that is no generator of images or learns no groups where others do, and bad input.
+            For no generators, one that is no generator of images or learns no groups where others do, generators that
+            find other classes or groups in the same images, and bad input.
         """
         generators = list(self.generators)
         if not generators:
@@ -120,11 +122,23 @@ class ImageMixture(BaseEstimator):
             without = next(each for each in self.generators_ if not has_groups(each))
             raise TypeError(f"all generators must learn groups or none, got a {type(without).__name__} without groups_")
         first = self.generators_[0]
+        self._check_alike(first)
         self.classes_, self.sample_spec_ = first.classes_, first.sample_spec_
         self.class_names_ = getattr(first, "class_names_", {})
         self.groups_ = np.asarray(first.groups_) if has_groups(first) else None
         self.cell_counts_ = first.cell_counts_ if has_groups(first) else None
         return self
+
+    def _check_alike(self, first: Any) -> None:
+        """Refuse generators that know other classes or groups, or in another order: all draw by the same positions."""
+        for name in ("classes_", *(["groups_"] if has_groups(first) else [])):
+            known = np.asarray(getattr(first, name)).tolist()
+            for each in self.generators_[1:]:
+                if (own := np.asarray(getattr(each, name)).tolist()) != known:
+                    raise ValueError(
+                        f"all generators must have the same {name}, got {short(known)} of {type(first).__name__} and "
+                        f"{short(own)} of {type(each).__name__}; pass others"
+                    )
 
     @property
     def device_(self) -> torch.device:

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from ganaug.data import LabelledImages
 from ganaug.data.groups import cell_counts, check_groups, groups_from_array
 from ganaug.data.host_states import plain_states
+from ganaug.data.images.labelled import UNLABELLED
 from ganaug.data.labels import class_positions, labels_from_array
 from ganaug.engine.devices import seed_from
 from ganaug.generators.contract import SampleSpec
@@ -58,7 +59,7 @@ class Transfer(BaseEstimator):
 
     @plain_states()
     def _keep(self, X: Any, y: Any = None, groups: Any = None) -> None:
-        """Keep samples, as an array, with the positions of their classes and groups."""
+        """Keep samples, as an array, with the positions of their classes and groups; of images those with a label."""
         if isinstance(X, LabelledImages):
             X, y, groups = X.images, X.labels, X.groups if groups is None else groups
         if groups is None:
@@ -66,6 +67,9 @@ class Transfer(BaseEstimator):
         samples = _samples(X)
         labels = labels_from_array(y, len(samples), of="samples")
         groups = groups_from_array(groups, len(samples), of="samples")
+        if samples.ndim == 4 and labels.dtype.kind == "i":
+            known = labels != UNLABELLED
+            samples, labels, groups = samples[known], labels[known], groups[known]
         check_groups(labels, groups, use="conditioning", of="samples")
         self.classes_, classes = np.unique(labels, return_inverse=True)
         self.groups_, of = np.unique(groups, return_inverse=True)

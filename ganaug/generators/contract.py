@@ -147,6 +147,7 @@ class Generator(Protocol):
         """Draw one sample per label: images (n, channels, height, width), or rows like those it was trained on.
 
         With `groups`, one for each label, they are of these groups; without, groups are drawn as in training.
+        `random_state` is None or a whole number below 2**32, as :func:`sklearn.utils.check_random_state` takes it.
         """
 
 
@@ -441,6 +442,8 @@ def draw_images(
         If what is drawn is not what ``sample_spec_`` says, one image for each position.
     """
     positions = np.asarray(positions, dtype=np.int64)
+    if isinstance(random_state, np.random.Generator):  # which scikit-learn's check_random_state does not take
+        random_state = int(random_state.integers(2**31))
     # A generator that cannot learn groups may lack the parameter.
     asked = () if groups is None else (np.asarray(groups, dtype=np.int64),)
     if torch.device(device).type != "cpu" and hasattr(generator, "sample_positions"):  # they need not leave the GPU

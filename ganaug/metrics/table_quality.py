@@ -72,7 +72,8 @@ def table_report(
     Returns
     -------
     QualityReport
-        Overall and per class, of as many rows of each class on both sides:
+        Overall and per class, of as many rows of each class on both sides. Overall figures take no notice of classes:
+        that rows have wrong labels shows in those per class.
 
         * column distance, in [0, 1]: mean of :func:`column_distances`; each column's is in ``table("columns")``.
         * pair distance, in [0, 1]: mean of :func:`pair_distances` over pairs of columns.

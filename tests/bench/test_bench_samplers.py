@@ -15,7 +15,8 @@ from ganaug.bench.methods.samplers import SAMPLERS, check_sampler, resample
 from ganaug.bench.suite.plugins import Plugin
 from ganaug.bench.suite.schema import TableArm
 
-FAST = {"gan": {"generator": {"steps": 5}}, "safe": {"sampler": {"generator": {"steps": 5}}, "cv": 2, "ratios": [1.0]}}
+QUICK = {"generator": {"steps": 5}, "selection": False}
+FAST = {"gan": QUICK, "safe": {"sampler": QUICK, "cv": 2, "ratios": [1.0]}}
 FAST["table-gan"] = {"steps": 5}  # a registered generator, on its own
 NAMES = sorted({*SAMPLERS, "table-gan"} - {*PACKAGES, "gaussian"})  # which draws numbers only
 

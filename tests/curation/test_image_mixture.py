@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.utils import check_random_state
 
 from ganaug import ImageGAN, LabelledImages, SyntheticPool
+from ganaug.audit import audit
 from ganaug.classifiers.image_classifier import ClassifierConfig
 from ganaug.curation import AdditiveTransfer, ImageMixture, choose_cells
 from ganaug.generators import SampleSpec
@@ -97,3 +99,41 @@ def test_bad_requests_are_refused(data):
         both.sample([2], ["new"])
     with pytest.raises(ValueError, match="the same length, got 2 labels and 1 groups"):
         both.sample([0, 1], ["new"])
+
+
+def test_images_without_a_label_are_of_no_class(data):
+    shades = (100 * data.labels[:, None, None, None] + data.images // 8).astype(np.uint8)
+    unknown = LabelledImages(shades, np.where(np.arange(60) % 10, data.labels, -1), groups=data.groups)
+    transfer = AdditiveTransfer().fit(unknown)
+    assert transfer.classes_.tolist() == [0, 1]
+    assert transfer.cell_counts_.sum() == 54
+    both = ImageMixture([ImageGAN(steps=1, device="cpu", verbose=False), AdditiveTransfer()], random_state=0).fit(
+        unknown
+    )
+    assert both.classes_.tolist() == [0, 1]
+    moved = both.generators_[1].sample([1] * 20, ["new"] * 20, random_state=0)
+    assert moved.min() >= 90
+
+
+def test_generators_that_find_other_classes_are_refused(data):
+    class Backwards(Level):
+        def fit(self, data):
+            super().fit(data).classes_ = data.classes[::-1]
+            return self
+
+    with pytest.raises(
+        ValueError, match=r"must have the same classes_, got \[0, 1\] of Level and \[1, 0\] of Backwards"
+    ):
+        ImageMixture([Level(1), Backwards(2)]).fit(data)
+
+
+def test_generators_may_take_seeds_as_scikit_learn_does_and_draw_arrays(data, tmp_path):
+    class Strict(Level):
+        def sample(self, labels, groups=None, *, random_state=None):
+            shape = (len(labels), 1, 8, 8)
+            return check_random_state(random_state).randint(0, 256, shape, dtype=np.uint8)
+
+    model = Strict(1).fit(data)
+    pool = SyntheticPool.build(model, tmp_path / "pool", per_class=3, keep=[], random_state=0)
+    assert len(pool) == 6
+    assert audit(model, data, random_state=0).exact.count == 0

@@ -394,6 +394,24 @@ def test_any_generator_takes_the_place_of_the_gan(three):
         sampler(generator=Means(extra=1)).fit_resample(X, y)
 
 
+class Reordered(Means):
+    """Returns the columns in another order, and may call one otherwise."""
+
+    def sample(self, labels, random_state):
+        drawn = pd.DataFrame([self.X[self.y == labels[0]].mean()] * len(labels))
+        return drawn[drawn.columns[::-1]].rename(columns={"age": self.extra or "age"})
+
+
+def test_columns_that_a_generator_draws_are_told_by_their_names():
+    X = pd.DataFrame({"age": np.arange(40.0), "income": 100 * np.arange(40.0)})
+    y = np.repeat([0, 1], [28, 12])
+    X_new, _ = sampler(generator=Reordered(extra=0), local_share=0.0).fit_resample(X, y)
+    np.testing.assert_allclose(X_new[40:].to_numpy(), [[33.5, 3350]] * 16, rtol=0.05)
+    other = sampler(generator=Reordered(extra="years"), local_share=0.0)
+    with pytest.raises(ValueError, match="that it was fitted to, 'age', 'income', got 'income', 'years'; correct the"):
+        other.fit_resample(X, y)
+
+
 class EncodedMeans(BaseEstimator):
     """A generator of encoded rows, which need not be decoded."""
 
