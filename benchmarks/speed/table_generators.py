@@ -97,16 +97,17 @@ def measure(name: str, table: str, seed: int) -> dict[str, float]:
     return {"fit": fitting, "draw": drawing, "memory": memory, "AP": precision(rows, train, test, seed)}
 
 
-def measured(name: str, table: str, seeds: int) -> pd.DataFrame | None:
-    """A row for each seed; None for a package that is not installed."""
+def measured(name: str, table: str, seeds: int) -> pd.DataFrame | str:
+    """A row for each seed; or why there is none, such as a package that is not installed."""
     found = []
     for seed in range(seeds):
         command = [sys.executable, __file__, "--one", name, table, str(seed)]
         threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **threads})
         if done.returncode:
-            print(name, table, done.stderr.strip().splitlines()[-1], sep="; ", flush=True)
-            return None
+            reason = done.stderr.strip().splitlines()[-1]
+            print(name, table, reason, sep="; ", flush=True)
+            return reason
         found.append(json.loads(done.stdout.splitlines()[-1]))
         print(name, table, seed, *(f"{key} {value:.2f}" for key, value in found[-1].items()), sep="; ", flush=True)
     return pd.DataFrame(found)
@@ -120,13 +121,13 @@ def lines_of(table: str, seeds: int) -> list[str]:
     lines = [f"{table}, {size}:", ""]
     after = "TableGAN as good after | any of ganaug as good after"
     lines += [f"| generator | fit, s | draw 1,000, s | memory, MiB | AP, % | {after} |", "|" + "---|" * 7]
-    lines += [f"| real rows | | | | {real.AP.mean():.1f} | | |"] if real is not None else []
+    lines += [f"| real rows | | | | {real if isinstance(real, str) else f'{real.AP.mean():.1f}'} | | |"]
     all_steps = {f"TableGAN, {steps:,} steps": f"table-gan:{steps}" for steps in STEPS}
     means: dict[str, pd.Series[float]] = {}
     for shown, name in {**OURS, **all_steps, **PEERS}.items():
         found = measured(name, table, seeds)
-        if found is None:
-            lines.append(f"| {shown} | not measured | | | | | |")
+        if isinstance(found, str):
+            lines.append(f"| {shown} | {found} | | | | | |")
             continue
         of = found.mean()
         after = " | "
