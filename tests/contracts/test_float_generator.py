@@ -81,7 +81,8 @@ def pool(spectra, tmp_path_factory):
 def test_pools_keep_every_bit(spectra, pool, tmp_path):
     assert (pool.dtype, pool.labels.tolist()) == ("float32", ["high"] * 4 + ["low"] * 3)
     plain = SyntheticPool.build(spectra, tmp_path / "pool", per_class=5, random_state=0)
-    drawn = [spectra.sample([label] * 64, random_state=np.random.default_rng([0, i])) for i, label in enumerate(LABELS)]
+    seeds = [int(np.random.default_rng([0, i]).integers(2**31)) for i in range(len(LABELS))]
+    drawn = [spectra.sample([label] * 64, random_state=seed) for label, seed in zip(LABELS, seeds, strict=True)]
     expected = torch.cat([part[:5] for part in drawn])
     assert plain.read(range(10)).numpy().tobytes() == expected.numpy().tobytes()
     assert torch.equal(plain[7][0], expected[7])

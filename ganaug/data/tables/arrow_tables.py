@@ -75,7 +75,8 @@ def of_file(table: pa.Table) -> pd.DataFrame:
     """Columns of a parquet file, in the dtypes in which they come back.
 
     Whole numbers and booleans beside missing values get pandas' nullable dtypes, and stay such. What pandas notes for
-    itself in a file does not count: an index that has a name is a column, names of columns are texts.
+    itself in a file does not count: an index that has a name is a column, unless it numbers the rows, and names of
+    columns are texts.
 
     Parameters
     ----------
@@ -87,7 +88,7 @@ def of_file(table: pa.Table) -> pd.DataFrame:
 
     Examples
     --------
-    >>> clients = pd.DataFrame({"id": [7, 8], "age": pd.array([30, None], "Int64")}).set_index("id")
+    >>> clients = pd.DataFrame({"id": [7, 3, 4], "age": pd.array([30, None, 20], "Int64")}).set_index("id")
     >>> of_file(pa.Table.from_pandas(clients)).dtypes.astype(str).to_dict()
     {'age': 'Int64', 'id': 'int64'}
     """
