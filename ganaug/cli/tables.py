@@ -304,11 +304,15 @@ def write_rows(gan: Any, asked: SamplesAsked, output: Path, seed: int | None, mo
 
 def _drawn(gan: Any, labels: Any, groups: Any, seed: int | None) -> Any:
     """Rows with columns of their labels and groups."""
+    import narwhals as nw
+
+    from ganaug.data.tables.arrow_tables import of_file
     from ganaug.data.tables.containers import as_table, is_frame
     from ganaug.generators.contract import training_data
 
     drawn = gan.sample(labels, *([] if groups is None else [groups]), random_state=seed)
-    rows = (_of_frame(drawn) if is_frame(drawn) else as_table(drawn)[0]).rename(columns=str)
+    # A frame that is none of pandas keeps its dates and decimals, and whole numbers whole.
+    rows = (of_file(nw.from_native(drawn).to_arrow()) if is_frame(drawn) else as_table(drawn)[0]).rename(columns=str)
     for role, called, values in (("target", "label", labels), ("groups", "group", groups)):
         if values is None:
             continue
@@ -317,24 +321,6 @@ def _drawn(gan: Any, labels: Any, groups: Any, seed: int | None) -> Any:
             name = f"_{name}"
         rows[name] = values
     return rows
-
-
-def _of_frame(frame: Any) -> Any:
-    """Rows of a frame that is none of pandas, in which dates and decimals stay such, and whole numbers whole."""
-    import narwhals as nw
-    import pandas as pd
-    import pyarrow as pa
-
-    from ganaug.data.tables.arrow_tables import NULLABLE
-
-    table = nw.from_native(frame).to_arrow()
-    nullable = [pa.types.is_integer(column.type) and column.null_count for column in table.columns]
-    return pd.DataFrame(
-        {
-            name: column.to_pandas(types_mapper=NULLABLE.get if is_whole else None)
-            for name, column, is_whole in zip(table.column_names, table.columns, nullable, strict=True)
-        }
-    )
 
 
 def _check_cells(groups: str | None, target: str, per_cell: str | None, strategy: str) -> None:

@@ -30,6 +30,7 @@ from ganaug.generators.contract import (
 __all__ = ["FilteredDraws", "NothingPassedError", "draw_filtered", "draw_filtered_cells"]
 
 MIN_BATCH, MAX_BATCH = 64, 4096  # candidates drawn at a time
+REMEDY = "train the GAN longer, or keep more"
 
 
 class NothingPassedError(ValueError):
@@ -110,10 +111,10 @@ class FilteredDraws:
                 if rate is not None:
                     rates.setdefault(name, []).append(rate)
         if not rates:
-            return "; train the GAN longer, or keep more"
+            return f"; {REMEDY}"
         name = min(rates, key=lambda each: np.mean(rates[each]))
-        remedy = "it copies training images, of which more help, and fewer steps" if name == NoCopies.name else ""
-        remedy = remedy or "train the GAN longer, or keep more"
+        copies = name == NoCopies.name
+        remedy = "it copies training images, of which more help, and fewer steps" if copies else REMEDY
         return f', of which "{name}" let {np.mean(rates[name]):.0%} pass; {remedy}'
 
     def warn_of_short_classes(self) -> None:

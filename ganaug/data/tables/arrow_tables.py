@@ -72,7 +72,7 @@ def from_pandas(rows: pd.DataFrame, schema: pa.Schema) -> pa.Table:
 
 
 def of_file(table: pa.Table) -> pd.DataFrame:
-    """Columns of a parquet file, in the dtypes in which they come back.
+    """Columns of a parquet file, or of a frame that is none of pandas, in the dtypes in which they are written again.
 
     Whole numbers and booleans beside missing values get pandas' nullable dtypes, and stay such. What pandas notes for
     itself in a file does not count: an index that has a name is a column, unless it numbers the rows, and names of
