@@ -178,7 +178,10 @@ def _with_timeout(
 
 def _start(suite: Suite, root: Path, task: Task, keys: frozenset[str]) -> tuple[Any, Connection]:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, "ganaug.bench.cases.images", "ganaug.bench.cases.tables"])
+    preloaded = [__name__, "ganaug.bench.cases.images", "ganaug.bench.cases.tables"]
+    if suite.images is not None:
+        preloaded.append("torchvision.transforms.v2")  # takes longer to import than a small cell to run
+    context.set_forkserver_preload(preloaded)
     receiver, sender = context.Pipe(duplex=False)
     child = context.Process(target=_child, args=(suite, root, task, keys, sender))
     child.start()

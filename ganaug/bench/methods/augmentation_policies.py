@@ -12,7 +12,6 @@ from typing import ClassVar
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchvision.transforms import v2
 
 from ganaug.bench.methods.batch_transforms import BatchTransform, rotations, warp
 
@@ -58,6 +57,8 @@ def _blended(other: Callable[[Tensor], Tensor]) -> Operation:
 
 
 def _grey(images: Tensor) -> Tensor:
+    from torchvision.transforms import v2
+
     return v2.functional.rgb_to_grayscale(images) if images.shape[1] == 3 else images
 
 
@@ -82,6 +83,18 @@ def _solarised(images: Tensor, magnitudes: Tensor) -> Tensor:
     return torch.where(images >= magnitudes[:, None, None, None], 1 - images, images)
 
 
+def _contrasted(images: Tensor, _: Tensor) -> Tensor:
+    from torchvision.transforms import v2
+
+    return v2.functional.autocontrast(images)
+
+
+def _equalised(images: Tensor, _: Tensor) -> Tensor:
+    from torchvision.transforms import v2
+
+    return v2.functional.equalize(images)
+
+
 OPERATIONS: dict[str, Operation] = {
     "Identity": lambda images, _: images,
     "ShearX": _sheared(0),
@@ -95,8 +108,8 @@ OPERATIONS: dict[str, Operation] = {
     "Sharpness": _blended(_blurred),
     "Posterize": _posterised,
     "Solarize": _solarised,
-    "AutoContrast": lambda images, _: v2.functional.autocontrast(images),
-    "Equalize": lambda images, _: v2.functional.equalize(images),
+    "AutoContrast": _contrasted,
+    "Equalize": _equalised,
 }
 
 

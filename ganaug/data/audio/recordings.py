@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.signal
 from numpy.typing import NDArray
 
 from ganaug.data.files import check_regular
@@ -178,8 +177,10 @@ def resampled(samples: NDArray[np.floating], sample_rate: int, wanted: int) -> N
     """
     if sample_rate == wanted:
         return samples
+    from scipy.signal import resample_poly
+
     common = gcd(sample_rate, wanted)
-    return scipy.signal.resample_poly(samples, wanted // common, sample_rate // common)
+    return resample_poly(samples, wanted // common, sample_rate // common)
 
 
 def reason_of(error: BaseException) -> str:
