@@ -20,6 +20,7 @@ __all__ = [
     "exact_copies",
     "far_more",
     "far_more_pairs",
+    "has_common_values",
     "repeats",
     "row_keys",
 ]
@@ -27,6 +28,7 @@ __all__ = [
 # p-value below which other rows repeat training rows more than these repeat each other: far smaller than for a test,
 # since training rows that repeat each other come in groups.
 FAR_MORE = 1e-6
+MORE = 0.01  # the same where no training rows repeat each other
 WIDTHS = 12  # standard deviations around the mean of a distribution, beyond which there is nothing
 
 
@@ -77,6 +79,19 @@ def row_keys(*parts: pd.DataFrame) -> list[NDArray[np.int64]]:
     return _numbered([row.tobytes() for row in codes], list(map(len, parts)))
 
 
+def has_common_values(table: pd.DataFrame) -> bool:
+    """Whether in each column at least half of the rows hold a value of another row: rows may be equal by chance.
+
+    Examples
+    --------
+    >>> has_common_values(pd.DataFrame({"kind": ["a", "b", "a"], "age": [41, 53, 41]}))
+    True
+    >>> has_common_values(pd.DataFrame({"kind": ["a", "b", "a"], "weight": [61.27, 58.03, 74.91]}))
+    False
+    """
+    return all(repeats(_codes([table[name]])).mean() >= 0.5 for name in table.columns)
+
+
 def _codes(columns: list[pd.Series]) -> NDArray[np.int64]:
     single = any(column.dtype == np.float32 for column in columns)
     values: list[Any] = []
@@ -95,12 +110,18 @@ def _numbered(content: list[bytes], lengths: list[int]) -> list[NDArray[np.int64
 
 
 def check_holdout(
-    synthetic: NDArray[np.int64], train: NDArray[np.int64], holdout: NDArray[np.int64], *, kind: Kind
+    synthetic: NDArray[np.int64],
+    train: NDArray[np.int64],
+    holdout: NDArray[np.int64],
+    *,
+    kind: Kind,
+    common: bool = False,
 ) -> None:
     """Raise ``ValueError`` if holdout samples are also in the training data or among the synthetic ones.
 
     Rows of a table may be equal by chance: where training rows repeat each other, a holdout passes that does not repeat
-    them far more often, and is not the training data themselves. Synthetic rows are refused if they are the holdout
+    them far more often, and is not the training data themselves. Where none do, it may repeat a few if all
+    columns have common values. Synthetic rows are refused if they are the holdout
     itself, or hit its rows far more often than they hit as many training rows.
 
     Parameters
@@ -109,6 +130,8 @@ def check_holdout(
         Keys.
     kind : Kind
         Of the samples.
+    common : bool, default=False
+        Whether training rows have common values (:func:`has_common_values`).
     """
     repeated = int(repeats(train).sum())
     known = int(np.isin(synthetic, holdout).sum())
@@ -120,7 +143,11 @@ def check_holdout(
     count = int(np.isin(holdout, train).sum())
     if not count:
         return
-    by_chance = repeated and not far_more(count, len(holdout), repeated, len(train))
+    if repeated:
+        by_chance = not far_more(count, len(holdout), repeated, len(train))
+    else:
+        pairs = len(train) * (len(train) - 1) // 2
+        by_chance = common and not far_more_pairs(count, len(train) * len(holdout), 0, pairs, alpha=MORE)
     if not kind.repeats or _same(train, holdout) or not by_chance:
         raise ValueError(
             f"{count} of {len(holdout)} holdout {kind.name} are also in the training data; remove them from one of the "
@@ -202,7 +229,7 @@ def far_more(count: int, n: int, other: int, n_other: int) -> bool:
     return bool(scipy.stats.fisher_exact(table, alternative="greater").pvalue < FAR_MORE)
 
 
-def far_more_pairs(count: int, n: int, other: int, n_other: int) -> bool:
+def far_more_pairs(count: int, n: int, other: int, n_other: int, *, alpha: float = FAR_MORE) -> bool:
     """As :func:`far_more` where counts are small beside `n` and `n_other`, which may be billions, by a binomial test.
 
     Examples
@@ -211,4 +238,4 @@ def far_more_pairs(count: int, n: int, other: int, n_other: int) -> bool:
     (True, False)
     """
     found = scipy.stats.binomtest(count, count + other, n / (n + n_other), alternative="greater")
-    return float(found.pvalue) < FAR_MORE
+    return float(found.pvalue) < alpha

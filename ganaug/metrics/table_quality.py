@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ganaug.data.fingerprints import check_holdout, row_keys
+from ganaug.data.fingerprints import check_holdout, has_common_values, row_keys
 from ganaug.data.groups import groups_from_array
 from ganaug.data.host_states import plain_states
 from ganaug.data.kinds import KINDS
@@ -117,7 +117,8 @@ def table_report(
         if name != reference
     }
     if holdout is not None:
-        check_holdout(*row_keys(*(tables[name] for name in ("synthetic", "real", "held-out"))), kind=KINDS["rows"])
+        keys = row_keys(*(tables[name] for name in ("synthetic", "real", "held-out")))
+        check_holdout(*keys, kind=KINDS["rows"], common=has_common_values(tables["real"]))
     classes = shared_classes(labels)
     seed = seed_from(random_state)
     sides = matched_samples(

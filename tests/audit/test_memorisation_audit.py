@@ -9,7 +9,7 @@ from sklearn.datasets import load_breast_cancer
 
 from ganaug import ImageGAN, LabelledImages, TableGAN, labelled_images
 from ganaug.audit import audit
-from ganaug.data.fingerprints import check_holdout, row_keys
+from ganaug.data.fingerprints import check_holdout, has_common_values, row_keys
 from ganaug.data.kinds import KINDS
 
 FORBIDDEN = ("private", "anonymous", "safe")
@@ -452,6 +452,38 @@ def test_bad_rows_are_refused(change, message):
         audit(fresh, train, holdout, per_class=20)
     with pytest.raises(ValueError, match="no column of the tables varies"):
         audit(fresh * 0, train * 0)
+
+
+def test_a_holdout_may_repeat_a_row_of_names_and_small_numbers_where_none_repeat():
+    def drawn(n, rng):
+        columns = {
+            "age": rng.integers(20, 70, n),
+            "kind": rng.choice(list("abc"), n),
+            "children": rng.integers(0, 9, n),
+        }
+        return pd.DataFrame(columns)
+
+    def refused(train, holdout):
+        keys = row_keys(train[:0], train, holdout)
+        try:
+            check_holdout(*keys, kind=KINDS["rows"], common=has_common_values(train))
+        except ValueError:
+            return True
+        return False
+
+    shared, wrong = 0, 0
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        train, holdout = drawn(60, rng), drawn(30, rng)
+        if train.duplicated().any():
+            continue
+        shared += len(train.merge(holdout)) > 0
+        wrong += refused(train, holdout)
+        assert refused(train, pd.concat([train[:8], holdout[8:]]))
+        weights = rng.normal(size=60)
+        assert refused(train.assign(w=weights), pd.concat([train[:1].assign(w=weights[:1]), holdout.assign(w=0.1)]))
+    assert shared > 20
+    assert wrong <= 0.05 * shared
 
 
 @pytest.mark.parametrize("decimals", [0, 1])
