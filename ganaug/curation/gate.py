@@ -65,7 +65,7 @@ def decide(
     few: bool = False,
     resolution: float = 0.0,
 ) -> GateDecision:
-    """Choose the smallest ratio that is within one standard error of the best.
+    """Choose the smallest ratio that is within one standard error of the best; one that adds must beat adding nothing.
 
     Parameters
     ----------
@@ -102,6 +102,8 @@ def decide(
     1
     >>> decide([[0.7, 0.8], [0.6, 0.5], [0.7, 0.71]], [0, 1], 1 / 3).ratio
     0
+    >>> decide([[0.7, 0.9, 0.8], [0.6, 0.3, 0.7], [0.7, 0.7, 0.81]], [0, 0.5, 1], 1 / 3).ratio  # 0.5 is below 0
+    1
     """
     table = np.asarray(scores, dtype=float)
     called = names or [f"ratio {ratio:g}" for ratio in ratios]
@@ -117,7 +119,8 @@ def decide(
     def error(one: int, other: int) -> float:
         return enlarged * standard_error(table[:, one] - table[:, other], test_share, resolution=resolution)
 
-    chosen = next(column for column in range(best + 1) if means[best] - means[column] <= error(best, column))
+    better = [column for column in range(best + 1) if column in {0, best} or means[column] > means[0]]
+    chosen = next(column for column in better if means[best] - means[column] <= error(best, column))
     gain = float(means[best] - means[0])
     # If nothing is best: how well the largest ratio could have been told from it.
     smallest = error(best, 0) if best else error(-1, 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -57,7 +57,7 @@ class GeneratorSampler:
     ((2, 3), [-1, -1])
     """
 
-    min_rows: ClassVar[int] = 8  # of a class: of fewer no GAN learns anything
+    min_rows: int = 8  # of a class: of fewer no GAN learns anything
 
     def __init__(self, generator: Any, data: EncodedTable, *, prefit: bool = False, seed: int | None = None) -> None:
         self.generator = generator

@@ -26,7 +26,7 @@ from ganaug.engine.nested_params import NestedDefaults
 from ganaug.resampling.cells import RowGroups, cells_to_fill, row_groups
 from ganaug.resampling.table_tags import TableTags
 
-__all__ = ["TableOverSampler", "checked_labels", "copied", "labels_like", "rows_of", "seeds"]
+__all__ = ["TableOverSampler", "check_originals_first", "checked_labels", "copied", "labels_like", "rows_of", "seeds"]
 
 Table = TypeVar("Table")  # what holds the rows: a data frame, an array, a sparse matrix
 Labels = TypeVar("Labels")
@@ -163,6 +163,15 @@ def copied(X: Any) -> Any:
 def rows_of(X: Any, indices: NDArray[np.integer]) -> Any:
     """Some of the rows, in the container that they came in."""
     return rows_at(X, indices) if is_frame(X) else _safe_indexing(X, indices)
+
+
+def check_originals_first(sampler: Any, y_new: Any, y: NDArray[Any]) -> None:
+    """Raise ``ValueError`` if a sampler does not return the original rows first, by their labels."""
+    if not np.array_equal(y_new[: len(y)], y):
+        raise ValueError(
+            f"sampler must return the original rows first, {type(sampler).__name__} does not; "
+            "pass an over-sampler, not one that cleans or under-samples"
+        )
 
 
 def labels_like(y: Any, labels: Any) -> Any:

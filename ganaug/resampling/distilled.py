@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier, VotingClassifier
+from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils import assert_all_finite, check_array, check_consistent_length, column_or_1d, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validate_data
 
@@ -23,7 +26,7 @@ from ganaug.curation.gate import GateDecision, decide
 from ganaug.data.tables.containers import is_frame
 from ganaug.engine.devices import RandomStateLike, seeded
 from ganaug.engine.nested_params import NestedDefaults
-from ganaug.resampling.base import checked_labels, rows_of, seeds
+from ganaug.resampling.base import check_originals_first, checked_labels, rows_of, seeds
 from ganaug.resampling.encoded_columns import EncodedColumns
 from ganaug.resampling.over_sampler import GANOverSampler
 
@@ -32,6 +35,10 @@ __all__ = ["DistilledClassifier", "Lesson", "default_teacher"]
 OUT_OF_FOLD = 5  # folds in which the teacher labels the real rows
 OWN_LABEL = 0.5  # weight of a real row's own label beside what the teacher says of it
 LEAST_WEIGHT = 1e-3  # less likely classes of a row are not shown to the student
+
+
+def _student_has(method: str) -> Callable[[DistilledClassifier], bool]:
+    return lambda model: hasattr(getattr(model, "student_", model.student), method)
 
 
 class DistilledClassifier(MetaEstimatorMixin, ClassifierMixin, NestedDefaults, BaseEstimator):
@@ -46,16 +53,19 @@ class DistilledClassifier(MetaEstimatorMixin, ClassifierMixin, NestedDefaults, B
     ----------
     student : classifier
         What predicts in the end, such as ``DecisionTreeClassifier(max_leaf_nodes=16)`` or a pipeline. With
-        ``sample_weight`` in its ``fit`` it learns the probabilities themselves, otherwise labels drawn from them.
+        ``sample_weight`` in its ``fit`` it learns the probabilities themselves. Without, and where it validates itself
+        (a parameter `cv`, or early stopping), real rows keep their labels, and synthetic rows get labels drawn from the
+        probabilities.
     teacher : classifier with ``predict_proba`` or None, default=None
-        None stands for the mean of a gradient boosting and a random forest, for tables of any columns.
+        None stands for the mean of a gradient boosting and a random forest, for tables of any columns. One that is
+        fitted already, in a ``FrozenEstimator``, needs ``gate=False``: it may have seen the rows that are validated on.
     sampler : imbalanced-learn over-sampler or None, default=None
         What draws the rows, for each class in proportion to its size. None stands for
         ``GANOverSampler(local_share=1.0, selection=False)``, which draws near real rows and trains nothing; with
         ``GANOverSampler(local_share=0.0)`` a generator draws them.
     ratios : array-like of float, default=(0, 1, 4, 9)
-        Synthetic rows for each real one, between which validation chooses. 0 is teacher's probabilities of the real
-        rows alone.
+        Synthetic rows for each real one, between which validation chooses. 0 is the teacher's probabilities of the real
+        rows alone; for a student that learns no probabilities, the labels alone.
     gate : bool, default=True
         Choose by inner validation. If not, the largest ratio is taken.
     scoring : str or callable, default="roc_auc_ovr"
@@ -89,8 +99,8 @@ class DistilledClassifier(MetaEstimatorMixin, ClassifierMixin, NestedDefaults, B
     -----
     Synthetic rows labelled by a model that is to be compressed: Bucila, Caruana and Niculescu-Mizil, "Model
     compression", KDD 2006. Probabilities in place of labels: Hinton, Vinyals and Dean, "Distilling the knowledge in a
-    neural network", 2015. A real row counts half by its own label and half by the probabilities of teachers that were
-    trained on four fifths of the rows, without it.
+    neural network", 2015. To a student that learns probabilities, a real row counts half by its own label and half by
+    the probabilities of teachers that were trained on four fifths of the rows, without it.
 
     A student that takes weights sees a row once for each class that is likely enough. What it counts in rows, such as
     ``min_samples_leaf``, is then reached by fewer real ones: limit its size by ``max_leaf_nodes``, ``max_depth`` or
@@ -174,6 +184,7 @@ class DistilledClassifier(MetaEstimatorMixin, ClassifierMixin, NestedDefaults, B
         for name in ("student", "teacher", "sampler"):
             if isinstance(given := getattr(self, name), type):
                 raise TypeError(f"{name} must be an estimator, got the class {given.__name__}; pass an instance of it")
+        self._check_unfitted()
         ratios = _checked(self.ratios)
         X, y = self._checked_rows(X, y)
         fold_seed, own_seed = map(int, seeds(self.random_state, 2))
@@ -188,10 +199,31 @@ class DistilledClassifier(MetaEstimatorMixin, ClassifierMixin, NestedDefaults, B
             self.teacher_, self.student_ = lesson.teacher, lesson.taught(self._new("student", own_seed), self.ratio_)
         return self
 
+    def _check_unfitted(self) -> None:
+        """Refuse to validate what has seen the rows."""
+        if not self.gate:
+            return
+        if isinstance(_last(self.teacher), FrozenEstimator):
+            raise ValueError(
+                "teacher must not be fitted already, as it may have seen the rows that are validated on; pass the "
+                "estimator inside the FrozenEstimator, or gate=False"
+            )
+        if self.sampler is not None and self.sampler.get_params().get("prefit"):
+            raise ValueError(
+                "sampler must not be prefit, as its generator may have seen the rows that are validated on; set its "
+                "prefit to False, or pass gate=False"
+            )
+
     def predict(self, X: Any) -> NDArray[Any]:
         """Classes by the student: shape (n_rows,)."""
         return self._student_for(X).predict(X)
 
+    @available_if(_student_has("decision_function"))
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """Scores by the student: shape (n_rows,) for two classes, (n_rows, n_classes) for more."""
+        return self._student_for(X).decision_function(X)
+
+    @available_if(_student_has("predict_proba"))
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Class probabilities by the student: shape (n_rows, n_classes), classes as in ``classes_``."""
         return self._student_for(X).predict_proba(X)
@@ -229,11 +261,10 @@ class DistilledClassifier(MetaEstimatorMixin, ClassifierMixin, NestedDefaults, B
             self.decision_, self.ratio_ = GateDecision(0.0, 0.0, 0.0, float("nan"), reason), None
             return
         folds = StratifiedKFold(n_splits, shuffle=True, random_state=seed).split(np.zeros(len(y)), y)
-        scorer = get_scorer(self.scoring)
         self.scores_ = np.array(
             [
                 [
-                    float(scorer(student, rows_of(X, test), y[test]))
+                    self._score(student, rows_of(X, test), y[test])
                     for student in self._students(rows_of(X, train), y[train], ratios, (seed + fold) % 2**31)
                 ]
                 for fold, (train, test) in enumerate(folds)
@@ -244,11 +275,21 @@ class DistilledClassifier(MetaEstimatorMixin, ClassifierMixin, NestedDefaults, B
         position = self.decision_.position
         self.ratio_ = ratios[position - 1] if position else None
 
+    def _score(self, student: Any, X: Any, y: NDArray[Any]) -> float:
+        try:
+            return float(get_scorer(self.scoring)(student, X, y))
+        except AttributeError as error:
+            raise ValueError(
+                f"scoring={self.scoring!r} cannot score the student ({error}); pass another, as 'balanced_accuracy'"
+            ) from error
+
     def _students(self, X: Any, y: NDArray[Any], ratios: list[float], seed: int) -> Iterator[Any]:
-        yield self._new("student", seed).fit(X, y)
+        of_labels = self._new("student", seed).fit(X, y)
+        yield of_labels
         lesson = self._lesson(X, y, ratios[-1], seed)
         for ratio in ratios:
-            yield lesson.taught(self._new("student", seed), ratio)
+            same = ratio == 0 and _weights_parameter(of_labels) is None
+            yield of_labels if same else lesson.taught(self._new("student", seed), ratio)
 
     def _lesson(self, X: Any, y: NDArray[Any], ratio: float, seed: int) -> Lesson:
         return Lesson(X, y, self._new("teacher", seed), self._new("sampler", seed), ratio, seed)
@@ -304,7 +345,8 @@ class Lesson:
         self.rows, self.probabilities = X, own
         wanted = {label: int(n + round(ratio * n)) for label, n in zip(self.classes.tolist(), counts, strict=True)}
         if sum(wanted.values()) > len(y):
-            self.rows, _ = sampler.set_params(sampling_strategy=wanted).fit_resample(X, y)
+            self.rows, labels = sampler.set_params(sampling_strategy=wanted).fit_resample(X, y)
+            check_originals_first(sampler, labels, y)
             added = rows_of(self.rows, np.arange(len(y), sum(wanted.values())))
             self.probabilities = np.concatenate([own, self.teacher.predict_proba(added)])
         # Those that a smaller ratio takes are among those of a larger one.
@@ -322,15 +364,34 @@ class Lesson:
             return student.fit(rows_of(self.rows, kept), labels)
         row, label = np.nonzero(probabilities >= LEAST_WEIGHT)
         weights = {weights_as: probabilities[row, label]}
-        return student.fit(rows_of(self.rows, kept[row]), self.classes[label], **weights)
+        with config_context(
+            enable_metadata_routing=False
+        ):  # with routing, estimators inside would have to ask for them
+            return student.fit(rows_of(self.rows, kept[row]), self.classes[label], **weights)
 
 
 def _weights_parameter(student: Any) -> str | None:
-    """Name of the parameter of ``fit`` that takes weights of rows; None where there is none."""
-    last = student.steps[-1] if isinstance(student, Pipeline) else ("", student)
-    if not has_fit_parameter(last[1], "sample_weight"):
+    """Name of the parameter of ``fit`` that takes weights of rows; None where there is none, or it is of no use.
+
+    A student that validates itself would find rows that it trains on among those that it validates on: with weights, a
+    row stands there once for each class.
+    """
+    last = _last(student)
+    if not has_fit_parameter(last, "sample_weight") or _validates_itself(last):
         return None
-    return f"{last[0]}__sample_weight" if isinstance(student, Pipeline) else "sample_weight"
+    return f"{student.steps[-1][0]}__sample_weight" if isinstance(student, Pipeline) else "sample_weight"
+
+
+def _last(estimator: Any) -> Any:
+    return estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
+
+
+def _validates_itself(estimator: Any) -> bool:
+    """Whether it splits its rows to choose parameters, or how long it is trained."""
+    params = estimator.get_params()
+    if "early_stopping" in params:
+        return params["early_stopping"] is True
+    return "cv" in params or params.get("n_iter_no_change") is not None
 
 
 def _checked(ratios: Any) -> list[float]:

@@ -151,6 +151,8 @@ class GANOverSampler(TableOverSampler):
     True
     """
 
+    _min_rows = 0  # that a class must have for the generator, if more than this needs; set by SafeOverSampler
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseOverSampler._parameter_constraints,
         "generator": [HasMethods(["fit", "sample"]), StrOptions({AUTO}), None],
@@ -225,6 +227,7 @@ class GANOverSampler(TableOverSampler):
         seed, gan_seed, decode_seed = map(int, seeds(self.random_state, 3))
         data = self._encoded(X, y, groups)
         generator = GeneratorSampler(self._generator(gan_seed), data, prefit=self.prefit, seed=gan_seed)
+        generator.min_rows = max(generator.min_rows, self._min_rows)
         self.fallback_ = _too_small(new, y, groups, generator.min_rows)
         randomness = np.random.default_rng(seed)
         mixture = self.make_mixture(generator, data)

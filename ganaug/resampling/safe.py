@@ -12,6 +12,7 @@ import numpy as np
 from imblearn.over_sampling.base import BaseOverSampler
 from joblib import effective_n_jobs
 from numpy.typing import NDArray
+from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import get_scorer, get_scorer_names
@@ -26,7 +27,7 @@ from ganaug.curation.withheld_cells import CellGateDecision, Cells, Round, cell_
 from ganaug.data.groups import check_groups, ignore_classes_in_one_group
 from ganaug.data.tables.containers import as_table, is_frame
 from ganaug.engine.devices import RandomStateLike, seeded
-from ganaug.resampling.base import TableOverSampler, copied, rows_of, seeds
+from ganaug.resampling.base import TableOverSampler, check_originals_first, copied, rows_of, seeds
 from ganaug.resampling.cells import RowGroups
 from ganaug.resampling.encoded_columns import EncodedColumns
 from ganaug.resampling.over_sampler import GANOverSampler
@@ -44,10 +45,12 @@ class SafeOverSampler(TableOverSampler):
     """Choose how much an over-sampler adds, nothing included, by inner validation.
 
     In each inner fold the sampler is fitted on the training part and a classifier on the result, once for each ratio;
-    both are scored on the other part. The smallest ratio within one standard error of the best is used.
+    both are scored on the other part. The smallest ratio within one standard error of the best is used. A class that in
+    most inner folds had too few rows for a generator gets its rows as there, from real ones.
 
-    Groups of the rows are passed to the sampler, and a sampler with ``balance="cells"`` is asked for cells of class and
-    group. The inner folds split rows as they do without groups, so that they say what rows do for cells that occur.
+    Groups of the rows are passed to the sampler and to a splitter given as `cv`, and a sampler with ``balance="cells"``
+    is asked for cells of class and group. An integer `cv` splits rows as without groups, so that folds say what rows do
+    for cells that occur.
     With ``cv="cells"`` cells that have no rows are filled, and nothing else is added, if that pays for cells that do:
     several of these are withheld at once, as :func:`ganaug.curation.choose_cells` does it. Classes then have one weight
     each, or as many rows by repeating some, with each ratio alike, unless the `estimator` has a `class_weight`: rows
@@ -164,7 +167,7 @@ class SafeOverSampler(TableOverSampler):
             )
         own_seeds = seeds(self.random_state, 3)
         wanted = self._wanted()
-        self.sampler_, self.ratio_ = None, 0.0
+        self.sampler_, self.ratio_, self._min_rows = None, 0.0, 0
         filled: dict[Any, int] = {}
         if isinstance(self.cv, str) and self.cv == CELLS:
             choice = self._choose_cells(X, y, groups, wanted, ratios, own_seeds)
@@ -182,6 +185,8 @@ class SafeOverSampler(TableOverSampler):
             self.groups_resampled_ = None if groups is None else groups.values
             return copied(X), y.copy()
         self.sampler_ = self._sampler(int(own_seeds[1]))
+        if self._min_rows:
+            self.sampler_._min_rows = self._min_rows
         amount = (filled, 1.0) if filled else (wanted, self.ratio_)
         X_new, y_new, self.groups_resampled_ = self._resample(self.sampler_, X, y, groups, *amount)
         self.synthetic_mask_ = np.arange(len(y_new)) >= len(y)
@@ -202,13 +207,17 @@ class SafeOverSampler(TableOverSampler):
         cv = self.cv
         if cv is None or isinstance(cv, Integral):
             cv = RepeatedStratifiedKFold(n_splits=min(cv or 5, rare), n_repeats=REPEATS, random_state=int(own_seeds[0]))
-        folds = list(check_cv(cv, y, classifier=True).split(X, y))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "The groups parameter is ignored by")
+            folds = list(check_cv(cv, y, classifier=True).split(X, y, None if groups is None else groups.values))
         each = [(train, test, (int(own_seeds[2]) + fold) % 2**31) for fold, (train, test) in enumerate(folds)]
-        scores = []
+        scores, too_small = [], []
         for found in self._parallel(self._scores_of_fold, each, X, y, groups, wanted, ratios, rare):
             if isinstance(found, str):
                 return _nothing_added(found, len(ratios))
-            scores.append(found)
+            scores.append(found[0])
+            too_small.append(found[1])
+        self._min_rows = _min_rows(too_small, y)
         return decide(scores, ratios, float(np.mean([len(test) / len(y) for _, test in folds]))), np.array(scores)
 
     def _parallel(self, function: Callable[..., Any], each: Sequence[tuple[Any, ...]], *common: Any) -> Iterator[Any]:
@@ -241,11 +250,14 @@ class SafeOverSampler(TableOverSampler):
             refused = "sampling_strategy asks for no row of an empty cell"
         own = [(each, (int(own_seeds[2]) + n) % 2**31) for n, each in enumerate(rounds)] if refused is None else []
         hits: list[NDArray[np.float64]] = []
+        too_small: list[set[Any]] = []
         for found in self._parallel(self._hits, own, X, y, groups, cells, wanted, ratios):
             if isinstance(found, str):
                 refused, hits = found, []
                 break
-            hits.append(found)
+            hits.append(found[0])
+            too_small.append(found[1])
+        self._min_rows = _min_rows(too_small, y)
         if refused is not None:
             return cell_decision(cells, (), (), ratios, refused=refused)
         return cell_decision(cells, rounds, hits, ratios, amounts=wanted)
@@ -260,8 +272,11 @@ class SafeOverSampler(TableOverSampler):
         cells: Cells,
         wanted: dict[Any, int],
         ratios: list[float],
-    ) -> NDArray[np.float64] | str:
-        """Which validation rows are recognised with each ratio: shape (n_test, n_ratios), 0 or 1; or why none is."""
+    ) -> tuple[NDArray[np.float64], set[Any]] | str:
+        """Which validation rows are recognised with each ratio, or why none is.
+
+        Of shape (n_test, n_ratios), 0 or 1, and the classes that were too small for a generator.
+        """
         n = max(1, round(np.median(list(wanted.values())) * len(each.train) / len(y)))
         asked = {cells.label(cell): n for cell in cells.empty_among(each.train)}
         train, test = ((rows_of(X, part), y[part], groups.part(part)) for part in (each.train, each.test))
@@ -269,13 +284,16 @@ class SafeOverSampler(TableOverSampler):
         def right(estimator: Any) -> NDArray[np.float64]:
             return (np.asarray(estimator.predict(test[0])) == test[1]).astype(np.float64)
 
+        sampler = self._sampler(seed)
         try:
-            fitted = self._fitted(*train, asked, ratios, seed, balanced=True)
-            return np.stack([right(each) for each in fitted], axis=1)
+            fitted = self._fitted(sampler, *train, asked, ratios, seed, balanced=True)
+            return np.stack([right(each) for each in fitted], axis=1), _too_small(sampler)
         except ValueError as error:
             if np.unique(y[each.train], return_counts=True)[1].min() >= ENOUGH:
                 raise
-            return f"without some of the cells the sampler could not be tried ({error})"
+            refused = f"without some of the cells the sampler could not be tried ({error})"
+        right(self._estimator(seed).fit(X, y))
+        return refused
 
     def _scores_of_fold(
         self,
@@ -288,8 +306,8 @@ class SafeOverSampler(TableOverSampler):
         wanted: dict[Any, int],
         ratios: list[float],
         rare: int,
-    ) -> list[float] | str:
-        """Score each ratio, or say why none can be.
+    ) -> tuple[list[float], set[Any]] | str:
+        """Score each ratio, beside the classes that were too small for a generator; or say why none can be.
 
         The rows that a smaller ratio adds are among those of a larger one, which saves fits.
         """
@@ -297,9 +315,10 @@ class SafeOverSampler(TableOverSampler):
         share = len(train) / len(y)
         asked = {key: max(1, round(share * n)) for key, n in wanted.items() if _occurs(key, y[train], own)}
         scorer, X_test = get_scorer(self.scoring), rows_of(X, test)
+        sampler = self._sampler(seed)
         try:
-            fitted = self._fitted(rows_of(X, train), y[train], own, asked, ratios, seed)
-            return [float(scorer(estimator, X_test, y[test])) for estimator in fitted]
+            fitted = self._fitted(sampler, rows_of(X, train), y[train], own, asked, ratios, seed)
+            return [float(scorer(estimator, X_test, y[test])) for estimator in fitted], _too_small(sampler)
         except ValueError as error:
             # Few rows are fewer still in the training part of a fold, and classes share fewer groups there.
             if rare < ENOUGH:
@@ -308,10 +327,13 @@ class SafeOverSampler(TableOverSampler):
                 few = "classes that share few groups"
             else:
                 raise
-            return f"with {few} an inner fold could not be tried ({error})"
+            refused = f"with {few} an inner fold could not be tried ({error})"
+        scorer(self._estimator(seed).fit(X, y), X, y)  # what this raises is no matter of few rows
+        return refused
 
     def _fitted(
         self,
+        sampler: Any,
         X: Any,
         y: NDArray[Any],
         groups: RowGroups | None,
@@ -321,15 +343,17 @@ class SafeOverSampler(TableOverSampler):
         balanced: bool = False,
     ) -> Iterator[Any]:
         """An estimator for each ratio, trained on these rows and what the sampler adds to them."""
-        X_new, y_new, new_groups = self._resample(self._sampler(seed), X, y, groups, asked, 1.0)
+        X_new, y_new, new_groups = self._resample(sampler, X, y, groups, asked, 1.0)
         order = np.random.default_rng(seed).permutation(len(y_new) - len(y)) + len(y)
         by_key = [order[_members(key, y_new, new_groups)[order]] for key in asked]
         for ratio in ratios:
             added = [members[: round(ratio * len(members))] for members in by_key if len(members)]
             kept = np.sort(np.concatenate([np.arange(len(y)), *added])).astype(int)
-            estimator = self._defaults()["estimator"] if self.estimator is None else clone(self.estimator)
-            estimator, rows, labels = seeded(estimator, seed), rows_of(X_new, kept), y_new[kept]
+            estimator, rows, labels = self._estimator(seed), rows_of(X_new, kept), y_new[kept]
             yield _fit_balanced(estimator, rows, labels, seed) if balanced else estimator.fit(rows, labels)
+
+    def _estimator(self, seed: int) -> Any:
+        return seeded(self._defaults()["estimator"] if self.estimator is None else clone(self.estimator), seed)
 
     def _sampler(self, seed: int) -> Any:
         return seeded(self._defaults()["sampler"] if self.sampler is None else clone(self.sampler), seed)
@@ -353,11 +377,7 @@ class SafeOverSampler(TableOverSampler):
         else:
             with ignore_classes_in_one_group():  # who passes groups was warned of all rows
                 X_new, y_new = sampler.fit_resample(X, y, **({} if groups is None else {"groups": groups.given}))
-        if not np.array_equal(y_new[: len(y)], y):
-            raise ValueError(
-                f"sampler must return the original rows first, {type(sampler).__name__} does not; "
-                "pass an over-sampler, not one that cleans or under-samples"
-            )
+        check_originals_first(sampler, y_new, y)
         return X_new, y_new, None if groups is None else sampler.groups_resampled_
 
 
@@ -390,7 +410,8 @@ def _fit_balanced(estimator: Any, X: Any, y: NDArray[Any], seed: int) -> Any:
     if getattr(estimator, "class_weight", None) is not None:
         return estimator.fit(X, y)
     if has_fit_parameter(estimator, "sample_weight"):
-        return estimator.fit(X, y, sample_weight=compute_sample_weight("balanced", y))
+        with config_context(enable_metadata_routing=False):  # with routing, estimators inside would have to ask for it
+            return estimator.fit(X, y, sample_weight=compute_sample_weight("balanced", y))
     members = [np.flatnonzero(y == label) for label in np.unique(y)]
     randomness, most = np.random.default_rng(seed), max(map(len, members))
     again = [np.resize(randomness.permutation(each), most - len(each)) for each in members]
@@ -402,6 +423,22 @@ def _nothing_added(reason: str, n_ratios: int) -> tuple[GateDecision, NDArray[np
     """Warn that nothing could be validated; the decision, and no scores."""
     warnings.warn(f"nothing is added: {reason}", UserWarning, stacklevel=3)
     return GateDecision(0.0, 0.0, 0.0, float("nan"), reason), np.empty((0, n_ratios))
+
+
+def _too_small(sampler: Any) -> set[Any]:
+    """Classes of fewer rows than its generator needs, which a fitted sampler drew from something else."""
+    return {key[0] if isinstance(key, tuple) else key for key in getattr(sampler, "fallback_", {})}
+
+
+def _min_rows(too_small: Sequence[set[Any]], y: NDArray[Any]) -> int:
+    """Rows that a class needs in the end for what was validated of it to be the generator.
+
+    A class of a few rows more than the generator needs had fewer in most inner folds, which tried other rows.
+    """
+    labels = [
+        label for label in set().union(*too_small) if 2 * sum(label in each for each in too_small) > len(too_small)
+    ]
+    return max((int((y == label).sum()) + 1 for label in labels), default=0)
 
 
 def _takes_groups(sampler: Any) -> bool:

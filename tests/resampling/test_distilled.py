@@ -3,18 +3,24 @@
 import numpy as np
 import pandas as pd
 import pytest
+from imblearn.combine import SMOTEENN
 from imblearn.over_sampling import RandomOverSampler
+from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import make_classification
-from sklearn.linear_model import LogisticRegression
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression, RidgeClassifierCV
 from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import cross_val_score
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
-from ganaug import DistilledClassifier
+from ganaug import DistilledClassifier, GANOverSampler, TableCopula
 from ganaug.resampling import distilled
 from ganaug.resampling.encoded_columns import EncodedColumns
 
@@ -136,3 +142,61 @@ def test_a_class_of_one_row_is_not_validated_on():
     model = DistilledClassifier(TREE, teacher=GaussianNB(), random_state=0).fit(X, labels)
     assert model.ratio_ is None
     assert "single row" in model.decision_.reason
+
+
+def test_nothing_is_validated_that_has_seen_the_rows():
+    teacher = FrozenEstimator(LogisticRegression().fit(X, Y))
+    told = DistilledClassifier(TREE, teacher=teacher, ratios=[1], gate=False, random_state=0).fit(X, Y)
+    assert told.ratio_ == 1
+    for frozen in (teacher, make_pipeline(StandardScaler(), teacher)):
+        with pytest.raises(ValueError, match=r"teacher must not be fitted already.*or gate=False"):
+            DistilledClassifier(TREE, teacher=frozen).fit(X, Y)
+    sampler = GANOverSampler(generator=TableCopula().fit(X, Y), prefit=True)
+    with pytest.raises(ValueError, match=r"sampler must not be prefit.*or pass gate=False"):
+        DistilledClassifier(TREE, sampler=sampler).fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    "student",
+    [RidgeClassifierCV(cv=3), CalibratedClassifierCV(GaussianNB(), cv=3)],
+    ids=["own-search", "own-calibration"],
+)
+def test_a_student_that_validates_itself_is_shown_each_row_once(student):
+    seen = []
+
+    class Watching(type(student)):
+        def fit(self, X, y, sample_weight=None):
+            seen.append((len(X), sample_weight))
+            return super().fit(X, y)
+
+    watching = Watching(**student.get_params(deep=False))
+    DistilledClassifier(watching, teacher=Oracle(), ratios=[0, 1], gate=False, random_state=0).fit(*noisy(90, 0))
+    assert seen == [(180, None)]
+
+
+def test_pipelines_are_taught_probabilities_with_metadata_routing_too():
+    student, teacher = make_pipeline(StandardScaler(), TREE), LogisticRegression()
+    model = DistilledClassifier(student, teacher=teacher, ratios=[1], gate=False, random_state=0)
+    plain = model.fit(X, Y).predict_proba(X)
+    with config_context(enable_metadata_routing=True):
+        routed = model.fit(X, Y).predict_proba(X)
+    assert np.array_equal(plain, routed)
+
+
+def test_it_has_the_methods_that_its_student_has():
+    model = DistilledClassifier(LinearSVC(), teacher=LogisticRegression(), ratios=[1], cv=2, random_state=0)
+    assert not hasattr(model, "predict_proba")
+    scores = cross_val_score(model.set_params(scoring="roc_auc"), X, Y, scoring="roc_auc", cv=2)
+    assert scores.min() > 0.6
+    with pytest.raises(
+        ValueError, match=r"scoring='roc_auc_ovr' cannot score the student \(.*predict_proba.*pass anot"
+    ):
+        model.set_params(scoring="roc_auc_ovr").fit(X, Y)
+    assert not hasattr(DistilledClassifier(TREE), "decision_function")
+    assert hasattr(DistilledClassifier(TREE), "predict_proba")
+
+
+def test_samplers_that_remove_rows_are_refused():
+    model = DistilledClassifier(TREE, teacher=LogisticRegression(), sampler=SMOTEENN(random_state=0), ratios=[1])
+    with pytest.raises(ValueError, match="sampler must return the original rows first, SMOTEENN does not"):
+        model.fit(X, Y)

@@ -10,11 +10,12 @@ from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold, StratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline as make_sklearn_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ganaug import GANOverSampler, SafeOverSampler, TableGAN
+from ganaug import GANOverSampler, SafeOverSampler, TableCopula, TableGAN
 
 
 def safe(sampler=None, **params):
@@ -150,6 +151,47 @@ def test_few_rows_and_a_sampler_that_needs_more_add_nothing():
     with pytest.warns(UserWarning, match="an inner fold could not be tried"):
         X_new, _ = safe(SMOTE()).fit_resample(X, y)
     assert np.array_equal(X_new, X)
+
+
+@pytest.mark.parametrize("n", [8, 9, 10])
+def test_a_class_gets_its_rows_from_what_was_validated(n):
+    y = np.repeat([0, 1], [80, n])
+    X = np.random.default_rng(0).normal(size=(80 + n, 4)) + 1.2 * y[:, None]
+    s = SafeOverSampler(GANOverSampler(generator=TableCopula()), random_state=0)
+    s.fit_resample(X, y)
+    # A generator needs eight rows, of which most training parts of five folds have fewer where there are eight or nine.
+    assert s.ratio_ > 0
+    assert s.sampler_.fallback_ == ({1: "local"} if n < 10 else {})
+
+
+@pytest.mark.parametrize(
+    ("labels", "value", "params", "message"),
+    [("ab", 0.0, {"scoring": "f1"}, "pos_label=1 is not a valid label"), ([0, 1], np.nan, {}, "Input X contains NaN")],
+)
+def test_what_never_works_is_no_matter_of_few_rows(labels, value, params, message):
+    X, y = np.random.default_rng(0).normal(size=(60, 3)), np.repeat(list(labels), [53, 7])
+    X[3, 1] = value
+    sampler = GANOverSampler(generator=TableCopula())
+    with pytest.raises(ValueError, match=message):
+        safe(sampler, estimator=LogisticRegression(), **params).fit_resample(X, y)
+
+
+def test_a_splitter_gets_the_groups():
+    X, y, groups = np.random.default_rng(0).normal(size=(60, 3)), np.repeat([0, 1], [40, 20]), np.arange(60) % 6
+    seen = []
+
+    class Watching(LogisticRegression):
+        def predict(self, X):
+            seen.append(X)
+            return super().predict(X)
+
+    s = safe(GANOverSampler(generator=TableCopula()), estimator=Watching(), cv=GroupKFold(3), ratios=[1])
+    s.fit_resample(X, y, groups=groups)
+    of_row = {row.tobytes(): group for row, group in zip(X, groups, strict=True)}
+    tested = [{of_row[row.tobytes()] for row in part} for part in seen[::2]]
+    assert sorted(map(len, tested)) == [2, 2, 2]
+    assert set().union(*tested) == set(range(6))
+    safe(GANOverSampler(generator=TableCopula()), cv=StratifiedKFold(3), ratios=[1]).fit_resample(X, y, groups=groups)
 
 
 def test_prefit_generators_are_refused(rare):

@@ -99,6 +99,8 @@ class _Memory:
 class _Remembering(BaseEstimator):
     """A sampler that draws the same rows but once."""
 
+    _min_rows = 0  # see SafeOverSampler
+
     def __init__(
         self, sampler: Any, memory: _Memory, sampling_strategy: Any = "auto", random_state: int | None = None
     ) -> None:
@@ -113,15 +115,18 @@ class _Remembering(BaseEstimator):
         return getattr(self.sampler, "balance", "classes")
 
     def fit_resample(self, X: Any, y: Any, groups: Any = None) -> tuple[Any, Any]:
-        place = joblib.hash((X, y, groups, self.sampling_strategy, self.random_state))
+        place = joblib.hash((X, y, groups, self.sampling_strategy, self.random_state, self._min_rows))
         if place not in self.memory.kept:
             sampler = clone(self.sampler).set_params(sampling_strategy=self.sampling_strategy)
             if "random_state" in sampler.get_params():
                 sampler.set_params(random_state=self.random_state)
+            if self._min_rows:
+                sampler._min_rows = self._min_rows
             own = sampler.fit_resample(X.copy(), y.copy(), **({} if groups is None else {"groups": groups}))
             table = checked_table(f"sampler {type(sampler).__name__}", own, X, y)
-            self.memory.kept[place] = *table, getattr(sampler, "groups_resampled_", None)
-        X_new, y_new, self.groups_resampled_ = self.memory.kept[place]
+            others = getattr(sampler, "groups_resampled_", None), getattr(sampler, "fallback_", {})
+            self.memory.kept[place] = *table, *others
+        X_new, y_new, self.groups_resampled_, self.fallback_ = self.memory.kept[place]
         return X_new.copy(), y_new.copy()
 
 
