@@ -204,6 +204,8 @@ def _grid(suite: Suite, store: Store) -> tuple[list[Task], list[dict[str, Any]],
             tasks.append(task)
             for key in task.keys:
                 if key in owners:
+                    if owners[key] == spec.name:
+                        raise ValueError(f"{spec.name} has two equal splits; leave out one of its split columns")
                     raise ValueError(f"{spec.name} holds the same data as {owners[key]}; leave one of them out")
                 owners[key] = spec.name
         code |= {name: found for of_cells in case.code.values() for name, found in of_cells.items()}

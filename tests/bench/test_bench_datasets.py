@@ -1,4 +1,5 @@
 import sys
+import types
 
 import numpy as np
 import pandas as pd
@@ -75,6 +76,22 @@ def test_by_import_path():
     assert table("sklearn.datasets.load_wine").X.shape == (178, 13)
     made = table("sklearn.datasets.make_classification", n_samples=30, n_features=5, random_state=0)
     assert list(made.X.columns) == ["0", "1", "2", "3", "4"]
+
+
+def test_a_function_that_takes_a_name_gets_that_of_the_suite(monkeypatch):
+    def load(name="first", n=20):
+        return pd.DataFrame({"x": np.arange(n) + 100 * (name == "second")}), np.arange(n) % 2
+
+    monkeypatch.setitem(sys.modules, "own_data", types.SimpleNamespace(load=load, other=lambda n: load("first", n)))
+    lowest = [
+        load_table(Plugin.of({"source": source, **params}, "source")).X["x"].min()
+        for source, params in [
+            ("own_data.load", {}),
+            ("own_data.load", {"name": "second", "n": 12}),
+            ("own_data.other", {"name": "second", "n": 12}),
+        ]
+    ]
+    assert lowest == [0, 100, 0]
 
 
 def test_images_by_import_path_and_several_files_as_one(tmp_path, monkeypatch):

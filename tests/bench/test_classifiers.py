@@ -1,7 +1,11 @@
+import sys
+import types
+
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, f1_score, matthews_corrcoef
 from sklearn.svm import LinearSVC
 
@@ -125,7 +129,9 @@ def test_scores_are_calibrated_before_priors_are_taken_out_of_them():
 def test_equal_classes_have_no_priors_to_take_out(target, counts):
     plain, corrected = (predict(TableArm("a", prior_correction=asked), target, counts) for asked in (False, True))
     np.testing.assert_array_equal(corrected[0], plain[0])
-    assert corrected[1:] == plain[1:] == (None, None)
+    assert corrected[2] == plain[2]
+    for probabilities, predicted, _ in (plain, corrected):
+        assert predicted is None or np.array_equal(predicted, probabilities.argmax(1))
     unequal = (counts[0] + 20, *counts[1:])
     plain, corrected = (predict(TableArm("a", prior_correction=asked), target, unequal) for asked in (False, True))
     assert np.abs(corrected[0] - plain[0]).max() > 0.01
@@ -136,6 +142,26 @@ def test_scores_stand_for_probabilities_where_there_are_none():
         probabilities, _, _ = predict(TableArm("none"), "sklearn.svm.LinearSVC", counts, dual=False)
         np.testing.assert_allclose(probabilities.sum(1), 1)
         assert (probabilities.argmax(1) == rows(counts, seed=1)[1]).mean() > 0.6
+
+
+def test_metrics_of_probabilities_that_are_made_from_scores_are_noted():
+    note = predict(TableArm("none"), "sklearn.svm.LinearSVC", dual=False)[2]
+    assert note == "sklearn.svm.LinearSVC tells no probabilities: log-loss, Brier score and ECE are of its scores"
+    note = predict(TableArm("a", class_weight=True), "sklearn.neighbors.NearestCentroid")[2]
+    assert note is None or note.startswith("sklearn.neighbors.NearestCentroid takes no class weights")
+
+
+def test_a_classifier_of_ones_own_decides_itself(monkeypatch):
+    class Strict(LogisticRegression):
+        def predict(self, X):
+            return (self.predict_proba(X)[:, 1] > 0.9).astype(int)
+
+    monkeypatch.setitem(sys.modules, "own_classifier", types.SimpleNamespace(Strict=Strict))
+    probabilities, predicted, _ = predict(TableArm("none"), "own_classifier.Strict")
+    assert np.array_equal(predicted, probabilities[:, 1] > 0.9)
+    assert 0 < predicted.sum() < (probabilities[:, 1] > 0.5).sum()
+    corrected = predict(TableArm("a", prior_correction=True), "own_classifier.Strict")
+    assert np.array_equal(corrected[1], corrected[0].argmax(1))
 
 
 def test_a_class_that_training_lacks_gets_no_probability():

@@ -89,7 +89,7 @@ def test_a_budget_leaves_out_what_it_must_says_so_and_is_resumed(clients, tmp_pa
     assert summary["suite"]["tables"]["folds"] == 2
     assert summary["suite"]["reduced"] == ["2 folds in place of 4", "100 steps of each GAN in place of 1000"]
     (caution,) = summary["cautions"]
-    assert caution.startswith("Reduced to a budget of 0 s: 2 folds in place of 4, 100 steps")
+    assert caution.startswith("Reduced for a budget of 0 s: 2 folds in place of 4, 100 steps")
     assert caution in " ".join(said.out.split())
     made = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "cells").iterdir()}
     assert run(*asked) == 0  # with the same numbers, whatever the machine is doing now
@@ -118,7 +118,7 @@ def test_another_question_is_not_answered_by_a_run_with_the_same_budget(clients,
     for other in (("--folds", 4), ("--withhold-cells", 0.25)):
         capsys.readouterr()
         assert run(*asked, *other) == 2
-        assert "holds a run of suite 'custom' with another content" in capsys.readouterr().err
+        assert "holds a run of suite 'custom' with other options" in capsys.readouterr().err
     assert run(*asked) == 0
 
 

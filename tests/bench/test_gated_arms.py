@@ -124,8 +124,11 @@ def test_filters_by_import_path_and_classes_that_stay_empty(suite, tmp_path, mon
         return draw(arm, real, synthetic, generator, share)
 
     monkeypatch.setattr(images, "arm_batches", recording)
-    assert run_suite(own, tmp_path / "run", jobs=1, verbose=False)["failed"] == []
+    summary = run_suite(own, tmp_path / "run", jobs=1, verbose=False)
+    assert summary["failed"] == []
     assert shares == [([1.0, 0.0], [0])] * 2
+    notes = [(note["arm"], note["note"]) for note in summary["experiments"][0]["notes"]]
+    assert notes == [("dark", "classes of which no synthetic image passed the filters: 1")]
 
 
 def test_by_default_an_arm_is_judged_against_its_like_without_synthetic_images(suite):

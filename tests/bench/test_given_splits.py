@@ -106,8 +106,15 @@ def test_columns_that_say_no_splits_are_refused(sources, tmp_path, capsys, kind,
 def test_the_column_of_labels_says_no_splits(sources):
     with pytest.raises(ValueError, match="split_columns must be other columns than target, got 'y'"):
         custom_suite(sources["tables"], target="y", split_columns=["y"])
-    with pytest.raises(ValueError, match=r"where 'no' is tested on, the training set lacks class no"):
+    with pytest.raises(ValueError, match=r"split column 'y' holds 'no', 'yes'; write 'train' and 'test' for what is"):
         custom_suite(sources["images"], split_columns=["y"])
+
+
+@pytest.mark.parametrize("values", [["training", "testing"], ["Holdout", "fit"], [True, False]])
+def test_what_is_like_train_and_test_is_no_fold(values):
+    message = r"split column 'part' holds '(testing', 'training|holdout|false', 'true)'; write 'train' and 'test'"
+    with pytest.raises(ValueError, match=message):
+        given_splits({"part": np.resize(values, N)}, LABELS, None)
 
 
 def test_columns_and_the_key_split_need_each_other(sources):

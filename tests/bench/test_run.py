@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ganaug import ImageGAN
-from ganaug.bench import run_suite
+from ganaug.bench import TableArm, run_suite
 from ganaug.bench.cases import image_choices, images, tables
 from ganaug.bench.cases.case import case_specs, predictions
 from ganaug.bench.execution.workers import make_case
@@ -76,6 +76,28 @@ def test_differences_are_paired_by_split_and_averaged_over_classifiers(table_sui
     assert arms["SMOTE"]["differences"]["none"]["mean"] == pytest.approx(by_hand, rel=1e-4)
     of_classifiers = [c["differences"]["none"]["mean"] for c in arms["SMOTE"]["classifiers"].values()]
     assert np.mean(of_classifiers) == pytest.approx(by_hand, rel=1e-4)
+
+
+def test_sizes_classes_and_signs_are_told_as_they_are(table_suite, tmp_path):
+    arms = (TableArm("none"), TableArm("random", Plugin("random", "random")))  # none says what it is compared with
+    experiment = dataclasses.replace(
+        table_suite.tables,
+        arms=arms,
+        baselines=("none",),
+        metrics=("log-loss",),
+        datasets=table_suite.tables.datasets[:1],
+    )
+    run_suite(dataclasses.replace(table_suite, tables=experiment), tmp_path / "run", jobs=1, verbose=False)
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    (case,) = summary["experiments"][0]["cases"]
+    none, random = (arm["mean"] for arm in case["arms"])
+    (verdict,) = summary["verdicts"]
+    assert verdict.startswith("random against none: ")
+    assert f"{none - random:+.1f} points of log-loss saved (95 % interval" in verdict
+    report = (tmp_path / "run" / "report.md").read_text()
+    assert "splits of 34 to 35 training samples" in report
+    assert "test sets of 17 to 18" in report
+    assert "F1, precision, recall and AP are of class yes" in report
 
 
 def test_metrics_can_be_computed_again_from_the_probabilities_that_are_kept(image_suite, tmp_path):

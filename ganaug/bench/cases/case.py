@@ -249,6 +249,16 @@ class Case(ABC):
             **({"withheld_cells": max(held), "cells": cells} if held else {}),
         }
 
+    def sizes(self) -> dict[str, Any]:
+        """Training and test samples of the smallest split, and of the largest one where others are larger."""
+        found: dict[str, Any] = {}
+        for name, parts in (("n_train", self.splits.training), ("n_test", self.splits.test)):
+            sizes = [len(part) for part in parts]
+            found[name] = min(sizes)
+            if max(sizes) > min(sizes):
+                found[f"{name}_most"] = max(sizes)
+        return found
+
     def duplicates(self) -> dict[str, int]:
         """Test samples that equal a training sample, in the split that has most of them, and how many it tests on."""
         seen = [self.seen(split) for split in range(len(self.splits))]

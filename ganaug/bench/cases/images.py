@@ -213,6 +213,7 @@ class ImageCase(ImageChoices):
         else:
             synthetic = self._synthetic_images(task.split, arm, keep) if share.any() else None
             if synthetic is not None:
+                notes += self._lacking(synthetic[1])
                 share[np.bincount(synthetic[1], minlength=len(self.classes)) == 0] = 0
             draw = partial(arm_batches, arm, (self.data.images[chosen], targets), synthetic, share=share)
         if notes:
@@ -245,6 +246,13 @@ class ImageCase(ImageChoices):
             )
         return self._judges[place]
 
+    def _lacking(self, labels: NDArray[np.integer]) -> list[str]:
+        """Say of how many classes filters let pass too few synthetic images, or none, from the labels of others."""
+        counts = np.bincount(labels, minlength=len(self.classes))
+        none, few = int((counts == 0).sum()), int(((counts > 0) & (counts < self.experiment.synthetic_per_class)).sum())
+        found = [f"classes of which no synthetic image passed the filters: {none}"] if none else []
+        return found + ([f"classes of which too few synthetic images passed the filters: {few}"] if few else [])
+
     @property
     def keys(self) -> NDArray[np.uint8]:
         """The images themselves."""
@@ -255,8 +263,7 @@ class ImageCase(ImageChoices):
         return {
             "classes": [self.data.name(label) for label in self.classes.tolist()],
             "shape": "x".join(map(str, self.data.image_shape)),
-            "n_train": len(self.splits.training[0]),
-            "n_test": len(self.splits.test[0]),
+            **self.sizes(),
             **self.duplicates(),
             **self.describe_groups(),
             "sha256": self.data.fingerprint(),

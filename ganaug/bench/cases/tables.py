@@ -142,8 +142,8 @@ class TableCase(Case):
         return {
             "classes": [str(label) for label in self.classes.tolist()],
             "shape": f"{len(self.data.X.columns)} columns",
-            "n_train": len(self.splits.training[0]),
-            "n_test": len(self.splits.test[0]),
+            **self.sizes(),
+            **({} if self.positive is None else {"positive": str(self.classes[self.positive])}),
             **self.duplicates(),
             **self.describe_groups(),
             "sha256": self.data.fingerprint(),

@@ -16,6 +16,11 @@ from ganaug.data.labels import listed
 __all__ = ["given_splits"]
 
 TRAIN, TEST = "train", "test"
+# What is taken for neither these nor the name of a fold: one of the two would be trained on where it must not.
+LIKE_TRAIN_AND_TEST = (
+    *("training", "testing", "holdout", "hold-out", "held-out", "validation", "valid", "val", "dev", "eval"),
+    *("true", "false", "yes", "no"),
+)
 
 
 def given_splits(columns: Mapping[str, NDArray[Any]], labels: NDArray[Any], groups: NDArray[Any] | None) -> Splits:
@@ -81,6 +86,11 @@ def _test_sets(name: str, values: NDArray[Any]) -> list[NDArray[np.bool_]]:
         )
     named = np.array([str(value).strip().lower() for value in values.tolist()])
     if {TRAIN, TEST}.isdisjoint(named):
+        if flags := sorted({*named.tolist()} & {*LIKE_TRAIN_AND_TEST}):
+            raise ValueError(
+                f"split column {name!r} holds {listed(list(map(repr, flags)))}; write 'train' and 'test' for what is "
+                "trained and tested on, or give folds other names"
+            )
         return [values == part for part in parts]
     if others := sorted({*named.tolist()} - {TRAIN, TEST}):
         raise ValueError(

@@ -152,13 +152,15 @@ def fit_predict(
     -------
     probabilities : ndarray of shape (n_test, n_classes)
     predicted : ndarray of shape (n_test,) or None
-        None stands for what is most probable.
+        What a classifier with a threshold decides, or one of the user's own; None stands for what is most probable.
     note : str or None
         What could not be done as asked.
     """
     X, y = rows
     trained = Trained(arm, classifier, X, y, n_classes, seed, groups)
-    return trained.predict_proba(test), trained.predict(test) if arm.threshold else None, trained.note
+    # Those that the harness knows predict what is most probable; one of the user's own may have a threshold.
+    decides = arm.threshold or (classifier.target not in CLASSIFIERS and trained.has_predict)
+    return trained.predict_proba(test), trained.predict(test) if decides else None, trained.note
 
 
 class Trained:
@@ -183,6 +185,8 @@ class Trained:
     ----------
     note : str or None
         What could not be done as asked.
+    has_predict : bool
+        Whether it decides itself.
 
     Raises
     ------
@@ -224,6 +228,10 @@ class Trained:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             self._model = self._fitted(model, classifier.name, arm, (X, y), seed)
+        self.has_predict = hasattr(self._model, "predict")
+        if not hasattr(self._model, "predict_proba"):
+            of_scores = f"{classifier.name} tells no probabilities: log-loss, Brier score and ECE are of its scores"
+            self.note = of_scores if self.note is None else f"{self.note}; {of_scores}"
         self._places = self._learnt(y)
 
     def predict_proba(self, X: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -96,9 +96,10 @@ class Store:
                 other = f"the run of another suite, {short(name)}"
             else:
                 version = clip(str(found.get("version")))
-                words = {"version": f"version of ganaug, {version}", "suite": "content of its file"}
+                content = "other options" if name == "custom" else "another content of its file"
+                words = {"version": f"another version of ganaug, {version}", "suite": content}
                 key = next((key for key in ("version", "suite", "data") if found.get(key) != declared[key]), "data")
-                other = f"a run of suite {name!r} with another {words.get(key, 'data set')}"
+                other = f"a run of suite {name!r} with {words.get(key, 'another data set')}"
             raise ValueError(f"{self.root} holds {other}; pass another folder, or delete it")
         if self.root.is_file():
             raise ValueError(f"{self.root} is a file; pass the name of a folder for the run")

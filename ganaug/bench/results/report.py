@@ -122,7 +122,7 @@ def _cautions(suite: Suite, missing: Sequence[str], n_cells: int, environments: 
     found = []
     if suite.budget is not None and suite.reduced:
         found.append(
-            f"Reduced to a budget of {duration_text(suite.budget)}: {', '.join(suite.reduced)}. A run without the "
+            f"Reduced for a budget of {duration_text(suite.budget)}: {', '.join(suite.reduced)}. A run without the "
             "budget sees more, and may say otherwise."
         )
     if missing:

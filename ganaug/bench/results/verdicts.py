@@ -29,7 +29,7 @@ WORDS = {
 def verdicts_per_case(scores: Scores) -> list[str]:
     """One sentence per case and pair, that against the strongest baseline first: beating a weak one is easy."""
     first = scores.experiment.metrics[0]
-    sentences = []
+    sentences, called = [], _called(scores, first)
     corrected = _corrected(scores)
     for index, about in scores.cases:
         where = f" on {about['name']}" if len(scores.cases) > 1 else ""
@@ -45,7 +45,7 @@ def verdicts_per_case(scores: Scores) -> list[str]:
             beside = _of_both_classes(scores, arm.name, base.name, index)
             if not difference.has_interval:
                 sentences.append(
-                    f"{what}: {difference.mean:+.1f} points of {first} in {difference.n} splits, too few splits "
+                    f"{what}: {difference.mean:+.1f} points of {called} in {difference.n} splits, too few splits "
                     f"for an interval.{beside}"
                 )
                 continue
@@ -53,7 +53,7 @@ def verdicts_per_case(scores: Scores) -> list[str]:
             if difference.verdict in ("gain", "harm") and corrected[arm.name, base.name, index] > SIGNIFICANT:
                 word += AFTER_CORRECTION
             sentences.append(
-                f"{what}: {word}, {difference.mean:+.1f} points of {first} "
+                f"{what}: {word}, {difference.mean:+.1f} points of {called} "
                 f"(95 % interval {difference.low:+.1f} to {difference.high:+.1f}, {difference.n} splits; "
                 f"probability of harm {_chance(difference.harm)}).{beside}"
             )
@@ -125,7 +125,7 @@ def verdicts_over_datasets(scores: Scores, tests: Sequence[DatasetsTest], overal
         word = _word(scores, test)
         sentences.append(
             f"{test.arm} against {test.base} over {_datasets(scores, test)}: {word}, {test.mean:+.1f} "
-            f"points of {first} (95 % interval {test.low:+.1f} to {test.high:+.1f}, Holm's p "
+            f"points of {_called(scores, first)} (95 % interval {test.low:+.1f} to {test.high:+.1f}, Holm's p "
             f"{test.p_holm:.2g}); on another dataset worse with probability {_chance(test.worse)}, better "
             f"with {_chance(test.better)}; worse by more than {scores.experiment.rope:g} in "
             f"{100 * test.harm:.0f} % of the pairs of dataset and classifier."
@@ -164,8 +164,8 @@ def cautions_on_unseen(scores: Scores, cases: set[int]) -> list[str]:
     The records must hold the metrics on those.
     """
     first = scores.experiment.metrics[0]
-    bases = ((arm.name, base) for arm in scores.experiment.arms for base in scores.experiment.baselines)
-    pairs = [(arm.name, base.name) for arm, base in scores.experiment.pairs()] or [p for p in bases if p[0] != p[1]]
+    called = _called(scores, first)
+    pairs = [(arm.name, base.name) for arm, base in scores.experiment.pairs()]
     sentences = []
     for index, about in scores.cases if len(cases) < ENOUGH_DATASETS else ():
         if index not in cases:
@@ -173,7 +173,7 @@ def cautions_on_unseen(scores: Scores, cases: set[int]) -> list[str]:
         found = {pair: scores.difference(*pair, index) for pair in pairs}
         parts = [f"{arm} against {base} {_points(d)}" for (arm, base), d in found.items() if d is not None]
         n, of = about["duplicates"], about.get("duplicates_of", about.get("n_test"))
-        sentences.append(f"{n} of {of} test samples of {about['name']} {SEEN}: {_listed(parts, first)}.")
+        sentences.append(f"{n} of {of} test samples of {about['name']} {SEEN}: {_listed(parts, called)}.")
     if not sentences:
         parts = []
         for arm, base in pairs:
@@ -183,7 +183,7 @@ def cautions_on_unseen(scores: Scores, cases: set[int]) -> list[str]:
         share = max(share_seen(dict(scores.cases)[index]) for index in cases)
         sentences.append(
             f"In {len(cases)} of {len(scores.cases)} cases up to {100 * share:.0f} % of the test samples {SEEN}: "
-            f"{_listed(parts, first)}."
+            f"{_listed(parts, called)}."
         )
     return sentences
 
@@ -231,6 +231,11 @@ def _points(difference: Difference) -> str:
     """A difference with its interval, or that there are too few splits for one."""
     interval = f"95 % interval {difference.low:+.1f} to {difference.high:+.1f}"
     return f"{difference.mean:+.1f} ({interval if difference.has_interval else 'too few splits for an interval'})"
+
+
+def _called(scores: Scores, metric: str) -> str:
+    """A metric whose differences are told: of those that are better the less there is, they say how much less."""
+    return metric if scores.sign[metric] > 0 else f"{metric} saved"
 
 
 def _chance(p: float) -> str:

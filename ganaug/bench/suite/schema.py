@@ -352,7 +352,12 @@ class Experiment(_Declared):
         return next(arm for arm in self.arms if arm.name == name)
 
     def pairs(self) -> Iterator[tuple[Any, Any]]:
-        """Each arm that a verdict is given on, with the one it is compared with."""
+        """Each arm that a verdict is given on, with the one it is compared with: the baselines, if no arm says."""
+        found = list(self._pairs_that_arms_name())
+        bases = [self.arm(name) for name in self.baselines]
+        yield from found or ((arm, base) for arm in self.arms for base in bases if arm.name not in self.baselines)
+
+    def _pairs_that_arms_name(self) -> Iterator[tuple[Any, Any]]:
         for arm in self.arms:
             for name in arm.against:
                 yield arm, self.arm(name)

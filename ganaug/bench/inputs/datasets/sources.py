@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from ganaug.bench.suite.plugins import Plugin, require, resolve, unknown_parameter
+from ganaug.bench.suite.plugins import Plugin, require, resolve, takes, unknown_parameter
 from ganaug.data.json_values import short
 from ganaug.data.suggestions import nearest
 
@@ -81,13 +81,15 @@ def check_keys(source: Plugin, *known: str) -> None:
 def called(source: Plugin, params: dict[str, Any]) -> Any:
     """What the function that is named returns; ``ValueError`` where it is none, or has no such parameters.
 
-    The origin is none of them.
+    The origin is none of them; a name that the suite gives is one where the function takes it.
     """
     origin(source)
     params = {key: value for key, value in params.items() if key != ORIGIN}
     function = resolve("datasets", source.target, TABLES)
     if not callable(function):
         raise ValueError(f"dataset {source.name!r} must be a function, got a {type(function).__name__}")
+    if source.name != Plugin.of(source.target).name and takes(function, "name"):
+        params = {"name": source.name, **params}
     if unknown := unknown_parameter(function, params):
         raise ValueError(f"dataset {source.name!r} has {unknown}")
     return function(**params)
