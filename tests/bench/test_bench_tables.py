@@ -225,6 +225,9 @@ class ByHeart(KNeighborsClassifier):
         known = np.eye(2)[self._y[self.kneighbors(X, 1)[1][:, 0]]]
         return np.where(near[:, None], known, 0.5)
 
+    def predict(self, X):
+        return self.predict_proba(X).argmax(1)
+
 
 def repeated(path, n):
     lines = path.read_text().splitlines()

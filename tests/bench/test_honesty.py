@@ -71,7 +71,7 @@ def test_duplicates_in_the_data_are_counted_and_no_leak(image_suite, tmp_path, m
     summary = run_suite(image_suite, tmp_path / "run", jobs=1, verbose=False)
     assert summary["failed"] == []
     assert summary["experiments"][0]["cases"][0]["duplicates"] == 7
-    assert "7 of them stand in a training set too" in (tmp_path / "run" / "report.md").read_text()
+    assert "(7 of 14 stand in a training set too)" in (tmp_path / "run" / "report.md").read_text()
 
 
 def test_a_generator_that_returns_training_images_is_told(image_suite, tmp_path, monkeypatch):

@@ -75,7 +75,7 @@ def test_a_gate_may_fill_up_too(tmp_path):
         gate = make_gate(arm, data, TableExperiment((), (arm,), ()), 0)
         draw = gate._sampler.memory.kept
         gate.resample(Plugin("knn", "knn"), Columns(data))
-        asked[fill_to] = max((len(y) for _, y, _ in draw.values()), default=0)
+        asked[fill_to] = max((len(y) for _, y, *_ in draw.values()), default=0)
     assert asked[0] == 0
     assert asked[20] > 24
 

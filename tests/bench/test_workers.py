@@ -59,7 +59,9 @@ def run_quietly(suite, folder):
 def test_killed_at_any_moment_and_started_again_gives_the_same_table(both, tmp_path, monkeypatch):
     monkeypatch.setattr(images, "JUDGE_STEPS", 5)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["ganaug.bench.cases.images", "ganaug.bench.cases.tables", "ganaug.bench.run"])
+    context.set_forkserver_preload(
+        ["ganaug.bench.cases.images", "ganaug.bench.cases.tables", "ganaug.bench.run", "torchmetrics.image.fid"]
+    )
     run_suite(both, tmp_path / "whole", jobs=1, verbose=False)
     moments = random.Random(0)
     cells = tmp_path / "parts" / "cells"

@@ -180,7 +180,8 @@ def _start(suite: Suite, root: Path, task: Task, keys: frozenset[str]) -> tuple[
     context = multiprocessing.get_context("forkserver")
     preloaded = [__name__, "ganaug.bench.cases.images", "ganaug.bench.cases.tables"]
     if suite.images is not None:
-        preloaded.append("torchvision.transforms.v2")  # takes longer to import than a small cell to run
+        # They take longer to import than a small cell to run.
+        preloaded += ["torchvision.transforms.v2", "torchmetrics.image.fid", "torchmetrics.image.kid"]
     context.set_forkserver_preload(preloaded)
     receiver, sender = context.Pipe(duplex=False)
     child = context.Process(target=_child, args=(suite, root, task, keys, sender))
