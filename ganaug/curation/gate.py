@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.stats
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ganaug.metrics.paired import standard_error
 
-__all__ = ["GateDecision", "decide"]
+__all__ = ["GateDecision", "decide", "decide_by_folds"]
+
+FEW_FOLDS = 5  # below which their scores alone do not say how certain they are
 
 
 @dataclass(frozen=True)
@@ -139,3 +142,35 @@ def decide(
         if chosen != best:
             reason += f"; {called[chosen]} is within one standard error of it"
     return GateDecision(ratios[chosen], ratios[best], gain, smallest, reason, chosen)
+
+
+def decide_by_folds(
+    scores: ArrayLike, ratios: Sequence[float], tested: Sequence[NDArray[Any]], n_samples: int, **options: Any
+) -> GateDecision:
+    """Choose as :func:`decide` does, by folds of a data set.
+
+    Two folds often say the same by chance. With fewer than five the standard error is enlarged for few, and is at least
+    that of rounding to what one row more of the rarest class is worth in balanced accuracy.
+
+    Parameters
+    ----------
+    scores, ratios
+        As for :func:`decide`.
+    tested : sequence of ndarray of shape (n_test,)
+        Labels of the samples that each fold validates on.
+    n_samples : int
+        Of all folds.
+    **options
+        `names` and `nothing` of :func:`decide`.
+
+    Examples
+    --------
+    >>> labels = [np.repeat([0, 1], [15, 3])] * 2
+    >>> decide_by_folds([[0.50, 0.533], [0.60, 0.633]], [0, 1], labels, 36).ratio
+    0
+    """
+    share, step = float(np.mean([len(labels) for labels in tested])) / n_samples, 0.0
+    if few := len(tested) < FEW_FOLDS:
+        counts = [np.unique(labels, return_counts=True)[1] for labels in tested]
+        step = float(np.mean([1 / (len(of_classes) * of_classes.min()) for of_classes in counts]))
+    return decide(scores, ratios, share, few=few, resolution=step, **options)

@@ -22,7 +22,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validate_data
 
-from ganaug.curation.gate import GateDecision, decide
+from ganaug.curation.gate import GateDecision, decide_by_folds
 from ganaug.data.tables.containers import is_frame
 from ganaug.engine.devices import RandomStateLike, seeded
 from ganaug.engine.nested_params import NestedDefaults
@@ -260,7 +260,7 @@ class DistilledClassifier(MetaEstimatorMixin, ClassifierMixin, NestedDefaults, B
             reason = "a class has a single row, on which nothing can be validated"
             self.decision_, self.ratio_ = GateDecision(0.0, 0.0, 0.0, float("nan"), reason), None
             return
-        folds = StratifiedKFold(n_splits, shuffle=True, random_state=seed).split(np.zeros(len(y)), y)
+        folds = list(StratifiedKFold(n_splits, shuffle=True, random_state=seed).split(np.zeros(len(y)), y))
         self.scores_ = np.array(
             [
                 [
@@ -271,7 +271,8 @@ class DistilledClassifier(MetaEstimatorMixin, ClassifierMixin, NestedDefaults, B
             ]
         )
         names = ["labels alone", *(f"the teacher with {ratio:g} synthetic rows for each real one" for ratio in ratios)]
-        self.decision_ = decide(self.scores_, [0.0, *ratios], 1 / n_splits, names=names, nothing=names[0])
+        tested = [y[test] for _, test in folds]
+        self.decision_ = decide_by_folds(self.scores_, [0.0, *ratios], tested, len(y), names=names, nothing=names[0])
         position = self.decision_.position
         self.ratio_ = ratios[position - 1] if position else None
 

@@ -22,7 +22,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import has_fit_parameter
 
-from ganaug.curation.gate import GateDecision, decide
+from ganaug.curation.gate import GateDecision, decide_by_folds
 from ganaug.curation.withheld_cells import CellGateDecision, Cells, Round, cell_decision, refusal
 from ganaug.data.groups import check_groups, ignore_classes_in_one_group
 from ganaug.data.tables.containers import as_table, is_frame
@@ -218,7 +218,7 @@ class SafeOverSampler(TableOverSampler):
             scores.append(found[0])
             too_small.append(found[1])
         self._min_rows = _min_rows(too_small, y)
-        return decide(scores, ratios, float(np.mean([len(test) / len(y) for _, test in folds]))), np.array(scores)
+        return decide_by_folds(scores, ratios, [y[test] for _, test in folds], len(y)), np.array(scores)
 
     def _parallel(self, function: Callable[..., Any], each: Sequence[tuple[Any, ...]], *common: Any) -> Iterator[Any]:
         """What a function finds for each, in order; one process tries no more than is asked for."""
