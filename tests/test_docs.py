@@ -32,6 +32,7 @@ ROOMS = [
 
 def shortened(block):
     """The block with shorter trainings where several are compared, which is most of the time that it takes."""
+    block = block.replace("SafeOverSampler(model[0], ", "SafeOverSampler(model[0], cv=2, ")
     return re.sub(r"TableGAN\(steps=\d+", "TableGAN(steps=20", block).replace("gate={", 'gate={"training": SHORT, ')
 
 
