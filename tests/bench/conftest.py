@@ -1,3 +1,5 @@
+import multiprocessing
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -63,6 +65,19 @@ def table_suite(tmp_path):
         metrics=("balanced accuracy", "AP"),
     )
     return Suite("tables", "Tables", tables=experiment)
+
+
+@pytest.fixture
+def forking():
+    """Starts processes that have what suites need loaded: the server that they are forked from is started but once."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(
+        [
+            *("ganaug.bench.cases.images", "ganaug.bench.cases.tables", "ganaug.bench.run"),
+            *("distributed", "torchmetrics.image.fid"),
+        ]
+    )
+    return context
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import contextlib
 import dataclasses
 import functools
 import json
-import multiprocessing
 import os
 import signal
 import sys
@@ -267,15 +266,11 @@ def test_a_process_that_dies_with_nothing_to_do_is_replaced_and_none_are_left():
 
 
 @pytest.fixture
-def dask_cluster():
+def dask_cluster(forking):
     """Makes a cluster whose workers have what a suite needs loaded when they start."""
     distributed = pytest.importorskip("distributed")
     import dask
 
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        ["ganaug.bench.cases.images", "ganaug.bench.cases.tables", "ganaug.bench.run", "distributed"]
-    )
     forkserver.ensure_running()
     with (
         contextlib.ExitStack() as clusters,
@@ -414,13 +409,11 @@ def run_with_one_job(suite, folder, path):
     run_suite(suite, folder, jobs=1, verbose=False)
 
 
-def test_a_run_of_one_job_can_be_finished_by_starting_it_again(table_suite, deadly, tmp_path):
+def test_a_run_of_one_job_can_be_finished_by_starting_it_again(table_suite, deadly, tmp_path, forking):
     suite = deadly(table_suite, ("knn", "Killed"))
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["ganaug.bench.cases.images", "ganaug.bench.cases.tables", "ganaug.bench.run"])
     exits = []
     while len(exits) < 4 and 0 not in exits:
-        child = context.Process(target=run_with_one_job, args=(suite, tmp_path / "run", str(tmp_path)))
+        child = forking.Process(target=run_with_one_job, args=(suite, tmp_path / "run", str(tmp_path)))
         child.start()
         child.join()
         exits.append(child.exitcode)

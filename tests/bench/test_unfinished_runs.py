@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import multiprocessing
 import re
 import shutil
 import sys
@@ -25,11 +24,9 @@ def run_part(suite, folder, shard):
     sys.exit(0 if run_suite(suite, folder, jobs=1, verbose=False, shard=shard) is None else 10)
 
 
-def test_of_parts_that_run_at_the_same_time_the_last_one_writes_the_report(table_suite, tmp_path):
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["ganaug.bench.cases.images", "ganaug.bench.cases.tables", "ganaug.bench.run"])
+def test_of_parts_that_run_at_the_same_time_the_last_one_writes_the_report(table_suite, tmp_path, forking):
     shards = ("1/2", "2/2")
-    parts = [context.Process(target=run_part, args=(table_suite, tmp_path / "parts", shard)) for shard in shards]
+    parts = [forking.Process(target=run_part, args=(table_suite, tmp_path / "parts", shard)) for shard in shards]
     for part in parts:
         part.start()
     for part in parts:

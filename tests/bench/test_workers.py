@@ -2,7 +2,6 @@
 
 import dataclasses
 import errno
-import multiprocessing
 import random
 import subprocess
 import sys
@@ -56,19 +55,15 @@ def run_quietly(suite, folder):
     run_suite(suite, folder, jobs=1, verbose=False)
 
 
-def test_killed_at_any_moment_and_started_again_gives_the_same_table(both, tmp_path, monkeypatch):
+def test_killed_at_any_moment_and_started_again_gives_the_same_table(both, tmp_path, monkeypatch, forking):
     monkeypatch.setattr(images, "JUDGE_STEPS", 5)
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        ["ganaug.bench.cases.images", "ganaug.bench.cases.tables", "ganaug.bench.run", "torchmetrics.image.fid"]
-    )
     run_suite(both, tmp_path / "whole", jobs=1, verbose=False)
     moments = random.Random(0)
     cells = tmp_path / "parts" / "cells"
     finished = {}
     for _ in range(14):
         wanted = len(finished) + moments.randint(1, 3)
-        child = context.Process(target=run_quietly, args=(both, tmp_path / "parts"))
+        child = forking.Process(target=run_quietly, args=(both, tmp_path / "parts"))
         child.start()
         # Moments are counted in cells: machines differ in speed.
         while child.is_alive() and len(list(cells.glob("[!.]*"))) < wanted:
