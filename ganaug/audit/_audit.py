@@ -14,7 +14,7 @@ from ganaug.audit.copying import DataCopying, NearCopies, data_copying, near_cop
 from ganaug.audit.inputs import Side, audited_classes, check_sides, draw, read_side, with_keys
 from ganaug.audit.membership import FEWEST_HOLDOUT, Membership, membership_attack
 from ganaug.audit.report import AuditReport, Finding, NearPair
-from ganaug.data.fingerprints import FAR_MORE, ExactCopies, check_holdout, exact_copies, has_common_values, repeats
+from ganaug.data.fingerprints import FAR_MORE, ExactCopies, check_holdout, exact_copies, repeats
 from ganaug.data.host_states import plain_states
 from ganaug.data.kinds import Kind
 from ganaug.engine.devices import resolve_device, seed_from
@@ -164,8 +164,7 @@ def audit(
     grouped = _grouped(sides)
     if holdout is not None:
         kind = real.modality.kind
-        common = kind.repeats and has_common_values(real.items)
-        check_holdout(*(side.keys for side in sides), kind=kind, common=common)
+        check_holdout(*(side.keys for side in sides), kind=kind, rows=real.items if kind.repeats else None)
     classes, others = audited_classes(sides)
     if mirrored is None:
         mirrored = all(side.samples.mirrors for side in sides)

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ganaug.metrics.paired import standard_error
 
-__all__ = ["GateDecision", "decide", "decide_by_folds"]
+__all__ = ["GateDecision", "decide", "decide_by_folds", "step_of_rarest"]
 
 FEW_FOLDS = 5  # below which their scores alone do not say how certain they are
 
@@ -169,8 +169,22 @@ def decide_by_folds(
     >>> decide_by_folds([[0.50, 0.533], [0.60, 0.633]], [0, 1], labels, 36).ratio
     0
     """
-    share, step = float(np.mean([len(labels) for labels in tested])) / n_samples, 0.0
-    if few := len(tested) < FEW_FOLDS:
-        counts = [np.unique(labels, return_counts=True)[1] for labels in tested]
-        step = float(np.mean([1 / (len(of_classes) * of_classes.min()) for of_classes in counts]))
-    return decide(scores, ratios, share, few=few, resolution=step, **options)
+    share, few = float(np.mean([len(labels) for labels in tested])) / n_samples, len(tested) < FEW_FOLDS
+    return decide(scores, ratios, share, few=few, resolution=step_of_rarest(tested) if few else 0.0, **options)
+
+
+def step_of_rarest(tested: Sequence[NDArray[Any]]) -> float:
+    """What one sample more of the rarest class is worth in balanced accuracy, in the mean of folds.
+
+    Parameters
+    ----------
+    tested : sequence of ndarray of shape (n_test,)
+        Labels of the samples that each fold validates on.
+
+    Examples
+    --------
+    >>> step_of_rarest([np.repeat([0, 1], [15, 2])])
+    0.25
+    """
+    counts = [np.unique(labels, return_counts=True)[1] for labels in tested]
+    return float(np.mean([1 / (len(of_classes) * of_classes.min()) for of_classes in counts]))

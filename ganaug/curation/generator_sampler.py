@@ -15,7 +15,9 @@ from ganaug.data.tables.encoded import EncodedTable
 from ganaug.data.tables.layout import RowLayout
 from ganaug.generators.contract import draws_encoded, group_indices, has_groups, takes
 
-__all__ = ["GeneratorSampler", "check_takes_groups"]
+__all__ = ["MIN_ROWS", "GeneratorSampler", "check_takes_groups"]
+
+MIN_ROWS = 8
 
 
 class GeneratorSampler:
@@ -35,6 +37,8 @@ class GeneratorSampler:
     seed : int, optional
         Class ``k`` is drawn with seed ``seed + k``, the cells of classes and groups likewise, so that equal requests
         get equal rows. None draws a seed for each call of :meth:`sample`.
+    min_rows : int, default=8
+        That a class must have to be drawn: of fewer no GAN learns anything.
 
     Raises
     ------
@@ -57,13 +61,20 @@ class GeneratorSampler:
     ((2, 3), [-1, -1])
     """
 
-    min_rows: int = 8  # of a class: of fewer no GAN learns anything
-
-    def __init__(self, generator: Any, data: EncodedTable, *, prefit: bool = False, seed: int | None = None) -> None:
+    def __init__(
+        self,
+        generator: Any,
+        data: EncodedTable,
+        *,
+        prefit: bool = False,
+        seed: int | None = None,
+        min_rows: int = MIN_ROWS,
+    ) -> None:
         self.generator = generator
         self.data = data
         self.prefit = prefit
         self.seed = seed
+        self.min_rows = min_rows
         self.generator_: Any = generator if prefit else None
         if data.groups is not None:
             check_takes_groups(generator, prefit=prefit)

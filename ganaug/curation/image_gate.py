@@ -18,7 +18,7 @@ from ganaug.classifiers.batches import Labelled, batch_drawer
 from ganaug.classifiers.image_classifier import ClassifierConfig, balanced_class_weight, predict_proba, train_classifier
 from ganaug.classifiers.pixel_range import PixelRange
 from ganaug.curation.drawing import NothingPassedError, draw_filtered
-from ganaug.curation.gate import GateDecision, decide
+from ganaug.curation.gate import GateDecision, decide, step_of_rarest
 from ganaug.curation.image_filters import ImageFilter
 from ganaug.curation.inner_validation import (
     Candidate,
@@ -355,8 +355,7 @@ def _decide(
     if len(hits) > 1:
         share = float(np.mean([len(targets) for targets in tested])) / n_images
         scores = [_balanced(h, t) for h, t in zip(hits, tested, strict=True)]
-        resolution = float(np.mean([_weights(targets).max() for targets in tested]))
-        return decide(scores, ratios, share, names=names, resolution=resolution)
+        return decide(scores, ratios, share, names=names, resolution=step_of_rarest(tested))
     ((only, targets),) = zip(hits, tested, strict=True)
     return decide(only * _weights(targets)[:, None] * len(targets), ratios, 0.0, names=names)
 

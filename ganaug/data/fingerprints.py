@@ -20,7 +20,6 @@ __all__ = [
     "exact_copies",
     "far_more",
     "far_more_pairs",
-    "has_common_values",
     "repeats",
     "row_keys",
 ]
@@ -79,16 +78,8 @@ def row_keys(*parts: pd.DataFrame) -> list[NDArray[np.int64]]:
     return _numbered([row.tobytes() for row in codes], list(map(len, parts)))
 
 
-def has_common_values(table: pd.DataFrame) -> bool:
-    """Whether in each column at least half of the rows hold a value of another row: rows may be equal by chance.
-
-    Examples
-    --------
-    >>> has_common_values(pd.DataFrame({"kind": ["a", "b", "a"], "age": [41, 53, 41]}))
-    True
-    >>> has_common_values(pd.DataFrame({"kind": ["a", "b", "a"], "weight": [61.27, 58.03, 74.91]}))
-    False
-    """
+def _values_repeat(table: pd.DataFrame) -> bool:
+    """Whether in each column at least half of the rows hold a value of another row: rows may be equal by chance."""
     return all(repeats(_codes([table[name]])).mean() >= 0.5 for name in table.columns)
 
 
@@ -115,14 +106,14 @@ def check_holdout(
     holdout: NDArray[np.int64],
     *,
     kind: Kind,
-    common: bool = False,
+    rows: pd.DataFrame | None = None,
 ) -> None:
     """Raise ``ValueError`` if holdout samples are also in the training data or among the synthetic ones.
 
     Rows of a table may be equal by chance: where training rows repeat each other, a holdout passes that does not repeat
-    them far more often, and is not the training data themselves. Where none do, it may repeat a few if all
-    columns have common values. Synthetic rows are refused if they are the holdout
-    itself, or hit its rows far more often than they hit as many training rows.
+    them far more often, and is not the training data themselves. Where none do, it may repeat a few if all columns have
+    values that repeat. Synthetic rows are refused if they are the holdout itself, or hit its rows far more often than
+    they hit as many training rows.
 
     Parameters
     ----------
@@ -130,8 +121,8 @@ def check_holdout(
         Keys.
     kind : Kind
         Of the samples.
-    common : bool, default=False
-        Whether training rows have common values (:func:`has_common_values`).
+    rows : DataFrame of shape (n_train, n_columns), optional
+        The training rows; without, those that do not repeat are not taken for equal by chance.
     """
     repeated = int(repeats(train).sum())
     known = int(np.isin(synthetic, holdout).sum())
@@ -147,7 +138,8 @@ def check_holdout(
         by_chance = not far_more(count, len(holdout), repeated, len(train))
     else:
         pairs = len(train) * (len(train) - 1) // 2
-        by_chance = common and not far_more_pairs(count, len(train) * len(holdout), 0, pairs, alpha=MORE)
+        by_chance = not far_more_pairs(count, len(train) * len(holdout), 0, pairs, alpha=MORE)
+        by_chance = by_chance and rows is not None and _values_repeat(rows)
     if not kind.repeats or _same(train, holdout) or not by_chance:
         raise ValueError(
             f"{count} of {len(holdout)} holdout {kind.name} are also in the training data; remove them from one of the "

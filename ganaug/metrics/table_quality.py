@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ganaug.data.fingerprints import check_holdout, has_common_values, row_keys
+from ganaug.data.fingerprints import check_holdout, row_keys
 from ganaug.data.groups import groups_from_array
 from ganaug.data.host_states import plain_states
 from ganaug.data.kinds import KINDS
@@ -118,7 +118,7 @@ def table_report(
     }
     if holdout is not None:
         keys = row_keys(*(tables[name] for name in ("synthetic", "real", "held-out")))
-        check_holdout(*keys, kind=KINDS["rows"], common=has_common_values(tables["real"]))
+        check_holdout(*keys, kind=KINDS["rows"], rows=tables["real"])
     classes = shared_classes(labels)
     seed = seed_from(random_state)
     sides = matched_samples(

@@ -26,7 +26,16 @@ from ganaug.engine.nested_params import NestedDefaults
 from ganaug.resampling.cells import RowGroups, cells_to_fill, row_groups
 from ganaug.resampling.table_tags import TableTags
 
-__all__ = ["TableOverSampler", "check_originals_first", "checked_labels", "copied", "labels_like", "rows_of", "seeds"]
+__all__ = [
+    "TableOverSampler",
+    "check_not_prefit",
+    "check_originals_first",
+    "checked_labels",
+    "copied",
+    "labels_like",
+    "rows_of",
+    "seeds",
+]
 
 Table = TypeVar("Table")  # what holds the rows: a data frame, an array, a sparse matrix
 Labels = TypeVar("Labels")
@@ -163,6 +172,15 @@ def copied(X: Any) -> Any:
 def rows_of(X: Any, indices: NDArray[np.integer]) -> Any:
     """Some of the rows, in the container that they came in."""
     return rows_at(X, indices) if is_frame(X) else _safe_indexing(X, indices)
+
+
+def check_not_prefit(sampler: Any, otherwise: str = "") -> None:
+    """Raise ``ValueError`` for a prefit sampler; `otherwise` is what else could be done."""
+    if sampler is not None and sampler.get_params().get("prefit"):
+        raise ValueError(
+            "sampler must not be prefit, as its generator may have seen the rows that are validated on; set its prefit "
+            f"to False{otherwise}"
+        )
 
 
 def check_originals_first(sampler: Any, y_new: Any, y: NDArray[Any]) -> None:

@@ -26,7 +26,7 @@ from ganaug.curation.gate import GateDecision, decide_by_folds
 from ganaug.data.tables.containers import is_frame
 from ganaug.engine.devices import RandomStateLike, seeded
 from ganaug.engine.nested_params import NestedDefaults
-from ganaug.resampling.base import check_originals_first, checked_labels, rows_of, seeds
+from ganaug.resampling.base import check_not_prefit, check_originals_first, checked_labels, rows_of, seeds
 from ganaug.resampling.encoded_columns import EncodedColumns
 from ganaug.resampling.over_sampler import GANOverSampler
 
@@ -208,11 +208,7 @@ class DistilledClassifier(MetaEstimatorMixin, ClassifierMixin, NestedDefaults, B
                 "teacher must not be fitted already, as it may have seen the rows that are validated on; pass the "
                 "estimator inside the FrozenEstimator, or gate=False"
             )
-        if self.sampler is not None and self.sampler.get_params().get("prefit"):
-            raise ValueError(
-                "sampler must not be prefit, as its generator may have seen the rows that are validated on; set its "
-                "prefit to False, or pass gate=False"
-            )
+        check_not_prefit(self.sampler, ", or pass gate=False")
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Classes by the student: shape (n_rows,)."""

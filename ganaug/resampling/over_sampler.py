@@ -22,6 +22,7 @@ from ganaug.curation import (
     LocalSampler,
     Mixture,
 )
+from ganaug.curation.generator_sampler import MIN_ROWS
 from ganaug.data.labels import listed
 from ganaug.data.tables.containers import Container, as_table
 from ganaug.data.tables.encoded import EncodedTable, encode_table
@@ -151,7 +152,7 @@ class GANOverSampler(TableOverSampler):
     True
     """
 
-    _min_rows = 0  # that a class must have for the generator, if more than this needs; set by SafeOverSampler
+    _min_rows = MIN_ROWS  # of a class, for the generator; SafeOverSampler may ask for more
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseOverSampler._parameter_constraints,
@@ -226,8 +227,8 @@ class GANOverSampler(TableOverSampler):
     ) -> tuple[Any, NDArray[Any]]:
         seed, gan_seed, decode_seed = map(int, seeds(self.random_state, 3))
         data = self._encoded(X, y, groups)
-        generator = GeneratorSampler(self._generator(gan_seed), data, prefit=self.prefit, seed=gan_seed)
-        generator.min_rows = max(generator.min_rows, self._min_rows)
+        drawn_from = self._generator(gan_seed)
+        generator = GeneratorSampler(drawn_from, data, prefit=self.prefit, seed=gan_seed, min_rows=self._min_rows)
         self.fallback_ = _too_small(new, y, groups, generator.min_rows)
         randomness = np.random.default_rng(seed)
         mixture = self.make_mixture(generator, data)

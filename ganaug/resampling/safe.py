@@ -27,7 +27,7 @@ from ganaug.curation.withheld_cells import CellGateDecision, Cells, Round, cell_
 from ganaug.data.groups import check_groups, ignore_classes_in_one_group
 from ganaug.data.tables.containers import as_table, is_frame
 from ganaug.engine.devices import RandomStateLike, seeded
-from ganaug.resampling.base import TableOverSampler, check_originals_first, copied, rows_of, seeds
+from ganaug.resampling.base import TableOverSampler, check_not_prefit, check_originals_first, copied, rows_of, seeds
 from ganaug.resampling.cells import RowGroups
 from ganaug.resampling.encoded_columns import EncodedColumns
 from ganaug.resampling.over_sampler import GANOverSampler
@@ -155,11 +155,7 @@ class SafeOverSampler(TableOverSampler):
             raise TypeError(
                 f"sampler must be an over-sampler, got the class {self.sampler.__name__}; pass an instance of it"
             )
-        if self.sampler is not None and self.sampler.get_params().get("prefit"):
-            raise ValueError(
-                "sampler must not be prefit, as its generator has seen the rows that are validated on; set its "
-                "prefit to False"
-            )
+        check_not_prefit(self.sampler)
         if groups is not None and self.sampler is not None and not _takes_groups(self.sampler):
             raise ValueError(
                 f"sampler must take groups in fit_resample, which a {type(self.sampler).__name__} does not; pass a "
@@ -167,7 +163,7 @@ class SafeOverSampler(TableOverSampler):
             )
         own_seeds = seeds(self.random_state, 3)
         wanted = self._wanted()
-        self.sampler_, self.ratio_, self._min_rows = None, 0.0, 0
+        self.sampler_, self.ratio_, self._fewest = None, 0.0, 0
         filled: dict[Any, int] = {}
         if isinstance(self.cv, str) and self.cv == CELLS:
             choice = self._choose_cells(X, y, groups, wanted, ratios, own_seeds)
@@ -185,8 +181,8 @@ class SafeOverSampler(TableOverSampler):
             self.groups_resampled_ = None if groups is None else groups.values
             return copied(X), y.copy()
         self.sampler_ = self._sampler(int(own_seeds[1]))
-        if self._min_rows:
-            self.sampler_._min_rows = self._min_rows
+        if self._fewest:
+            self.sampler_._min_rows = self._fewest
         amount = (filled, 1.0) if filled else (wanted, self.ratio_)
         X_new, y_new, self.groups_resampled_ = self._resample(self.sampler_, X, y, groups, *amount)
         self.synthetic_mask_ = np.arange(len(y_new)) >= len(y)
@@ -211,20 +207,30 @@ class SafeOverSampler(TableOverSampler):
             warnings.filterwarnings("ignore", "The groups parameter is ignored by")
             folds = list(check_cv(cv, y, classifier=True).split(X, y, None if groups is None else groups.values))
         each = [(train, test, (int(own_seeds[2]) + fold) % 2**31) for fold, (train, test) in enumerate(folds)]
-        scores, too_small = [], []
-        for found in self._parallel(self._scores_of_fold, each, X, y, groups, wanted, ratios, rare):
-            if isinstance(found, str):
-                return _nothing_added(found, len(ratios))
-            scores.append(found[0])
-            too_small.append(found[1])
-        self._min_rows = _min_rows(too_small, y)
+        scores = self._tried(self._scores_of_fold, each, X, y, groups, wanted, ratios, rare)
+        if isinstance(scores, str):
+            return _nothing_added(scores, len(ratios))
         return decide_by_folds(scores, ratios, [y[test] for _, test in folds], len(y)), np.array(scores)
 
-    def _parallel(self, function: Callable[..., Any], each: Sequence[tuple[Any, ...]], *common: Any) -> Iterator[Any]:
-        """What a function finds for each, in order; one process tries no more than is asked for."""
+    def _tried(
+        self, function: Callable[..., Any], each: Sequence[tuple[Any, ...]], X: Any, y: NDArray[Any], *common: Any
+    ) -> list[Any] | str:
+        """What a function finds for each fold or round; or why one could not be tried, after which no other is.
+
+        Beside it the function names the classes that were too small for a generator, which decide what is added.
+        """
         if effective_n_jobs(self.n_jobs) == 1:
-            return (function(*own, *common) for own in each)
-        return iter(Parallel(n_jobs=self.n_jobs)(delayed(function)(*own, *common) for own in each))
+            found = (function(*own, X, y, *common) for own in each)
+        else:
+            found = Parallel(n_jobs=self.n_jobs)(delayed(function)(*own, X, y, *common) for own in each)
+        kept, too_small = [], []
+        for one in found:
+            if isinstance(one, str):
+                return one
+            kept.append(one[0])
+            too_small.append(one[1])
+        self._fewest = _fewest_for_generator(too_small, y)
+        return kept
 
     def _choose_cells(
         self,
@@ -249,15 +255,9 @@ class SafeOverSampler(TableOverSampler):
         if refused is None and not wanted:
             refused = "sampling_strategy asks for no row of an empty cell"
         own = [(each, (int(own_seeds[2]) + n) % 2**31) for n, each in enumerate(rounds)] if refused is None else []
-        hits: list[NDArray[np.float64]] = []
-        too_small: list[set[Any]] = []
-        for found in self._parallel(self._hits, own, X, y, groups, cells, wanted, ratios):
-            if isinstance(found, str):
-                refused, hits = found, []
-                break
-            hits.append(found[0])
-            too_small.append(found[1])
-        self._min_rows = _min_rows(too_small, y)
+        hits = self._tried(self._hits, own, X, y, groups, cells, wanted, ratios)
+        if isinstance(hits, str):
+            refused, hits = hits, []
         if refused is not None:
             return cell_decision(cells, (), (), ratios, refused=refused)
         return cell_decision(cells, rounds, hits, ratios, amounts=wanted)
@@ -430,8 +430,8 @@ def _too_small(sampler: Any) -> set[Any]:
     return {key[0] if isinstance(key, tuple) else key for key in getattr(sampler, "fallback_", {})}
 
 
-def _min_rows(too_small: Sequence[set[Any]], y: NDArray[Any]) -> int:
-    """Rows that a class needs in the end for what was validated of it to be the generator.
+def _fewest_for_generator(too_small: Sequence[set[Any]], y: NDArray[Any]) -> int:
+    """Rows that a class needs in the end for what was validated of it to be the generator; 0 if that was of all.
 
     A class of a few rows more than the generator needs had fewer in most inner folds, which tried other rows.
     """

@@ -71,12 +71,8 @@ def table_suite(tmp_path):
 def forking():
     """Starts processes that have what suites need loaded: the server that they are forked from is started but once."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        [
-            *("ganaug.bench.cases.images", "ganaug.bench.cases.tables", "ganaug.bench.run"),
-            *("distributed", "torchmetrics.image.fid"),
-        ]
-    )
+    suites = ["ganaug.bench.cases.images", "ganaug.bench.cases.tables", "ganaug.bench.run"]
+    context.set_forkserver_preload([*suites, "distributed", "torchmetrics.image.fid"])
     return context
 
 

@@ -99,7 +99,7 @@ class _Memory:
 class _Remembering(BaseEstimator):
     """A sampler that draws the same rows but once."""
 
-    _min_rows = 0  # see SafeOverSampler
+    _min_rows = None  # of GANOverSampler, as SafeOverSampler sets it
 
     def __init__(
         self, sampler: Any, memory: _Memory, sampling_strategy: Any = "auto", random_state: int | None = None

@@ -292,7 +292,11 @@ def _render(root: Path, summary: dict[str, Any], unwritten: list[OSError] | None
     templates.filters["line"] = _line
     templates.globals.update(reliability=reliability, less_is_better=_less_is_better, difference_text=difference_text)
     templates.globals.update(
-        about_images=_about_images, points_text=_points_text, forest_ticks=forest_ticks, palette=palette
+        about_images=_about_images,
+        size_text=_size_text,
+        points_text=_points_text,
+        forest_ticks=forest_ticks,
+        palette=palette,
     )
     experiments = [ExperimentResult.from_dict(experiment) for experiment in summary["experiments"]]
     sheets = {
@@ -317,6 +321,12 @@ def _render(root: Path, summary: dict[str, Any], unwritten: list[OSError] | None
         (root / FIGURES).mkdir(exist_ok=True)
     for name, picture in svg_files(templates, experiments, charts, summary["suite"]):
         _write(root / FIGURES / name, picture, unwritten)
+
+
+def _size_text(about: dict[str, Any], name: str) -> str:
+    """Samples of the training or test sets, "n_train" or "n_test", from the smallest to the largest."""
+    most = about.get(f"{name}_most")
+    return f"{about[name]}" if most is None else f"{about[name]} to {most}"
 
 
 def _about_images(declared: dict[str, Any]) -> list[str]:

@@ -172,18 +172,6 @@ def _takes(target: Callable[..., Any]) -> Mapping[str, inspect.Parameter] | None
         return None
 
 
-def takes(target: Callable[..., Any], name: str) -> bool:
-    """Whether something callable has a parameter of a name.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import fetch_openml, load_iris
-    >>> takes(fetch_openml, "name"), takes(load_iris, "name")
-    (True, False)
-    """
-    return name in (_takes(target) or {})
-
-
 def unknown_parameter(target: Callable[..., Any], params: Iterable[str]) -> str | None:
     """The first parameter that something callable does not take, with the nearest that it does; None if it takes all.
 

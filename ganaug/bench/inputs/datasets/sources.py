@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from ganaug.bench.suite.plugins import Plugin, require, resolve, takes, unknown_parameter
+from ganaug.bench.suite.plugins import Plugin, construct, require, resolve, unknown_parameter
 from ganaug.data.json_values import short
 from ganaug.data.suggestions import nearest
 
@@ -88,11 +88,10 @@ def called(source: Plugin, params: dict[str, Any]) -> Any:
     function = resolve("datasets", source.target, TABLES)
     if not callable(function):
         raise ValueError(f"dataset {source.name!r} must be a function, got a {type(function).__name__}")
-    if source.name != Plugin.of(source.target).name and takes(function, "name"):
-        params = {"name": source.name, **params}
     if unknown := unknown_parameter(function, params):
         raise ValueError(f"dataset {source.name!r} has {unknown}")
-    return function(**params)
+    given = {} if source.name == Plugin.of(source.target).name else {"name": source.name}
+    return construct(function, params, **given)
 
 
 def is_module(name: str) -> bool:
