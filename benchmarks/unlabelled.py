@@ -6,7 +6,7 @@
 In each split 20 images of each digit keep their labels, 1,500 others are tested on, the rest has no labels. All arms
 train the same classifier for the same number of steps, each from a random start of its own. "Pseudo-labels" are those
 of that classifier, trained on the labelled images, where it is sure by more than .9: the honest baseline.
-Fifteen minutes on two CPU cores.
+Twenty minutes of a CPU core.
 """
 
 from __future__ import annotations

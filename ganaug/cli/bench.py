@@ -155,13 +155,18 @@ def bench_list() -> None:
 def bench_report(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
 ) -> None:
-    """Print the table of a run and write its pages anew; of an unfinished one, what there is so far (exit status 3)."""
+    """Print the table of a run and write its pages anew; of an unfinished one, what there is so far.
+
+    Ends with status 3 if it is unfinished, as 'bench run' with 1 if cells failed, and 2 on bad input.
+    """
     from ganaug.bench.results.report import read_summary
 
     summary = read_summary(run)
     _print_summary(summary, run)
     if summary.get("unfinished"):
         raise typer.Exit(NOT_FINAL)
+    if summary["failed"]:
+        raise typer.Exit(1)
 
 
 def _check_belongs_to_data(options: str, *values: Any) -> None:
@@ -193,6 +198,8 @@ def _within(suite: Any, budget: str, output: Path, jobs: int | None) -> Any:
         return before
     smaller, expected = within_budget(suite, seconds, jobs or default_jobs(suite))
     less = f": {', '.join(smaller.reduced)}" if smaller.reduced else ", nothing is left out"
+    if expected > seconds:
+        less += f"; no more can be left out for a budget of {budget}"
     print(f"Expected to take about {duration_text(expected)}{less}.", file=sys.stderr)
     return smaller
 

@@ -85,6 +85,7 @@ def test_a_budget_leaves_out_what_it_must_says_so_and_is_resumed(clients, tmp_pa
     assert run(*asked) == 0
     said = capsys.readouterr()
     assert "Expected to take about" in said.err
+    assert "; no more can be left out for a budget of 0.2s." in said.err
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert summary["suite"]["tables"]["folds"] == 2
     assert summary["suite"]["reduced"] == ["2 folds in place of 4", "100 steps of each GAN in place of 1000"]

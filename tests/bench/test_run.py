@@ -352,3 +352,6 @@ def test_failed_cells_end_the_command_with_status_1(image_suite, tmp_path, monke
         main(["bench", "run", "tiny", "-o", str(tmp_path / "run"), "--jobs", "1"])
     assert ended.value.code == 1
     assert "18 cells failed" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="1"):
+        main(["bench", "report", str(tmp_path / "run")])
+    assert "18 cells failed" in capsys.readouterr().out

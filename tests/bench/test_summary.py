@@ -526,6 +526,12 @@ def test_an_arm_without_a_classifier_that_others_have_has_no_mean():
     assert summary["verdicts"][0].startswith("gan against none, without b, not finished with gan: ")
     (note,) = summary["experiments"][0]["notes"]
     assert note == {"arm": "gan", "note": "compared with none without b, not finished with gan", "cells": 3}
+    for record in records:
+        if record["arm"] == "gan":
+            record |= {"status": "failed", "reason": "no", "metrics": {}}
+    nothing_compared = summarise(tables(arms, ("a", "b")), records, [about("t", "tables", None, 0.2)])
+    assert nothing_compared["experiments"][0]["notes"] == []
+    assert nothing_compared["verdicts"][0].endswith(": too few finished splits to tell.")
 
 
 @pytest.mark.parametrize(

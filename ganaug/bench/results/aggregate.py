@@ -317,7 +317,9 @@ def _notes(scores: Scores) -> tuple[Note, ...]:
     counted = Counter((r["arm"], r["note"]) for r in scores.records if "note" in r)
     failed = Counter((r["case"], r["arm"], r["classifier"]) for r in scores.records if r["status"] != "done")
     for (index, _), arm, base in itertools.product(scores.cases, scores.experiment.arms, scores.experiment.baselines):
-        for classifier, missing in scores.lacking(arm.name, base, index).items() if arm.name != base else ():
+        lacking = scores.lacking(arm.name, base, index) if arm.name != base else {}
+        compared = len(lacking) < len(scores.experiment.classifiers)
+        for classifier, missing in lacking.items() if compared else ():
             cells = sum(failed[index, name, classifier] for name in (arm.name, base))
             note = f"compared with {base} without {classifier}, not finished with {missing}"
             if cells:

@@ -117,7 +117,7 @@ class Scores:
     def better(self, arm: str, base: str, metric: str, case: int, classifier: str | None = None) -> NDArray[np.float64]:
         """By how many points an arm is better, of each split."""
         pair = self._finished([arm, base], metric, case, classifier)
-        return self.sign[metric] * (pair[:, 0] - pair[:, 1])
+        return self.sign[metric] * (pair[:, 0] - pair[:, 1]) + 0.0  # no difference is +0.0 in all metrics
 
     def difference(
         self, arm: str, base: str, case: int, classifier: str | None = None, metric: str | None = None
