@@ -31,6 +31,7 @@ def imbalanced(name, seed):
     return scaler.transform(X[kept]), y[kept], scaler.transform(X[test]), y_test
 
 
+@pytest.mark.usefixtures("all_trees")
 @pytest.mark.parametrize("name", TABLES)
 def test_it_is_not_worse_than_smote(name):
     gains = {}

@@ -153,6 +153,7 @@ def test_few_rows_and_a_sampler_that_needs_more_add_nothing():
     assert np.array_equal(X_new, X)
 
 
+@pytest.mark.usefixtures("all_trees")
 @pytest.mark.parametrize("n", [8, 9, 10])
 def test_a_class_gets_its_rows_from_what_was_validated(n):
     y = np.repeat([0, 1], [80, n])
