@@ -85,8 +85,9 @@ def choose_cells(
     Returns
     -------
     CellGateDecision
-        To be printed; its `per_cell` is for ``SyntheticPool.build(per_cell=...)``. It is empty where filling does not
-        pay, and where too few cells can be withheld, of which the reason says so.
+        To be printed; its `per_cell` is for :class:`ganaug.AugmentedDataset` and :func:`ganaug.augment_images`, and,
+        unless it is empty, for ``SyntheticPool.build(per_cell=...)``. It is empty where filling does not pay, and where
+        too few cells can be withheld, of which the reason says so.
 
     Raises
     ------

@@ -23,6 +23,7 @@ from ganaug.generators.contract import (
     group_indices,
     has_groups,
     takes,
+    training_data,
 )
 
 __all__ = ["ImageMixture"]
@@ -78,6 +79,7 @@ class ImageMixture(BaseEstimator):
     groups_: NDArray[Any] | None
     cell_counts_: NDArray[np.int64] | None
     sample_spec_: SampleSpec
+    training_data_: dict[str, Any]
 
     def __init__(self, generators: Sequence[Any], *, random_state: Any = None) -> None:
         self.generators = generators
@@ -124,7 +126,8 @@ class ImageMixture(BaseEstimator):
         first = self.generators_[0]
         self._check_alike(first)
         self.classes_, self.sample_spec_ = first.classes_, first.sample_spec_
-        self.class_names_ = getattr(first, "class_names_", {})
+        self.class_names_ = dict(data.class_names)
+        self.training_data_ = {**training_data(first), **data.facts}
         self.groups_ = np.asarray(first.groups_) if has_groups(first) else None
         self.cell_counts_ = first.cell_counts_ if has_groups(first) else None
         return self

@@ -34,6 +34,8 @@ class Transfer(BaseEstimator):
     ----------
     classes_, groups_ : ndarray of shape (n_classes,), (n_groups,)
         Labels as they were given, sorted.
+    class_names_ : dict
+        Display names of classes of images that have one.
     cell_counts_ : ndarray of shape (n_classes, n_groups), int64
         Training samples of each combination.
     sample_spec_ : SampleSpec
@@ -53,14 +55,18 @@ class Transfer(BaseEstimator):
     """
 
     classes_: NDArray[Any]
+    class_names_: dict[Any, str]
     groups_: NDArray[Any]
     cell_counts_: NDArray[np.int64]
     sample_spec_: SampleSpec
+    training_data_: dict[str, Any]
 
     @plain_states()
     def _keep(self, X: Any, y: Any = None, groups: Any = None) -> None:
         """Keep samples, as an array, with the positions of their classes and groups; of images those with a label."""
+        self.class_names_, self.training_data_ = {}, {}
         if isinstance(X, LabelledImages):
+            self.class_names_, self.training_data_ = dict(X.class_names), dict(X.facts)
             X, y, groups = X.images, X.labels, X.groups if groups is None else groups
         if groups is None:
             raise ValueError(NO_GROUPS)

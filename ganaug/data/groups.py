@@ -29,6 +29,7 @@ __all__ = [
     "groups_like",
     "has_group",
     "ignore_classes_in_one_group",
+    "named_groups_among",
     "positions_of_groups",
 ]
 
@@ -139,10 +140,34 @@ def positions_of_groups(groups: Any, known: NDArray[Any], said: str) -> NDArray[
     >>> positions_of_groups(["old", None], np.array(["new", "old", "unknown"]), "there are the groups").tolist()
     [1, 2]
     """
-    unknown, values = _unknown_among(known), _values(groups)
-    if unknown in known.tolist() and any(map(_is_missing, values)):
-        groups = np.array([unknown if _is_missing(group) else group for group in values], dtype=object)
+    values = _values(groups)
+    if any(map(_is_missing, values)):
+        groups = np.array(named_groups_among(groups, known), dtype=object)
     return class_positions(groups, known, said, what="group")
+
+
+def named_groups_among(groups: Any, known: NDArray[Any]) -> list[Any]:
+    """Groups as Python values, the unknown one in the place of missing ones, if it is known.
+
+    Parameters
+    ----------
+    groups : array-like of shape (n,)
+    known : ndarray of shape (n_groups,)
+        Some.
+
+    Returns
+    -------
+    list of length n
+
+    Examples
+    --------
+    >>> named_groups_among([np.str_("old"), None], np.array(["old", "unknown"]))
+    ['old', 'unknown']
+    """
+    unknown = _unknown_among(known)
+    if unknown not in known.tolist():
+        return _values(groups)
+    return [unknown if _is_missing(group) else group for group in _values(groups)]
 
 
 def groups_like(groups: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import bisect
 import copy
+import functools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import ConcatDataset, Dataset, Subset
+from torchvision.datasets.vision import StandardTransform
 
 from ganaug.curation import ImageGateDecision, SyntheticPool
 from ganaug.curation.augmented import check_all_have_labels
 from ganaug.data.groups import groups_from_array
+from ganaug.data.images.datasets import names_of_classes
 from ganaug.data.labels import labels_from_array
 from ganaug.engine.devices import RandomStateLike
 from ganaug.generators.contract import Generator, draw_images
@@ -37,9 +41,9 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
 
     Works with map-style datasets of PIL images or tensors, such as torchvision's ``ImageFolder`` and ``CIFAR10``, whose
     transforms see no labels, with subsets of them, and with several put together. Synthetic images pass through the
-    same transforms as real ones: those of the real dataset, then `transform`. Classes are matched by name where both
-    sides have names. Real images are handed out as ``fit`` sees them, so that batches can be made of both: PIL images
-    grey or RGB, and grey images among colour ones in colour.
+    same transforms as real ones: those that the real dataset has now, then `transform`. Classes are matched by name
+    where both sides have names. Real images are handed out as ``fit`` sees them, so that batches can be made of both:
+    PIL images upright, grey or RGB, and grey images among colour ones in colour.
 
     Parameters
     ----------
@@ -127,11 +131,11 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
             raise TypeError(f"real must be a map-style dataset, got {type(real).__name__}, which is none")
         if len(real) == 0:
             raise ValueError("the real dataset is empty")
-        self.real = real
+        self.real = self._reading = real
         self.transform = transform
         chain = _chain(real)
         self._transforms = _transforms(chain)
-        names = next((found for link in _wrapped(chain) if (found := getattr(link, "classes", None)) is not None), None)
+        names = names_of_classes(real)
         if isinstance(names, Sequence) and not isinstance(names, str):
             self.classes = list(names)
         self._first, self._example, self._label_example = _first(chain, len(real))
@@ -169,13 +173,19 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
         self.targets = [*self.targets, *new_labels.tolist()]
         self._channels: int | None = None
         if gated or len(new_labels):
-            self._example = self._as_fitted(self._example, shape[0])
+            self._read_as_fitted(shape[0])
         if len(new_labels):
             self._check_fit(shape, chain)
         elif gated:
             self._channels = channels_of(
                 self._transformed(torch.zeros(shape, dtype=getattr(torch, self._pixels.dtype)))
             )
+
+    def _read_as_fitted(self, channels: int) -> None:
+        """Have real images pass through what `fit` does with them before they pass through their own transforms."""
+        self._example = self._as_fitted(self._example, channels)
+        as_read = functools.partial(as_fitted, channels=channels, dtype=self._pixels.dtype)
+        self._reading = _passed_through(self.real, as_read)
 
     def _check_fit(self, shape: tuple[int, ...], chain: list[Any]) -> None:
         """Find out now, and not in a worker, whether synthetic images fit."""
@@ -212,7 +222,7 @@ class AugmentedDataset(Dataset[tuple[Any, Any]]):
         """Image, transformed, and label."""
         index = self._position(index)
         if index < len(self.real):
-            image, label = self.real[index]
+            image, label = self._reading[index]
             image = image if self._channels is None else self._as_fitted(image, self._channels)
         else:
             image, label = self._synthetic(index - len(self.real)), self.targets[index]
@@ -286,14 +296,6 @@ def _chain(dataset: Any) -> list[Any]:
         chain.append(dataset)
 
 
-def _wrapped(chain: list[Any]) -> list[Any]:
-    """A chain, and behind it whatever its last dataset is wrapped around."""
-    found = list(chain)
-    while isinstance(getattr(found[-1], "dataset", None), Dataset):
-        found.append(found[-1].dataset)
-    return found
-
-
 def _own(dataset: Any) -> bool:
     """Whether a dataset transforms images by itself."""
     if getattr(dataset, "target_transform", None) is not None:
@@ -315,8 +317,50 @@ def _transforms(chain: list[Any]) -> list[Callable[[Any], Any]]:
     return [link.transform for link in reversed(chain) if _own(link)]
 
 
-def _unchanged(image: Any) -> Any:
-    return image
+def _unchanged(*images: Any, **named: Any) -> Any:
+    if named or len(images) != 1:
+        raise ValueError(
+            "the real dataset calls its transform in a way of its own, not as transform(image), so that synthetic "
+            "images cannot be passed through it; leave it out and pass transform="
+        )
+    return images[0]
+
+
+@dataclass(frozen=True)
+class _Then:
+    """One function of an image after another."""
+
+    first: Callable[[Any], Any]
+    second: Callable[[Any], Any]
+
+    def __call__(self, image: Any) -> Any:
+        return self.second(self.first(image))
+
+
+def _with_transform(dataset: Any, transform: Callable[[Any], Any]) -> Any:
+    """A copy of a dataset with another transform in the place of its own."""
+    copied = copy.copy(dataset)
+    copied.transform = transform
+    # Some of torchvision's datasets, and wrap_dataset_for_transforms_v2, apply it by way of this object.
+    if getattr(getattr(dataset, "transforms", None), "transform", None) is dataset.transform:
+        copied.transforms = StandardTransform(transform)
+    return copied
+
+
+def _passed_through(dataset: Any, function: Callable[[Any], Any]) -> Any:
+    """A dataset whose images pass through a function before they pass through its own transform, if it has one."""
+    copied: Any
+    if isinstance(dataset, ConcatDataset):
+        copied = copy.copy(dataset)
+        copied.datasets = [_passed_through(part, function) for part in dataset.datasets]
+        return copied
+    if isinstance(dataset, Subset):
+        copied = copy.copy(dataset)
+        copied.dataset = _passed_through(dataset.dataset, function)
+        return copied
+    if isinstance(dataset, AugmentedDataset) or getattr(dataset, "transform", None) is None:
+        return dataset
+    return _with_transform(dataset, _Then(function, dataset.transform))
 
 
 def _raw(chain: list[Any], index: int) -> tuple[Any, Any]:
@@ -329,12 +373,8 @@ def _raw(chain: list[Any], index: int) -> tuple[Any, Any]:
         elif isinstance(link, AugmentedDataset):
             index = min(index, len(link.real) - 1)
     innermost = chain[-1]
-    if (transform := getattr(innermost, "transform", None)) is not None:
-        innermost = copy.copy(innermost)
-        innermost.transform = _unchanged
-        # Some of torchvision's datasets, and wrap_dataset_for_transforms_v2, apply it by way of this object.
-        if getattr(getattr(innermost, "transforms", None), "transform", None) is transform:
-            innermost.transforms = None
+    if getattr(innermost, "transform", None) is not None:
+        innermost = _with_transform(innermost, _unchanged)
     try:
         item = innermost[index]
     except LookupError as error:

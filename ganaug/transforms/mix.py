@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections import UserDict
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -18,7 +20,7 @@ from torchvision.transforms import v2
 
 from ganaug.curation import SyntheticPool
 from ganaug.curation.cells import balancing_shares
-from ganaug.data.groups import has_group
+from ganaug.data.groups import has_group, named_groups_among
 from ganaug.data.labels import listed
 from ganaug.generators.contract import Generator
 from ganaug.transforms.pixels import Pixels, as_fitted
@@ -71,6 +73,10 @@ class _Synthetic(v2.Transform):
         if not inputs:
             raise ValueError("pass images and labels, or a sample that holds both")
         sample = inputs if len(inputs) > 1 else inputs[0]
+        if isinstance(sample, UserDict):  # such as a BatchFeature, which pytree does not look into
+            changed = copy.copy(sample)
+            changed.update(self.forward(dict(sample)))
+            return changed
         label, groups = self._find_label(sample), self._find_groups(sample)
         flat, structure = pytree.tree_flatten(sample, is_leaf=None if groups is None else lambda part: part is groups)
         where = find_image(flat, label)
@@ -116,7 +122,8 @@ class SyntheticMix(_Synthetic):
         Resize synthetic images whose size differs, in place of an error.
     labels_getter : "default" or callable, default="default"
         Finds the labels in the input, as for CutMix. By default the second of two inputs, or of a mapping the key
-        "labels", else the first that contains "label". For workers that are spawned it must be a function of a module.
+        "labels", "label", or else the first that contains "label". For workers that are spawned it must be a function
+        of a module.
     classes : sequence of str, optional
         Names that the labels 0, 1, ... stand for, such as ``ImageFolder(...).classes``. They are found by name in the
         source; without it integer labels are the source's own, or count its classes where these are strings. That
@@ -125,7 +132,8 @@ class SyntheticMix(_Synthetic):
         With a source that knows groups, finds them in the input: a tensor of integers or booleans, or a list or array
         of groups. By default the third of three inputs if it is such a one, or of a mapping the key "groups", else the
         first that contains "group"; without `cells` only where all of them are groups of the source. None if the input
-        holds none. A tensor of integers beside groups that are strings counts these, sorted, from 0.
+        holds none. A tensor of integers beside groups that are strings counts these, sorted, from 0; beside groups of
+        which some were missing in training that is refused, as it would be unclear whether it counts these too.
     missing : {"error", "keep"}, default="error"
         What is done about a label that the source, such as a pool of rare classes only, holds no images of: "keep"
         leaves its images real. With `balance` such classes are never drawn, and with `cells` such cells.
@@ -291,7 +299,7 @@ class SyntheticMix(_Synthetic):
         assert known is not None
         counted = isinstance(groups, Tensor) and known.dtype.kind in "UO"
         there = list(range(len(known))) if counted else known.tolist()
-        found = groups.tolist() if isinstance(groups, Tensor | np.ndarray) else list(groups)
+        found = named_groups_among(groups, known)
         place = {group: at for at, group in enumerate(there)}
         strange = [group for group in dict.fromkeys(found) if group not in place]
         if not self._groups_are_said and (strange or len(found) != n):
@@ -303,6 +311,11 @@ class SyntheticMix(_Synthetic):
             )
         if len(found) != n:
             raise ValueError(f"a batch must hold a group for each image, got {len(found)} groups and {n} images")
+        if counted and not has_group(known).all():
+            raise ValueError(
+                "integers count groups that all have a name, and of the training data some had none; pass names in a "
+                "list, with None for those, or groups_getter=None"
+            )
         return np.array([place[group] for group in found], dtype=np.int64)
 
     def _held(self, places: NDArray[np.int64], at: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -419,7 +432,7 @@ def _hard(labels: Tensor) -> Tensor:
             "labels must be integer class indices (batch,) or one-hot rows (batch, classes), got others of shape "
             f"{tuple(labels.shape)}, {labels.dtype}; soft labels come later: place SyntheticMix before CutMix or MixUp"
         )
-    return labels.argmax(1)
+    return labels.to(torch.uint8).argmax(1)
 
 
 def _weights(balance: Any, n_classes: int) -> Tensor | None:

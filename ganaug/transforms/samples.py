@@ -25,7 +25,7 @@ def label_finder(labels_getter: Any) -> Callable[[Any], Any]:
 
 
 def find_label(sample: Any) -> Any:
-    """Take the second item of a pair, or of a mapping the key "labels", else the first that contains "label".
+    """Take the second item of a pair, or of a mapping "labels", "label", or else the first key that contains "label".
 
     Examples
     --------
@@ -37,8 +37,7 @@ def find_label(sample: Any) -> Any:
         if not isinstance(sample, Mapping):
             return sample
     if isinstance(sample, Mapping):
-        keys = [key for key in sample if isinstance(key, str) and "label" in key.lower()]
-        keys.sort(key=lambda key: key.lower() != "labels")
+        keys = _keys_with("label", sample)
         if keys:
             return sample[keys[0]]
     raise ValueError(
@@ -59,7 +58,7 @@ def groups_finder(groups_getter: Any) -> Callable[[Any], Any]:
 
 
 def find_groups(sample: Any) -> Any:
-    """Take the third of three items if it may hold groups, or of a mapping "groups", else the first with "group" in it.
+    """Take the third of three items if it may hold groups, or of a mapping "groups", "group", or a key with "group".
 
     Examples
     --------
@@ -71,10 +70,15 @@ def find_groups(sample: Any) -> Any:
             return sample[2]
         sample = sample[1] if len(sample) > 1 else None
     if isinstance(sample, Mapping):
-        keys = [key for key in sample if isinstance(key, str) and "group" in key.lower()]
-        keys.sort(key=lambda key: key.lower() != "groups")
+        keys = _keys_with("group", sample)
         return sample[keys[0]] if keys else None
     return None
+
+
+def _keys_with(word: str, sample: Mapping[Any, Any]) -> list[str]:
+    """Keys that contain a word, its plural first, and then the word itself."""
+    keys = [key for key in sample if isinstance(key, str) and word in key.lower()]
+    return sorted(keys, key=lambda key: [f"{word}s", word, key.lower()].index(key.lower()))
 
 
 def _no_groups(sample: Any) -> None:
@@ -82,12 +86,14 @@ def _no_groups(sample: Any) -> None:
 
 
 def _may_be_groups(item: Any) -> bool:
-    """Whether something is a row of integers, booleans or names."""
+    """Whether something is a row of integers, booleans or names, of which some may be missing."""
     if isinstance(item, Tensor):
         return item.ndim == 1 and not item.is_floating_point()
     if isinstance(item, np.ndarray):
         return item.ndim == 1 and item.dtype.kind in "biuUO"
-    return isinstance(item, list | tuple) and all(isinstance(group, str | int) for group in item)
+    if not isinstance(item, list | tuple) or not any(group is not None for group in item):
+        return False
+    return all(group is None or isinstance(group, str | int | np.integer | np.bool_) for group in item)
 
 
 def find_image(flat: list[Any], label: Any) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from numbers import Integral
 from typing import Any, Literal
@@ -90,7 +91,7 @@ class Source:
         if isinstance(names, Mapping) and names and all(isinstance(label, Integral) for label in names):
             written = {int(label): str(name) for label, name in names.items()}
             self._expected = list(written)
-            if has_names or self._are_numbers(written):
+            if (has_names or self._are_numbers(written)) and not self._numbers_will_do(written):
                 self._names = written
         self._table = self._direct()  # a batch is looked up at each step of a training
 
@@ -141,6 +142,18 @@ class Source:
         if not isinstance(self.origin, SyntheticPool) or self.cell_counts is None:
             return np.ones(len(positions), dtype=bool)
         return self.cell_counts[positions, groups] > 0
+
+    def _numbers_will_do(self, names: dict[int, str]) -> bool:
+        """Whether some names are of several classes, and the same on both sides: labels are the same numbers then."""
+        repeated = [name for each in (self._called, names) for name, n in Counter(each.values()).items() if n > 1]
+        if not repeated:
+            return False
+        if any(self._called.get(label) != name for label, name in names.items()):
+            raise ValueError(
+                f"classes are found by name, and {repeated[0]!r} is what several are called; name them differently, or "
+                "train on the labels without names"
+            )
+        return True
 
     def _are_numbers(self, names: dict[int, str]) -> bool:
         """Whether names are this source's integer classes written out, as folders "0", "1", ... are."""
@@ -206,12 +219,13 @@ class Source:
                 f"it is unclear whether integer labels mean the classes {listed(written)} or their places; pass "
                 "classes=, the names that labels 0, 1, ... stand for"
             )
-        if len(asked) and not (asked.min() >= 0 and asked.max() < len(written)):
+        there = (asked >= 0) & (asked < len(written))
+        if not there.all() and self.missing == "error":
             raise ValueError(
                 f"integer labels count the {len(written)} classes {listed(written)} from 0, "
                 f"got {asked.min()} to {asked.max()}"
             )
-        return asked.astype(np.int64)
+        return np.where(there, asked, -1).astype(np.int64)
 
     def _found(self, asked: NDArray[Any]) -> NDArray[np.int64]:
         try:

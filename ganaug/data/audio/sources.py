@@ -151,7 +151,8 @@ def labelled_audio(
     ((4, 1, 32, 32), 0.0)
     """
     spectrogram = None if mel is None or _is_partial(mel) else MelSpectrogram.of(mel)
-    if spectrogram is not None and not (sample_rate is None and duration is None):
+    carry_rates = isinstance(source, str | Path) or is_hugging_face(source)
+    if spectrogram is not None and not ((sample_rate is None or not carry_rates) and duration is None):
         raise ValueError("mel has a sample rate and a duration already; leave sample_rate and duration out")
     found = _found(source, labels, sample_rate, groups)
     if spectrogram is None:

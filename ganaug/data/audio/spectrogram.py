@@ -103,7 +103,7 @@ class MelSpectrogram:
 
         Parameters
         ----------
-        thing : LabelledImages, fitted generator, mapping of facts, or MelSpectrogram
+        thing : LabelledImages, fitted generator, SyntheticPool, mapping of facts, or MelSpectrogram
 
         Returns
         -------
@@ -124,6 +124,8 @@ class MelSpectrogram:
         facts = thing if isinstance(thing, Mapping) else {}
         for name in ("facts", "training_data_"):
             facts = facts or getattr(thing, name, None) or {}
+        of_pool = getattr(thing, "provenance", None) or {}
+        facts = facts or of_pool.get("gan", {}).get("training_data", {})
         if SPECTROGRAM not in facts:
             raise ValueError(f"mel is a {type(thing).__name__} that knows of no spectrogram of sounds; {REMEDY}")
         try:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch.utils.data import ConcatDataset, Dataset, Subset
 
 from ganaug.data.groups import groups_from_array
 from ganaug.data.images.decoding import UNREADABLE, array_from_image, open_image
@@ -26,10 +27,12 @@ __all__ = [
     "image_and_label_columns",
     "is_hugging_face",
     "labels_of_column",
+    "names_of_classes",
     "read_hugging_face",
     "read_map_dataset",
 ]
 
+COMPARED = 8  # items of a dataset with those of one that it is wrapped around
 # Not every module called "datasets" is theirs: many projects have one of their own.
 HUGGING_FACE_MODULES = frozenset({"datasets.arrow_dataset", "datasets.iterable_dataset", "datasets.dataset_dict"})
 HUGGING_FACE_DATASETS = frozenset({"Dataset", "DatasetDict", "IterableDataset", "IterableDatasetDict"})
@@ -85,15 +88,45 @@ def read_map_dataset(
 
     images = stack_images(arrays(), len(dataset), lambda index: f"at index {index}")
     remarks.warn("the dataset")
-    inner = dataset
-    while not hasattr(inner, "classes") and hasattr(inner, "dataset"):  # such as torch.utils.data.Subset
-        inner = inner.dataset
-    names = getattr(inner, "classes", None)
+    names = names_of_classes(dataset)
     return LabelledImages(
         images,
         labels_from_array(labels, len(images)),
         dict(enumerate(map(str, names))) if isinstance(names, list | tuple) else {},
     )
+
+
+def names_of_classes(dataset: Any) -> Any:
+    """What the labels of a dataset are called, as it or what it is made of says; None where its labels are others.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        A target_transform makes other labels. So may a dataset that is wrapped around another: it has the names of that
+        one if it has as many items, with the same labels as far as some show.
+
+    Returns
+    -------
+    sequence, mapping or None
+        ``classes`` of the dataset, of what it is a subset of, or of the first of several put together.
+    """
+    while getattr(dataset, "target_transform", None) is None:
+        if (names := getattr(dataset, "classes", None)) is not None:
+            return names
+        if isinstance(dataset, ConcatDataset):
+            dataset = dataset.datasets[0]
+        elif isinstance(dataset, Subset) or _has_labels_of(dataset, getattr(dataset, "dataset", None)):
+            dataset = dataset.dataset
+        else:
+            return None
+    return None
+
+
+def _has_labels_of(dataset: Any, inner: Any) -> bool:
+    if not isinstance(inner, Dataset) or not hasattr(inner, "__len__") or len(inner) != len(dataset):
+        return False
+    places = np.linspace(0, len(inner) - 1, min(len(inner), COMPARED)).astype(int).tolist()
+    return all(np.array_equal(_pair(dataset, place)[1], _pair(inner, place)[1]) for place in places)
 
 
 def _pair(dataset: Any, index: int) -> tuple[Any, Any]:
