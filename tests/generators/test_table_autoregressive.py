@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import scipy.sparse
 
-from ganaug import TableAutoregressive, load
+from ganaug import RunOptions, TableAutoregressive, load
 
 N = 300
 QUICK = {"steps": 150, "batch_size": 64, "width": 32, "verbose": False, "random_state": 0}
@@ -157,3 +157,14 @@ def test_rules_for_steps_and_bins():
     assert (few.training.steps, many.training.steps) == (500, 2000)
     wide = TableAutoregressive().resolve(rng.integers(0, 9, (40, 1000)), np.arange(40) % 2)
     assert (few.architecture.bins, wide.architecture.bins) == (32, 8)
+
+
+@pytest.mark.parametrize("seed", [5, 6, 11])
+def test_a_rare_number_can_be_drawn_though_the_bins_come_from_a_part_of_the_rows(seed):
+    rng = np.random.default_rng(seed)
+    x = np.where(rng.random(1000) < 0.5, 0, 2)
+    x[rng.choice(1000, 12, replace=False)] = 1
+    table = pd.DataFrame({"x": x, "u": rng.normal(size=1000)})
+    options = RunOptions(validation_fraction=0.3)
+    model = TableAutoregressive(random_state=seed, steps=20, verbose=False, run=options).fit(table, np.zeros(1000, int))
+    assert set(model.sample([0] * 5000, random_state=1)["x"]) == {0, 1, 2}

@@ -238,12 +238,14 @@ def test_the_density_of_a_number_sums_up_to_one_also_beyond_what_was_seen():
         copula = TableCopula(random_state=0).fit(pd.DataFrame({"x": values}), np.zeros(len(values), int))
         knots = copula.generator_.knots[0, 0] + copula.generator_.centre[0, 0]
         step = 1e-4
-        grid = torch.arange(float(knots[0]) - 12, float(knots[-1]) + 12, step)[:, None]
+        grid = torch.arange(float(knots[0]) - 12 + step / 3, float(knots[-1]) + 12, step)[:, None]  # between the knots
         repeated = knots[1:][knots[1:] == knots[:-1]].unique()[:, None]
         of = torch.zeros(len(grid) + len(repeated), dtype=torch.int64)
         density = copula.generator_.log_likelihood(torch.cat([grid, repeated]), of).double().exp()
         masses = density[len(grid) :].sum() * 1e-3  # a repeated number stands for a thousandth
         assert float(density[: len(grid)].sum() * step + masses) == pytest.approx(1, abs=0.03)
+        beyond = (grid < knots[0])[:, 0] | (grid > knots[-1])[:, 0]
+        assert float(density[: len(grid)][beyond].sum() * step) == pytest.approx(0.002, rel=0.01)
 
 
 def test_repeated_numbers_have_densities_in_the_order_of_their_frequencies():
@@ -302,3 +304,15 @@ def test_the_default_type_of_numbers_does_not_matter():
     finally:
         torch.set_default_dtype(torch.float32)
     pd.testing.assert_frame_equal(found, expected)
+
+
+def test_numbers_beyond_a_class_score_below_those_in_it_also_where_its_outermost_is_repeated():
+    """What ends in a limit that many reach, or holds whole numbers, goes on no further."""
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1], 500)
+    capped = np.where(y == 0, np.minimum(5, rng.normal(4, 1, 1000)), rng.normal(9, 1, 1000))
+    counted = np.where(y == 0, rng.integers(0, 6, 1000), rng.integers(6, 12, 1000))
+    for column in (capped, counted):
+        X = pd.DataFrame({"x": column})
+        scores = TableCopula(random_state=0).fit(X, y).score_samples(X, [0] * 1000)
+        assert scores[y == 0].min() > np.sort(scores[y == 1])[-5]  # of the normal ones some are in the range

@@ -252,7 +252,10 @@ class AnyOrderNetwork(nn.Module):
         last = np.append(first[1:], len(values)) - 1
         # Between bins lies the share of smaller numbers. What is drawn beyond the outermost number is decoded to it.
         scores = scipy.special.ndtri(np.cumsum(counts)[last[:-1]] / n)
-        between = np.clip(scores, values[last[:-1]], values[first[1:]])
+        below, above = values[last[:-1]], values[first[1:]]
+        # The score comes from these rows, the numbers from all: where it is beyond both, any bound in between is right.
+        between = np.where(scores < above, np.maximum(scores, below), (below + above) / 2).astype(np.float32)
+        between = np.minimum(between, np.nextafter(above, below))
         ends = np.minimum(values[0], -FARTHEST), np.maximum(values[-1], FARTHEST)
         low, high = np.concatenate([ends[:1], between]), np.concatenate([between, ends[1:]])
         single = (first == last) & (counts[first] >= REPEATED)

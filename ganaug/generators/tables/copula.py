@@ -98,11 +98,17 @@ class TableCopula(TableScoring[Table]):
     they have to do with them.
 
     With groups the centre of a number is the sum of a part of the class and a part of the group, and so are the logits
-    of the names, so that pairs which do not occur can be drawn; the correlation is that of the class.
+    of the names, so that pairs which do not occur can be drawn; the correlation is that of the class. Numbers of a few
+    values lose their frequencies by that: name such columns in `categorical_features`, which keeps them.
+
+    Where other columns decide whether a number is missing, or is the repeated one, such as zero, that is counted twice:
+    as the one it is drawn as often as it should be, but what is drawn of the other values is too far from it, and
+    depends too little on those columns. The networks do not have this fault.
 
     `score_samples` gives the logarithm of the density in nats, of normal scores and levels, in which a name or a
-    repeated number enters the correlation by the middle of its share, and what is missing not at all. Without groups it
-    is of the mixture of the groups that the class was seen in.
+    repeated number enters the correlation by the middle of its share, and what is missing not at all; one in a thousand
+    numbers would lie beyond the range of the class on either side. Without groups it is of the mixture of the groups
+    that the class was seen in.
 
     References
     ----------

@@ -28,6 +28,7 @@ REACH = 4.0  # between this normal score below and above the median, in equal st
 STEP = 2 * REACH / (KNOTS - 1)
 MOST_FACTORS = 256
 LEAST_SPREAD = 1e-3  # of what is a column's own in its latent number
+BEYOND = 1e-3  # share of the numbers that would lie beyond all known ones on either side, as exp(-distance)
 ATOM = 1e-3  # width of a number that is repeated,
 LEAST_WIDTH = 1e-6  # and between two quantiles of others, for their densities
 LEAST_FREQUENCY, SHRINKAGE = 1e-3, 0.98  # of levels of classes and groups: see RowHead.set_statistics
@@ -415,9 +416,8 @@ def _margins(knots: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
     knots, columns = _exact(knots).contiguous(), _exact(values.T).contiguous()
     inside = columns.clamp(knots[:, :1], knots[:, -1:])
     scores, logs = _densities(knots, inside)
-    # On either side it goes on as exp(-distance), and all is divided by what that adds.
-    beyond = torch.logsumexp(_densities(knots, knots[:, [0, -1]])[1], dim=1, keepdim=True)
-    logs = logs - (columns - inside).abs() - F.softplus(beyond)
+    distance = (columns - inside).abs()
+    logs = torch.where(distance > 0, math.log(BEYOND) - distance, logs + math.log1p(-2 * BEYOND))
     return scores.T.to(values.dtype), logs.T.to(values.dtype)
 
 
