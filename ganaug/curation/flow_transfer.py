@@ -90,6 +90,7 @@ class FlowTransfer(NestedDefaults, Transfer):
         if self.random_state is not None:
             flow.set_params(random_state=self.random_state)
         self.flow_ = flow.fit(data)
+        self.training_data_ = self.flow_.training_data_  # with images without a label
         return self
 
     def _moved(self, donors: NDArray[np.int64], sources: NDArray[np.int64], target: int) -> NDArray[Any]:

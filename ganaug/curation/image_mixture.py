@@ -23,7 +23,6 @@ from ganaug.generators.contract import (
     group_indices,
     has_groups,
     takes,
-    training_data,
 )
 
 __all__ = ["ImageMixture"]
@@ -127,7 +126,7 @@ class ImageMixture(BaseEstimator):
         self._check_alike(first)
         self.classes_, self.sample_spec_ = first.classes_, first.sample_spec_
         self.class_names_ = dict(data.class_names)
-        self.training_data_ = {**training_data(first), **data.facts}
+        self.training_data_ = {**data.as_training_data(), **data.facts}
         self.groups_ = np.asarray(first.groups_) if has_groups(first) else None
         self.cell_counts_ = first.cell_counts_ if has_groups(first) else None
         return self

@@ -66,7 +66,7 @@ class Transfer(BaseEstimator):
         """Keep samples, as an array, with the positions of their classes and groups; of images those with a label."""
         self.class_names_, self.training_data_ = {}, {}
         if isinstance(X, LabelledImages):
-            self.class_names_, self.training_data_ = dict(X.class_names), dict(X.facts)
+            self.class_names_, self.training_data_ = dict(X.class_names), {**X.as_training_data(), **X.facts}
             X, y, groups = X.images, X.labels, X.groups if groups is None else groups
         if groups is None:
             raise ValueError(NO_GROUPS)

@@ -9,7 +9,15 @@ import torch
 from datasets import Audio, ClassLabel, Dataset, Features, Value
 from sounds import MEL, RATE, tone, write, write_folder
 
-from ganaug import LabelledImages, MelSpectrogram, labelled_audio, labelled_images, spectrograms_to_audio
+from ganaug import (
+    LabelledImages,
+    MelSpectrogram,
+    SyntheticPool,
+    labelled_audio,
+    labelled_images,
+    spectrograms_to_audio,
+)
+from ganaug.curation import AdditiveTransfer, ImageMixture
 
 LOW, HIGH = tone(300), tone(1200)
 TONES = [LOW, tone(310), HIGH, tone(1210)]
@@ -145,8 +153,27 @@ def test_other_sounds_are_read_as_the_first(folder):
     assert (mel.n_samples, mel.n_frames, mel.range_db, data.images.min()) == (160, 10, 50, -50)
     for like in (data, mel, data.facts, data.subset([0, 1])):
         np.testing.assert_array_equal(labelled_audio(folder, mel=like).images, data.images)
-    with pytest.raises(ValueError, match=r"^mel has a sample rate and a duration already"):
-        labelled_audio(folder, mel=data, duration=0.1)
+    for more in ({"duration": 0.1}, {"sample_rate": RATE}):
+        with pytest.raises(ValueError, match=r"^mel has a sample rate and a duration already"):
+            labelled_audio(folder, mel=data, **more)
+
+
+@pytest.mark.filterwarnings("ignore:of 4 sounds.* resampled:UserWarning")
+def test_arrays_are_read_as_the_first_at_the_rate_that_they_have():
+    data = read()
+    np.testing.assert_array_equal(labelled_audio(TONES, LABELS, sample_rate=RATE, mel=data).images, data.images)
+    twice = [np.repeat(sound, 2) for sound in TONES]
+    again = labelled_audio(twice, LABELS, sample_rate=2 * RATE, mel=data).images
+    assert again.shape == data.images.shape
+    assert (again[:, 0].mean(2).argmax(1) == data.images[:, 0].mean(2).argmax(1)).all()
+
+
+def test_whatever_learnt_from_sounds_knows_their_spectrogram(tmp_path):
+    data = read(groups=[0, 1, 0, 1])
+    transfer = AdditiveTransfer().fit(data)
+    pool = SyntheticPool.build(transfer, tmp_path / "pool", per_class=2, random_state=0)
+    for source in (transfer, ImageMixture([AdditiveTransfer()]).fit(data), pool):
+        assert MelSpectrogram.of(source) == MelSpectrogram.of(data)
 
 
 def test_spectrograms_become_sounds_of_the_same_spectrogram():

@@ -1,5 +1,6 @@
 import copy
 import pickle
+from collections import UserDict
 
 import numpy as np
 import pytest
@@ -127,6 +128,23 @@ def test_normalised_images_get_normalised_companions(pool, of_class):
     torch.rand(10, 1, 8, 8)
     after, _ = SyntheticMix(pool, 1.0, mean=MEAN, std=STD)(images, torch.arange(10))
     torch.testing.assert_close(before, after)
+
+
+def test_one_hot_rows_may_be_booleans(pool, batch):
+    rows = torch.nn.functional.one_hot(batch[1], 10).bool()
+    images, after = SyntheticMix(pool, p=1.0)(batch[0], rows)
+    assert replaced(batch[0], images).all()
+    assert torch.equal(rows, after)
+
+
+def test_mappings_of_other_packages_are_batches(pool, batch):
+    """Those of transformers are a UserDict."""
+    given = UserDict(label_name=["a"] * 40, pixel_values=batch[0], label=batch[1])
+    mixed = SyntheticMix(pool, p=1.0)(given)
+    assert type(mixed) is UserDict
+    assert replaced(batch[0], mixed["pixel_values"]).all()
+    assert torch.equal(given["pixel_values"], batch[0])
+    assert mixed["label_name"] == ["a"] * 40
 
 
 def test_one_hot_rows_stay_one_hot_rows(pool, batch):
@@ -464,3 +482,14 @@ def test_kept_classes_change_no_random_numbers(rare, batch):
         torch.manual_seed(0)
         mixed.append(SyntheticMix(rare, 0.5, missing=missing)(images, labels)[0])
     assert torch.equal(*mixed)
+
+
+@pytest.mark.parametrize("balance", [None, "uniform"])
+def test_labels_that_count_nothing_stay_real_beside_names(colour_pool, balance):
+    images, labels = torch.zeros(4, 3, 8, 8, dtype=torch.uint8), torch.tensor([0, -1, 2, 3])
+    mixed, after = SyntheticMix(colour_pool, 1.0, balance, missing="keep")(images, labels)
+    if balance is None:
+        assert replaced(images, mixed).tolist() == [True, False, True, False]
+        assert torch.equal(after, labels)
+    else:
+        assert set(after.tolist()) <= {0, 1, 2}

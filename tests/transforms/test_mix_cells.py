@@ -140,3 +140,25 @@ def test_bad_requests_are_refused(pool, tmp_path):
             SyntheticMix(source, 0.5, **options)
     images, _, groups = SyntheticMix(few, 1.0, cells="balance", missing="keep")(*epochs(5))
     assert set(zip([c for c, _ in cells_of(images)], groups.tolist(), strict=True)) == {(2, 0), (1, 1)}
+
+
+@pytest.mark.parametrize("balance", [{"balance": "uniform"}, {"cells": "balance"}])
+def test_groups_in_lists_of_numbers_of_numpy_change_too(balance):
+    images, labels, groups = epochs(1)
+    mix = SyntheticMix(transfer(groups=(0, 1, 2)), 1.0, **balance)
+    mixed, labels, after = mix(images, labels, [np.int64(group) for group in groups])
+    assert cells_of(mixed) == list(zip(labels.tolist(), after, strict=True))
+
+
+def test_missing_groups_are_the_unknown_one():
+    images, labels, groups = epochs(1)
+    names = [None, "a", "b"]
+    source = transfer(groups=("unknown", "a", "b"))
+    given = [names[group] for group in groups]
+    for batch in ((images, labels, given), {"image": images, "label": labels, "group": given}):
+        mixed = SyntheticMix(source, 1.0)(*batch if isinstance(batch, tuple) else [batch])
+        after = mixed if isinstance(mixed, tuple) else tuple(mixed.values())
+        assert after[2] == given
+        assert [group for _, group in cells_of(after[0])] == groups.tolist()
+    with pytest.raises(ValueError, match="integers count groups that all have a name"):
+        SyntheticMix(source, 1.0)(images, labels, groups)

@@ -177,6 +177,11 @@ class LabelledImages:
             digest.update(repr([str(group) for group in self.groups]).encode())
         return digest.hexdigest()
 
+    def as_training_data(self) -> dict[str, Any]:
+        """What a generator keeps of the images that it was trained on: their number and fingerprints."""
+        with_groups = {} if self.groups is None else {"sha256_with_groups": self.fingerprint()}
+        return {"n_images": len(self), "sha256": self.fingerprint(groups=False), **with_groups}
+
     def check_trainable(self) -> None:
         """Raise ``ValueError`` unless a class-conditional GAN can be trained on these images."""
         _, height, width = self.image_shape

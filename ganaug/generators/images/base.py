@@ -174,12 +174,7 @@ class NeuralImageGenerator(ImageSampling):
                 class_indices=indices,
                 class_names=names,
                 real_samples=lambda chosen: scale.to_network(pixels[chosen]),
-                facts={
-                    "n_images": len(data),
-                    "sha256": data.fingerprint(groups=False),
-                    **({} if data.groups is None else {"sha256_with_groups": data.fingerprint()}),
-                    **guessed,
-                },
+                facts={**data.as_training_data(), **guessed},
                 grouping=grouping,
             ),
             TrainingTask(
