@@ -148,7 +148,8 @@ class Source:
         repeated = [name for each in (self._called, names) for name, n in Counter(each.values()).items() if n > 1]
         if not repeated:
             return False
-        if any(self._called.get(label) != name for label, name in names.items()):
+        numbered = self.classes.dtype.kind in "iu"
+        if not numbered or any(self._called.get(label, name) != name for label, name in names.items()):
             raise ValueError(
                 f"classes are found by name, and {repeated[0]!r} is what several are called; name them differently, or "
                 "train on the labels without names"

@@ -99,11 +99,11 @@ def cranes():
 def test_classes_of_one_name_are_kept_apart_or_refused(cranes):
     transfer, batch = AdditiveTransfer().fit(cranes), torch.zeros(6, 1, 8, 8, dtype=torch.uint8)
     labels = torch.tensor([0, 0, 1, 1, 2, 2])
-    for names in (["crane", "crane", "dog"], None):
-        images, _ = SyntheticMix(transfer, 1.0, classes=names)(batch, labels)
+    for names in (["crane", "crane", "dog"], ["crane", "crane", "dog", "eel"], None):
+        images, _ = SyntheticMix(transfer, 1.0, classes=names, missing="keep")(batch, labels)
         assert levels(images) == [50, 50, 120, 120, 200, 200]
         torch.manual_seed(0)
-        balanced = SyntheticMix(transfer, 1.0, classes=names, balance="uniform")
+        balanced = SyntheticMix(transfer, 1.0, classes=names, balance="uniform", missing="keep")
         images, drawn = balanced(batch.repeat(9, 1, 1, 1), labels.repeat(9))
         assert levels(images) == [[50, 120, 200][label] for label in drawn]
         assert set(drawn.tolist()) == {0, 1, 2}

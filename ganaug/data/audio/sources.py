@@ -151,8 +151,7 @@ def labelled_audio(
     ((4, 1, 32, 32), 0.0)
     """
     spectrogram = None if mel is None or _is_partial(mel) else MelSpectrogram.of(mel)
-    carry_rates = isinstance(source, str | Path) or is_hugging_face(source)
-    if spectrogram is not None and not ((sample_rate is None or not carry_rates) and duration is None):
+    if spectrogram is not None and (duration is not None or (sample_rate is not None and _carries_labels(source))):
         raise ValueError("mel has a sample rate and a duration already; leave sample_rate and duration out")
     found = _found(source, labels, sample_rate, groups)
     if spectrogram is None:
@@ -224,8 +223,7 @@ def _found(source: Any, labels: Any, sample_rate: int | None, groups: Any) -> _F
     named = groups if isinstance(groups, str | re.Pattern) else None
     if isinstance(source, LabelledImages):
         raise TypeError("source must be sounds, got LabelledImages, which are images already; pass them as they are")
-    carries_own = isinstance(source, str | Path) or is_hugging_face(source)
-    if carries_own and labels is not None:
+    if _carries_labels(source) and labels is not None:
         raise ValueError(f"labels were given beside a {type(source).__name__}, which carries its own; pass labels=None")
     if isinstance(source, str | Path):
         path = user_path(source)
@@ -239,6 +237,11 @@ def _found(source: Any, labels: Any, sample_rate: int | None, groups: Any) -> _F
     if labels is None:
         raise ValueError(f"labels are needed beside a {type(source).__name__} of sounds, got None; {NEEDED}")
     return _of_sequence(source, labels, sample_rate)
+
+
+def _carries_labels(source: Any) -> bool:
+    """Whether a source is a folder, file or dataset: sounds with their labels and sample rates."""
+    return isinstance(source, str | Path) or is_hugging_face(source)
 
 
 def _of_folder(root: Path) -> _Found:
