@@ -30,10 +30,11 @@ from ganaug.curation.inner_validation import (
     network_maker,
 )
 from ganaug.data import LabelledImages
+from ganaug.data.groups import check_groups
 from ganaug.data.host_states import plain_states
 from ganaug.data.images.like import images_like
 from ganaug.engine.devices import global_states_seeded, random_generator, resolve_device, seed_from, seeded
-from ganaug.generators.contract import Generator
+from ganaug.generators.contract import Generator, takes
 
 __all__ = ["ImageGateDecision", "choose_ratio"]
 
@@ -237,6 +238,8 @@ def choose_ratio(
     if reason is not None:
         decision, hits = GateDecision(0.0, 0.0, 0.0, float("nan"), reason), []
     else:
+        if takes(gan.sample, "groups"):
+            _check_groups_of_parts(data, folds)
         hits = [gate.hits(make_gan(), *fold, seed=(seed + n) % 2**32) for n, fold in enumerate(folds)]
         decision = _decide(hits, tested, offered, len(data))
     harmed = _harmed(hits, tested, decision.position, len(classes))
@@ -251,6 +254,22 @@ def choose_ratio(
         ),
         n_validation=n_validation,
     )
+
+
+def _check_groups_of_parts(data: LabelledImages, folds: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]) -> None:
+    """Refuse groups that are not connected without the validation images, as a single one of a cell may leave them."""
+    for train, _ in folds if data.groups is not None else ():
+        part = data.subset(train)
+        assert part.groups is not None
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # the generator says the same
+                check_groups(part.labels, part.groups, use="conditioning")
+        except ValueError as error:
+            raise ValueError(
+                f"of {len(data):,} images the gate trains on {len(part):,}, and there {error}; or pass images without "
+                "groups to the gate"
+            ) from None
 
 
 @dataclass(frozen=True)

@@ -268,3 +268,21 @@ def test_with_a_real_gan_and_the_default_filters(digits, tmp_path):
     assert choice.candidates == ("nothing", through, "ratio 1")
     assert not hasattr(gan, "generator_")
     assert list(tmp_path.iterdir()) == []  # checkpoints and log are those of the GAN itself
+
+
+def test_groups_that_only_a_validation_image_connects_are_told_before_any_training(digits, monkeypatch):
+    images = digits.subset(np.flatnonzero(digits.labels < 2)[:80])
+    order = np.argsort(images.labels, kind="stable")
+    n = int((images.labels == 0).sum())
+    groups = np.array(["a"] * (n - 1) + ["b"] + ["b"] * 20 + ["c"] * (60 - n))
+    data = LabelledImages(images.images[order], images.labels[order], groups=groups)
+    trained = []
+    monkeypatch.setattr(ImageGAN, "fit", lambda self, *data: trained.append(data) or 1 / 0)
+    in_validation = [n - 1 in inner_split(data.labels, seed)[1] for seed in range(9)]
+    assert set(in_validation) == {True, False}
+    for seed, alone in enumerate(in_validation):
+        message = r"^of 80 images the gate trains on \d+, and there nothing separates .* without groups to the gate$"
+        with pytest.raises(ValueError if alone else ZeroDivisionError, match=message if alone else "division"):
+            choose_ratio(ImageGAN(), data, training=SHORT, random_state=seed)
+        assert len(trained) == (0 if alone else 1)
+        trained.clear()
