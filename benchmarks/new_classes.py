@@ -15,7 +15,7 @@ drawn at random, are the base. Arms, each a convolutional classifier with random
 The generator is trained on base and new classes together. Points against "pretrained" are of the mean over starts, with
 95 % intervals of Student's t over alphabets, and Holm's correction over the arms with synthetic drawings. The last
 column is how often a classifier of the drawings for the test takes synthetic drawings for the class asked. A process of
-one thread takes a quarter of an hour for each alphabet.
+one thread takes a quarter to half an hour for each alphabet.
 """
 
 from __future__ import annotations
