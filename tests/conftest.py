@@ -5,18 +5,20 @@ import os
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-TREES = "ganaug.curation.consistency.TREES"
 
 
 @pytest.fixture(autouse=True, scope="module")
 def fewer_trees():
     """A fifth of the trees that rows are selected by: all of them take half of the time that small tables take."""
+    from ganaug.curation import consistency
+
+    in_use = consistency.TREES
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TREES, 20)
-        yield
+        patch.setattr(consistency, "TREES", in_use // 5)
+        yield in_use
 
 
 @pytest.fixture
-def all_trees(monkeypatch):
+def all_trees(fewer_trees, monkeypatch):
     """As many as in use, for tests of how good the rows are."""
-    monkeypatch.setattr(TREES, 100)
+    monkeypatch.setattr("ganaug.curation.consistency.TREES", fewer_trees)
