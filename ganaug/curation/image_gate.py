@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -238,9 +239,13 @@ def choose_ratio(
     if reason is not None:
         decision, hits = GateDecision(0.0, 0.0, 0.0, float("nan"), reason), []
     else:
-        if takes(gan.sample, "groups"):
+        first = make_gan()
+        if takes(first.sample, "groups"):
             _check_groups_of_parts(data, folds)
-        hits = [gate.hits(make_gan(), *fold, seed=(seed + n) % 2**32) for n, fold in enumerate(folds)]
+        gans = itertools.chain([first], (make_gan() for _ in folds[1:]))  # trained one at a time
+        hits = [
+            gate.hits(g, *fold, seed=(seed + n) % 2**32) for n, (g, fold) in enumerate(zip(gans, folds, strict=True))
+        ]
         decision = _decide(hits, tested, offered, len(data))
     harmed = _harmed(hits, tested, decision.position, len(classes))
     return ImageGateDecision(

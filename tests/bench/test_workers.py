@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import json
 import random
 import subprocess
 import sys
@@ -119,15 +120,13 @@ def test_a_dask_cluster_makes_the_same_table(table_suite, tmp_path):
     local = ["--scheduler-file", str(address), "--no-dashboard"]
     processes = [subprocess.Popen([*dask, "scheduler", "--host", "127.0.0.1", "--port", "0", *local], **quiet)]
     try:
+        for _ in range(600):
+            if address.exists() and address.read_text():  # it is made empty and written after
+                break
+            time.sleep(0.1)
         for _ in range(2):
             worker = [*dask, "worker", "--host", "127.0.0.1", "--nthreads", "1", *local]
             processes.append(subprocess.Popen(worker, **quiet))
-        for _ in range(600):
-            if address.exists():
-                break
-            time.sleep(0.1)
-        import json
-
         scheduler = json.loads(address.read_text())["address"]
         run_suite(table_suite, tmp_path / "dask", jobs=2, verbose=False, backend="dask", scheduler=scheduler)
     finally:

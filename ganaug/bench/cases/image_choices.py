@@ -164,6 +164,7 @@ class _Fitted:
 
     def __init__(self, gan: Generator) -> None:
         self._gan = gan
+        self.sample = gan.sample
 
     def fit(self, real: LabelledImages) -> Generator:
         """Check that, and return the generator."""
