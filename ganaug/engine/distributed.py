@@ -1,10 +1,10 @@
 """Several processes that train together, each on its share of every batch.
 
 All of them draw the whole batch from equal generators and take their rows of it, so that the result is the same for any
-number of processes, up to rounding. (That of flows is not: noise and samples are paired within each share. Training
-amplifies rounding, as it does any change: where a unit crosses the kink of its activation, the gradient of the penalty
-jumps.) Gradients are averaged as one flat vector just before an optimiser uses them: the wrapper
-``DistributedDataParallel`` would leave those of a pass that holds only a penalty unreduced.
+number of processes, up to rounding. (Training amplifies rounding, as it does any change: where a unit crosses the kink
+of its activation, the gradient of the penalty jumps.) Gradients are averaged as one flat vector just before an
+optimiser uses them: the wrapper ``DistributedDataParallel`` would leave those of a pass that holds only a penalty
+unreduced.
 
 What the processes tell each other beside tensors of the networks (flags, checksums, figures) goes by gloo, on the CPU:
 it waits for no GPU, and raises at once where a process is gone. Operations of NCCL's return before the others have

@@ -206,7 +206,8 @@ def one_step(
     _set_learning_rate(objective.optimizers.values(), rate)
 
     labels, indices, known_labels = sampler.draw(config.batch_size, state.randomness)
-    batch = Batch(real_samples(state.processes.share(indices)), labels, known_labels)
+    own = real_samples(state.processes.share(indices))
+    batch = Batch(own, labels, known_labels, partial(real_samples, indices))
     kind, tensors = objective.draw(batch, state.step, progress, state.randomness)
     runner = runner or Eager(state.sums.device)
     state.sums += runner(partial(objective.step, kind), tensors, kind)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from torch import Generator, Tensor, nn
@@ -24,11 +24,14 @@ class Batch(NamedTuple):
         Classes of the whole batch, on the CPU; where the data have groups, rows of class and group.
     known_labels : Tensor of the same shape, int64
         `labels`, with -1 where the real sample has no class, or no group.
+    whole : callable
+        Returns the samples of all processes, (batch, ...), on the same device.
     """
 
     samples: Tensor
     labels: Tensor
     known_labels: Tensor
+    whole: Callable[[], Tensor]
 
 
 class Objective(Protocol):

@@ -53,9 +53,7 @@ class RunOptions(BaseEstimator):
     distributed : bool, default=False
         Train in all processes that ``torchrun`` started, or that share an initialised ``torch.distributed``. Each calls
         `fit` with the same data and parameters, takes its share of every batch and ends with the same networks: those
-        that one process would have ended with, up to rounding. (A flow pairs noise with samples, within such a share:
-        its lines are longer, and its result another, the more processes there are to a batch.) Only the first reports
-        and writes files.
+        that one process would have ended with, up to rounding. Only the first reports and writes files.
     cuda_graph : bool, default=True
         On a GPU, record the many small operations of a training step once and replay them from then on; several
         processes, and other devices, do without. False runs them one by one, with the same result, more slowly.

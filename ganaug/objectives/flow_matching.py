@@ -145,7 +145,7 @@ class FlowMatchingObjective(Objective):
     dtype : torch.dtype
         What the network computes in.
     processes : DistributedContext, optional
-        Those that share each batch; each pairs within its share.
+        Those that share each batch.
     recorded : bool, default=False
         Whether steps are recorded; the optimiser then keeps its learning rate in memory of the device.
     complete : callable, optional
@@ -183,8 +183,10 @@ class FlowMatchingObjective(Objective):
         times = (torch.randperm(n, generator=randomness) + torch.rand((), generator=randomness)) / n
         given = without_conditions(batch.known_labels, torch.rand(n, generator=randomness), self._config.label_dropout)
         own = [torch.randn(n, dim, generator=randomness)] if self._config.encoding_noise else []
+        # The lines are as long, whatever share of the batch this process has.
+        samples = batch.samples if self._processes.count == 1 else batch.whole()
+        noise = paired(noise, samples.flatten(1).float().cpu(), batch.known_labels)
         noise, times, known, given, *own = map(self._processes.share, (noise, times, batch.known_labels, given, *own))
-        noise = paired(noise, batch.samples.flatten(1).float().cpu(), known)
         return "only", [batch.samples, known, given, noise, times, *own]
 
     def step(self, kind: str, *tensors: Tensor) -> Tensor:

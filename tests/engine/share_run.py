@@ -10,7 +10,7 @@ import pytest
 import safetensors.torch
 import torch.distributed as dist
 
-from ganaug import ImageGAN, RunOptions, TableGAN
+from ganaug import ImageGAN, RunOptions, TableFlow, TableGAN
 from ganaug.engine.callbacks import health
 from ganaug.engine.callbacks import validation as selection
 from ganaug.engine.distributed import _leave, current_context
@@ -42,6 +42,13 @@ def table(folder=None, **options):
     return TableGAN(run=RunOptions(distributed=True, checkpoint_dir=folder)).set_params(**options).fit(X, y)
 
 
+def flow():
+    """Noise and rows are paired in the whole batch."""
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    options = {"steps": 20, "batch_size": 16, "learning_rate": 1e-4, "width": 16, **ENGINE}
+    return TableFlow(run=RunOptions(distributed=True)).set_params(**options).fit(X, np.arange(40) % 2)
+
+
 def refused(call):
     try:
         call()
@@ -67,11 +74,14 @@ def main(folder):
     fitted = {
         "images": images(),
         "table": table(folder / "checkpoints", run__log_dir=folder / "log", run__checkpoint_every=7),
+        "flow": flow(),
     }
     tensors = {f"{name}.{part}": t for name, gan in fitted.items() for part, t in gan.tensors().items()}
     safetensors.torch.save_file({n: t.contiguous() for n, t in tensors.items()}, folder / f"rank{rank}.safetensors")
     found = {
-        "losses": {name: gan.history_[-1]["generator_loss"] for name, gan in fitted.items()},
+        "losses": {
+            name: gan.history_[-1]["flow_loss" if name == "flow" else "generator_loss"] for name, gan in fitted.items()
+        },
         "unseeded": table(random_state=None).history_[-1]["generator_loss"],
         "measured": of_one_mind(rank),
         "odd": refused(lambda: table(batch_size=7)),

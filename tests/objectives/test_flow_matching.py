@@ -33,7 +33,7 @@ def test_times_do_not_depend_on_the_place_in_the_batch():
     """Noise is handed to equal samples in the order of the batch: were times, too, one would tell of the other."""
     objective = FlowMatchingObjective(FlowSampler(Velocity(), Arch()), FlowMatchingConfig(latent_dim=1))
     labels = torch.zeros(64, dtype=torch.int64)
-    batch, randomness = Batch(torch.ones(64, 1), labels, labels), torch.Generator().manual_seed(0)
+    batch, randomness = Batch(x := torch.ones(64, 1), labels, labels, x.clone), torch.Generator().manual_seed(0)
     found = []
     for step in range(200):
         _, (_, _, _, noise, times) = objective.draw(batch, step, 0.5, randomness)
@@ -117,7 +117,7 @@ def trained():
         labels = torch.randint(2, (128,), generator=randomness)
         heap = torch.where(torch.rand(128, 1, generator=randomness) < 0.25, -1.0, 1.0)
         x = torch.where(labels[:, None] == 0, heap, 0.5) + 0.1 * torch.randn(128, 1, generator=randomness)
-        kind, tensors = objective.draw(Batch(x, labels, labels), step, step / 400, randomness)
+        kind, tensors = objective.draw(Batch(x, labels, labels, x.clone), step, step / 400, randomness)
         loss = objective.step(kind, *tensors)
     assert loss.shape == (1,)
     return network

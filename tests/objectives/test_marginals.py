@@ -77,7 +77,8 @@ def objective(marginals, processes):
 @pytest.mark.parametrize("marginals", [None, Marginals(3, 4)])
 def test_every_number_is_drawn_once_for_all_processes_in_tensors_of_one_shape(marginals):
     def step(processes, at):
-        batch = Batch(torch.zeros(12 // processes.count, 1, 2, 2), CELLS[:12], CELLS[:12])
+        whole = torch.zeros(12, 1, 2, 2)
+        batch = Batch(processes.share(whole), CELLS[:12], CELLS[:12], lambda: whole)
         return objective(marginals, processes).draw(batch, at, 0.5, torch.Generator().manual_seed(at))[1]
 
     alone, later = step(DistributedContext(), 1), step(DistributedContext(), 2)

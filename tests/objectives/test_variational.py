@@ -110,14 +110,14 @@ def test_trained_it_finds_the_distribution_and_a_decoder_that_needs_no_latents_c
     assert objective.answer("posterior_collapse") == "divergence times 0.5"
     again = VariationalObjective(Posterior(), Decoder(), VariationalConfig(2, 0.0), noise_dim=2)
     again.load_state_dict(objective.state_dict())
-    batch = Batch(x[:4], *[torch.zeros(4, dtype=torch.int64)] * 2)
+    batch = Batch(x[:4], *[torch.zeros(4, dtype=torch.int64)] * 2, lambda: x[:4])
     assert again.draw(batch, 0, 0.0, torch.Generator())[1][-1] == 0.5
 
 
 def test_warm_up_and_what_is_left_out_of_conditions():
     objective = VariationalObjective(Posterior(), Decoder(), VariationalConfig(2, 0.5, dropped=0.2), noise_dim=2)
     conditions = torch.ones(5000, 2, dtype=torch.int64)
-    batch = Batch(torch.zeros(5000, 3), conditions, conditions)
+    batch = Batch(x := torch.zeros(5000, 3), conditions, conditions, lambda: x)
     weights = []
     for progress in (0.0, 0.25, 0.5, 1.0):
         _, (_, given, _, weight) = objective.draw(batch, 0, progress, torch.Generator().manual_seed(0))
