@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Generator, Tensor
 
 from ganaug.classifiers.pixel_range import PixelRange
+from ganaug.data.images.tensors import shared_tensor
 from ganaug.engine.label_embedding import ClassBalancedSampler
 
 __all__ = ["Labelled", "batch_drawer", "cell_drawer", "transformed"]
@@ -77,7 +78,7 @@ def batch_drawer(
     >>> bool((images.amax((1, 2, 3)) == labels).all())
     True
     """
-    images, labels = torch.from_numpy(np.ascontiguousarray(real[0])), torch.from_numpy(real[1]).long()
+    images, labels = shared_tensor(np.ascontiguousarray(real[0])), torch.from_numpy(real[1]).long()
     n_classes = int(labels.max()) + 1
     shares = torch.from_numpy(np.broadcast_to(np.asarray(share, dtype=np.float32), (n_classes,)).copy())
     pools = _pools(synthetic, n_classes, shares) if bool((shares > 0).any()) else None
@@ -133,7 +134,7 @@ def cell_drawer(
     >>> sorted({(int(label), tuple(told.tolist())) for label, told in zip(labels, among)})[2]
     (1, (True, True, True))
     """
-    images, labels = torch.from_numpy(np.ascontiguousarray(real[0])), torch.from_numpy(real[1]).long()
+    images, labels = shared_tensor(np.ascontiguousarray(real[0])), torch.from_numpy(real[1]).long()
     known = groups - min(0, int(groups.min()))  # an unknown group comes first
     counts = np.zeros((n_classes, int(known.max()) + 1), dtype=np.int64)
     np.add.at(counts, (real[1], known), 1)

@@ -15,6 +15,7 @@ from ganaug.classifiers.networks import SmallCNN
 from ganaug.classifiers.pixel_range import BYTES, PixelRange
 from ganaug.classifiers.pretrained import PRETRAINED, SIDE
 from ganaug.data.host_states import plain_states
+from ganaug.data.images.tensors import shared_tensor
 from ganaug.data.labels import listed
 from ganaug.engine.devices import random_generator, resolve_device
 from ganaug.engine.host import computing_on
@@ -83,7 +84,7 @@ def features(
     parts = []
     with torch.no_grad(), computing_on(on, threads=None):
         for start in range(0, len(images), BATCH):
-            batch = torch.from_numpy(images[start : start + BATCH]).to(on)
+            batch = shared_tensor(images[start : start + BATCH]).to(on)
             batch = batch if scale is None else scale.unit(batch)
             if side is not None:
                 batch = F.interpolate(batch, (side, side), mode="bilinear", antialias=True)

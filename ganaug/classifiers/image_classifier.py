@@ -18,6 +18,7 @@ from ganaug.classifiers.batches import batch_drawer, cell_drawer
 from ganaug.classifiers.networks import NormedCNN, SmallCNN
 from ganaug.classifiers.pixel_range import BYTES, PixelRange
 from ganaug.data.host_states import plain_states
+from ganaug.data.images.tensors import shared_tensor
 from ganaug.data.labels import like_first, shared_classes
 from ganaug.engine.config import PRECISIONS
 from ganaug.engine.devices import auto_precision, random_generator, resolve_device
@@ -303,7 +304,7 @@ def predict_proba(network: nn.Module, images: NDArray[Any], *, batch_size: int |
     batch = batch_size or prediction_batch(network, images)
     with computing_on(device, threads=None) if len(images) > batch else nullcontext():
         parts = [
-            network(scale.unit(torch.from_numpy(images[start : start + batch]).to(device))).softmax(1).cpu()
+            network(scale.unit(shared_tensor(images[start : start + batch]).to(device))).softmax(1).cpu()
             for start in range(0, len(images), batch)
         ]
     return torch.cat(parts).numpy()

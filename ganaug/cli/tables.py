@@ -57,7 +57,10 @@ from ganaug.cli.table_files import (
 )
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ganaug.data.tables.files.csv_format import CsvOptions
+    from ganaug.data.tables.files.table_files import TableFile
 
 INSTEAD = {  # of a generator, by what fallback_ calls it
     "copies": "copies of its only row",
@@ -113,7 +116,7 @@ def fit_table(
     run = run_options(checkpoints, checkpoint_every, resume, health, validation_fraction)
     cls = found_class(generator, "rows")
     check_savable(cls, license)
-    check_learns_groups(cls, groups)
+    _check_groups(groups, target, cls)
     asked = {
         "steps": steps,
         "batch_size": batch_size,
@@ -259,6 +262,15 @@ def augment_table(
     write_table(rows, output, like=file.format, originals=file.lines, schema=file.schema)
     remember(output)
     print(f"Wrote {len(rows):,} rows, {int(sampler.synthetic_mask_.sum()):,} of them synthetic, to {output}.")
+    _report_exceptions(sampler, gan, groups, file, output)
+
+
+def _report_exceptions(sampler: Any, gan: Any, groups: str | None, file: TableFile, output: Path) -> None:
+    """Print which cells are not in the file that is written, and which new rows are by no generator."""
+    from ganaug.data.tables.files.csv_format import file_kind
+
+    for name in file.format.unread if file.format is not None and file_kind(output) == "parquet" else ():
+        print(f"Unreadable cells of the column {name!r} are missing in {output}; a .csv file keeps them.")
     for key, instead in sampler.fallback_.items():
         label, where = (key, "") if groups is None else (key[0], f" in group {visible(repr(key[1]))}")
         print(f"Class {label!r} is too small for a {type(gan).__name__}; its new rows{where} are {INSTEAD[instead]}.")
@@ -274,9 +286,10 @@ def write_rows(gan: Any, asked: SamplesAsked, output: Path, seed: int | None, mo
 
     from ganaug.data.files import tidied_when_ended
     from ganaug.data.tables.files.table_writer import TableWriter
+    from ganaug.generators.contract import has_groups, training_data
     from ganaug.generators.parts import part_seed, rows_at_a_time
 
-    (form, schema), form_is_known = known_format(model), False
+    form, schema = known_format(model)
     at_a_time = rows_at_a_time(gan)
     console = Console(stderr=True)
     bar = Progress(
@@ -294,12 +307,15 @@ def write_rows(gan: Any, asked: SamplesAsked, output: Path, seed: int | None, mo
         for number, start in enumerate(range(0, len(asked), at_a_time)):
             labels, groups = asked.part(start, start + at_a_time)
             rows = _drawn(gan, labels, groups, part_seed(seed, number))
-            if not form_is_known:
-                form, form_is_known = form if form is not None and form.fits(rows) else None, True
-            writer = writer or stack.enter_context(TableWriter(output, like=form, schema=schema))
+            if writer is None:
+                like = None if form is None else form.of_columns(rows.columns)
+                writer = stack.enter_context(TableWriter(output, like=like, schema=schema))
             writer.write(rows)
             bar.advance(task, len(labels))
     remember(output)
+    left = training_data(gan).get("groups") if has_groups(gan) and asked.groups is None else None
+    if left is not None:
+        print(f"The column {left!r} is left out, since no groups were asked for; --groups or --per-cell write it.")
 
 
 def _drawn(gan: Any, labels: Any, groups: Any, seed: int | None) -> Any:
@@ -319,15 +335,32 @@ def _drawn(gan: Any, labels: Any, groups: Any, seed: int | None) -> Any:
         name = training_data(gan).get(role, called)
         while name in rows.columns:
             name = f"_{name}"
-        rows[name] = values
+        rows[name] = values if role == "target" else _named(values)
     return rows
 
 
-def _check_cells(groups: str | None, target: str, per_cell: str | None, strategy: str) -> None:
+def _named(groups: NDArray[Any]) -> Any:
+    """Groups for a file, in which an unknown one is missing."""
+    import pandas as pd
+
+    from ganaug.data.groups import has_group
+
+    known = has_group(groups)
+    return groups if known.all() else pd.Series(groups).convert_dtypes().where(known)
+
+
+def _check_groups(groups: str | None, target: str, cls: type | None = None) -> None:
+    """Refuse the column of the labels as that of the groups, and groups for a class that learns none."""
+    if cls is not None:
+        check_learns_groups(cls, groups)
     if groups == target:
         raise ValueError(
             f"--groups must be another column than --target, got {target!r} for both; name that of the groups"
         )
+
+
+def _check_cells(groups: str | None, target: str, per_cell: str | None, strategy: str) -> None:
+    _check_groups(groups, target)
     if per_cell is None:
         return
     if groups is None:

@@ -161,6 +161,7 @@ class ClassConsistency:
         randomness: np.random.Generator,
         anchors: NDArray[np.integer] | None = None,
         cells: NDArray[np.integer] | None = None,
+        repeats: NDArray[np.integer] | None = None,
     ) -> NDArray[np.int64]:
         """Choose among candidates of several classes, all scored at once: a forest is as slow for few rows as for many.
 
@@ -175,6 +176,8 @@ class ClassConsistency:
             As for :meth:`score`.
         cells : ndarray of shape (n_rows,), optional
             Parts of classes within which is chosen, by default the classes; thresholds are those of the class.
+        repeats : ndarray of shape (n_rows,), optional
+            As for :func:`select`.
 
         Returns
         -------
@@ -186,11 +189,18 @@ class ClassConsistency:
         chosen = []
         for cell, n in zip(np.unique(cells), numbers, strict=True):
             members = np.flatnonzero(cells == cell)
-            chosen.append(members[select(scores[members], self.thresholds_[labels[members[0]]], n, randomness)])
+            threshold, again = self.thresholds_[labels[members[0]]], None if repeats is None else repeats[members]
+            chosen.append(members[select(scores[members], threshold, n, randomness, again)])
         return np.concatenate(chosen)
 
 
-def select(scores: NDArray[np.float64], threshold: float, n: int, randomness: np.random.Generator) -> NDArray[np.int64]:
+def select(
+    scores: NDArray[np.float64],
+    threshold: float,
+    n: int,
+    randomness: np.random.Generator,
+    repeats: NDArray[np.integer] | None = None,
+) -> NDArray[np.int64]:
     """Choose `n` candidates: at random among those that reach the threshold, then the best of the rest.
 
     Parameters
@@ -200,6 +210,8 @@ def select(scores: NDArray[np.float64], threshold: float, n: int, randomness: np
     n : int
         At most the number of candidates.
     randomness : Generator
+    repeats : ndarray of shape (n_candidates,), optional
+        How many candidates before it each is the same as; those that repeat another come after all that do not.
 
     Returns
     -------
@@ -209,7 +221,15 @@ def select(scores: NDArray[np.float64], threshold: float, n: int, randomness: np
     --------
     >>> select(np.array([0.9, 0.1, 0.3]), 0.5, 2, np.random.default_rng(0)).tolist()
     [0, 2]
+    >>> select(np.array([0.9, 0.9, 0.3]), 0.5, 2, np.random.default_rng(0), np.array([0, 1, 0])).tolist()
+    [0, 2]
     """
+    if repeats is not None:
+        chosen: list[int] = []
+        for times in np.unique(repeats):
+            alike = np.flatnonzero(repeats == times)
+            chosen += alike[select(scores[alike], threshold, n - len(chosen), randomness)].tolist()
+        return np.array(chosen, dtype=np.int64)
     good = np.flatnonzero(scores >= threshold)
     if len(good) >= n:
         return randomness.choice(good, n, replace=False)

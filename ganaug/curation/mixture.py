@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol, TypeGuard
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from sklearn.exceptions import NotFittedError
 
@@ -327,8 +328,15 @@ class Mixture:
         if self._selection is None:
             return rows, anchors, cells
         neutral = self._without_effects(rows, groups)
-        chosen = self._selection.choose(neutral, labels, numbers[numbers > 0], randomness, anchors, cells)
+        repeats = _moved_before(cells, anchors) if _of_cells(sampler) else None
+        chosen = self._selection.choose(neutral, labels, numbers[numbers > 0], randomness, anchors, cells, repeats)
         return rows[chosen], anchors[chosen], cells[chosen]
+
+
+def _moved_before(cells: NDArray[np.integer], anchors: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How often before the same real row was moved into the same cell, which gives the same row again."""
+    times = pd.DataFrame({"cell": cells, "anchor": anchors}).groupby(["cell", "anchor"]).cumcount().to_numpy()
+    return np.where(anchors >= 0, times, 0)
 
 
 def _of_cells(sampler: Any) -> TypeGuard[CellSampler]:

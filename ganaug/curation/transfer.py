@@ -133,9 +133,10 @@ class Transfer(BaseEstimator):
     ) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """As :meth:`sample`, as arrays, with the training sample that each was made of.
 
-        Donors are drawn from all other groups of their class alike, and at random within a group; of tables from those
-        groups alone that lack no number which the group asked for has, where there are any. Where a class occurs in the
-        group asked for alone, its samples are repeated as they are.
+        Donors are drawn from all other groups of their class alike, and at random within a group, none again for the
+        same class and group before all of its group were; of tables from those groups alone that lack no number which
+        the group asked for has, where there are any. Where a class occurs in the group asked for alone, its samples are
+        repeated as they are.
         """
         check_is_fitted(self)
         randomness = np.random.default_rng(seed_from(random_state))
@@ -175,8 +176,14 @@ class Transfer(BaseEstimator):
         donors = np.empty(n, dtype=np.int64)
         for h in np.unique(sources):
             members = np.flatnonzero((self._cells == (c, h)).all(1))
-            donors[sources == h] = randomness.choice(members, (sources == h).sum())
+            donors[sources == h] = _in_turn(members, int((sources == h).sum()), randomness)
         return donors, sources
+
+
+def _in_turn(members: NDArray[np.int64], n: int, randomness: np.random.Generator) -> NDArray[np.int64]:
+    """Draw `n` of them at random, none again before all others were."""
+    rounds = [randomness.permutation(members) for _ in range(-(-n // len(members)))]
+    return np.concatenate(rounds)[:n]
 
 
 def _samples(X: Any) -> NDArray[Any]:

@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 MOST_TEXT, MOST_WEIGHTS = 2**28, 2**32  # bytes that configurations, and weights, may have
+MOST_LETTERS = 60  # of a name in that of its temporary file: they may take four bytes each of the 255 that there are
 ENDING = ("SIGTERM", "SIGHUP")
 KINDS = {
     stat.S_IFIFO: "a named pipe",
@@ -170,7 +171,7 @@ def opened_atomically(path: str | Path) -> Iterator[BufferedRandom]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:MOST_LETTERS]}.")
     try:
         with os.fdopen(handle, "w+b") as file:
             yield file

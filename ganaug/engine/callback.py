@@ -86,7 +86,7 @@ class Callback:
         """When the training is over, also by an error; ``state.ended`` says which."""
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint holds for the callback: JSON values and tensors, by name."""
+        """What a checkpoint holds for the callback: JSON values, numbers of numpy and tensors, by name."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
+import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
@@ -145,6 +146,11 @@ class TrainingState:
         """Tensors by name, and the rest as JSON values.
 
         The tensors of networks and optimisers are the run's own, not copies.
+
+        Raises
+        ------
+        TypeError
+            For a value of a callback that is neither a tensor nor has a place in JSON.
         """
         parts = {name: part.state_dict() for name, part in _parts(self.objective).items()}
         tensors = {"randomness": self.randomness.get_state(), "sums": self.sums, **_named(self.objective, parts)}
@@ -155,7 +161,8 @@ class TrainingState:
         for callback in self.callbacks:
             own = callback.state_dict()
             tensors |= {f"callbacks.{callback.name}.{k}": v for k, v in own.items() if isinstance(v, Tensor)}
-            values["callbacks"][callback.name] = {k: v for k, v in own.items() if not isinstance(v, Tensor)}
+            others = {k: v for k, v in own.items() if not isinstance(v, Tensor)}
+            values["callbacks"][callback.name] = {k: _plain(v, callback.name, k) for k, v in others.items()}
         return tensors, values
 
     def load(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
@@ -178,7 +185,7 @@ class TrainingState:
         for callback in self.callbacks:
             if callback.name in values["callbacks"]:
                 own = _under(f"callbacks.{callback.name}", tensors)
-                callback.load_state_dict({**values["callbacks"][callback.name], **own})
+                _load_callback(callback, {**values["callbacks"][callback.name], **own})
         for name in COUNTERS:
             setattr(self, name, values[name])
         self.ended = values["ended"]
@@ -214,6 +221,30 @@ def check_records(name: str, records: Any, required: Sequence[str] = ()) -> None
         for key, value in record.items():
             if key not in ("classes", "finding", "class", "action"):
                 number(value, key)
+
+
+def _plain(value: Any, name: str, key: str) -> Any:
+    """A value of a callback's state as JSON has it: numbers of numpy as Python's."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, list | tuple):
+        return [_plain(each, name, key) for each in value]
+    if isinstance(value, dict) and all(isinstance(each, str) for each in value):
+        return {own: _plain(each, name, key) for own, each in value.items()}
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(
+        f"the callback {name!r} has {short(value)} in its state under {key!r}, which a checkpoint cannot hold; return "
+        "tensors, and numbers, texts, lists or dictionaries by names, from its state_dict"
+    )
+
+
+def _load_callback(callback: Listener, own: dict[str, Any]) -> None:
+    try:
+        callback.load_state_dict(own)
+    except (LookupError, ValueError, TypeError, RuntimeError, AttributeError) as error:
+        reason = clip(f"{type(error).__name__}: {error}", 150)
+        raise ValueError(f"load_state_dict of the callback {callback.name!r} failed with {reason}") from error
 
 
 def _parts(objective: Objective) -> dict[str, nn.Module | Optimizer]:

@@ -6,7 +6,6 @@ import warnings
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
@@ -16,6 +15,7 @@ from sklearn.semi_supervised import LabelSpreading
 from ganaug.data import LabelledImages
 from ganaug.data.images.labelled import UNLABELLED
 from ganaug.data.images.pixel_scale import PixelScale
+from ganaug.data.images.tensors import shared_tensor
 
 __all__ = ["guessed_indices", "labelled_part", "pseudo_labels"]
 
@@ -129,7 +129,7 @@ def pseudo_labels(images: NDArray[Any], indices: NDArray[np.int64], confidence: 
     if images.dtype == np.uint8:
         rows = images.reshape(len(images), -1).astype(np.float32) / 255
     else:  # so that no channel outweighs the others by its units
-        rows = PixelScale.of(images).to_network(torch.from_numpy(images)).flatten(1).numpy()
+        rows = PixelScale.of(images).to_network(shared_tensor(images)).flatten(1).numpy()
     width = min(COMPONENTS, *rows.shape)
     # The same for the same data whatever the seed, so that a run that is resumed has the guesses it was started with.
     rows = PCA(width, svd_solver="randomized", random_state=0).fit_transform(rows)

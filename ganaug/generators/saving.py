@@ -91,7 +91,7 @@ class SavedNetworks(NestedDefaults):
         Parameters
         ----------
         path : path-like
-            The folder, made if need be. It may hold logs and checkpoints of the training.
+            The folder, made if need be. Other files in it are left as they are.
         license : str, optional
             Of the model, by the identifier that model hubs use, such as "apache-2.0". By default that of the model that
             was loaded, or "unknown".
@@ -99,7 +99,7 @@ class SavedNetworks(NestedDefaults):
             What was measured, such as ``overall`` of a quality report, for the card. By default those of the model that
             was loaded; {} for none.
         overwrite : bool, default=True
-            Whether a model of ganaug's that is there is replaced, and other files beside it left as they are.
+            Whether a model of ganaug's that is there is replaced.
 
         Returns
         -------
@@ -109,8 +109,8 @@ class SavedNetworks(NestedDefaults):
         Raises
         ------
         ValueError
-            For a file, a folder with a ``config.json`` of another origin or with other files but no model, and with
-            ``overwrite=False`` for one with a model.
+            For a file, a folder with a ``config.json`` of another origin or with a ``model.safetensors`` but none, and
+            with ``overwrite=False`` for one with a model.
         """
         facts = self._facts(license, figures)
         if self._writes():

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 from torch import Tensor
 
+from ganaug.data.images.tensors import shared_tensor
 from ganaug.engine.devices import resolve_device
 
 __all__ = ["Measure", "image_distances", "image_points", "in_parts", "row_distances"]
@@ -37,7 +38,7 @@ def image_points(images: NDArray[Any]) -> NDArray[np.float32]:
     """
     height, width = images.shape[2:]
     factor = -(-max(height, width) // SIDE)
-    pixels = torch.from_numpy(np.ascontiguousarray(images)).float()
+    pixels = shared_tensor(np.ascontiguousarray(images)).float()
     if factor > 1:
         pixels = F.adaptive_avg_pool2d(pixels, (-(-height // factor), -(-width // factor)))
     return pixels.numpy()

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ganaug.data.host_states import plain_states
+from ganaug.data.images.tensors import shared_tensor
 
 __all__ = ["nearest", "nearest_other"]
 
@@ -67,7 +68,7 @@ def nearest_other(images: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def _flat(images: NDArray[Any]) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(images)).flatten(1).float()
+    return shared_tensor(np.ascontiguousarray(images)).flatten(1).float()
 
 
 def _search(queries: Tensor, images: Tensor, *, exclude_self: bool) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

@@ -17,6 +17,7 @@ from ganaug.curation.drawing import draw_filtered_cells
 from ganaug.data import LabelledImages
 from ganaug.data.groups import groups_like
 from ganaug.data.images.like import images_like
+from ganaug.data.images.tensors import shared_tensor
 from ganaug.engine.devices import seed_from
 from ganaug.generators.contract import Generator, check_generator
 from ganaug.transforms.source import Source
@@ -75,7 +76,7 @@ def gated_images(
     wanted = decision.images_to_add(counts)
     if not any(wanted.values()):
         none = None if groups is None else groups[:0]
-        return torch.from_numpy(real.images[:0]), real.labels[:0], none, decision
+        return shared_tensor(real.images[:0]), real.labels[:0], none, decision
     if fitted:
         # The GAN may know the classes by other labels.
         positions = Source(source, names).positions(np.array(list(counts)))

@@ -110,6 +110,8 @@ def augment_dataset(
     if isinstance(dataset, DatasetDict | IterableDatasetDict):
         if SPLIT not in dataset:
             raise ValueError(f"only the split {SPLIT!r} is augmented, there are {', '.join(dataset)}; pass one of them")
+        for name, split in dataset.items():
+            _check_split(split, flag_column, f"split {name!r}: ")
         options: dict[str, Any] = {
             "per_cell": per_cell,
             "group_column": group_column,
@@ -132,8 +134,7 @@ def augment_dataset(
         )
     if not isinstance(dataset, Dataset | IterableDataset):
         raise TypeError(f"a dataset of the package datasets is needed, got {type(dataset).__name__}")
-    if dataset.features is None:
-        raise ValueError("the streaming dataset does not declare its columns; cast it to its features first")
+    _check_split(dataset, flag_column)
     if group_column is not None and group_column not in dataset.features:
         raise ValueError(
             f"group_column must be a column of the dataset, got {group_column!r}; its columns are "
@@ -142,7 +143,7 @@ def augment_dataset(
     others = {name: feature for name, feature in dataset.features.items() if name != group_column}
     image_column, label_column = image_and_label_columns(others, image_column, label_column)
     fill = dict(fill_values or {})
-    _check_columns(dataset.features, (image_column, label_column, group_column), flag_column, fill)
+    _check_columns(dataset.features, (image_column, label_column, group_column), fill)
     gated = isinstance(per_class, str) and per_class == "auto" and per_cell is None
     if gate is not None and not gated:
         raise ValueError("gate holds arguments for per_class='auto' only; leave it out")
@@ -183,12 +184,16 @@ def augment_dataset(
     return _in_format(_joined(real, rows), dataset, flag_column)
 
 
-def _check_columns(
-    features: Mapping[str, Any], filled: tuple[str | None, ...], flag_column: str, fill: Mapping[str, Any]
-) -> None:
+def _check_split(dataset: Any, flag_column: str, where: str = "") -> None:
+    """Find out whether a column of flags can be added."""
+    if dataset.features is None:
+        raise ValueError(f"{where}the streaming dataset does not declare its columns; cast it to its features first")
+    if flag_column in dataset.features:
+        raise ValueError(f"{where}the dataset has a column {flag_column!r} already; rename it or pass flag_column=")
+
+
+def _check_columns(features: Mapping[str, Any], filled: tuple[str | None, ...], fill: Mapping[str, Any]) -> None:
     """Find out whether synthetic images have a value for every column."""
-    if flag_column in features:
-        raise ValueError(f"the dataset has a column {flag_column!r} already; rename it or pass flag_column=")
     strange = [name for name in fill if name not in features or name in filled]
     if strange:
         raise ValueError(f"fill_values are for columns beside images, labels and groups, got {strange[0]!r}")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch.utils.data import ConcatDataset, Dataset, Subset
 
 from ganaug.data import LabelledImages
 from ganaug.data.images.datasets import image_and_label_columns, is_hugging_face
+from ganaug.data.images.tensors import shared_tensor
 
 __all__ = ["HuggingFacePairs", "LabelledPairs", "as_pairs"]
 
@@ -17,7 +17,7 @@ class LabelledPairs(Dataset[tuple[Any, Any]]):
     """Images (channels, height, width) with their labels and groups; the names of classes are a dict by label."""
 
     def __init__(self, data: LabelledImages) -> None:
-        self._images = torch.from_numpy(data.images)
+        self._images = shared_tensor(data.images)
         self.targets: list[Any] = data.labels.tolist()
         self.groups: list[Any] | None = None if data.groups is None else data.groups.tolist()
         if data.class_names:
@@ -27,8 +27,8 @@ class LabelledPairs(Dataset[tuple[Any, Any]]):
         return len(self.targets)
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
-        """Image and label."""
-        return self._images[index], self.targets[index]
+        """Image and label; the image is a copy, which transforms may change in place."""
+        return self._images[index].clone(), self.targets[index]
 
 
 class HuggingFacePairs(Dataset[tuple[Any, Any]]):

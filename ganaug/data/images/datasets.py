@@ -285,7 +285,8 @@ def image_and_label_columns(
         if len(found) != 1:
             raise ValueError(
                 f"the dataset must have exactly one {kind.__name__} column, got {found or 'none'} among "
-                f"{list(features)}; use select_columns, cast_column or class_encode_column"
+                f"{list(features)}; name it, where a column can be named, or use select_columns, cast_column or "
+                "class_encode_column"
             )
         columns.append(found[0])
     return columns[0], columns[1]

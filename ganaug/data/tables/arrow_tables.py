@@ -118,7 +118,9 @@ def schema_of_text(text: str) -> pa.Schema:
 
 
 def in_schema(rows: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Rows in the types that columns of the same names have in a schema, where these can hold them.
+    """Rows in the order and the types that columns of the same names have in a schema, where these can hold them.
+
+    Columns that the schema lacks come last.
 
     Parameters
     ----------
@@ -142,7 +144,8 @@ def in_schema(rows: pa.Table, schema: pa.Schema) -> pa.Table:
             except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
                 continue
             rows = rows.set_column(place, field.name, column)
-    return rows
+    named = [name for name in schema.names if name in rows.column_names]
+    return rows.select([*named, *(name for name in rows.column_names if name not in named)])
 
 
 def _series(column: pa.ChunkedArray, name: Any) -> pd.Series:

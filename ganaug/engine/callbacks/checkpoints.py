@@ -139,12 +139,13 @@ class Checkpoints(Callback):
             state.load(*self.found)
         except (LookupError, ValueError, TypeError, RuntimeError, AttributeError) as error:
             raise ValueError(
-                f"checkpoint_dir {self.folder} holds a state that is not one of these networks "
-                f"({clip(str(error), 200)}); choose another folder"
-            ) from None
+                f"checkpoint_dir {self.folder} holds a state that this training cannot load ({clip(str(error), 300)}); "
+                "choose another folder"
+            ) from error
 
     def on_begin(self, state: TrainingState) -> None:
-        """Put off signals from now on."""
+        """Find out before the training whether its state can be saved, and put off signals from now on."""
+        state.dump()
         self._interrupts.__enter__()
 
     def on_step(self, state: TrainingState) -> None:

@@ -8,12 +8,12 @@ from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import torch
 from torch import nn
 
 from ganaug.data import LabelledImages, labelled_images
 from ganaug.data.host_states import plain_states
 from ganaug.data.images.pixel_scale import PixelScale
+from ganaug.data.images.tensors import shared_tensor
 from ganaug.engine.config import PRECISIONS
 from ganaug.engine.devices import computes_bf16
 from ganaug.engine.objective import Objective
@@ -167,7 +167,7 @@ class NeuralImageGenerator(ImageSampling):
         indices, guessed = guessed_indices(data, known, self.pseudo_label_confidence)
         scale = PixelScale.of(data.images)
         names = [data.name(label) for label in classes]
-        pixels = Rows(torch.from_numpy(data.images), fitting.device)
+        pixels = Rows(shared_tensor(data.images), fitting.device)
         self._train(
             fitting,
             TrainingData(

@@ -45,6 +45,7 @@ DATES = {
 }
 TIME = r"(?P<t>[T ]?)(?P<h>\d{1,2}:\d\d)(?P<sec>:\d\d)?(?P<frac>\.(?:\d{6}|\d{3}))?(?P<half> ?[AaPp][Mm])?"
 ZONE = r"(?P<zone>Z|[+-]\d\d:?\d\d)?"
+ZONED = re.compile(r"(?:Z|[+-]\d\d:?\d\d)$")  # at the end of a date format
 PADDING = ((), ("m", "d"), ("H", "I"), ("m", "d", "H", "I"))  # directives without a leading zero
 DIRECTIVE = re.compile(r"%(?:-?[mdHI]|[YyBbMSp]|[36]f)")
 LITERAL = re.compile(r"[-/., :TZ+0-9]*")
@@ -110,6 +111,12 @@ class TextFormat:
         parts += f" with {' and '.join(marks)}" if marks else ""
         parts += f", missing ones {', '.join(map(repr, self.marks[:4]))}" if self.marks else ""
         return parts + (f", {self.unread} unreadable ones as missing" if self.unread else "")
+
+    @property
+    def beside_dates(self) -> bool:
+        """Whether what is written is more or less than a date: a time alone, or a date with a time zone."""
+        zoned = ZONED.search(self.date_format) is not None
+        return self.kind == "date" and (zoned or "%y" not in self.date_format.casefold())
 
     def is_missing(self, text: pd.Series) -> pd.Series:
         """Which cells hold nothing, or a mark for it."""

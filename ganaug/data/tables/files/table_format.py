@@ -6,7 +6,7 @@ import itertools
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
@@ -240,9 +240,32 @@ class TableFormat:
     cells: tuple[CellFormat, ...]
     header_quoted: bool = False
 
-    def fits(self, table: pd.DataFrame) -> bool:
-        """Whether a table has all of the columns."""
-        return {name for name in self.names if name is not None} <= set(table.columns)
+    def of_columns(self, names: Container[Any]) -> TableFormat:
+        """The same of a file that has only these of its columns, and those without name and values."""
+        kept = [place for place, name in enumerate(self.names) if name is None or name in names]
+        return replace(
+            self,
+            header=tuple(self.header[place] for place in kept),
+            names=tuple(self.names[place] for place in kept),
+            cells=tuple(self.cells[place] for place in kept),
+        )
+
+    def for_parquet(self, table: pd.DataFrame) -> pd.DataFrame:
+        """A data frame in which times without a date, and dates with a time zone, are text as in the CSV file.
+
+        A column of timestamps has neither.
+        """
+        held = [
+            (name, cell.text)
+            for name, cell in self._each()
+            if name in table.columns and cell.text is not None and cell.text.beside_dates
+        ]
+        return table.assign(**{str(name): text.write(table[name]).where(table[name].notna()) for name, text in held})
+
+    @property
+    def unread(self) -> list[str]:
+        """Columns with cells that could not be read, and are missing in a data frame."""
+        return [name for name, cell in self._each() if name is not None and cell.text is not None and cell.text.unread]
 
     def of_kind(self, kind: str) -> TableFormat:
         """The same in a file of another suffix."""

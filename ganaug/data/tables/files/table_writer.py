@@ -39,7 +39,8 @@ class TableWriter:
     path : path-like
         Ends in .csv, .tsv or .txt, each also with .gz, or in .parquet.
     like : TableFormat, optional
-        How a CSV file is written. Its columns come in its order, then those that it does not know.
+        How a CSV file is written. Its columns come in its order, then those that it does not know. In a parquet file
+        its times without a date, and dates with a time zone, are text as it has them.
     schema : pyarrow.Schema, optional
         For a parquet file: the types of its columns, where they can hold the rows.
 
@@ -63,7 +64,7 @@ class TableWriter:
     def __enter__(self) -> Self:
         file = self._closing.enter_context(opened_atomically(self._path))
         if self._kind == "parquet":
-            self._rows = self._closing.enter_context(_ParquetRows(file, Path(self._path), self._schema))
+            self._rows = self._closing.enter_context(_ParquetRows(file, Path(self._path), self._like, self._schema))
         else:
             # Without the time in it, the same rows give the same file.
             packed = Path(self._path).suffix.lower() == ".gz"
@@ -127,8 +128,8 @@ class _CsvRows:
 class _ParquetRows:
     """Row groups of a parquet file, whose schema is that of the first part until one needs another."""
 
-    def __init__(self, file: BufferedRandom, path: Path, schema: pa.Schema | None) -> None:
-        self._file, self._path, self._schema = file, path, schema
+    def __init__(self, file: BufferedRandom, path: Path, like: TableFormat | None, schema: pa.Schema | None) -> None:
+        self._file, self._path, self._like, self._schema = file, path, like, schema
         self._writer: pq.ParquetWriter | None = None
 
     def __enter__(self) -> Self:
@@ -141,6 +142,7 @@ class _ParquetRows:
             self._writer.close()
 
     def write(self, table: pd.DataFrame, originals: Sequence[str]) -> None:
+        table = table if self._like is None else self._like.for_parquet(table)
         try:
             rows = pa.Table.from_pandas(table, preserve_index=False)
             rows = rows if self._schema is None else in_schema(rows, self._schema)
