@@ -129,7 +129,7 @@ class GeneratorSampler:
     def sample(
         self, labels: NDArray[Any], randomness: np.random.Generator, groups: NDArray[Any] | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Draw a row for each label; the second value is -1 throughout: there are no anchors.
+        """Draw a row for each label, and the index of the row that a :class:`Transfer` made each of; -1 for others.
 
         Parameters
         ----------
@@ -148,15 +148,25 @@ class GeneratorSampler:
         if self.generator_ is None:
             self.generator_ = self._trained()
         seed = int(randomness.integers(2**31)) if self.seed is None else self.seed
-        drawn = np.empty((len(labels), self.data.layout.width), dtype=np.float32)
+        drawn, anchors = np.empty((len(labels), self.data.layout.width), dtype=np.float32), np.full(len(labels), -1)
         n_groups = 1 if self.data.groups is None else len(self.data.groups)
         cells = labels if groups is None else labels * n_groups + groups
         for cell in np.unique(cells).tolist():
             chosen = cells == cell
             c, g = (cell, None) if groups is None else divmod(cell, n_groups)
             # A seed for each class or cell: its rows do not depend on how many of others are drawn.
-            drawn[chosen] = self._of_cell(c, g, int(chosen.sum()), (seed + cell) % 2**31)
-        return drawn, np.full(len(labels), -1)
+            asked = (c, g, int(chosen.sum()), (seed + cell) % 2**31)
+            drawn[chosen] = self._of_cell(*asked)
+            anchors[chosen] = self._donors_of_cell(*asked)
+        return drawn, anchors
+
+    def _donors_of_cell(self, c: int, g: int | None, n: int, random_state: int) -> NDArray[np.int64]:
+        """Which rows a transfer that was fitted to the data moves when it is asked so."""
+        if self.prefit or g is None or self.data.groups is None or not hasattr(self.generator_, "sample_with_donors"):
+            return np.full(n, -1)
+        asked = np.repeat(self.data.classes[c], n), np.repeat(self.data.groups[g], n)
+        donors: NDArray[np.int64] = self.generator_.sample_with_donors(*asked, random_state=random_state)[1]
+        return donors
 
     def _trained(self) -> Any:
         data = self.data

@@ -95,7 +95,7 @@ class GANOverSampler(TableOverSampler):
         Which rows of the result are synthetic: the last ones.
     anchor_indices_ : ndarray of shape (n_rows_new,), int64
         The row of `X` that each synthetic row of the local sampler grew from, or that was moved from another group; -1
-        for those of the GAN, which have none, and for original rows.
+        for those of generators, unless these move rows, and for original rows.
     groups_resampled_ : ndarray of shape (n_rows_new,) or None
         Group of each row of the result; None without groups.
     fallback_ : dict

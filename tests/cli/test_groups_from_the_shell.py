@@ -88,6 +88,14 @@ def test_rows_of_each_cell_are_written_as_their_table_was(table, rows_model, tmp
     assert (cell_counts(new["kind"], new["site"]) == 2).all(axis=None)
 
 
+def test_without_groups_their_column_alone_is_left_out(table, rows_model, tmp_path, capsys):
+    assert run("sample", rows_model, "-o", tmp_path / "new.csv", "--per-class", 20, "--seed", 0) == 0
+    assert "The column 'site' is left out, since no groups were asked for; --groups" in capsys.readouterr().out
+    new = pd.read_csv(tmp_path / "new.csv", dtype=str)
+    assert list(new) == [name for name in pd.read_csv(table) if name != "site"]
+    assert new["income"].str.fullmatch(r"\d\.\d\d?").all()  # as in the table
+
+
 def test_a_pattern_names_groups_and_the_plan_says_which(folder, tmp_path, capsys):
     asked = ("--groups", "/(new|old|older)/", "--dry-run", "--device", "cpu")
     assert run("fit", "images", folder, "-o", tmp_path / "m", *asked) == 0
@@ -111,6 +119,7 @@ def test_cells_that_cannot_be_drawn_are_refused(refused, model, tmp_path, argume
 def test_groups_that_cannot_be_learnt_are_refused_before_training(refused, folder, table, tmp_path, capsys):
     fit = ("fit", "table", table, "--target", "kind", "-o", tmp_path / "m")
     assert "did you mean 'site'?" in refused(*fit, "--groups", "sites")
+    assert "--groups must be another column than --target, got 'kind'" in refused(*fit, "--groups", "kind")
     assert "groups must name classes, got continuous values" in refused(*fit, "--groups", "income")
     assert "does not match" in refused("fit", "images", folder, "-o", tmp_path / "m", "--groups", "_(x)")
     single = refused("fit", "images", folder, "-o", tmp_path / "m", "--groups", r"\.(png)$")
@@ -127,7 +136,7 @@ def test_unknown_groups_are_drawn_by_cell_only_where_they_are_asked_for(tmp_path
     model = tmp_path / "model"
     asked = ("--target", "kind", "--groups", "site")
     assert run("fit", "table", tmp_path / "clients.csv", *asked, "-o", model, *QUICK) == 0
-    for more, groups in (((), ["a", "b"]), (("--groups", "unknown"), ["unknown"])):
+    for more, groups in (((), ["a", "b"]), (("--groups", "unknown"), [])):  # as in the table, nothing is written
         command = ("sample", model, "-o", tmp_path / "new.csv", "--per-cell", 2, "--overwrite", *more)
         assert run(*command) == 0
-        assert sorted({*pd.read_csv(tmp_path / "new.csv").site}) == groups
+        assert sorted({*pd.read_csv(tmp_path / "new.csv").site.dropna()}) == groups

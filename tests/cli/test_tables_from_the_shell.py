@@ -178,6 +178,28 @@ def test_options_say_how_a_table_is_read(orders, tmp_path, capsys, refused):
     assert "--format is for images" in refused("sample", "model", "-o", "x.csv", "--format", "npz")
 
 
+def test_what_timestamps_cannot_hold_is_text_in_a_parquet_file(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    cells = [
+        f"10:{i:02d},2024-03-0{1 + i % 9}T10:00:{i:02d}Z,2024-05-0{1 + i % 9},{'low' if i == 7 else i},{i < 25}"
+        for i in range(40)
+    ]
+    (tmp_path / "a.csv").write_text("\n".join(["at,sent,day,count,left", *cells]) + "\n")
+    assert run("augment", "table", "a.csv", "--target", "left", "-o", "more.parquet", *QUICK) == 0
+    said = "Unreadable cells of the column 'count' are missing in more.parquet; a .csv file keeps them."
+    assert said in capsys.readouterr().out
+    assert run("fit", "table", "a.csv", "--target", "left", "-o", "model", *QUICK) == 0
+    assert run("sample", "model", "--per-class", 9, "--seed", 0, "-o", "new.parquet") == 0
+    for name in ("more.parquet", "new.parquet"):
+        rows = pd.read_parquet(name)
+        assert rows["at"].str.fullmatch(r"\d\d:\d\d").all()
+        assert rows["sent"].str.fullmatch(r"2024-0\d-\d\dT\d\d:\d\d:\d\dZ").all()
+        assert pd.api.types.is_datetime64_any_dtype(rows["day"])
+    assert pd.read_parquet("more.parquet")["count"].isna().tolist()[:40] == [i == 7 for i in range(40)]
+    assert run("augment", "table", "a.csv", "--target", "left", "-o", "more.csv", *QUICK) == 0
+    assert "Unreadable" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("make", [np.asarray, scipy.sparse.csr_array, lambda X: pl.DataFrame(X, schema=["0", "1"])])
 def test_rows_of_a_model_fitted_on_another_container_can_be_written(tmp_path, monkeypatch, make):
     monkeypatch.chdir(tmp_path)

@@ -58,6 +58,19 @@ def test_donors_are_of_all_other_groups_alike_and_only_else_of_the_same():
     assert groups[donors].tolist() == [30]
 
 
+def test_no_donor_serves_a_cell_again_before_all_of_its_group_did():
+    X, y, groups = cells([[9, 0, 0], [2, 3, 0], [0, 2, 1]])
+    transfer = AdditiveTransfer().fit(X, y, groups)
+    _, donors = transfer.sample_with_donors(["a"] * 30 + ["b"] * 7, [20] * 30 + [30] * 7, random_state=0)
+    assert np.bincount(donors[:9]).max() == 1
+    assert set(np.bincount(donors[:30])[np.flatnonzero(y == "a")]) == {3, 4}
+    assert {*donors[:9]} == {*donors[9:18]} == {*np.flatnonzero(y == "a")}
+    of_b = np.bincount(donors[30:], minlength=len(y))
+    for group in (10, 20):
+        served = of_b[(y == "b") & (groups == group)]
+        assert served.max() - served.min() <= 1
+
+
 def test_without_groups_they_are_drawn_as_the_class_has_them():
     transfer = AdditiveTransfer().fit(*cells([[9, 1, 0], [2, 0, 4], [0, 3, 1]]))
     values = transfer.sample(["a"] * 4000, random_state=0)[:, 0].round()

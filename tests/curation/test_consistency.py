@@ -66,6 +66,13 @@ def test_selection_gives_exact_numbers_and_prefers_what_passes():
     chosen = select(scores, 0.5, 30, rng)
     assert len(set(chosen.tolist())) == 30
     assert (scores[chosen] >= 0.5).all()
+    # What repeats another candidate comes after all that do not, whatever the scores.
+    repeats = np.repeat([0, 1, 2], [40, 40, 20])
+    chosen = select(scores, 0.5, 60, rng, repeats)
+    assert {*range(40)} < {*chosen.tolist()}
+    assert len(set(chosen.tolist())) == 60
+    assert (repeats[chosen] < 2).all()
+    assert scores[chosen[40:]].min() >= np.sort(scores[40:80])[20:].min()
     chosen = select(scores, 0.9, 30, rng)
     assert len(set(chosen.tolist())) == 30
     assert set(np.argsort(-scores)[:30]) == set(chosen.tolist())

@@ -47,6 +47,11 @@ def test_content_is_on_disk_before_the_name_changes(tmp_path, monkeypatch):
     assert calls == ["fsync", "replace"]
 
 
+def test_a_name_may_be_as_long_as_the_file_system_takes(tmp_path):
+    write_atomically(tmp_path / ("ä" * 125 + ".csv"), "x")
+    assert [len(path.name.encode()) for path in tmp_path.iterdir()] == [254]
+
+
 def test_sha256_tells_content_apart():
     assert sha256_of(b"abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert sha256_of(b"abd") != sha256_of(b"abc")

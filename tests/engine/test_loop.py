@@ -288,6 +288,39 @@ def test_the_state_of_a_callback_is_in_the_checkpoint(tmp_path):
     assert diary.told == told
 
 
+def test_numbers_of_numpy_go_through_a_checkpoint_and_what_cannot_is_named_before_training(tmp_path):
+    class Kept(Callback):
+        name, kept = "kept", None
+
+        def __init__(self, own):
+            self.own = own
+
+        def state_dict(self):
+            return {"own": self.own}
+
+        def load_state_dict(self, state):
+            self.kept = state["own"]
+            if self.own == "fails":
+                raise KeyError("lost")
+
+    own = {"best": np.float32(0.5), "steps": (np.int64(3), np.bool_(True), None)}
+    run(callbacks=[Kept(own), Checkpoints(tmp_path / "a", every=70)])
+    again = Kept(own)
+    run(callbacks=[again, Checkpoints(tmp_path / "a")])
+    assert again.kept == {"best": 0.5, "steps": [3, True, None]}
+    with pytest.raises(
+        ValueError, match=r"cannot load \(load_state_dict of the callback 'kept' failed with KeyError: 'lost'"
+    ):
+        run(callbacks=[Kept("fails"), Checkpoints(tmp_path / "a")])
+    for strange in (np.zeros(2), [{1: 2}], {"deep": {3}}):
+        diary = Diary()
+        with pytest.raises(
+            TypeError, match=r"the callback 'kept' has .* in its state under 'own', which a checkpoint cannot"
+        ):
+            run(callbacks=[diary, Kept(strange), Checkpoints(tmp_path / "b")])
+        assert diary.told == [("begin", 0), ("end", False)]
+
+
 def test_two_callbacks_of_one_name_are_refused():
     with pytest.raises(ValueError, match="callbacks must have names of their own"):
         run(callbacks=[Diary(), Diary()])

@@ -103,6 +103,18 @@ def test_the_generator_is_not_trained_without_a_share(data):
     assert s.generator_ is None
 
 
+@pytest.mark.parametrize("selection", [False, True])
+@pytest.mark.parametrize("local_share", [0.0, 1.0])
+def test_rows_that_are_moved_are_no_copies_of_each_other(selection, local_share):
+    """By the generator, and by the mixture where nothing grows near the rows of a cell without any."""
+    X, y, groups = np.random.default_rng(0).normal(size=(120, 2)), np.repeat([0, 0, 1], 40), np.repeat([*"aca"], 40)
+    own = {"selection": selection, "local_share": local_share, "sampling_strategy": {(1, "c"): 40}}
+    s = sampler(generator=AdditiveTransfer(), **own)
+    X_new, _ = s.fit_resample(X, y, groups=groups)
+    assert len(np.unique(X_new[120:].round(6), axis=0)) == 40
+    assert sorted(s.anchor_indices_[120:]) == list(range(80, 120))
+
+
 def test_cells_of_a_constant_table_are_filled(data):
     _, y, groups = data
     X_new, _ = GANOverSampler(balance="cells", random_state=0).fit_resample(np.ones((len(y), 2)), y, groups=groups)

@@ -4,7 +4,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
-from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, IterableDatasetDict, Value
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, IterableDataset, IterableDatasetDict, Value
 from torch.utils.data import DataLoader
 
 from ganaug import AugmentedDataset, ImageGAN, SyntheticPool, augment_dataset, labelled_images
@@ -165,6 +165,15 @@ def test_streams_with_splits(dataset, pool):
     augmented = augment_dataset(streams, pool)
     assert type(augmented) is IterableDatasetDict
     assert sum(row["is_synthetic"] for row in augmented["test"]) == 0
+
+
+def test_splits_that_cannot_be_marked_are_named_before_anything_is_drawn(dataset, pool):
+    marked = dataset.add_column("is_synthetic", [False] * len(dataset))
+    with pytest.raises(ValueError, match="split 'test': the dataset has a column 'is_synthetic' already; rename"):
+        augment_dataset(DatasetDict(train=dataset, test=marked), None)
+    stream = IterableDataset.from_generator(lambda: iter(()))
+    with pytest.raises(ValueError, match="split 'test': the streaming dataset does not declare its columns"):
+        augment_dataset(IterableDatasetDict(train=dataset.to_iterable_dataset(), test=stream), None)
 
 
 @pytest.mark.parametrize("column", ["label", "image", "pth"])
