@@ -1,10 +1,17 @@
 """Tests run side by side, and what they start runs beside them: each computes on one thread."""
 
+import gc
 import os
 
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_collection_finish():
+    """Leave the modules and tests that are loaded by now out of each search for what can be freed."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="module")
