@@ -14,6 +14,11 @@ def pytest_collection_finish():
     gc.freeze()
 
 
+def pytest_unconfigure():
+    """Give it back, since extension modules look at the end for what was never freed."""
+    gc.unfreeze()
+
+
 @pytest.fixture(autouse=True, scope="module")
 def fewer_trees():
     """A fifth of the trees that rows are selected by: all of them take half of the time that small tables take."""

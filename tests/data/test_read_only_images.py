@@ -6,7 +6,7 @@ import torch
 
 from ganaug import AugmentedDataset, ImageGAN, ImageVAE, labelled_images
 from ganaug.curation import AdditiveTransfer, SyntheticPool
-from ganaug.curation.image_filters import ImageConsistency, NoCopies
+from ganaug.curation.image_filters import NoCopies
 from ganaug.data import LabelledImages
 from ganaug.metrics import ClassifierConfig, image_report
 
@@ -30,9 +30,8 @@ def test_they_are_learnt_filtered_measured_and_augmented_without_a_warning(data,
     gan = ImageGAN(**QUICK).fit(data)
     known = LabelledImages(data.images, np.where(np.arange(60) % 3, data.labels, -1))
     ImageVAE(**QUICK).fit(known)  # the others get labels by likeness
-    keep = [ImageConsistency(quantile=0, odds=0, training=CLASSIFIER), NoCopies()]
-    pool = SyntheticPool.build(gan, tmp_path / "pool", per_class=2, real=data, keep=keep)
-    augmented = AugmentedDataset(data, pool, per_class=2)
+    options = {"per_class": 2, "real": data, "keep": [NoCopies()], "random_state": 0}
+    augmented = AugmentedDataset(data, SyntheticPool.build(gan, tmp_path / "pool", **options), per_class=2)
     image, _ = augmented[0]
     image += 1  # as a transform may do it
     assert np.array_equal(augmented[0][0].numpy() + 1, image)
